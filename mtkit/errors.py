@@ -1,0 +1,48 @@
+"""The failures that mtkit expects: each has one clear line, what to do, and an exit code."""
+
+from __future__ import annotations
+
+
+class MtkitError(Exception):
+    """A failure that the user can understand and act on.
+
+    Args:
+        message: one line, "where: what is wrong, with the value and the bound."
+        hint: what to do about it, one sentence.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+
+class UsageError(MtkitError):
+    """A command line or a configuration that cannot be carried out."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """All problems of a configuration at once, one line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class InputError(MtkitError):
+    """Data, a model or a checkpoint that cannot be used."""
+
+    exit_code = 3
+
+
+class GateError(MtkitError):
+    """The work was done, but a quality bound was missed."""
+
+    exit_code = 4
