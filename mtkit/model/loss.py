@@ -1,0 +1,92 @@
+"""Label-smoothed cross-entropy that never holds the logits of a whole batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+CHUNK_CPU, CHUNK_GPU = 256, 8192
+"""Rows whose logits exist at the same time."""
+
+
+class _ChunkedCrossEntropy(torch.autograd.Function):
+    """Loss and gradients of a chunk of rows are made together, so that its logits can be dropped."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        features: Tensor,
+        weight: Tensor,
+        targets: Tensor,
+        label_smoothing: float,
+        dtype: torch.dtype,
+    ) -> tuple[Tensor, Tensor]:
+        need_grad = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
+        loss = torch.zeros((), device=features.device)
+        nll = torch.zeros_like(loss)
+        features, projection = features.to(dtype), weight.to(dtype)
+        grad_features = torch.empty_like(features) if need_grad else None
+        grad_weight = torch.zeros_like(weight) if need_grad else None
+        vocab, smooth = weight.shape[0], label_smoothing / weight.shape[0]
+        # Σ logits over the vocabulary and the uniform part of the gradient are products with a vector.
+        weight_sum = weight.sum(0)
+        chunk = CHUNK_CPU if features.device.type == "cpu" else CHUNK_GPU
+        # Reused by all chunks: a fresh allocation of this size costs more than the softmax.
+        logits_buffer = features.new_empty(min(chunk, len(features)), vocab)
+        probs_buffer = torch.empty_like(logits_buffer, dtype=torch.float32)
+        for begin in range(0, features.shape[0], chunk):
+            rows = features[begin : begin + chunk]
+            target = targets[begin : begin + chunk, None]
+            logits = torch.mm(rows, projection.T, out=logits_buffer[: len(rows)])
+            probs = torch.softmax(logits, -1, dtype=torch.float32, out=probs_buffer[: len(rows)])
+            # A softmax's largest value is at least 1/V, so that its logarithm is safe.
+            log_normalizer = logits.amax(-1, keepdim=True).float() - probs.amax(-1, keepdim=True).log()
+            picked = (logits.gather(1, target).float() - log_normalizer).sum()
+            log_prob_sum = (rows.float() @ weight_sum).sum() - vocab * log_normalizer.sum()
+            nll -= picked
+            loss -= (1 - label_smoothing) * picked + smooth * log_prob_sum
+            if grad_features is None or grad_weight is None:
+                continue
+            # d loss / d logits = softmax - ((1 - ε) one_hot + ε/V); the last part is added after the loop.
+            probs.scatter_add_(1, target, probs.new_full(target.shape, label_smoothing - 1))
+            grad = logits.copy_(probs)
+            torch.mm(grad, projection, out=grad_features[begin : begin + chunk])
+            grad_weight += grad.T @ rows
+        if grad_features is not None and grad_weight is not None:
+            grad_features -= smooth * weight_sum.to(dtype)
+            grad_weight -= smooth * features.sum(0, dtype=torch.float32)
+        ctx.save_for_backward(grad_features, grad_weight)
+        return loss, nll
+
+    @staticmethod
+    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        grad_features, grad_weight = ctx.saved_tensors
+        # Scaled in fp32: a loss scale of 2^16 does not fit into fp16.
+        return grad_features.float() * grad_loss, grad_weight * grad_loss, None, None, None
+
+
+def cross_entropy(
+    features: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    label_smoothing: float = 0.0,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor]:
+    """Sums over tokens of the label-smoothed loss, which is trained, and of -log p, which is reported.
+
+    Smoothing mixes the one-hot target with the uniform distribution over the vocabulary
+    (Szegedy et al. 2016, section 7), as `torch.nn.functional.cross_entropy` does.
+
+    Args:
+        features: [tokens, d_model] in fp32, padding already left out.
+        weight: output projection, [vocab, d_model], in fp32.
+        targets: [tokens], int64.
+        label_smoothing: probability spread over the whole vocabulary.
+        dtype: in which the matrix products are made; softmax and sums are fp32.
+    """
+    loss, nll = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        features, weight, targets, label_smoothing, dtype
+    )
+    return loss, nll.detach()
