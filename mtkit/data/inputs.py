@@ -1,0 +1,95 @@
+"""What prepared data depend on: options and input files, and whether they have changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mtkit.config.schema import Config, Source
+from mtkit.data.readers import source_files
+from mtkit.errors import InputError
+from mtkit.files import sha256
+
+logger = logging.getLogger(__name__)
+
+
+def settings_of(config: Config) -> dict[str, Any]:
+    """The options that decide what is prepared, as JSON gives them back."""
+    data = config.data
+    return {
+        "seed": config.seed,
+        "languages": [data.src_lang, data.tgt_lang],
+        "train": [_source_settings(source) for source in data.train],
+        "valid": _source_settings(data.valid),
+        "test": [_source_settings(source) for source in data.test.values()],
+        "filters": [options.model_dump(mode="json") for options in data.filters],
+        "tokenizer": config.tokenizer.model_dump(mode="json"),
+    }
+
+
+def _source_settings(source: Source) -> dict[str, Any]:
+    """The options of `source` with file names instead of paths: the same data may lie elsewhere."""
+    values = source.model_dump()
+    return {key: value.name if isinstance(value, Path) else value for key, value in values.items()}
+
+
+def _input_files(config: Config) -> list[Path]:
+    data = config.data
+    sources = (*data.train, data.valid, *data.test.values())
+    return [path for source in sources for path in source_files(source)]
+
+
+def record_inputs(config: Config) -> list[dict[str, Any]]:
+    """Size, time and hash of each input file.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    result = []
+    for path in _input_files(config):
+        try:
+            status = path.stat()
+            found = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": sha256(path)}
+        except FileNotFoundError:
+            hint = "Check data.root and the paths in data."
+            raise InputError(f"{path}: there is no such file.", hint) from None
+        except IsADirectoryError:
+            raise InputError(f"{path}: is a folder, expected a file.") from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
+        result.append({"path": str(path), **found})
+    return result
+
+
+def check_inputs(config: Config, recorded: Sequence[dict[str, Any]]) -> None:
+    """Nothing, if the input files are those that were recorded; InputError if one has changed."""
+    paths = _input_files(config)
+    if len(paths) != len(recorded):
+        raise InputError(
+            "The list of input files changed since the data were prepared.", "Run mtkit prepare again."
+        )
+    for path, old in zip(paths, recorded, strict=True):
+        if _has_changed(path, old):
+            raise InputError(f"{path}: changed since the data were prepared.", "Run mtkit prepare again.")
+
+
+def _has_changed(path: Path, old: dict[str, Any]) -> bool:
+    try:
+        status = path.stat()
+    except OSError:
+        logger.warning("%s: is not there; going on with the data that were prepared from it.", path)
+        return False
+    if status.st_size != old.get("size"):
+        return True
+    return status.st_mtime_ns != old.get("mtime_ns") and sha256(path) != old.get("sha256")
+
+
+def fingerprint_of(manifest: dict[str, Any]) -> str:
+    """The same for folders made from equal options, equal files and with equal tokenizers."""
+    hashes = [old["sha256"] for old in manifest["inputs"]]
+    content = [manifest["version"], manifest["settings"], hashes, manifest["tokenizer"]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,0 +1,22 @@
+"""The unit of parallel data: one sentence pair and where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A sentence in the source language and its translation.
+
+    Attributes:
+        src: source text, one line.
+        tgt: target text, one line.
+        origin: where it was read, as `file:line`, for messages and reports.
+        tags: become leading tokens of the source (language, domain).
+    """
+
+    src: str
+    tgt: str
+    origin: str = ""
+    tags: tuple[str, ...] = ()

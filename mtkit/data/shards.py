@@ -1,0 +1,124 @@
+"""Token ids of one corpus on disk, mapped into memory.
+
+A shard is a folder: `ids.bin` (source then target of each pair), `offsets.bin` (where each pair begins),
+`lengths.bin`, all little-endian, and `manifest.json`. Planning an epoch reads the lengths alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from mtkit.errors import InputError
+from mtkit.files import atomic_folder, read_manifest
+
+FORMAT = "mtkit-shard"
+VERSION = 1
+_PAIRS_AT_ONCE = 4096
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shard:
+    """Pairs of token sequences. Unpickling, as in a worker process, maps the same files again.
+
+    Attributes:
+        folder: where it lies.
+        lengths: [pairs, 2] int32, source and target tokens without BOS and EOS.
+        meta: what the writer said of it, such as the tokenizer's fingerprint.
+    """
+
+    folder: Path
+    lengths: npt.NDArray[np.int32]
+    meta: dict[str, Any]
+    _ids: npt.NDArray[np.unsignedinteger[Any]]
+    _offsets: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __reduce__(self) -> tuple[Callable[[Path], Shard], tuple[Path]]:
+        return open_shard, (self.folder,)
+
+    def src(self, index: int) -> npt.NDArray[np.unsignedinteger[Any]]:
+        """The source ids of a pair, uint16 or uint32, read-only."""
+        start = self._offsets[index]
+        return self._ids[start : start + self.lengths[index, 0]]
+
+    def tgt(self, index: int) -> npt.NDArray[np.unsignedinteger[Any]]:
+        """The target ids of a pair, uint16 or uint32, read-only."""
+        start = self._offsets[index] + self.lengths[index, 0]
+        return self._ids[start : start + self.lengths[index, 1]]
+
+
+def write_shard(
+    folder: Path, pairs: Iterable[tuple[Sequence[int], Sequence[int]]], meta: Mapping[str, Any]
+) -> Shard:
+    """The shard of `pairs`, written to `folder` whole or not at all and in constant memory.
+
+    Ids take two bytes if `meta["vocab_size"]` allows it, else four.
+    """
+    dtype = "<u2" if meta.get("vocab_size", 1 << 32) <= 1 << 16 else "<u4"
+    manifest: dict[str, Any] = {"format": FORMAT, "version": VERSION, "dtype": dtype, "meta": dict(meta)}
+    with atomic_folder(folder, manifest) as part:
+        count, tokens = 0, np.zeros(2, np.int64)
+        with (
+            (part / "ids.bin").open("wb") as ids_file,
+            (part / "offsets.bin").open("wb") as offsets_file,
+            (part / "lengths.bin").open("wb") as lengths_file,
+        ):
+            for batch in batches(pairs, _PAIRS_AT_ONCE):
+                ids = np.fromiter(chain.from_iterable(chain.from_iterable(batch)), dtype)
+                lengths = np.array([(len(src), len(tgt)) for src, tgt in batch], "<i4")
+                sizes = lengths.sum(axis=1, dtype=np.int64)
+                offsets = tokens.sum() + sizes.cumsum() - sizes
+                ids_file.write(ids.tobytes())
+                offsets_file.write(offsets.astype("<i8").tobytes())
+                lengths_file.write(lengths.tobytes())
+                count += len(batch)
+                tokens += lengths.sum(axis=0, dtype=np.int64)
+        manifest.update(pairs=count, src_tokens=int(tokens[0]), tgt_tokens=int(tokens[1]))
+    return open_shard(folder)
+
+
+def open_shard(folder: Path) -> Shard:
+    """The shard in `folder`, mapped into memory once its sizes agree with its manifest.
+
+    Raises:
+        InputError: it is missing, damaged, or of a format version that this mtkit does not know.
+    """
+    manifest = read_manifest(folder, FORMAT, VERSION, hashes=False)
+    try:
+        shard = Shard(
+            folder,
+            lengths=_map(folder / "lengths.bin", "<i4", 2 * manifest["pairs"]).reshape(-1, 2),
+            meta=dict(manifest["meta"]),
+            _ids=_map(folder / "ids.bin", manifest["dtype"], manifest["src_tokens"] + manifest["tgt_tokens"]),
+            _offsets=_map(folder / "offsets.bin", "<i8", manifest["pairs"]),
+        )
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise InputError(f"{folder}: is damaged: {error}.", "Make it anew: mtkit prepare --force.") from error
+    return shard
+
+
+def _map(path: Path, dtype: str, count: int) -> npt.NDArray[Any]:
+    if path.stat().st_size != count * np.dtype(dtype).itemsize:
+        raise ValueError(
+            f"{path.name} has {path.stat().st_size:,} bytes for {count:,} numbers of type {dtype}"
+        )
+    # A plain array over the map: slices of np.memmap are several times slower. An empty file has no map.
+    return np.asarray(np.memmap(path, dtype, "r")) if count else np.zeros(0, dtype)
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """`items` in lists of `size`, the last one of what remains."""
+    remaining = iter(items)
+    while batch := list(islice(remaining, size)):
+        yield batch

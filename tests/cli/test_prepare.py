@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from mtkit.cli.app import app
+
+Run: TypeAlias = Callable[..., Result]
+
+CONFIG = """
+run: run
+data:
+  root: corpora
+  src_lang: en
+  tgt_lang: fr
+  train:
+    - {reader: plain, src: train.en, tgt: train.fr}
+    - {reader: tsv, path: more.tsv}
+  valid: {reader: plain, src: valid.en, tgt: valid.fr}
+tokenizer: {vocab_size: 60, num_threads: 1}
+"""
+LEDGER = """\
+corpus                read  empty  length  ratio  duplicate  overlap  tokens   kept
+───────────────────  ─────  ─────  ──────  ─────  ─────────  ───────  ──────  ─────
+train.en + train.fr  1,202      1       0      0          1        0       0  1,200
+more.tsv                 2      0       0      0          0        1       0      1
+all                  1,204      1       0      0          1        1       0  1,201
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    numbers = [*range(1200), 0]
+    corpora = {
+        "train.en": "".join(f"the house {n}\n" for n in numbers) + "\n",
+        "train.fr": "".join(f"la maison {n}\n" for n in numbers) + "vide\n",
+        "more.tsv": "the cat\tle chat\nthe dog\tle chien\n",
+        "valid.en": "the dog\n",
+        "valid.fr": "un chien\n",
+    }
+    (tmp_path / "corpora").mkdir()
+    for name, text in corpora.items():
+        (tmp_path / "corpora" / name).write_text(text, "utf-8", newline="\n")
+    (tmp_path / "a config.yaml").write_text(CONFIG, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    return lambda *args: CliRunner().invoke(app, ["prepare", *args])
+
+
+def test_the_ledger_is_the_result_and_the_next_command_is_said(run: Run) -> None:
+    result = run("a config.yaml", "seed=2")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == LEDGER
+    assert "1,201 training pairs of " in result.stderr
+    assert result.stderr.endswith("Next: mtkit train 'a config.yaml' seed=2\n")
+
+
+def test_a_second_time_it_is_up_to_date(run: Run) -> None:
+    first, second, forced = run("a config.yaml"), run("a config.yaml"), run("a config.yaml", "--force")
+    assert second.stdout.endswith("data: up to date\n")
+    assert second.stderr == first.stderr
+    assert forced.stdout == first.stdout
+
+
+def test_unequal_sides_end_with_3_and_both_counts(run: Run, tmp_path: Path) -> None:
+    with (tmp_path / "corpora" / "train.fr").open("a", encoding="utf-8") as file:
+        file.write("encore\n")
+    result = run("a config.yaml")
+    assert result.exit_code == 3
+    assert result.stdout == ""
+    assert "train.en: has 1,202 lines, but " in result.stderr
+    assert "train.fr has 1,203." in result.stderr
+    assert result.stderr.count("\n") == 1

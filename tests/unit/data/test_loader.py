@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtkit.data.loader import Cursor, PairTable, StepData, prefetch, read_steps
+from mtkit.data.shards import open_shard, write_shard
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> PairTable:
+    random = np.random.default_rng(0)
+
+    def pairs(count: int) -> Iterator[tuple[list[int], list[int]]]:
+        for _ in range(count):
+            src, tgt = random.integers(1, 12, 2)
+            yield random.integers(4, 99, src).tolist(), random.integers(4, 99, tgt).tolist()
+
+    for name, count in (("a", 40), ("b", 25)):
+        write_shard(tmp_path / name, pairs(count), {})
+    return PairTable([open_shard(tmp_path / "a"), open_shard(tmp_path / "b")])
+
+
+def content(step: StepData) -> list[list[list[int]]]:
+    return [[batch.src_ids.tolist(), batch.tgt_out.tolist()] for batch in step.batches]
+
+
+def take(table: PairTable, count: int, cursor: Cursor, micro: int | None = None) -> list[StepData]:
+    return list(itertools.islice(read_steps(table, 60, micro, seed=3, cursor=cursor), count))
+
+
+def test_pairs_are_found_across_shards(table: PairTable) -> None:
+    batch = table.batch(np.array([39, 40, 64]))
+    first, second = table.shards
+    expected = [*first.tgt(39), 3, *second.tgt(0), 3, *second.tgt(24), 3]
+    assert batch.tgt_out.tolist() == expected
+
+
+def test_going_on_from_any_cursor_gives_the_same_steps(table: PairTable) -> None:
+    whole = take(table, 25, Cursor())
+    assert whole[-1].cursor.epoch > 0
+    for stop in (1, 7, whole[0].steps_per_epoch, 20):
+        rest = take(table, 25 - stop, whole[stop - 1].cursor)
+        assert [content(step) for step in rest] == [content(step) for step in whole[stop:]]
+
+
+def test_micro_batches_hold_the_same_pairs(table: PairTable) -> None:
+    for whole, cut in zip(take(table, 5, Cursor()), take(table, 5, Cursor(), micro=20), strict=True):
+        assert len(cut.batches) > 1
+        assert all(batch.num_tgt_tokens <= 20 for batch in cut.batches)
+        assert whole.num_tgt_tokens == cut.num_tgt_tokens
+        joined = [token for batch in cut.batches for token in batch.tgt_out.tolist()]
+        assert joined == whole.batches[0].tgt_out.tolist()
+
+
+def test_validation_batches_hold_each_pair_once(table: PairTable) -> None:
+    tokens = sum(batch.num_tgt_tokens for batch in table.batches(50))
+    assert tokens == int(table.lengths[:, 1].sum()) + len(table.lengths)
+
+
+def test_prefetching_changes_nothing(table: PairTable) -> None:
+    steps = prefetch(read_steps(table, 60, None, 3, Cursor()), 2, lambda step: step)
+    found = list(itertools.islice(steps, 20))
+    assert [content(step) for step in found] == [content(step) for step in take(table, 20, Cursor())]
+
+
+def test_a_failure_while_prefetching_is_raised(table: PairTable) -> None:
+    def broken() -> Iterator[StepData]:
+        yield from take(table, 2, Cursor())
+        raise ValueError("the disk is gone")
+
+    steps = prefetch(broken(), 2, lambda step: step)
+    with pytest.raises(ValueError, match="the disk is gone"):
+        list(steps)
