@@ -1,0 +1,147 @@
+"""How a training run looks while it goes on: a live panel on a terminal, elsewhere a line now and then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mtkit.cli import console
+from mtkit.train.monitor import Event, Finished, Listener, Logged, Saved, Started, Validated
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, as `1:02:03` or `2:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def time_left(event: Logged) -> str:
+    """An estimate of the time to the end of the budget."""
+    return duration(event.seconds * (1 - event.share) / event.share) if event.share else "unknown"
+
+
+def describe(event: Event) -> list[str]:
+    """The lines that an event is worth off a terminal."""
+    match event:
+        case Started():
+            lines = [*event.notes] if event.step else []
+            return [
+                *lines,
+                f"{event.num_parameters:,} parameters, vocabulary {event.vocab_size:,}, "
+                f"{event.num_pairs:,} pairs, {event.device}, {event.precision}",
+            ]
+        case Logged():
+            return [
+                f"step {event.step:,}  epoch {event.epoch:.2f}  loss {event.loss:.3f}  lr {event.lr:.2e}  "
+                f"{event.tokens_per_s:,.0f} tokens/s  {event.share:.0%}, {time_left(event)} left"
+            ]
+        case Validated():
+            return [
+                f"step {event.step:,}  valid: loss {event.loss:.3f}  BLEU {event.bleu:.1f}  "
+                f"chrF {event.chrf:.1f}{'  (best so far)' if event.is_best else ''}"
+            ]
+        case Saved():
+            return []
+        case Finished():
+            models = f"mean of the {event.averaged} best models" if event.averaged > 1 else "best model"
+            return [
+                f"done after {event.step:,} steps and {duration(event.seconds)}: {event.reason}",
+                f"{event.folder}: {models}, valid loss {event.loss:.3f}, BLEU {event.bleu:.1f}, "
+                f"chrF {event.chrf:.1f}",
+            ]
+
+
+class PlainView:
+    """Lines on stderr: each validation, and progress at most every few seconds."""
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+
+    def __call__(self, event: Event) -> None:
+        """Says what is worth saying of an event."""
+        if isinstance(event, Logged):
+            if time.monotonic() - self._last < console.SECONDS_BETWEEN_LINES:
+                return
+            self._last = time.monotonic()
+        for line in describe(event):
+            console.say(line)
+
+
+class Dashboard:
+    """The state of a run as something that rich can draw."""
+
+    def __init__(self) -> None:
+        self.logged: Logged | None = None
+        self.validated: Validated | None = None
+        self.best: Validated | None = None
+
+    def take(self, event: Event) -> None:
+        """Remembers what the panel shows."""
+        if isinstance(event, Logged):
+            self.logged = event
+        elif isinstance(event, Validated):
+            self.validated = event
+            self.best = event if event.is_best else self.best
+
+    def __rich__(self) -> RenderableType:
+        """The panel."""
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(overflow="fold")
+
+        def row(name: str, value: RenderableType) -> None:
+            grid.add_row(Text(name), Text(console.visible(value)) if isinstance(value, str) else value)
+
+        if (now := self.logged) is not None:
+            row("progress", ProgressBar(total=1.0, completed=now.share, width=40))
+            row("", f"{now.share:.0%}, {duration(now.seconds)} so far, {time_left(now)} left")
+            row("step", f"{now.step:,} (epoch {now.epoch:.2f})")
+            row("loss", f"{now.loss:.3f}    gradient norm {now.grad_norm:.2f}    lr {now.lr:.2e}")
+            row("speed", f"{now.tokens_per_s:,.0f} target tokens/s")
+        else:
+            row("progress", "the first steps …")
+        if (valid := self.validated) is not None:
+            row("valid", _scores(valid))
+            if self.best is not None and self.best is not valid:
+                row("best", _scores(self.best))
+            row("source", valid.sample.src)
+            row("model", valid.sample.hyp)
+            row("reference", valid.sample.ref)
+        return Group(grid)
+
+
+def _scores(event: Validated) -> str:
+    return (
+        f"loss {event.loss:.3f}    BLEU {event.bleu:.1f}    chrF {event.chrf:.1f}    at step {event.step:,}"
+    )
+
+
+@contextmanager
+def training_view() -> Iterator[Listener]:
+    """What draws the events of a run, for as long as the block lasts."""
+    if not console.is_interactive():
+        yield PlainView()
+        return
+    from rich.live import Live
+
+    dashboard = Dashboard()
+    with Live(dashboard, console=console.console, refresh_per_second=4, transient=True) as live:
+
+        def listen(event: Event) -> None:
+            dashboard.take(event)
+            if isinstance(event, Started | Validated | Finished):
+                for line in describe(event):
+                    live.console.print(console.visible(line))
+
+        yield listen

@@ -1,0 +1,128 @@
+"""The stream of training steps, and the place in it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtkit.data.batch import Batch, collate
+from mtkit.data.batching import Indices, cut_by_tokens, plan_epoch
+from mtkit.data.shards import Shard
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in the endless stream of steps: the next step is number `index` of pass `epoch`."""
+
+    epoch: int = 0
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StepData:
+    """What one optimizer step learns from.
+
+    Attributes:
+        batches: micro-batches, computed one after the other.
+        num_tgt_tokens: target tokens of all of them; the loss is divided by it.
+        cursor: the place after this step.
+        steps_per_epoch: steps in this pass.
+    """
+
+    batches: tuple[Batch, ...]
+    num_tgt_tokens: int
+    cursor: Cursor
+    steps_per_epoch: int
+
+
+class PairTable:
+    """The pairs of several shards under one numbering."""
+
+    def __init__(self, shards: Sequence[Shard]) -> None:
+        self.shards = shards
+        self.lengths = np.concatenate([shard.lengths for shard in shards])
+        self._ends = np.cumsum([len(shard) for shard in shards])
+
+    def batch(self, indices: Indices) -> Batch:
+        """The pairs with these numbers as one batch."""
+        srcs, tgts = [], []
+        shard_numbers = np.searchsorted(self._ends, indices, side="right")
+        for index, number in zip(indices.tolist(), shard_numbers.tolist(), strict=True):
+            shard = self.shards[number]
+            local = index - (int(self._ends[number - 1]) if number else 0)
+            srcs.append(shard.src(local))
+            tgts.append(shard.tgt(local))
+        return collate(srcs, tgts)
+
+    def batches(self, batch_tokens: int) -> Iterator[Batch]:
+        """All pairs once, in batches of like length; for validation."""
+        order = np.lexsort((self.lengths[:, 0], self.lengths[:, 1]))
+        for part in cut_by_tokens(order, self.lengths[order, 1].astype(np.int64) + 1, batch_tokens):
+            yield self.batch(part)
+
+
+def read_steps(
+    table: PairTable, batch_tokens: int, micro_batch_tokens: int | None, seed: int, cursor: Cursor
+) -> Iterator[StepData]:
+    """The training steps from `cursor` on, without end; a pure function of its arguments."""
+    for epoch in itertools.count(cursor.epoch):
+        plan = plan_epoch(table.lengths, batch_tokens, seed, epoch)
+        for index in range(cursor.index if epoch == cursor.epoch else 0, len(plan)):
+            pairs = plan[index]
+            if micro_batch_tokens is None:
+                parts = [pairs]
+            else:
+                tokens = table.lengths[pairs, 1].astype(np.int64) + 1
+                parts = cut_by_tokens(pairs, tokens, micro_batch_tokens)
+            batches = tuple(table.batch(part) for part in parts)
+            after = Cursor(epoch, index + 1) if index + 1 < len(plan) else Cursor(epoch + 1, 0)
+            yield StepData(batches, sum(batch.num_tgt_tokens for batch in batches), after, len(plan))
+
+
+_End = tuple[None, BaseException | None]
+
+
+def prefetch(
+    steps: Iterable[StepData], depth: int, prepare: Callable[[StepData], StepData]
+) -> Iterator[StepData]:
+    """The same steps, made and prepared up to `depth` ahead by a thread whose failure is raised here."""
+    ready: queue.Queue[StepData | _End] = queue.Queue(depth)
+    stop = threading.Event()
+
+    def put(item: StepData | _End) -> None:
+        while not stop.is_set():
+            with contextlib.suppress(queue.Full):
+                ready.put(item, timeout=0.1)
+                return
+
+    def work() -> None:
+        try:
+            for step in steps:
+                put(prepare(step))
+                if stop.is_set():
+                    return
+        except BaseException as error:
+            put((None, error))
+        else:
+            put((None, None))
+
+    worker = threading.Thread(target=work, name="prefetch", daemon=True)
+    worker.start()
+    try:
+        while True:
+            item = ready.get()
+            if isinstance(item, StepData):
+                yield item
+            elif item[1] is not None:
+                raise item[1]
+            else:
+                return
+    finally:
+        stop.set()
+        worker.join()

@@ -1,0 +1,154 @@
+"""What a training run reports, and its record in metrics.jsonl and TensorBoard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The run begins, or goes on from `step`."""
+
+    step: int
+    num_parameters: int
+    vocab_size: int
+    num_pairs: int
+    device: str
+    precision: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Means since the last report. `loss` is -log p per target token, without smoothing."""
+
+    step: int
+    epoch: float
+    loss: float
+    lr: float
+    grad_norm: float
+    tokens_per_s: float
+    seconds: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A validation sentence, its translation by the model, and the reference."""
+
+    src: str
+    hyp: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """Scores of the model on validation data. `loss` is -log p per target token."""
+
+    step: int
+    loss: float
+    bleu: float
+    chrf: float
+    is_best: bool
+    sample: Sample
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A checkpoint is on disk."""
+
+    step: int
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The final model stands in `folder`; `reason` ended the training."""
+
+    step: int
+    folder: Path
+    reason: str
+    averaged: int
+    bleu: float
+    chrf: float
+    loss: float
+    seconds: float
+
+
+Event = Started | Logged | Validated | Saved | Finished
+Listener = Callable[[Event], None]
+
+
+def scalars(event: Event) -> dict[str, float]:
+    """The numbers of an event under the names they have in metrics.jsonl and TensorBoard."""
+    match event:
+        case Logged():
+            names = ("loss", "lr", "grad_norm", "tokens_per_s", "epoch")
+            return {f"train/{name}": getattr(event, name) for name in names}
+        case Validated() | Finished():
+            group = "valid" if isinstance(event, Validated) else "final"
+            return {f"{group}/{name}": getattr(event, name) for name in ("loss", "bleu", "chrf")}
+        case Started() | Saved():
+            return {}
+
+
+class Recorder:
+    """Writes the numbers of events to `metrics.jsonl`, one JSON object a line, and to TensorBoard.
+
+    Args:
+        run: the run folder.
+        step: where the run goes on; later lines of an interrupted part are removed.
+        tensorboard: also write TensorBoard events.
+    """
+
+    def __init__(self, run: Path, step: int, tensorboard: bool) -> None:
+        path = run / "metrics.jsonl"
+        kept = []
+        if path.exists():
+            kept = [line for line in path.read_text("utf-8").splitlines() if _step_of(line) <= step]
+        path.write_text("".join(line + "\n" for line in kept), "utf-8")
+        self._file = path.open("a", encoding="utf-8")
+        self._tensorboard = _open_tensorboard(run, step) if tensorboard else None
+
+    def __call__(self, event: Event) -> None:
+        """Records one event."""
+        numbers = scalars(event)
+        if not numbers or isinstance(event, Started | Saved):
+            return
+        line = {"step": event.step, "seconds": round(event.seconds, 3), **numbers}
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        if self._tensorboard is not None:
+            for name, value in numbers.items():
+                self._tensorboard.add_scalar(name, value, event.step)
+            if isinstance(event, Validated):
+                sample = event.sample
+                text = f"source: {sample.src}\n\nmodel: {sample.hyp}\n\nreference: {sample.ref}"
+                self._tensorboard.add_text("valid/sample", text, event.step)
+
+    def close(self) -> None:
+        """Flushes and closes both records."""
+        self._file.close()
+        if self._tensorboard is not None:
+            self._tensorboard.close()
+
+
+def _step_of(line: str) -> float:
+    """The step of a line of metrics.jsonl; infinite for a line that was cut off."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+def _open_tensorboard(run: Path, step: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(run / "tensorboard", purge_step=step + 1)

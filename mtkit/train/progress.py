@@ -1,0 +1,52 @@
+"""Everything of a running training that is not a tensor, as one small value."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mtkit.config.schema import TrainConfig
+from mtkit.data.loader import Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        step: optimizer updates made.
+        cursor: place of the next step in the data.
+        tokens_seen: target tokens learned from.
+        seconds: training time of all parts of the run, validation included.
+        best: (score, step) of the best validated models, best first; higher is better.
+        stale: validations since the last new best.
+        data: fingerprint of the prepared data.
+    """
+
+    step: int = 0
+    cursor: Cursor = field(default_factory=Cursor)
+    tokens_seen: int = 0
+    seconds: float = 0.0
+    best: tuple[tuple[float, int], ...] = ()
+    stale: int = 0
+    data: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> Progress:
+        """What `to_json` gave."""
+        best = tuple((float(score), int(step)) for score, step in values["best"])
+        return Progress(**{**values, "cursor": Cursor(**values["cursor"]), "best": best})
+
+    def share(self, config: TrainConfig, steps_per_epoch: int) -> float:
+        """How much of the budget is used: 1 when the first of steps, epochs and time is."""
+        epochs = self.cursor.epoch + self.cursor.index / steps_per_epoch
+        used = [
+            self.step / config.max_steps if config.max_steps else 0.0,
+            epochs / config.max_epochs if config.max_epochs else 0.0,
+            self.seconds / config.max_time if config.max_time else 0.0,
+        ]
+        return min(1.0, max(used))

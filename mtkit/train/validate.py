@@ -1,0 +1,82 @@
+"""Validation: loss of the references, and BLEU and chrF of really decoded text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from mtkit.config.schema import Config
+from mtkit.data.batch import Batch
+from mtkit.data.loader import PairTable
+from mtkit.data.prepare import Prepared
+from mtkit.engine.native import NativeEngine
+from mtkit.metrics.surface import score_corpus
+from mtkit.model.loss import cross_entropy
+from mtkit.model.transformer import Transformer
+from mtkit.train.monitor import Sample
+from mtkit.train.precision import autocast
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Validation scores of one model. `loss` is -log p per target token."""
+
+    loss: float
+    bleu: float
+    chrf: float
+    sample: Sample
+
+    def value(self, metric: str) -> float:
+        """The score called `metric`, higher is better."""
+        return {"bleu": self.bleu, "chrf": self.chrf, "loss": -self.loss}[metric]
+
+
+class Validator:
+    """Scores a model on the validation set of a run.
+
+    The first `train.validate_pairs` pairs are translated; the loss is that of all pairs.
+    """
+
+    def __init__(self, config: Config, prepared: Prepared, device: torch.device, dtype: torch.dtype) -> None:
+        count = config.train.validate_pairs
+        self.srcs = prepared.valid_srcs[:count]
+        self.refs = prepared.valid_refs[:count]
+        self.src_ids = prepared.tokenizer.encode(self.srcs)
+        self.tokenizer = prepared.tokenizer
+        self.tgt_lang = config.data.tgt_lang
+        self.options = config.decode.model_copy(update={"beam_size": config.train.validate_beam_size})
+        self.device = device
+        self.dtype = dtype
+        tokens = config.train.micro_batch_tokens or config.train.batch_tokens
+        self.batches = [batch.to(device) for batch in PairTable([prepared.valid]).batches(tokens)]
+
+    def __call__(self, model: Transformer, turn: int) -> Scores:
+        """The scores of `model`; `turn` picks the sentence that is shown."""
+        loss = self._loss(model)
+        engine = NativeEngine(model, self.device)
+        hyps = self.tokenizer.decode([found[0].ids for found in engine.decode(self.src_ids, self.options)])
+        bleu, chrf = score_corpus(hyps, self.refs, ["bleu", "chrf"], self.tgt_lang)
+        shown = turn % len(hyps)
+        sample = Sample(self.srcs[shown], hyps[shown], self.refs[shown])
+        return Scores(loss, bleu.value, chrf.value, sample)
+
+    @torch.inference_mode()
+    def _loss(self, model: Transformer) -> float:
+        training = model.training
+        model.eval()
+        total = torch.zeros((), device=self.device)
+        for batch in self.batches:
+            total += token_losses(model, batch, 0.0, self.dtype)[1]
+        model.train(training)
+        return total.item() / sum(batch.num_tgt_tokens for batch in self.batches)
+
+
+def token_losses(
+    model: Transformer, batch: Batch, label_smoothing: float, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sums over the batch's target tokens of the smoothed loss and of -log p; see `cross_entropy`."""
+    with autocast(dtype, batch.src_ids.device):
+        features = model.features(batch.src_ids, batch.src_mask, batch.tgt_in)
+    real = features.flatten(0, 1).index_select(0, batch.tgt_rows).float()
+    return cross_entropy(real, model.output.weight, batch.tgt_out, label_smoothing, dtype)

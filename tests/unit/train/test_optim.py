@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from mtkit.config.schema import OptimizerConfig
+from mtkit.train.optim import build_optimizer, learning_rate, optimizer_state, set_optimizer_state
+
+
+def schedule(**options: object) -> OptimizerConfig:
+    return OptimizerConfig.model_validate(options)
+
+
+def test_inverse_sqrt_is_the_papers_equation() -> None:
+    """Equation 3: d_model^-0.5 · min(step^-0.5, step · warmup^-1.5)."""
+    d_model, warmup = 512, 4000
+    options = schedule(lr=(d_model * warmup) ** -0.5, warmup_steps=warmup)
+    for step in (1, 100, 3999, 4000, 4001, 100_000):
+        expected = d_model**-0.5 * min(step**-0.5, step * warmup**-1.5)
+        assert learning_rate(options, step, 0.5) == pytest.approx(expected)
+
+
+def test_linear_falls_to_zero_and_warms_up() -> None:
+    options = schedule(lr=1.0, warmup_steps=10, schedule="linear")
+    assert learning_rate(options, 5, 0.0) == pytest.approx(0.5)
+    assert learning_rate(options, 50, 0.25) == pytest.approx(0.75)
+    assert learning_rate(options, 50, 1.0) == 0.0
+
+
+def test_cooldown_multiplies_the_last_part() -> None:
+    options = schedule(lr=2.0, warmup_steps=0, schedule="constant", cooldown=0.2)
+    assert learning_rate(options, 5, 0.79) == 2.0
+    assert learning_rate(options, 5, 0.9) == pytest.approx(1.0)
+    assert learning_rate(options, 5, 1.0) == pytest.approx(0.0)
+
+
+def step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    model(torch.ones(1, 4)).square().sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def test_state_put_back_gives_the_same_next_step() -> None:
+    torch.manual_seed(0)
+    first, second = nn.Linear(4, 3), nn.Linear(4, 3)
+    ours, theirs = build_optimizer(first, schedule()), build_optimizer(second, schedule())
+    for _ in range(3):
+        step(first, ours)
+    saved = {name: value.clone() for name, value in optimizer_state(first, ours).items()}
+    second.load_state_dict(first.state_dict())
+    set_optimizer_state(second, theirs, saved)
+    step(first, ours)
+    step(second, theirs)
+    assert torch.equal(first.weight, second.weight)
+    assert torch.equal(first.bias, second.bias)
+
+
+def test_weight_decay_is_for_matrices() -> None:
+    model = nn.Linear(4, 3)
+    matrices, vectors = build_optimizer(model, schedule(weight_decay=0.1)).param_groups
+    assert matrices["params"][0] is model.weight
+    assert matrices["weight_decay"] == 0.1
+    assert vectors["params"][0] is model.bias
+    assert vectors["weight_decay"] == 0.0
