@@ -1,0 +1,153 @@
+"""The `mtkit` command: the table of commands, and the one place where failures become exit codes."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+import mtkit
+from mtkit.cli import config, console, evaluate, init, prepare, train, translate
+from mtkit.errors import MtkitError
+
+EPILOG = """\b
+Exit codes:
+  0    done
+  1    failed while running
+  2    wrong usage or config
+  3    unusable data, model or checkpoint
+  4    a quality bound was missed
+  70   a bug in mtkit
+  75   stopped after saving; the same command goes on
+  130  Ctrl-C
+"""
+
+app = typer.Typer(
+    name="mtkit",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.out(f"mtkit {mtkit.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Train and run your own translation models.
+
+    \b
+    Example:
+      mtkit init                  write mtkit.yaml, a config that runs as it is
+      mtkit prepare               make subwords and training data
+      mtkit train                 train; typed again, it goes on where it stopped
+      mtkit evaluate              score the test sets
+      echo "A sentence." | mtkit translate
+    """
+    console.set_up(quiet=quiet, debug=debug)
+
+
+def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with its failures reported and turned into exit codes."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except (typer.Exit, typer.BadParameter):
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            sys.exit(report(error))
+
+    return run
+
+
+def report(error: BaseException) -> int:
+    """Says what happened, and gives the exit code."""
+    if isinstance(error, BrokenPipeError):
+        return _reader_gone()
+    if console.state.debug:
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, MtkitError):
+        console.fail(error)
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        console.fail(MtkitError(f"{where}{error.strerror}."))
+        return MtkitError.exit_code
+    again = shlex.join(["mtkit", "--debug", *sys.argv[1:]])
+    advice = (
+        "Please report it." if console.state.debug else f"Please report it. `{again}` shows the traceback."
+    )
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    console.fail(MtkitError(f"a bug in mtkit: {said}.", advice))
+    return 70
+
+
+def _reader_gone() -> int:
+    """The exit code of a filter whose reader went away; what is still buffered goes nowhere."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
+
+
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    prepare.prepare,
+    train.train,
+    evaluate.evaluate,
+    translate.translate,
+    init.init,
+)
+for _command in _COMMANDS:
+    app.command()(_guarded(_command))
+
+_config_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Show or check a config, or print its schema."
+)
+_CONFIG_COMMANDS: tuple[Callable[..., None], ...] = (config.show, config.check, config.schema)
+for _command in _CONFIG_COMMANDS:
+    _config_app.command()(_guarded(_command))
+app.add_typer(_config_app, name="config")
+
+
+def main() -> None:
+    """The console script."""
+    for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "strict"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=errors, newline="\n")
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    try:
+        app(prog_name="mtkit")
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):
+            sys.exit(_reader_gone())
+        raise
+
+
+if __name__ == "__main__":
+    main()

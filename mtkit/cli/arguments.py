@@ -1,0 +1,54 @@
+"""The arguments that all commands with a configuration share: `CONFIG... [KEY=VALUE...]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mtkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from mtkit.config.load import Loaded
+
+DEFAULT_CONFIG = Path("mtkit.yaml")
+
+ConfigArguments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="CONFIG|KEY=VALUE",
+        help="YAML files, merged from left to right, then single options such as train.max_steps=500. "
+        "Without a file: ./mtkit.yaml.",
+        show_default=False,
+    ),
+]
+
+
+def split_arguments(args: list[str] | None) -> tuple[list[Path], list[str]]:
+    """The files and the overrides among the arguments; `./mtkit.yaml` if no file is named.
+
+    Raises:
+        UsageError: if no file is named and there is no `./mtkit.yaml`.
+    """
+    paths = [Path(arg) for arg in args or () if "=" not in arg or Path(arg).is_file()]
+    overrides = [arg for arg in args or () if "=" in arg and not Path(arg).is_file()]
+    if not paths and not DEFAULT_CONFIG.is_file():
+        raise UsageError(
+            f"no config is named, and there is no {DEFAULT_CONFIG} in this folder.",
+            "Name one, or run `mtkit init` to write a starter.",
+        )
+    return paths or [DEFAULT_CONFIG], overrides
+
+
+def read_arguments(args: list[str] | None) -> Loaded:
+    """The configuration that the arguments name.
+
+    Raises:
+        UsageError: if there is none.
+        ConfigError: with everything that is wrong with it.
+    """
+    from mtkit.config.load import load_config
+
+    paths, overrides = split_arguments(args)
+    return load_config(paths, overrides)

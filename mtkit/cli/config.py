@@ -1,0 +1,86 @@
+"""The three ways to look at a configuration: all of it, whether it is valid, which options there are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mtkit.cli.arguments import ConfigArguments, read_arguments, split_arguments
+from mtkit.cli.console import out
+
+if TYPE_CHECKING:
+    from mtkit.config.schema import Config
+
+COMMENT_COLUMN = 48
+
+
+def show(arguments: ConfigArguments = None) -> None:
+    """Print every option, its value and its origin.
+
+    \b
+    Example:
+      mtkit config show mtkit.yaml model.preset=small
+    """
+    from mtkit.config.load import render
+
+    loaded = read_arguments(arguments)
+    lines = list(render(loaded.config))
+    column = min(COMMENT_COLUMN, max(len(line) for line, _ in lines) + 2)
+    for line, key in lines:
+        out(f"{line:<{column - 2}}  # {loaded.origins[key]}" if key else line)
+
+
+def check(arguments: ConfigArguments = None) -> None:
+    """Say "ok", or all that is wrong with a config.
+
+    \b
+    Example:
+      mtkit config check mtkit.yaml
+    """
+    paths, _ = split_arguments(arguments)
+    config = read_arguments(arguments).config
+    out(f"{' + '.join(map(str, paths))}: ok: {summary(config)}")
+
+
+def schema(
+    write: Annotated[Path | None, typer.Option(help="Write it to this file.", show_default=False)] = None,
+) -> None:
+    """Print the JSON Schema, for editors.
+
+    \b
+    Example:
+      mtkit config schema --write schema.json
+    """
+    text = json.dumps(json_schema(), indent=2, ensure_ascii=False)
+    if write is None:
+        out(text)
+    else:
+        write.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def json_schema() -> dict[str, Any]:
+    """Every option with its type, bounds, default and description."""
+    from mtkit.config.schema import Config
+
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, **Config.model_json_schema(), "title": "mtkit configuration"}
+
+
+def summary(config: Config) -> str:
+    """What the configuration amounts to, in one line."""
+    data, model, limits = config.data, config.model, []
+    if config.train.max_steps is not None:
+        limits.append(f"{config.train.max_steps:,} steps")
+    if config.train.max_epochs is not None:
+        limits.append(f"{config.train.max_epochs:,} epochs")
+    if config.train.max_time is not None:
+        limits.append(f"{config.train.max_time / 60:g} minutes")
+    return (
+        f"{data.src_lang} → {data.tgt_lang}, {len(data.train)} training and {len(data.test)} test sets, "
+        f"model {model.preset} (d_model {model.d_model}, "
+        f"{model.num_encoder_layers} + {model.num_decoder_layers} layers), "
+        f"{'at most ' * bool(limits)}{' or '.join(limits) or 'no limit'}, run {config.run}"
+    )

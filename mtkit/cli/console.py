@@ -1,0 +1,158 @@
+"""Everything that the commands write: results to stdout, all else to stderr.
+
+Text is never interpreted: markup stays as it is, control characters are shown instead of obeyed.
+rich is imported when it is first needed, since it would slow every start.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+from mtkit.errors import MtkitError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    console: Console
+
+SECONDS_BETWEEN_LINES = 10.0
+"""How often progress is reported where there is no terminal."""
+
+Report = Callable[[str, int, int | None], None]
+"""Takes what is being done, how much of it is done, and how much there is (None if unknown)."""
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_NUMBER = re.compile(r"[-+±]?[\d,.]+ ?%?|")
+
+
+class _State:
+    quiet = False
+    debug = False
+
+
+state = _State()
+
+
+def __getattr__(name: str) -> Any:
+    """`console`, the rich Console on stderr, made at its first use."""
+    if name == "console":
+        return _rich_console()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@functools.cache
+def _rich_console() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def set_up(*, quiet: bool, debug: bool) -> None:
+    """Sets how much is said, and lets the library's log messages be said too."""
+    state.quiet, state.debug = quiet, debug
+    logger = logging.getLogger("mtkit")
+    logger.handlers = [_SayHandler()]
+    logger.setLevel(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)
+    logger.propagate = False
+
+
+class _SayHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        prefix = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        _write(sys.stderr, prefix + record.getMessage())
+
+
+def is_interactive() -> bool:
+    """Whether something that moves may be drawn on stderr."""
+    at_terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return at_terminal and not state.quiet
+
+
+def visible(text: str) -> str:
+    """The text with control characters spelled out, so that a terminal cannot obey them."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def say(text: str = "") -> None:
+    """A line for the person at the terminal, on stderr; nothing with `--quiet`."""
+    if not state.quiet:
+        _write(sys.stderr, text)
+
+
+def out(text: str) -> None:
+    """A line of the command's result, on stdout."""
+    _write(sys.stdout, text)
+
+
+def fail(error: MtkitError) -> None:
+    """What went wrong and what to do, on stderr, whatever `--quiet` says."""
+    _write(sys.stderr, str(error))
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is not None:
+        stream.write(visible(text) + "\n")
+        stream.flush()
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]], *, to_stdout: bool = False) -> None:
+    """Aligned columns under their names, numbers to the right; on stderr unless it is the result."""
+    for line in aligned(head, rows):
+        out(line) if to_stdout else say(line)
+
+
+def aligned(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """The lines of a table, with wide characters counted as two columns."""
+    from rich.cells import cell_len
+
+    cells = [[visible(str(cell)) for cell in row] for row in (head, *rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    to_right = [all(_NUMBER.fullmatch(cell) for cell in column[1:]) for column in zip(*cells, strict=True)]
+    cells.insert(1, ["─" * width for width in widths])
+    lines = []
+    for row in cells:
+        pads = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
+        line = "  ".join(p + c if r else c + p for c, p, r in zip(row, pads, to_right, strict=True))
+        lines.append(line.rstrip())
+    return lines
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """A callable that shows how far the work is: a bar on a terminal, elsewhere a line now and then."""
+    if not is_interactive():
+        yield _PlainProgress()
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    text = TextColumn("{task.description}", markup=False)
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_rich_console(), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(visible(what), total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield report
+
+
+class _PlainProgress:
+    """A line for each thing that takes long, at most every `SECONDS_BETWEEN_LINES`."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        if time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            say(f"{what}: {done:,}" + (f" of {total:,}" if total is not None else ""))

@@ -1,0 +1,89 @@
+"""Score translations: of a run's test sets, or in files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mtkit.cli import console
+from mtkit.cli.arguments import ConfigArguments, read_arguments
+from mtkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from mtkit.engine.evaluate import Evaluated
+
+
+def evaluate(
+    arguments: ConfigArguments = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option("--metrics", "-m", help="bleu, chrf or ter; repeatable. As configured if left out."),
+    ] = None,
+    tests: Annotated[
+        list[str] | None, typer.Option("--test", help="Only this test set; repeatable. All if left out.")
+    ] = None,
+    hyps: Annotated[
+        list[Path] | None, typer.Option("--hyp", help="Score this file instead; repeatable. Needs --ref.")
+    ] = None,
+    ref: Annotated[Path | None, typer.Option("--ref", help="The references of --hyp.")] = None,
+    tgt_lang: Annotated[str, typer.Option(help="Language of --hyp; zh is scored by character.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Translate the test sets of a run and print BLEU and chrF, or score files of translations.
+
+    Examples: mtkit evaluate mtkit.yaml -m bleu -m ter; mtkit evaluate --hyp out.txt --ref ref.txt
+    """
+    from mtkit.metrics.surface import build_metric
+
+    for name in metrics or ():
+        build_metric(name, tgt_lang)  # an unknown one is refused before any work
+    if hyps or ref:
+        if arguments or tests or not (hyps and ref):
+            raise UsageError("--hyp and --ref go together, without a config and --test.")
+        results = _score_files(hyps, ref, metrics, tgt_lang)
+    else:
+        results = _evaluate_run(arguments, metrics or [], tests or [], device)
+    if as_json:
+        console.out(json.dumps([_as_json(result) for result in results], indent=2, ensure_ascii=False))
+        return
+    rows = [
+        (result.name, result.num_pairs, score.metric, f"{score.value:.2f}", score.signature)
+        for result in results
+        for score in result.scores
+    ]
+    console.table(("test set", "pairs", "metric", "score", "signature"), rows, to_stdout=True)
+
+
+def _score_files(hyps: list[Path], ref: Path, metrics: list[str] | None, tgt_lang: str) -> list[Evaluated]:
+    from mtkit.config.schema import EvaluateConfig
+    from mtkit.engine.evaluate import score_files
+
+    return [score_files(hyp, ref, metrics or EvaluateConfig().metrics, tgt_lang) for hyp in hyps]
+
+
+def _evaluate_run(
+    arguments: list[str] | None, metrics: list[str], names: list[str], device: str
+) -> list[Evaluated]:
+    from mtkit.engine.evaluate import choose_tests, evaluate
+    from mtkit.engine.find import Found, trained_model
+    from mtkit.engine.translator import open_translator
+
+    config = read_arguments(arguments).config
+    choose_tests(config, names)
+    model = Found(trained_model(config.run), config.run)
+    console.say(f"model: {model}")
+    translator = open_translator(model.folder, config.decode, device)
+    with console.progress() as report:
+        results = evaluate(config, translator, names, metrics, report)
+    for result in results:
+        console.say(f"{result.name}: translations in {result.hyps}")
+    return results
+
+
+def _as_json(result: Evaluated) -> dict[str, object]:
+    scores = [{"metric": s.metric, "value": s.value, "signature": s.signature} for s in result.scores]
+    return {"test": result.name, "num_pairs": result.num_pairs, "hyps": str(result.hyps), "scores": scores}

@@ -1,0 +1,135 @@
+"""Writes a starter configuration that runs as it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from string import Template
+from typing import Annotated, Any
+
+import typer
+
+from mtkit.cli.arguments import DEFAULT_CONFIG
+from mtkit.cli.console import say
+from mtkit.errors import UsageError
+
+PHRASEBOOK = ("en", "fr", "de", "zh")
+
+_PHRASEBOOK_DATA = """\
+  # The phrasebook is composed by mtkit itself. For your own text, take two files, line N of one
+  # being the translation of line N of the other, or one file of tab-separated columns:
+  #   - {reader: plain, src: train.$src_lang.gz, tgt: train.$tgt_lang.gz}
+  #   - {reader: tsv, path: corpus.tsv, src_column: 1, tgt_column: 2}
+  train:
+    - {reader: phrasebook, split: train, pairs: 20000}
+  valid: {reader: phrasebook, split: valid, pairs: 500}
+  test:
+    phrasebook: {reader: phrasebook, split: test, pairs: 500}"""
+
+_OWN_DATA = """\
+  train:
+    - {reader: plain, src: $train_src, tgt: $train_tgt}
+  valid: {reader: plain, src: $valid_src, tgt: $valid_tgt}
+  # What `mtkit evaluate` scores; best is text that is in neither of the above.
+  test:
+    valid: {reader: plain, src: $valid_src, tgt: $valid_tgt}"""
+
+_PHRASEBOOK_SIZES = {
+    "vocab_size": "4000",
+    "preset": "tiny",
+    "max_steps": "2000",
+    "max_time": "8m",
+    "batch_tokens": "2048",
+    "lr": "2.0e-3",
+    "warmup_steps": "300",
+    "validate_every": "250",
+}
+_OWN_SIZES = {
+    "vocab_size": "8000",
+    "preset": "small",
+    "max_steps": "20000",
+    "max_time": "2h",
+    "batch_tokens": "4096",
+    "lr": "1.0e-3",
+    "warmup_steps": "1000",
+    "validate_every": "500",
+}
+_EXAMPLES = {
+    "en": "Where is the station?",
+    "fr": "Où est la gare ?",
+    "de": "Wo ist der Bahnhof?",
+    "zh": "车站在哪里？",
+}
+
+
+def _file(meaning: str) -> Any:
+    return typer.Option(exists=True, dir_okay=False, show_default=False, help=meaning)
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = DEFAULT_CONFIG,
+    src_lang: Annotated[str, typer.Option(help="Language to translate from.")] = "en",
+    tgt_lang: Annotated[str, typer.Option(help="Language to translate into.")] = "fr",
+    train_src: Annotated[Path | None, _file("Your training text, source side.")] = None,
+    train_tgt: Annotated[Path | None, _file("Its translation, line by line.")] = None,
+    valid_src: Annotated[Path | None, _file("Your validation text, source side.")] = None,
+    valid_tgt: Annotated[Path | None, _file("Its translation.")] = None,
+) -> None:
+    """Write a commented starter config that runs as it is.
+
+    \b
+    Example:
+      mtkit init
+      mtkit init it.yaml --src-lang en --tgt-lang it \\
+        --train-src train.en --train-tgt train.it \\
+        --valid-src valid.en --valid-tgt valid.it
+    """
+    files = {"train_src": train_src, "train_tgt": train_tgt, "valid_src": valid_src, "valid_tgt": valid_tgt}
+    text = starter(path, src_lang, tgt_lang, files)
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(
+            f"{path}: exists already.", "Name another file, as in `mtkit init my.yaml`."
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}.") from None
+    say(f"Wrote {path}. Next:")
+    for command in ("prepare", "train", "evaluate"):
+        say(f"  mtkit {command}{_argument(path)}")
+
+
+def starter(path: Path, src_lang: str, tgt_lang: str, files: dict[str, Path | None]) -> str:
+    """The text of the starter config for a place, a pair of languages and, it may be, own files."""
+    from mtkit.config.load import scalar_text
+
+    given = {name: file for name, file in files.items() if file is not None}
+    if given and len(given) < len(files):
+        missing = [f"--{name.replace('_', '-')}" for name in files if name not in given]
+        raise UsageError(f"own text needs all four files; {', '.join(missing)} not given.")
+    if not given and not {src_lang, tgt_lang} <= set(PHRASEBOOK):
+        raise UsageError(
+            f"the phrasebook speaks {', '.join(PHRASEBOOK)}, not {src_lang} → {tgt_lang}.",
+            "Give your own text with --train-src, --train-tgt, --valid-src and --valid-tgt.",
+        )
+    values = {"src_lang": scalar_text(src_lang), "tgt_lang": scalar_text(tgt_lang)}
+    values |= {name: scalar_text(_seen_from(path.parent, file)) for name, file in given.items()}
+    values |= {
+        "file": _argument(path),
+        "run": scalar_text(f"runs/{src_lang}-{tgt_lang}"),
+        "example": _EXAMPLES.get(src_lang, "…"),
+        "data": Template(_OWN_DATA if given else _PHRASEBOOK_DATA).substitute(values),
+    }
+    template = Path(__file__).with_name("starter.yaml").read_text(encoding="utf-8")
+    return Template(template).substitute(values, **(_OWN_SIZES if given else _PHRASEBOOK_SIZES))
+
+
+def _seen_from(folder: Path, file: Path) -> str:
+    """The file's path as the config in this folder has to name it."""
+    return str(file) if file.is_absolute() else os.path.relpath(file, folder)
+
+
+def _argument(path: Path) -> str:
+    """What has to follow a command for it to read this config."""
+    return "" if path == DEFAULT_CONFIG else f" {path}"

@@ -1,0 +1,291 @@
+"""From YAML files and `key=value` overrides to one valid `Config` or all errors at once; and back to YAML."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mtkit.config.explain import explain
+from mtkit.config.fields import TAGS, inside, members
+from mtkit.config.schema import PRESETS, Config
+from mtkit.config.strict_yaml import MAX_CHARS, Node, Place, Problem, compose, dotted, resolve
+from mtkit.errors import ConfigError
+
+COMMAND_LINE = Place("command line")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration and where it comes from.
+
+    Attributes:
+        config: valid, with absolute paths.
+        origins: for every value, by dotted key (`data.train.0.src`): `file:line`, `command line`,
+            `preset small` or `default`.
+    """
+
+    config: Config
+    origins: dict[str, str]
+
+
+def load_config(paths: Sequence[Path], overrides: Sequence[str] = ()) -> Loaded:
+    """The configuration that the files, merged left to right, and then the overrides give.
+
+    Relative paths start at the folder of the file that names them (of an override: the current one),
+    those of `data` at `data.root` if it is given.
+
+    Args:
+        paths: YAML files.
+        overrides: `dotted.path=value`, the value written as in YAML.
+
+    Raises:
+        ConfigError: with every problem, each with file, line and column.
+    """
+    problems: list[Problem] = []
+    trees = [tree for path in paths if (tree := _read(path, problems)) is not None]
+    readable = len(trees) == len(paths)
+    tree = trees[0] if trees else Node({}, COMMAND_LINE, COMMAND_LINE)
+    for later in trees[1:]:
+        tree = merge(tree, later)
+    for override in overrides:
+        tree = _override(tree, override, problems)
+    config = None
+    if readable:
+        tree = _with_absolute_paths(tree)
+        try:
+            config = Config.model_validate_json(json.dumps(tree.plain()))
+        except ValidationError as error:
+            problems += explain(error.errors(include_url=False), tree)
+    if problems or config is None:
+        order = {str(path): number for number, path in enumerate(paths)}
+        problems.sort(key=lambda p: (order.get(p.place.file, len(order)), p.place.line, p.place.column))
+        raise ConfigError(list(dict.fromkeys(str(problem) for problem in problems)))
+    return Loaded(config, _origins(config, tree))
+
+
+def _read(path: Path, problems: list[Problem]) -> Node | None:
+    """The tree of a file; an empty file is an empty section. None, and a problem, if it cannot be read."""
+    name, before = str(path), len(problems)
+    place = Place(name, 1, 1)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(4 * MAX_CHARS + 1)
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        advice = f" `mtkit init {name}` writes a starter." if isinstance(error, FileNotFoundError) else ""
+        problems.append(Problem(Place(name), f"cannot be read: {error.strerror}.{advice}"))
+        return None
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        column = error.start - raw.rfind(b"\n", 0, error.start)
+        problems.append(Problem(Place(name, line, column), "not UTF-8 text. Save the file as UTF-8."))
+        return None
+    tree = compose(text, name, problems)
+    if tree is None:
+        return Node({}, place, place) if len(problems) == before else None
+    if not isinstance(tree.value, dict | None):
+        problems.append(Problem(tree.place, "a configuration is made of `key: value` lines."))
+        return None
+    return Node(tree.value or {}, place, place)
+
+
+# ---------------------------------------------------------------- merging
+
+
+def merge(base: Node, over: Node) -> Node:
+    """The later value over the earlier: sections key by key, everything else replaced.
+
+    A section whose `reader` or `filter` changes is replaced too: the old one's keys mean nothing to it.
+    """
+    if not isinstance(base.value, dict) or not isinstance(over.value, dict):
+        return over
+    for tag in TAGS:
+        if tag in base.value and tag in over.value and base.value[tag].value != over.value[tag].value:
+            return over
+    merged = dict(base.value)
+    for key, node in over.value.items():
+        merged[key] = merge(merged[key], node) if key in merged else node
+    return replace(base, value=merged)
+
+
+def _override(tree: Node, text: str, problems: list[Problem]) -> Node:
+    """The tree with one `dotted.path=value` laid over it."""
+    path, equals, written = text.partition("=")
+    steps = path.split(".")
+    if _LONE_SURROGATE.search(text):
+        problems.append(Problem(COMMAND_LINE, f"{text!r} is not UTF-8 text."))
+        return tree
+    if not equals or not all(steps):
+        problems.append(Problem(COMMAND_LINE, f"{text!r} is not of the form dotted.path=value."))
+        return tree
+    value = _override_value(path, written.strip(), problems)
+    if value is None:
+        return tree
+    try:
+        return _lay(tree, steps, value)
+    except LookupError as error:
+        problems.append(Problem(COMMAND_LINE, f"{path}: {error.args[0]}"))
+        return tree
+
+
+def _override_value(path: str, written: str, problems: list[Problem]) -> Node | None:
+    """A plain value, or a quoted one, list or section in YAML's flow style."""
+    if written[:1] not in ("[", "{", '"', "'") or not written:
+        return Node(resolve(written), COMMAND_LINE, COMMAND_LINE)
+    found: list[Problem] = []
+    value = compose(written, COMMAND_LINE.file, found)
+    problems += [Problem(COMMAND_LINE, f"{path}: {problem.text}") for problem in found]
+    return _placed(value, COMMAND_LINE) if value else None
+
+
+def _placed(node: Node, place: Place) -> Node:
+    """The same tree, all of it said in one place."""
+    value = node.value
+    if isinstance(value, dict):
+        value = {key: _placed(member, place) for key, member in value.items()}
+    elif isinstance(value, list):
+        value = [_placed(item, place) for item in value]
+    return Node(value, place, place)
+
+
+def _lay(base: Node, steps: Sequence[str], value: Node) -> Node:
+    """`value` laid over what stands at the end of a path; sections that are missing are made."""
+    if not steps:
+        return merge(base, value)
+    step, rest = steps[0], steps[1:]
+    if isinstance(base.value, list):
+        if not step.isdecimal() or int(step) >= len(base.value):
+            raise LookupError(f"{step!r} must be the number of one of the {len(base.value)} items, from 0.")
+        items = list(base.value)
+        items[int(step)] = _lay(items[int(step)], rest, value)
+        return replace(base, value=items, place=value.place)
+    if base.value is not None and not isinstance(base.value, dict):
+        raise LookupError(f"nothing lies below {base.plain()!r}, so {step!r} cannot be set.")
+    empty = Node(None, value.place, value.place)
+    members_here = base.value or {}
+    laid = _lay(members_here.get(step, empty), rest, value)
+    return merge(replace(base, value=members_here), replace(empty, value={step: laid}))
+
+
+# ---------------------------------------------------------------- paths
+
+
+def _with_absolute_paths(tree: Node) -> Node:
+    """The tree with every path made absolute."""
+    data = tree.value.get("data") if isinstance(tree.value, dict) else None
+    root = data.value.get("root") if data and isinstance(data.value, dict) else None
+    start = _absolute(root, None) if root else None
+
+    def visit(node: Node, kind: Any, path: tuple[str, ...]) -> Node:
+        value = node.value
+        if isinstance(value, dict):
+            tags = [str(value[tag].value) for tag in TAGS if tag in value]
+            kind = members(kind).get(tags[0]) if tags and members(kind) else kind
+            return replace(node, value={k: visit(v, inside(kind, k), (*path, k)) for k, v in value.items()})
+        if isinstance(value, list):
+            return replace(node, value=[visit(item, inside(kind, 0), path) for item in value])
+        in_data = path[:1] == ("data",) and path != ("data", "root")
+        return replace(node, value=_absolute(node, start if in_data else None)) if kind is Path else node
+
+    return visit(tree, Config, ())
+
+
+def _absolute(node: Node, start: str | None) -> Any:
+    """The node's path made absolute; anything but text is left for validation to refuse."""
+    if not isinstance(node.value, str):
+        return node.value
+    path = Path(node.value)
+    if path.parts[:1] == ("~",):
+        path = Path.home().joinpath(*path.parts[1:])
+    folder = start or (Path(node.place.file).parent if node.place.line else "")
+    return os.path.normpath(Path.cwd() / folder / path)
+
+
+# ---------------------------------------------------------------- origins
+
+
+def _origins(config: Config, tree: Node) -> dict[str, str]:
+    """Where each value was said."""
+    preset = {f"model.{name}" for name in PRESETS[config.model.preset]}
+    origins = {}
+    for path, node in _leaves(config.model_dump(mode="json"), tree, ""):
+        if node is not None:
+            origins[path] = f"{node.place.file}:{node.place.line}" if node.place.line else node.place.file
+        else:
+            origins[path] = f"preset {config.model.preset}" if path in preset else "default"
+    return origins
+
+
+def _leaves(value: Any, node: Node | None, path: str) -> Iterator[tuple[str, Node | None]]:
+    """Every value by its dotted key, with its node if it was given. A list without sections is one value."""
+    given = node.value if node else None
+    if isinstance(value, dict) and value:
+        for key, member in value.items():
+            yield from _leaves(member, given.get(key) if isinstance(given, dict) else None, dotted(path, key))
+    elif _has_sections(value):
+        for number, item in enumerate(value):
+            yield from _leaves(item, given[number] if isinstance(given, list) else None, dotted(path, number))
+    else:
+        yield path, node
+
+
+def _has_sections(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)
+
+
+# ---------------------------------------------------------------- back to YAML
+
+_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_/.+@-]*")
+_OLD_WORDS = {"y", "n", "yes", "no", "on", "off"}
+"""Text to YAML 1.2, but not to every tool that may read the file."""
+
+
+def dump_config(config: Config) -> str:
+    """The complete configuration as YAML, which `load_config` reads back to an equal one."""
+    return "".join(f"{line}\n" for line, _ in render(config))
+
+
+def render(config: Config) -> Iterator[tuple[str, str]]:
+    """The lines of the YAML, each with the dotted key of the value on it (empty for a section's head)."""
+    return _render(config.model_dump(mode="json"), "", "")
+
+
+def _render(section: dict[str, Any], path: str, indent: str) -> Iterator[tuple[str, str]]:
+    for key, value in section.items():
+        here, head = dotted(path, key), f"{indent}{scalar_text(key)}:"
+        if isinstance(value, dict) and value:
+            yield head, ""
+            yield from _render(value, here, indent + "  ")
+        elif _has_sections(value):
+            yield head, ""
+            for number, item in enumerate(value):
+                lines = list(_render(item, dotted(here, number), indent + "    "))
+                yield f"{indent}  - {lines[0][0].lstrip()}", lines[0][1]
+                yield from lines[1:]
+        elif isinstance(value, list):
+            yield f"{head} [{', '.join(map(scalar_text, value))}]", here
+        else:
+            yield f"{head} {scalar_text(value)}", here
+
+
+def scalar_text(value: Any) -> str:
+    """A value in YAML, quoted unless every reader would take it for the text that it is."""
+    if not isinstance(value, str):
+        return re.sub(r"^(-?\d+)e", r"\1.0e", json.dumps(value))
+    if _PLAIN.fullmatch(value) and isinstance(resolve(value), str) and value.lower() not in _OLD_WORDS:
+        return value
+    return '"' + "".join(_escaped(character) for character in value) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    return character if character.isprintable() else f"\\U{ord(character):08x}"

@@ -1,0 +1,102 @@
+"""How good translations are: of the test sets of a run, or in files. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtkit.config.schema import Config, Source
+from mtkit.data.prepare import Progress
+from mtkit.data.readers import read_lines, read_pairs
+from mtkit.engine.translator import Translator
+from mtkit.errors import InputError, UsageError
+from mtkit.files import write_text
+from mtkit.metrics.surface import Score, score_corpus
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The scores of one set of translations.
+
+    Attributes:
+        name: of the test set, or the path of the translations.
+        hyps: where the translations stand.
+        num_pairs: how many there are.
+        scores: one per metric.
+    """
+
+    name: str
+    hyps: Path
+    num_pairs: int
+    scores: tuple[Score, ...]
+
+
+def choose_tests(config: Config, names: Sequence[str] = ()) -> dict[str, Source]:
+    """The test sets called `names`; all if none is named.
+
+    Raises:
+        UsageError: the config has no such test set, or none at all.
+    """
+    tests = config.data.test
+    if not tests:
+        raise UsageError("data.test: there is no test set.", "Add one: test: {NAME: {reader: …}}.")
+    for name in names:
+        if name not in tests:
+            raise UsageError(f"data.test: there is no test set {name}.", f"Choose from {', '.join(tests)}.")
+    return {name: source for name, source in tests.items() if not names or name in names}
+
+
+def evaluate(
+    config: Config,
+    translator: Translator,
+    names: Sequence[str] = (),
+    metrics: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> list[Evaluated]:
+    """Translates test sets of a run and scores them; translations are kept as `RUN/evaluate/NAME.hyp.txt`.
+
+    Args:
+        config: of the run.
+        translator: of the model to evaluate.
+        names: of test sets; all if empty.
+        metrics: of bleu, chrf and ter; as configured if empty.
+        progress: told the test set, translations made and their number.
+
+    Raises:
+        InputError: a test set cannot be read or is empty.
+        UsageError: a name is unknown.
+    """
+    results = []
+    for name, source in choose_tests(config, names).items():
+        pairs = list(read_pairs(source, config.data.src_lang, config.data.tgt_lang))
+        if not pairs:
+            raise InputError(f"data.test.{name}: there are no pairs in it.", "Check its files.")
+        hyps: list[str] = []
+        for hyp in translator.translate(pair.src for pair in pairs):
+            hyps.append(hyp)
+            if progress:
+                progress(name, len(hyps), len(pairs))
+        path = config.run / "evaluate" / f"{name}.hyp.txt"
+        write_text(path, "".join(f"{hyp}\n" for hyp in hyps))
+        refs = [pair.tgt for pair in pairs]
+        scores = score_corpus(hyps, refs, metrics or config.evaluate.metrics, config.data.tgt_lang)
+        results.append(Evaluated(name, path, len(pairs), tuple(scores)))
+    return results
+
+
+def score_files(hyp: Path, ref: Path, metrics: Sequence[str], tgt_lang: str) -> Evaluated:
+    """The scores of the translations in `hyp`, line by line against `ref`.
+
+    Raises:
+        InputError: a file cannot be read or has no lines, or their numbers of lines differ.
+    """
+    hyps, refs = list(read_lines(hyp)), list(read_lines(ref))
+    if len(hyps) != len(refs):
+        raise InputError(
+            f"{hyp}: has {len(hyps):,} lines, but {ref} has {len(refs):,}.",
+            "Line N of one file must be the translation of line N of the other.",
+        )
+    if not hyps:
+        raise InputError(f"{hyp}: there are no lines to score.", "Check the file.")
+    return Evaluated(str(hyp), hyp, len(hyps), tuple(score_corpus(hyps, refs, metrics, tgt_lang)))

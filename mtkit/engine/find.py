@@ -1,0 +1,106 @@
+"""Which model a command means when it is told little or nothing. Free of torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtkit.config.load import load_config
+from mtkit.errors import ConfigError, InputError
+
+WEIGHTS = "model.safetensors"
+VARIABLE = "MTKIT_MODEL"
+HINT = "Train one with mtkit train, or name one by -m."
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A model and why it was chosen.
+
+    Attributes:
+        folder: its model folder.
+        run: the run folder it belongs to, or `folder` itself if that was named.
+        reason: why this one, for the user; empty if it was named.
+    """
+
+    folder: Path
+    run: Path
+    reason: str = ""
+
+    def __str__(self) -> str:
+        here = Path.cwd()
+        shown = self.run.relative_to(here) if self.run.is_relative_to(here) else self.run
+        return f"{shown} ({self.reason})" if self.reason else str(shown)
+
+
+def model_folder(path: Path) -> Path | None:
+    """The model that `path` means: itself, or of a run the finished, else last best, else last one."""
+    for place in (".", "model", "best/step-*", "checkpoints/step-*"):
+        if found := sorted(path.glob(f"{place}/{WEIGHTS}")):
+            return found[-1].parent
+    return None
+
+
+def trained_model(path: Path) -> Path:
+    """The model folder that `path` means, as `model_folder`; `InputError` if there is none."""
+    folder = model_folder(path)
+    if folder is None:
+        raise InputError(f"{path}: there is no trained model here.", HINT)
+    return folder
+
+
+def find_model(named: Path | None = None) -> Found:
+    """The model to use: the named one, else that of $MTKIT_MODEL, of the config here, or of the newest run.
+
+    Args:
+        named: a run folder, a model folder or a config file.
+
+    Raises:
+        InputError: there is none, or none where one was named.
+        ConfigError: a config that was named, or ./mtkit.yaml, is wrong.
+    """
+    if named is not None:
+        return _named(named)
+    if value := os.environ.get(VARIABLE):
+        return _named(Path(value), f"${VARIABLE}")
+    for run, reason in _runs_here():
+        if folder := model_folder(run):
+            return Found(folder, run, reason)
+    raise InputError(
+        f"no model: neither -m nor ${VARIABLE} names one, and there is no trained run of a config in this "
+        "folder or under ./runs.",
+        HINT,
+    )
+
+
+def _named(path: Path, reason: str = "") -> Found:
+    if not path.exists():
+        raise InputError(f"{path}: there is no such run folder, model folder or config file.", HINT)
+    run = load_config([path]).config.run if path.is_file() else path.resolve()
+    return Found(trained_model(run), run, reason)
+
+
+def _runs_here() -> Iterator[tuple[Path, str]]:
+    """Runs that the current folder suggests, the likeliest first."""
+    here = Path.cwd()
+    config = here / "mtkit.yaml"
+    if config.is_file():
+        yield load_config([config]).config.run, f"of ./{config.name}"
+    else:
+        configs = list(_loadable(here))
+        if len(configs) == 1:
+            yield configs[0][1], f"of ./{configs[0][0].name}"
+    trained = [(folder.stat().st_mtime, run) for run in here.glob("runs/*") if (folder := model_folder(run))]
+    for _, run in sorted(trained, reverse=True):
+        yield run, "newest under ./runs"
+
+
+def _loadable(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """The configs in `folder` that can be read, with their runs."""
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            yield path, load_config([path]).config.run
+        except ConfigError:
+            continue

@@ -1,0 +1,77 @@
+"""The engine that runs the model in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from mtkit.config.schema import DecodeConfig
+from mtkit.decode.generate import generate
+from mtkit.decode.hypothesis import Hypothesis
+from mtkit.decode.scorer import ModelScorer
+from mtkit.engine.base import Precision
+from mtkit.errors import UsageError
+from mtkit.model.transformer import Transformer
+
+
+class NativeEngine:
+    """An `Engine` around a model, which it moves to `device` and leaves in the mode it found.
+
+    Args:
+        model: the model; during training, the one being trained.
+        device: where to compute.
+        precision: of the products; auto is bf16 on a GPU that has it, else fp32.
+    """
+
+    def __init__(self, model: Transformer, device: torch.device | str, precision: Precision = "auto") -> None:
+        self.device = torch.device(device)
+        self.model = model.to(self.device)
+        self.dtype = _dtype(precision, self.device)
+
+    def decode(self, src_ids: Sequence[Sequence[int]], options: DecodeConfig) -> list[list[Hypothesis]]:
+        """See `Engine`."""
+        training = self.model.training
+        self.model.eval()
+        try:
+            with torch.inference_mode(), self._autocast():
+                return generate(ModelScorer(self.model), src_ids, options, self.device)
+        finally:
+            self.model.train(training)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`; auto is cuda where there is one.
+
+    Raises:
+        UsageError: there is no such device.
+    """
+    available = torch.cuda.is_available()
+    if name == "auto":
+        return torch.device("cuda" if available else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"device {name}: unknown.", "Use auto, cpu or cuda.") from None
+    if device.type == "cuda" and not available:
+        raise UsageError(f"device {name}: torch finds no CUDA device here.", "Use cpu or auto.")
+    return device
+
+
+def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    match precision:
+        case "fp32":
+            return torch.float32
+        case "bf16":
+            return torch.bfloat16
+        case "fp16":
+            return torch.float16
+        case "auto":
+            fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+            return torch.bfloat16 if fast else torch.float32

@@ -1,0 +1,122 @@
+"""Text in, text out: lines are cleaned, segmented, decoded by an engine and joined again. Free of torch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from mtkit.config.schema import DecodeConfig
+from mtkit.engine.base import Engine, Precision
+from mtkit.text.normalize import normalize
+from mtkit.text.tokenizer import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+WINDOW = 2048
+WINDOW_CHARS = 1 << 20
+MAX_TOKENS = 512
+UNSPACED = {"zh", "ja", "th"}
+
+
+class Translator:
+    """Translates lines with an engine and the tokenizer of its model.
+
+    Args:
+        engine: runs the model.
+        tokenizer: the one that the model was trained with.
+        options: how to search.
+        joiner: stands between the translated parts of a line that was too long for one.
+    """
+
+    def __init__(
+        self, engine: Engine, tokenizer: Tokenizer, options: DecodeConfig, joiner: str = " "
+    ) -> None:
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self.options = options
+        self.joiner = joiner
+
+    def translate(self, lines: Iterable[str]) -> Iterator[str]:
+        """Exactly one line for each of `lines`, in order; empty for a blank one. Memory stays constant."""
+        for window in windows(lines):
+            yield from self.translate_window(window)
+
+    def translate_window(self, lines: Sequence[str]) -> list[str]:
+        """The translation of each of `lines`, decoded together."""
+        texts = [normalize(line) for line in lines]
+        encoded = self.tokenizer.encode(texts)
+        parts = [self._parts(text, ids) for text, ids in zip(texts, encoded, strict=True)]
+        flat = [ids for line_parts in parts for ids in line_parts]
+        hyps = self.engine.decode(flat, self.options) if flat else []
+        outputs = iter(self.tokenizer.decode([best[0].ids for best in hyps]))
+        return [self.joiner.join(islice(outputs, len(line_parts))) for line_parts in parts]
+
+    def _parts(self, text: str, ids: list[int]) -> list[list[int]]:
+        """The ids of a line in parts of at most `MAX_TOKENS`; none for a blank line."""
+        if not text:
+            return []
+        if len(ids) <= MAX_TOKENS:
+            return [ids]
+        parts = self._split(text, ids)
+        logger.warning("A line of %d tokens is translated in %d parts.", len(ids), len(parts))
+        return parts
+
+    def _split(self, text: str, ids: list[int]) -> list[list[int]]:
+        if len(ids) <= MAX_TOKENS:
+            return [ids]
+        pieces = _cut(text, len(ids) // MAX_TOKENS + 1)
+        encoded = self.tokenizer.encode(pieces)
+        return [part for piece, ids in zip(pieces, encoded, strict=True) for part in self._split(piece, ids)]
+
+
+def windows(lines: Iterable[str]) -> Iterator[list[str]]:
+    """`lines` in lists of at most `WINDOW` lines and about `WINDOW_CHARS` characters."""
+    window: list[str] = []
+    chars = 0
+    for line in lines:
+        window.append(line)
+        chars += len(line)
+        if len(window) == WINDOW or chars >= WINDOW_CHARS:
+            yield window
+            window, chars = [], 0
+    if window:
+        yield window
+
+
+def _cut(text: str, count: int) -> list[str]:
+    """`text` in about `count` parts of like length, cut at spaces where there are any."""
+    size = -(-len(text) // count)
+    parts = []
+    while len(text) > size:
+        space = text.rfind(" ", 1, size + 1)
+        end = space if space > 0 else size
+        parts.append(text[:end])
+        text = text[end:].lstrip()
+    return [*parts, text]
+
+
+def open_translator(
+    path: Path, options: DecodeConfig | None = None, device: str = "auto", precision: Precision = "auto"
+) -> Translator:
+    """A translator for the model in a run folder or model folder.
+
+    Args:
+        path: the folder.
+        options: how to search; as configured in the run if left out.
+        device: auto, cpu or cuda.
+        precision: fp32, bf16, fp16 or auto.
+
+    Raises:
+        InputError: there is no usable model at `path`.
+        UsageError: the device is not there.
+    """
+    from mtkit.checkpoint import load_model
+    from mtkit.engine.native import NativeEngine, choose_device
+
+    target = choose_device(device)
+    loaded = load_model(path)
+    joiner = "" if loaded.config.data.tgt_lang[:2].lower() in UNSPACED else " "
+    engine = NativeEngine(loaded.model, target, precision)
+    return Translator(engine, loaded.tokenizer, options or loaded.config.decode, joiner)

@@ -1,0 +1,43 @@
+# Sourced by the other scripts: prints what is run, and makes .venv with mtkit in it.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Runs a command after printing it as one would type it.
+run() {
+    printf '\n$ %s\n' "$*"
+    "$@"
+}
+
+# The first Python from 3.11 to 3.13; names that exist but do not start (pyenv's shims) are passed over.
+find_python() {
+    local name
+    for name in "${PYTHON:-python3}" python3.13 python3.12 python3.11 python; do
+        if "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2> /dev/null; then
+            echo "$name"
+            return
+        fi
+    done
+    echo "mtkit needs Python 3.11, 3.12 or 3.13; none is on the PATH. Set PYTHON to one." >&2
+    return 1
+}
+
+# Makes .venv if it is missing and installs mtkit into it if anything that decides on the packages changed.
+#   set_up WHAT     WHAT is the argument of pip install -e: "." or ".[dev]"
+set_up() {
+    local what=$1 python state stamp=.venv/installed
+    if ! .venv/bin/python -c '' 2> /dev/null; then
+        python=$(find_python)
+        # Where Debian has left ensurepip out, the pip outside puts one inside.
+        run "$python" -m venv --clear .venv || {
+            run "$python" -m venv --clear --without-pip .venv
+            run "$python" -m pip --python .venv/bin/python install --quiet pip
+        }
+    fi
+    export VIRTUAL_ENV=$PWD/.venv PATH=$PWD/.venv/bin:$PATH
+    hash -r
+    state=$({ pwd && cat pyproject.toml constraints.txt; } | cksum)
+    if ! grep -qsxF -e "$state $what" -e "$state .[dev]" "$stamp"; then
+        run python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$what"
+        echo "$state $what" > "$stamp"
+    fi
+}

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from mtkit.cli.app import app
+from mtkit.engine.translator import open_translator
+from mtkit.metrics.surface import score_corpus
+from tests.fakes import TINY_PAIRS, make_tiny_run
+
+Run: TypeAlias = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluate")
+    make_tiny_run(folder)
+    return folder
+
+
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(folder)
+
+    def invoke(*args: str) -> Result:
+        return CliRunner().invoke(app, ["evaluate", *args])
+
+    return invoke
+
+
+def test_each_test_set_is_translated_and_scored(run: Run, folder: Path) -> None:
+    result = run("tiny.yaml", "--json", "-m", "ter", "-m", "bleu")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    hyps = list(open_translator(folder / "runs/tiny").translate(TINY_PAIRS))
+    expected = score_corpus(hyps, list(TINY_PAIRS.values()), ["ter", "bleu"], "fr")
+    assert [entry["test"] for entry in found] == ["short", "again"]
+    for entry in found:
+        assert entry["num_pairs"] == 2
+        assert entry["scores"] == [
+            {"metric": score.metric, "value": score.value, "signature": score.signature} for score in expected
+        ]
+        assert Path(entry["hyps"]).read_text("utf-8") == "".join(f"{hyp}\n" for hyp in hyps)
+
+
+def test_a_table_for_people(run: Run) -> None:
+    result = run("tiny.yaml", "--test", "again")
+    assert result.exit_code == 0, result.output
+    head, _, *rows = result.stdout.splitlines()
+    assert head.split() == ["test", "set", "pairs", "metric", "score", "signature"]
+    assert [row.split()[:3] for row in rows] == [["again", "2", "bleu"], ["again", "2", "chrf"]]
+    assert all("version:" in row for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["tiny.yaml", "--test", "nosuch"], 2, "Choose from short, again"),
+        (["tiny.yaml", "-m", "blue"], 2, "bleu, chrf, ter"),
+        (["tiny.yaml", "run=elsewhere"], 3, "no trained model"),
+        (["--hyp", "test.fr"], 2, "--ref"),
+        (["--hyp", "test.fr", "--ref", "tiny.yaml"], 3, "has 2 lines, but tiny.yaml has"),
+        (["--hyp", "empty", "--ref", "empty"], 3, "no lines"),
+        (["--hyp", "missing", "--ref", "test.fr"], 3, "missing"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    run: Run, folder: Path, args: list[str], code: int, message: str
+) -> None:
+    (folder / "empty").touch()
+    result = run(*args)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_files_are_scored_without_a_model(run: Run, folder: Path) -> None:
+    (folder / "zh").write_text("今天天气很好。\n", "utf-8")
+    result = run("--hyp", "zh", "--hyp", "zh", "--ref", "zh", "--tgt-lang", "zh", "-m", "bleu", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert [entry["test"] for entry in found] == ["zh", "zh"]
+    [score] = found[0]["scores"]
+    assert score["value"] == pytest.approx(100)
+    assert "tok:zh" in score["signature"]
+
+
+def test_files_are_scored_without_torch(folder: Path) -> None:
+    code = (
+        "import sys; from mtkit.cli.app import app; "
+        "app(['evaluate', '--hyp', 'test.fr', '--ref', 'test.fr'], standalone_mode=False); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert b"100.00" in result.stdout

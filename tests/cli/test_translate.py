@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from mtkit.cli.app import app
+from mtkit.engine.translator import open_translator
+from tests.fakes import make_tiny_run
+
+Run: TypeAlias = Callable[..., Result]
+
+COMMAND = [sys.executable, "-m", "mtkit", "translate"]
+AWKWARD = (
+    b"the cat sat\n\n  \t \na dog\r\nthe\x00cat \x85 sat\n\xff\xfe broken \xc3\n\xef\xbb\xbf\n"
+    b"the cat\xe2\x80\xa8sat\x0bon\x0cthe mat\n" + b"a dog ran " * 400 + b"\nno line feed at the end"
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("translate")
+    make_tiny_run(folder)
+    return folder
+
+
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MTKIT_MODEL", raising=False)
+
+    def invoke(*args: str, stdin: bytes = b"") -> Result:
+        return CliRunner().invoke(app, ["translate", *args], input=stdin)
+
+    return invoke
+
+
+def test_one_line_out_for_each_line_in(run: Run) -> None:
+    result = run(stdin=AWKWARD)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout_bytes.decode().split("\n")
+    assert lines.pop() == ""
+    assert len(lines) == AWKWARD.count(b"\n") + 1
+    assert [not line for line in lines][1:3] == [True, True]
+    assert "model: runs/tiny (of ./tiny.yaml)" in result.stderr
+    assert "parts" in result.stderr
+
+
+def test_equals_the_library(run: Run, folder: Path) -> None:
+    lines = ["the cat sat", "", "a dog ran on the mat", "the mat"]
+    expected = list(open_translator(folder / "runs/tiny").translate(lines))
+    assert len(set(expected)) == len(lines)
+    assert run(stdin="\n".join(lines).encode()).stdout.split("\n") == [*expected, ""]
+
+
+def test_files(run: Run, folder: Path) -> None:
+    expected = run(stdin=AWKWARD).stdout_bytes
+    (folder / "in.txt").write_bytes(AWKWARD)
+    result = run("-i", "in.txt", "-o", "out/put.txt", "-m", "tiny.yaml")
+    assert result.exit_code == 0, result.output
+    assert result.stdout_bytes == b""
+    assert [path.name for path in (folder / "out").iterdir()] == ["put.txt"]
+    assert (folder / "out/put.txt").read_bytes() == expected
+
+
+def test_a_failure_leaves_the_old_output(run: Run, folder: Path) -> None:
+    (folder / "old.txt").write_text("kept\n")
+    result = run("-i", "missing.txt", "-o", "old.txt")
+    assert result.exit_code == 3
+    assert "missing.txt" in result.stderr
+    assert (folder / "old.txt").read_text() == "kept\n"
+    assert not list(folder.glob(".tmp-*"))
+
+
+def test_output_that_cannot_be_written(run: Run) -> None:
+    result = run("-o", "tiny.yaml/out.txt", stdin=b"a\n")
+    assert result.exit_code == 1
+    assert "tiny.yaml/out.txt: cannot be written" in result.stderr
+
+
+def test_search_options_are_checked_against_the_schema(run: Run) -> None:
+    result = run("--beam-size", "0", stdin=b"a\n")
+    assert result.exit_code == 2
+    assert "decode.beam_size" in result.stderr
+    greedy, beam = (run("--beam-size", size, stdin=b"the cat sat\n") for size in ("1", "8"))
+    assert greedy.exit_code == beam.exit_code == 0
+    assert greedy.stdout != beam.stdout
+
+
+def test_no_model(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(stdin=b"a\n")
+    assert result.exit_code == 3
+    assert "mtkit train" in result.stderr
+    assert run("-m", "nowhere").exit_code == 3
+
+
+def test_a_slow_sender_is_answered_line_by_line_in_utf8_whatever_the_locale(folder: Path) -> None:
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    translator = open_translator(folder / "runs/tiny")
+    process = subprocess.Popen(
+        COMMAND,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for line in ("the cat sat", "un chien à été couru", ""):
+            process.stdin.write(f"{line}\n".encode())
+            process.stdin.flush()
+            assert process.stdout.readline().decode() == f"{translator.translate_window([line])[0]}\n"
+        process.stdin.close()
+        assert process.wait() == 0
+
+
+def test_a_reader_that_goes_away_ends_it_silently(folder: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mtkit", "-q", "translate"],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, errors = process.communicate(b"the cat\n" * 10)
+    assert process.returncode == 141
+    assert errors == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_said_in_one_line(folder: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "mtkit", "-q", "translate"],
+            cwd=folder,
+            input=b"the cat\n",
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert result.returncode == 1
+    assert result.stderr.decode() == "standard output: cannot be written: No space left on device.\n"
+
+
+def test_a_closed_standard_input_is_said(folder: Path) -> None:
+    result = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *COMMAND], cwd=folder, capture_output=True, check=False
+    )
+    assert result.returncode == 2
+    assert b"standard input is closed" in result.stderr

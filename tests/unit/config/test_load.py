@@ -1,0 +1,298 @@
+"""Merging, overrides, paths, origins, and every error with its place and its guess."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mtkit.config.load import Loaded, load_config
+from mtkit.config.schema import PhrasebookSource, PlainSource, TsvSource
+from mtkit.errors import ConfigError
+
+MINIMAL = """\
+run: runs/x
+data:
+  src_lang: en
+  tgt_lang: fr
+  train:
+    - {reader: plain, src: a.en, tgt: a.fr}
+  valid: {reader: phrasebook, split: valid, pairs: 50}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def load(*texts: str, overrides: Sequence[str] = ()) -> Loaded:
+    """What files with these texts, a.yaml, b.yaml and so on, give."""
+    paths = [Path(f"{name}.yaml") for name, _ in zip("abc", texts, strict=False)]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text, encoding="utf-8")
+    return load_config(paths, overrides)
+
+
+def problems(*texts: str, overrides: Sequence[str] = ()) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(*texts, overrides=overrides)
+    return caught.value.problems
+
+
+# ---------------------------------------------------------------- merging and overrides
+
+
+def test_later_files_win_key_by_key_and_lists_are_replaced() -> None:
+    config = load(
+        MINIMAL + "train: {max_steps: 5, optimizer: {lr: 0.5, warmup_steps: 3}}\n",
+        "train: {optimizer: {lr: 1e-4}}\ndata: {train: [{reader: tsv, path: c.tsv}]}\n",
+    ).config
+    assert (config.train.max_steps, config.train.optimizer.warmup_steps) == (5, 3)
+    assert config.train.optimizer.lr == 0.0001
+    assert [type(source) for source in config.data.train] == [TsvSource]
+
+
+def test_a_section_whose_reader_changes_is_replaced_and_else_merged() -> None:
+    other = load(MINIMAL, "data: {valid: {reader: tsv, path: v.tsv}}").config.data.valid
+    same = load(MINIMAL, "data: {valid: {seed: 7}}").config.data.valid
+    assert isinstance(other, TsvSource)
+    assert same == PhrasebookSource(reader="phrasebook", split="valid", pairs=50, seed=7)
+
+
+def test_overrides_go_through_the_same_resolver() -> None:
+    config = load(
+        MINIMAL,
+        overrides=[
+            "train.optimizer.lr=1e-4",
+            "train.optimizer.betas=[.8, .9]",
+            "data.tgt_lang=no",
+            "train.max_time=1h30m",
+            "train.patience=null",
+            "evaluate={metrics: [ter]}",
+            'tokenizer.model_type="bpe"',
+            "data.train.0.tgt=c=d.fr",
+        ],
+    ).config
+    assert config.train.optimizer.lr == 0.0001
+    assert config.train.optimizer.betas == (0.8, 0.9)
+    assert config.data.tgt_lang == "no"
+    assert config.train.max_time == 5400.0
+    assert config.train.patience is None
+    assert config.evaluate.metrics == ("ter",)
+    assert config.tokenizer.model_type == "bpe"
+    source = config.data.train[0]
+    assert isinstance(source, PlainSource)
+    assert source.tgt.name == "c=d.fr"
+
+
+def test_an_override_of_the_reader_drops_the_old_readers_keys() -> None:
+    source = load(
+        MINIMAL, overrides=["data.train.0.reader=tsv", "data.train.0.path=x.tsv"]
+    ).config.data.train[0]
+    assert isinstance(source, TsvSource)
+
+
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        ("train.optimizer.lrr=1", "train.optimizer.lrr: unknown option. Did you mean lr?"),
+        ("lr=1", "lr: unknown option. It belongs to train.optimizer: train.optimizer.lr."),
+        ("data.train.4.src=x", "data.train.4.src: '4' must be the number of one of the 1 items, from 0."),
+        ("data.train.x=1", "data.train.x: 'x' must be the number of one of the 1 items, from 0."),
+        ("run.x=1", "run.x: nothing lies below 'runs/x', so 'x' cannot be set."),
+        ("train", "'train' is not of the form dotted.path=value."),
+        ("=3", "'=3' is not of the form dotted.path=value."),
+        ("seed=[1", "seed: not valid YAML: "),
+        ("seed=ten", "seed = 'ten' must be a whole number."),
+    ],
+)
+def test_wrong_overrides(override: str, problem: str) -> None:
+    (found,) = problems(MINIMAL, overrides=[override])
+    assert found.startswith(f"command line: {problem}")
+
+
+# ---------------------------------------------------------------- paths and origins
+
+
+def test_paths_start_at_the_folder_of_the_file_that_names_them(tmp_path: Path) -> None:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "a.yaml").write_text(MINIMAL.replace("runs/x", "../runs/x"), encoding="utf-8")
+    (tmp_path / "b.yaml").write_text("data: {test: {t: {reader: tsv, path: t.tsv}}}", encoding="utf-8")
+    config = load_config([Path("configs/a.yaml"), Path("b.yaml")], ["data.train.0.tgt=o.fr"]).config
+    (source,) = config.data.train
+    assert isinstance(source, PlainSource)
+    assert config.run == tmp_path / "runs" / "x"
+    assert source.src == tmp_path / "configs" / "a.en"
+    assert source.tgt == tmp_path / "o.fr"
+    assert isinstance(config.data.test["t"], TsvSource)
+    assert config.data.test["t"].path == tmp_path / "t.tsv"
+
+
+def test_paths_of_data_start_at_its_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    text = MINIMAL.replace("data:\n", "data:\n  root: corpora\n") + "\n"
+    config = load(text, overrides=["run=~/r", "data.train.0.tgt=/abs/a.fr"]).config
+    (source,) = config.data.train
+    assert isinstance(source, PlainSource)
+    assert config.data.root == tmp_path / "corpora"
+    assert config.run == Path("/home/someone/r")
+    assert source.src == tmp_path / "corpora" / "a.en"
+    assert source.tgt == Path("/abs/a.fr")
+
+
+def test_the_root_of_an_override_starts_at_the_current_folder(tmp_path: Path) -> None:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "a.yaml").write_text(MINIMAL, encoding="utf-8")
+    config = load_config([Path("configs/a.yaml")], ["data.root=here"]).config
+    (source,) = config.data.train
+    assert isinstance(source, PlainSource)
+    assert source.src == tmp_path / "here" / "a.en"
+
+
+def test_origins() -> None:
+    loaded = load(
+        MINIMAL, "model: {preset: small, dropout: 0.3}\n", overrides=["data.train.0.tgt=c.fr", "seed=3"]
+    )
+    origins = loaded.origins
+    assert origins["run"] == "a.yaml:1"
+    assert origins["data.train.0.src"] == "a.yaml:6"
+    assert origins["data.train.0.tgt"] == "command line"
+    assert origins["data.valid.seed"] == "default"
+    assert origins["data.filters.1.max_chars"] == "default"
+    assert origins["model.dropout"] == "b.yaml:1"
+    assert origins["model.d_model"] == "preset small"
+    assert origins["model.norm"] == "default"
+    assert origins["seed"] == "command line"
+    assert loaded.config.model.d_ff == 1024
+
+
+# ---------------------------------------------------------------- errors
+
+WRONG_VALUES = [
+    ("seed: -1", "a.yaml:8:7: seed = -1 must be at least 0."),
+    ("seed: 1.5", "a.yaml:8:7: seed = 1.5 must be a whole number."),
+    ("seed: 1e3", "a.yaml:8:7: seed = 1000.0 must be a whole number. Write 1000."),
+    ("seed: 10_000", "a.yaml:8:7: seed = '10_000' must be a whole number. Write 10000."),
+    ("seed: true", "a.yaml:8:7: seed = true must be a whole number."),
+    ("seed: '1'", "a.yaml:8:7: seed = '1' must be a whole number. Remove the quotes."),
+    ("seed:", "a.yaml:8:6: seed = null must be a whole number."),
+    ("tokenizer: {byte_fallback: yes}", "a.yaml:8:28: tokenizer.byte_fallback = 'yes' must be true or false. "
+     "Write true."),
+    ("model: {preset: smal}", "a.yaml:8:17: model.preset = 'smal' must be tiny, small, base or big. "
+     "Did you mean small?"),
+    ("model: {num_heads: 6}", "a.yaml:8:20: model.num_heads = 6 must divide d_model = 512. Try 4 or 8."),
+    ("model: 5", "a.yaml:8:8: model = 5 must be a section of `key: value` lines."),
+    ("model:", "a.yaml:8:7: model: empty. Give options below it, or remove the line."),
+    ("train: {ema: 1}", "a.yaml:8:14: train.ema = 1 must be less than 1."),
+    ("train: {optimizer: {lr: 0}}", "a.yaml:8:25: train.optimizer.lr = 0 must be more than 0."),
+    ("train: {optimizer: {lr: .inf}}", "a.yaml:8:25: train.optimizer.lr = inf must be a finite number."),
+    ("train: {optimizer: {betas: [1]}}", "a.yaml:8:28: train.optimizer.betas must have 2 values, but has 1."),
+    ("train: {optimizer: {betas: 1}}", "a.yaml:8:28: train.optimizer.betas = 1 must be a list, "
+     "such as [a, b]."),
+    ("train: {max_time: soon}", "a.yaml:8:19: train.max_time = 'soon': a duration is written like 90s, 30m, "
+     "1h30m or 2d, or as a number of seconds."),
+    ("evaluate: {metrics: []}", "a.yaml:8:21: evaluate.metrics must have at least 1 item, but has 0."),
+    ("evaluate: {metrics: [bleu, 3]}", "a.yaml:8:28: evaluate.metrics.1 = 3 must be bleu, chrf or ter."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "problem"), WRONG_VALUES)
+def test_wrong_values(line: str, problem: str) -> None:
+    assert problems(MINIMAL + line) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (
+            "train: {optimizer: {lrr: 1}}",
+            "a.yaml:8:21: train.optimizer.lrr: unknown option. Did you mean lr?",
+        ),
+        (
+            "train: {dropout: 1}",
+            "a.yaml:8:9: train.dropout: unknown option. It belongs to model: model.dropout.",
+        ),
+        ("decode: {seed: 1}", "a.yaml:8:10: decode.seed: unknown option. It belongs to the top level."),
+        ("decode: {beamsize: 1}", "a.yaml:8:10: decode.beamsize: unknown option. Did you mean beam_size?"),
+        ("evaluate: {zz: 1}", "a.yaml:8:12: evaluate.zz: unknown option. Known here: metrics."),
+    ],
+)
+def test_unknown_options(line: str, problem: str) -> None:
+    assert problems(MINIMAL + line) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("{reader: plane}", "7:19: data.valid.reader = 'plane' must be plain, tsv or phrasebook. "
+         "Did you mean plain?"),
+        ("{src: a}", "7:3: data.valid.reader: missing. It is plain, tsv or phrasebook."),
+        ("{reader: tsv}", "7:3: data.valid.path: missing. The file; .gz, .xz and .zst are decompressed."),
+        ("{reader: tsv, path: 3}", "7:30: data.valid.path = 3 must be text."),
+        ("{reader: tsv, path: a, tsv: 3}", "7:33: data.valid.tsv: unknown option. Known here: "
+         "reader, path, src_column, tgt_column, columns."),
+        ("tsv", "7:10: data.valid = 'tsv' must be a section of `key: value` lines."),
+    ],
+)  # fmt: skip
+def test_the_member_of_a_union_is_no_part_of_the_path(source: str, problem: str) -> None:
+    assert problems(MINIMAL.replace("{reader: phrasebook, split: valid, pairs: 50}", source)) == [
+        f"a.yaml:{problem}"
+    ]
+
+
+def test_all_problems_at_once_in_the_order_of_the_lines() -> None:
+    found = problems(
+        "data: {src_lang: en, train: [], src_lang: de}\nseed: x\n",
+        "train: {patience: 0}\nmodle: {}\n",
+        overrides=["decode.beam_size=0"],
+    )
+    assert found == [
+        "a.yaml:1:1: run: missing. Folder of everything that the run writes.",
+        "a.yaml:1:1: data.tgt_lang: missing. Language translated into, such as fr.",
+        "a.yaml:1:1: data.valid: missing. Validation corpus: steers early stopping and the choice of "
+        "checkpoints.",
+        "a.yaml:1:29: data.train must have at least 1 item, but has 0.",
+        "a.yaml:1:33: data.src_lang: given twice, first in line 1. Remove one.",
+        "a.yaml:2:7: seed = 'x' must be a whole number.",
+        "b.yaml:1:19: train.patience = 0 must be at least 1.",
+        "b.yaml:2:1: modle: unknown option. Did you mean model?",
+        "command line: decode.beam_size = 0 must be at least 1.",
+    ]
+
+
+def test_a_missing_key_points_at_its_section() -> None:
+    (found,) = problems(MINIMAL.replace("  tgt_lang: fr\n", ""))
+    assert found.startswith("a.yaml:2:1: data.tgt_lang: missing.")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "null\n", "---\n"])
+def test_an_empty_file_misses_what_is_required(text: str) -> None:
+    assert [line.partition(": missing")[0] for line in problems(text)] == [
+        "a.yaml:1:1: run",
+        "a.yaml:1:1: data",
+    ]
+
+
+@pytest.mark.parametrize("text", ["- a", "a", "12"])
+def test_a_file_that_is_no_section(text: str) -> None:
+    assert problems(text) == ["a.yaml:1:1: a configuration is made of `key: value` lines."]
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "latin.yaml").write_bytes(b"run: x\nseed: \xe9\n")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ConfigError) as caught:
+        load_config([Path("no.yaml"), Path("latin.yaml"), Path("folder")])
+    assert caught.value.problems == [
+        "no.yaml: cannot be read: No such file or directory. `mtkit init no.yaml` writes a starter.",
+        "latin.yaml:2:7: not UTF-8 text. Save the file as UTF-8.",
+        "folder: cannot be read: Is a directory.",
+    ]
+
+
+def test_a_byte_order_mark_and_crlf_do_not_matter(tmp_path: Path) -> None:
+    plain = load(MINIMAL).config
+    (tmp_path / "a.yaml").write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
+    assert load_config([Path("a.yaml")]).config == plain

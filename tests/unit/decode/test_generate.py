@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from mtkit.config.schema import DecodeConfig
+from mtkit.decode.generate import generate, plan_batches
+from tests.fakes import EOS, VOCAB, FakeScorer, FakeState
+
+
+class Constant(FakeScorer):
+    """The same log-probabilities at every step."""
+
+    def __init__(self, probs: list[float]) -> None:
+        super().__init__(0)
+        self.probs = probs
+
+    def step(self, tokens: Tensor, state: FakeState) -> tuple[Tensor, FakeState]:
+        return torch.tensor(self.probs).log().repeat(len(tokens), 1), state
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_the_longest_output_follows_the_source_and_is_ended_at_its_price(beam_size: int) -> None:
+    endless = Constant([0, 0, 0, 1e-9, 0.5, 0.3, 0.2])
+    options = DecodeConfig(beam_size=beam_size, max_len_ratio=1.5)
+    for src, hyps in zip([[4], [4] * 5], generate(endless, [[4], [4] * 5], options), strict=True):
+        words = int(1.5 * len(src)) + 50
+        assert hyps[0].ids == (4,) * words
+        assert hyps[0].token_scores[-1] == pytest.approx(torch.tensor(1e-9).log().item(), abs=1e-3)
+        assert len(hyps[0].token_scores) == words + 1
+        assert hyps[0].score == pytest.approx(sum(hyps[0].token_scores) / (words + 1))
+
+
+def test_padding_unknown_and_beginning_are_never_generated() -> None:
+    [hyps] = generate(Constant([0.4, 0.2, 0.3, 0.04, 0.03, 0.02, 0.01]), [[4, 4]], DecodeConfig(beam_size=5))
+    assert all(token > EOS for hyp in hyps for token in hyp.ids)
+
+
+def test_a_model_that_gives_nan_comes_to_an_end() -> None:
+    [[hyp]] = generate(Constant([float("nan")] * VOCAB), [[4]], DecodeConfig(beam_size=1))
+    assert len(hyp.ids) <= 52
+
+
+def test_nothing_to_translate() -> None:
+    assert generate(FakeScorer(3), [], DecodeConfig()) == []
+
+
+def test_batches_keep_the_budget_and_hold_each_sentence_once() -> None:
+    lengths = [3, 90, 7, 7, 1, 500, 12, 3]
+    batches = list(plan_batches(lengths, batch_tokens=200, beam_size=2))
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) == 1 or 2 * len(batch) * max(lengths[i] for i in batch) <= 200
+    assert batches[0] == [5]
+
+
+def test_finished_sentences_leave_the_batch() -> None:
+    class Watched(FakeScorer):
+        rows: list[int]
+
+        def step(self, tokens: Tensor, state: FakeState) -> tuple[Tensor, FakeState]:
+            self.rows.append(len(tokens))
+            return super().step(tokens, state)
+
+    scorer = Watched(9)
+    scorer.rows = []
+    hyps = generate(scorer, [(4,), (5,), (6,), (4, 4)], DecodeConfig(beam_size=1))
+    steps = sorted(len(hyp.token_scores) for [hyp] in hyps)
+    assert scorer.rows == [sum(n > step for n in steps) for step in range(steps[-1])]

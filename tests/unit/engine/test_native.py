@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+
+from mtkit.config.schema import DecodeConfig, ModelConfig
+from mtkit.engine.base import Precision
+from mtkit.engine.native import NativeEngine, choose_device
+from mtkit.errors import UsageError
+from mtkit.model.transformer import Transformer, build_model
+
+CONFIG = ModelConfig(preset="tiny", d_model=32, d_ff=64, num_encoder_layers=1, num_decoder_layers=1)
+SRCS = [[random.Random(i).randrange(4, 40) for _ in range(i)] for i in range(12)]
+
+
+@pytest.fixture
+def model() -> Transformer:
+    return build_model(CONFIG, 40, seed=1)
+
+
+def test_auto_is_a_gpu_where_there_is_one() -> None:
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+def test_an_unknown_device_is_refused() -> None:
+    with pytest.raises(UsageError, match="gpu: unknown"):
+        choose_device("gpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(UsageError, match="no CUDA device"):
+        choose_device("cuda")
+
+
+def test_a_model_in_training_is_decoded_without_dropout_and_goes_on_training(model: Transformer) -> None:
+    options = DecodeConfig(beam_size=2)
+    expected = NativeEngine(model.eval(), "cpu").decode(SRCS, options)
+    assert NativeEngine(model.train(), "cpu").decode(SRCS, options) == expected
+    assert model.training
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "auto"])
+def test_every_precision_decodes(model: Transformer, precision: Precision) -> None:
+    hyps = NativeEngine(model, "cpu", precision).decode(SRCS, DecodeConfig(beam_size=2))
+    assert [len(found) for found in hyps] == [2] * len(SRCS)
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_what_a_cpu_gives(model: Transformer) -> None:
+    options = DecodeConfig(beam_size=3)
+    on_cpu = NativeEngine(model, "cpu", "fp32").decode(SRCS, options)
+    on_gpu = NativeEngine(model, "cuda", "fp32").decode(SRCS, options)
+    assert [[hyp.ids for hyp in hyps] for hyps in on_gpu] == [[hyp.ids for hyp in hyps] for hyps in on_cpu]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["bf16", "fp16", "auto"])
+def test_every_precision_decodes_on_a_gpu(model: Transformer, precision: Precision) -> None:
+    hyps = NativeEngine(model, "cuda", precision).decode(SRCS, DecodeConfig(beam_size=2))
+    assert [len(found) for found in hyps] == [2] * len(SRCS)
