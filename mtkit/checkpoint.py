@@ -41,7 +41,7 @@ class LoadedModel:
     """A model that is ready to translate.
 
     Attributes:
-        model: in evaluation mode, on the device asked for.
+        model: in evaluation mode, on the CPU.
         tokenizer: the one it was trained with.
         config: of the run that made it.
         folder: where it was read from.
@@ -155,35 +155,15 @@ def newest_checkpoint(run: Path) -> tuple[Path | None, list[str]]:
     return None, reasons
 
 
-def find_model(path: Path) -> Path:
-    """The model folder that `path` means: itself, or of a run its finished, else best, else newest model.
-
-    Raises:
-        InputError: there is none.
-    """
-    if (path / WEIGHTS).is_file():
-        return path
-    candidates = [
-        path / "model",
-        *reversed(step_folders(path / "best")),
-        *reversed(step_folders(path / "checkpoints")),
-    ]
-    for folder in candidates:
-        if (folder / WEIGHTS).is_file():
-            return folder
-    raise InputError(f"{path}: there is no model here.", "Run mtkit train first, or name another folder.")
-
-
-def load_model(path: Path, device: str = "cpu") -> LoadedModel:
-    """The model of a run folder or model folder, ready to translate.
+def load_model(folder: Path) -> LoadedModel:
+    """The model of a model folder, on the CPU, ready to translate.
 
     Raises:
         InputError: there is no model, or a file of it is missing, damaged or of another version.
     """
-    folder = find_model(path)
     weights = load_weights(folder)
     config = load_config([folder / CONFIG]).config
     tokenizer = load_tokenizer(folder / TOKENIZER)
     model = build_model(config.model, tokenizer.size, seed=0)
     set_weights(model, weights, folder / WEIGHTS)
-    return LoadedModel(model.to(device).eval(), tokenizer, config, folder)
+    return LoadedModel(model.eval(), tokenizer, config, folder)

@@ -68,11 +68,11 @@ def _score_files(hyps: list[Path], ref: Path, metrics: list[str] | None, tgt_lan
 def _evaluate_run(
     arguments: list[str] | None, metrics: list[str], names: list[str], device: str
 ) -> list[Evaluated]:
+    config = read_arguments(arguments).config
     from mtkit.engine.evaluate import choose_tests, evaluate
     from mtkit.engine.find import Found, trained_model
     from mtkit.engine.translator import open_translator
 
-    config = read_arguments(arguments).config
     choose_tests(config, names)
     model = Found(trained_model(config.run), config.run)
     console.say(f"model: {model}")

@@ -24,9 +24,9 @@ def prepare(
 
     Example: mtkit prepare mtkit.yaml
     """
+    config = read_arguments(arguments).config
     from mtkit.data.prepare import prepare as run
 
-    config = read_arguments(arguments).config
     with progress() as show:
         report = run(config, show, force=force)
     if report.up_to_date:

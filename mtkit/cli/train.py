@@ -17,9 +17,9 @@ def train(arguments: ConfigArguments = None) -> None:
 
     Example: mtkit train mtkit.yaml train.max_time=30m
     """
+    config = read_arguments(arguments).config
     from mtkit.data.prepare import is_prepared, open_prepared, prepare
 
-    config = read_arguments(arguments).config
     if not is_prepared(config):
         from mtkit.cli.prepare import print_ledger
 

@@ -156,8 +156,12 @@ class TokenizerConfig(Options):
 
     model_type: Literal["unigram", "bpe"] = Field("unigram", description="Segmentation algorithm.")
     vocab_size: int = Field(8000, ge=16, le=1_000_000, description="Pieces; fewer if the text gives no more.")
-    character_coverage: float = Field(
-        0.9995, gt=0, le=1, description="Share of characters in the vocabulary."
+    character_coverage: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of the text's characters that the vocabulary must spell. If left out: 0.9995 "
+        "with Chinese, Japanese or Korean, else 1.",
     )
     byte_fallback: bool = Field(False, description="Spell unknown characters as bytes.")
     sample_pairs: int = Field(1_000_000, ge=1, description="Training pairs that the model is trained on.")

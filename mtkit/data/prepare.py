@@ -27,7 +27,7 @@ from mtkit.data.shards import Shard, batches, open_shard, write_shard
 from mtkit.errors import InputError, MtkitError
 from mtkit.files import atomic_folder, read_manifest
 from mtkit.text.normalize import normalize
-from mtkit.text.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from mtkit.text.tokenizer import Tokenizer, default_coverage, load_tokenizer, train_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -246,7 +246,9 @@ class _Work:
         rng = random.Random(f"{self.config.seed} tokenizer sample")
         pairs = (pair for path in self._text_files() for pair in _read_pair_texts(path))
         sample = _sample(pairs, kept, wanted, rng)
-        tokenizer = train_tokenizer((side for pair in sample for side in pair), self.config.tokenizer)
+        coverage = default_coverage(self.data.src_lang, self.data.tgt_lang)
+        texts = (side for pair in sample for side in pair)
+        tokenizer = train_tokenizer(texts, self.config.tokenizer, coverage)
         self.progress("training the tokenizer", wanted, wanted)
         tokenizer.save(self.part / "tokenizer.model")
         return tokenizer

@@ -98,25 +98,25 @@ def _cut(text: str, count: int) -> list[str]:
 
 
 def open_translator(
-    path: Path, options: DecodeConfig | None = None, device: str = "auto", precision: Precision = "auto"
+    folder: Path, options: DecodeConfig | None = None, device: str = "auto", precision: Precision = "auto"
 ) -> Translator:
-    """A translator for the model in a run folder or model folder.
+    """A translator for the model in a model folder.
 
     Args:
-        path: the folder.
+        folder: the model folder.
         options: how to search; as configured in the run if left out.
         device: auto, cpu or cuda.
         precision: fp32, bf16, fp16 or auto.
 
     Raises:
-        InputError: there is no usable model at `path`.
+        InputError: there is no usable model in `folder`.
         UsageError: the device is not there.
     """
     from mtkit.checkpoint import load_model
     from mtkit.engine.native import NativeEngine, choose_device
 
     target = choose_device(device)
-    loaded = load_model(path)
+    loaded = load_model(folder)
     joiner = "" if loaded.config.data.tgt_lang[:2].lower() in UNSPACED else " "
     engine = NativeEngine(loaded.model, target, precision)
     return Translator(engine, loaded.tokenizer, options or loaded.config.decode, joiner)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CHUNK_CPU, CHUNK_GPU = 256, 8192
+CHUNK_CPU, CHUNK_GPU = 256, 4096
 """Rows whose logits exist at the same time."""
 
 

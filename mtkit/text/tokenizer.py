@@ -22,6 +22,8 @@ from mtkit.text.normalize import normalize
 
 logger = logging.getLogger(__name__)
 
+MANY_CHARACTERS = {"zh", "ja", "ko"}
+
 # SentencePiece silently skips longer sentences; its own default, 4192 bytes, is too short for paragraphs.
 _MAX_SENTENCE_BYTES = 1 << 24
 _TOO_FEW = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
@@ -94,7 +96,12 @@ def load_tokenizer(path: Path) -> Tokenizer:
         raise InputError(f"{path}: {error.message}", error.hint) from None
 
 
-def train_tokenizer(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
+def default_coverage(*languages: str) -> float:
+    """The share of characters to spell: scripts of thousands of characters leave out the rarest."""
+    return 0.9995 if any(language[:2].lower() in MANY_CHARACTERS for language in languages) else 1.0
+
+
+def train_tokenizer(texts: Iterable[str], config: TokenizerConfig, coverage: float = 1.0) -> Tokenizer:
     """A tokenizer trained on `texts`; equal texts and options give an equal one.
 
     When the texts give fewer pieces than `config.vocab_size`, it has what they give and a warning says so.
@@ -112,7 +119,7 @@ def train_tokenizer(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
             model_type=config.model_type,
             vocab_size=config.vocab_size,
             hard_vocab_limit=False,
-            character_coverage=config.character_coverage,
+            character_coverage=config.character_coverage or coverage,
             byte_fallback=config.byte_fallback,
             num_threads=config.num_threads,
             max_sentence_length=_MAX_SENTENCE_BYTES,

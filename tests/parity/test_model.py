@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from mtkit.model.positions import sinusoidal_positions
 from mtkit.model.transformer import build_model
 
 # fp32 sums in another order: a few units in the last place of values near 1.
-TOLERANCE = {"rtol": 1e-4, "atol": 2e-5}
+assert_near = partial(torch.testing.assert_close, rtol=1e-4, atol=2e-5)
 VARIANTS = pytest.mark.parametrize(
     ("norm", "activation"), [("pre", "relu"), ("post", "relu"), ("pre", "gelu"), ("post", "gelu")]
 )
@@ -64,7 +65,7 @@ def test_encoder_layer_equals_torch(norm: str, activation: str) -> None:
     real = torch.arange(7) < torch.tensor([[7], [4], [1]])
     found = ours(x, real[:, None, None, :])
     expected = theirs(x, src_key_padding_mask=~real)
-    torch.testing.assert_close(found[real], expected[real], **TOLERANCE)
+    assert_near(found[real], expected[real])
 
 
 @VARIANTS
@@ -78,15 +79,13 @@ def test_decoder_layer_equals_torch(norm: str, activation: str) -> None:
     ).eval()
     copy_attention(ours.attention, theirs.self_attn)
     copy_attention(ours.cross_attention, theirs.multihead_attn)
-    copy_rest(
-        theirs, ours.feed_forward, ours.attention_sum, ours.cross_attention_sum, ours.feed_forward_sum
-    )
+    copy_rest(theirs, ours.feed_forward, ours.attention_sum, ours.cross_attention_sum, ours.feed_forward_sum)
     x, memory = torch.randn(3, 6, 16), torch.randn(3, 5, 16)
     real = torch.arange(5) < torch.tensor([[5], [3], [1]])
     found = ours(x, ours.cross_attention.keys_values(memory), real[:, None, None, :])
     causal = torch.triu(torch.ones(6, 6, dtype=torch.bool), diagonal=1)
     expected = theirs(x, memory, tgt_mask=causal, memory_key_padding_mask=~real)
-    torch.testing.assert_close(found, expected, **TOLERANCE)
+    assert_near(found, expected)
 
 
 def test_attention_is_its_formula() -> None:
@@ -94,7 +93,7 @@ def test_attention_is_its_formula() -> None:
     q, k, v = torch.randn(2, 4, 5, 8), torch.randn(2, 4, 6, 8), torch.randn(2, 4, 6, 8)
     mask = torch.arange(6) < torch.tensor([6, 2])[:, None, None, None]
     weights = (q @ k.transpose(-1, -2) / math.sqrt(8)).masked_fill(~mask, -math.inf).softmax(-1)
-    torch.testing.assert_close(attend(q, k, v, mask, causal=False, dropout=0.0), weights @ v, **TOLERANCE)
+    assert_near(attend(q, k, v, mask, causal=False, dropout=0.0), weights @ v)
 
 
 def test_positions_are_the_papers_formula() -> None:

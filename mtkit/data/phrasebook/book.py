@@ -130,7 +130,7 @@ class Category:
 
     @cached_property
     def _weights(self) -> list[float]:
-        return list(accumulate(row.size**0.5 for row in self.rows))
+        return list(accumulate(row.size ** (1 / 3) for row in self.rows))
 
     @cached_property
     def size(self) -> int:
@@ -138,7 +138,7 @@ class Category:
         return self._ends[-1]
 
     def draw(self, rng: random.Random) -> int:
-        """A meaning; a row is drawn by the square root of its size, so that large ones do not drown the others."""
+        """A meaning; a row is drawn by the cube root of its size, so that large ones do not drown the others."""
         if self.size == len(self.rows):
             return int(rng.random() * self.size)
         index = bisect_right(self._weights, rng.random() * self._weights[-1], hi=len(self.rows) - 1)
@@ -178,7 +178,7 @@ class Filler:
     def gender(self, lang: str) -> str:
         """`m`, `f` or `n`: its own, or that of its last part."""
         word = self.row.words.get(lang)
-        if isinstance(word, Noun):
+        if isinstance(word, Noun) and word.gender:
             return word.gender
         if self.row.gender or not self.parts:
             return self.row.gender
@@ -193,9 +193,9 @@ class Filler:
             determiner = _choose(determiner.split("/"), self.parts[placeholder.agrees], lang)
         filler = self.parts[head.slot]
         word = filler.row.words.get(lang)
-        if isinstance(word, Noun) and not head.form:
+        if isinstance(word, Noun) and not head.form and not head.agrees:
             return filler._phrase(lang, determiner, [self.parts[token.slot] for token in tokens])
-        if isinstance(word, Adjective):
+        if isinstance(word, Adjective) and not head.form:
             gender = self.parts[head.agrees].gender(lang) if head.agrees else "m"
             return GRAMMARS[lang].predicate(word, gender)
         form = self.parts[head.agrees].gender(lang) if head.agrees else head.form

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 LANGUAGES = ("en", "fr", "de", "zh")
 
@@ -18,17 +18,25 @@ def computed_categories() -> dict[str, list[Texts]]:
         "weekday": list(_weekdays()),
         "month": list(_months()),
         "date": list(_dates()),
-        "time": list(_times()),
-        "price": [_price(cents) for cents in (*range(80, 1000, 30), *range(1000, 4000, 150))],
+        "time": list(_times(range(6, 23), 5)),
+        "clock": list(_times(range(8, 19), 15)),
+        "mealtime": list(_times((12, 13, 18, 19, 20, 21), 15)),
+        "early": list(_times(range(6, 11), 30)),
+        "late": list(_times(range(16, 22), 30)),
+        "price": [_price(cents) for cents in (*range(80, 1000, 30), *range(1000, 2000, 50))],
         "sum": [_price(100 * euros) for euros in (*range(45, 200, 5), *range(200, 1000, 50))],
-        "distance": [_unit("kilometer", number) for number in range(2, 40)],
-        "meters": [_unit("meter", number) for number in range(50, 1000, 50)],
+        "cost": [_price(cents) for cents in range(1500, 15000, 350)],
+        "hours": [_unit("duration-hour", number) for number in range(2, 15)],
+        "minutes": [_unit("duration-minute", number) for number in range(5, 60, 5)],
+        "kilos": [_unit("mass-kilogram", number) for number in range(2, 21)],
+        "meters": [_unit("length-meter", number) for number in range(50, 1000, 50)],
         "degrees": [_unit("temperature-celsius", number) for number in range(2, 36)],
         "inhabitants": [_number(number * 1000) for number in (*range(12, 100, 4), *range(100, 900, 50))],
         "number": [_number(number) for number in range(2, 60)],
-        "age": [_number(number) for number in range(3, 90)],
+        "platform": [_number(number) for number in range(1, 25)],
+        "age": [_number(number) for number in range(18, 80)],
         "room": [_number(100 * floor + room) for floor in range(1, 6) for room in range(1, 25)],
-        "year": [dict.fromkeys(LANGUAGES, str(year)) for year in range(1985, 2025)],
+        "year": [dict.fromkeys(LANGUAGES, str(year)) for year in range(1960, 2025)],
         "language": list(_languages()),
         "country": list(_countries()),
     }
@@ -67,11 +75,11 @@ def _dates() -> Iterator[Texts]:
             yield texts | ({"fr": texts["fr"].replace("1 ", "1er ", 1)} if day == 1 else {})
 
 
-def _times() -> Iterator[Texts]:
+def _times(hours: Iterable[int], step: int) -> Iterator[Texts]:
     from babel.dates import format_time
 
-    for hour in range(6, 23):
-        for minute in (0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55):
+    for hour in hours:
+        for minute in range(0, 60, step):
             time = datetime.time(hour, minute)
             part = next(name for name, end in _PARTS_OF_DAY if hour < end)
             patterns = (
@@ -102,9 +110,10 @@ def _price(cents: int) -> Texts:
 def _unit(unit: str, number: int) -> Texts:
     from babel.units import format_unit
 
-    return {
-        lang: str(format_unit(number, unit, "long", locale=lang)).translate(_SPACES) for lang in LANGUAGES
-    }
+    texts = {lang: str(format_unit(number, unit, "long", locale=lang)) for lang in LANGUAGES}
+    if unit in texts["zh"]:  # of most units CLDR has one Chinese form, kept under "short"
+        texts["zh"] = str(format_unit(number, unit, "short", locale="zh"))
+    return {lang: text.translate(_SPACES) for lang, text in texts.items()}
 
 
 def _number(number: int) -> Texts:

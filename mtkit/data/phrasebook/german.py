@@ -24,7 +24,8 @@ _PLURAL = {"die": ("die", "nom"), "die+": ("den", "dat"), "pl": ("", "nom"), "pl
            "diese": ("diese", "nom"), "welche": ("welche", "nom")}  # fmt: skip
 _PLURAL |= {word + "e": (word + "e", "nom") for word in _EIN_WORDS[1:]}
 _PLURAL |= {word + "e+": (word + "en", "dat") for word in _EIN_WORDS[1:]}
-DETERMINERS = (*_SINGULAR, *_PLURAL)
+# A leading `~` leaves the noun out: {~den color hat} is "den roten".
+DETERMINERS = (*_SINGULAR, *_PLURAL, "~der", "~den")
 
 _WEAK = {"m": ("e", "en", "en", "en"), "f": ("e", "e", "en", "en"), "n": ("e", "e", "en", "en")}
 _MIXED = {"m": ("er", "en", "en", "en"), "f": ("e", "e", "en", "en"), "n": ("es", "es", "en", "en")}
@@ -32,6 +33,7 @@ _STRONG = {"m": ("er", "en", "em", "en"), "f": ("e", "e", "er", "er"), "n": ("es
 _GENDERS = {"der": "m", "die": "f", "das": "n"}
 
 _CONTRACTION = re.compile(r"\b(zu dem|zu der|bei dem|von dem|in dem|an dem|in das|an das) (?=[A-ZÄÖÜ])(?!Sie|Ihr)")
+_COMMA = re.compile(r",(?=[,.?!])")
 _CONTRACTED = {"zu dem": "zum", "zu der": "zur", "bei dem": "beim", "von dem": "vom", "in dem": "im",
                "an dem": "am", "in das": "ins", "an das": "ans"}  # fmt: skip
 
@@ -60,6 +62,8 @@ def _inflect(adjective: Adjective, ending: str) -> str:
 
 def noun_phrase(determiner: str, count: str, adjectives: Sequence[Adjective], noun: Noun) -> str:
     """`einen roten Mantel`, `der neuen Lampe`, `zwei rote Mäntel`; see DETERMINERS for how a case is named."""
+    if determiner.startswith("~"):
+        return noun_phrase(determiner[1:], count, adjectives, noun).removesuffix(" " + noun.singular)
     if determiner in _PLURAL or count:
         return _plural_phrase(determiner, count, adjectives, noun)
     word, case = _SINGULAR[determiner]
@@ -97,5 +101,6 @@ def predicate(adjective: Adjective, gender: str) -> str:
 
 def finish(text: str) -> str:
     """The sentence with `zum`, `im`, `ans` and their like, and a capital."""
-    text = _CONTRACTION.sub(lambda match: _CONTRACTED[match[1]] + " ", text).replace("..", ".")
+    text = _CONTRACTION.sub(lambda match: _CONTRACTED[match[1]] + " ", text)
+    text = _COMMA.sub("", text)
     return text[0].upper() + text[1:]

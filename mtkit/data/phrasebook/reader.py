@@ -93,7 +93,7 @@ class _Reader:
         for lang, grammar in GRAMMARS.items():
             words[lang] = grammar.read_noun(cells[lang]) if kind == "noun" else grammar.read_adjective(cells[lang])
         texts = {(lang, form): (cell,) for lang, form, cell in _columns(cells) if form}
-        return Row(where, cells["en"], words, texts, "", 1, {})
+        return Row(where, cells["en"], words, texts, cells.get("g", ""), 1, {})
 
     def _text_row(self, where: str, cells: Cells) -> Row:
         texts: dict[tuple[str, str], Pattern] = {}

@@ -13,7 +13,7 @@ import sentencepiece
 from mtkit.config.schema import TokenizerConfig
 from mtkit.errors import InputError
 from mtkit.text.normalize import normalize
-from mtkit.text.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from mtkit.text.tokenizer import Tokenizer, default_coverage, load_tokenizer, train_tokenizer
 
 AWKWARD = [
     "",
@@ -173,3 +173,14 @@ def test_a_model_with_other_special_ids(tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(model.getvalue())
     with pytest.raises(InputError, match="special ids"):
         load_tokenizer(tmp_path / "m")
+
+
+def test_coverage_follows_the_scripts() -> None:
+    assert default_coverage("en", "fr") == 1.0
+    assert default_coverage("en", "zh-CN") == default_coverage("ja", "en") == 0.9995
+
+
+def test_rare_letters_are_spelt() -> None:
+    texts = ["a plain line of text"] * 20_000 + ["naïve"]
+    tokenizer = train_tokenizer(texts, config(vocab_size=40), default_coverage("en", "fr"))
+    assert tokenizer.decode(tokenizer.encode(["naïve"])) == ["naïve"]

@@ -1,0 +1,238 @@
+"""Exit codes, streams and what the commands around the configuration do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtkit import __version__
+from mtkit.cli import console
+from mtkit.cli.app import report
+from mtkit.config.load import load_config
+from mtkit.errors import ConfigError, GateError, InputError, MtkitError, UsageError
+from tests.corpora import REPOSITORY
+
+MTKIT = [sys.executable, "-W", "error", "-m", "mtkit"]
+
+
+def mtkit(
+    *args: str, cwd: Path, env: dict[str, str] | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "encoding": "utf-8", **options}
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "TERM": "dumb"} | (env or {})
+    return subprocess.run([*MTKIT, *args], cwd=cwd, env=environment, check=False, **options)
+
+
+# ---------------------------------------------------------------- failures
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (MtkitError("it broke.", "Mend it."), 1, "it broke. Mend it.\n"),
+        (UsageError("wrong."), 2, "wrong.\n"),
+        (ConfigError(["a.yaml:1:1: x.", "a.yaml:2:1: y."]), 2, "a.yaml:1:1: x.\na.yaml:2:1: y.\n"),
+        (InputError("bad data."), 3, "bad data.\n"),
+        (GateError("too low."), 4, "too low.\n"),
+        (KeyboardInterrupt(), 130, ""),
+        (
+            FileNotFoundError(2, "No such file or directory", "x.txt"),
+            1,
+            "x.txt: No such file or directory.\n",
+        ),
+        (MtkitError("\x1b[31mred\x1b[0m [bold]"), 1, "\\u001b[31mred\\u001b[0m [bold]\n"),
+    ],
+)
+def test_failures_become_lines_and_exit_codes(
+    error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(error) == code
+    assert capsys.readouterr() == ("", said)
+
+
+def test_a_bug_is_one_line_and_says_how_to_see_more(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/bin/mtkit", "train", "a b.yaml"])
+    assert report(ZeroDivisionError("division\nby zero")) == 70
+    assert capsys.readouterr().err == (
+        "a bug in mtkit: ZeroDivisionError: division by zero. Please report it. "
+        "`mtkit --debug train 'a b.yaml'` shows the traceback.\n"
+    )
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    quiet = mtkit("config", "check", "no.yaml", cwd=tmp_path)
+    debug = mtkit("--debug", "config", "check", "no.yaml", cwd=tmp_path)
+    assert "Traceback" not in quiet.stderr
+    assert "Traceback" in debug.stderr
+    assert debug.stderr.endswith(quiet.stderr)
+    assert quiet.returncode == debug.returncode == 2
+
+
+# ---------------------------------------------------------------- streams
+
+
+def test_version(tmp_path: Path) -> None:
+    done = mtkit("--version", cwd=tmp_path)
+    assert (done.stdout, done.stderr, done.returncode) == (f"mtkit {__version__}\n", "", 0)
+
+
+@pytest.mark.parametrize("args", [["--help"], ["config", "schema"], ["config", "show", "ok.yaml"]])
+def test_a_reader_that_goes_away_ends_us_silently(args: list[str], tmp_path: Path) -> None:
+    (tmp_path / "ok.yaml").write_text(Path(__file__).with_name("golden").joinpath("ok.yaml").read_text())
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = mtkit(*args, cwd=tmp_path, capture_output=False, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_closed_streams_do_not_matter(tmp_path: Path) -> None:
+    command = '"$@" <&- >&- 2>&-; echo $?'
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", *MTKIT, "config", "check"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("2\n", "")
+
+
+def test_utf8_whatever_the_locale(tmp_path: Path) -> None:
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    (tmp_path / "é.yaml").write_text("run: ü\n", encoding="utf-8")
+    done = mtkit("config", "schema", cwd=tmp_path, env=locale)
+    assert "√" in done.stdout
+    assert done.returncode == 0
+
+
+def test_results_on_stdout_and_the_rest_on_stderr(tmp_path: Path) -> None:
+    init = mtkit("init", cwd=tmp_path)
+    check = mtkit("config", "check", cwd=tmp_path)
+    assert (init.stdout, check.stderr) == ("", "")
+    assert "mtkit train" in init.stderr
+    assert check.stdout.startswith("mtkit.yaml: ok: en → fr")
+
+
+def test_quiet_says_nothing_but_errors(tmp_path: Path) -> None:
+    assert mtkit("-q", "init", cwd=tmp_path).stderr == ""
+    assert "exists" in mtkit("-q", "init", cwd=tmp_path).stderr
+
+
+# ---------------------------------------------------------------- the commands
+
+
+def test_show_can_be_read_back_and_tells_origins(tmp_path: Path) -> None:
+    mtkit("init", cwd=tmp_path)
+    shown = mtkit("config", "show", "mtkit.yaml", "seed=7", cwd=tmp_path).stdout
+    (tmp_path / "shown.yaml").write_text(shown, encoding="utf-8")
+    expected = load_config([tmp_path / "mtkit.yaml"], ["seed=7"])
+    assert load_config([tmp_path / "shown.yaml"]).config == expected.config
+    lines = {line.split("#")[0].strip(): line.partition("# ")[2] for line in shown.split("\n")}
+    assert lines["seed: 7"] == "command line"
+    assert lines["d_model: 128"] == "preset tiny"
+    assert lines["norm: pre"] == "default"
+    line = lines["src_lang: en"]
+    assert (tmp_path / "mtkit.yaml").read_text("utf-8").split("\n")[
+        int(line.split(":")[1]) - 1
+    ] == "  src_lang: en"
+
+
+def test_schema_is_json_and_the_same_in_a_file(tmp_path: Path) -> None:
+    printed = json.loads(mtkit("config", "schema", cwd=tmp_path).stdout)
+    mtkit("config", "schema", "--write", "s.json", cwd=tmp_path)
+    assert json.loads((tmp_path / "s.json").read_text("utf-8")) == printed
+    assert set(printed["properties"]) == {
+        "run",
+        "seed",
+        "data",
+        "tokenizer",
+        "model",
+        "train",
+        "decode",
+        "evaluate",
+    }
+
+
+def test_init_for_own_text(tmp_path: Path) -> None:
+    (tmp_path / "text").mkdir()
+    for name in ("t.en", "t.it", "v, 1.en", "v.it"):
+        (tmp_path / "text" / name).touch()
+    done = mtkit(
+        "init", "text/it.yaml", "--tgt-lang", "it",
+        "--train-src", "text/t.en", "--train-tgt", "text/t.it",
+        "--valid-src", "text/v, 1.en", "--valid-tgt", "text/v.it",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    data = load_config([tmp_path / "text" / "it.yaml"]).config.data
+    assert data.tgt_lang == "it"
+    assert data.train[0].model_dump() == {
+        "reader": "plain",
+        "src": tmp_path / "text" / "t.en",
+        "tgt": tmp_path / "text" / "t.it",
+    }
+    assert data.valid.model_dump()["src"] == tmp_path / "text" / "v, 1.en"
+
+
+@pytest.mark.parametrize("pair", [("de", "zh"), ("zh", "en")])
+def test_init_for_other_languages_of_the_phrasebook(pair: tuple[str, str], tmp_path: Path) -> None:
+    mtkit("init", "--src-lang", pair[0], "--tgt-lang", pair[1], cwd=tmp_path)
+    config = load_config([tmp_path / "mtkit.yaml"]).config
+    assert (config.data.src_lang, config.data.tgt_lang) == pair
+    assert config.run == tmp_path / "runs" / "-".join(pair)
+
+
+def test_a_file_whose_name_has_an_equals_sign_is_a_file(tmp_path: Path) -> None:
+    golden = Path(__file__).with_name("golden") / "ok.yaml"
+    (tmp_path / "a=b.yaml").write_text(golden.read_text("utf-8"), encoding="utf-8")
+    assert mtkit("config", "check", "a=b.yaml", "seed=2", cwd=tmp_path).stdout.startswith("a=b.yaml: ok")
+
+
+# ---------------------------------------------------------------- the console
+
+
+def test_tables_are_aligned_by_the_width_of_characters() -> None:
+    lines = console.aligned(
+        ["text", "n", "score"], [["车站", "1,200", "9.5"], ["[bold]", "3", ""], ["a\x1bb", "", "1"]]
+    )
+    assert lines == [
+        "text          n  score",
+        "────────  ─────  ─────",
+        "车站      1,200    9.5",
+        "[bold]        3",
+        "a\\u001bb             1",
+    ]
+
+
+def test_progress_off_a_terminal_is_a_line_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 1.0, 10.0, 10.0, 12.0, 25.0, 25.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    with console.progress() as tell:
+        tell("reading", 10, 5000)
+        tell("reading", 1200, 5000)
+        tell("reading", 1300, 5000)
+        tell("counting", 7, None)
+    assert capsys.readouterr() == ("", "reading: 1,200 of 5,000\ncounting: 7\n")
+
+
+def test_log_messages_of_the_library_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    import logging
+
+    for quiet in (False, True):
+        console.set_up(quiet=quiet, debug=False)
+        logging.getLogger("mtkit.data.anything").info("so far %d", 5)
+        logging.getLogger("mtkit.data.anything").warning("odd")
+    console.set_up(quiet=False, debug=False)
+    assert capsys.readouterr() == ("", "so far 5\nwarning: odd\nwarning: odd\n")

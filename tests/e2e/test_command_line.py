@@ -1,0 +1,100 @@
+"""The whole way from the command line: init, train, evaluate, translate."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SMALL = [
+    "data.train.0.pairs=400",
+    "data.valid.pairs=20",
+    "data.test.phrasebook.pairs=20",
+    "tokenizer.vocab_size=300",
+    "model.d_model=32",
+    "model.d_ff=64",
+    "model.num_encoder_layers=1",
+    "model.num_decoder_layers=1",
+    "train.max_steps=12",
+    "train.batch_tokens=300",
+    "train.validate_every=6",
+    "train.log_every=3",
+    "train.tensorboard=false",
+]
+
+
+def mtkit(folder: Path, *args: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mtkit", *args]
+    return subprocess.run(
+        command, cwd=folder, input=text, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    assert mtkit(folder, "init").returncode == 0
+    trained = mtkit(folder, "train", *SMALL)
+    assert trained.returncode == 0, trained.stderr
+    assert "valid: loss" in trained.stderr
+    assert "Next: mtkit evaluate" in trained.stderr
+    return folder
+
+
+def test_training_prepared_first(folder: Path) -> None:
+    again = mtkit(folder, "prepare", *SMALL)
+    assert again.returncode == 0
+    assert "up to date" in again.stdout
+
+
+def test_translate_without_arguments(folder: Path) -> None:
+    done = mtkit(folder, "translate", text="Where is the station?\n\nI would like a coffee.")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 3
+    assert done.stdout.split("\n")[1] == ""
+    assert "of ./mtkit.yaml" in done.stderr
+
+
+def test_evaluate_for_machines(folder: Path) -> None:
+    done = mtkit(folder, "evaluate", "--json", "-m", "bleu", "-m", "ter", *SMALL)
+    assert done.returncode == 0, done.stderr
+    text = json.dumps(json.loads(done.stdout))
+    assert "nrefs:1" in text
+    assert "TER" in text.upper()
+
+
+def test_the_same_command_again_has_nothing_to_do(folder: Path) -> None:
+    again = mtkit(folder, "train", *SMALL)
+    assert again.returncode == 0, again.stderr
+    assert "going on from step 12" in again.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_live_view_on_a_terminal(folder: Path) -> None:
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
+    command = [sys.executable, "-m", "mtkit", "train", *SMALL, "train.max_steps=30"]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True
+    )
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 4096)
+        except OSError:  # Linux reports the end of a pseudo-terminal as an error
+            break
+        if not part:
+            break
+        shown += part
+    os.close(ours)
+    assert process.wait() == 0, shown.decode()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    for part_of_view in ("target tokens/s", "left", "gradient norm", "reference", "BLEU"):
+        assert part_of_view in text

@@ -1,0 +1,244 @@
+"""Relations that hold for a training run whatever it learns."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import torch
+
+from mtkit.checkpoint import load_model, load_weights, step_folders
+from mtkit.config.load import load_config
+from mtkit.config.schema import Config
+from mtkit.data.prepare import open_prepared, prepare
+from mtkit.engine.native import NativeEngine
+from mtkit.errors import InputError, MtkitError, UsageError
+from mtkit.metrics.surface import score_corpus
+from mtkit.train.monitor import Event, Finished, Logged, Validated
+from mtkit.train.trainer import train
+
+CONFIG = """\
+run: run
+data:
+  src_lang: en
+  tgt_lang: fr
+  train: [{reader: phrasebook, pairs: 600}]
+  valid: {reader: phrasebook, split: valid, pairs: 30}
+tokenizer: {vocab_size: 300, model_type: bpe}
+model: {preset: tiny, d_model: 32, d_ff: 64, num_encoder_layers: 1, num_decoder_layers: 1, dropout: 0.2}
+train:
+  max_steps: 24
+  batch_tokens: 400
+  precision: fp32
+  validate_every: 8
+  save_every: 6
+  log_every: 4
+  tensorboard: false
+  optimizer: {lr: 3.0e-3, warmup_steps: 5, schedule: linear}
+"""
+
+
+@dataclass
+class Run:
+    """A trained run and what it told."""
+
+    config: Config
+    finished: Finished
+    events: list[Event] = field(default_factory=list)
+
+    def told(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def go(folder: Path, *overrides: str) -> Run:
+    path = folder / "c.yaml"
+    path.write_text(CONFIG, "utf-8")
+    config = load_config([path], [f"run={folder / 'run'}", *overrides]).config
+    prepare(config)
+    events: list[Event] = []
+    return Run(config, train(config, open_prepared(config), events.append), events)
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+def go_until(folder: Path, step: int, *overrides: str) -> None:
+    """Trains and dies right after the events of `step`."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Logged) and event.step >= step:
+            raise KilledError
+
+    path = folder / "c.yaml"
+    path.write_text(CONFIG, "utf-8")
+    config = load_config([path], [f"run={folder / 'run'}", *overrides]).config
+    prepare(config)
+    with pytest.raises(KilledError):
+        train(config, open_prepared(config), listen)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return go(tmp_path_factory.mktemp("whole"))
+
+
+def same_weights(first: Path, second: Path) -> bool:
+    ours, theirs = load_weights(first), load_weights(second)
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def metrics(run: Path) -> list[dict[str, float]]:
+    timed = ("seconds", "train/tokens_per_s")
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
+    return [{key: value for key, value in line.items() if key not in timed} for line in lines]
+
+
+def test_loss_falls(whole: Run) -> None:
+    losses = [event.loss for event in whole.told(Logged) if isinstance(event, Logged)]
+    assert losses[-1] < losses[0] - 0.5
+
+
+@pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150")])
+def test_killed_and_run_again_ends_the_same(tmp_path: Path, extra: tuple[str, ...]) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    straight = go(tmp_path / "a", *extra)
+    for step in (4, 12, 16):  # before the first save; between two saves; long after
+        go_until(tmp_path / "b", step, *extra)
+    resumed = go(tmp_path / "b", *extra)
+    assert same_weights(straight.finished.folder, resumed.finished.folder)
+    assert metrics(straight.config.run) == metrics(resumed.config.run)
+
+
+def test_equal_seeds_give_equal_weights_and_others_do_not(whole: Run, tmp_path: Path) -> None:
+    (tmp_path / "same").mkdir()
+    (tmp_path / "other").mkdir()
+    assert same_weights(whole.finished.folder, go(tmp_path / "same").finished.folder)
+    other = go(tmp_path / "other", "seed=2", "tokenizer.vocab_size=300")
+    assert other.finished.loss != whole.finished.loss
+
+
+def test_a_finished_run_has_nothing_left_to_do(whole: Run) -> None:
+    before = load_weights(whole.finished.folder)
+    again = go(whole.config.run.parent)
+    assert again.finished.step == whole.finished.step
+    assert not again.told(Logged)
+    assert all(
+        torch.equal(before[name], weight) for name, weight in load_weights(again.finished.folder).items()
+    )
+
+
+def test_more_steps_go_on_from_the_end(tmp_path: Path) -> None:
+    go(tmp_path, "train.max_steps=6")
+    longer = go(tmp_path, "train.max_steps=12")
+    assert [event.step for event in longer.told(Logged) if isinstance(event, Logged)] == [8, 12]
+
+
+def test_micro_batches_change_only_rounding(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    options = ("model.dropout=0.0", "train.max_steps=8", "train.optimizer.lr=1.0e-4")
+    at_once = go(tmp_path / "a", *options).told(Logged)
+    in_parts = go(tmp_path / "b", *options, "train.micro_batch_tokens=100").told(Logged)
+    for ours, theirs in zip(at_once, in_parts, strict=True):
+        assert isinstance(ours, Logged)
+        assert isinstance(theirs, Logged)
+        assert ours.loss == pytest.approx(theirs.loss, rel=1e-4)
+        assert ours.grad_norm == pytest.approx(theirs.grad_norm, rel=1e-3)
+
+
+def test_reported_scores_are_those_of_the_written_model(whole: Run) -> None:
+    loaded = load_model(whole.finished.folder)
+    prepared = open_prepared(whole.config)
+    options = loaded.config.decode.model_copy(update={"beam_size": 1})
+    hyps = NativeEngine(loaded.model, "cpu").decode(loaded.tokenizer.encode(prepared.valid_srcs), options)
+    texts = loaded.tokenizer.decode([found[0].ids for found in hyps])
+    bleu, chrf = score_corpus(texts, prepared.valid_refs, ["bleu", "chrf"], "fr")
+    assert (whole.finished.bleu, whole.finished.chrf) == (bleu.value, chrf.value)
+
+
+def test_best_and_last_are_kept(whole: Run, tmp_path: Path) -> None:
+    run = go(tmp_path, "train.keep_last=1", "train.keep_best=2", "train.best_metric=loss")
+    assert [folder.name for folder in step_folders(run.config.run / "checkpoints")] == ["step-00000024"]
+    validated = [event for event in run.told(Validated) if isinstance(event, Validated)]
+    best = sorted(validated, key=lambda event: event.loss)[:2]
+    expected = sorted(f"step-{event.step:08d}" for event in best)
+    assert [folder.name for folder in step_folders(run.config.run / "best")] == expected
+    assert len(step_folders(whole.config.run / "best")) == 3
+
+
+def test_patience_stops_early(tmp_path: Path) -> None:
+    still = ("train.max_steps=80", "train.optimizer.lr=1.0e-12", "train.best_metric=loss")
+    run = go(tmp_path, "train.patience=2", *still)
+    # The weights do not move: the validation at step 8 is the best, those at 16 and 24 are not better.
+    assert run.finished.step == 24
+    assert run.finished.reason == "no better loss in 2 validations"
+
+
+def test_other_data_in_the_same_run_folder_is_refused(tmp_path: Path) -> None:
+    go(tmp_path, "train.max_steps=6")
+    with pytest.raises(InputError, match="other data"):
+        go(tmp_path, "train.max_steps=12", "tokenizer.vocab_size=250")
+
+
+def test_fp16_needs_cuda(tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("here is a CUDA device")
+    with pytest.raises(UsageError, match="fp16 needs a CUDA device"):
+        go(tmp_path, "train.precision=fp16")
+
+
+def test_bf16_learns_like_fp32(whole: Run, tmp_path: Path) -> None:
+    half = go(tmp_path, "train.precision=bf16")
+    # 8 bits of precision against 24: the loss of 24 steps differs by hundredths, not tenths.
+    assert half.finished.loss == pytest.approx(whole.finished.loss, abs=0.1)
+
+
+def test_time_limit_ends_the_run(tmp_path: Path) -> None:
+    run = go(tmp_path, "train.max_steps=null", "train.max_time=1s")
+    assert run.finished.seconds >= 1.0
+    assert run.finished.folder.is_dir()
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, bad: set[int]) -> None:
+    """Makes the gradient of the updates numbered in `bad` infinite."""
+    seen = 0
+
+    def spoilt(parameters: object, *args: object, **kwargs: object) -> torch.Tensor:
+        nonlocal seen
+        seen += 1
+        norm = clip(parameters, *args, **kwargs)  # type: ignore[arg-type]
+        return norm * torch.inf if seen in bad else norm
+
+    clip = torch.nn.utils.clip_grad_norm_
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", spoilt)
+
+
+def test_an_infinite_gradient_never_reaches_the_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(monkeypatch, {3, 4})
+    run = go(tmp_path, "train.max_steps=6", "train.save_every=6")
+    assert torch.isfinite(torch.tensor(run.finished.loss))
+    for weight in load_weights(run.finished.folder).values():
+        assert weight.isfinite().all()
+
+
+def test_a_skipped_update_leaves_the_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    two = go(tmp_path / "a", "train.max_steps=2", "train.save_every=1", "train.optimizer.schedule=constant")
+    spoil(monkeypatch, {3})
+    three = go(tmp_path / "b", "train.max_steps=3", "train.save_every=1", "train.optimizer.schedule=constant")
+    ours, theirs = (step_folders(run.config.run / "checkpoints")[-1] for run in (two, three))
+    assert ours.name != theirs.name
+    assert same_weights(ours, theirs)
+
+
+def test_ten_in_a_row_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch, set(range(5, 99)))
+    with pytest.raises(MtkitError, match="step 14: the gradient was not finite 10 times in a row"):
+        go(tmp_path)

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from mtkit import checkpoint
+from mtkit.checkpoint import (
+    keep_only,
+    load_model,
+    load_train_state,
+    newest_checkpoint,
+    set_weights,
+    step_folder,
+    step_folders,
+    weights_of,
+    write_model,
+)
+from mtkit.config.load import load_config
+from mtkit.errors import InputError, MtkitError
+from tests.fakes import make_tiny_run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return load_config([make_tiny_run(tmp_path)]).config.run / "model"
+
+
+def write_step(folder: Path, run: Path, step: int) -> Path:
+    loaded = load_model(folder)
+    target = step_folder(run / "checkpoints", step)
+    state = {"exp_avg.x": torch.tensor([float(step)])}
+    weights = weights_of(loaded.model)
+    write_model(
+        target,
+        loaded.config,
+        loaded.tokenizer,
+        weights,
+        step=step,
+        train_state=state,
+        progress={"step": step},
+    )
+    return target
+
+
+def test_what_is_written_is_loaded(folder: Path, tmp_path: Path) -> None:
+    first = load_model(folder)
+    write_model(tmp_path / "copy", first.config, first.tokenizer, weights_of(first.model), step=3)
+    second = load_model(tmp_path / "copy")
+    assert second.config == first.config
+    assert second.tokenizer.fingerprint == first.tokenizer.fingerprint
+    assert not second.model.training
+    for name, weight in weights_of(first.model).items():
+        assert torch.equal(weights_of(second.model)[name], weight)
+
+
+def test_a_model_folder_needs_nothing_else(folder: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere" / "m"
+    moved.parent.mkdir()
+    folder.rename(moved)
+    assert load_model(moved).folder == moved
+    assert not list(moved.glob("*.pt"))
+    assert not list(moved.glob("*.pkl"))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.model", "config.yaml"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
+def test_damage_is_noticed(folder: Path, name: str, damage: str) -> None:
+    path = folder / name
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    elif damage == "cut":
+        path.write_bytes(content[:-1])
+    else:
+        path.unlink()
+    with pytest.raises(InputError, match=name):
+        load_model(folder)
+
+
+def test_a_later_format_is_refused(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"version": 99}), "utf-8")
+    with pytest.raises(InputError, match="mtkit-model 99"):
+        load_model(folder)
+
+
+def test_other_weights_are_refused_by_name(folder: Path) -> None:
+    model = load_model(folder).model
+    weights = dict(weights_of(model))
+    weights["tgt_embedding.weight"] = torch.zeros(3, 3)
+    with pytest.raises(InputError, match=r"here: weight tgt_embedding.weight is \[3, 3\]"):
+        set_weights(model, weights, "here")
+    del weights["tgt_embedding.weight"]
+    with pytest.raises(InputError, match=r"tgt_embedding.weight is missing"):
+        set_weights(model, weights, "here")
+
+
+def test_the_newest_whole_checkpoint_is_found(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "r"
+    assert newest_checkpoint(run) == (None, [])
+    older, newer = write_step(folder, run, 90), write_step(folder, run, 1000)
+    assert newest_checkpoint(run) == (newer, [])
+    assert load_train_state(newer)[1] == {"step": 1000}
+    with (newer / "train.safetensors").open("r+b") as file:
+        file.truncate(10)
+    found, reasons = newest_checkpoint(run)
+    assert found == older
+    assert len(reasons) == 1
+    assert "step-00001000" in reasons[0]
+
+
+def test_only_what_is_kept_stays(folder: Path, tmp_path: Path) -> None:
+    folders = [write_step(folder, tmp_path, step) for step in (1, 2, 3)]
+    keep_only(tmp_path / "checkpoints", folders[1:])
+    assert step_folders(tmp_path / "checkpoints") == folders[1:]
+
+
+def test_a_failed_write_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(MtkitError, match="No space left on device"):
+        write_step(folder, tmp_path, 5)
+    assert list((tmp_path / "checkpoints").iterdir()) == []

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mtkit.train.monitor import Event, Finished, Logged, Recorder, Sample, Saved, Validated, scalars
+
+SAMPLE = Sample("a [bold]cat", "un chat", "un chat gras")
+
+
+def logged(step: int, loss: float = 2.0) -> Logged:
+    return Logged(step, 0.5, loss, 1e-3, 0.7, 4000.0, 12.5, 0.1)
+
+
+def validated(step: int) -> Validated:
+    return Validated(step, 1.5, 31.0, 55.0, True, SAMPLE, 13.0)
+
+
+def lines(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
+
+
+def record(run: Path, step: int, *events: Event, tensorboard: bool = False) -> None:
+    recorder = Recorder(run, step, tensorboard)
+    for event in events:
+        recorder(event)
+    recorder.close()
+
+
+def test_each_event_with_numbers_is_a_line(tmp_path: Path) -> None:
+    record(tmp_path, 0, logged(50), validated(100), Saved(100, tmp_path))
+    first, second = lines(tmp_path)
+    assert first["step"] == 50
+    assert first["train/loss"] == 2.0
+    assert first["train/tokens_per_s"] == 4000.0
+    assert second == {"step": 100, "seconds": 13.0, "valid/loss": 1.5, "valid/bleu": 31.0, "valid/chrf": 55.0}
+
+
+def test_lines_after_the_checkpoint_are_removed(tmp_path: Path) -> None:
+    record(tmp_path, 0, logged(50), logged(100), logged(150))
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 1')  # cut off by a kill
+    record(tmp_path, 100, logged(150, loss=1.0))
+    assert [(line["step"], line["train/loss"]) for line in lines(tmp_path)] == [
+        (50, 2.0),
+        (100, 2.0),
+        (150, 1.0),
+    ]
+
+
+def test_final_scores_have_names_of_their_own(tmp_path: Path) -> None:
+    finished = Finished(9, tmp_path, "the end", 3, 40.0, 60.0, 1.2, 99.0)
+    assert scalars(finished) == {"final/loss": 1.2, "final/bleu": 40.0, "final/chrf": 60.0}
+
+
+def test_tensorboard_gets_the_same_numbers(tmp_path: Path) -> None:
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    record(tmp_path, 0, logged(50), validated(100), tensorboard=True)
+    found = events.EventAccumulator(str(tmp_path / "tensorboard"))
+    found.Reload()
+    assert {"train/loss", "train/tokens_per_s", "valid/bleu", "valid/chrf"} <= set(found.Tags()["scalars"])
+    (bleu,) = found.Scalars("valid/bleu")
+    assert (bleu.step, bleu.value) == (100, 31.0)
