@@ -46,3 +46,9 @@ class GateError(MtkitError):
     """The work was done, but a quality bound was missed."""
 
     exit_code = 4
+
+
+class StoppedError(MtkitError):
+    """Stopped on request after saving; the same command goes on from there."""
+
+    exit_code = 75

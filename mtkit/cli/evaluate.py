@@ -33,7 +33,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Translate the test sets of a run and print BLEU and chrF, or score files of translations.
+    """Translate and score the test sets of a run, or score files.
 
     Examples: mtkit evaluate mtkit.yaml -m bleu -m ter; mtkit evaluate --hyp out.txt --ref ref.txt
     """

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments
 from mtkit.cli.console import progress, say
@@ -13,7 +17,7 @@ from mtkit.cli.console import progress, say
 def train(arguments: ConfigArguments = None) -> None:
     """Train a model; typed again, go on from the last checkpoint.
 
-    Prepares the data first if that has not been done.
+    Prepares the data first if that has not been done. Ctrl-C saves and stops; twice, it stops at once.
 
     Example: mtkit train mtkit.yaml train.max_time=30m
     """
@@ -30,11 +34,31 @@ def train(arguments: ConfigArguments = None) -> None:
     from mtkit.cli.train_view import training_view
     from mtkit.train.trainer import train as run
 
-    with training_view() as listen:
-        run(config, prepared, listen)
+    with stop_signals() as stop, training_view() as listen:
+        run(config, prepared, listen, stop)
     if config.data.test:
         say(f"Next: {shlex.join(['mtkit', 'evaluate', *(arguments or ())])}")
     say(f"Next: {shlex.join(['mtkit', 'translate', '-m', shown(config.run)])} < input.txt")
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Tells whether a signal asked to stop; a second one ends the program at once."""
+    received: list[int] = []
+
+    def handle(number: int, _: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+        say("saving after this step … again to stop at once")
+
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+    before = [signal.signal(number, handle) for number in numbers]
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def shown(path: Path) -> str:

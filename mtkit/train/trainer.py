@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from mtkit.config.schema import Config
 from mtkit.data.loader import PairTable, StepData, prefetch, read_steps
 from mtkit.data.prepare import Prepared
 from mtkit.engine.native import choose_device
-from mtkit.errors import InputError, MtkitError
+from mtkit.errors import InputError, MtkitError, StoppedError
 from mtkit.files import remove_leftovers
 from mtkit.model.transformer import build_model
 from mtkit.train.averaging import MovingAverage, average_weights
@@ -51,13 +51,17 @@ class Trainer:
         config: of the run.
         prepared: its data.
         listen: is told of each event.
+        stop: asked after each step; true saves and ends the run there.
     """
 
-    def __init__(self, config: Config, prepared: Prepared, listen: Listener) -> None:
+    def __init__(
+        self, config: Config, prepared: Prepared, listen: Listener, stop: Callable[[], bool]
+    ) -> None:
         self.config = config
         self.options = config.train
         self.prepared = prepared
         self._listeners: tuple[Listener, ...] = (listen,)
+        self._stop = stop
         self.device = choose_device(config.train.device)
         self.dtype = training_dtype(config.train.precision, self.device)
         if config.train.num_threads:
@@ -118,6 +122,11 @@ class Trainer:
                 self.progress = dataclasses.replace(self.progress, seconds=before + time.monotonic() - begin)
                 self._save()
                 window.restart()
+            if self._stop():
+                self._save()
+                raise StoppedError(
+                    f"stopped after saving step {step:,}.", "The same command goes on from there."
+                )
         raise AssertionError("the stream of steps has no end")
 
     def _end_reason(self, share: float) -> str:
@@ -352,11 +361,14 @@ def _pinned(data: StepData) -> StepData:
     return dataclasses.replace(data, batches=tuple(batch.pin() for batch in data.batches))
 
 
-def train(config: Config, prepared: Prepared, listen: Listener) -> Finished:
-    """Trains a model from `config.run`'s last checkpoint on, or from the beginning.
+def train(
+    config: Config, prepared: Prepared, listen: Listener, stop: Callable[[], bool] = lambda: False
+) -> Finished:
+    """Trains a model from `config.run`'s last checkpoint on, or from the beginning; see `Trainer`.
 
     Raises:
+        StoppedError: `stop` said so; everything is saved.
         InputError: the run folder belongs to other data, or a checkpoint cannot be used.
         MtkitError: the gradient stays infinite, or a checkpoint cannot be written.
     """
-    return Trainer(config, prepared, listen).run()
+    return Trainer(config, prepared, listen, stop).run()

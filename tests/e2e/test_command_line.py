@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -98,3 +99,23 @@ def test_live_view_on_a_terminal(folder: Path) -> None:
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
     for part_of_view in ("target tokens/s", "left", "gradient norm", "reference", "BLEU"):
         assert part_of_view in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_a_signal_saves_and_the_same_command_goes_on(folder: Path, number: int) -> None:
+    args = ["train", *SMALL, f"run=runs/stopped-{number}", "train.max_steps=100000"]
+    command = [sys.executable, "-m", "mtkit", *args]
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, encoding="utf-8")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "valid: loss" in line:
+            break
+    process.send_signal(number)
+    rest = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 75
+    stopped = re.search(r"stopped after saving step ([\d,]+)", rest)
+    assert stopped, rest
+    again = mtkit(folder, *args, f"train.max_steps={stopped[1].replace(',', '')}")
+    assert again.returncode == 0
+    assert f"going on from step {stopped[1]}" in again.stderr

@@ -2,7 +2,7 @@
 
 A row is a word, a fixed text, or a text with slots that rows of other categories fill, the same rows in every
 language. A sentence template is nothing else. What is chosen is a number below the size of the category: its
-meaning. The files are read once, from `lexicon/` and `scenes/`; README.md there tells how they are written.
+meaning. README.md tells how the files in `lexicon/` and `scenes/` are written.
 """
 
 from __future__ import annotations
@@ -85,18 +85,14 @@ class Row:
     def may_repeat(self) -> bool:
         """Whether two slots, here or within, have the same category."""
         categories = list(self.slots.values())
-        return len({*categories}) < len(categories) or any(
-            row.may_repeat for category in categories for row in category.rows
-        )
+        return len({*categories}) < len(categories) or any(category.may_repeat for category in categories)
 
     def repeats(self, meaning: int) -> bool:
         """Whether two slots of the same category, here or within, are filled alike."""
-        if not self.may_repeat:
-            return False
         seen = set()
         for category in reversed(self.slots.values()):
             meaning, choice = divmod(meaning, category.size)
-            if (category, choice) in seen or category.repeats(choice):
+            if (category, choice) in seen or (category.may_repeat and category.repeats(choice)):
                 return True
             seen.add((category, choice))
         return False
@@ -137,8 +133,13 @@ class Category:
         """How many meanings the category has."""
         return self._ends[-1]
 
+    @cached_property
+    def may_repeat(self) -> bool:
+        """Whether two slots within have the same category."""
+        return any(row.may_repeat for row in self.rows)
+
     def draw(self, rng: random.Random) -> int:
-        """A meaning; a row is drawn by the cube root of its size, so that large ones do not drown the others."""
+        """A meaning; its row is drawn by the cube root of its size, lest large ones drown the others."""
         if self.size == len(self.rows):
             return int(rng.random() * self.size)
         index = bisect_right(self._weights, rng.random() * self._weights[-1], hi=len(self.rows) - 1)
@@ -176,13 +177,14 @@ class Filler:
         return "".join(part if isinstance(part, str) else self._say(part, lang) for part in pattern)
 
     def gender(self, lang: str) -> str:
-        """`m`, `f` or `n`: its own, or that of its last part."""
+        """`m`, `f` or `n`: its own, or that of its only part; empty where there is none."""
         word = self.row.words.get(lang)
         if isinstance(word, Noun) and word.gender:
             return word.gender
-        if self.row.gender or not self.parts:
+        if self.row.gender or len(self.parts) != 1:
             return self.row.gender
-        return list(self.parts.values())[-1].gender(lang)
+        (part,) = self.parts.values()
+        return part.gender(lang)
 
     def _say(self, placeholder: Placeholder, lang: str) -> str:
         *tokens, head = placeholder.tokens
@@ -215,7 +217,7 @@ class Filler:
 
 
 def _choose(options: Sequence[str], filler: Filler, lang: str) -> str:
-    """Two options: masculine, feminine; of a subject I, he, we, they; of a German thing masculine, feminine, neuter."""
+    """The option that agrees; README.md tells the order in which they stand."""
     gender = filler.gender(lang)
     if len(options) == 2:
         return options[gender == "f"]

@@ -1,8 +1,8 @@
 """Composes parallel sentences of the phrasebook: a fixed finite book, from which a seed draws.
 
-Each template contributes at most `LIMIT` sentences, chosen once for all; by its position among them a sentence is
-for training, validation or test. So the splits are disjoint whatever seeds and sizes are asked for, provided that no
-two meanings read alike in any language; the tests check that for the whole book.
+Each template gives at most `LIMIT` sentences, chosen once for all; the place of a sentence among them decides
+whether it is for training, validation or test. So the splits are disjoint whatever seeds and sizes are asked
+for, provided that no two meanings read alike in any language; the tests check that for the whole book.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mtkit.data.phrasebook.book import GRAMMARS, Row
 from mtkit.data.phrasebook.reader import read_book
 from mtkit.errors import InputError
 
-LIMIT = 1500
+LIMIT = 1000
 SPLITS = ("train", "valid", "test")
 _FEW = 40  # a template with fewer sentences serves only training: its test would be of unseen words
 _EVERY = 20  # one sentence in so many is for validation, one for test
@@ -31,6 +31,11 @@ class Template:
     scene: str
     row: Row
     meanings: tuple[int, ...]
+
+    @property
+    def origin(self) -> str:
+        """Scene and line of the template."""
+        return f"phrasebook:{self.scene}:{self.row.where.rpartition(':')[2]}"
 
     def say(self, meaning: int, lang: str) -> str:
         """The sentence in a language."""
@@ -50,7 +55,7 @@ def compose(split: str, pairs: int, seed: int, src_lang: str, tgt_lang: str) -> 
         tgt_lang: another one of them.
 
     Raises:
-        InputError: for other languages, for twice the same one, for an unknown split, for more pairs than there are.
+        InputError: for another language, twice the same one, an unknown split, more pairs than there are.
     """
     src, tgt = _language(src_lang), _language(tgt_lang)
     if src == tgt:
@@ -79,8 +84,7 @@ def _language(code: str) -> str:
 
 def _pairs(split: str, pairs: int, seed: int, src: str, tgt: str) -> Iterator[Pair]:
     for template, meaning in _draw(split, pairs, random.Random(f"{split} {seed}")):
-        origin = f"phrasebook:{template.row.where}"
-        yield Pair(template.say(meaning, src), template.say(meaning, tgt), origin)
+        yield Pair(template.say(meaning, src), template.say(meaning, tgt), template.origin)
 
 
 def _draw(split: str, pairs: int, rng: random.Random) -> Iterator[tuple[Template, int]]:
@@ -122,15 +126,12 @@ def _meanings(row: Row, split: str) -> list[int]:
 
 @cache
 def _choose(row: Row) -> list[int]:
-    """At most `LIMIT` meanings of a template in random order, the same ones always."""
+    """At most `LIMIT` meanings of a template in random order, the same ones always; none repeats itself."""
     rng = random.Random(row.name)
     if row.size <= LIMIT:
-        return [meaning for meaning in rng.sample(range(row.size), row.size) if not row.repeats(meaning)]
-    drawn: dict[int, None] = {}
-    for _ in range(2 * LIMIT):
-        meaning = row.draw(rng)
-        if not row.repeats(meaning):
-            drawn[meaning] = None
-        if len(drawn) == LIMIT:
-            break
-    return list(drawn)
+        meanings = rng.sample(range(row.size), row.size)
+    else:
+        meanings = list(dict.fromkeys(row.draw(rng) for _ in range(LIMIT + LIMIT // 2)))
+    if row.may_repeat:
+        meanings = [meaning for meaning in meanings if not row.repeats(meaning)]
+    return meanings[:LIMIT]

@@ -1,4 +1,4 @@
-"""The categories that CLDR fills: clock times, dates, prices, amounts, languages, names of days and countries."""
+"""The categories that CLDR fills: times, dates, prices, amounts, names of days, languages and countries."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ def computed_categories() -> dict[str, list[Texts]]:
         "early": list(_times(range(6, 11), 30)),
         "late": list(_times(range(16, 22), 30)),
         "price": [_price(cents) for cents in (*range(80, 1000, 30), *range(1000, 2000, 50))],
+        "earlier": [_price(100 * euros) for euros in range(160, 600, 20)],
         "sum": [_price(100 * euros) for euros in (*range(45, 200, 5), *range(200, 1000, 50))],
         "cost": [_price(cents) for cents in range(1500, 15000, 350)],
+        "distance": [_unit("length-kilometer", number) for number in range(3, 40)],
         "hours": [_unit("duration-hour", number) for number in range(2, 15)],
         "minutes": [_unit("duration-minute", number) for number in range(5, 60, 5)],
         "kilos": [_unit("mass-kilogram", number) for number in range(2, 21)],
@@ -36,7 +38,8 @@ def computed_categories() -> dict[str, list[Texts]]:
         "platform": [_number(number) for number in range(1, 25)],
         "age": [_number(number) for number in range(18, 80)],
         "room": [_number(100 * floor + room) for floor in range(1, 6) for room in range(1, 25)],
-        "year": [dict.fromkeys(LANGUAGES, str(year)) for year in range(1960, 2025)],
+        "year": [dict.fromkeys(LANGUAGES, str(year)) for year in range(1960, 2006)],
+        "recent": [dict.fromkeys(LANGUAGES, str(year)) for year in range(2006, 2026)],
         "language": list(_languages()),
         "country": list(_countries()),
     }
@@ -53,7 +56,8 @@ def _weekdays() -> Iterator[Texts]:
     from babel.dates import get_day_names
 
     for day in range(7):
-        yield {lang: str(get_day_names("wide", locale=lang)[day]) for lang in LANGUAGES}
+        names = {lang: str(get_day_names("wide", locale=lang)[day]) for lang in LANGUAGES}
+        yield names | {"de.often": names["de"].lower() + "s"}
 
 
 def _months() -> Iterator[Texts]:
@@ -131,11 +135,12 @@ def _languages() -> Iterator[Texts]:
 
 
 _COUNTRIES = (  # code, French article, German article where there is one
-    ("FR", "la", ""), ("DE", "l'", ""), ("IT", "l'", ""), ("ES", "l'", ""), ("PT", "le", ""), ("GR", "la", ""),
-    ("CH", "la", "die"), ("AT", "l'", ""), ("BE", "la", ""), ("NL", "les", "pl"), ("PL", "la", ""),
-    ("SE", "la", ""), ("NO", "la", ""), ("DK", "le", ""), ("FI", "la", ""), ("JP", "le", ""), ("CN", "la", ""),
-    ("CA", "le", ""), ("BR", "le", ""), ("MX", "le", ""), ("MA", "le", ""), ("EG", "l'", ""), ("IN", "l'", ""),
-    ("IE", "l'", ""), ("VN", "le", ""), ("PE", "le", ""), ("AU", "l'", ""), ("HU", "la", ""), ("US", "les", "pl"),
+    ("FR", "la", ""), ("DE", "l'", ""), ("IT", "l'", ""), ("ES", "l'", ""), ("PT", "le", ""),
+    ("GR", "la", ""), ("CH", "la", "die"), ("AT", "l'", ""), ("BE", "la", ""), ("NL", "les", "pl"),
+    ("PL", "la", ""), ("SE", "la", ""), ("NO", "la", ""), ("DK", "le", ""), ("FI", "la", ""),
+    ("JP", "le", ""), ("CN", "la", ""), ("CA", "le", ""), ("BR", "le", ""), ("MX", "le", ""),
+    ("MA", "le", ""), ("EG", "l'", ""), ("IN", "l'", ""), ("IE", "l'", ""), ("VN", "le", ""),
+    ("PE", "le", ""), ("AU", "l'", ""), ("HU", "la", ""), ("US", "les", "pl"),
 )  # fmt: skip
 _GERMAN_ARTICLES = {  # in, to, from, nominative
     "": ("in", "nach", "aus", ""),

@@ -25,7 +25,7 @@ _PLURAL = ("les", "des", "ces", "mes", "ses", "nos", "vos", "quels", "pl")
 DETERMINERS = (*_SINGULAR, *_PLURAL)
 
 _VOWEL = "aeiouyhàâéèêëîïôûœ"
-_ASPIRATED = "hall|hambourg|hamburger|handball|haricot|haut|hockey|hongr|huit|onze|oui|yaourt|yoga"
+_ASPIRATED = "hall|hambourg|hanche|hamburger|handball|haricot|haut|hockey|hongr|huit|onze|oui|y[aeou]"
 _ELISION = re.compile(
     rf"(?<![\w-])([jmtsldnc]e|la|que|jusque|lorsque|puisque) (?=[{_VOWEL}])(?!{_ASPIRATED})", re.IGNORECASE
 )
@@ -50,7 +50,7 @@ def _plural(word: str) -> str:
 
 
 def read_adjective(cell: str) -> Adjective:
-    """An adjective from `noir`, `blanc/blanche` or `beau/belle/bel`; a leading `<` puts it before its noun."""
+    """An adjective from `noir`, `blanc/blanche` or `beau/belle/bel`; `<` in front: before its noun."""
     base, _, rest = cell.removeprefix("<").partition("/")
     feminine, _, liaison = rest.partition("/")
     return Adjective(base, feminine or base.removesuffix("e") + "e", liaison or base, cell.startswith("<"))
@@ -64,7 +64,8 @@ def noun_phrase(determiner: str, count: str, adjectives: Sequence[Adjective], no
     """`une chemise rouge`, `cet hôtel`, `de beaux livres`; the determiner `pl` is a bare plural."""
     plural = bool(count) or determiner in _PLURAL
     head = noun.plural if plural else noun.singular
-    before, after = [], []
+    before: list[str] = []
+    after: list[str] = []
     for adjective in adjectives:
         form = adjective.feminine if noun.gender == "f" else adjective.base
         if not plural and noun.gender == "m" and _starts_with_vowel(head):

@@ -8,7 +8,11 @@ from collections.abc import Sequence
 from mtkit.data.phrasebook.words import Adjective, Noun
 
 _CASES = ("nom", "acc", "dat", "gen")
-_DER = {"m": ("der", "den", "dem", "des"), "f": ("die", "die", "der", "der"), "n": ("das", "das", "dem", "des")}
+_DER = {
+    "m": ("der", "den", "dem", "des"),
+    "f": ("die", "die", "der", "der"),
+    "n": ("das", "das", "dem", "des"),
+}
 _DIESER = {"m": ("er", "en", "em", "es"), "f": ("e", "e", "er", "er"), "n": ("es", "es", "em", "es")}
 _EIN = {"m": ("", "en", "em", "es"), "f": ("e", "e", "er", "er"), "n": ("", "", "em", "es")}
 _EIN_WORDS = ("ein", "kein", "mein", "sein", "ihr", "Ihr", "unser")
@@ -17,7 +21,9 @@ _DER_WORDS = ("dies", "welch", "jed")
 # A determiner is named by its masculine form, which tells its case: {einen drink} is accusative.
 _SINGULAR = {form: ("der", case) for case, form in zip(_CASES, _DER["m"], strict=True)}
 _SINGULAR |= {word + end: (word, c) for word in _EIN_WORDS for c, end in zip(_CASES, _EIN["m"], strict=True)}
-_SINGULAR |= {word + end: (word, c) for word in _DER_WORDS for c, end in zip(_CASES, _DIESER["m"], strict=True)}
+_SINGULAR |= {
+    word + end: (word, c) for word in _DER_WORDS for c, end in zip(_CASES, _DIESER["m"], strict=True)
+}
 _SINGULAR |= {"": ("", "nom"), "acc": ("", "acc"), "dat": ("", "dat")}
 # Plurals: nominative and accusative are alike; a `+` marks the dative.
 _PLURAL = {"die": ("die", "nom"), "die+": ("den", "dat"), "pl": ("", "nom"), "pl+": ("", "dat"),
@@ -32,16 +38,18 @@ _MIXED = {"m": ("er", "en", "en", "en"), "f": ("e", "e", "en", "en"), "n": ("es"
 _STRONG = {"m": ("er", "en", "em", "en"), "f": ("e", "e", "er", "er"), "n": ("es", "es", "em", "en")}
 _GENDERS = {"der": "m", "die": "f", "das": "n"}
 
-_CONTRACTION = re.compile(r"\b(zu dem|zu der|bei dem|von dem|in dem|an dem|in das|an das) (?=[A-ZÄÖÜ])(?!Sie|Ihr)")
+_CONTRACTION = re.compile(
+    r"\b((?i:zu dem|zu der|bei dem|von dem|in dem|an dem|in das|an das)) (?=[A-ZÄÖÜ])(?!Sie|Ihr)"
+)
 _COMMA = re.compile(r",(?=[,.?!])")
 _CONTRACTED = {"zu dem": "zum", "zu der": "zur", "bei dem": "beim", "von dem": "vom", "in dem": "im",
                "an dem": "am", "in das": "ins", "an das": "ans"}  # fmt: skip
 
 
 def read_noun(cell: str) -> Noun:
-    """A noun from `das Hotel/Hotels`, with its genitive where it is not regular; a final `~` makes it weak."""
+    """A noun from `das Hotel/Hotels`, `der Markt/Märkte/Marktes`; a final `~` makes it weak."""
     article, _, rest = cell.removesuffix("~").partition(" ")
-    singular, plural, genitive = (rest.split("/") + ["", ""])[:3]
+    singular, plural, genitive = [*rest.split("/"), "", ""][:3]
     gender = _GENDERS[article]
     if gender != "f" and not genitive:
         genitive = singular + ("es" if singular.endswith(("s", "ß", "z", "x")) else "s")
@@ -61,7 +69,7 @@ def _inflect(adjective: Adjective, ending: str) -> str:
 
 
 def noun_phrase(determiner: str, count: str, adjectives: Sequence[Adjective], noun: Noun) -> str:
-    """`einen roten Mantel`, `der neuen Lampe`, `zwei rote Mäntel`; see DETERMINERS for how a case is named."""
+    """`einen roten Mantel`, `der neuen Lampe`, `zwei rote Mäntel`; DETERMINERS tells how a case is named."""
     if determiner.startswith("~"):
         return noun_phrase(determiner[1:], count, adjectives, noun).removesuffix(" " + noun.singular)
     if determiner in _PLURAL or count:
@@ -101,6 +109,11 @@ def predicate(adjective: Adjective, gender: str) -> str:
 
 def finish(text: str) -> str:
     """The sentence with `zum`, `im`, `ans` and their like, and a capital."""
-    text = _CONTRACTION.sub(lambda match: _CONTRACTED[match[1]] + " ", text)
+    text = _CONTRACTION.sub(lambda match: _contract(match[1]) + " ", text)
     text = _COMMA.sub("", text)
     return text[0].upper() + text[1:]
+
+
+def _contract(words: str) -> str:
+    contracted = _CONTRACTED[words.lower()]
+    return contracted.capitalize() if words[0].isupper() else contracted

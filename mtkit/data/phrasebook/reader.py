@@ -1,4 +1,4 @@
-"""Reads the grammar of the phrasebook from its text files; README.md beside them tells how they are written."""
+"""Reads the grammar of the phrasebook from its text files; README.md tells how they are written."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import groupby
 
 from mtkit.data.phrasebook.book import GRAMMARS, Category, Pattern, Placeholder, Row, Token
 from mtkit.data.phrasebook.formats import LANGUAGES, computed_categories
@@ -64,17 +65,24 @@ class _Reader:
                 scene = heading["name"] == "sentences"
                 name = f"scene/{file.name.removesuffix('.txt')}" if scene else heading["name"]
                 self.sections.append((self._open(name, where), heading["kind"] or "", []))
-            elif text.strip() and not text.startswith("#"):
+            elif self.sections and not text.startswith("#"):
                 self.sections[-1][2].append((where, text.strip()))
 
     def _sentences(self, lines: list[Line]) -> Iterator[Row]:
-        for start in range(0, len(lines), 4):
-            block = lines[start : start + 4]
-            yield self._text_row(block[0][0], dict(zip(LANGUAGES, (text for _, text in block), strict=True)))
+        """Blocks of four lines, one a language."""
+        for filled, group in groupby(lines, key=lambda line: line[1] != ""):
+            if filled:
+                block = list(group)
+                where = block[0][0]
+                if len(block) != len(LANGUAGES):
+                    raise BookError(f"{where}: expected {len(LANGUAGES)} lines, found {len(block)}.")
+                yield self._text_row(where, dict(zip(LANGUAGES, (text for _, text in block), strict=True)))
 
     def _table(self, kind: str, lines: list[Line]) -> Iterator[Row]:
         header = ["en", "fr", "de", "zh"]
         for where, text in lines:
+            if not text:
+                continue
             cells = [cell.strip() for cell in text.split(" | ")]
             if all(_HEADER.fullmatch(cell) for cell in cells):
                 header = cells
@@ -91,8 +99,11 @@ class _Reader:
     def _word_row(self, kind: str, where: str, cells: Cells) -> Row:
         words: dict[str, Noun | Adjective] = {}
         for lang, grammar in GRAMMARS.items():
-            words[lang] = grammar.read_noun(cells[lang]) if kind == "noun" else grammar.read_adjective(cells[lang])
-        texts = {(lang, form): (cell,) for lang, form, cell in _columns(cells) if form}
+            read = grammar.read_noun if kind == "noun" else grammar.read_adjective
+            words[lang] = read(cells[lang])
+        texts: dict[tuple[str, str], Pattern] = {
+            (lang, form): (cell,) for lang, form, cell in _columns(cells) if form
+        }
         return Row(where, cells["en"], words, texts, cells.get("g", ""), 1, {})
 
     def _text_row(self, where: str, cells: Cells) -> Row:
@@ -102,14 +113,16 @@ class _Reader:
             used: dict[str, Category] = {}
             texts[lang, form] = tuple(self._pattern(lang, cell, used, where))
             slots[f"{lang}.{form}"] = used
-        first, *others = slots.items()
-        for name, used in others:
-            if used.keys() != first[1].keys():
-                raise BookError(f"{where}: {name} has the slots {sorted(used)}, {first[0]} has {sorted(first[1])}.")
+        expected = next(iter(slots.values()))
+        for name, used in slots.items():
+            if used.keys() != expected.keys():
+                raise BookError(f"{where}: {name} has the slots {sorted(used)}, not {sorted(expected)}.")
         person = _PERSONS[cells.get("p", "he")]
-        return Row(where, cells["en"], {}, texts, cells.get("g", "").strip("-"), person, first[1])
+        return Row(where, cells["en"], {}, texts, cells.get("g", "").strip("-"), person, expected)
 
-    def _pattern(self, lang: str, text: str, slots: dict[str, Category], where: str) -> Iterator[str | Placeholder]:
+    def _pattern(
+        self, lang: str, text: str, slots: dict[str, Category], where: str
+    ) -> Iterator[str | Placeholder]:
         for index, part in enumerate(_BRACES.split(text)):
             if index % 2 == 0:
                 if part:
