@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from mtkit.cli import console
 from mtkit.cli.arguments import ConfigArguments, read_arguments
-from mtkit.errors import UsageError
+from mtkit.errors import GateError, UsageError
 
 if TYPE_CHECKING:
     from mtkit.engine.evaluate import Evaluated
@@ -30,6 +31,10 @@ def evaluate(
     ] = None,
     ref: Annotated[Path | None, typer.Option("--ref", help="The references of --hyp.")] = None,
     tgt_lang: Annotated[str, typer.Option(help="Language of --hyp; zh is scored by character.")] = "",
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METRIC=VALUE", help="Exit 4 if a test set scores worse; repeatable."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
@@ -39,17 +44,47 @@ def evaluate(
     """
     from mtkit.metrics.surface import build_metric
 
-    for name in metrics or ():
+    bounds = _bounds(fail_under or [])
+    for name in (*(metrics or ()), *bounds):
         build_metric(name, tgt_lang)  # an unknown one is refused before any work
     if hyps or ref:
         if arguments or tests or not (hyps and ref):
             raise UsageError("--hyp and --ref go together, without a config and --test.")
-        results = _score_files(hyps, ref, metrics, tgt_lang)
+        results = _score_files(hyps, ref, metrics or [], bounds, tgt_lang)
     else:
-        results = _evaluate_run(arguments, metrics or [], tests or [], device)
+        results = _evaluate_run(arguments, metrics or [], bounds, tests or [], device)
     if as_json:
         console.out(json.dumps([_as_json(result) for result in results], indent=2, ensure_ascii=False))
-        return
+    else:
+        _print_table(results)
+    _check(results, bounds)
+
+
+def _bounds(given: list[str]) -> dict[str, float]:
+    bounds = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        try:
+            bounds[name] = float(value)
+        except ValueError:
+            raise UsageError(f"--fail-under {text}: is not METRIC=VALUE.", "Write bleu=30, say.") from None
+    return bounds
+
+
+def _check(results: list[Evaluated], bounds: dict[str, float]) -> None:
+    """Refuses scores that miss their bound; TER is better when lower."""
+    missed = []
+    for name, bound in bounds.items():
+        found = [(r.name, s.value) for r in results for s in r.scores if s.metric == name]
+        worse = [
+            (test, value) for test, value in found if (value > bound if name == "ter" else value < bound)
+        ]
+        missed += [f"{test}: {name} {value:.2f} is worse than {bound:g}." for test, value in worse]
+    if missed:
+        raise GateError("\n".join(missed))
+
+
+def _print_table(results: list[Evaluated]) -> None:
     rows = [
         (result.name, result.num_pairs, score.metric, f"{score.value:.2f}", score.signature)
         for result in results
@@ -58,27 +93,31 @@ def evaluate(
     console.table(("test set", "pairs", "metric", "score", "signature"), rows, to_stdout=True)
 
 
-def _score_files(hyps: list[Path], ref: Path, metrics: list[str] | None, tgt_lang: str) -> list[Evaluated]:
+def _score_files(
+    hyps: list[Path], ref: Path, metrics: list[str], bounds: Iterable[str], tgt_lang: str
+) -> list[Evaluated]:
     from mtkit.config.schema import EvaluateConfig
     from mtkit.engine.evaluate import score_files
 
-    return [score_files(hyp, ref, metrics or EvaluateConfig().metrics, tgt_lang) for hyp in hyps]
+    names = list(dict.fromkeys([*(metrics or EvaluateConfig().metrics), *bounds]))
+    return [score_files(hyp, ref, names, tgt_lang) for hyp in hyps]
 
 
 def _evaluate_run(
-    arguments: list[str] | None, metrics: list[str], names: list[str], device: str
+    arguments: list[str] | None, metrics: list[str], bounds: Iterable[str], tests: list[str], device: str
 ) -> list[Evaluated]:
     config = read_arguments(arguments).config
     from mtkit.engine.evaluate import choose_tests, evaluate
     from mtkit.engine.find import Found, trained_model
     from mtkit.engine.translator import open_translator
 
-    choose_tests(config, names)
+    choose_tests(config, tests)
     model = Found(trained_model(config.run), config.run)
     console.say(f"model: {model}")
     translator = open_translator(model.folder, config.decode, device)
+    names = list(dict.fromkeys([*(metrics or config.evaluate.metrics), *bounds]))
     with console.progress() as report:
-        results = evaluate(config, translator, names, metrics, report)
+        results = evaluate(config, translator, tests, names, report)
     for result in results:
         console.say(f"{result.name}: translations in {result.hyps}")
     return results

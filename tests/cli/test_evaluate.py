@@ -101,3 +101,24 @@ def test_files_are_scored_without_torch(folder: Path) -> None:
     result = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, check=False)
     assert result.returncode == 0, result.stderr
     assert b"100.00" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("bounds", "code"),
+    [
+        (["bleu=0"], 0),
+        (["bleu=100.1"], 4),
+        (["ter=0"], 4),  # lower is better
+        (["ter=10000", "bleu=0"], 0),
+        (["chrf=100.1"], 4),  # computed since it is bounded
+        (["bleu"], 2),
+        (["nonsense=3"], 2),
+    ],
+)
+def test_bounds_of_quality(run: Run, bounds: list[str], code: int) -> None:
+    options = [option for bound in bounds for option in ("--fail-under", bound)]
+    result = run("tiny.yaml", "-m", "bleu", "-m", "ter", *options)
+    assert result.exit_code == code, result.output
+    if code == 4:
+        assert "is worse than" in result.stderr
+        assert "nrefs:1" in result.stdout  # the scores are printed all the same

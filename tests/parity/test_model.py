@@ -96,6 +96,21 @@ def test_attention_is_its_formula() -> None:
     assert_near(attend(q, k, v, mask, causal=False, dropout=0.0), weights @ v)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_half_precision_attention_is_the_fused_one_within_rounding(causal: bool) -> None:
+    torch.manual_seed(4)
+    q, k, v = (torch.randn(2, 4, 6, 8).bfloat16().requires_grad_() for _ in range(3))
+    mask = None if causal else torch.arange(6) < torch.tensor([6, 2])[:, None, None, None]
+    found = attend(q, k, v, mask, causal, dropout=0.0)
+    ours = torch.autograd.grad(found.float().square().sum(), (q, k, v))
+    exact = nn.functional.scaled_dot_product_attention(q.float(), k.float(), v.float(), mask, 0.0, causal)
+    theirs = torch.autograd.grad(exact.square().sum(), (q, k, v))
+    # bf16 keeps 8 bits: relative errors of 2^-8 a product.
+    torch.testing.assert_close(found.float(), exact, rtol=0.02, atol=0.02)
+    for our, their in zip(ours, theirs, strict=True):
+        assert (our.float() - their.float()).norm() < 0.03 * their.float().norm()
+
+
 def test_positions_are_the_papers_formula() -> None:
     table = sinusoidal_positions(40, 6)
     for position in (0, 1, 39):

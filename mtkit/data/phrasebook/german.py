@@ -30,7 +30,7 @@ _PLURAL = {"die": ("die", "nom"), "die+": ("den", "dat"), "pl": ("", "nom"), "pl
            "diese": ("diese", "nom"), "welche": ("welche", "nom")}  # fmt: skip
 _PLURAL |= {word + "e": (word + "e", "nom") for word in _EIN_WORDS[1:]}
 _PLURAL |= {word + "e+": (word + "en", "dat") for word in _EIN_WORDS[1:]}
-# A leading `~` leaves the noun out: {~den color hat} is "den roten".
+# A leading `~` leaves the noun out: {~den color hat} is "den roten", or "den rosafarbenen".
 DETERMINERS = (*_SINGULAR, *_PLURAL, "~der", "~den")
 
 _WEAK = {"m": ("e", "en", "en", "en"), "f": ("e", "e", "en", "en"), "n": ("e", "e", "en", "en")}
@@ -38,9 +38,12 @@ _MIXED = {"m": ("er", "en", "en", "en"), "f": ("e", "e", "en", "en"), "n": ("es"
 _STRONG = {"m": ("er", "en", "em", "en"), "f": ("e", "e", "er", "er"), "n": ("es", "es", "em", "en")}
 _GENDERS = {"der": "m", "die": "f", "das": "n"}
 
+# After a comma, "in dem Paul" opens a relative clause and stays as it is.
 _CONTRACTION = re.compile(
-    r"\b((?i:zu dem|zu der|bei dem|von dem|in dem|an dem|in das|an das)) (?=[A-ZÄÖÜ])(?!Sie|Ihr)"
+    r"\b((?i:zu dem|zu der|bei dem|(?<!, )(?:von dem|in dem|an dem)|in das|an das)) "
+    r"(?=[A-ZÄÖÜ])(?!Sie|Ihr)"
 )
+_NETHERLANDS = re.compile(r"\bden Niederlande\b")  # the only country whose dative differs
 _COMMA = re.compile(r",(?=[,.?!])")
 _CONTRACTED = {"zu dem": "zum", "zu der": "zur", "bei dem": "beim", "von dem": "vom", "in dem": "im",
                "an dem": "am", "in das": "ins", "an das": "ans"}  # fmt: skip
@@ -71,6 +74,7 @@ def _inflect(adjective: Adjective, ending: str) -> str:
 def noun_phrase(determiner: str, count: str, adjectives: Sequence[Adjective], noun: Noun) -> str:
     """`einen roten Mantel`, `der neuen Lampe`, `zwei rote Mäntel`; DETERMINERS tells how a case is named."""
     if determiner.startswith("~"):
+        adjectives = [a if a.liaison else read_adjective(a.base + "farben") for a in adjectives]
         return noun_phrase(determiner[1:], count, adjectives, noun).removesuffix(" " + noun.singular)
     if determiner in _PLURAL or count:
         return _plural_phrase(determiner, count, adjectives, noun)
@@ -110,6 +114,7 @@ def predicate(adjective: Adjective, gender: str) -> str:
 def finish(text: str) -> str:
     """The sentence with `zum`, `im`, `ans` and their like, and a capital."""
     text = _CONTRACTION.sub(lambda match: _contract(match[1]) + " ", text)
+    text = _NETHERLANDS.sub("den Niederlanden", text)
     text = _COMMA.sub("", text)
     return text[0].upper() + text[1:]
 
