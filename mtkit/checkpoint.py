@@ -107,6 +107,9 @@ def write_model(
                 write_text(new / PROGRESS, json.dumps(progress, indent=1) + "\n")
             tokenizer.save(new / TOKENIZER)
             write_text(new / CONFIG, dump_config(config))
+            for name in (WEIGHTS, TRAIN_STATE):  # safetensors lets only the owner read
+                if (new / name).exists():
+                    shutil.copymode(new / CONFIG, new / name)
     except OSError as error:
         raise MtkitError(
             f"{folder}: cannot be written ({error.strerror}).",

@@ -21,7 +21,7 @@ _PHRASEBOOK_DATA = """\
   #   - {reader: plain, src: train.$src_lang.gz, tgt: train.$tgt_lang.gz}
   #   - {reader: tsv, path: corpus.tsv, src_column: 1, tgt_column: 2}
   train:
-    - {reader: phrasebook, split: train, pairs: 20000}
+    - {reader: phrasebook, split: train, pairs: 60000}
   valid: {reader: phrasebook, split: valid, pairs: 500}
   test:
     phrasebook: {reader: phrasebook, split: test, pairs: 500}"""
@@ -35,18 +35,22 @@ _OWN_DATA = """\
     valid: {reader: plain, src: $valid_src, tgt: $valid_tgt}"""
 
 _PHRASEBOOK_SIZES = {
+    "model_type": "bpe",
     "vocab_size": "4000",
     "preset": "tiny",
-    "max_steps": "2000",
-    "max_time": "8m",
-    "batch_tokens": "2048",
-    "lr": "2.0e-3",
+    "dropout": "0.05",
+    "max_steps": "3000",
+    "max_time": "6m",
+    "batch_tokens": "1536",
+    "lr": "3.0e-3",
     "warmup_steps": "300",
-    "validate_every": "250",
+    "validate_every": "500",
 }
 _OWN_SIZES = {
+    "model_type": "unigram",
     "vocab_size": "8000",
     "preset": "small",
+    "dropout": "0.2",
     "max_steps": "20000",
     "max_time": "2h",
     "batch_tokens": "4096",

@@ -71,14 +71,14 @@ class Translator:
         return [part for piece, ids in zip(pieces, encoded, strict=True) for part in self._split(piece, ids)]
 
 
-def windows(lines: Iterable[str]) -> Iterator[list[str]]:
-    """`lines` in lists of at most `WINDOW` lines and about `WINDOW_CHARS` characters."""
+def windows(lines: Iterable[str], size: int = WINDOW) -> Iterator[list[str]]:
+    """`lines` in lists of at most `size` lines and about `WINDOW_CHARS` characters."""
     window: list[str] = []
     chars = 0
     for line in lines:
         window.append(line)
         chars += len(line)
-        if len(window) == WINDOW or chars >= WINDOW_CHARS:
+        if len(window) == size or chars >= WINDOW_CHARS:
             yield window
             window, chars = [], 0
     if window:

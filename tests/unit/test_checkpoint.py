@@ -56,6 +56,10 @@ def test_what_is_written_is_loaded(folder: Path, tmp_path: Path) -> None:
         assert torch.equal(weights_of(second.model)[name], weight)
 
 
+def test_whoever_may_read_the_config_may_read_the_weights(folder: Path) -> None:
+    assert len({path.stat().st_mode for path in folder.iterdir()}) == 1
+
+
 def test_a_model_folder_needs_nothing_else(folder: Path, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere" / "m"
     moved.parent.mkdir()

@@ -262,6 +262,16 @@ def test_german_noun_phrases(
 def test_german_contractions() -> None:
     assert german.finish("in dem Park, in dem ich zu der Post gehe") == "Im Park, in dem ich zur Post gehe"
     assert german.finish("am Montag, dem 3. Mai,.") == "Am Montag, dem 3. Mai."
+    assert german.finish("das Hotel, in dem Paul schläft.") == "Das Hotel, in dem Paul schläft."
+    assert german.finish("sie kommt aus den Niederlande.") == "Sie kommt aus den Niederlanden."
+
+
+def test_german_colors_without_their_noun() -> None:
+    hat = german.read_noun("der Hut/Hüte")
+    red, pink = german.read_adjective("rot"), german.read_adjective("rosa/")
+    assert german.noun_phrase("~den", "", [red], hat) == "den roten"
+    assert german.noun_phrase("~den", "", [pink], hat) == "den rosafarbenen"
+    assert german.noun_phrase("den", "", [pink], hat) == "den rosa Hut"
 
 
 def test_english_noun_phrases_and_articles() -> None:
