@@ -39,12 +39,12 @@ _PHRASEBOOK_SIZES = {
     "vocab_size": "4000",
     "preset": "tiny",
     "dropout": "0.05",
-    "max_steps": "3000",
+    "max_steps": "1500",
     "max_time": "6m",
     "batch_tokens": "1536",
     "lr": "3.0e-3",
-    "warmup_steps": "300",
-    "validate_every": "500",
+    "warmup_steps": "200",
+    "validate_every": "250",
 }
 _OWN_SIZES = {
     "model_type": "unigram",
