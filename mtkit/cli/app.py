@@ -111,8 +111,7 @@ def report(error: BaseException) -> int:
 
 def _reader_gone() -> int:
     """The exit code of a filter whose reader went away; what is still buffered goes nowhere."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    console.forget_stdout()
     return 141
 
 

@@ -92,6 +92,12 @@ def out(text: str) -> None:
     _write(sys.stdout, text)
 
 
+def forget_stdout() -> None:
+    """Lets what is still buffered go nowhere, so that Python does not fail on it when it ends."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def fail(error: MtkitError) -> None:
     """What went wrong and what to do, on stderr, whatever `--quiet` says."""
     _write(sys.stderr, str(error))

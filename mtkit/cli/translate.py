@@ -137,4 +137,6 @@ def _open_output(path: Path | None) -> Iterator[IO[bytes]]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        if path is None:
+            console.forget_stdout()
         raise MtkitError(f"{path or 'standard output'}: cannot be written: {error.strerror}.") from error

@@ -39,7 +39,7 @@ def test_each_test_set_is_translated_and_scored(run: Run, folder: Path) -> None:
     result = run("tiny.yaml", "--json", "-m", "ter", "-m", "bleu")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    hyps = list(open_translator(folder / "runs/tiny").translate(TINY_PAIRS))
+    hyps = list(open_translator(folder / "runs/tiny/model").translate(TINY_PAIRS))
     expected = score_corpus(hyps, list(TINY_PAIRS.values()), ["ter", "bleu"], "fr")
     assert [entry["test"] for entry in found] == ["short", "again"]
     for entry in found:
