@@ -46,16 +46,21 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     """Tells whether a signal asked to stop; a second one ends the program at once."""
     received: list[int] = []
 
+    # Says nothing: the signal may have come in the middle of a write to stderr, which cannot be entered twice.
     def handle(number: int, _: FrameType | None) -> None:
         if received:
             raise KeyboardInterrupt
         received.append(number)
-        say("saving after this step … again to stop at once")
+
+    def asked() -> bool:
+        if received:
+            say("saving … once more to stop at once")
+        return bool(received)
 
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
     before = [signal.signal(number, handle) for number in numbers]
     try:
-        yield lambda: bool(received)
+        yield asked
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
