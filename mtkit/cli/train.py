@@ -46,7 +46,7 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     """Tells whether a signal asked to stop; a second one ends the program at once."""
     received: list[int] = []
 
-    # Says nothing: the signal may have come in the middle of a write to stderr, which cannot be entered twice.
+    # Says nothing: the signal may have come amid a write to stderr, which cannot be entered twice.
     def handle(number: int, _: FrameType | None) -> None:
         if received:
             raise KeyboardInterrupt
