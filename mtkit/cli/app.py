@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 import mtkit
-from mtkit.cli import config, console, evaluate, init, prepare, train, translate
+from mtkit.cli import config, console, data, evaluate, init, prepare, train, translate
 from mtkit.errors import MtkitError
 
 EPILOG = """\b
@@ -133,6 +133,11 @@ _CONFIG_COMMANDS: tuple[Callable[..., None], ...] = (config.show, config.check, 
 for _command in _CONFIG_COMMANDS:
     _config_app.command()(_guarded(_command))
 app.add_typer(_config_app, name="config")
+
+_data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look after prepared data.")
+_data_app.command()(_guarded(data.verify))
+_data_app.callback()(lambda: None)  # else its only command would be the group itself
+app.add_typer(_data_app, name="data")
 
 
 def main() -> None:

@@ -64,7 +64,8 @@ class Tokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, without BOS and EOS."""
-        ids: list[list[int]] = self._model.encode(list(texts)) if texts else []
+        # One thread, since SentencePiece would take all cores, and so would every worker.
+        ids: list[list[int]] = self._model.encode(list(texts), num_threads=1) if texts else []
         return ids
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
