@@ -235,7 +235,7 @@ def test_unknown_options(line: str, problem: str) -> None:
         ("{reader: tsv, path: 3}", "7:30: data.valid.path = 3 must be text."),
         ("{reader: tsv, path: a, tsv: 3}", "7:33: data.valid.tsv: unknown option. Known here: "
          "reader, path, src_column, tgt_column, score_column, columns, header, on_error."),
-        ("{reader: tsv, path: a, src_column: 0}", "7:42: data.valid.src_column = 0: a column is given by its "
+        ("{reader: tsv, path: a, src_column: 0}", "7:45: data.valid.src_column = 0: a column is given by its "
          "number, from 1, or by its name in the first line."),
         ("{reader: huggingface}", "7:3: data.valid.path or name must be given, and not both."),
         ("tsv", "7:10: data.valid = 'tsv' must be a section of `key: value` lines."),
