@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 import mtkit
-from mtkit.cli import config, console, data, evaluate, init, prepare, train, translate
+from mtkit.cli import config, console, data, evaluate, init, prepare, tokenize, train, translate
 from mtkit.errors import MtkitError
 
 EPILOG = """\b
@@ -121,6 +121,8 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     train.train,
     evaluate.evaluate,
     translate.translate,
+    tokenize.tokenize,
+    tokenize.detokenize,
     init.init,
 )
 for _command in _COMMANDS:

@@ -500,6 +500,9 @@ class DataConfig(Options):
 class TokenizerConfig(Options):
     """The SentencePiece subword model, shared by both languages."""
 
+    path: Path | None = Field(
+        None, description="A tokenizer.model to use as it is; the other options then have no effect."
+    )
     model_type: Literal["unigram", "bpe"] = Field("unigram", description="Segmentation algorithm.")
     vocab_size: int = Field(8000, ge=16, le=1_000_000, description="Pieces; fewer if the text gives no more.")
     character_coverage: float | None = Field(

@@ -9,6 +9,7 @@ import functools
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from mtkit.data.filters import build_keys, build_overlap, build_verdict
 from mtkit.data.near import fold, hash64
 from mtkit.data.pair import Pair
 from mtkit.data.parts import Array, array_text, digest_of, text_array, write_part
+from mtkit.data.screen import Doubts, Screen, build_screen
 from mtkit.text.normalize import normalize
 
 KEPT = 255
@@ -67,49 +69,51 @@ def clean_chunk(task: tuple[CleanSpec, Chunk]) -> dict[str, Any]:
     spec, chunk = task
     if chunk.stored is not None:
         return chunk.stored
-    steps = _steps(spec)
-    keys: dict[int, list[int]] = {step.index: [] for step in steps if step.keys}
-    owners: dict[int, list[int]] = {index: [] for index in keys}
-    fates, lines, notes = bytearray(), [], []
-    folds: list[int] = []
-    for number, (src, tgt, origin, *rest) in enumerate(chunk.rows):
-        pair = Pair(normalize(src), normalize(tgt), origin, *rest)
-        fate, detail = KEPT, ""
-        for step in steps:
-            if step.verdict:
-                found = step.verdict(pair)
-                if found is not None:
-                    fate, detail = step.index, found
-                    break
-            elif step.keys:
-                several = step.keys(pair)
-                keys[step.index].extend(several)
-                owners[step.index].extend([number] * len(several))
-        fates.append(fate)
-        if "\t" in origin or "\n" in origin or detail:
-            origin, detail = " ".join(origin.split()), " ".join(detail.split())
-        lines.append(f"{pair.src}\t{pair.tgt}\n")
-        notes.append(f"{origin}\t{detail}\n")
-        if spec.fold:
-            folds += (fold_key(pair.src), fold_key(pair.tgt))
-    text, noted = text_array("".join(lines)), text_array("".join(notes))
-    arrays: dict[str, Array] = {
-        "text": text,
-        "notes": noted,
-        "fates": np.frombuffer(bytes(fates), np.uint8),
-    }
-    for index, found_keys in keys.items():
-        arrays[f"keys{index}"] = np.array(found_keys, np.uint64)
-        arrays[f"owners{index}"] = np.array(owners[index], np.int64)
+    srcs = [normalize(row[0]) for row in chunk.rows]
+    tgts = [normalize(row[1]) for row in chunk.rows]
+    pairs = [Pair(src, tgt, *row[2:]) for src, tgt, row in zip(srcs, tgts, chunk.rows, strict=True)]
+    arrays, details = _judge(spec, pairs, _screen(spec)(srcs, tgts))
     if spec.fold:
+        folds = [fold_key(text) for pair in pairs for text in (pair.src, pair.tgt)]
         arrays["folds"] = np.array(folds, np.uint64).reshape(-1, 2)
+    noted = (f"{_plain(pair.origin)}\t{_plain(details.get(n, ''))}\n" for n, pair in enumerate(pairs))
+    text = text_array("".join(f"{src}\t{tgt}\n" for src, tgt in zip(srcs, tgts, strict=True)))
+    notes = text_array("".join(noted))
     summary = {
-        "pairs": len(lines),
+        "pairs": len(pairs),
         "text": digest_of(text.tobytes()),
-        "notes": digest_of(noted.tobytes()),
-        "keys": {str(index): len(found_keys) for index, found_keys in keys.items()},
+        "notes": digest_of(notes.tobytes()),
+        "keys": {name.removeprefix("keys"): len(arrays[name]) for name in arrays if name.startswith("keys")},
     }
-    return write_part(chunk.path, summary, **arrays)
+    return write_part(chunk.path, summary, text=text, notes=notes, **arrays)
+
+
+def _judge(
+    spec: CleanSpec, pairs: Sequence[Pair], doubts: Sequence[Doubts | None]
+) -> tuple[dict[str, Array], dict[int, str]]:
+    """The fates, with the keys of pairs that reach a filter of repetitions; and what was found, by number."""
+    fates = np.full(len(pairs), KEPT, np.uint8)
+    arrays: dict[str, Array] = {"fates": fates}
+    details: dict[int, str] = {}
+    for step in _steps(spec):
+        doubted = doubts[step.index]
+        left = fates == KEPT if doubted is None else (fates == KEPT) & doubted
+        numbers = np.flatnonzero(left).tolist()
+        if step.verdict:
+            for number in numbers:
+                found = step.verdict(pairs[number])
+                if found is not None:
+                    fates[number], details[number] = step.index, found
+        elif step.keys:
+            keys = [step.keys(pairs[number]) for number in numbers]
+            arrays[f"keys{step.index}"] = np.fromiter(chain.from_iterable(keys), np.uint64)
+            arrays[f"owners{step.index}"] = np.repeat(np.array(numbers, np.int64), list(map(len, keys)))
+    return arrays, details
+
+
+def _plain(note: str) -> str:
+    """The note without tabs and line feeds, which file names may have."""
+    return " ".join(note.split()) if "\t" in note or "\n" in note else note
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,11 @@ class Step:
 @functools.lru_cache(maxsize=1)
 def _steps(spec: CleanSpec) -> tuple[Step, ...]:
     return tuple(_build_steps(spec))
+
+
+@functools.lru_cache(maxsize=1)
+def _screen(spec: CleanSpec) -> Screen:
+    return build_screen(spec.filters, spec.src_lang, spec.tgt_lang)
 
 
 def _build_steps(spec: CleanSpec) -> Iterator[Step]:

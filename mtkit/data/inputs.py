@@ -18,6 +18,7 @@ from mtkit.config.schema import (
     PhrasebookSource,
     PlainSource,
     Source,
+    TokenizerConfig,
     TsvSource,
 )
 from mtkit.data.lines import count_lines, expand
@@ -40,7 +41,7 @@ def settings_of(config: Config) -> dict[str, Any]:
         "valid": _source_settings(data.valid),
         "test": [_source_settings(source) for source in data.test.values()],
         "filters": [options.model_dump(mode="json") for options in data.filters],
-        "tokenizer": config.tokenizer.model_dump(mode="json"),
+        "tokenizer": tokenizer_settings(config.tokenizer),
     }
 
 
@@ -52,7 +53,15 @@ def _source_settings(source: HeldOutSource) -> dict[str, Any]:
 
 def _input_files(config: Config) -> list[Path]:
     sources = (*config.data.train, *held_out_sources(config).values())
-    return [path for source in sources for path in source_files(source)]
+    given = [config.tokenizer.path] if config.tokenizer.path else []
+    return [*given, *(path for source in sources for path in source_files(source))]
+
+
+def tokenizer_settings(options: TokenizerConfig) -> dict[str, Any]:
+    """The options that decide the tokenizer; of one that is given, its name."""
+    if options.path:
+        return {"path": options.path.name}
+    return options.model_dump(mode="json", exclude={"path"})
 
 
 def held_out_sources(config: Config) -> dict[str, Source]:

@@ -32,7 +32,7 @@ from mtkit.data.cleaning import KEPT, Chunk, CleanSpec, clean_chunk, row_of
 from mtkit.data.dedup import Keys, Positions, repeated
 from mtkit.data.encoding import EncodeSpec, EncodeTask, encode_part, read_row
 from mtkit.data.filters import named
-from mtkit.data.inputs import count_pairs
+from mtkit.data.inputs import count_pairs, tokenizer_settings
 from mtkit.data.ledger import LedgerRow
 from mtkit.data.pair import Pair
 from mtkit.data.parts import array_text, digest_of, read_part, read_summary
@@ -191,17 +191,23 @@ class Stages:
 
         parts: list[list[dict[str, Any]]] = [done["parts"] if done else [] for done in read]
         pairs = [0] * len(parts)
+
+        def finish(numbers: Iterable[int]) -> None:
+            for number in numbers:
+                if read[number] is None:
+                    done = {"parts": parts[number], "repairs": self._found[number]}
+                    write_text(self._clean_folders[number] / _DONE, json.dumps(done))
+                    read[number] = done
+
         for summary in self.workers.map(clean_chunk, tasks()):
             chunk = begun.popleft()
             number = chunk.source
+            finish(range(number))
             parts[number].append(summary)
             pairs[number] += summary["pairs"]
             self.progress(f"reading {self.names[number]}", pairs[number], chunk.total)
-        for number, folder in enumerate(self._clean_folders):
-            done = read[number] or {"parts": parts[number], "repairs": self._found[number]}
-            self.repairs[number] = done["repairs"]
-            if not read[number]:
-                write_text(folder / _DONE, json.dumps(done))
+        finish(range(len(parts)))
+        self.repairs = [done["repairs"] for done in read if done]
         return list(self._clean_parts(parts))
 
     def _chunks(self, numbers: Sequence[int]) -> Iterator[_Chunk]:
@@ -258,10 +264,12 @@ class Stages:
     # ------------------------------------------------------------ tokenizer
 
     def tokenizer(self, parts: Sequence[CleanPart], fates: Fates) -> tuple[Tokenizer, Path]:
-        """The tokenizer trained on a sample of what is kept, and where it is."""
+        """The tokenizer that is given, or trained on a sample of what is kept; and where it is."""
+        if given := self.config.tokenizer.path:
+            return load_tokenizer(given), given
         wanted = min(int((fates == KEPT).sum()), self.config.tokenizer.sample_pairs)
         phase = "training the tokenizer"
-        options = self.config.tokenizer.model_dump(mode="json")
+        options = tokenizer_settings(self.config.tokenizer)
         languages = [self.data.src_lang, self.data.tgt_lang]
         decided = [VERSION, sentencepiece.__version__, self.config.seed, languages, options]
         digest = digest_of(decided, [part.text for part in parts], fates.tobytes())

@@ -77,6 +77,10 @@ class Tokenizer:
         """How each id is spelt, `▁` standing for a space."""
         return [self._model.id_to_piece(int(token)) for token in ids]
 
+    def ids_of(self, pieces: Sequence[str]) -> list[int]:
+        """The id of each piece; that of the unknown piece for others."""
+        return [self._model.piece_to_id(piece) for piece in pieces]
+
     def save(self, path: Path) -> None:
         """Write the model to `path`, whole or not at all."""
         with atomic_file(path) as stream:
@@ -95,6 +99,18 @@ def load_tokenizer(path: Path) -> Tokenizer:
         raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
     except InputError as error:
         raise InputError(f"{path}: {error.message}", error.hint) from None
+
+
+def find_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer at `path`: its file, or a folder of a run, of prepared data or of a model that has one.
+
+    Raises:
+        InputError: there is none, or it is not usable.
+    """
+    for file in (path, *(path / name / "tokenizer.model" for name in (".", "data", "model"))):
+        if file.is_file():
+            return load_tokenizer(file)
+    raise InputError(f"{path}: there is no tokenizer.model.", "Name a run folder, after mtkit prepare.")
 
 
 def default_coverage(*languages: str) -> float:

@@ -188,6 +188,25 @@ def test_adding_a_corpus_cleans_only_that_one(tmp_path: Path, monkeypatch: pytes
     assert bytes_of(more) == bytes_of(fresh)
 
 
+def test_with_a_given_tokenizer_only_the_new_corpus_is_encoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = workers(config_of(tmp_path), 1)
+    prepare(first)
+    given = tmp_path / "given.model"
+    given.write_bytes((first.run / "data" / "tokenizer.model").read_bytes())
+    tokenizer = first.tokenizer.model_copy(update={"path": given})
+    prepare(changed(first, tokenizer=tokenizer))
+    counted = Counted(monkeypatch)
+    more = changed(workers(config_of(tmp_path, corpus(100, 3)), 1), tokenizer=tokenizer)
+    prepare(more)
+    assert counted.take() == (2, 0, 2)
+    assert open_prepared(more).tokenizer.model_bytes == given.read_bytes()
+    given.write_bytes(given.read_bytes() + b"x")
+    with pytest.raises(InputError, match=r"given\.model: changed since"):
+        open_prepared(more)
+
+
 def test_a_changed_filter_redoes_what_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = workers(config_of(tmp_path), 1)
     prepare(config)
