@@ -73,9 +73,14 @@ def letter_bytes(language: str) -> bytes:
     return bytes(_SCRIPTS[script])
 
 
+def byte_size(language: str) -> float | None:
+    """What one UTF-8 byte counts for in the size of a text; None where a character counts for one."""
+    return _BYTE_SIZE.get(main_language(language))
+
+
 def size_of(language: str) -> Callable[[str], float]:
     """A measure of how much a text says, about the same for translations of each other."""
-    weight = _BYTE_SIZE.get(main_language(language))
+    weight = byte_size(language)
     if weight is None:
         return len
     return lambda text: weight * len(text.encode())

@@ -121,7 +121,8 @@ def words(max_chars: int, src_lang: str, tgt_lang: str) -> Verdict:
 
 
 _GARBLED = re.compile(
-    "\ufffd|â€|ï»¿|(?<=[a-zß-ÿ])Ã|[ÃÂ][\xa0-\xbf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
+    "\ufffd|â€|ï»¿|(?<=[a-zß-ÿ])Ã|"
+    "[ÃÂ][\xa0-\xbf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
 )
 
 
@@ -140,9 +141,9 @@ def garbled() -> Verdict:
 
 
 _TAGS = (
-    "a|abbr|b|big|blockquote|body|br|button|center|code|col|dd|del|div|dl|dt|em|font|form|h[1-6]|head|hr|html|i|"
-    "img|input|ins|label|li|link|meta|nav|ol|option|p|pre|q|s|script|section|select|small|span|strike|strong|style|"
-    "sub|sup|table|tbody|td|th|thead|title|tr|tt|u|ul"
+    "a|abbr|b|big|blockquote|body|br|button|center|code|col|dd|del|div|dl|dt|em|font|form|h[1-6]|head|hr|html|"
+    "i|img|input|ins|label|li|link|meta|nav|ol|option|p|pre|q|s|script|section|select|small|span|strike|strong|"
+    "style|sub|sup|table|tbody|td|th|thead|title|tr|tt|u|ul"
 )
 _MARKUP = re.compile(
     rf"</?(?:{_TAGS})(?:\s[^<>]*)?/?>|&(?:[a-z]{{2,8}}|#\d{{1,7}}|#x[\da-f]{{1,6}});", re.IGNORECASE
@@ -218,8 +219,8 @@ def _missing(text: str, digits: str, min_digits: int) -> str:
 
 
 _PROBE = 6
-_FEW = 10
-"""Fewer word pairs, or runs of characters, than this say nothing."""
+MIN_REPEATING = 10
+"""Word pairs, or runs of characters, that a side must have before they are looked at."""
 
 
 def repetition(max_share: float, src_lang: str, tgt_lang: str) -> Verdict:
@@ -236,7 +237,7 @@ def repetition(max_share: float, src_lang: str, tgt_lang: str) -> Verdict:
                 continue
             units = text.split() if spaced else [*text]
             grams = [*zip(*(units[start:] for start in range(2 if spaced else 4)), strict=False)]
-            share = 1 - len(set(grams)) / len(grams) if len(grams) >= _FEW else 0.0
+            share = 1 - len(set(grams)) / len(grams) if len(grams) >= MIN_REPEATING else 0.0
             if share > max_share:
                 return f"{share:.0%} repeated"
         return None

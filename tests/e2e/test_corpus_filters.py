@@ -57,9 +57,8 @@ def test_labelled_faults_are_caught_and_clean_pairs_kept() -> None:
     assert all(caught[label] >= 0.9 * total[label] for label in MADE_FOR), caught
 
 
-def edited(text: str, rng: random.Random) -> str:
-    """`text` with one word of twelve replaced, dropped or doubled, and something at an end now and then."""
-    spaced = " " in text
+def edited(text: str, spaced: bool, rng: random.Random) -> str:
+    """`text` with one word or character of twelve replaced, dropped or doubled, and a change at an end."""
     words = text.split() if spaced else [*text]
     for _ in range(max(1, len(words) // 12)):
         place = rng.randrange(len(words))
@@ -79,8 +78,8 @@ def test_planted_leaks_are_found() -> None:
             Pair("other", exact(pair.tgt)) for pair in held_out
         ]
         assert sum(guard(pair) is not None for pair in planted) >= 0.99 * len(planted)
-    for side in sides:
-        planted = [Pair(edited(text, rng), "other") for text in side]
+    for side, spaced in zip(sides, (True, False), strict=True):
+        planted = [Pair(edited(text, spaced, rng), "other") for text in side]
         assert sum(guard(pair) is not None for pair in planted) >= 0.9 * len(planted)
 
 

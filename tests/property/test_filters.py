@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.config.schema import DEFAULT_FILTERS, DuplicateFilter, NearDuplicateFilter
-from mtkit.data.filters import build_keys, build_verdicts
+from mtkit.data.filters import build_keys, build_verdict, build_verdicts
 from mtkit.data.ledger import EXAMPLES, Ledger, LedgerRow
 from mtkit.data.near import LeakGuard, fold
 from mtkit.data.pair import Pair
 from mtkit.data.report import html_report
+from mtkit.data.screen import build_screen
 from mtkit.text.normalize import normalize
 
 TEXT = st.text(max_size=60).map(normalize) | st.sampled_from(
@@ -54,6 +55,19 @@ def test_held_out_text_is_always_found(held_out: list[Pair], pair: Pair) -> None
         if fold(held.src):
             assert guard(Pair(held.src.upper(), pair.tgt)) or fold(held.src.upper()) != fold(held.src)
             assert guard(Pair(pair.src, held.src)) is not None
+
+
+@given(pairs=st.lists(PAIR, max_size=6), src_lang=LANGUAGES, tgt_lang=LANGUAGES)
+def test_what_the_screen_clears_is_kept(pairs: list[Pair], src_lang: str, tgt_lang: str) -> None:
+    screen = build_screen(DEFAULT_FILTERS, src_lang, tgt_lang)
+    doubts = screen([pair.src for pair in pairs], [pair.tgt for pair in pairs])
+    for options, doubted in zip(DEFAULT_FILTERS, doubts, strict=True):
+        verdict = build_verdict(options, src_lang, tgt_lang)
+        assert doubted is None or verdict
+        if verdict and doubted is not None:
+            assert doubted.shape == (len(pairs),)
+            dropped = [verdict(pair) is not None for pair in pairs]
+            assert all(may for may, falls in zip(doubted.tolist(), dropped, strict=True) if falls)
 
 
 # ---------------------------------------------------------------- the ledger
