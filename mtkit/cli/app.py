@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 import mtkit
-from mtkit.cli import config, console, evaluate, init, prepare, train, translate
+from mtkit.cli import config, console, data, evaluate, init, prepare, tokenize, train, translate
 from mtkit.errors import MtkitError
 
 EPILOG = """\b
@@ -120,6 +120,8 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     train.train,
     evaluate.evaluate,
     translate.translate,
+    tokenize.tokenize,
+    tokenize.detokenize,
     init.init,
 )
 for _command in _COMMANDS:
@@ -132,6 +134,11 @@ _CONFIG_COMMANDS: tuple[Callable[..., None], ...] = (config.show, config.check, 
 for _command in _CONFIG_COMMANDS:
     _config_app.command()(_guarded(_command))
 app.add_typer(_config_app, name="config")
+
+_data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look after prepared data.")
+_data_app.command()(_guarded(data.verify))
+_data_app.callback()(lambda: None)  # else its only command would be the group itself
+app.add_typer(_data_app, name="data")
 
 
 def main() -> None:

@@ -157,8 +157,24 @@ class _PlainProgress:
 
     def __init__(self) -> None:
         self._last = time.monotonic()
+        self._begun: dict[str, tuple[float, int]] = {}
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
-        if time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
-            self._last = time.monotonic()
-            say(f"{what}: {done:,}" + (f" of {total:,}" if total is not None else ""))
+        now = time.monotonic()
+        began, first = self._begun.setdefault(what, (now, done))
+        if now - self._last < SECONDS_BETWEEN_LINES:
+            return
+        self._last = now
+        line = f"{what}: {done:,}"
+        if total is not None:
+            line += f" of {total:,}"
+            if done > first:
+                line += f", about {rough_time((total - done) * (now - began) / (done - first))} left"
+        say(line)
+
+
+def rough_time(seconds: float) -> str:
+    """A duration in the one unit that tells enough: `40 s`, `12 min`, `3 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"

@@ -11,18 +11,31 @@ from mtkit.cli.arguments import ConfigArguments, read_arguments
 from mtkit.cli.console import out, progress, say, table
 
 if TYPE_CHECKING:
+    from mtkit.config.schema import Config
     from mtkit.data.prepare import PrepareReport
 
 
 def prepare(
     arguments: ConfigArguments = None,
-    force: Annotated[bool, typer.Option("--force", help="Do it again even if nothing has changed.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Do it all again, whatever is there.")] = False,
+    examples: Annotated[
+        int,
+        typer.Option(
+            "--show",
+            min=0,
+            metavar="N",
+            help="Print N pairs of each corpus as the model sees them, and N that each filter dropped.",
+        ),
+    ] = 0,
 ) -> None:
     """Read, filter and tokenise the corpora; say what became of each.
 
-    Does nothing if it has been done and neither options nor files have changed.
+    Does what is left to do: nothing if neither options nor files have changed, the rest of the work if it
+    was interrupted, only what depends on it if something was added or changed.
 
-    Example: mtkit prepare mtkit.yaml
+    \b
+    Example:
+      mtkit prepare mtkit.yaml --show 5
     """
     config = read_arguments(arguments).config
     from mtkit.data.prepare import prepare as run
@@ -33,20 +46,48 @@ def prepare(
         out(f"{report.folder}: up to date")
     else:
         print_ledger(report)
+    if examples:
+        show_examples(config, report, examples)
     data = config.data
     say(
         f"{report.train_pairs:,} training pairs of {report.src_tokens:,} {data.src_lang} and "
         f"{report.tgt_tokens:,} {data.tgt_lang} tokens, {report.valid_pairs:,} validation pairs, "
         f"{report.vocab_size:,} pieces, in {report.folder}"
     )
+    say(f"Report: {report.folder / 'report.html'}")
     say(f"Next: {shlex.join(['mtkit', 'train', *(arguments or ())])}")
 
 
 def print_ledger(report: PrepareReport) -> None:
-    """How many pairs of each corpus came, fell by which filter, and stay; on stdout."""
-    filters = list(report.ledger[0].dropped)
-    rows = [[row.source, row.read, *row.dropped.values(), row.kept] for row in report.ledger]
+    """How many pairs of each corpus came, fell by which filter, and stay; on stdout.
+
+    Filters that dropped nothing are left out.
+    """
+    rows = report.ledger.rows
     if len(rows) > 1:
-        rows.append(["all", *(sum(column) for column in zip(*(row[1:] for row in rows), strict=True))])
-    cells = [[row[0], *(f"{count:,}" for count in row[1:])] for row in rows]
-    table(["corpus", "read", *filters, "kept"], cells, to_stdout=True)
+        rows = [*rows, report.ledger.total()]
+    names = [name for name in rows[0].dropped if any(row.dropped[name] for row in rows)]
+    counts = [[row.read, *(row.dropped[name] for name in names), row.kept] for row in rows]
+    cells = [[row.source, *map("{:,}".format, line)] for row, line in zip(rows, counts, strict=True)]
+    table(["corpus", "read", *names, "kept"], cells, to_stdout=True)
+
+
+def show_examples(config: Config, report: PrepareReport, count: int) -> None:
+    """What the model sees of the first pairs of each corpus, and what filters dropped first; on stdout."""
+    from mtkit.data.inspect import first_pairs, first_rejected
+    from mtkit.data.prepare import open_prepared
+
+    for pair in first_pairs(config, open_prepared(config).tokenizer, count):
+        out("")
+        out(pair.origin or pair.corpus)
+        for lang, side in ((config.data.src_lang, pair.src), (config.data.tgt_lang, pair.tgt)):
+            out(f"  {lang}  raw         {side.raw}")
+            out(f"  {' ' * len(lang)}  normalised  {side.text}")
+            out(f"  {' ' * len(lang)}  pieces      {' '.join(side.pieces)}")
+            out(f"  {' ' * len(lang)}  ids         {' '.join(map(str, side.ids))}")
+    for name, found in first_rejected(report.folder, report.ledger, count).items():
+        for example in found:
+            out("")
+            out(f"dropped by {name}: {example.origin}{f' ({example.detail})' if example.detail else ''}")
+            out(f"  {config.data.src_lang}  {example.src}")
+            out(f"  {config.data.tgt_lang}  {example.tgt}")

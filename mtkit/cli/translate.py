@@ -77,7 +77,7 @@ def _run(translator: Translator, windows: Iterator[list[str]], output: IO[bytes]
 
 def _read_windows(path: Path | None) -> Iterator[list[str]]:
     """The lines of a file in windows that fit memory, or of standard input as they arrive."""
-    from mtkit.data.readers import read_lines
+    from mtkit.data.lines import read_lines
     from mtkit.engine.translator import windows
 
     if path is not None:

@@ -10,7 +10,15 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
@@ -47,22 +55,145 @@ class Options(BaseModel):
 # ---------------------------------------------------------------- data: readers and filters
 
 
+_PACKED = "`*` and `?` stand for any text in names; .gz, .bz2, .xz and .zst are decompressed."
+
+OnError = Literal["stop", "skip"]
+
+
+def _check_column(value: object) -> int | str:
+    """A column by its number, from 1, or its name."""
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise ValueError("a column is given by its number, from 1, or by its name in the first line")
+
+
+Column = Annotated[
+    int | str,
+    PlainValidator(_check_column),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "minLength": 1}]}),
+]
+"""A column of a table, by number from 1 or by name."""
+
+
 class PlainSource(Options):
-    """Two text files, line N of one being the translation of line N of the other."""
+    """Text files in pairs, line N of one being the translation of line N of the other."""
 
     reader: Literal["plain"]
-    src: Path = Field(description="Source side; .gz, .xz and .zst are decompressed.")
-    tgt: Path = Field(description="Target side.")
+    src: Path = Field(description=f"Source side; {_PACKED}")
+    tgt: Path = Field(description="Target side: as many files, in the same order of names.")
 
 
-class TsvSource(Options):
-    """One file of tab-separated columns."""
+class _Table(Options):
+    """What tables with and without quotes share."""
+
+    reader: str
+    path: Path = Field(description=f"The file; {_PACKED}")
+    src_column: Column = Field(1, description="Column of the source text: its number, from 1, or its name.")
+    tgt_column: Column = Field(2, description="Column of the target text.")
+    score_column: Column | None = Field(None, description="Column of a score, for the filter `score`.")
+    columns: int | None = Field(None, ge=2, description="Columns a line must have; any number if left out.")
+    header: bool = Field(False, description="The first line names the columns; always so if one is named.")
+    on_error: OnError = Field("stop", description="At a bad line: stop, or skip it and count.")
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the first line of each file names the columns."""
+        return self.header or any(
+            isinstance(column, str) for column in (self.src_column, self.tgt_column, self.score_column)
+        )
+
+
+class TsvSource(_Table):
+    """Columns between tabs, without quoting: a tab always separates."""
 
     reader: Literal["tsv"]
-    path: Path = Field(description="The file; .gz, .xz and .zst are decompressed.")
-    src_column: int = Field(1, ge=1, description="Column of the source text, from 1.")
-    tgt_column: int = Field(2, ge=1, description="Column of the target text, from 1.")
-    columns: int | None = Field(None, ge=2, description="Columns a line must have; any number if left out.")
+
+
+class CsvSource(_Table):
+    """Columns as spreadsheets write them: texts in double quotes may hold the delimiter and line feeds."""
+
+    reader: Literal["csv"]
+    delimiter: str = Field(",", min_length=1, max_length=1, description="Between columns, such as ;.")
+
+
+class JsonlSource(Options):
+    """One JSON object a line."""
+
+    reader: Literal["jsonl"]
+    path: Path = Field(description=f"The file; {_PACKED}")
+    src_field: str | None = Field(
+        None, min_length=1, description="Dotted path of the source text; translation.SRC_LANG if left out."
+    )
+    tgt_field: str | None = Field(None, min_length=1, description="Dotted path of the target text.")
+    score_field: str | None = Field(
+        None, min_length=1, description="Dotted path of a score, for the filter `score`."
+    )
+    on_error: OnError = Field("stop", description="At a bad line: stop, or skip it and count.")
+
+
+class TmxSource(Options):
+    """A translation memory; its units with both languages are pairs."""
+
+    reader: Literal["tmx"]
+    path: Path = Field(description=f"The file; {_PACKED}")
+
+
+class XliffSource(Options):
+    """XLIFF 1.2 or 2; units whose target is there and not marked as unfinished are pairs."""
+
+    reader: Literal["xliff"]
+    path: Path = Field(description=f"The file; {_PACKED}")
+
+
+class PoSource(Options):
+    """A gettext catalogue; messages that are translated and neither fuzzy nor obsolete are pairs."""
+
+    reader: Literal["po"]
+    path: Path = Field(description=f"The file; {_PACKED}")
+
+
+class MonoSource(Options):
+    """Text in one language; the other side of each pair is empty."""
+
+    reader: Literal["mono"]
+    path: Path = Field(description=f"The file; {_PACKED}")
+    side: Literal["src", "tgt"] = Field("tgt", description="The side that the text is.")
+
+
+class HuggingFaceSource(Options):
+    """A data set that the package `datasets` reads; nothing is downloaded unless `name` is given."""
+
+    reader: Literal["huggingface"]
+    path: Path | None = Field(None, description="Local folder of the data set.")
+    name: str | None = Field(None, min_length=1, description="Name on the Hub instead, such as wmt/wmt14.")
+    revision: str | None = Field(
+        None, min_length=1, description="Commit or tag on the Hub, so that the data stay the same."
+    )
+    config: str | None = Field(
+        None, min_length=1, description="Configuration of the data set, such as fr-en."
+    )
+    split: str = Field("train", min_length=1, description="Split of the data set.")
+    src_column: str | None = Field(
+        None, min_length=1, description="Dotted path of the source text; translation.SRC_LANG if left out."
+    )
+    tgt_column: str | None = Field(None, min_length=1, description="Dotted path of the target text.")
+    score_column: str | None = Field(
+        None, min_length=1, description="Dotted path of a score, for the filter `score`."
+    )
+    streaming: bool = Field(True, description="Read without a copy on disk; else it is cached first.")
+    on_error: OnError = Field("stop", description="At a bad row: stop, or skip it and count.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> HuggingFaceSource:
+        if (self.path is None) == (self.name is None):
+            raise ValueError("path or name must be given, and not both.")
+        if self.name and not self.revision:
+            raise ValueError("revision is missing: name the commit, so that the data stay the same.")
+        if self.path and self.revision:
+            raise ValueError("revision belongs to name: a local folder has none.")
+        return self
 
 
 class PhrasebookSource(Options):
@@ -74,7 +205,29 @@ class PhrasebookSource(Options):
     seed: int = Field(1, ge=0, description="The same seed always gives the same sentences.")
 
 
-Source = Annotated[PlainSource | TsvSource | PhrasebookSource, Field(discriminator="reader")]
+_AnySource = (
+    PlainSource
+    | TsvSource
+    | CsvSource
+    | JsonlSource
+    | TmxSource
+    | XliffSource
+    | PoSource
+    | MonoSource
+    | HuggingFaceSource
+    | PhrasebookSource
+)
+Source = Annotated[_AnySource, Field(discriminator="reader")]
+
+
+class CutSource(Options):
+    """Pairs taken out of the training data, near twins with them; for validation and tests only."""
+
+    reader: Literal["cut"]
+    pairs: int = Field(ge=1, description="How many pairs to cut.")
+
+
+HeldOutSource = Annotated[_AnySource | CutSource, Field(discriminator="reader")]
 
 
 class EmptyFilter(Options):
@@ -91,26 +244,147 @@ class LengthFilter(Options):
     max_chars: int = Field(2000, ge=1, description="Longest side to keep.")
 
 
-class RatioFilter(Options):
-    """Drops pairs whose longer side has more than `max_ratio` times the UTF-8 bytes of the shorter."""
+class IdenticalFilter(Options):
+    """Drops pairs whose sides are the same text, but for case."""
 
-    filter: Literal["ratio"]
-    max_ratio: float = Field(4.0, ge=1, description="Largest ratio to keep.")
-    slack: int = Field(
-        20, ge=0, description="Bytes added to both sides first, so that short pairs may differ."
+    filter: Literal["identical"]
+    min_words: int = Field(
+        3, ge=1, description="Words that a side must have for that: a name or a code may stay as it is."
     )
 
 
+class RatioFilter(Options):
+    """Drops pairs of which one side says much more than the other, judged by size.
+
+    Size is in characters; in Chinese, Japanese and Korean a character counts for about three.
+    """
+
+    filter: Literal["ratio"]
+    max_ratio: float = Field(2.0, ge=1, description="Largest ratio of sizes to keep.")
+    slack: int = Field(
+        15, ge=0, description="Characters added to both sizes first, so that short pairs may differ."
+    )
+
+
+class SentencesFilter(Options):
+    """Drops pairs whose larger side has more sentences, or is the only one that ends like a sentence.
+
+    Not used between a language written with spaces and one without: they divide sentences differently.
+    """
+
+    filter: Literal["sentences"]
+    max_ratio: float = Field(1.3, ge=1, description="Ratio of sizes, as in `ratio`, up to which that may be.")
+    slack: int = Field(15, ge=0, description="Characters added to both sizes first.")
+
+
+class ScriptFilter(Options):
+    """Drops pairs with a side that is not text, or not in the script of its language."""
+
+    filter: Literal["script"]
+    min_share: float = Field(
+        0.25, ge=0, le=1, description="Letters of the language's script among all characters, at least."
+    )
+
+
+class WordsFilter(Options):
+    """Drops pairs with a side that has lost its spaces; not used for languages written without them."""
+
+    filter: Literal["words"]
+    max_chars: int = Field(
+        20, ge=1, description="Longest mean word to keep, in characters; half a word is granted."
+    )
+
+
+class GarbledFilter(Options):
+    """Drops pairs with a side that was read in a wrong encoding, as in `Ã©`, or has U+FFFD."""
+
+    filter: Literal["garbled"]
+
+
+class MarkupFilter(Options):
+    """Drops pairs with a side that is largely HTML tags and entities."""
+
+    filter: Literal["markup"]
+    max_share: float = Field(0.05, ge=0, le=1, description="Largest share of a side's characters to keep.")
+
+
+class UrlsFilter(Options):
+    """Drops pairs whose sides each have an address that the other lacks, or are addresses in the main."""
+
+    filter: Literal["urls"]
+    max_share: float = Field(0.5, ge=0, le=1, description="Largest share of a side's characters to keep.")
+
+
+class NumbersFilter(Options):
+    """Drops pairs whose sides each have a number that the other lacks."""
+
+    filter: Literal["numbers"]
+    min_digits: int = Field(
+        2, ge=1, description="Shorter numbers are not looked at, since many are written as words."
+    )
+
+
+class RepetitionFilter(Options):
+    """Drops pairs with a side that says the same words, or characters, over and over."""
+
+    filter: Literal["repetition"]
+    max_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Largest share of a side's word pairs that repeat an earlier one; of its runs of four "
+        "characters where words have no spaces.",
+    )
+
+
+class LanguageFilter(Options):
+    """Drops pairs with a side in another language, as py3langid sees it; needs `mtkit[langid]`."""
+
+    filter: Literal["language"]
+    min_probability: float = Field(
+        0.1, ge=0, le=1, description="Of the right language, where another one is more likely."
+    )
+    min_chars: int = Field(20, ge=1, description="Shorter sides are not looked at.")
+
+
+class ScoreFilter(Options):
+    """Drops pairs whose score, from a column of the corpus, is too low; those without one are kept."""
+
+    filter: Literal["score"]
+    min_score: float = Field(description="Lowest score to keep.")
+
+
 class DuplicateFilter(Options):
-    """Drops exact repetitions of an earlier pair."""
+    """Drops repetitions of an earlier pair."""
 
     filter: Literal["duplicate"]
+    side: Literal["both", "src", "tgt"] = Field("both", description="What must be equal.")
+    fold: bool = Field(False, description="Ignore case, punctuation and spaces.")
+
+
+class NearDuplicateFilter(Options):
+    """Drops pairs that differ little from an earlier one, found by MinHash."""
+
+    filter: Literal["near_duplicate"]
+    similarity: float = Field(
+        0.8, ge=0.3, le=0.99, description="Share of common letter runs (Jaccard) dropped about every time."
+    )
 
 
 class OverlapFilter(Options):
-    """Drops training pairs with a side that also stands in validation or test data."""
+    """Drops training pairs with a side that also stands in validation or test data.
+
+    Case, punctuation and spaces are ignored.
+    """
 
     filter: Literal["overlap"]
+    near: float | None = Field(
+        0.85,
+        ge=0.5,
+        le=1,
+        description="Share of letters in common, in order, from which a side counts as the same; "
+        "null for equal ones only.",
+    )
 
 
 class TokensFilter(Options):
@@ -121,18 +395,67 @@ class TokensFilter(Options):
 
 
 Filter = Annotated[
-    EmptyFilter | LengthFilter | RatioFilter | DuplicateFilter | OverlapFilter | TokensFilter,
+    EmptyFilter
+    | LengthFilter
+    | IdenticalFilter
+    | RatioFilter
+    | SentencesFilter
+    | ScriptFilter
+    | WordsFilter
+    | GarbledFilter
+    | MarkupFilter
+    | UrlsFilter
+    | NumbersFilter
+    | RepetitionFilter
+    | LanguageFilter
+    | ScoreFilter
+    | DuplicateFilter
+    | NearDuplicateFilter
+    | OverlapFilter
+    | TokensFilter,
     Field(discriminator="filter"),
 ]
 
 DEFAULT_FILTERS: tuple[Filter, ...] = (
     EmptyFilter(filter="empty"),
     LengthFilter(filter="length"),
+    IdenticalFilter(filter="identical"),
     RatioFilter(filter="ratio"),
+    SentencesFilter(filter="sentences"),
+    ScriptFilter(filter="script"),
+    WordsFilter(filter="words"),
+    GarbledFilter(filter="garbled"),
+    MarkupFilter(filter="markup"),
+    UrlsFilter(filter="urls"),
+    NumbersFilter(filter="numbers"),
+    RepetitionFilter(filter="repetition"),
     DuplicateFilter(filter="duplicate"),
     OverlapFilter(filter="overlap"),
     TokensFilter(filter="tokens"),
 )
+
+
+def _parse_steps(value: object) -> object:
+    """The number in text such as `20000 steps`; anything else is left for the type check."""
+    found = re.fullmatch(r"(\d+) steps?", value) if isinstance(value, str) else None
+    return int(found[1]) if found else value
+
+
+class MixingStage(Options):
+    """How much of the training data comes from which corpus, for a part of the training.
+
+    The share of a corpus is its weight, raised to the power 1 / temperature, divided by the sum of all.
+    """
+
+    until: Annotated[int | None, BeforeValidator(_parse_steps)] = Field(
+        None, ge=1, description="Step at which the next stage begins, such as 20000; none in the last."
+    )
+    weights: tuple[Annotated[float, Field(ge=0)], ...] | None = Field(
+        None, description="One for each corpus of `train`; their numbers of pairs if left out."
+    )
+    temperature: float = Field(
+        1.0, gt=0, description="Above 1 small corpora come more often than their weights say."
+    )
 
 
 class DataConfig(Options):
@@ -142,18 +465,44 @@ class DataConfig(Options):
     src_lang: Language = Field(description="Language translated from, such as en.")
     tgt_lang: Language = Field(description="Language translated into, such as fr.")
     train: tuple[Source, ...] = Field(min_length=1, description="Training corpora.")
-    valid: Source = Field(
+    valid: HeldOutSource = Field(
         description="Validation corpus: steers early stopping and the choice of checkpoints."
     )
-    test: dict[str, Source] = Field(default_factory=dict, description="Test sets by name.")
+    test: dict[str, HeldOutSource] = Field(default_factory=dict, description="Test sets by name.")
     filters: tuple[Filter, ...] = Field(
-        DEFAULT_FILTERS, description="Applied to training pairs in this order."
+        DEFAULT_FILTERS, max_length=200, description="Applied to training pairs in this order."
     )
+    mixing: tuple[MixingStage, ...] = Field(
+        (), description="Stages of training that draw from the corpora; every pair once an epoch if empty."
+    )
+    num_workers: int | None = Field(
+        None, ge=1, description="Processes that prepare; one per core if left out. Changes no result."
+    )
+
+    @model_validator(mode="after")
+    def _mixing_fits(self) -> DataConfig:
+        steps = [stage.until for stage in self.mixing]
+        if steps and (steps[-1] is not None or None in steps[:-1]):
+            raise ValueError("mixing: every stage but the last needs until, and the last has none.")
+        bounds = [step for step in steps if step is not None]
+        if bounds != sorted(set(bounds)):
+            raise ValueError(f"mixing: until must rise from stage to stage, not {bounds}.")
+        for stage in self.mixing:
+            if stage.weights is not None and len(stage.weights) != len(self.train):
+                raise ValueError(
+                    f"mixing: {len(stage.weights)} weights for {len(self.train)} corpora. Give one for each."
+                )
+            if stage.weights is not None and not any(stage.weights):
+                raise ValueError("mixing: a stage needs a weight above 0.")
+        return self
 
 
 class TokenizerConfig(Options):
     """The SentencePiece subword model, shared by both languages."""
 
+    path: Path | None = Field(
+        None, description="A tokenizer.model to use as it is; the other options then have no effect."
+    )
     model_type: Literal["unigram", "bpe"] = Field("unigram", description="Segmentation algorithm.")
     vocab_size: int = Field(8000, ge=16, le=1_000_000, description="Pieces; fewer if the text gives no more.")
     character_coverage: float | None = Field(
@@ -164,7 +513,9 @@ class TokenizerConfig(Options):
         "with Chinese, Japanese or Korean, else 1.",
     )
     byte_fallback: bool = Field(False, description="Spell unknown characters as bytes.")
-    sample_pairs: int = Field(1_000_000, ge=1, description="Training pairs that the model is trained on.")
+    sample_pairs: int = Field(
+        200_000, ge=1, description="Training pairs that the model is trained on; a million may take 3 GB."
+    )
     num_threads: int = Field(4, ge=1, le=128, description="Fixed, since unigram pieces depend on it.")
 
 

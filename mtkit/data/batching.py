@@ -11,7 +11,9 @@ _EPOCH_ORDER = 1
 """Purpose of the random stream used here; each stream is derived from (seed, purpose, epoch)."""
 
 
-def plan_epoch(lengths: npt.NDArray[np.int32], batch_tokens: int, seed: int, epoch: int) -> list[Indices]:
+def plan_epoch(
+    lengths: npt.NDArray[np.int32], batch_tokens: int, seed: int, epoch: int, drawn: Indices | None = None
+) -> list[Indices]:
     """The pairs of each step of an epoch: every pair once, pairs of like length together, steps shuffled.
 
     Args:
@@ -20,9 +22,10 @@ def plan_epoch(lengths: npt.NDArray[np.int32], batch_tokens: int, seed: int, epo
             pair is a step of its own.
         seed: of the run.
         epoch: from 0; each epoch groups the pairs anew.
+        drawn: numbers of the pairs that the epoch has, instead of all; one may come several times.
     """
     random = np.random.default_rng([seed, _EPOCH_ORDER, epoch])
-    shuffled = random.permutation(len(lengths))
+    shuffled = random.permutation(len(lengths) if drawn is None else drawn)
     order = shuffled[np.lexsort((lengths[shuffled, 0], lengths[shuffled, 1]))]
     steps = cut_by_tokens(order, lengths[order, 1].astype(np.int64) + 1, batch_tokens)
     return [steps[index] for index in random.permutation(len(steps))]

@@ -1,6 +1,7 @@
-"""Which training pairs are worth learning from: one small verdict per filter, true to keep.
+"""Which training pairs are worth learning from, as the list of filters in the configuration says.
 
-A verdict depends on the pair alone, duplicates aside. Pairs come normalised.
+Three kinds: verdicts judge a pair by itself; keys tell whether an earlier pair was the same; the leak guard
+knows the held-out text. All are functions of one pair, equal wherever they are built. Pairs come normalised.
 """
 
 from __future__ import annotations
@@ -9,42 +10,34 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import assert_never
 
-import xxhash
-
 from mtkit.config.schema import (
     DuplicateFilter,
     EmptyFilter,
     Filter,
+    GarbledFilter,
+    IdenticalFilter,
+    LanguageFilter,
     LengthFilter,
+    MarkupFilter,
+    NearDuplicateFilter,
+    NumbersFilter,
     OverlapFilter,
     RatioFilter,
+    RepetitionFilter,
+    ScoreFilter,
+    ScriptFilter,
+    SentencesFilter,
     TokensFilter,
+    UrlsFilter,
+    WordsFilter,
 )
+from mtkit.data import verdicts
+from mtkit.data.near import LeakGuard, fold, hash64, minhash_keys
 from mtkit.data.pair import Pair
+from mtkit.data.verdicts import Verdict
 
-Verdict = Callable[[Pair], bool]
-TokenVerdict = Callable[[int, int], bool]
-"""Of the numbers of source and target tokens."""
-
-
-def build_filters(filters: Sequence[Filter], held_out: Iterable[Pair]) -> dict[str, Verdict]:
-    """The filters of text by name, in their order.
-
-    Args:
-        filters: as configured; those that count tokens are left to `build_token_filters`.
-        held_out: validation and test pairs; read only if a filter asks for overlap with them.
-    """
-    found = {name: _text_verdict(options, held_out) for name, options in named(filters).items()}
-    return {name: verdict for name, verdict in found.items() if verdict}
-
-
-def build_token_filters(filters: Sequence[Filter]) -> dict[str, TokenVerdict]:
-    """The filters that act after segmentation, by name, in their order."""
-    return {
-        name: _within(options.max_tokens)
-        for name, options in named(filters).items()
-        if isinstance(options, TokensFilter)
-    }
+Keys = Callable[[Pair], Sequence[int]]
+"""Numbers of 64 bits; a pair is dropped if an earlier one had any of them."""
 
 
 def named(filters: Sequence[Filter]) -> dict[str, Filter]:
@@ -58,56 +51,69 @@ def named(filters: Sequence[Filter]) -> dict[str, Filter]:
     return result
 
 
-def _text_verdict(options: Filter, held_out: Iterable[Pair]) -> Verdict | None:
+def build_verdicts(filters: Sequence[Filter], src_lang: str, tgt_lang: str) -> list[tuple[str, Verdict]]:
+    """The filters that judge a pair by itself, under their names and in their order.
+
+    Those that know other pairs, held-out text or tokens are left out.
+
+    Raises:
+        UsageError: a filter needs a package that is not installed, or does not know a language.
+    """
+    found = ((name, build_verdict(options, src_lang, tgt_lang)) for name, options in named(filters).items())
+    return [(name, verdict) for name, verdict in found if verdict]
+
+
+def build_verdict(options: Filter, src_lang: str, tgt_lang: str) -> Verdict | None:  # noqa: PLR0912
+    """The verdict of one filter; None if it needs more than the pair."""
     match options:
         case EmptyFilter():
-            return lambda pair: bool(pair.src and pair.tgt)
+            return verdicts.empty()
         case LengthFilter():
-            return _length(options.min_chars, options.max_chars)
+            return verdicts.length(options.min_chars, options.max_chars)
+        case IdenticalFilter():
+            return verdicts.identical(options.min_words)
         case RatioFilter():
-            return _ratio(options.max_ratio, options.slack)
-        case DuplicateFilter():
-            return _first_time()
-        case OverlapFilter():
-            return _not_among(held_out)
-        case TokensFilter():
+            return verdicts.ratio(options.max_ratio, options.slack, src_lang, tgt_lang)
+        case SentencesFilter():
+            return verdicts.sentences(options.max_ratio, options.slack, src_lang, tgt_lang)
+        case ScriptFilter():
+            return verdicts.script(options.min_share, src_lang, tgt_lang)
+        case WordsFilter():
+            return verdicts.words(options.max_chars, src_lang, tgt_lang)
+        case GarbledFilter():
+            return verdicts.garbled()
+        case MarkupFilter():
+            return verdicts.markup(options.max_share)
+        case UrlsFilter():
+            return verdicts.urls(options.max_share)
+        case NumbersFilter():
+            return verdicts.numbers(options.min_digits)
+        case RepetitionFilter():
+            return verdicts.repetition(options.max_share, src_lang, tgt_lang)
+        case LanguageFilter():
+            return verdicts.language(options.min_probability, options.min_chars, src_lang, tgt_lang)
+        case ScoreFilter():
+            return verdicts.score(options.min_score)
+        case DuplicateFilter() | NearDuplicateFilter() | OverlapFilter() | TokensFilter():
             return None
         case _:
             assert_never(options)
 
 
-def _length(shortest: int, longest: int) -> Verdict:
-    return lambda pair: shortest <= len(pair.src) <= longest and shortest <= len(pair.tgt) <= longest
+def build_keys(options: DuplicateFilter | NearDuplicateFilter) -> Keys:
+    """What two pairs have in common if the filter takes one for a repetition of the other."""
+    if isinstance(options, NearDuplicateFilter):
+        return minhash_keys(options.similarity)
+    form: Callable[[str], bytes] = fold if options.fold else str.encode
+    match options.side:
+        case "both":
+            return lambda pair: (hash64(form(pair.src) + b"\t" + form(pair.tgt)),)
+        case "src":
+            return lambda pair: (hash64(form(pair.src)),)
+        case "tgt":
+            return lambda pair: (hash64(form(pair.tgt)),)
 
 
-def _ratio(max_ratio: float, slack: int) -> Verdict:
-    def keeps(pair: Pair) -> bool:
-        src, tgt = len(pair.src.encode()) + slack, len(pair.tgt.encode()) + slack
-        return max(src, tgt) <= max_ratio * min(src, tgt)
-
-    return keeps
-
-
-def _first_time() -> Verdict:
-    seen: set[int] = set()
-
-    def keeps(pair: Pair) -> bool:
-        before = len(seen)
-        seen.add(_hash(f"{pair.src}\t{pair.tgt}"))
-        return len(seen) > before
-
-    return keeps
-
-
-def _not_among(held_out: Iterable[Pair]) -> Verdict:
-    sides = {_hash(side) for pair in held_out for side in (pair.src, pair.tgt) if side}
-    return lambda pair: _hash(pair.src) not in sides and _hash(pair.tgt) not in sides
-
-
-def _within(max_tokens: int) -> TokenVerdict:
-    return lambda src, tgt: src <= max_tokens and tgt <= max_tokens
-
-
-def _hash(text: str) -> int:
-    """64 bits: among 10 million texts, one false match in 300,000 corpora."""
-    return xxhash.xxh3_64_intdigest(text.encode())
+def build_overlap(options: OverlapFilter, held_out: Iterable[Pair]) -> Verdict:
+    """The leak guard: which validation or test text the pair repeats."""
+    return LeakGuard(held_out, options.near)

@@ -9,12 +9,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mtkit.config.schema import Config, Source
+from mtkit.config.schema import (
+    Config,
+    CutSource,
+    HeldOutSource,
+    JsonlSource,
+    MonoSource,
+    PhrasebookSource,
+    PlainSource,
+    Source,
+    TokenizerConfig,
+    TsvSource,
+)
+from mtkit.data.lines import count_lines, expand
 from mtkit.data.readers import source_files
 from mtkit.errors import InputError
 from mtkit.files import sha256
 
 logger = logging.getLogger(__name__)
+
+_PACKED = {".gz", ".bz2", ".xz", ".zst"}
 
 
 def settings_of(config: Config) -> dict[str, Any]:
@@ -27,20 +41,43 @@ def settings_of(config: Config) -> dict[str, Any]:
         "valid": _source_settings(data.valid),
         "test": [_source_settings(source) for source in data.test.values()],
         "filters": [options.model_dump(mode="json") for options in data.filters],
-        "tokenizer": config.tokenizer.model_dump(mode="json"),
+        "tokenizer": tokenizer_settings(config.tokenizer),
     }
 
 
-def _source_settings(source: Source) -> dict[str, Any]:
+def _source_settings(source: HeldOutSource) -> dict[str, Any]:
     """The options of `source` with file names instead of paths: the same data may lie elsewhere."""
     values = source.model_dump()
     return {key: value.name if isinstance(value, Path) else value for key, value in values.items()}
 
 
 def _input_files(config: Config) -> list[Path]:
+    sources = (*config.data.train, *held_out_sources(config).values())
+    given = [config.tokenizer.path] if config.tokenizer.path else []
+    return [*given, *(path for source in sources for path in source_files(source))]
+
+
+def tokenizer_settings(options: TokenizerConfig) -> dict[str, Any]:
+    """The options that decide the tokenizer; of one that is given, its name."""
+    if options.path:
+        return {"path": options.path.name}
+    return options.model_dump(mode="json", exclude={"path"})
+
+
+def held_out_sources(config: Config) -> dict[str, Source]:
+    """The validation and test corpora that have files, as `valid` and `test.NAME`."""
     data = config.data
-    sources = (*data.train, data.valid, *data.test.values())
-    return [path for source in sources for path in source_files(source)]
+    found = {"valid": data.valid} | {f"test.{name}": source for name, source in data.test.items()}
+    return {name: source for name, source in found.items() if not isinstance(source, CutSource)}
+
+
+def origins_of(config: Config, recorded: Sequence[dict[str, Any]]) -> list[list[Any]]:
+    """What decides the text of each training corpus: its options and the hashes of its files."""
+    hashes = {old["path"]: old["sha256"] for old in recorded}
+    return [
+        [_source_settings(source), [hashes[str(path)] for path in source_files(source)]]
+        for source in config.data.train
+    ]
 
 
 def record_inputs(config: Config) -> list[dict[str, Any]]:
@@ -65,14 +102,28 @@ def record_inputs(config: Config) -> list[dict[str, Any]]:
     return result
 
 
+def count_pairs(source: Source) -> int | None:
+    """How many pairs `source` is thought to have, for progress; None where counting is not cheap."""
+    match source:
+        case PhrasebookSource():
+            return source.pairs
+        case PlainSource():
+            files = expand(source.src)
+        case TsvSource() | JsonlSource() | MonoSource():
+            files = expand(source.path)
+        case _:
+            return None
+    return None if any(file.suffix in _PACKED for file in files) else sum(map(count_lines, files))
+
+
 def check_inputs(config: Config, recorded: Sequence[dict[str, Any]]) -> None:
     """Nothing, if the input files are those that were recorded; InputError if one has changed."""
     paths = _input_files(config)
-    if len(paths) != len(recorded):
+    if len(paths) != len(recorded) and any(path.exists() for path in paths):
         raise InputError(
             "The list of input files changed since the data were prepared.", "Run mtkit prepare again."
         )
-    for path, old in zip(paths, recorded, strict=True):
+    for path, old in zip(paths, recorded, strict=False):  # a pattern without its files is one path
         if _has_changed(path, old):
             raise InputError(f"{path}: changed since the data were prepared.", "Run mtkit prepare again.")
 

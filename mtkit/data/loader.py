@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,15 +12,23 @@ import numpy as np
 
 from mtkit.data.batch import Batch, collate
 from mtkit.data.batching import Indices, cut_by_tokens, plan_epoch
+from mtkit.data.sampling import Stage, stage_at
 from mtkit.data.shards import Shard
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in the endless stream of steps: the next step is number `index` of pass `epoch`."""
+    """A place in the endless stream of steps: the next step is number `index` of pass `epoch`.
+
+    Attributes:
+        step: how many steps come before it.
+        stage_epoch: the pass with which the present stage of mixing began.
+    """
 
     epoch: int = 0
     index: int = 0
+    step: int = 0
+    stage_epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,8 @@ class PairTable:
     def __init__(self, shards: Sequence[Shard]) -> None:
         self.shards = shards
         self.lengths = np.concatenate([shard.lengths for shard in shards])
-        self._ends = np.cumsum([len(shard) for shard in shards])
+        self.sizes = [len(shard) for shard in shards]
+        self._ends = np.cumsum(self.sizes)
 
     def batch(self, indices: Indices) -> Batch:
         """The pairs with these numbers as one batch."""
@@ -68,12 +76,22 @@ class PairTable:
 
 
 def read_steps(
-    table: PairTable, batch_tokens: int, micro_batch_tokens: int | None, seed: int, cursor: Cursor
+    table: PairTable,
+    batch_tokens: int,
+    micro_batch_tokens: int | None,
+    seed: int,
+    cursor: Cursor,
+    stages: Sequence[Stage] = (Stage(),),
 ) -> Iterator[StepData]:
-    """The training steps from `cursor` on, without end; a pure function of its arguments."""
-    for epoch in itertools.count(cursor.epoch):
-        plan = plan_epoch(table.lengths, batch_tokens, seed, epoch)
-        for index in range(cursor.index if epoch == cursor.epoch else 0, len(plan)):
+    """The training steps from `cursor` on, without end; a pure function of its arguments.
+
+    A pass ends early where a stage does.
+    """
+    while True:
+        stage = stage_at(stages, cursor.step)
+        drawn = stage.epoch(table.sizes, seed, cursor.epoch - cursor.stage_epoch)
+        plan = plan_epoch(table.lengths, batch_tokens, seed, cursor.epoch, drawn)
+        for index in range(cursor.index, len(plan)):
             pairs = plan[index]
             if micro_batch_tokens is None:
                 parts = [pairs]
@@ -81,8 +99,20 @@ def read_steps(
                 tokens = table.lengths[pairs, 1].astype(np.int64) + 1
                 parts = cut_by_tokens(pairs, tokens, micro_batch_tokens)
             batches = tuple(table.batch(part) for part in parts)
-            after = Cursor(epoch, index + 1) if index + 1 < len(plan) else Cursor(epoch + 1, 0)
-            yield StepData(batches, sum(batch.num_tgt_tokens for batch in batches), after, len(plan))
+            cursor = _after(cursor, len(plan), stage)
+            yield StepData(batches, sum(batch.num_tgt_tokens for batch in batches), cursor, len(plan))
+            if not cursor.index:
+                break
+
+
+def _after(cursor: Cursor, steps_per_epoch: int, stage: Stage) -> Cursor:
+    """The place after the step at `cursor`."""
+    step, next_epoch = cursor.step + 1, cursor.epoch + 1
+    if step == stage.until:
+        return Cursor(next_epoch, 0, step, next_epoch)
+    if cursor.index + 1 == steps_per_epoch:
+        return Cursor(next_epoch, 0, step, cursor.stage_epoch)
+    return Cursor(cursor.epoch, cursor.index + 1, step, cursor.stage_epoch)
 
 
 _End = tuple[None, BaseException | None]

@@ -14,9 +14,11 @@ class Pair:
         tgt: target text, one line.
         origin: where it was read, as `file:line`, for messages and reports.
         tags: become leading tokens of the source (language, domain).
+        score: what the corpus says of the pair's quality, for a filter; None if it says nothing.
     """
 
     src: str
     tgt: str
     origin: str = ""
     tags: tuple[str, ...] = ()
+    score: float | None = None

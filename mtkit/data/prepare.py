@@ -1,59 +1,59 @@
 """From the corpora of a config to a folder that training reads: filtered, tokenised, verifiable.
 
-    run/data/  manifest.json · tokenizer.model · train-000/ … · valid/ · valid.src.txt · valid.ref.txt
-
-Text streams through it: what grows with the corpora is the hashes that find duplicates, and the disk.
+- `run/data`: manifest.json · tokenizer.model · train-000/ … · valid/ · valid.src.txt · valid.ref.txt ·
+  test.NAME.src.txt · test.NAME.ref.txt · rejected.tsv.gz · report.html · report.json
+- `run/parts`: results of the stages, from which an interrupted or changed run goes on
 """
 
 from __future__ import annotations
 
+import gzip
 import logging
-import random
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import filelock
+import numpy as np
 
-from mtkit.config.schema import Config, Filter, Source
-from mtkit.data.filters import build_filters, build_token_filters, named
-from mtkit.data.inputs import check_inputs, fingerprint_of, record_inputs, settings_of
+from mtkit.config.schema import Config, CutSource, Filter, Source
+from mtkit.data.cleaning import KEPT
+from mtkit.data.encoding import REJECTED_HEAD
+from mtkit.data.filters import named
+from mtkit.data.inputs import (
+    check_inputs,
+    fingerprint_of,
+    held_out_sources,
+    origins_of,
+    record_inputs,
+    settings_of,
+)
+from mtkit.data.ledger import Ledger, LedgerRow
 from mtkit.data.pair import Pair
+from mtkit.data.parts import read_part
 from mtkit.data.readers import read_pairs, source_name
-from mtkit.data.shards import Shard, batches, open_shard, write_shard
+from mtkit.data.report import length_histograms, write_report
+from mtkit.data.shards import Shard, batches, open_shard, write_shard, write_shard_pieces
+from mtkit.data.stages import EncodedPart, Progress, Stages
+from mtkit.data.workers import Workers, num_cores
 from mtkit.errors import InputError, MtkitError
 from mtkit.files import atomic_folder, read_manifest
 from mtkit.text.normalize import normalize
-from mtkit.text.tokenizer import Tokenizer, default_coverage, load_tokenizer, train_tokenizer
+from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
 logger = logging.getLogger(__name__)
 
 FORMAT = "mtkit-data"
-VERSION = 1
+VERSION = 2
 """Of the folder's layout and of what is done to text; a folder of another version is made anew."""
 
+PARTS = "parts"
+"""Folder of the stages' results, in the run's."""
+
 _PAIRS_AT_ONCE = 4096
-
-Progress = Callable[[str, int, int | None], None]
-"""Called now and then with what is being done, how many pairs are done, and of how many (None: not known)."""
-
-
-@dataclass(slots=True)
-class LedgerRow:
-    """What became of one corpus: `read` is `kept` plus the sum of `dropped`.
-
-    Attributes:
-        source: name of the corpus.
-        dropped: pairs by the filter that dropped them, in the order of the filters.
-    """
-
-    source: str
-    read: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class PrepareReport:
 
     folder: Path
     up_to_date: bool
-    ledger: tuple[LedgerRow, ...]
+    ledger: Ledger
     train_pairs: int
     src_tokens: int
     tgt_tokens: int
@@ -96,7 +96,13 @@ class Prepared:
 def prepare(config: Config, progress: Progress | None = None, *, force: bool = False) -> PrepareReport:
     """Write `config.run / "data"`, unless it is there and nothing that it depends on has changed.
 
-    An interrupted call leaves the old folder or none. A second process waits for the first.
+    An interrupted call leaves the old folder or none, and the next one goes on where it was. A second process
+    waits for the first.
+
+    Args:
+        config: of the run.
+        progress: told how far the work is.
+        force: do it all again, whatever is there.
 
     Raises:
         InputError: a corpus cannot be read, or nothing of the training data is left.
@@ -112,14 +118,12 @@ def prepare(config: Config, progress: Progress | None = None, *, force: bool = F
                 logger.debug("preparing, since %s", error)
         for left_behind in config.run.glob(f".tmp-{folder.name}-*"):
             shutil.rmtree(left_behind)
-        manifest = {
-            "format": FORMAT,
-            "version": VERSION,
-            "settings": settings_of(config),
-            "inputs": record_inputs(config),
-        }
+        inputs = record_inputs(config)
+        if force:
+            shutil.rmtree(config.run / PARTS, ignore_errors=True)
+        manifest = {"format": FORMAT, "version": VERSION, "settings": settings_of(config), "inputs": inputs}
         with atomic_folder(folder, manifest) as part:
-            manifest |= _Work(config, part, progress or (lambda phase, done, total: None)).run()
+            manifest |= _prepare(config, inputs, part, progress or (lambda phase, done, total: None))
             manifest["fingerprint"] = fingerprint_of(manifest)
         return _report(folder, manifest, up_to_date=False)
 
@@ -166,144 +170,153 @@ def open_prepared(config: Config) -> Prepared:
     return prepared
 
 
+def verify_prepared(config: Config) -> int:
+    """Compares each file of the prepared data with the hash that was taken when it was written; their number.
+
+    Raises:
+        InputError: a file is missing or has changed.
+    """
+    open_prepared(config)
+    manifest = read_manifest(config.run / "data", FORMAT, VERSION)
+    return len(manifest["files"])
+
+
+def read_test(config: Config, name: str) -> list[Pair]:
+    """The pairs of a test set, wherever they come from.
+
+    Raises:
+        InputError: it cannot be read, or is to be cut from training pairs that are not prepared.
+    """
+    source = config.data.test[name]
+    if not isinstance(source, CutSource):
+        return list(read_pairs(source, config.data.src_lang, config.data.tgt_lang))
+    open_prepared(config)
+    paths = [config.run / "data" / f"test.{name}.{side}.txt" for side in ("src", "ref")]
+    srcs, refs = map(_read_texts, paths)
+    lines = enumerate(zip(srcs, refs, strict=True), start=1)
+    return [Pair(src, ref, f"{paths[0]}:{number}") for number, (src, ref) in lines]
+
+
 # ---------------------------------------------------------------- the work
 
 
-class _Work:
-    """One run of prepare into the folder `part`."""
-
-    def __init__(self, config: Config, part: Path, progress: Progress) -> None:
-        self.config = config
-        self.data = config.data
-        self.part = part
-        self.progress = progress
-        self.ledger = [LedgerRow(source_name(source)) for source in self.data.train]
-
-    def run(self) -> dict[str, Any]:
-        """Do it all; what the manifest tells of it."""
-        self._write_valid_texts()
-        verdicts = build_filters(self.data.filters, self._held_out())
-        for row, source, path in zip(self.ledger, self.data.train, self._text_files(), strict=True):
-            _write_texts(path, (f"{pair.src}\t{pair.tgt}" for pair in self._kept(row, source, verdicts)))
-        self._check_anything_left()
-        tokenizer = self._train_tokenizer()
-        shards = [self._write_train_shard(n, tokenizer) for n in range(len(self.ledger))]
-        self._check_anything_left()
-        valid = self._write_valid_shard(tokenizer)
-        return {
-            "tokenizer": tokenizer.fingerprint,
-            "vocab_size": tokenizer.size,
-            "train_pairs": sum(len(shard) for shard in shards),
-            "src_tokens": sum(int(shard.lengths[:, 0].sum()) for shard in shards),
-            "tgt_tokens": sum(int(shard.lengths[:, 1].sum()) for shard in shards),
-            "valid_pairs": len(valid),
-            "ledger": [asdict(row) for row in self.ledger],
-        }
-
-    def _text_files(self) -> list[Path]:
-        return [self.part / f"{_train_name(n)}.tsv" for n in range(len(self.ledger))]
-
-    def _read(self, source: Source) -> Iterator[Pair]:
-        """The raw pairs of `source`, with progress."""
-        phase = f"reading {source_name(source)}"
-        done = 0
-        for done, pair in enumerate(read_pairs(source, self.data.src_lang, self.data.tgt_lang), start=1):
-            if done % _PAIRS_AT_ONCE == 0:
-                self.progress(phase, done, None)
-            yield pair
-        self.progress(phase, done, done)
-
-    def _write_valid_texts(self) -> None:
-        pairs = list(self._read(self.data.valid))
-        if not pairs:
-            raise InputError(f"data.valid: {source_name(self.data.valid)} has no pairs.")
-        _write_texts(self.part / "valid.src.txt", (normalize(pair.src) for pair in pairs))
-        _write_texts(self.part / "valid.ref.txt", (pair.tgt.strip() for pair in pairs))
-
-    def _held_out(self) -> Iterator[Pair]:
-        for source in (self.data.valid, *self.data.test.values()):
-            yield from map(_normalized, self._read(source))
-
-    def _kept(
-        self, row: LedgerRow, source: Source, verdicts: dict[str, Callable[[Pair], bool]]
-    ) -> Iterator[Pair]:
-        """The normalised pairs that every filter of text keeps, counted in `row`."""
-        row.dropped = dict.fromkeys(named(self.data.filters), 0)
-        for pair in map(_normalized, self._read(source)):
-            row.read += 1
-            for name, keeps in verdicts.items():
-                if not keeps(pair):
-                    row.dropped[name] += 1
-                    break
-            else:
-                row.kept += 1
-                yield pair
-
-    def _train_tokenizer(self) -> Tokenizer:
-        kept = sum(row.kept for row in self.ledger)
-        wanted = min(kept, self.config.tokenizer.sample_pairs)
-        self.progress("training the tokenizer", 0, wanted)
-        rng = random.Random(f"{self.config.seed} tokenizer sample")
-        pairs = (pair for path in self._text_files() for pair in _read_pair_texts(path))
-        sample = _sample(pairs, kept, wanted, rng)
-        coverage = default_coverage(self.data.src_lang, self.data.tgt_lang)
-        texts = (side for pair in sample for side in pair)
-        tokenizer = train_tokenizer(texts, self.config.tokenizer, coverage)
-        self.progress("training the tokenizer", wanted, wanted)
-        tokenizer.save(self.part / "tokenizer.model")
-        return tokenizer
-
-    def _write_train_shard(self, number: int, tokenizer: Tokenizer) -> Shard:
-        row, path = self.ledger[number], self._text_files()[number]
-        verdicts = build_token_filters(self.data.filters)
-        encoded = self._encoded(f"encoding {row.source}", _read_pair_texts(path), row.kept, tokenizer)
-
-        def kept() -> Iterator[tuple[list[int], list[int]]]:
-            for src, tgt in encoded:
-                for name, keeps in verdicts.items():
-                    if not keeps(len(src), len(tgt)):
-                        row.dropped[name] += 1
-                        row.kept -= 1
-                        break
-                else:
-                    yield src, tgt
-
-        shard = write_shard(self.part / _train_name(number), kept(), self._meta(tokenizer, row.source))
-        path.unlink()
-        return shard
-
-    def _write_valid_shard(self, tokenizer: Tokenizer) -> Shard:
-        srcs, refs = (_read_texts(self.part / f"valid.{side}.txt") for side in ("src", "ref"))
-        pairs = zip(srcs, map(normalize, refs), strict=True)
-        encoded = self._encoded("encoding the validation set", pairs, len(srcs), tokenizer)
-        return write_shard(self.part / "valid", encoded, self._meta(tokenizer, source_name(self.data.valid)))
-
-    def _encoded(
-        self, phase: str, pairs: Iterable[tuple[str, str]], total: int, tokenizer: Tokenizer
-    ) -> Iterator[tuple[list[int], list[int]]]:
-        done = 0
-        for batch in batches(pairs, _PAIRS_AT_ONCE):
-            srcs, tgts = zip(*batch, strict=True)
-            yield from zip(tokenizer.encode(srcs), tokenizer.encode(tgts), strict=True)
-            done += len(batch)
-            self.progress(phase, done, total)
-
-    def _meta(self, tokenizer: Tokenizer, source: str) -> dict[str, Any]:
-        return {"tokenizer": tokenizer.fingerprint, "vocab_size": tokenizer.size, "source": source}
-
-    def _check_anything_left(self) -> None:
-        if any(row.kept for row in self.ledger):
-            return
-        read = sum(row.read for row in self.ledger)
-        if not read:
-            raise InputError("data.train: the training corpora have no pairs.")
-        dropped = {name: sum(row.dropped[name] for row in self.ledger) for name in self.ledger[0].dropped}
-        reasons = ", ".join(f"{name} dropped {count:,}" for name, count in dropped.items() if count)
-        worst = max(dropped, key=dropped.__getitem__)
-        raise InputError(
-            f"data.train: nothing is left of {read:,} pairs: {reasons}.",
-            _advice(worst, named(self.data.filters)[worst]),
+def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress: Progress) -> dict[str, Any]:
+    """Fill the folder `part`; what its manifest tells of it."""
+    held_out = {
+        name: list(_read(config, source, progress)) for name, source in held_out_sources(config).items()
+    }
+    if held_out.get("valid") == []:
+        raise InputError(f"data.valid: {source_name(held_out_sources(config)['valid'])} has no pairs.")
+    normalized = (_normalized(pair) for pairs in held_out.values() for pair in pairs)
+    with Workers(config.data.num_workers or num_cores()) as workers:
+        stages = Stages(config, origins_of(config, inputs), normalized, config.run / PARTS, progress, workers)
+        cleaned = stages.clean()
+        fates = stages.decide(cleaned)
+        counts = np.bincount(fates, minlength=KEPT + 1).tolist()
+        _check_anything_left(config, counts[KEPT], dict(zip(stages.reasons, counts, strict=False)))
+        for name, pairs in stages.cut_texts(cleaned, fates).items():
+            _write_split(part, name, pairs)
+        if "valid" in held_out:
+            _write_split(part, "valid", ((pair.src, pair.tgt) for pair in held_out["valid"]))
+        tokenizer, path = stages.tokenizer(cleaned, fates)
+        tokenizer.save(part / "tokenizer.model")
+        encoded = stages.encode(cleaned, fates, tokenizer, path)
+    ledger = _ledger(stages, encoded)
+    _check_anything_left(config, ledger.total().kept, ledger.total().dropped)
+    shards = [
+        write_shard_pieces(
+            part / _train_name(number),
+            (read_part(piece.path, "ids", "lengths") for piece in encoded if piece.source == number),
+            _meta(tokenizer, name),
         )
+        for number, name in enumerate(stages.names)
+    ]
+    valid = _write_valid_shard(config, part, tokenizer, progress)
+    _write_rejected(part / "rejected.tsv.gz", encoded)
+    languages = (config.data.src_lang, config.data.tgt_lang)
+    histograms = length_histograms((shard.lengths for shard in shards), *languages)
+    write_report(part, "–".join(languages), ledger, histograms)
+    stages.clean_up()
+    return {
+        "tokenizer": tokenizer.fingerprint,
+        "vocab_size": tokenizer.size,
+        "train_pairs": sum(len(shard) for shard in shards),
+        "src_tokens": sum(int(shard.lengths[:, 0].sum()) for shard in shards),
+        "tgt_tokens": sum(int(shard.lengths[:, 1].sum()) for shard in shards),
+        "valid_pairs": len(valid),
+        "ledger": ledger.to_json(),
+    }
+
+
+def _ledger(stages: Stages, encoded: Sequence[EncodedPart]) -> Ledger:
+    none = dict.fromkeys(stages.reasons, 0)
+    pairs = zip(stages.names, stages.repairs, strict=True)
+    rows = [LedgerRow(name, dropped=dict(none), repairs=dict(repairs)) for name, repairs in pairs]
+    for piece in encoded:
+        rows[piece.source].add(piece.row)
+    return Ledger(rows)
+
+
+def _read(config: Config, source: Source, progress: Progress) -> Iterator[Pair]:
+    """The raw pairs of a validation or test corpus, with progress."""
+    phase, done = f"reading {source_name(source)}", 0
+    for done, pair in enumerate(read_pairs(source, config.data.src_lang, config.data.tgt_lang), start=1):
+        if done % _PAIRS_AT_ONCE == 0:
+            progress(phase, done, None)
+        yield pair
+    progress(phase, done, done)
+
+
+def _write_split(part: Path, name: str, pairs: Iterable[tuple[str, str]]) -> None:
+    """The normalised source and the raw reference of each pair."""
+    with (
+        (part / f"{name}.src.txt").open("w", encoding="utf-8", newline="\n") as srcs,
+        (part / f"{name}.ref.txt").open("w", encoding="utf-8", newline="\n") as refs,
+    ):
+        for src, ref in pairs:
+            srcs.write(f"{normalize(src)}\n")
+            refs.write(f"{ref.strip()}\n")
+
+
+def _write_valid_shard(config: Config, part: Path, tokenizer: Tokenizer, progress: Progress) -> Shard:
+    srcs, refs = (_read_texts(part / f"valid.{side}.txt") for side in ("src", "ref"))
+
+    def encoded() -> Iterator[tuple[list[int], list[int]]]:
+        done = 0
+        for batch in batches(zip(srcs, map(normalize, refs), strict=True), _PAIRS_AT_ONCE):
+            yield from zip(*(tokenizer.encode(side) for side in zip(*batch, strict=True)), strict=True)
+            done += len(batch)
+            progress("encoding the validation set", done, len(srcs))
+
+    name = "cut" if isinstance(config.data.valid, CutSource) else source_name(config.data.valid)
+    return write_shard(part / "valid", encoded(), _meta(tokenizer, name))
+
+
+def _write_rejected(path: Path, encoded: Iterable[EncodedPart]) -> None:
+    """Every pair that is in no training shard; gzip members one after the other are one gzip file."""
+    with path.open("wb") as file:
+        file.write(gzip.compress(("\t".join(REJECTED_HEAD) + "\n").encode(), mtime=0))
+        for piece in encoded:
+            file.write(read_part(piece.path, "rejected")[0].tobytes())
+
+
+def _meta(tokenizer: Tokenizer, source: str) -> dict[str, Any]:
+    return {"tokenizer": tokenizer.fingerprint, "vocab_size": tokenizer.size, "source": source}
+
+
+def _check_anything_left(config: Config, kept: int, dropped: dict[str, int]) -> None:
+    if kept:
+        return
+    read = sum(dropped.values())
+    if not read:
+        raise InputError("data.train: the training corpora have no pairs.")
+    told = ", ".join(f"{name} dropped {count:,}" for name, count in dropped.items() if count)
+    worst = max(dropped, key=dropped.__getitem__)
+    options = named(config.data.filters).get(worst)
+    raise InputError(
+        f"data.train: nothing is left of {read:,} pairs: {told}.",
+        _advice(worst, options) if options else "Cut fewer pairs.",
+    )
 
 
 def _advice(name: str, options: Filter) -> str:
@@ -315,31 +328,8 @@ def _normalized(pair: Pair) -> Pair:
     return Pair(normalize(pair.src), normalize(pair.tgt), pair.origin, pair.tags)
 
 
-def _sample(
-    items: Iterable[tuple[str, str]], total: int, wanted: int, rng: random.Random
-) -> Iterator[tuple[str, str]]:
-    """`wanted` of `total` items, in order and each subset equally likely (Knuth's algorithm S)."""
-    for seen, item in enumerate(items):
-        if rng.random() * (total - seen) < wanted:
-            wanted -= 1
-            yield item
-
-
 def _train_name(number: int) -> str:
     return f"train-{number:03}"
-
-
-def _write_texts(path: Path, lines: Iterable[str]) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(f"{line}\n" for line in lines)
-
-
-def _read_pair_texts(path: Path) -> Iterator[tuple[str, str]]:
-    """The normalised pairs of a file that `_kept` filled; normalised text has no tab."""
-    with path.open(encoding="utf-8", newline="\n") as stream:
-        for line in stream:
-            src, tgt = line[:-1].split("\t")
-            yield src, tgt
 
 
 def _read_texts(path: Path) -> list[str]:
@@ -377,5 +367,4 @@ def _report(folder: Path, manifest: dict[str, Any], *, up_to_date: bool) -> Prep
         name: manifest[name]
         for name in ("train_pairs", "src_tokens", "tgt_tokens", "valid_pairs", "vocab_size")
     }
-    ledger = tuple(LedgerRow(**row) for row in manifest["ledger"])
-    return PrepareReport(folder, up_to_date, ledger, **counts)
+    return PrepareReport(folder, up_to_date, Ledger.from_json(manifest["ledger"]), **counts)

@@ -1,37 +1,82 @@
-"""Parallel text from its files, one pair at a time and as it stands there: nothing is cleaned here."""
+"""Parallel text from its sources, one pair at a time and as it stands there: nothing is cleaned here."""
 
 from __future__ import annotations
 
-import gzip
 import importlib.util
-import io
-import logging
-import lzma
-import zlib
+import re
 from collections.abc import Iterator
-from itertools import zip_longest
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, assert_never
+from typing import assert_never
 
-from mtkit.config.schema import PhrasebookSource, PlainSource, Source, TsvSource
+from mtkit.config.schema import (
+    CsvSource,
+    HuggingFaceSource,
+    JsonlSource,
+    MonoSource,
+    PhrasebookSource,
+    PlainSource,
+    PoSource,
+    Source,
+    TmxSource,
+    TsvSource,
+    XliffSource,
+)
+from mtkit.data.formats.hub import read_hub
+from mtkit.data.formats.jsonl import read_jsonl
+from mtkit.data.formats.plain import read_mono, read_plain
+from mtkit.data.formats.po import read_po
+from mtkit.data.formats.tabular import read_table
+from mtkit.data.formats.tmx import read_tmx
+from mtkit.data.formats.xliff import read_xliff
+from mtkit.data.lines import expand
 from mtkit.data.pair import Pair
-from mtkit.errors import InputError
+from mtkit.data.repairs import CONTROL, LINE_BREAK, Repairs
 
-logger = logging.getLogger(__name__)
+_LINE_BREAK = re.compile(r"[ \t\r]*\n\s*")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 
 
-def read_pairs(source: Source, src_lang: str, tgt_lang: str) -> Iterator[Pair]:
-    """The pairs of `source`, in the order of its files and in constant memory.
+def read_pairs(
+    source: Source, src_lang: str, tgt_lang: str, repairs: Repairs | None = None
+) -> Iterator[Pair]:
+    """The pairs of `source`, in the order of its files and in constant memory; each side is one line.
+
+    What had to be repaired or skipped is counted in `repairs`, or logged at the end without it. Control
+    characters are only counted: `normalize` drops them.
 
     Raises:
-        InputError: a file is missing or damaged, the two sides do not have equally many lines, or a line does
-            not have its columns. Pairs before the fault have been given by then.
+        InputError: a file is missing, damaged or not of its format, the two sides do not have equally many
+            lines, or an item is bad and the source says to stop. Pairs before the fault may have been given.
     """
+    found = Repairs() if repairs is None else repairs
+    for pair in _pairs(source, src_lang, tgt_lang, found):
+        if pair.src.isprintable() and pair.tgt.isprintable():
+            yield pair
+        else:
+            yield _one_line_each(pair, found)
+    if repairs is None:
+        found.log()
+
+
+def _pairs(source: Source, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
     match source:
         case PlainSource():
-            return _read_plain(source)
-        case TsvSource():
-            return _read_tsv(source)
+            return read_plain(source, repairs)
+        case MonoSource():
+            return read_mono(source, repairs)
+        case TsvSource() | CsvSource():
+            return read_table(source, repairs)
+        case JsonlSource():
+            return read_jsonl(source, src_lang, tgt_lang, repairs)
+        case TmxSource():
+            return read_tmx(source, src_lang, tgt_lang, repairs)
+        case XliffSource():
+            return read_xliff(source, src_lang, tgt_lang, repairs)
+        case PoSource():
+            return read_po(source, src_lang, tgt_lang, repairs)
+        case HuggingFaceSource():
+            return read_hub(source, src_lang, tgt_lang, repairs)
         case PhrasebookSource():
             from mtkit.data.phrasebook.compose import compose
 
@@ -41,185 +86,67 @@ def read_pairs(source: Source, src_lang: str, tgt_lang: str) -> Iterator[Pair]:
             assert_never(source)
 
 
+def _one_line_each(pair: Pair, repairs: Repairs) -> Pair:
+    """The pair with spaces for line feeds; control characters are counted."""
+    if "\n" in pair.src or "\n" in pair.tgt:
+        repairs.repair(LINE_BREAK, pair.origin)
+        src, tgt = (_LINE_BREAK.sub(" ", text) for text in (pair.src, pair.tgt))
+        pair = replace(pair, src=src, tgt=tgt)
+    if _CONTROL.search(pair.src) or _CONTROL.search(pair.tgt):
+        repairs.repair(CONTROL, pair.origin)
+    return pair
+
+
 def source_name(source: Source) -> str:
     """A short name of `source` for tables and messages."""
     match source:
         case PlainSource():
             return f"{source.src.name} + {source.tgt.name}"
-        case TsvSource():
-            return source.path.name
         case PhrasebookSource():
             return f"phrasebook {source.split}"
+        case HuggingFaceSource():
+            parts = (source.path.name if source.path else source.name, source.config, source.split)
+            return " ".join(part for part in parts if part)
         case _:
-            assert_never(source)
+            return source.path.name
 
 
-def source_files(source: Source) -> list[Path]:
-    """The files whose bytes decide what `source` gives."""
+def source_paths(source: Source) -> list[Path]:
+    """The paths that `source` is given, which may stand for many files."""
     match source:
         case PlainSource():
             return [source.src, source.tgt]
-        case TsvSource():
-            return [source.path]
         case PhrasebookSource():
-            package = importlib.util.find_spec("mtkit.data.phrasebook")
-            folders = package.submodule_search_locations if package else None
-            files = (path for folder in folders or () for path in Path(folder).rglob("*"))
-            return sorted(path for path in files if path.is_file() and path.parent.name != "__pycache__")
+            return []
+        case HuggingFaceSource():
+            return [source.path] if source.path else []
         case _:
-            assert_never(source)
+            return [source.path]
 
 
-def _read_plain(source: PlainSource) -> Iterator[Pair]:
-    both = zip_longest(read_lines(source.src), read_lines(source.tgt))
-    for number, (src, tgt) in enumerate(both, start=1):
-        if src is None or tgt is None:
-            rest = number + sum(1 for _ in both)
-            src_lines, tgt_lines = (number - 1, rest) if src is None else (rest, number - 1)
-            raise InputError(
-                f"{source.src}: has {src_lines:,} lines, but {source.tgt} has {tgt_lines:,}.",
-                "Line N of one file must be the translation of line N of the other.",
-            )
-        yield Pair(src, tgt, f"{source.src}:{number}")
-
-
-def _read_tsv(source: TsvSource) -> Iterator[Pair]:
-    needed = max(source.src_column, source.tgt_column)
-    for number, line in enumerate(read_lines(source.path), start=1):
-        columns = line.split("\t")
-        if source.columns not in (None, len(columns)):
-            raise InputError(
-                f"{source.path}:{number}: expected {source.columns} columns, found {len(columns)}.",
-                "Set columns, or remove the extra tab."
-                if len(columns) > needed
-                else "Set columns, or repair the line.",
-            )
-        if len(columns) < needed:
-            raise InputError(
-                f"{source.path}:{number}: expected at least {needed} columns, found {len(columns)}.",
-                "Set src_column and tgt_column, or repair the line.",
-            )
-        yield Pair(columns[source.src_column - 1], columns[source.tgt_column - 1], f"{source.path}:{number}")
-
-
-# ---------------------------------------------------------------- lines of one file
-
-
-def read_lines(path: Path) -> Iterator[str]:
-    r"""The lines of a UTF-8 text file, decompressed if its name ends in .gz, .xz or .zst.
-
-    Only `\n` ends a line; a `\r` before it and a byte order mark at the start of the file are dropped. Bytes
-    that are not UTF-8 become U+FFFD, and a warning counts the lines that had some.
-
-    Raises:
-        InputError: the file is missing, cannot be decompressed, or is UTF-16.
-    """
-    repaired, first = 0, 0
-    number = 0
-    for number, raw in enumerate(_raw_lines(path), start=1):
-        if number == 1:
-            raw = _without_mark(path, raw)
-        raw = raw.removesuffix(b"\n").removesuffix(b"\r")
-        try:
-            line = raw.decode()
-        except UnicodeDecodeError:
-            line = raw.decode(errors="replace")
-            repaired, first = repaired + 1, first or number
-        yield line
-    if repaired:
-        logger.warning(
-            "%s:%d: bytes that are not UTF-8 were replaced by U+FFFD, in %d of %d lines.",
-            path,
-            first,
-            repaired,
-            number,
-        )
-
-
-def _without_mark(path: Path, raw: bytes) -> bytes:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError(f"{path}: is UTF-16, expected UTF-8.", "Convert it: iconv -f UTF-16 -t UTF-8.")
-    return raw.removeprefix(b"\xef\xbb\xbf")
-
-
-def _raw_lines(path: Path) -> Iterator[bytes]:
-    try:
-        with _open(path) as stream:
-            yield from stream
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file.") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder, expected a file.") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
-        reason = str(error).rstrip(".") or "the data are damaged"
-        raise InputError(
-            f"{path}: cannot be decompressed: {reason}.", "Fetch or compress it again."
-        ) from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
-
-
-def _open(path: Path) -> IO[bytes]:
-    match path.suffix:
-        case ".gz":
-            return io.BufferedReader(gzip.open(path), 1 << 17)
-        case ".xz":
-            return io.BufferedReader(lzma.open(path), 1 << 17)
-        case ".zst":
-            return io.BufferedReader(_Zstd(path), 1 << 17)
+def source_files(source: Source) -> list[Path]:
+    """The files whose bytes decide what `source` gives; a data set on the Hub is decided by its revision."""
+    match source:
+        case PhrasebookSource():
+            return _files_of_phrasebook()
+        case HuggingFaceSource():
+            return _files_in(source.path) if source.path else []
         case _:
-            return path.open("rb")
+            return [file for path in source_paths(source) for file in expand(path)]
 
 
-class _Zstd(io.RawIOBase):
-    """The decompressed bytes of a .zst file of one or more frames.
+def _files_in(folder: Path) -> list[Path]:
+    """The files below a folder but hidden ones; the folder itself if it is not there."""
+    if not folder.is_dir():
+        return [folder]
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
 
-    zstandard's own reader takes a truncated file for a short one; this one raises EOFError.
-    """
 
-    def __init__(self, path: Path) -> None:
-        try:
-            import zstandard
-        except ImportError:
-            raise InputError(
-                f"{path}: reading .zst needs zstandard.", 'Install it: pip install "mtkit[zstd]".'
-            ) from None
-        self._zstandard: Any = zstandard
-        self._file = path.open("rb")
-        self._chunks = self._decompress()
-        self._rest = memoryview(b"")
-
-    def _decompress(self) -> Iterator[bytes]:
-        frame = None
-        while packed := self._file.read(1 << 16):
-            while packed:
-                frame = frame or self._zstandard.ZstdDecompressor().decompressobj()
-                try:
-                    yield frame.decompress(packed)
-                except self._zstandard.ZstdError as error:
-                    raise EOFError(str(error)) from error
-                packed = frame.unused_data
-                if frame.eof:
-                    frame = None
-        if frame:
-            raise EOFError("Compressed file ended before the end of its last frame")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        view = memoryview(buffer)
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
-            self._rest = memoryview(chunk)
-        count = min(len(view), len(self._rest))
-        view[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-    def close(self) -> None:
-        if not self.closed and hasattr(self, "_file"):
-            self._file.close()
-        super().close()
+def _files_of_phrasebook() -> list[Path]:
+    package = importlib.util.find_spec("mtkit.data.phrasebook")
+    folders = package.submodule_search_locations if package else None
+    files = (path for folder in folders or () for path in Path(folder).rglob("*"))
+    return sorted(path for path in files if path.is_file() and path.parent.name != "__pycache__")

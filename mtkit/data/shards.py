@@ -58,6 +58,9 @@ class Shard:
         return self._ids[start : start + self.lengths[index, 1]]
 
 
+TokenPairs = Sequence[tuple[Sequence[int], Sequence[int]]]
+
+
 def write_shard(
     folder: Path, pairs: Iterable[tuple[Sequence[int], Sequence[int]]], meta: Mapping[str, Any]
 ) -> Shard:
@@ -65,8 +68,25 @@ def write_shard(
 
     Ids take two bytes if `meta["vocab_size"]` allows it, else four.
     """
-    dtype = "<u2" if meta.get("vocab_size", 1 << 32) <= 1 << 16 else "<u4"
-    manifest: dict[str, Any] = {"format": FORMAT, "version": VERSION, "dtype": dtype, "meta": dict(meta)}
+    dtype = _dtype(meta)
+    pieces = ((flat_ids(batch, dtype), count_tokens(batch)) for batch in batches(pairs, _PAIRS_AT_ONCE))
+    return write_shard_pieces(folder, pieces, meta)
+
+
+def write_shard_pieces(
+    folder: Path,
+    pieces: Iterable[Sequence[npt.NDArray[Any]]],
+    meta: Mapping[str, Any],
+) -> Shard:
+    """The shard of pairs that are arrays already.
+
+    Args:
+        folder: to write, as `write_shard` does.
+        pieces: of each, ids as `flat_ids` gives them, and lengths [pairs, 2].
+        meta: as for `write_shard`.
+    """
+    dtype = _dtype(meta)
+    manifest: dict[str, Any] = {"format": FORMAT, "version": VERSION, "dtype": dtype.str, "meta": dict(meta)}
     with atomic_folder(folder, manifest) as part:
         count, tokens = 0, np.zeros(2, np.int64)
         with (
@@ -74,18 +94,30 @@ def write_shard(
             (part / "offsets.bin").open("wb") as offsets_file,
             (part / "lengths.bin").open("wb") as lengths_file,
         ):
-            for batch in batches(pairs, _PAIRS_AT_ONCE):
-                ids = np.fromiter(chain.from_iterable(chain.from_iterable(batch)), dtype)
-                lengths = np.array([(len(src), len(tgt)) for src, tgt in batch], "<i4")
+            for ids, lengths in pieces:
                 sizes = lengths.sum(axis=1, dtype=np.int64)
                 offsets = tokens.sum() + sizes.cumsum() - sizes
-                ids_file.write(ids.tobytes())
+                ids_file.write(ids.astype(dtype, copy=False).tobytes())
                 offsets_file.write(offsets.astype("<i8").tobytes())
-                lengths_file.write(lengths.tobytes())
-                count += len(batch)
+                lengths_file.write(lengths.astype("<i4", copy=False).tobytes())
+                count += len(lengths)
                 tokens += lengths.sum(axis=0, dtype=np.int64)
         manifest.update(pairs=count, src_tokens=int(tokens[0]), tgt_tokens=int(tokens[1]))
     return open_shard(folder)
+
+
+def flat_ids(pairs: TokenPairs, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The ids of all pairs in a row, source before target; OverflowError if one is too large for `dtype`."""
+    return np.fromiter(chain.from_iterable(chain.from_iterable(pairs)), dtype)
+
+
+def count_tokens(pairs: TokenPairs) -> npt.NDArray[np.int32]:
+    """[pairs, 2]: the numbers of source and target tokens."""
+    return np.array([(len(src), len(tgt)) for src, tgt in pairs], np.int32).reshape(-1, 2)
+
+
+def _dtype(meta: Mapping[str, Any]) -> np.dtype[Any]:
+    return np.dtype("<u2" if meta.get("vocab_size", 1 << 32) <= 1 << 16 else "<u4")
 
 
 def open_shard(folder: Path) -> Shard:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtkit.config.schema import Config, Source
-from mtkit.data.prepare import Progress
-from mtkit.data.readers import read_lines, read_pairs
+from mtkit.config.schema import Config
+from mtkit.data.lines import read_lines
+from mtkit.data.prepare import read_test
+from mtkit.data.stages import Progress
 from mtkit.engine.translator import Translator, windows
 from mtkit.errors import InputError, UsageError
 from mtkit.files import write_text
@@ -35,7 +36,7 @@ class Evaluated:
     scores: tuple[Score, ...]
 
 
-def choose_tests(config: Config, names: Sequence[str] = ()) -> dict[str, Source]:
+def choose_tests(config: Config, names: Sequence[str] = ()) -> list[str]:
     """The test sets called `names`; all if none is named.
 
     Raises:
@@ -47,7 +48,7 @@ def choose_tests(config: Config, names: Sequence[str] = ()) -> dict[str, Source]
     for name in names:
         if name not in tests:
             raise UsageError(f"data.test: there is no test set {name}.", f"Choose from {', '.join(tests)}.")
-    return {name: source for name, source in tests.items() if not names or name in names}
+    return [name for name in tests if not names or name in names]
 
 
 def evaluate(
@@ -71,8 +72,8 @@ def evaluate(
         UsageError: a name is unknown.
     """
     results = []
-    for name, source in choose_tests(config, names).items():
-        pairs = list(read_pairs(source, config.data.src_lang, config.data.tgt_lang))
+    for name in choose_tests(config, names):
+        pairs = read_test(config, name)
         if not pairs:
             raise InputError(f"data.test.{name}: there are no pairs in it.", "Check its files.")
         hyps: list[str] = []

@@ -64,7 +64,8 @@ class Tokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, without BOS and EOS."""
-        ids: list[list[int]] = self._model.encode(list(texts)) if texts else []
+        # One thread, since SentencePiece would take all cores, and so would every worker.
+        ids: list[list[int]] = self._model.encode(list(texts), num_threads=1) if texts else []
         return ids
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
@@ -75,6 +76,10 @@ class Tokenizer:
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """How each id is spelt, `▁` standing for a space."""
         return [self._model.id_to_piece(int(token)) for token in ids]
+
+    def ids_of(self, pieces: Sequence[str]) -> list[int]:
+        """The id of each piece; that of the unknown piece for others."""
+        return [self._model.piece_to_id(piece) for piece in pieces]
 
     def save(self, path: Path) -> None:
         """Write the model to `path`, whole or not at all."""
@@ -94,6 +99,18 @@ def load_tokenizer(path: Path) -> Tokenizer:
         raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
     except InputError as error:
         raise InputError(f"{path}: {error.message}", error.hint) from None
+
+
+def find_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer at `path`: its file, or a folder of a run, of prepared data or of a model that has one.
+
+    Raises:
+        InputError: there is none, or it is not usable.
+    """
+    for file in (path, *(path / name / "tokenizer.model" for name in (".", "data", "model"))):
+        if file.is_file():
+            return load_tokenizer(file)
+    raise InputError(f"{path}: there is no tokenizer.model.", "Name a run folder, after mtkit prepare.")
 
 
 def default_coverage(*languages: str) -> float:

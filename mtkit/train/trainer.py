@@ -26,6 +26,7 @@ from mtkit.checkpoint import (
 from mtkit.config.schema import Config
 from mtkit.data.loader import PairTable, StepData, prefetch, read_steps
 from mtkit.data.prepare import Prepared
+from mtkit.data.sampling import build_stages
 from mtkit.engine.native import choose_device
 from mtkit.errors import InputError, MtkitError, StoppedError
 from mtkit.files import remove_leftovers
@@ -143,6 +144,7 @@ class Trainer:
             self.options.micro_batch_tokens,
             self.config.seed,
             self.progress.cursor,
+            build_stages(self.config.data.mixing, self.table.sizes),
         )
         if self.device.type == "cpu":
             return steps

@@ -24,11 +24,11 @@ data:
 tokenizer: {vocab_size: 60, num_threads: 1}
 """
 LEDGER = """\
-corpus                read  empty  length  ratio  duplicate  overlap  tokens   kept
-───────────────────  ─────  ─────  ──────  ─────  ─────────  ───────  ──────  ─────
-train.en + train.fr  1,202      1       0      0          1        0       0  1,200
-more.tsv                 2      0       0      0          0        1       0      1
-all                  1,204      1       0      0          1        1       0  1,201
+corpus                read  empty  duplicate  overlap   kept
+───────────────────  ─────  ─────  ─────────  ───────  ─────
+train.en + train.fr  1,202      1          1        0  1,200
+more.tsv                 2      0          0        1      1
+all                  1,204      1          1        1  1,201
 """
 
 
@@ -47,7 +47,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         (tmp_path / "corpora" / name).write_text(text, "utf-8", newline="\n")
     (tmp_path / "a config.yaml").write_text(CONFIG, "utf-8")
     monkeypatch.chdir(tmp_path)
-    return lambda *args: CliRunner().invoke(app, ["prepare", *args])
+    return lambda *args, command=("prepare",): CliRunner().invoke(app, [*command, *args])
 
 
 def test_the_ledger_is_the_result_and_the_next_command_is_said(run: Run) -> None:
@@ -72,5 +72,30 @@ def test_unequal_sides_end_with_3_and_both_counts(run: Run, tmp_path: Path) -> N
     assert result.exit_code == 3
     assert result.stdout == ""
     assert "train.en: has 1,202 lines, but " in result.stderr
-    assert "train.fr has 1,203." in result.stderr
+    assert "train.fr has 1,203" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_examples_show_what_the_model_sees_and_what_was_dropped(run: Run) -> None:
+    result = run("a config.yaml", "--show", "1")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith(LEDGER)
+    shown = result.stdout.removeprefix(LEDGER)
+    assert shown.count("  en  raw         ") == 2
+    assert "  en  raw         the cat\n      normalised  the cat\n      pieces      ▁" in shown
+    assert "dropped by duplicate: " in shown
+    assert "train.en:1201\n  en  the house 0\n  fr  la maison 0\n" in shown
+    assert "more.tsv:2 (" in shown
+
+
+def test_verify_finds_a_changed_byte(run: Run, tmp_path: Path) -> None:
+    run("a config.yaml")
+    verified = run("a config.yaml", command=("data", "verify"))
+    assert verified.exit_code == 0, verified.output
+    assert "files are as they were written" in verified.stdout
+    path = tmp_path / "run" / "data" / "valid" / "ids.bin"
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+    assert run("a config.yaml").stdout.endswith("up to date\n")
+    damaged = run("a config.yaml", command=("data", "verify"))
+    assert damaged.exit_code == 3
+    assert "ids.bin: its content is not what was written" in damaged.stderr

@@ -22,7 +22,7 @@ def progress(phase, done, total):
     if phase.startswith(sys.argv[1]):
         os.kill(os.getpid(), signal.SIGKILL)
 
-prepare(Config.model_validate_json(sys.argv[2]), progress, force=True)
+prepare(Config.model_validate_json(sys.argv[2]), progress, force=sys.argv[3] == "True")
 """
 
 
@@ -49,10 +49,10 @@ def test_killed(phase: str, had_before: bool, tmp_path: Path) -> None:
     config = make(tmp_path)
     if had_before:
         prepare(config)
-    command = [sys.executable, "-c", KILLED_AT, phase, config.model_dump_json()]
+    command = [sys.executable, "-c", KILLED_AT, phase, config.model_dump_json(), str(had_before)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert list(config.run.glob(".tmp-data-*")), "the fault came too late or too early"
     assert is_prepared(config) is had_before
-    assert prepare(config, force=True).train_pairs == 50
+    assert prepare(config, force=had_before).train_pairs == 50
     assert len(open_prepared(config).train[0]) == 50
-    assert not list(config.run.glob(".tmp-*"))
+    assert not list(config.run.rglob(".tmp-*"))

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtkit.config.schema import Config, PlainSource
+from mtkit.data.lines import read_lines
 from mtkit.data.prepare import open_prepared, prepare
-from mtkit.data.readers import read_lines
 from mtkit.data.shards import open_shard, write_shard
 from mtkit.errors import InputError
 
@@ -64,7 +64,7 @@ def test_kept_and_dropped_is_what_was_read(train: list[list[tuple[str, str]]]) -
             assert "nothing is left" in error.message or "have no pairs" in error.message  # noqa: PT017
             return
         prepared = open_prepared(config)
-        for row, pairs, shard in zip(report.ledger, train, prepared.train, strict=True):
+        for row, pairs, shard in zip(report.ledger.rows, train, prepared.train, strict=True):
             assert row.read == len(pairs)
             assert row.kept == len(shard)
             assert row.kept + sum(row.dropped.values()) == row.read

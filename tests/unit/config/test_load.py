@@ -226,13 +226,18 @@ def test_unknown_options(line: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("source", "problem"),
     [
-        ("{reader: plane}", "7:19: data.valid.reader = 'plane' must be plain, tsv or phrasebook. "
-         "Did you mean plain?"),
-        ("{src: a}", "7:3: data.valid.reader: missing. It is plain, tsv or phrasebook."),
-        ("{reader: tsv}", "7:3: data.valid.path: missing. The file; .gz, .xz and .zst are decompressed."),
+        ("{reader: plane}", "7:19: data.valid.reader = 'plane' must be plain, tsv, csv, jsonl, tmx, xliff, "
+         "po, mono, huggingface, phrasebook or cut. Did you mean plain?"),
+        ("{src: a}", "7:3: data.valid.reader: missing. It is plain, tsv, csv, jsonl, tmx, xliff, po, mono, "
+         "huggingface, phrasebook or cut."),
+        ("{reader: tsv}", "7:3: data.valid.path: missing. The file; `*` and `?` stand for any text in names; "
+         ".gz, .bz2, .xz and .zst are decompressed."),
         ("{reader: tsv, path: 3}", "7:30: data.valid.path = 3 must be text."),
         ("{reader: tsv, path: a, tsv: 3}", "7:33: data.valid.tsv: unknown option. Known here: "
-         "reader, path, src_column, tgt_column, columns."),
+         "reader, path, src_column, tgt_column, score_column, columns, header, on_error."),
+        ("{reader: tsv, path: a, src_column: 0}", "7:45: data.valid.src_column = 0: a column is given by its "
+         "number, from 1, or by its name in the first line."),
+        ("{reader: huggingface}", "7:3: data.valid.path or name must be given, and not both."),
         ("tsv", "7:10: data.valid = 'tsv' must be a section of `key: value` lines."),
     ],
 )  # fmt: skip

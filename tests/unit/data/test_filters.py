@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Sequence
 
 import pytest
 
@@ -9,85 +10,265 @@ from mtkit.config.schema import (
     DuplicateFilter,
     EmptyFilter,
     Filter,
+    GarbledFilter,
+    IdenticalFilter,
+    LanguageFilter,
     LengthFilter,
+    MarkupFilter,
+    NumbersFilter,
     OverlapFilter,
     RatioFilter,
+    RepetitionFilter,
+    ScoreFilter,
+    ScriptFilter,
+    SentencesFilter,
     TokensFilter,
+    UrlsFilter,
+    WordsFilter,
 )
-from mtkit.data.filters import build_filters, build_token_filters
+from mtkit.data.filters import build_keys, build_verdict, build_verdicts, named
 from mtkit.data.pair import Pair
+from mtkit.errors import UsageError
+
+Sides = tuple[str, str]
 
 
-def kept(
-    options: Filter, pairs: list[tuple[str, str]], held_out: list[tuple[str, str]] | None = None
+def dropped(
+    options: Filter, pairs: Sequence[Sides | Pair], src_lang: str = "en", tgt_lang: str = "fr"
 ) -> list[int]:
-    """The indexes of the pairs that one filter keeps."""
-    (keeps,) = build_filters([options], [Pair(*sides) for sides in held_out or []]).values()
-    return [index for index, sides in enumerate(pairs) if keeps(Pair(*sides))]
+    """The indexes of the pairs that a filter drops."""
+    verdict = build_verdict(options, src_lang, tgt_lang)
+    assert verdict
+    found = [verdict(pair if isinstance(pair, Pair) else Pair(*pair)) for pair in pairs]
+    assert all(detail is None or detail for detail in found), "a reason says something"
+    return [index for index, detail in enumerate(found) if detail is not None]
 
 
 def test_empty() -> None:
-    assert kept(EmptyFilter(filter="empty"), [("", "a"), ("a", ""), ("", ""), ("a", "b")]) == [3]
+    assert dropped(EmptyFilter(filter="empty"), [("", "a"), ("a", ""), ("", ""), ("a", "b")]) == [0, 1, 2]
 
 
 def test_length_counts_characters_and_includes_its_bounds() -> None:
+    pairs = [("a", "bbb"), ("aa", "bb"), ("a" * 4, "bb"), ("a" * 5, "bb"), ("\u4f60\u597d", "\U0001f600" * 4)]
+    assert dropped(LengthFilter(filter="length", min_chars=2, max_chars=4), pairs) == [0, 3]
+
+
+def test_identical_lets_short_names_be_and_ignores_case() -> None:
     pairs = [
-        ("a", "bbb"),
-        ("aa", "bb"),
-        ("a" * 4, "b" * 2),
-        ("a" * 5, "bb"),
-        ("\u4f60\u597d", "\U0001f600" * 4),
+        ("Le Monde", "Le Monde"),
+        ("It was not.", "It was not."),
+        ("IT WAS NOT.", "it was not."),
+        ("a b c", "a b d"),
     ]
-    assert kept(LengthFilter(filter="length", min_chars=2, max_chars=4), pairs) == [1, 2, 4]
+    assert dropped(IdenticalFilter(filter="identical"), pairs) == [1, 2]
 
 
 @pytest.mark.parametrize(
-    ("src", "tgt", "stays"),
+    ("src", "tgt", "falls"),
     [
-        ("a" * 10, "b" * 20, True),
-        ("a" * 10, "b" * 21, False),
-        ("a" * 21, "b" * 10, False),
-        ("\u00e9" * 10, "b" * 40, True),
-        ("\u00e9" * 10, "b" * 41, False),
+        ("a" * 10, "b" * 20, False),
+        ("a" * 10, "b" * 21, True),
+        ("a" * 21, "b" * 10, True),
+        ("a" * 20, "\u00e9" * 10, False),
     ],
 )
-def test_ratio_counts_bytes(src: str, tgt: str, stays: bool) -> None:
-    assert bool(kept(RatioFilter(filter="ratio", max_ratio=2, slack=0), [(src, tgt)])) is stays
+def test_ratio_counts_characters(src: str, tgt: str, falls: bool) -> None:
+    assert bool(dropped(RatioFilter(filter="ratio", max_ratio=2, slack=0), [(src, tgt)])) is falls
+
+
+def test_a_han_character_counts_for_three_in_chinese() -> None:
+    pairs = [("a" * 30, "\u4f60" * 5), ("a" * 31, "\u4f60" * 5), ("a" * 7, "\u4f60" * 5)]
+    assert dropped(RatioFilter(filter="ratio", max_ratio=2, slack=0), pairs, tgt_lang="zh-Hant") == [1, 2]
 
 
 def test_ratio_with_slack_lets_short_pairs_differ() -> None:
     # (0 + 20) * 4 = 80 = 60 + 20
-    pairs = [("", "b" * 60), ("", "b" * 61)]
-    assert kept(RatioFilter(filter="ratio", max_ratio=4, slack=20), pairs) == [0]
+    assert dropped(RatioFilter(filter="ratio", max_ratio=4, slack=20), [("", "b" * 60), ("", "b" * 61)]) == [
+        1
+    ]
 
 
-def test_duplicate_keeps_the_first_of_equal_pairs() -> None:
-    pairs = [("a", "b"), ("a", "c"), ("a", "b"), ("c", "b"), ("a b", ""), ("a", "b "), ("a", "b")]
-    assert kept(DuplicateFilter(filter="duplicate"), pairs) == [0, 1, 3, 4, 5]
+@pytest.mark.parametrize(
+    ("src", "tgt", "falls"),
+    [
+        ("We came home. It was late.", "Nous sommes rentr\u00e9s.", True),
+        ("We came home, and it was late.", "Nous sommes rentr\u00e9s.", False),
+        ("It was late when we finally came home.", "Il \u00e9tait tard", True),
+        ("We came home. It was late.", "Nous sommes rentr\u00e9s chez nous.", False),
+    ],
+)
+def test_sentences_drops_what_is_merged_or_cut_off(src: str, tgt: str, falls: bool) -> None:
+    options = SentencesFilter(filter="sentences", max_ratio=1.2, slack=0)
+    assert bool(dropped(options, [(src, tgt)])) is falls
+    assert bool(dropped(options, [(tgt, src)], "fr", "en")) is falls
 
 
-def test_overlap_drops_pairs_with_either_side_held_out() -> None:
-    pairs = [("a", "x"), ("x", "b"), ("A", "y"), ("aa", "bb"), ("a", "b")]
-    assert kept(OverlapFilter(filter="overlap"), pairs, [("a", "b")]) == [2, 3]
+def test_sentences_are_not_compared_where_one_language_has_no_spaces() -> None:
+    pair = ("We came home. It was late.", "\u56de\u5bb6\u4e86")
+    assert dropped(SentencesFilter(filter="sentences"), [pair], "en", "zh") == []
 
 
-def test_an_empty_held_out_side_drops_nothing() -> None:
-    assert kept(OverlapFilter(filter="overlap"), [("", "x"), ("x", "")], [("a", ""), ("", "b")]) == [0, 1]
+@pytest.mark.parametrize(
+    ("language", "text", "falls"),
+    [
+        ("fr", "\u00e0 No\u00ebl", False),
+        ("fr", "| * = \\ # _ * # =", True),
+        ("fr", "12 + 34 = 46", True),
+        ("fr", "\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440", True),
+        ("ru", "\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440", False),
+        ("ru", "Hello, world", True),
+        ("sr-Latn", "Zdravo svete", False),
+        ("el", "\u0393\u03b5\u03b9\u03ac \u03c3\u03bf\u03c5", False),
+        ("ar", "\u0645\u0631\u062d\u0628\u0627", False),
+        ("he", "\u05e9\u05dc\u05d5\u05dd", False),
+        ("hi", "\u0928\u092e\u0938\u094d\u0924\u0947", False),
+        ("th", "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35", False),
+        ("zh", "\u4f60\u597d\uff0c\u4e16\u754c\u3002", False),
+        ("zh-Hant", "\u4f60\u597d\uff0c\u4e16\u754c\u3002", False),
+        ("zh", "Hello, world.", True),
+        ("ja", "\u3053\u3093\u306b\u3061\u306f", False),
+        ("ko", "\uc548\ub155\ud558\uc138\uc694", False),
+        ("vi", "Ti\u1ebfng Vi\u1ec7t", False),
+        ("ka", "\u10d2\u10d0\u10db\u10d0\u10e0\u10ef\u10dd\u10d1\u10d0", False),
+        ("xx", "\u12f0\u1205\u1293 hello", False),
+        ("xx", "12 + 34 = 46", True),
+    ],
+)
+def test_script(language: str, text: str, falls: bool) -> None:
+    assert bool(dropped(ScriptFilter(filter="script"), [("Good text", text)], "en", language)) is falls
+    assert bool(dropped(ScriptFilter(filter="script"), [(text, "Good text")], language, "en")) is falls
 
 
-def test_held_out_pairs_are_read_only_for_overlap() -> None:
-    def unread() -> Iterator[Pair]:
-        raise AssertionError
-        yield
+def test_words_are_not_looked_for_in_chinese() -> None:
+    glued = "Sapudeur,sasensibilit\u00e9etuntalentquicoulaitdesource"
+    pairs = [("His modesty", glued), ("x", "Donaudampfschifffahrtskapit\u00e4n"), ("It is good", "C'est bon")]
+    assert dropped(WordsFilter(filter="words"), pairs) == [0]
+    assert dropped(WordsFilter(filter="words"), [("a b", "\u4f60" * 90)], "en", "zh") == []
 
-    build_filters([options for options in DEFAULT_FILTERS if options.filter != "overlap"], unread())
+
+@pytest.mark.parametrize(
+    ("text", "falls"),
+    [
+        ("d\u00e9j\u00e0 vu", False),
+        ("d\u00e9j\u00e0 vu".encode().decode("latin-1"), True),
+        ("l\u2019eau".encode().decode("cp1252"), True),
+        ("N\u00c3O, MANH\u00c3 E M\u00c3E", False),
+        ("\u00c2ge d'or", False),
+        ("a \ufffd b", True),
+    ],
+)
+def test_garbled(text: str, falls: bool) -> None:
+    assert bool(dropped(GarbledFilter(filter="garbled"), [("fine", text)])) is falls
 
 
-def test_tokens_filters_come_after_segmentation() -> None:
-    filters: list[Filter] = [TokensFilter(filter="tokens", max_tokens=3), EmptyFilter(filter="empty")]
-    assert list(build_filters(filters, [])) == ["empty"]
-    (keeps,) = build_token_filters(filters).values()
-    assert [keeps(3, 3), keeps(4, 1), keeps(1, 4), keeps(0, 0)] == [True, False, False, True]
+def test_markup_is_html_and_not_every_angle_bracket() -> None:
+    pairs = [
+        ("<p>A word", "Un mot"),
+        ("A word", "Un&nbsp;mot"),
+        ("if a < b and b > c", "si a < b & c"),
+        ("Use <module> for it", "Utilisez <module>"),
+        ("word " * 40 + "<b>", "mot " * 40),
+    ]
+    assert dropped(MarkupFilter(filter="markup"), pairs) == [0, 1]
+
+
+def test_urls() -> None:
+    pairs = [
+        ("Read more at http://a.org/1 and here", "Plus sur http://a.org/2 et ici"),
+        ("Read more at http://a.org/1 and here", "Plus sur http://a.org/1 et ici"),
+        ("Read more at http://a.org/1 and here", "Plus sur notre site"),
+        ("See www.example.org/a/long/page", "Voir www.example.org/a/long/page"),
+    ]
+    assert dropped(UrlsFilter(filter="urls"), pairs) == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("src", "tgt", "falls"),
+    [
+        ("page 73", "page 83", True),
+        ("page 73", "page", False),
+        ("1,000.5 men", "1000,5 hommes", False),
+        ("the 80s", "les ann\u00e9es 1980", False),
+        ("at 5 pm", "\u00e0 7 h", False),
+        ("8.30 and 12", "8 h 30 et 12", False),
+        ("10 000 or 12", "10.000 ou 12,", False),
+        ("10 000 or 12", "10.000 ou 13", True),
+        ("15 of 20", "20 de 15", False),
+        ("\u0661\u0662", "34", False),
+    ],
+)
+def test_numbers(src: str, tgt: str, falls: bool) -> None:
+    assert bool(dropped(NumbersFilter(filter="numbers"), [(src, tgt)])) is falls
+
+
+def test_repetition() -> None:
+    pairs = [
+        ("fine", "Il me faut " + "Il me " * 12),
+        ("fine", "ha " * 30),
+        ("fine", "le chat et le chien et le cheval sont dans le pr\u00e9"),
+        ("fine", "non, non, non !"),
+    ]
+    assert dropped(RepetitionFilter(filter="repetition"), pairs) == [0, 1]
+    chinese = [
+        ("fine", "\u975e\u5e38\u597d" * 12),
+        ("fine", "\u6211\u4eec\u660e\u5929\u53bb\u5317\u4eac\u770b\u957f\u57ce"),
+    ]
+    assert dropped(RepetitionFilter(filter="repetition"), chinese, "en", "zh") == [0]
+
+
+def test_score_keeps_pairs_without_one() -> None:
+    pairs = [Pair("a", "b", score=0.4), Pair("a", "b", score=0.5), Pair("a", "b")]
+    assert dropped(ScoreFilter(filter="score", min_score=0.5), pairs) == [0]
+
+
+ENGLISH = "The weather was very nice yesterday, so we went out for a walk."
+FRENCH = "Il faisait tr\u00e8s beau hier, nous sommes donc sortis nous promener."
+GERMAN = "Gestern war das Wetter sehr sch\u00f6n, deshalb gingen wir spazieren."
+
+
+def test_language() -> None:
+    pytest.importorskip("py3langid")
+    pairs = [(ENGLISH, FRENCH), (ENGLISH, GERMAN), (FRENCH, ENGLISH), ("Oh!", "Ach!")]
+    assert dropped(LanguageFilter(filter="language"), pairs) == [1, 2]
+
+
+def test_language_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "py3langid", None)
+    monkeypatch.setitem(sys.modules, "py3langid.langid", None)
+    with pytest.raises(UsageError, match=r"mtkit\[langid\]"):
+        build_verdicts([LanguageFilter(filter="language")], "en", "fr")
+
+
+def test_a_language_that_is_not_known_is_told_at_once() -> None:
+    pytest.importorskip("py3langid")
+    with pytest.raises(UsageError, match="does not know xx"):
+        build_verdicts([LanguageFilter(filter="language")], "en", "xx")
+
+
+def same(options: DuplicateFilter, one: Sides, other: Sides) -> bool:
+    keys = build_keys(options)
+    return bool({*keys(Pair(*one))} & {*keys(Pair(*other))})
+
+
+def test_duplicates_are_equal_on_both_sides_or_one() -> None:
+    both = DuplicateFilter(filter="duplicate")
+    assert same(both, ("a b", "c"), ("a b", "c"))
+    assert not any(
+        same(both, ("a b", "c"), other) for other in [("a b", "d"), ("a", "b c"), ("A b", "c"), ("c", "a b")]
+    )
+    assert same(DuplicateFilter(filter="duplicate", side="src"), ("a", "c"), ("a", "d"))
+    assert same(DuplicateFilter(filter="duplicate", side="tgt"), ("a", "c"), ("b", "c"))
+    folding = DuplicateFilter(filter="duplicate", fold=True)
+    assert same(folding, ("Yes, I do!", "Oui"), ("yes I do", "\u00ab oui \u00bb"))
+    assert not same(folding, ("ab", "c"), ("a", "bc"))
+
+
+def test_what_needs_more_than_the_pair_gives_no_verdict() -> None:
+    names = {options.filter for options in DEFAULT_FILTERS}
+    judging = {name for name, _ in build_verdicts(DEFAULT_FILTERS, "en", "fr")}
+    assert names - judging == {"duplicate", "overlap", "tokens"}
+    assert build_verdict(OverlapFilter(filter="overlap"), "en", "fr") is None
+    assert build_verdict(TokensFilter(filter="tokens"), "en", "fr") is None
 
 
 def test_order_is_kept_and_a_second_one_of_a_kind_is_numbered() -> None:
@@ -96,4 +277,5 @@ def test_order_is_kept_and_a_second_one_of_a_kind_is_numbered() -> None:
         EmptyFilter(filter="empty"),
         LengthFilter(filter="length", max_chars=5),
     ]
-    assert list(build_filters(filters, [])) == ["length", "empty", "length-2"]
+    assert list(named(filters)) == ["length", "empty", "length-2"]
+    assert [name for name, _ in build_verdicts(filters, "en", "fr")] == ["length", "empty", "length-2"]

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtkit.config.schema import MixingStage
 from mtkit.data.loader import Cursor, PairTable, StepData, prefetch, read_steps
-from mtkit.data.shards import open_shard, write_shard
+from mtkit.data.sampling import build_stages
+from mtkit.data.shards import Shard, open_shard, write_shard
 
 
 @pytest.fixture
@@ -46,6 +48,47 @@ def test_going_on_from_any_cursor_gives_the_same_steps(table: PairTable) -> None
     for stop in (1, 7, whole[0].steps_per_epoch, 20):
         rest = take(table, 25 - stop, whole[stop - 1].cursor)
         assert [content(step) for step in rest] == [content(step) for step in whole[stop:]]
+
+
+def test_stages_of_mixing_follow_each_other_and_resume(table: PairTable) -> None:
+    mixing = [
+        MixingStage(until=4, weights=(1.0, 0.0)),
+        MixingStage(until=15, weights=(0.0, 1.0)),
+        MixingStage(temperature=5.0),
+    ]
+    stages = build_stages(mixing, table.sizes)
+
+    def steps(count: int, cursor: Cursor) -> list[StepData]:
+        return list(itertools.islice(read_steps(table, 60, None, 3, cursor, stages), count))
+
+    whole = steps(30, Cursor())
+    assert [step.cursor.step for step in whole] == list(range(1, 31))
+    first, second = map(shard_ids, table.shards)
+    for number, step in enumerate(whole[:15]):
+        for target in targets(step):
+            assert target in (first if number < 4 else second)
+    assert any(target in first for step in whole[15:] for target in targets(step))
+    assert any(target in second for step in whole[15:] for target in targets(step))
+    for stop in (1, 3, 4, 5, 14, 15, 16, 22):
+        rest = steps(30 - stop, whole[stop - 1].cursor)
+        assert [content(step) for step in rest] == [content(step) for step in whole[stop:]]
+        assert [step.cursor for step in rest] == [step.cursor for step in whole[stop:]]
+
+
+def shard_ids(shard: Shard) -> list[list[int]]:
+    return [shard.tgt(index).tolist() for index in range(len(shard))]
+
+
+def targets(step: StepData) -> Iterator[list[int]]:
+    """The target ids of each pair; the end of sentence is 3."""
+    for batch in step.batches:
+        ids: list[int] = []
+        for token in batch.tgt_out.tolist():
+            if token == 3:
+                yield ids
+                ids = []
+            else:
+                ids.append(token)
 
 
 def test_micro_batches_hold_the_same_pairs(table: PairTable) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from mtkit.config.schema import Config
 from mtkit.data import prepare as module
-from mtkit.data.prepare import LedgerRow, is_prepared, open_prepared, prepare
+from mtkit.data.prepare import is_prepared, open_prepared, prepare
 from mtkit.errors import InputError, MtkitError
 from mtkit.text.normalize import normalize
 
@@ -35,6 +35,15 @@ WORDS = [
     "big",
 ]
 Pairs = list[tuple[str, str]]
+
+MILD: list[dict[str, Any]] = [
+    {"filter": "empty"},
+    {"filter": "length"},
+    {"filter": "duplicate"},
+    {"filter": "overlap", "near": None},
+    {"filter": "tokens"},
+]
+"""Filters that let reversed words pass for a translation."""
 
 
 def sentences(count: int, start: int = 0) -> Pairs:
@@ -62,6 +71,7 @@ def make(folder: Path, train: Pairs, *more: Pairs, tokenizer: Any = None, **data
             "train": [write(corpora, f"train{n}", pairs) for n, pairs in enumerate((train, *more))],
             "valid": write(corpora, "valid", sentences(20, 50_000)),
             "test": {"one": write(corpora, "test", sentences(20, 60_000))},
+            "filters": MILD,
             **data,
         },
         "tokenizer": {"vocab_size": 120, "num_threads": 1, **(tokenizer or {})},
@@ -117,14 +127,14 @@ def test_the_ledger_counts_what_each_filter_drops(tmp_path: Path) -> None:
     config = make(tmp_path, first, [*second, long], sentences(5, 900), filters=filters)
     report = prepare(config)
     names = ["empty", "ratio", "length", "duplicate", "overlap", "tokens", "length-2"]
-    assert [list(row.dropped) for row in report.ledger] == [names] * 3
-    assert [list(row.dropped.values()) for row in report.ledger] == [
+    assert [list(row.dropped) for row in report.ledger.rows] == [names] * 3
+    assert [list(row.dropped.values()) for row in report.ledger.rows] == [
         [2, 1, 0, 1, 0, 0, 1],
         [0, 0, 2, 0, 2, 0, 1],
         [0, 0, 0, 0, 0, 0, 0],
     ]
-    assert [(row.read, row.kept) for row in report.ledger] == [(105, 100), (5, 0), (5, 5)]
-    assert [row.source for row in report.ledger][1] == "train1.src + train1.tgt"
+    assert [(row.read, row.kept) for row in report.ledger.rows] == [(105, 100), (5, 0), (5, 5)]
+    assert [row.source for row in report.ledger.rows][1] == "train1.src + train1.tgt"
     assert [len(shard) for shard in open_prepared(config).train] == [100, 0, 5]
 
 
@@ -132,7 +142,7 @@ def test_tokens_are_counted_after_segmentation(tmp_path: Path) -> None:
     filters = [{"filter": "tokens", "max_tokens": 14}]
     config = make(tmp_path, [*sentences(200), ("cat dog " * 40, "x"), ("x", "qq" * 40)], filters=filters)
     report = prepare(config)
-    (row,) = report.ledger
+    (row,) = report.ledger.rows
     (shard,) = open_prepared(config).train
     assert row.dropped["tokens"] >= 2
     assert row.read == row.kept + row.dropped["tokens"] == 202
@@ -159,22 +169,6 @@ def test_the_tokenizer_learns_from_a_sample_that_the_seed_decides(tmp_path: Path
     assert prints[0] == prints[2] != prints[1]
 
 
-def test_a_sample_is_of_the_wanted_size_and_uniform() -> None:
-    import random
-
-    items = [(str(number), "") for number in range(10)]
-    counts = dict.fromkeys(items, 0)
-    rng = random.Random(1)
-    for _ in range(3000):
-        sample = list(module._sample(items, 10, 3, rng))
-        assert len(sample) == 3
-        assert sample == sorted(set(sample))
-        for item in sample:
-            counts[item] += 1
-    # Each of 10 is taken in 900 of 3000 draws, with a standard deviation of 25.
-    assert all(800 < count < 1000 for count in counts.values())
-
-
 # ---------------------------------------------------------------- up to date
 
 
@@ -184,11 +178,9 @@ def test_a_second_call_does_nothing(tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (config.run / "data").rglob("*")}
     second = prepare(config)
     assert second.up_to_date
-    assert (
-        second.ledger
-        == first.ledger
-        == (LedgerRow("train0.src + train0.tgt", 100, second.ledger[0].dropped, 100),)
-    )
+    (row,) = first.ledger.rows
+    assert second.ledger == first.ledger
+    assert (row.source, row.read, row.kept) == ("train0.src + train0.tgt", 100, 100)
     assert {path: path.stat().st_mtime_ns for path in (config.run / "data").rglob("*")} == before
     assert is_prepared(config)
 
@@ -304,16 +296,16 @@ def test_another_format_version_is_refused_and_made_anew(tmp_path: Path) -> None
 def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = make(tmp_path, sentences(100))
     prepare(config)
-    before = snapshot(config.run)
+    before = snapshot(config.run / "data")
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "write_shard", full)
+    monkeypatch.setattr(module, "write_shard_pieces", full)
     with pytest.raises(MtkitError, match=r"data: cannot be written: No space left on device\.") as caught:
         prepare(config, force=True)
     assert caught.value.exit_code == 1
-    assert snapshot(config.run) == before
+    assert snapshot(config.run / "data") == before
     assert prepare(config).up_to_date
 
 
@@ -323,7 +315,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     (config.run / ".tmp-data-123" / "manifest.json").write_text("{}")
     assert not is_prepared(config)
     prepare(config)
-    assert sorted(path.name for path in config.run.iterdir()) == [".data.lock", "data"]
+    assert sorted(path.name for path in config.run.iterdir()) == [".data.lock", "data", "parts"]
 
 
 def test_a_second_process_waits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -362,7 +354,7 @@ def test_unequal_sides(tmp_path: Path) -> None:
     config = make(tmp_path, sentences(100))
     with (tmp_path / "corpora" / "train0.tgt").open("a") as file:
         file.write("one more\n")
-    with pytest.raises(InputError, match=r"train0\.src: has 100 lines, but .*train0\.tgt has 101\."):
+    with pytest.raises(InputError, match=r"train0\.src: has 100 lines, but .*train0\.tgt has 101"):
         prepare(config)
 
 

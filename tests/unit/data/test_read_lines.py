@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import bz2
 import gzip
 import logging
 import lzma
@@ -10,12 +11,15 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from mtkit.data.readers import read_lines
+from mtkit.data import lines as module
+from mtkit.data.lines import count_lines, expand, read_lines
+from mtkit.data.repairs import BAD_UTF8, BYTE_ORDER_MARK, CARRIAGE_RETURN, Repairs
 from mtkit.errors import InputError
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
     ".gz": gzip.compress,
+    ".bz2": bz2.compress,
     ".xz": lzma.compress,
     ".zst": lambda data: zstandard.ZstdCompressor().compress(data),
 }
@@ -57,9 +61,66 @@ def test_bad_bytes_are_replaced_and_counted(tmp_path: Path, caplog: pytest.LogCa
     ]
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.message.endswith(
-        "text:2: bytes that are not UTF-8 were replaced by U+FFFD, in 2 of 4 lines."
+    assert record.message.endswith("text:2: bytes that are not UTF-8, replaced by U+FFFD (2 times).")
+
+
+def test_repairs_are_counted_and_their_first_places_kept(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(b"\xef\xbb\xbffirst\r\n" + b"\xff\r\n" * 7)
+    repairs = Repairs()
+    assert len(list(read_lines(path, repairs))) == 8
+    assert {kind: fault.count for kind, fault in repairs.repaired.items()} == {
+        BYTE_ORDER_MARK: 1,
+        CARRIAGE_RETURN: 8,
+        BAD_UTF8: 7,
+    }
+    assert repairs.repaired[BAD_UTF8].places == [f"{path}:{number}" for number in range(2, 7)]
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+@pytest.mark.parametrize("data", [b"", b"\n", b"a", b"a\nb", b"a\n\nb\n", MANY])
+def test_lines_are_counted_as_they_are_read(suffix: str, data: bytes, tmp_path: Path) -> None:
+    assert len(lines(tmp_path / f"text{suffix}", COMPRESS[suffix](data))) == count_lines(
+        tmp_path / f"text{suffix}"
     )
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
+def test_a_file_that_explodes_is_refused(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_UNCHECKED", 1_000_000)
+    packed = COMPRESS[suffix](b"0" * 79 + b"\n")
+    assert lines(tmp_path / f"small{suffix}", packed) == ["0" * 79]
+    bomb = COMPRESS[suffix]((b"0" * 79 + b"\n") * 200_000)
+    assert len(bomb) < 80_000
+    with pytest.raises(InputError, match=rf"bomb{suffix}: grows to more than 200 times its size"):
+        lines(tmp_path / f"bomb{suffix}", bomb)
+
+
+def test_an_endless_line_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_LINE", 1000)
+    assert lines(tmp_path / "text", b"x" * 998 + b"\n") == ["x" * 998]
+    with pytest.raises(InputError, match=r"text:2: has more than 1,000 bytes"):
+        lines(tmp_path / "text", b"a\n" + b"x" * 1001)
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tgz"])
+def test_an_archive_of_files_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"{name}: is an archive of files"):
+        lines(tmp_path / name, b"PK")
+
+
+def test_patterns_stand_for_files_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for name in ("b-1.en", "a-2.en", "a-1.en", "a-1.fr", "odd[1].en"):
+        (tmp_path / name).touch()
+    (tmp_path / "dir.en").mkdir()
+    assert [path.name for path in expand(tmp_path / "[ab]-*.en")] == ["a-1.en", "a-2.en", "b-1.en"]
+    assert [path.name for path in expand(tmp_path / "?-1.en")] == ["a-1.en", "b-1.en"]
+    assert expand(tmp_path / "odd[1].en") == [tmp_path / "odd[1].en"]
+    assert expand(tmp_path / "none*.en") == [tmp_path / "none*.en"]
+    with pytest.raises(InputError, match=r"none\*\.en: there is no such file"):
+        list(read_lines(tmp_path / "none*.en"))
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)
@@ -68,7 +129,7 @@ def test_a_line_of_a_megabyte(suffix: str, tmp_path: Path) -> None:
     assert lines(tmp_path / f"text{suffix}", COMPRESS[suffix](f"a\n{long}\nb\n".encode())) == ["a", long, "b"]
 
 
-@pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst"])
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
 def test_several_compressed_parts_in_one_file(suffix: str, tmp_path: Path) -> None:
     data = COMPRESS[suffix](MANY) + COMPRESS[suffix](b"end\n")
     found = lines(tmp_path / f"text{suffix}", data)
@@ -76,7 +137,7 @@ def test_several_compressed_parts_in_one_file(suffix: str, tmp_path: Path) -> No
     assert found[-1] == "end"
 
 
-@pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst"])
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
 @pytest.mark.parametrize("damage", ["truncated", "junk"])
 def test_a_damaged_archive_names_the_file(suffix: str, damage: str, tmp_path: Path) -> None:
     whole = COMPRESS[suffix](MANY)

@@ -1,0 +1,20 @@
+"""Look after prepared data."""
+
+from __future__ import annotations
+
+from mtkit.cli.arguments import ConfigArguments, read_arguments
+from mtkit.cli.console import out
+
+
+def verify(arguments: ConfigArguments = None) -> None:
+    """Compare every file of the prepared data with the hash taken when it was written.
+
+    \b
+    Example:
+      mtkit data verify mtkit.yaml
+    """
+    config = read_arguments(arguments).config
+    from mtkit.data.prepare import verify_prepared
+
+    count = verify_prepared(config)
+    out(f"{config.run / 'data'}: {count:,} files are as they were written")

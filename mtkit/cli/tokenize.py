@@ -1,0 +1,85 @@
+"""Text to subwords and back: Unix filters, one line out for each line in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mtkit.cli.console import out
+from mtkit.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from mtkit.text.tokenizer import Tokenizer
+
+Model = Annotated[
+    Path, typer.Option("--model", "-m", help="A run folder, a model folder or a file tokenizer.model.")
+]
+Ids = Annotated[bool, typer.Option("--ids", help="Numbers instead of pieces.")]
+Input = Annotated[
+    Path | None,
+    typer.Option("--input", "-i", help="A file to read. Standard input if left out."),
+]
+
+
+def tokenize(model: Model, ids: Ids = False, source: Input = None) -> None:
+    """Print the pieces of each line as the model would see them, spaces between.
+
+    \b
+    Example:
+      mtkit tokenize -m runs/one < text.txt > pieces.txt
+    """
+
+    def pieces(tokenizer: Tokenizer, line: str, number: int) -> str:
+        from mtkit.text.normalize import normalize
+
+        (found,) = tokenizer.encode([normalize(line)])
+        return " ".join(map(str, found) if ids else tokenizer.pieces(found))
+
+    _filter(model, source, pieces)
+
+
+def detokenize(model: Model, ids: Ids = False, source: Input = None) -> None:
+    """Print the text of each line of pieces.
+
+    \b
+    Example:
+      mtkit detokenize -m runs/one < pieces.txt > text.txt
+    """
+
+    def text(tokenizer: Tokenizer, line: str, number: int) -> str:
+        words = line.split(" ") if line else []
+        try:
+            found = [int(word) for word in words] if ids else tokenizer.ids_of(words)
+            (decoded,) = tokenizer.decode([found])
+        except (ValueError, IndexError, RuntimeError):
+            raise InputError(
+                f"{source or 'standard input'}:{number}: is not a line of ids of this tokenizer.",
+                "Leave out --ids if these are pieces.",
+            ) from None
+        return decoded
+
+    _filter(model, source, text)
+
+
+def _filter(model: Path, source: Path | None, change: Callable[[Tokenizer, str, int], str]) -> None:
+    from mtkit.text.tokenizer import find_tokenizer
+
+    tokenizer = find_tokenizer(model)
+    for number, line in enumerate(_lines(source), start=1):
+        out(change(tokenizer, line, number))
+
+
+def _lines(source: Path | None) -> Iterator[str]:
+    if source is not None and source != Path("-"):
+        from mtkit.data.lines import read_lines
+
+        yield from read_lines(source)
+    elif sys.stdin is None:
+        raise UsageError("standard input is closed.", "Name a file by -i.")
+    else:
+        for raw in sys.stdin.buffer:
+            yield raw.removesuffix(b"\n").removesuffix(b"\r").decode(errors="replace")

@@ -1,0 +1,42 @@
+"""JSON objects, one a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from mtkit.config.schema import JsonlSource
+from mtkit.data.formats.fields import Fields
+from mtkit.data.lines import expand, read_lines
+from mtkit.data.pair import Pair
+from mtkit.data.repairs import Repairs
+
+
+def read_jsonl(source: JsonlSource, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
+    """The two fields of each line; blank lines are nothing.
+
+    Raises:
+        InputError: a line is not JSON or lacks a field, and is not to be skipped.
+    """
+    fields = Fields(
+        source.src_field or f"translation.{src_lang}",
+        source.tgt_field or f"translation.{tgt_lang}",
+        source.score_field,
+        source.on_error,
+        repairs,
+    )
+    for path in expand(source.path):
+        for number, line in enumerate(read_lines(path, repairs), start=1):
+            if not line or line.isspace():
+                continue
+            place = f"{path}:{number}"
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError as error:
+                fields.bad(place, f"is not JSON: {error.msg} at column {error.colno}.")
+                continue
+            except (ValueError, RecursionError) as error:  # endless digits, endless brackets
+                fields.bad(place, f"is not JSON that can be read: {error}.")
+                continue
+            if pair := fields.pair(record, place):
+                yield pair

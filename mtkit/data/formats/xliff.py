@@ -1,0 +1,77 @@
+"""XLIFF 1.2 and 2, the exchange format of localisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mtkit.config.schema import XliffSource
+from mtkit.data.formats.markup import Element, read_elements, same_language
+from mtkit.data.lines import expand
+from mtkit.data.pair import Pair
+from mtkit.data.repairs import Repairs
+from mtkit.errors import InputError
+
+_CODES = frozenset({"bpt", "ept", "it", "ph"})
+_UNITS = ("trans-unit", "segment")
+"""What holds a source and its target in 1.2 and in 2; alternatives lie in other elements."""
+
+
+def read_xliff(source: XliffSource, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
+    """The finished units; those of a file for the other direction are turned around.
+
+    Raises:
+        InputError: a file cannot be read, or declares other languages.
+    """
+    for path in expand(source.path):
+        elements = read_elements(path, repairs, frozenset({"xliff"}), frozenset({"source", "target"}), _CODES)
+        turned, src, tgt, state = False, "", "", ""
+        for element in elements:
+            if not element.is_end:
+                if element.name in _UNITS:
+                    src, tgt, state = "", "", element.attributes.get("state", "")
+                elif languages := _languages(element):
+                    turned = _is_turned(path, element.line, languages, src_lang, tgt_lang)
+            elif element.name in _UNITS:
+                if problem := _unfinished(src, tgt, state):
+                    repairs.skip(problem, f"{path}:{element.line}")
+                else:
+                    one, other = (tgt, src) if turned else (src, tgt)
+                    yield Pair(one, other, f"{path}:{element.line}")
+            elif element.parent in _UNITS and element.name == "source":
+                src = element.text or ""
+            elif element.parent in _UNITS and element.name == "target":
+                tgt = element.text or ""
+                state = element.attributes.get("state", state)
+
+
+def _unfinished(src: str, tgt: str, state: str) -> str:
+    """Why a unit is no pair; empty if it is one."""
+    if src.strip() and not tgt.strip():
+        return "unit without a translation"
+    if state.startswith("needs-") or state in ("new", "initial"):
+        return f"unit whose state is {state}"
+    return ""
+
+
+def _languages(element: Element) -> tuple[str, str] | None:
+    """The languages that an element declares: `file` in 1.2, `xliff` in 2."""
+    found = element.attributes
+    if element.name == "file" and "source-language" in found:
+        return found["source-language"], found.get("target-language", "")
+    if element.name == "xliff" and "srcLang" in found:
+        return found["srcLang"], found.get("trgLang", "")
+    return None
+
+
+def _is_turned(path: Path, line: int, languages: tuple[str, str], src_lang: str, tgt_lang: str) -> bool:
+    src, tgt = languages
+    if same_language(src, src_lang) and (not tgt or same_language(tgt, tgt_lang)):
+        return False
+    if same_language(src, tgt_lang) and (not tgt or same_language(tgt, src_lang)):
+        return True
+    raise InputError(
+        f"{path}:{line}: translates {src} into {tgt or 'an unnamed language'}, "
+        f"expected {src_lang} into {tgt_lang}.",
+        "Set src_lang and tgt_lang, or leave the file out.",
+    )

@@ -1,0 +1,68 @@
+"""Files of intermediate results: named arrays and a JSON summary, whole or absent, checked when read."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from mtkit.errors import InputError
+from mtkit.files import atomic_file
+
+Array = npt.NDArray[Any]
+
+
+def write_part(path: Path, summary: Mapping[str, Any], **arrays: Array) -> dict[str, Any]:
+    """Writes the part, whole or not at all; gives `summary`."""
+    with atomic_file(path) as file:
+        np.savez(file, allow_pickle=False, summary=text_array(json.dumps(summary)), **arrays)
+    return dict(summary)
+
+
+def read_part(path: Path, *names: str) -> tuple[Array, ...]:
+    """The arrays with these names.
+
+    Raises:
+        InputError: the file is missing or damaged; each array is checked against its CRC.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return tuple(arrays[name] for name in names)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: is damaged: {error}.", "Start over: mtkit prepare --force.") from error
+
+
+def read_summary(path: Path) -> dict[str, Any] | None:
+    """What `write_part` was told of the part; None if there is none that can be read."""
+    try:
+        (found,) = read_part(path, "summary")
+    except InputError:
+        return None
+    summary: dict[str, Any] = json.loads(array_text(found))
+    return summary
+
+
+def text_array(text: str) -> npt.NDArray[np.uint8]:
+    """The UTF-8 bytes of `text`."""
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def array_text(array: Array) -> str:
+    """The text whose UTF-8 bytes `array` holds."""
+    return array.tobytes().decode()
+
+
+def digest_of(*values: object) -> str:
+    """32 hexadecimal digits that are equal for equal values (bytes, or what JSON can write)."""
+    found = xxhash.xxh3_128()
+    for value in values:
+        data = value if isinstance(value, bytes) else json.dumps(value, sort_keys=True).encode()
+        found.update(len(data).to_bytes(8, "little"))
+        found.update(data)
+    return found.hexdigest()

@@ -1,0 +1,375 @@
+"""The stages of prepare, each of which keeps its results: clean, decide, train the tokenizer, encode.
+
+Results lie in `run/parts`, in files named after all that decides them, so that an interrupted run goes on and
+a changed config redoes what it changes. Nothing but speed is lost if the folder is deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import unicodedata
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sentencepiece
+
+from mtkit.config.schema import (
+    Config,
+    CutSource,
+    DuplicateFilter,
+    NearDuplicateFilter,
+    OverlapFilter,
+    TokensFilter,
+)
+from mtkit.data.cleaning import KEPT, Chunk, CleanSpec, clean_chunk, row_of
+from mtkit.data.dedup import Keys, Positions, repeated
+from mtkit.data.encoding import EncodeSpec, EncodeTask, encode_part, read_row
+from mtkit.data.filters import named
+from mtkit.data.inputs import count_pairs, tokenizer_settings
+from mtkit.data.ledger import LedgerRow
+from mtkit.data.pair import Pair
+from mtkit.data.parts import array_text, digest_of, read_part, read_summary
+from mtkit.data.readers import read_pairs, source_name
+from mtkit.data.repairs import Repairs
+from mtkit.data.shards import batches
+from mtkit.data.splits import Folds, cut
+from mtkit.data.workers import Workers
+from mtkit.files import remove_leftovers, write_text
+from mtkit.text.tokenizer import Tokenizer, default_coverage, load_tokenizer, train_tokenizer
+
+VERSION = 1
+"""Of what the stages do to text; parts of another version are not used."""
+
+PAIRS_IN_PART = 16_384
+
+Progress = Callable[[str, int, int | None], None]
+"""Called now and then with what is being done, how many pairs are done, and of how many (None: not known)."""
+
+_DONE = "done.json"
+"""In the folder of a corpus that was read to its end: the summaries of its parts."""
+
+Fates = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class CleanPart:
+    """A part of a cleaned corpus.
+
+    Attributes:
+        source: number of the corpus.
+        begin: position of its first pair among the pairs of all corpora.
+        text: digest of its pairs; `notes` of where they came from and why they were dropped.
+        keys: how many keys it has for each filter that finds repetitions.
+    """
+
+    path: Path
+    source: int
+    begin: int
+    pairs: int
+    text: str
+    notes: str
+    keys: dict[str, int]
+
+    @property
+    def end(self) -> int:
+        """Position after its last pair."""
+        return self.begin + self.pairs
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPart:
+    """A part whose kept pairs are ids; `row` is what became of all its pairs."""
+
+    path: Path
+    source: int
+    row: LedgerRow
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """A chunk of a corpus, and how many pairs the corpus is thought to have."""
+
+    source: int
+    chunk: Chunk
+    total: int | None
+
+
+class Stages:
+    """The stages of one config, to be called in the order in which they stand here.
+
+    Args:
+        config: of the run.
+        inputs: what decides the text of each training corpus: its options and hashes of its files.
+        held_out: normalised validation and test pairs that come from files.
+        folder: for the results.
+        progress: told how far each stage is.
+        workers: to share the work.
+
+    Attributes:
+        names: of the corpora.
+        reasons: names of the filters, and of the splits that are cut, by fate.
+        totals: how many pairs each corpus is thought to have; None if that is not known before it is read.
+        repairs: how often reading had to mend something, by kind, for each corpus.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        inputs: Sequence[Any],
+        held_out: Iterable[Pair],
+        folder: Path,
+        progress: Progress,
+        workers: Workers,
+    ) -> None:
+        self.config, self.data = config, config.data
+        self.folder, self.progress, self.workers = folder, progress, workers
+        self.sources = self.data.train
+        self.names = [source_name(source) for source in self.sources]
+        splits = {"valid": self.data.valid} | {f"test.{name}": test for name, test in self.data.test.items()}
+        self.cuts = {name: split.pairs for name, split in splits.items() if isinstance(split, CutSource)}
+        self.reasons = (*named(self.data.filters), *(f"cut to {name}" for name in self.cuts))
+        self.totals = [count_pairs(source) for source in self.sources]
+        self.repairs: list[dict[str, int]] = [{} for _ in self.sources]
+        self._found: list[dict[str, int]] = [{} for _ in self.sources]
+        self.used: set[Path] = set()
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in (folder, *folder.glob("clean-*")):
+            remove_leftovers(path)
+        self._spec = CleanSpec(
+            self.data.filters,
+            self.data.src_lang,
+            self.data.tgt_lang,
+            self._write_held_out(held_out),
+            fold=bool(self.cuts),
+        )
+        self._clean_folders = [
+            self._used(folder / f"clean-{self._clean_digest(source)}") for source in inputs
+        ]
+
+    def _write_held_out(self, pairs: Iterable[Pair]) -> Path | None:
+        if not any(isinstance(options, OverlapFilter) for options in self.data.filters):
+            return None
+        text = "".join(f"{pair.src}\t{pair.tgt}\n" for pair in pairs)
+        path = self._used(self.folder / f"held-out-{digest_of(text.encode())}.tsv")
+        if not path.exists():
+            write_text(path, text)
+        return path
+
+    def _clean_digest(self, source: Any) -> str:
+        spec = self._spec
+        # Filters of tokens act later; their places are kept, since a fate is the index of a filter.
+        filters = [
+            options.filter if isinstance(options, TokensFilter) else options.model_dump(mode="json")
+            for options in spec.filters
+        ]
+        text = [VERSION, unicodedata.unidata_version, PAIRS_IN_PART, spec.src_lang, spec.tgt_lang, spec.fold]
+        return digest_of(text, source, filters, spec.held_out.name if spec.held_out else None)
+
+    def _used(self, path: Path) -> Path:
+        self.used.add(path)
+        return path
+
+    # ------------------------------------------------------------ clean
+
+    def clean(self) -> list[CleanPart]:
+        """All pairs of the corpora, normalised, each with its fate so far; fills `repairs`."""
+        read = [_read_done(folder) for folder in self._clean_folders]
+        chunks = self._chunks([number for number, done in enumerate(read) if done is None])
+        begun: deque[_Chunk] = deque()
+
+        def tasks() -> Iterator[tuple[CleanSpec, Chunk]]:
+            for chunk in chunks:
+                begun.append(chunk)
+                yield self._spec, chunk.chunk
+
+        parts: list[list[dict[str, Any]]] = [done["parts"] if done else [] for done in read]
+        pairs = [0] * len(parts)
+
+        def finish(numbers: Iterable[int]) -> None:
+            for number in numbers:
+                if read[number] is None:
+                    done = {"parts": parts[number], "repairs": self._found[number]}
+                    write_text(self._clean_folders[number] / _DONE, json.dumps(done))
+                    read[number] = done
+
+        for summary in self.workers.map(clean_chunk, tasks()):
+            chunk = begun.popleft()
+            number = chunk.source
+            finish(range(number))
+            parts[number].append(summary)
+            pairs[number] += summary["pairs"]
+            self.progress(f"reading {self.names[number]}", pairs[number], chunk.total)
+        finish(range(len(parts)))
+        self.repairs = [done["repairs"] for done in read if done]
+        return list(self._clean_parts(parts))
+
+    def _chunks(self, numbers: Sequence[int]) -> Iterator[_Chunk]:
+        """The chunks of these corpora; what an earlier run cleaned is read, but not sent to workers."""
+        for number in numbers:
+            repairs, read, total = Repairs(), 0, self.totals[number]
+            pairs = read_pairs(self.sources[number], self.data.src_lang, self.data.tgt_lang, repairs)
+            for index, rows in enumerate(batches(map(row_of, pairs), PAIRS_IN_PART)):
+                path = _clean_path(self._clean_folders[number], index)
+                read += len(rows)
+                total = read if len(rows) < PAIRS_IN_PART else max(total, read) if total else None
+                stored = read_summary(path)
+                yield _Chunk(number, Chunk(path, stored=stored) if stored else Chunk(path, rows), total)
+            repairs.log()
+            self._found[number] = {
+                kind: fault.count for kind, fault in (repairs.repaired | repairs.skipped).items()
+            }
+
+    def _clean_parts(self, found: Sequence[Sequence[dict[str, Any]]]) -> Iterator[CleanPart]:
+        begin = 0
+        for number, summaries in enumerate(found):
+            for index, summary in enumerate(summaries):
+                path = _clean_path(self._clean_folders[number], index)
+                yield CleanPart(path, number, begin, **summary)
+                begin += summary["pairs"]
+
+    # ------------------------------------------------------------ decide
+
+    def decide(self, parts: Sequence[CleanPart]) -> Fates:
+        """The fate of every pair, once repetitions are found and the splits are cut; by position."""
+        fates = np.concatenate([np.zeros(0, np.uint8), *(read_part(part.path, "fates")[0] for part in parts)])
+        for index, options in enumerate(self.data.filters):
+            if isinstance(options, DuplicateFilter | NearDuplicateFilter):
+                total = sum(part.keys[str(index)] for part in parts)
+                for positions in repeated(_keys(parts, index), total, self.folder):
+                    fates[positions] = np.minimum(fates[positions], index)
+        if self.cuts and len(fates):
+            splits = cut(lambda: _folds(parts, fates), list(self.cuts.values()), self.config.seed)
+            for number, split in enumerate(splits):
+                fates[split] = len(self.data.filters) + number
+        return fates
+
+    def cut_texts(self, parts: Sequence[CleanPart], fates: Fates) -> dict[str, list[tuple[str, str]]]:
+        """The pairs of each split that was cut, by its name, such as `valid` or `test.one`."""
+        first = len(self.data.filters)
+        result: dict[str, list[tuple[str, str]]] = {name: [] for name in self.cuts}
+        for part in parts:
+            own = fates[part.begin : part.end]
+            numbers = np.flatnonzero((own >= first) & (own != KEPT)).tolist()
+            for number, (src, tgt) in zip(numbers, _texts(part, numbers), strict=True):
+                result[list(self.cuts)[own[number] - first]].append((src, tgt))
+        return result
+
+    # ------------------------------------------------------------ tokenizer
+
+    def tokenizer(self, parts: Sequence[CleanPart], fates: Fates) -> tuple[Tokenizer, Path]:
+        """The tokenizer that is given, or trained on a sample of what is kept; and where it is."""
+        if given := self.config.tokenizer.path:
+            return load_tokenizer(given), given
+        wanted = min(int((fates == KEPT).sum()), self.config.tokenizer.sample_pairs)
+        phase = "training the tokenizer"
+        options = tokenizer_settings(self.config.tokenizer)
+        languages = [self.data.src_lang, self.data.tgt_lang]
+        decided = [VERSION, sentencepiece.__version__, self.config.seed, languages, options]
+        digest = digest_of(decided, [part.text for part in parts], fates.tobytes())
+        path = self._used(self.folder / f"tokenizer-{digest}.model")
+        if not path.exists():
+            self.progress(phase, 0, wanted)
+            rng = random.Random(f"{self.config.seed} tokenizer sample")
+            texts = (side for pair in _sampled(parts, fates, wanted, rng) for side in pair)
+            coverage = default_coverage(self.data.src_lang, self.data.tgt_lang)
+            train_tokenizer(texts, self.config.tokenizer, coverage).save(path)
+            self.progress(phase, wanted, wanted)
+        return load_tokenizer(path), path
+
+    # ------------------------------------------------------------ encode
+
+    def encode(
+        self, parts: Sequence[CleanPart], fates: Fates, tokenizer: Tokenizer, path: Path
+    ) -> list[EncodedPart]:
+        """The ids of what is kept, part by part."""
+        bounds = tuple(
+            (index, options.max_tokens)
+            for index, options in enumerate(self.data.filters)
+            if isinstance(options, TokensFilter)
+        )
+        spec = EncodeSpec(path, self.reasons, bounds)
+        decided = [VERSION, tokenizer.fingerprint, bounds, self.reasons]
+        tasks = []
+        for part in parts:
+            own = fates[part.begin : part.end].tobytes()
+            name = f"encoded-{digest_of(decided, part.text, part.notes, own)}.npz"
+            tasks.append(EncodeTask(part.path, own, self._used(self.folder / name)))
+        totals = [0] * len(self.sources)
+        for part in parts:
+            totals[part.source] += part.pairs
+        done = [0] * len(self.sources)
+        result = []
+        stored = [read_summary(task.path) for task in tasks]
+        fresh = self.workers.map(
+            encode_part, [(spec, task) for task, old in zip(tasks, stored, strict=True) if not old]
+        )
+        for part, task, old in zip(parts, tasks, stored, strict=True):
+            summary = old or next(fresh)
+            done[part.source] += part.pairs
+            self.progress(f"encoding {self.names[part.source]}", done[part.source], totals[part.source])
+            result.append(EncodedPart(task.path, part.source, read_row(summary)))
+        return result
+
+    def clean_up(self) -> None:
+        """Deletes the results of earlier runs that this one had no use for."""
+        for path in set(self.folder.iterdir()) - self.used:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _sampled(
+    parts: Sequence[CleanPart], fates: Fates, wanted: int, rng: random.Random
+) -> Iterator[tuple[str, str]]:
+    """`wanted` of the kept pairs, in order and each subset equally likely."""
+    chosen = np.array(sorted(rng.sample(range(int((fates == KEPT).sum())), wanted)), np.int64)
+    before = 0
+    for part in parts:
+        kept = np.flatnonzero(fates[part.begin : part.end] == KEPT)
+        begin, end = np.searchsorted(chosen, [before, before + len(kept)])
+        yield from _texts(part, kept[chosen[begin:end] - before].tolist())
+        before += len(kept)
+
+
+def _texts(part: CleanPart, numbers: Sequence[int]) -> Iterator[tuple[str, str]]:
+    """The pairs with these numbers in a part."""
+    if numbers:
+        lines = array_text(read_part(part.path, "text")[0]).split("\n")
+        for number in numbers:
+            src, tgt = lines[number].split("\t")
+            yield src, tgt
+
+
+def _keys(parts: Iterable[CleanPart], index: int) -> Iterator[tuple[Keys, Positions]]:
+    for part in parts:
+        keys, owners = read_part(part.path, f"keys{index}", f"owners{index}")
+        yield keys, owners + part.begin
+
+
+def _folds(parts: Iterable[CleanPart], fates: Fates) -> Iterator[tuple[Folds, Positions]]:
+    for part in parts:
+        (folds,) = read_part(part.path, "folds")
+        kept = np.flatnonzero(fates[part.begin : part.end] == KEPT)
+        yield folds[kept], kept + part.begin
+
+
+def _clean_path(folder: Path, index: int) -> Path:
+    return folder / f"{index:06}.npz"
+
+
+def _read_done(folder: Path) -> dict[str, Any] | None:
+    """What is known of a corpus that was read to its end; None if it was not, or parts are missing."""
+    try:
+        done: dict[str, Any] = json.loads((folder / _DONE).read_bytes())
+    except (OSError, ValueError):
+        return None
+    whole = all(_clean_path(folder, index).is_file() for index in range(len(done["parts"])))
+    return done if whole else None

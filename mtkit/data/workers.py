@@ -1,0 +1,96 @@
+"""Work on all cores, with results that do not depend on their number. Knows nothing of data."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from types import TracebackType
+from typing import TypeVar
+
+from mtkit.errors import MtkitError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_WAITING = 1
+"""Tasks beyond those being worked on that are held ready, for each worker; more would only cost memory."""
+
+
+def num_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers:
+    """Processes, started when there is work for more than one and stopped at the end of the block."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+    def map(self, work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        """`work(task)` for each of `tasks`, in their order; tasks are drawn as they are needed.
+
+        Args:
+            work: a function of a module, so that a worker can import it.
+            tasks: a single one is done in this process.
+
+        Raises:
+            MtkitError: a worker died; and whatever `work` or `tasks` raises.
+        """
+        rest = iter(tasks)
+        first = list(itertools.islice(rest, 2))
+        if self.count == 1 or len(first) < 2:
+            yield from map(work, itertools.chain(first, rest))
+            return
+        pool, waiting = self._started(), deque[Future[Result]]()
+        try:
+            for task in itertools.chain(first, rest):
+                waiting.append(pool.submit(work, task))
+                if len(waiting) >= self.count * (1 + _WAITING):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise MtkitError(
+                "a worker process was killed, perhaps for want of memory.",
+                "Run the same command again: it goes on; num_workers=1 takes the least memory.",
+            ) from None
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.count, context, initializer=_begin_worker)
+        return self._pool
+
+
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the main process, and end with it even if it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def end_with_parent() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, name="end with parent", daemon=True).start()

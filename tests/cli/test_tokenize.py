@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from mtkit.cli.app import app
+from mtkit.config.schema import TokenizerConfig
+from mtkit.text.tokenizer import Tokenizer, train_tokenizer
+
+TEXT = "the house 12\n\n  a\u00a0 tree e\u0301 \r\nhouse\u2028tree\n"
+NORMALISED = "the house 12\n\na tree é\nhouse tree\n"
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    options = TokenizerConfig(vocab_size=60, num_threads=1, byte_fallback=False)
+    tokenizer = train_tokenizer([f"the house a tree é {n}" for n in range(200)], options)
+    tokenizer.save(tmp_path / "run" / "data" / "tokenizer.model")
+    return tmp_path / "run"
+
+
+def run(command: str, *args: object, text: str) -> Result:
+    return CliRunner().invoke(app, [command, *map(str, args)], input=text.encode())
+
+
+@pytest.mark.parametrize("options", [[], ["--ids"]])
+def test_there_and_back(run_folder: Path, options: list[str]) -> None:
+    pieces = run("tokenize", "-m", run_folder, *options, text=TEXT)
+    assert pieces.exit_code == 0, pieces.output
+    assert pieces.stdout.count("\n") == 4
+    back = run("detokenize", "-m", run_folder, *options, text=pieces.stdout)
+    assert back.stdout == NORMALISED
+
+
+def test_ids_are_those_of_the_tokenizer(run_folder: Path) -> None:
+    file = run_folder / "data" / "tokenizer.model"
+    (ids,) = Tokenizer(file.read_bytes()).encode(["the house 12"])
+    assert (
+        run("tokenize", "-m", file, "--ids", text="the house 12\n").stdout == " ".join(map(str, ids)) + "\n"
+    )
+
+
+def test_a_file_is_read_instead_of_standard_input(run_folder: Path) -> None:
+    path = run_folder / "text.txt"
+    path.write_bytes(TEXT.encode())
+    found = run("tokenize", "-m", run_folder, "-i", path, text="")
+    assert found.stdout == run("tokenize", "-m", run_folder, text=TEXT).stdout
+
+
+@pytest.mark.parametrize("line", ["house", "1 2x", "99999"])
+def test_what_is_not_ids(run_folder: Path, line: str) -> None:
+    found = run("detokenize", "-m", run_folder, "--ids", text=f"5\n{line}\n")
+    assert found.exit_code == 3
+    assert "standard input:2: is not a line of ids" in found.stderr
+
+
+def test_no_tokenizer(tmp_path: Path) -> None:
+    found = run("tokenize", "-m", tmp_path, text="")
+    assert found.exit_code == 3
+    assert "there is no tokenizer.model" in found.stderr

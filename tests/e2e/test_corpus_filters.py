@@ -1,0 +1,93 @@
+"""What filters do to real text: labelled faults, planted leaks."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from collections import Counter
+from pathlib import Path
+
+from mtkit.config.schema import DEFAULT_FILTERS
+from mtkit.data.filters import build_keys, build_verdicts
+from mtkit.data.near import LeakGuard, fold
+from mtkit.data.pair import Pair
+from mtkit.text.normalize import normalize
+from tests.corpora import corpus
+
+MADE_FOR = {
+    "duplicate": "duplicate",
+    "empty_side": "empty",
+    "glued": "words",
+    "html": "markup",
+    "merged": "sentences",
+    "mojibake": "garbled",
+    "not_text": "script",
+    "number_mismatch": "numbers",
+    "repetition": "repetition",
+    "truncated": "ratio",
+    "untranslated": "identical",
+    "url_boiler": "urls",
+}
+"""Kinds of fault, and the default filter that is made for each."""
+
+
+def read(path: Path) -> list[str]:
+    return gzip.decompress(path.read_bytes()).decode().split("\n")[:-1]
+
+
+def test_labelled_faults_are_caught_and_clean_pairs_kept() -> None:
+    verdicts = build_verdicts(DEFAULT_FILTERS, "en", "fr")
+    (keys,) = (build_keys(options) for options in DEFAULT_FILTERS if options.filter == "duplicate")
+    seen: set[int] = set()
+    total: Counter[str] = Counter()
+    caught: Counter[str] = Counter()
+    for line in read(corpus("noisy") / "noisy.en-fr.tsv.gz"):
+        label, src, tgt = line.split("\t")
+        pair = Pair(normalize(src), normalize(tgt))
+        total[label] += 1
+        falls = any(verdict(pair) is not None for _, verdict in verdicts)
+        if not falls:
+            (key,) = keys(pair)
+            falls = key in seen
+            seen.add(key)
+        caught[label] += falls
+    assert caught["clean"] < 0.02 * total["clean"]
+    assert set(MADE_FOR.values()) <= {options.filter for options in DEFAULT_FILTERS}
+    assert set(MADE_FOR) <= set(total)
+    assert all(caught[label] >= 0.9 * total[label] for label in MADE_FOR), caught
+
+
+def edited(text: str, spaced: bool, rng: random.Random) -> str:
+    """`text` with one word or character of twelve replaced, dropped or doubled, and a change at an end."""
+    words = text.split() if spaced else [*text]
+    for _ in range(max(1, len(words) // 12)):
+        place = rng.randrange(len(words))
+        words[place : place + 1] = rng.choice([["quite"] if spaced else ["\u5f88"], [], [words[place]] * 2])
+    result = (" " if spaced else "").join(words)
+    return rng.choice([result, result.upper(), result.rstrip(".\u3002") + "!", f"- {result}"])
+
+
+def test_planted_leaks_are_found() -> None:
+    folder = corpus("flores200")
+    sides = [[normalize(line) for line in read(folder / f"devtest.{name}.gz")] for name in ("en", "zh")]
+    held_out = [Pair(src, tgt) for src, tgt in zip(*sides, strict=True)]
+    guard = LeakGuard(held_out, 0.85)
+    rng = random.Random(7)
+    for exact in (str, str.upper, lambda text: text.replace(",", "").replace(" ", "  ")):
+        planted = [Pair(exact(pair.src), "other") for pair in held_out] + [
+            Pair("other", exact(pair.tgt)) for pair in held_out
+        ]
+        assert sum(guard(pair) is not None for pair in planted) >= 0.99 * len(planted)
+    for side, spaced in zip(sides, (True, False), strict=True):
+        planted = [Pair(edited(text, spaced, rng), "other") for text in side]
+        assert sum(guard(pair) is not None for pair in planted) >= 0.9 * len(planted)
+
+
+def test_neighbouring_news_is_no_leak() -> None:
+    folder = corpus("wmt")
+    test = [Pair(normalize(line), "") for line in read(folder / "newstest2014-enfr.en.gz")]
+    guard = LeakGuard(test, 0.85)
+    other = {normalize(line) for year in (2011, 2012) for line in read(folder / f"newstest{year}.en.gz")}
+    known = {fold(pair.src) for pair in test}
+    fresh = [Pair(text, "") for text in other if len(text) > 60 and fold(text) not in known]
+    assert sum(guard(pair) is not None for pair in fresh) <= 0.002 * len(fresh)
