@@ -24,7 +24,13 @@ _PHRASEBOOK_DATA = """\
     - {reader: phrasebook, split: train, pairs: 60000}
   valid: {reader: phrasebook, split: valid, pairs: 500}
   test:
-    phrasebook: {reader: phrasebook, split: test, pairs: 500}"""
+    phrasebook: {reader: phrasebook, split: test, pairs: 500}
+  # Sentences of one template are near copies of each other on purpose, so that only equal ones are kept apart.
+  filters:
+    - {filter: empty}
+    - {filter: duplicate}
+    - {filter: overlap, near: null}
+    - {filter: tokens}"""
 
 _OWN_DATA = """\
   train:
