@@ -25,7 +25,7 @@ _PHRASEBOOK_DATA = """\
   valid: {reader: phrasebook, split: valid, pairs: 500}
   test:
     phrasebook: {reader: phrasebook, split: test, pairs: 500}
-  # Sentences of one template are near copies of each other on purpose, so that only equal ones are kept apart.
+  # Sentences of one template are near copies of each other on purpose: only equal ones are kept apart.
   filters:
     - {filter: empty}
     - {filter: duplicate}
