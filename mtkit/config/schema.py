@@ -281,8 +281,11 @@ class ScriptFilter(Options):
     """Drops pairs with a side that is not text, or not in the script of its language."""
 
     filter: Literal["script"]
+    min_letters: float = Field(
+        0.25, ge=0, le=1, description="Letters among all characters, at least; Latin ones count everywhere."
+    )
     min_share: float = Field(
-        0.25, ge=0, le=1, description="Letters of the language's script among all characters, at least."
+        0.05, ge=0, le=1, description="Letters of the language's own script among all characters, at least."
     )
 
 
@@ -379,10 +382,10 @@ class OverlapFilter(Options):
 
     filter: Literal["overlap"]
     near: float | None = Field(
-        0.85,
+        0.7,
         ge=0.5,
         le=1,
-        description="Share of letters in common, in order, from which a side counts as the same; "
+        description="Share of common runs of five letters from which a side counts as the same; "
         "null for equal ones only.",
     )
 

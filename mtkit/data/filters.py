@@ -77,7 +77,7 @@ def build_verdict(options: Filter, src_lang: str, tgt_lang: str) -> Verdict | No
         case SentencesFilter():
             return verdicts.sentences(options.max_ratio, options.slack, src_lang, tgt_lang)
         case ScriptFilter():
-            return verdicts.script(options.min_share, src_lang, tgt_lang)
+            return verdicts.script(options.min_letters, options.min_share, src_lang, tgt_lang)
         case WordsFilter():
             return verdicts.words(options.max_chars, src_lang, tgt_lang)
         case GarbledFilter():

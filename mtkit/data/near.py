@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from difflib import SequenceMatcher
 from struct import Struct
 
 import numpy as np
@@ -53,11 +52,12 @@ def minhash_keys(similarity: float) -> Callable[[Pair], Sequence[int]]:
     rows = min(range(1, _PERMUTATIONS + 1), key=lambda rows: abs(_threshold(rows) - similarity))
     bands = _PERMUTATIONS // rows
     state = np.random.RandomState(2947)  # whose stream never changes
-    factors, offsets = (state.randint(0, 1 << 63, bands * rows, np.uint64) | np.uint64(1) for _ in range(2))
+    shape = (bands * rows, 1)
+    factors, offsets = (state.randint(0, 1 << 63, shape, np.uint64) | np.uint64(1) for _ in range(2))
 
     def keys(pair: Pair) -> Sequence[int]:
         runs = _runs(fold(pair.src) + b"\0" + fold(pair.tgt) + b"\0" * (_RUN - 1))
-        least = (runs[:, None] * factors + offsets).min(axis=0)
+        least = (factors * runs + offsets).min(axis=1)
         data = least.astype("<u8").tobytes()
         width = 8 * rows
         return [hash64(bytes([band]) + data[band * width : (band + 1) * width]) for band in range(bands)]
@@ -98,16 +98,17 @@ class LeakGuard:
     Equality is looked up. For nearness, a folded side's bytes are looked up fifteen by fifteen, and its last
     fifteen, among the windows of held-out text, which begin at every third byte. So a common run of fifteen
     bytes at either end is found; one in the middle is if it is as long again, always where characters take
-    three bytes and one time in three else. What shares a window is compared letter by letter. Sides under 30
+    three bytes and one time in three else. What shares a window is compared run by run. Sides under 30
     bytes are compared for equality alone.
 
     Args:
         held_out: validation and test pairs, normalised; they are kept in memory.
-        near: share of letters in common, in order, from which a side counts as found; None for equal only.
+        near: share of common runs of five bytes (Dice's coefficient) from which a side counts as found; None
+            for equal only.
     """
 
     def __init__(self, held_out: Iterable[Pair], near: float | None) -> None:
-        self._near = near
+        self._near = near or 1.0
         self._texts: list[bytes] = []
         self._origins: list[str] = []
         self._exact: dict[bytes, int] = {}
@@ -148,19 +149,20 @@ class LeakGuard:
     def _nearest(self, data: bytes, windows: set[bytes]) -> int | None:
         """The first held-out text that is near enough, of those that share most windows first."""
         shared = Counter(number for window in windows for number in self._windows.get(window, ()))
-        for number in sorted(shared, key=lambda number: (-shared[number], number)):
-            if self._is_near(data, self._texts[number]):
+        likely = [number for number in shared if self._may_be_near(data, self._texts[number])]
+        runs = _runs_of(data) if likely else set()
+        for number in sorted(likely, key=lambda number: (-shared[number], number)):
+            others = _runs_of(self._texts[number])
+            if 2 * len(runs & others) >= self._near * (len(runs) + len(others)):
                 return number
         return None
 
-    def _is_near(self, data: bytes, other: bytes) -> bool:
-        bound = (self._near or 1) * (len(data) + len(other)) / 2
-        if min(len(data), len(other)) < bound:
+    def _may_be_near(self, data: bytes, other: bytes) -> bool:
+        """Whether lengths allow it, and a quarter of the other's windows stand somewhere in `data`."""
+        if min(len(data), len(other)) < self._near * (len(data) + len(other)) / 2:
             return False
         windows = _WINDOWS[len(other) // _WIDTH].unpack_from(other)
-        if 4 * sum(window in data for window in windows) < len(windows):
-            return False
-        return _common_letters(data, other) >= bound
+        return 4 * [window in data for window in windows].count(True) >= len(windows)
 
 
 def _held_out_windows(data: bytes) -> set[bytes]:
@@ -168,16 +170,5 @@ def _held_out_windows(data: bytes) -> set[bytes]:
     return {data[start : start + _WIDTH] for start in (*starts, len(data) - _WIDTH)}
 
 
-def _common_letters(one: bytes, other: bytes) -> int:
-    """How many bytes two texts share, in order, found as `difflib` does."""
-    prefix = _common_start(one, other)
-    one, other = one[prefix:], other[prefix:]
-    suffix = _common_start(one[::-1], other[::-1])
-    one, other = one[: len(one) - suffix], other[: len(other) - suffix]
-    blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
-    return prefix + suffix + sum(block.size for block in blocks)
-
-
-def _common_start(one: bytes, other: bytes) -> int:
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
+def _runs_of(data: bytes) -> set[bytes]:
+    return {data[start : start + _RUN] for start in range(len(data) - _RUN + 1)}

@@ -105,7 +105,8 @@ def _doubts(options: Filter, src: _Side, tgt: _Side, languages: tuple[str, str])
         case RatioFilter() | SentencesFilter():
             either = [_is_uneven(src, tgt, languages, options.max_ratio, options.slack)]
         case ScriptFilter():
-            either = [side.letters < options.min_share * side.chars for side in (src, tgt)]
+            plenty = max(options.min_letters, options.min_share)
+            either = [side.letters < plenty * side.chars for side in (src, tgt)]
         case WordsFilter():
             either = [
                 side.chars > (side.spaces + 1.5) * options.max_chars

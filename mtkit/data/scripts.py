@@ -63,6 +63,10 @@ def is_spaced(language: str) -> bool:
     return main_language(language) not in _UNSPACED
 
 
+LATIN = bytes(_LATIN)
+"""The bytes that Latin letters begin with, which texts in any script may have."""
+
+
 def letter_bytes(language: str) -> bytes:
     """The bytes that letters of the language begin with; of any script if its own is not certain.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mtkit.data.pair import Pair
-from mtkit.data.scripts import is_spaced, letter_bytes, main_language, size_of
+from mtkit.data.scripts import LATIN, is_spaced, letter_bytes, main_language, size_of
 from mtkit.errors import UsageError
 
 Verdict = Callable[[Pair], str | None]
@@ -89,16 +89,22 @@ def _count_sentences(text: str) -> int:
     return 1 + sum(text.count(end, 0, -2) for end in _SENTENCE_ENDS)
 
 
-def script(min_share: float, src_lang: str, tgt_lang: str) -> Verdict:
-    """Few letters of the script of the side's language."""
+def script(min_letters: float, min_share: float, src_lang: str, tgt_lang: str) -> Verdict:
+    """Few letters, or few of the script of the side's language."""
     src_letters, tgt_letters = letter_bytes(src_lang), letter_bytes(tgt_lang)
+    plenty = max(min_letters, min_share)
 
     def judge(pair: Pair) -> str | None:
         for text, letters in ((pair.src, src_letters), (pair.tgt, tgt_letters)):
             data = text.encode()
-            found = len(data) - len(data.translate(None, letters))
-            if found < min_share * len(text):
-                return f"{found} letters of the script in {len(text)} characters"
+            own = len(data) - len(data.translate(None, letters))
+            if own >= plenty * len(text):
+                continue
+            if own < min_share * len(text):
+                return f"{own} letters of the script in {len(text)} characters"
+            found = len(data) - len(data.translate(None, bytes({*letters, *LATIN})))
+            if found < min_letters * len(text):
+                return f"{found} letters in {len(text)} characters"
         return None
 
     return judge

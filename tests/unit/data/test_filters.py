@@ -126,6 +126,8 @@ def test_sentences_are_not_compared_where_one_language_has_no_spaces() -> None:
         ("zh", "\u4f60\u597d\uff0c\u4e16\u754c\u3002", False),
         ("zh-Hant", "\u4f60\u597d\uff0c\u4e16\u754c\u3002", False),
         ("zh", "Hello, world.", True),
+        ("zh", "\u8c03\u7528 asyncio.run(main())", False),
+        ("zh", "\u7b2c 12 + 34 + 56 + 78", True),
         ("ja", "\u3053\u3093\u306b\u3061\u306f", False),
         ("ko", "\uc548\ub155\ud558\uc138\uc694", False),
         ("vi", "Ti\u1ebfng Vi\u1ec7t", False),
