@@ -382,7 +382,7 @@ class OverlapFilter(Options):
 
     filter: Literal["overlap"]
     near: float | None = Field(
-        0.7,
+        0.75,
         ge=0.5,
         le=1,
         description="Share of common runs of five letters from which a side counts as the same; "

@@ -60,7 +60,9 @@ def ratio(max_ratio: float, slack: int, src_lang: str, tgt_lang: str) -> Verdict
     return judge
 
 
-_SENTENCE_ENDS = (". ", "? ", "! ", "。", "？", "！", "۔ ", "؟ ", "। ")
+_SENTENCE_END = re.compile(r"[.?!۔؟।。？！](?:(?<=[。？！])|(?<!\b\d\.)(?<!\b\d\d\.)(?<![\s.(]\w\.) )")
+"""Not the full stop after a short number or a single letter, as in `21. Oktober`, `p.m.` and `J. Smith`."""
+
 _CLOSED = tuple(".!?。！？…:;：；»”’\"')）」』۔؟।")
 
 
@@ -75,7 +77,8 @@ def sentences(max_ratio: float, slack: int, src_lang: str, tgt_lang: str) -> Ver
         if src <= max_ratio * tgt and tgt <= max_ratio * src:
             return None
         larger, smaller = (pair.src, pair.tgt) if src > tgt else (pair.tgt, pair.src)
-        more, fewer = _count_sentences(larger), _count_sentences(smaller)
+        more = _count_sentences(larger)
+        fewer = _count_sentences(smaller) if more > 1 else 1
         if more > fewer:
             return f"{more} sentences against {fewer}, ratio {max(src, tgt) / max(min(src, tgt), 1):.1f}"
         if larger.endswith(_CLOSED) and not smaller.endswith(_CLOSED):
@@ -86,7 +89,7 @@ def sentences(max_ratio: float, slack: int, src_lang: str, tgt_lang: str) -> Ver
 
 
 def _count_sentences(text: str) -> int:
-    return 1 + sum(text.count(end, 0, -2) for end in _SENTENCE_ENDS)
+    return 1 + len(_SENTENCE_END.findall(text, 0, len(text) - 2))
 
 
 def script(min_letters: float, min_share: float, src_lang: str, tgt_lang: str) -> Verdict:
@@ -192,13 +195,14 @@ def urls(max_share: float) -> Verdict:
 
 _NOT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
 _NUMBER = re.compile(r"[0-9]+(?:[.,' \u00a0\u2009\u202f][0-9]+)*")
+_SAME_HOUR = {"10": "22", "11": "23", "12": "24", "22": "10", "23": "11", "24": "12"}
 _IN_NUMBER = re.compile("[^0-9]+")
 
 
 def numbers(min_digits: int) -> Verdict:
     """A number on each side whose digits are nowhere in a row on the other.
 
-    So `1,000.5` is found in `1000,5`, and `80` in `1980`.
+    So `1,000.5` is found in `1000,5`, and `80` in `1980`. Hours of both clocks, as `10` and `22`, are equal.
     """
 
     def judge(pair: Pair) -> str | None:
@@ -219,7 +223,9 @@ def _missing(text: str, digits: str, min_digits: int) -> str:
     """The first number of `text` that `digits` does not hold, or nothing."""
     for number in _NUMBER.findall(text):
         plain = _IN_NUMBER.sub("", number)
-        if len(plain) >= min_digits and plain not in digits and plain.strip("0") not in digits:
+        if len(plain) < min_digits or plain in digits or plain.strip("0") in digits:
+            continue
+        if _SAME_HOUR.get(plain, ".") not in digits:
             return str(number)
     return ""
 

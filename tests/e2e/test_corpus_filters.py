@@ -71,7 +71,7 @@ def test_planted_leaks_are_found() -> None:
     folder = corpus("flores200")
     sides = [[normalize(line) for line in read(folder / f"devtest.{name}.gz")] for name in ("en", "zh")]
     held_out = [Pair(src, tgt) for src, tgt in zip(*sides, strict=True)]
-    guard = LeakGuard(held_out, 0.7)
+    guard = LeakGuard(held_out, 0.75)
     rng = random.Random(7)
     for exact in (str, str.upper, lambda text: text.replace(",", "").replace(" ", "  ")):
         planted = [Pair(exact(pair.src), "other") for pair in held_out] + [
@@ -86,7 +86,7 @@ def test_planted_leaks_are_found() -> None:
 def test_neighbouring_news_is_no_leak() -> None:
     folder = corpus("wmt")
     test = [Pair(normalize(line), "") for line in read(folder / "newstest2014-enfr.en.gz")]
-    guard = LeakGuard(test, 0.7)
+    guard = LeakGuard(test, 0.75)
     other = {normalize(line) for year in (2011, 2012) for line in read(folder / f"newstest{year}.en.gz")}
     known = {fold(pair.src) for pair in test}
     fresh = [Pair(text, "") for text in other if len(text) > 60 and fold(text) not in known]

@@ -95,6 +95,9 @@ def test_ratio_with_slack_lets_short_pairs_differ() -> None:
         ("We came home, and it was late.", "Nous sommes rentr\u00e9s.", False),
         ("It was late when we finally came home.", "Il \u00e9tait tard", True),
         ("We came home. It was late.", "Nous sommes rentr\u00e9s chez nous.", False),
+        ("We came home at 10 p.m. in 2021. It seems", "Rentr\u00e9s en 2021", True),
+        ("We came home at 10 p.m. on the 21st of May", "Rentr\u00e9s le 21 mai", False),
+        ("Il est rentr\u00e9 avec M. Dupont et J. Smith", "They came home", False),
     ],
 )
 def test_sentences_drops_what_is_merged_or_cut_off(src: str, tgt: str, falls: bool) -> None:
@@ -196,6 +199,9 @@ def test_urls() -> None:
         ("10 000 or 12", "10.000 ou 12,", False),
         ("10 000 or 12", "10.000 ou 13", True),
         ("15 of 20", "20 de 15", False),
+        ("at 10:30 p.m.", "\u00e0 22 h 30", False),
+        ("at 22:30", "at 10:30 p.m.", False),
+        ("the 30th of the month", "le 18 du mois", True),
         ("\u0661\u0662", "34", False),
     ],
 )

@@ -37,7 +37,7 @@ def test_folding_keeps_letters_apart() -> None:
     assert len({*folded, b""}) == len(folded) + 1
 
 
-def leaks(src: str, tgt: str, near: float | None = 0.7) -> bool:
+def leaks(src: str, tgt: str, near: float | None = 0.75) -> bool:
     return LeakGuard(HELD_OUT, near)(Pair(src, tgt)) is not None
 
 
@@ -51,7 +51,7 @@ def test_either_side_is_enough_and_case_and_punctuation_do_not_matter() -> None:
 
 def test_it_says_which_text_was_found() -> None:
     assert LeakGuard(HELD_OUT, None)(Pair("x", "MERCI BEAUCOUP")) == "target is that of test.en:2"
-    found = LeakGuard(HELD_OUT, 0.7)(Pair(SENTENCE.replace("Tuesday", "Friday"), "x"))
+    found = LeakGuard(HELD_OUT, 0.75)(Pair(SENTENCE.replace("Tuesday", "Friday"), "x"))
     assert found == "source is near that of test.en:1"
 
 
@@ -77,8 +77,8 @@ def test_near(text: str, is_near: bool) -> None:
 
 
 def test_without_held_out_text_nothing_falls() -> None:
-    assert LeakGuard([], 0.7)(Pair(SENTENCE, SENTENCE)) is None
-    assert LeakGuard([Pair("", "...")], 0.7)(Pair("", "!")) is None
+    assert LeakGuard([], 0.75)(Pair(SENTENCE, SENTENCE)) is None
+    assert LeakGuard([Pair("", "...")], 0.75)(Pair("", "!")) is None
 
 
 def near_duplicates(one: tuple[str, str], other: tuple[str, str]) -> bool:
