@@ -6,7 +6,8 @@ import types
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from mtkit.config.schema import Config, Options
+from mtkit.config.options import Options
+from mtkit.config.schema import Config
 
 TAGS = ("reader", "filter")
 """The keys that choose the member of a tagged union."""

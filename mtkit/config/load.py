@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from mtkit.config.explain import explain
 from mtkit.config.fields import TAGS, inside, members
-from mtkit.config.schema import PRESETS, Config
+from mtkit.config.model import PRESETS
+from mtkit.config.schema import Config
 from mtkit.config.strict_yaml import MAX_CHARS, Node, Place, Problem, compose, dotted, resolve
 from mtkit.errors import ConfigError
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mtkit.config.schema import DuplicateFilter, Filter, NearDuplicateFilter, OverlapFilter
+from mtkit.config.filters import DuplicateFilter, Filter, NearDuplicateFilter, OverlapFilter
 from mtkit.data.filters import build_keys, build_overlap, build_verdict
 from mtkit.data.near import fold, hash64
 from mtkit.data.pair import Pair

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import assert_never
 
-from mtkit.config.schema import (
+from mtkit.config.filters import (
     DuplicateFilter,
     EmptyFilter,
     Filter,

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mtkit.config.schema import (
-    Config,
+from mtkit.config.data import TokenizerConfig
+from mtkit.config.schema import Config
+from mtkit.config.sources import (
     CutSource,
     HeldOutSource,
     JsonlSource,
@@ -18,7 +19,6 @@ from mtkit.config.schema import (
     PhrasebookSource,
     PlainSource,
     Source,
-    TokenizerConfig,
     TsvSource,
 )
 from mtkit.data.lines import count_lines, expand

@@ -19,7 +19,9 @@ from typing import Any
 import filelock
 import numpy as np
 
-from mtkit.config.schema import Config, CutSource, Filter, Source
+from mtkit.config.filters import Filter
+from mtkit.config.schema import Config
+from mtkit.config.sources import CutSource, Source
 from mtkit.data.cleaning import KEPT
 from mtkit.data.encoding import REJECTED_HEAD
 from mtkit.data.filters import named

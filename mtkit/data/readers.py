@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
-from mtkit.config.schema import (
+from mtkit.config.sources import (
     CsvSource,
     HuggingFaceSource,
     JsonlSource,

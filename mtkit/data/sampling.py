@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mtkit.config.schema import MixingStage
+from mtkit.config.data import MixingStage
 from mtkit.errors import InputError
 
 Indices = npt.NDArray[np.int64]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mtkit.config.schema import (
+from mtkit.config.filters import (
     EmptyFilter,
     Filter,
     GarbledFilter,

@@ -20,14 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import sentencepiece
 
-from mtkit.config.schema import (
-    Config,
-    CutSource,
-    DuplicateFilter,
-    NearDuplicateFilter,
-    OverlapFilter,
-    TokensFilter,
-)
+from mtkit.config.filters import DuplicateFilter, NearDuplicateFilter, OverlapFilter, TokensFilter
+from mtkit.config.schema import Config
+from mtkit.config.sources import CutSource
 from mtkit.data.cleaning import KEPT, Chunk, CleanSpec, clean_chunk, row_of
 from mtkit.data.dedup import Keys, Positions, repeated
 from mtkit.data.encoding import EncodeSpec, EncodeTask, encode_part, read_row

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtkit.config.schema import ModelConfig
+from mtkit.config.model import ModelConfig
 from mtkit.model.attention import MultiHeadAttention
 from mtkit.model.dropout import Dropout, MaskSource
 from mtkit.model.state import KeysValues

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from mtkit.config.schema import ModelConfig
+from mtkit.config.model import ModelConfig
 from mtkit.model.blocks import DecoderLayer, EncoderLayer
 from mtkit.model.dropout import Dropout, MaskSource
 from mtkit.model.positions import sinusoidal_positions

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import sentencepiece
 
-from mtkit.config.schema import TokenizerConfig
+from mtkit.config.data import TokenizerConfig
 from mtkit.errors import InputError
 from mtkit.files import atomic_file
 from mtkit.text.normalize import normalize

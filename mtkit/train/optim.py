@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mtkit.config.schema import OptimizerConfig
+from mtkit.config.train import OptimizerConfig
 from mtkit.errors import InputError
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mtkit.config.schema import TrainConfig
+from mtkit.config.train import TrainConfig
 from mtkit.data.loader import Cursor
 
 

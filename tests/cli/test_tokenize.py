@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mtkit.cli.app import app
-from mtkit.config.schema import TokenizerConfig
+from mtkit.config.data import TokenizerConfig
 from mtkit.text.tokenizer import Tokenizer, train_tokenizer
 
 TEXT = "the house 12\n\n  a\u00a0 tree e\u0301 \r\nhouse\u2028tree\n"

@@ -7,7 +7,8 @@ import random
 import pytest
 import torch
 
-from mtkit.config.schema import DecodeConfig, ModelConfig
+from mtkit.config.model import ModelConfig
+from mtkit.config.schema import DecodeConfig
 from mtkit.decode.hypothesis import Hypothesis
 from mtkit.engine.native import NativeEngine
 from mtkit.model.transformer import Transformer, build_model

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from mtkit.config.schema import (
+from mtkit.config.sources import (
     CsvSource,
     HuggingFaceSource,
     JsonlSource,

@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from mtkit.config.schema import DEFAULT_FILTERS
+from mtkit.config.filters import DEFAULT_FILTERS
 from mtkit.data.filters import build_keys, build_verdicts
 from mtkit.data.near import LeakGuard, fold
 from mtkit.data.pair import Pair

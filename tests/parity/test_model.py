@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mtkit.config.schema import ModelConfig
+from mtkit.config.model import ModelConfig
 from mtkit.model.attention import MultiHeadAttention, attend
 from mtkit.model.blocks import DecoderLayer, EncoderLayer, FeedForward, Residual
 from mtkit.model.dropout import MaskSource

@@ -7,7 +7,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtkit.config.schema import Config, PlainSource
+from mtkit.config.schema import Config
+from mtkit.config.sources import PlainSource
 from mtkit.data.lines import read_lines
 from mtkit.data.prepare import open_prepared, prepare
 from mtkit.data.shards import open_shard, write_shard

@@ -5,7 +5,7 @@ import copy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtkit.config.schema import DEFAULT_FILTERS, DuplicateFilter, NearDuplicateFilter
+from mtkit.config.filters import DEFAULT_FILTERS, DuplicateFilter, NearDuplicateFilter
 from mtkit.data.filters import build_keys, build_verdict, build_verdicts
 from mtkit.data.ledger import EXAMPLES, Ledger, LedgerRow
 from mtkit.data.near import LeakGuard, fold

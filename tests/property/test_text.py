@@ -5,7 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtkit.config.schema import TokenizerConfig
+from mtkit.config.data import TokenizerConfig
 from mtkit.text.normalize import normalize
 from mtkit.text.tokenizer import train_tokenizer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mtkit.config.schema import HuggingFaceSource
+from mtkit.config.sources import HuggingFaceSource
 from mtkit.data.formats.fields import Fields
 from mtkit.data.pair import Pair
 from mtkit.data.repairs import Repairs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from mtkit.config.schema import JsonlSource
+from mtkit.config.sources import JsonlSource
 from mtkit.data.formats.fields import Fields
 from mtkit.data.lines import expand, read_lines
 from mtkit.data.pair import Pair

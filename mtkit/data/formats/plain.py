@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from mtkit.config.schema import MonoSource, PlainSource
+from mtkit.config.sources import MonoSource, PlainSource
 from mtkit.data.lines import count_lines, expand, raw_lines, read_lines
 from mtkit.data.pair import Pair
 from mtkit.data.repairs import Repairs

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtkit.config.schema import PoSource
+from mtkit.config.sources import PoSource
 from mtkit.data.formats.markup import same_language
 from mtkit.data.lines import expand, read_lines
 from mtkit.data.pair import Pair

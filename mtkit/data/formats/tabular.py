@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from mtkit.config.schema import CsvSource, TsvSource
+from mtkit.config.sources import CsvSource, TsvSource
 from mtkit.data.formats.fields import as_score
 from mtkit.data.lines import MAX_LINE, expand, read_lines
 from mtkit.data.pair import Pair

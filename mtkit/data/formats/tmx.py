@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mtkit.config.schema import TmxSource
+from mtkit.config.sources import TmxSource
 from mtkit.data.formats.markup import read_elements, same_language
 from mtkit.data.lines import expand
 from mtkit.data.pair import Pair

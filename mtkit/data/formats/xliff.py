@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mtkit.config.schema import XliffSource
+from mtkit.config.sources import XliffSource
 from mtkit.data.formats.markup import Element, read_elements, same_language
 from mtkit.data.lines import expand
 from mtkit.data.pair import Pair

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtkit.config.load import Loaded, load_config
-from mtkit.config.schema import PhrasebookSource, PlainSource, TsvSource
+from mtkit.config.sources import PhrasebookSource, PlainSource, TsvSource
 from mtkit.errors import ConfigError
 
 MINIMAL = """\

@@ -13,7 +13,8 @@ from mtkit.cli.config import json_schema
 from mtkit.cli.init import starter
 from mtkit.config.fields import TAGS
 from mtkit.config.load import load_config
-from mtkit.config.schema import Config, Options
+from mtkit.config.options import Options
+from mtkit.config.schema import Config
 from tests.corpora import REPOSITORY
 
 CONFIGS = sorted((REPOSITORY / "configs").glob("*.yaml"))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mtkit.config.schema import (
+from mtkit.config.filters import (
     DEFAULT_FILTERS,
     DuplicateFilter,
     EmptyFilter,

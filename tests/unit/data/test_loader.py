@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtkit.config.schema import MixingStage
+from mtkit.config.data import MixingStage
 from mtkit.data.loader import Cursor, PairTable, StepData, prefetch, read_steps
 from mtkit.data.sampling import build_stages
 from mtkit.data.shards import Shard, open_shard, write_shard

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtkit.config.schema import NearDuplicateFilter
+from mtkit.config.filters import NearDuplicateFilter
 from mtkit.data.filters import build_keys
 from mtkit.data.near import LeakGuard, fold
 from mtkit.data.pair import Pair

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mtkit.config.schema import MixingStage
+from mtkit.config.data import MixingStage
 from mtkit.data.sampling import Stage, build_stages, stage_at
 from mtkit.errors import InputError
 

@@ -5,7 +5,8 @@ import random
 import pytest
 import torch
 
-from mtkit.config.schema import DecodeConfig, ModelConfig
+from mtkit.config.model import ModelConfig
+from mtkit.config.schema import DecodeConfig
 from mtkit.engine.base import Precision
 from mtkit.engine.native import NativeEngine, choose_device
 from mtkit.errors import UsageError

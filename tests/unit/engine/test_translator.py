@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mtkit.config.schema import DecodeConfig, TokenizerConfig
+from mtkit.config.data import TokenizerConfig
+from mtkit.config.schema import DecodeConfig
 from mtkit.engine import translator as module
 from mtkit.engine.translator import Translator, windows
 from mtkit.text.tokenizer import Tokenizer, train_tokenizer

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sentencepiece
 
-from mtkit.config.schema import TokenizerConfig
+from mtkit.config.data import TokenizerConfig
 from mtkit.errors import InputError
 from mtkit.text.normalize import normalize
 from mtkit.text.tokenizer import Tokenizer, default_coverage, load_tokenizer, train_tokenizer

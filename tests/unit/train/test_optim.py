@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mtkit.config.schema import OptimizerConfig
+from mtkit.config.train import OptimizerConfig
 from mtkit.train.optim import build_optimizer, learning_rate, optimizer_state, set_optimizer_state
 
 

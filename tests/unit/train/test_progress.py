@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mtkit.config.schema import TrainConfig
+from mtkit.config.train import TrainConfig
 from mtkit.data.loader import Cursor
 from mtkit.train.progress import Progress
 

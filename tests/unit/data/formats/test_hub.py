@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mtkit.config.schema import HuggingFaceSource
+from mtkit.config.sources import HuggingFaceSource
 from mtkit.data.readers import read_pairs, source_files, source_name
 from mtkit.errors import InputError
 

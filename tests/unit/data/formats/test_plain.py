@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.config.schema import PlainSource
+from mtkit.config.sources import PlainSource
 from mtkit.data.formats.plain import parting_line
 from mtkit.data.readers import read_pairs
 from mtkit.errors import InputError

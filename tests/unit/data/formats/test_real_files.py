@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from mtkit.config.schema import PlainSource, PoSource, TmxSource, XliffSource
+from mtkit.config.sources import PlainSource, PoSource, TmxSource, XliffSource
 from mtkit.data.readers import read_pairs
 from mtkit.data.repairs import Repairs
 from tests.corpora import corpus

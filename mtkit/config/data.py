@@ -1,0 +1,97 @@
+"""Options of `data` and `tokenizer`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from mtkit.config.filters import DEFAULT_FILTERS, Filter
+from mtkit.config.options import Language, Options
+from mtkit.config.sources import HeldOutSource, Source
+
+
+def _parse_steps(value: object) -> object:
+    """The number in text such as `20000 steps`; anything else is left for the type check."""
+    found = re.fullmatch(r"(\d+) steps?", value) if isinstance(value, str) else None
+    return int(found[1]) if found else value
+
+
+class MixingStage(Options):
+    """How much of the training data comes from which corpus, for a part of the training.
+
+    The share of a corpus is its weight, raised to the power 1 / temperature, divided by the sum of all.
+    """
+
+    until: Annotated[int | None, BeforeValidator(_parse_steps)] = Field(
+        None, ge=1, description="Step at which the next stage begins, such as 20000; none in the last."
+    )
+    weights: tuple[Annotated[float, Field(ge=0)], ...] | None = Field(
+        None, description="One for each corpus of `train`; their numbers of pairs if left out."
+    )
+    temperature: float = Field(
+        1.0, gt=0, description="Above 1 small corpora come more often than their weights say."
+    )
+
+
+class DataConfig(Options):
+    """Where the parallel text comes from and what is kept of it."""
+
+    root: Path | None = Field(None, description="Relative paths in `data` start here.")
+    src_lang: Language = Field(description="Language translated from, such as en.")
+    tgt_lang: Language = Field(description="Language translated into, such as fr.")
+    train: tuple[Source, ...] = Field(min_length=1, description="Training corpora.")
+    valid: HeldOutSource = Field(
+        description="Validation corpus: steers early stopping and the choice of checkpoints."
+    )
+    test: dict[str, HeldOutSource] = Field(default_factory=dict, description="Test sets by name.")
+    filters: tuple[Filter, ...] = Field(
+        DEFAULT_FILTERS, max_length=200, description="Applied to training pairs in this order."
+    )
+    mixing: tuple[MixingStage, ...] = Field(
+        (), description="Stages of training that draw from the corpora; every pair once an epoch if empty."
+    )
+    num_workers: int | None = Field(
+        None, ge=1, description="Processes that prepare; one per core if left out. Changes no result."
+    )
+
+    @model_validator(mode="after")
+    def _mixing_fits(self) -> DataConfig:
+        steps = [stage.until for stage in self.mixing]
+        if steps and (steps[-1] is not None or None in steps[:-1]):
+            raise ValueError("mixing: every stage but the last needs until, and the last has none.")
+        bounds = [step for step in steps if step is not None]
+        if bounds != sorted(set(bounds)):
+            raise ValueError(f"mixing: until must rise from stage to stage, not {bounds}.")
+        for stage in self.mixing:
+            if stage.weights is not None and len(stage.weights) != len(self.train):
+                raise ValueError(
+                    f"mixing: {len(stage.weights)} weights for {len(self.train)} corpora. Give one for each."
+                )
+            if stage.weights is not None and not any(stage.weights):
+                raise ValueError("mixing: a stage needs a weight above 0.")
+        return self
+
+
+class TokenizerConfig(Options):
+    """The SentencePiece subword model, shared by both languages."""
+
+    path: Path | None = Field(
+        None, description="A tokenizer.model to use as it is; the other options then have no effect."
+    )
+    model_type: Literal["unigram", "bpe"] = Field("unigram", description="Segmentation algorithm.")
+    vocab_size: int = Field(8000, ge=16, le=1_000_000, description="Pieces; fewer if the text gives no more.")
+    character_coverage: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of the text's characters that the vocabulary must spell. If left out: 0.9995 "
+        "with Chinese, Japanese or Korean, else 1.",
+    )
+    byte_fallback: bool = Field(False, description="Spell unknown characters as bytes.")
+    sample_pairs: int = Field(
+        200_000, ge=1, description="Training pairs that the model is trained on; a million may take 3 GB."
+    )
+    num_threads: int = Field(4, ge=1, le=128, description="Fixed, since unigram pieces depend on it.")

@@ -1,0 +1,39 @@
+"""What all sections of the configuration share: the strict base class and the common types."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def parse_duration(value: object) -> object:
+    """Seconds from text such as `30m` or `1h30m`; anything else is left for the type check."""
+    if not isinstance(value, str):
+        return value
+    found = _DURATION.fullmatch(value)
+    if found is None or not value:
+        raise ValueError("a duration is written like 90s, 30m, 1h30m or 2d, or as a number of seconds")
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    Field(gt=0),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}]}),
+]
+"""Seconds as a float; written in YAML as `90s`, `30m`, `1h30m`, `2d` or a number of seconds."""
+
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Options(BaseModel):
+    """A section of the configuration: strict types, no unknown keys, never changed once read."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)

@@ -1,0 +1,71 @@
+"""Options of `train`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mtkit.config.options import Duration, Options, Probability
+
+
+class OptimizerConfig(Options):
+    """AdamW and its learning-rate schedule."""
+
+    lr: float = Field(1.0e-3, gt=0, description="Peak learning rate.")
+    warmup_steps: int = Field(4000, ge=0, description="Steps of linear rise to the peak.")
+    schedule: Literal["inverse_sqrt", "linear", "constant"] = Field(
+        "inverse_sqrt",
+        description="After warm-up: lr·√(warmup/step), a straight line to 0 at the end, or flat.",
+    )
+    cooldown: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Last share of the budget in which the rate falls to 0 in a straight line.",
+    )
+    betas: tuple[float, float] = Field((0.9, 0.98), description="Adam's decay rates.")
+    eps: float = Field(1.0e-9, gt=0, description="Adam's epsilon.")
+    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay, on matrices only.")
+    clip_norm: float = Field(1.0, ge=0, description="Largest norm of the whole gradient; 0 is no clipping.")
+
+
+class TrainConfig(Options):
+    """The training loop. Whichever of `max_steps`, `max_epochs`, `max_time` comes first ends it."""
+
+    max_steps: int | None = Field(100_000, ge=1, description="Optimizer steps.")
+    max_epochs: int | None = Field(None, ge=1, description="Passes through the data.")
+    max_time: Duration | None = Field(None, description="Training time, resumed parts added up, such as 30m.")
+    batch_tokens: int = Field(
+        4096, ge=16, description="Target tokens per optimizer step, whatever the devices."
+    )
+    micro_batch_tokens: int | None = Field(
+        None, ge=16, description="Target tokens that are computed at once; all of the step's if left out."
+    )
+    precision: Literal["fp32", "bf16", "fp16", "auto"] = Field(
+        "auto", description="auto is bf16 where the hardware has it, else fp32."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto is cuda where there is one.")
+    num_threads: int | None = Field(None, ge=1, description="CPU threads; torch's choice if left out.")
+    label_smoothing: Probability = Field(0.1, description="Probability spread over the whole vocabulary.")
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="Optimizer and schedule.")
+    ema: Probability = Field(
+        0.0, description="Decay of the moving average of the weights that is validated and kept; 0 is none."
+    )
+    validate_every: int = Field(1000, ge=1, description="Steps between validations.")
+    validate_pairs: int = Field(
+        500, ge=1, description="Validation pairs translated for BLEU and chrF, at most."
+    )
+    validate_beam_size: int = Field(1, ge=1, description="Beam of those translations; 1 is greedy and fast.")
+    save_every: int = Field(1000, ge=1, description="Steps between checkpoints.")
+    keep_last: int = Field(2, ge=1, description="Newest checkpoints kept.")
+    keep_best: int = Field(5, ge=1, description="Best checkpoints kept, by `best_metric`.")
+    best_metric: Literal["bleu", "chrf", "loss"] = Field(
+        "bleu", description="What makes a checkpoint the best."
+    )
+    average: int = Field(5, ge=1, description="Best checkpoints averaged into the final model.")
+    patience: int | None = Field(
+        None, ge=1, description="Validations without a new best before stopping early."
+    )
+    log_every: int = Field(50, ge=1, description="Steps between lines in metrics.jsonl and TensorBoard.")
+    tensorboard: bool = Field(True, description="Write TensorBoard events, if tensorboard is installed.")
