@@ -29,7 +29,7 @@ from mtkit.model.transformer import Transformer, build_model
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
 FORMAT = "mtkit-model"
-VERSION = 1
+VERSION = 2
 WEIGHTS, TOKENIZER, CONFIG = "model.safetensors", "tokenizer.model", "config.yaml"
 TRAIN_STATE, PROGRESS = "train.safetensors", "progress.json"
 
@@ -167,6 +167,6 @@ def load_model(folder: Path) -> LoadedModel:
     weights = load_weights(folder)
     config = load_config([folder / CONFIG]).config
     tokenizer = load_tokenizer(folder / TOKENIZER)
-    model = build_model(config.model, tokenizer.size, seed=0)
+    model = build_model(config.model, tokenizer.size, tokenizer.size, seed=0)
     set_weights(model, weights, folder / WEIGHTS)
     return LoadedModel(model.eval(), tokenizer, config, folder)

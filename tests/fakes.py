@@ -100,7 +100,7 @@ def make_tiny_run(folder: Path) -> Path:
     config = load_config([config_path]).config
     texts = [*TINY_PAIRS, *TINY_PAIRS.values()]
     tokenizer = train_tokenizer(texts * 20, config.tokenizer)
-    model = build_model(config.model, tokenizer.size, seed=1)
+    model = build_model(config.model, tokenizer.size, tokenizer.size, seed=1)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2)  # sharper, so that different lines get different translations

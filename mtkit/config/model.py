@@ -35,7 +35,9 @@ class ModelConfig(Options):
         "pre", description="LayerNorm before each block, or after (the paper)."
     )
     activation: Literal["relu", "gelu"] = Field("relu", description="Of the feed-forward layers.")
-    tie_embeddings: bool = Field(True, description="Source, target and output embeddings are one matrix.")
+    tie_embeddings: Literal["all", "tgt", "none"] = Field(
+        "all", description="One matrix for source, target and output embeddings, for the latter two, or none."
+    )
 
     @model_validator(mode="before")
     @classmethod

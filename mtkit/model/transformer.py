@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mtkit.config.model import ModelConfig
+from mtkit.errors import UsageError
 from mtkit.model.blocks import DecoderLayer, EncoderLayer
 from mtkit.model.dropout import Dropout, MaskSource
 from mtkit.model.positions import sinusoidal_positions
@@ -22,17 +23,24 @@ class Transformer(nn.Module):
     Positions are computed, not learned, so that any length can be read.
     """
 
-    def __init__(self, config: ModelConfig, vocab_size: int) -> None:
+    def __init__(self, config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int) -> None:
         super().__init__()
+        if config.tie_embeddings == "all" and src_vocab_size != tgt_vocab_size:
+            raise UsageError(
+                "model.tie_embeddings = all needs one vocabulary, but the source has "
+                f"{src_vocab_size:,} pieces and the target {tgt_vocab_size:,}.",
+                "Use tgt or none.",
+            )
         self.config = config
-        self.vocab_size = vocab_size
         self.masks = MaskSource()
-        self.tgt_embedding = nn.Embedding(vocab_size, config.d_model)
+        self.tgt_embedding = nn.Embedding(tgt_vocab_size, config.d_model)
         self.src_embedding = (
-            self.tgt_embedding if config.tie_embeddings else nn.Embedding(vocab_size, config.d_model)
+            self.tgt_embedding
+            if config.tie_embeddings == "all"
+            else nn.Embedding(src_vocab_size, config.d_model)
         )
-        self.output = nn.Linear(config.d_model, vocab_size, bias=False)
-        if config.tie_embeddings:
+        self.output = nn.Linear(config.d_model, tgt_vocab_size, bias=False)
+        if config.tie_embeddings != "none":
             self.output.weight = self.tgt_embedding.weight
         self.dropout = Dropout(config.dropout, self.masks)
         self.encoder = nn.ModuleList(
@@ -121,8 +129,12 @@ class Transformer(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
 
-def build_model(config: ModelConfig, vocab_size: int, seed: int) -> Transformer:
-    """A freshly initialised model; equal arguments give equal weights."""
+def build_model(config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int, seed: int) -> Transformer:
+    """A freshly initialised model; equal arguments give equal weights.
+
+    Raises:
+        UsageError: the two vocabularies differ, but all embeddings are to be one matrix.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Transformer(config, vocab_size)
+        return Transformer(config, src_vocab_size, tgt_vocab_size)

@@ -67,7 +67,8 @@ class Trainer:
         self.dtype = training_dtype(config.train.precision, self.device)
         if config.train.num_threads:
             torch.set_num_threads(config.train.num_threads)
-        self.model = build_model(config.model, prepared.tokenizer.size, config.seed).to(self.device)
+        vocab_size = prepared.tokenizer.size
+        self.model = build_model(config.model, vocab_size, vocab_size, config.seed).to(self.device)
         self.optimizer = build_optimizer(self.model, config.train.optimizer)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.table = PairTable(prepared.train)

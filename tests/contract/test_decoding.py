@@ -25,7 +25,7 @@ METHODS = {
 def model() -> Transformer:
     """Weights that make each source its own distribution, so that a mix-up shows."""
     config = ModelConfig(preset="tiny", d_model=32, d_ff=64, num_encoder_layers=2, num_decoder_layers=2)
-    model = build_model(config, VOCAB, seed=3)
+    model = build_model(config, VOCAB, VOCAB, seed=3)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(1.7)

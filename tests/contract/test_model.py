@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from mtkit.config.model import ModelConfig
+from mtkit.errors import UsageError
 from mtkit.model.transformer import Transformer, build_model
 
 VOCAB = 30
 VARIANTS = [
     {"norm": norm, "activation": activation, "tie_embeddings": tie}
-    for norm, activation, tie in itertools.product(("pre", "post"), ("relu", "gelu"), (True, False))
+    for norm, activation, tie in itertools.product(("pre", "post"), ("relu", "gelu"), ("all", "tgt", "none"))
 ]
 # fp32, with products of other shapes.
 assert_near = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-4)
@@ -24,7 +25,9 @@ assert_near = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-4)
 @pytest.fixture(params=VARIANTS, ids=lambda variant: "-".join(map(str, variant.values())))
 def model(request: pytest.FixtureRequest) -> Transformer:
     sizes = {"d_model": 16, "d_ff": 32, "num_heads": 4, "num_encoder_layers": 2, "num_decoder_layers": 2}
-    return build_model(ModelConfig.model_validate(sizes | request.param), VOCAB, seed=5).eval()
+    config = ModelConfig.model_validate(sizes | request.param)
+    src_vocab = VOCAB if config.tie_embeddings == "all" else VOCAB + 5
+    return build_model(config, src_vocab, VOCAB, seed=5).eval()
 
 
 def inputs(batch: int = 3, src_len: int = 7, tgt_len: int = 5) -> tuple[Tensor, Tensor, Tensor]:
@@ -109,6 +112,11 @@ def test_positions_beyond_the_table_are_computed(model: Transformer) -> None:
 
 
 def test_equal_seeds_give_equal_models(model: Transformer) -> None:
-    first, second, other = (build_model(model.config, VOCAB, seed) for seed in (1, 1, 2))
+    first, second, other = (build_model(model.config, VOCAB, VOCAB, seed) for seed in (1, 1, 2))
     assert torch.equal(first.tgt_embedding.weight, second.tgt_embedding.weight)
     assert not torch.equal(first.tgt_embedding.weight, other.tgt_embedding.weight)
+
+
+def test_one_matrix_for_two_vocabularies_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"tie_embeddings = all needs one vocabulary, .* 30 pieces .* 35\."):
+        build_model(ModelConfig(preset="tiny"), 30, 35, seed=1)

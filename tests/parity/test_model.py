@@ -125,16 +125,16 @@ def parameters_by_formula(config: ModelConfig, vocab: int) -> int:
     attention, feed_forward, norm = 4 * (d * d + d), 2 * d * ff + ff + d, 2 * d
     encoder = config.num_encoder_layers * (attention + feed_forward + 2 * norm)
     decoder = config.num_decoder_layers * (2 * attention + feed_forward + 3 * norm)
-    embeddings = vocab * d * (1 if config.tie_embeddings else 3)
+    embeddings = vocab * d * {"all": 1, "tgt": 2, "none": 3}[config.tie_embeddings]
     return encoder + decoder + embeddings + (2 * norm if config.norm == "pre" else 0)
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
-@pytest.mark.parametrize("tie", [True, False])
+@pytest.mark.parametrize("tie", ["all", "tgt", "none"])
 @pytest.mark.parametrize("preset", ["tiny", "small"])
-def test_number_of_parameters(preset: str, tie: bool, norm: str) -> None:
+def test_number_of_parameters(preset: str, tie: str, norm: str) -> None:
     config = ModelConfig.model_validate({"preset": preset, "tie_embeddings": tie, "norm": norm})
-    assert build_model(config, 100, seed=1).num_parameters() == parameters_by_formula(config, 100)
+    assert build_model(config, 100, 100, seed=1).num_parameters() == parameters_by_formula(config, 100)
 
 
 def test_presets_have_the_papers_sizes() -> None:
@@ -145,7 +145,7 @@ def test_presets_have_the_papers_sizes() -> None:
 
 
 def test_initial_weights_have_the_stated_spread() -> None:
-    model = build_model(options(d_model=128, d_ff=512), 500, seed=1)
+    model = build_model(options(d_model=128, d_ff=512), 500, 500, seed=1)
 
     def spread(weight: Tensor) -> float:
         return weight.detach().std().item()

@@ -18,7 +18,7 @@ SRCS = [[random.Random(i).randrange(4, 40) for _ in range(i)] for i in range(12)
 
 @pytest.fixture
 def model() -> Transformer:
-    return build_model(CONFIG, 40, seed=1)
+    return build_model(CONFIG, 40, 40, seed=1)
 
 
 def test_auto_is_a_gpu_where_there_is_one() -> None:
