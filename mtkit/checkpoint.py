@@ -9,7 +9,9 @@ All three are model folders: weights, tokenizer and configuration, with nothing 
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -17,23 +19,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mtkit import __version__
 from mtkit.config.load import dump_config, load_config
 from mtkit.config.schema import Config
-from mtkit.errors import InputError, MtkitError
-from mtkit.files import atomic_folder, read_manifest, write_text
+from mtkit.errors import InputError, MtkitError, WriteError
+from mtkit.files import atomic_folder, make_folders, new_file, read_manifest, remove_folder
 from mtkit.model.transformer import Transformer, build_model
+from mtkit.tensors import Tensors, num_bytes, read_tensors, write_tensors
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
 FORMAT = "mtkit-model"
 VERSION = 2
 WEIGHTS, TOKENIZER, CONFIG = "model.safetensors", "tokenizer.model", "config.yaml"
 TRAIN_STATE, PROGRESS = "train.safetensors", "progress.json"
-
-Tensors = Mapping[str, Tensor]
+_STEP = re.compile(r"step-\d{8,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,12 @@ def write_model(
     train_state: Tensors | None = None,
     progress: dict[str, Any] | None = None,
 ) -> None:
-    """Writes a model folder; with `train_state` and `progress` training can go on from it."""
+    """Writes a model folder; with `train_state` and `progress` training can go on from it.
+
+    Raises:
+        MtkitError: a number is not finite; nothing is written.
+        WriteError: the disk is full, read-only or broken; what was there before is there still.
+    """
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -97,35 +103,68 @@ def write_model(
         "step": step,
         "tokenizer": tokenizer.fingerprint,
     }
+    numbers = {WEIGHTS: weights} | ({TRAIN_STATE: train_state} if train_state is not None else {})
+    texts = {CONFIG: dump_config(config).encode(), TOKENIZER: tokenizer.model_bytes}
+    if progress is not None:
+        texts[PROGRESS] = (json.dumps(progress, indent=1) + "\n").encode()
+    for tensors in numbers.values():
+        _refuse_not_finite(folder, tensors)
     try:
         with atomic_folder(folder, manifest) as new:
-            save_file({name: tensor.cpu().contiguous() for name, tensor in weights.items()}, new / WEIGHTS)
-            if train_state is not None:
-                state = {name: tensor.cpu().contiguous() for name, tensor in train_state.items()}
-                save_file(state, new / TRAIN_STATE)
-            if progress is not None:
-                write_text(new / PROGRESS, json.dumps(progress, indent=1) + "\n")
-            tokenizer.save(new / TOKENIZER)
-            write_text(new / CONFIG, dump_config(config))
-            for name in (WEIGHTS, TRAIN_STATE):  # safetensors lets only the owner read
-                if (new / name).exists():
-                    shutil.copymode(new / CONFIG, new / name)
+            for name, tensors in numbers.items():
+                with new_file(new / name) as file:
+                    write_tensors(file, tensors)
+            for name, content in texts.items():
+                with new_file(new / name) as file:
+                    file.write(content)
     except OSError as error:
-        raise MtkitError(
-            f"{folder}: cannot be written ({error.strerror}).",
-            "Free space or mend the permissions, then run the same command again.",
+        size = sum(map(num_bytes, numbers.values())) + sum(map(len, texts.values()))
+        raise WriteError(
+            f"{folder}: cannot be written: {_why(folder, error, size)}.",
+            "Free space or mend the permissions; what was written before is untouched.",
         ) from error
 
 
-def load_weights(folder: Path) -> dict[str, Tensor]:
-    """The weights of a model folder, after its manifest has been checked."""
-    read_manifest(folder, FORMAT, VERSION)
-    return load_file(folder / WEIGHTS)
+def _refuse_not_finite(folder: Path, tensors: Tensors) -> None:
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise MtkitError(
+                f"{folder}: {name} holds NaN or infinity, so it is not written.",
+                "Lower train.optimizer.lr, or raise warmup_steps; the same command goes on from the last "
+                "checkpoint.",
+            )
+
+
+def _why(folder: Path, error: OSError, size: int) -> str:
+    """What the system says, and of a full disk how many bytes are missing."""
+    said = error.strerror or str(error)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return said
+    try:
+        make_folders(folder.parent)
+        free = shutil.disk_usage(folder.parent).free
+    except OSError:
+        return f"{said}, {size:,} bytes are needed"
+    return f"{said}, {size:,} bytes are needed, {free:,} are free, {max(0, size - free):,} are missing"
+
+
+def load_weights(folder: Path, expected: Mapping[str, torch.Size] | None = None) -> dict[str, Tensor]:
+    """The weights of a model folder, after its manifest has been checked; see `read_tensors`."""
+    return read_tensors(_listed(folder, read_manifest(folder, FORMAT, VERSION), WEIGHTS), expected)
 
 
 def load_train_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Optimizer tensors and progress of a checkpoint whose manifest has been checked."""
-    return load_file(folder / TRAIN_STATE), json.loads((folder / PROGRESS).read_bytes())
+    """Optimizer tensors and progress of a checkpoint, after its manifest has been checked."""
+    manifest = read_manifest(folder, FORMAT, VERSION)
+    progress = json.loads(_listed(folder, manifest, PROGRESS).read_bytes())
+    return read_tensors(_listed(folder, manifest, TRAIN_STATE)), progress
+
+
+def _listed(folder: Path, manifest: dict[str, Any], name: str) -> Path:
+    """The file of that name, if the manifest vouches for it."""
+    if name not in manifest["files"]:
+        raise InputError(f"{folder}: the manifest lists no {name}.", "Use another model or checkpoint.")
+    return folder / name
 
 
 def step_folder(parent: Path, step: int) -> Path:
@@ -135,14 +174,16 @@ def step_folder(parent: Path, step: int) -> Path:
 
 def step_folders(parent: Path) -> list[Path]:
     """The model folders under `parent`, oldest first."""
-    return sorted(folder for folder in parent.glob("step-*") if folder.is_dir())
+    return sorted(
+        folder for folder in parent.glob("step-*") if _STEP.fullmatch(folder.name) and folder.is_dir()
+    )
 
 
 def keep_only(parent: Path, kept: Collection[Path]) -> None:
     """Deletes the model folders under `parent` that are not in `kept`."""
     for folder in step_folders(parent):
         if folder not in kept:
-            shutil.rmtree(folder)
+            remove_folder(folder)
 
 
 def newest_checkpoint(run: Path) -> tuple[Path | None, list[str]]:
@@ -164,9 +205,18 @@ def load_model(folder: Path) -> LoadedModel:
     Raises:
         InputError: there is no model, or a file of it is missing, damaged or of another version.
     """
-    weights = load_weights(folder)
-    config = load_config([folder / CONFIG]).config
-    tokenizer = load_tokenizer(folder / TOKENIZER)
-    model = build_model(config.model, tokenizer.size, tokenizer.size, seed=0)
+    manifest = read_manifest(folder, FORMAT, VERSION)
+    config = load_config([_listed(folder, manifest, CONFIG)]).config
+    tokenizer = load_tokenizer(_listed(folder, manifest, TOKENIZER))
+    if tokenizer.fingerprint != manifest.get("tokenizer"):
+        raise InputError(f"{folder}: the tokenizer is not the model's.", "Use another copy of the model.")
+
+    def build() -> Transformer:
+        return build_model(config.model, tokenizer.size, tokenizer.size, seed=0)
+
+    with torch.device("meta"):  # names and shapes alone, before any memory is taken for them
+        shapes = {name: weight.shape for name, weight in weights_of(build()).items()}
+    weights = read_tensors(_listed(folder, manifest, WEIGHTS), shapes)
+    model = build()
     set_weights(model, weights, folder / WEIGHTS)
     return LoadedModel(model.eval(), tokenizer, config, folder)

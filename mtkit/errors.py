@@ -42,6 +42,10 @@ class InputError(MtkitError):
     exit_code = 3
 
 
+class WriteError(MtkitError):
+    """A file or folder that cannot be written: the disk is full, read-only or gone."""
+
+
 class GateError(MtkitError):
     """The work was done, but a quality bound was missed."""
 

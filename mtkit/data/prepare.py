@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import logging
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,14 +41,14 @@ from mtkit.data.shards import Shard, batches, open_shard, write_shard, write_sha
 from mtkit.data.stages import EncodedPart, Progress, Stages
 from mtkit.data.workers import Workers, num_cores
 from mtkit.errors import InputError, MtkitError
-from mtkit.files import atomic_folder, read_manifest
+from mtkit.files import atomic_folder, read_manifest, recover, remove_tree
 from mtkit.text.normalize import normalize
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
 logger = logging.getLogger(__name__)
 
 FORMAT = "mtkit-data"
-VERSION = 2
+VERSION = 3
 """Of the folder's layout and of what is done to text; a folder of another version is made anew."""
 
 PARTS = "parts"
@@ -118,11 +117,10 @@ def prepare(config: Config, progress: Progress | None = None, *, force: bool = F
                 return _report(folder, _manifest(folder), up_to_date=True)
             except InputError as error:
                 logger.debug("preparing, since %s", error)
-        for left_behind in config.run.glob(f".tmp-{folder.name}-*"):
-            shutil.rmtree(left_behind)
+        recover(config.run, folder.name)
         inputs = record_inputs(config)
         if force:
-            shutil.rmtree(config.run / PARTS, ignore_errors=True)
+            remove_tree(config.run / PARTS)
         manifest = {"format": FORMAT, "version": VERSION, "settings": settings_of(config), "inputs": inputs}
         with atomic_folder(folder, manifest) as part:
             manifest |= _prepare(config, inputs, part, progress or (lambda phase, done, total: None))

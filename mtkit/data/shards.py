@@ -19,7 +19,7 @@ from mtkit.errors import InputError
 from mtkit.files import atomic_folder, read_manifest
 
 FORMAT = "mtkit-shard"
-VERSION = 1
+VERSION = 2
 _PAIRS_AT_ONCE = 4096
 
 Item = TypeVar("Item")

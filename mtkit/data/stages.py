@@ -36,7 +36,7 @@ from mtkit.data.repairs import Repairs
 from mtkit.data.shards import batches
 from mtkit.data.splits import Folds, cut
 from mtkit.data.workers import Workers
-from mtkit.files import remove_leftovers, write_text
+from mtkit.files import recover, write_text
 from mtkit.text.tokenizer import Tokenizer, default_coverage, load_tokenizer, train_tokenizer
 
 VERSION = 1
@@ -136,7 +136,7 @@ class Stages:
         self.used: set[Path] = set()
         folder.mkdir(parents=True, exist_ok=True)
         for path in (folder, *folder.glob("clean-*")):
-            remove_leftovers(path)
+            recover(path)
         self._spec = CleanSpec(
             self.data.filters,
             self.data.src_lang,

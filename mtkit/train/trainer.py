@@ -29,7 +29,7 @@ from mtkit.data.prepare import Prepared
 from mtkit.data.sampling import build_stages
 from mtkit.engine.native import choose_device
 from mtkit.errors import InputError, MtkitError, StoppedError
-from mtkit.files import remove_leftovers
+from mtkit.files import recover
 from mtkit.model.transformer import build_model
 from mtkit.train.averaging import MovingAverage, average_weights
 from mtkit.train.monitor import Event, Finished, Listener, Logged, Recorder, Saved, Started, Validated
@@ -83,7 +83,7 @@ class Trainer:
     def run(self) -> Finished:
         """Trains from the last checkpoint, or from the beginning, to the end."""
         notes = self._resume()
-        recorder = Recorder(self.config.run, self.progress.step, self.options.tensorboard, self.options.wandb)
+        recorder = Recorder(self.config.run, self.progress.step, self.options.tensorboard)
         self._listeners = (recorder, *self._listeners)
         try:
             self._tell(self._started(notes))
@@ -256,8 +256,8 @@ class Trainer:
 
     def _resume(self) -> tuple[str, ...]:
         """Takes up the newest whole checkpoint, if there is one; notes for the user."""
-        for folder in ("checkpoints", "best", "."):
-            remove_leftovers(self.config.run / folder)
+        for folder, name in (("checkpoints", "step-*"), ("best", "step-*"), (".", "model")):
+            recover(self.config.run / folder, name)
         checkpoint, notes = newest_checkpoint(self.config.run)
         if checkpoint is None:
             return tuple(notes)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from mtkit import checkpoint
+from mtkit import disk
 from mtkit.checkpoint import (
     keep_only,
     load_model,
@@ -19,7 +22,7 @@ from mtkit.checkpoint import (
     write_model,
 )
 from mtkit.config.load import load_config
-from mtkit.errors import InputError, MtkitError
+from mtkit.errors import InputError, MtkitError, WriteError
 from tests.fakes import make_tiny_run
 
 
@@ -124,10 +127,31 @@ def test_only_what_is_kept_stays(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_failed_write_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(descriptor: int, data: memoryview) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(MtkitError, match="No space left on device"):
-        write_step(folder, tmp_path, 5)
+    loaded = load_model(folder)
+    monkeypatch.setattr(disk, "write", full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    target = tmp_path / "checkpoints" / "step-00000005"
+    needs = r"No space left on device, ([\d,]+) bytes are needed, 1,000 are free, ([\d,]+) are missing"
+    with pytest.raises(WriteError, match=needs) as caught:
+        write_model(target, loaded.config, loaded.tokenizer, weights_of(loaded.model), step=5)
+    needed, missing = (int(found.replace(",", "")) for found in re.findall(needs, str(caught.value))[0])
+    assert missing == needed - 1000
+    # Four bytes a weight, and the two texts; the header and the manifest come on top, here a large part.
+    real = sum(
+        (folder / name).stat().st_size for name in ("model.safetensors", "tokenizer.model", "config.yaml")
+    )
+    assert needed == pytest.approx(real, rel=0.2)
     assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_what_is_not_finite_is_not_written(folder: Path, tmp_path: Path) -> None:
+    loaded = load_model(folder)
+    for bad in (float("nan"), float("inf")):
+        weights = {name: weight.clone() for name, weight in weights_of(loaded.model).items()}
+        weights["encoder_norm.weight"][3] = bad
+        with pytest.raises(MtkitError, match=r"encoder_norm\.weight holds NaN or infinity"):
+            write_model(tmp_path / "m", loaded.config, loaded.tokenizer, weights, step=5)
+    assert not (tmp_path / "m").exists()

@@ -27,7 +27,6 @@ LIGHT = [
     "mtkit.errors",
     "mtkit.metrics.surface",
     "mtkit.text.tokenizer",
-    "mtkit.train.curves",
 ]
 
 
