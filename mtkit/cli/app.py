@@ -128,9 +128,11 @@ for _command in _COMMANDS:
     app.command()(_guarded(_command))
 
 _config_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Show or check a config, or print its schema."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Show or check a config; print its schema or the presets.",
 )
-_CONFIG_COMMANDS: tuple[Callable[..., None], ...] = (config.show, config.check, config.schema)
+_CONFIG_COMMANDS: tuple[Callable[..., None], ...] = (config.show, config.check, config.schema, config.presets)
 for _command in _CONFIG_COMMANDS:
     _config_app.command()(_guarded(_command))
 app.add_typer(_config_app, name="config")

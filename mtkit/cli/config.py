@@ -1,4 +1,4 @@
-"""The three ways to look at a configuration: all of it, whether it is valid, which options there are."""
+"""Ways to look at a configuration: all of it, whether it is valid, which options and presets there are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments, split_arguments
-from mtkit.cli.console import out
+from mtkit.cli.console import out, table
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config
@@ -59,6 +59,25 @@ def schema(
         out(text)
     else:
         write.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def presets() -> None:
+    """Print the presets of the model and their sizes.
+
+    \b
+    Example:
+      mtkit config presets
+    """
+    from mtkit.config.model import PRESETS, ModelConfig, num_parameters
+
+    rows = []
+    for name in PRESETS:
+        model = ModelConfig.model_validate({"preset": name})
+        layers = f"{model.num_encoder_layers} + {model.num_decoder_layers}"
+        sizes = (name, layers, model.d_model, model.d_ff, model.num_heads, model.norm, f"{model.dropout:.2f}")
+        rows.append((*sizes, *(f"{num_parameters(model, n, n):,}" for n in (8_000, 32_000))))
+    head = ("preset", "layers", "d_model", "d_ff", "heads", "norm", "dropout")
+    table((*head, "parameters, 8,000 pieces", "32,000 pieces"), rows, to_stdout=True)
 
 
 def json_schema() -> dict[str, Any]:

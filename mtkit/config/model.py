@@ -8,55 +8,120 @@ from pydantic import Field, model_validator
 
 from mtkit.config.options import Options, Probability
 
+_BIG: dict[str, Any] = {"d_model": 1024, "d_ff": 4096, "num_heads": 16, "dropout": 0.3}
+_PAPER: dict[str, Any] = {"norm": "post", "bias": "feed_forward"}
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"d_model": 128, "d_ff": 512, "num_heads": 4, "num_encoder_layers": 3, "num_decoder_layers": 3},
     "small": {"d_model": 256, "d_ff": 1024, "num_heads": 4, "num_encoder_layers": 3, "num_decoder_layers": 3},
     "base": {},
-    "big": {"d_model": 1024, "d_ff": 4096, "num_heads": 16, "dropout": 0.3},
+    "big": _BIG,
+    "deep": {"num_encoder_layers": 12, "num_decoder_layers": 3, "init": "depth_scaled"},
+    "paper-base": _PAPER,
+    "paper-big": {**_BIG, **_PAPER},
 }
 """What each preset changes of the defaults of `ModelConfig`, which are `base`."""
 
 
 class ModelConfig(Options):
-    """The Transformer of Vaswani et al. 2017. A width left out comes from the preset."""
+    """The Transformer of Vaswani et al. 2017 and its variants. An option left out comes from the preset."""
 
-    preset: Literal["tiny", "small", "base", "big"] = Field(
-        "base", description="Starting point of all sizes."
+    preset: Literal["tiny", "small", "base", "big", "deep", "paper-base", "paper-big"] = Field(
+        "base", description="Starting point of all sizes; `mtkit config presets` lists them."
     )
     d_model: int = Field(512, ge=8, le=16384, description="Width of embeddings and layers.")
     d_ff: int = Field(2048, ge=8, le=65536, description="Inner width of the feed-forward layers.")
     num_heads: int = Field(8, ge=1, le=128, description="Attention heads.")
+    num_kv_heads: int | None = Field(
+        None,
+        ge=1,
+        le=128,
+        description="Heads of keys and values, shared by groups of heads; num_heads if null.",
+    )
     num_encoder_layers: int = Field(6, ge=1, le=100, description="Encoder depth.")
     num_decoder_layers: int = Field(6, ge=1, le=100, description="Decoder depth.")
-    dropout: Probability = Field(0.1, description="After embeddings and before each residual sum.")
+    dropout: Probability = Field(0.1, description="Before each residual sum, and after embeddings.")
+    embedding_dropout: Probability | None = Field(
+        None, description="After embeddings and positions; as dropout if null."
+    )
     attention_dropout: Probability = Field(0.0, description="On attention weights.")
     activation_dropout: Probability = Field(0.0, description="Inside the feed-forward layers.")
     norm: Literal["pre", "post"] = Field(
-        "pre", description="LayerNorm before each block, or after (the paper)."
+        "pre", description="Normalise before each block, or after its residual sum (the paper)."
     )
-    activation: Literal["relu", "gelu"] = Field("relu", description="Of the feed-forward layers.")
+    norm_type: Literal["layernorm", "rmsnorm"] = Field("layernorm", description="How to normalise.")
+    activation: Literal["relu", "gelu", "swiglu"] = Field(
+        "relu", description="Of the feed-forward layers; swiglu adds a third matrix to each."
+    )
+    positions: Literal["sinusoidal", "learned", "rope"] = Field(
+        "sinusoidal", description="Added to embeddings (computed or trained), or turning queries and keys."
+    )
+    max_positions: int = Field(
+        512, ge=2, le=65536, description="Length of the learned table; later positions share its last row."
+    )
+    bias: Literal["all", "feed_forward", "none"] = Field(
+        "all", description="Which linear maps have one: all in the layers, those of feed-forward, none."
+    )
     tie_embeddings: Literal["all", "tgt", "none"] = Field(
         "all", description="One matrix for source, target and output embeddings, for the latter two, or none."
     )
+    init: Literal["xavier", "depth_scaled"] = Field(
+        "xavier",
+        description="Depth-scaled divides the matrices of layer l by the root of l at the beginning.",
+    )
+
+    @property
+    def kv_heads(self) -> int:
+        """Heads of keys and values."""
+        return self.num_kv_heads or self.num_heads
+
+    @property
+    def d_head(self) -> int:
+        """Width of one head."""
+        return self.d_model // self.num_heads
 
     @model_validator(mode="before")
     @classmethod
     def _fill_from_preset(cls, data: Any) -> Any:
-        """Widths that are not given come from the preset."""
+        """Options that are not given come from the preset."""
         if not isinstance(data, dict):
             return data
         preset = data.get("preset")
         return {**PRESETS.get(preset if isinstance(preset, str) else "", {}), **data}
 
     @model_validator(mode="after")
-    def _heads_divide(self) -> ModelConfig:
-        if self.d_model % self.num_heads:
-            fits = [n for n in range(1, 65) if self.d_model % n == 0]
-            near = sorted(sorted(fits, key=lambda n: abs(n - self.num_heads))[:2])
-            raise ValueError(
-                f"num_heads = {self.num_heads} must divide d_model = {self.d_model}. "
-                f"Try {' or '.join(map(str, near))}."
-            )
+    def _sizes_fit(self) -> ModelConfig:
+        _must_divide("num_heads", self.num_heads, "d_model", self.d_model)
         if self.d_model % 2:
             raise ValueError(f"d_model = {self.d_model} must be even. Try {self.d_model + 1}.")
+        _must_divide("num_kv_heads", self.kv_heads, "num_heads", self.num_heads)
+        if self.positions == "rope" and self.d_head % 2:
+            raise ValueError(
+                f"positions = rope needs heads of even width, but d_model / num_heads = {self.d_head}. "
+                "Change num_heads, or use sinusoidal."
+            )
         return self
+
+
+def _must_divide(name: str, value: int, whole_name: str, whole: int) -> None:
+    if whole % value:
+        fits = [n for n in range(1, 65) if whole % n == 0]
+        near = sorted(sorted(fits, key=lambda n: abs(n - value))[:2])
+        raise ValueError(
+            f"{name} = {value} must divide {whole_name} = {whole}. Try {' or '.join(map(str, near))}."
+        )
+
+
+def num_parameters(config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int) -> int:
+    """The trained numbers of a model, a tied matrix once, by formula."""
+    d, d_ff, d_kv = config.d_model, config.d_ff, config.kv_heads * config.d_head
+    inner = 2 * d_ff if config.activation == "swiglu" else d_ff
+    attention = 2 * d * d + 2 * d * d_kv + (2 * d + 2 * d_kv) * (config.bias == "all")
+    feed_forward = d * inner + d_ff * d + (inner + d) * (config.bias != "none")
+    norm = d * (2 if config.norm_type == "layernorm" else 1)
+    encoder = config.num_encoder_layers * (attention + feed_forward + 2 * norm)
+    decoder = config.num_decoder_layers * (2 * attention + feed_forward + 3 * norm)
+    final_norms = 2 * norm * (config.norm == "pre")
+    positions = 2 * config.max_positions * d * (config.positions == "learned")
+    src_rows = 0 if config.tie_embeddings == "all" else src_vocab_size
+    tgt_rows = tgt_vocab_size * (2 if config.tie_embeddings == "none" else 1)
+    return encoder + decoder + final_norms + positions + (src_rows + tgt_rows) * d

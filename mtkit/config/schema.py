@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mtkit.config.data import DataConfig, TokenizerConfig
 from mtkit.config.model import ModelConfig
@@ -47,3 +47,14 @@ class Config(Options):
     train: TrainConfig = Field(default_factory=TrainConfig)
     decode: DecodeConfig = Field(default_factory=DecodeConfig)
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig)
+
+    @model_validator(mode="after")
+    def _positions_are_learned(self) -> Config:
+        """A pair that training keeps has a learned position for each token and the end of sentence."""
+        for item in self.data.filters if self.model.positions == "learned" else ():
+            if item.filter == "tokens" and item.max_tokens >= self.model.max_positions:
+                raise ValueError(
+                    f"model.max_positions = {self.model.max_positions} must be more than the max_tokens of "
+                    f"the filter tokens, {item.max_tokens}. Try {item.max_tokens + 1}."
+                )
+        return self

@@ -1,10 +1,13 @@
-"""Multi-head attention (Vaswani et al. 2017, section 3.2) through torch's fused function."""
+"""Multi-head attention (Vaswani et al. 2017, section 3.2); heads may share keys and values."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from mtkit.config.model import ModelConfig
+from mtkit.model.positions import Rotation, rotate
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, dropout: float) -> Tensor:
@@ -42,25 +45,45 @@ def _attend_by_products(
     return F.dropout(weights, dropout) @ v
 
 
+def attend_grouped(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, dropout: float
+) -> Tensor:
+    """As `attend`, each head of `k` and `v` being that of a group of neighbours of `q` (Ainslie et al. 2023).
+
+    `mask` is the same for all queries. Keys and values are not copied but where queries see different ones.
+    """
+    kv_heads = k.shape[1]
+    group = q.shape[1] // kv_heads
+    if group == 1:
+        return attend(q, k, v, mask, causal, dropout)
+    if causal:
+        k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
+        return attend(q, k, v, mask, causal, dropout)
+    # The heads of a group ask the same keys: they are more queries of one head.
+    batch, _, q_len, d_head = q.shape
+    queries = q.reshape(batch, kv_heads, group * q_len, d_head)
+    return attend(queries, k, v, mask, causal, dropout).reshape(q.shape)
+
+
 class MultiHeadAttention(nn.Module):
     """Queries from `x`, keys and values from `x` itself or from a memory."""
 
-    def __init__(self, d_model: int, num_heads: int, dropout: float) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.q_proj = nn.Linear(d_model, d_model)
-        self.kv_proj = nn.Linear(d_model, 2 * d_model)
-        self.out_proj = nn.Linear(d_model, d_model)
+        d_model, bias = config.d_model, config.bias == "all"
+        self.d_head = config.d_head
+        self.dropout = config.attention_dropout
+        self.q_proj = nn.Linear(d_model, d_model, bias=bias)
+        self.kv_proj = nn.Linear(d_model, 2 * config.kv_heads * config.d_head, bias=bias)
+        self.out_proj = nn.Linear(d_model, d_model, bias=bias)
 
     def _heads(self, x: Tensor) -> Tensor:
-        batch, length, d_model = x.shape
-        return x.view(batch, length, self.num_heads, d_model // self.num_heads).transpose(1, 2)
+        return x.view(*x.shape[:2], -1, self.d_head).transpose(1, 2)
 
-    def keys_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of `x` [batch, length, d_model], each [batch, num_heads, length, d_head]."""
-        k, v = self.kv_proj(x).chunk(2, dim=-1)
-        return self._heads(k), self._heads(v)
+    def keys_values(self, x: Tensor, rotation: Rotation | None = None) -> tuple[Tensor, Tensor]:
+        """Keys and values of `x` [batch, length, d_model], each [batch, kv_heads, length, d_head]."""
+        k, v = map(self._heads, self.kv_proj(x).chunk(2, dim=-1))
+        return (k if rotation is None else rotate(k, rotation)), v
 
     def forward(
         self,
@@ -68,8 +91,11 @@ class MultiHeadAttention(nn.Module):
         keys_values: tuple[Tensor, Tensor],
         mask: Tensor | None = None,
         causal: bool = False,
+        rotation: Rotation | None = None,
     ) -> Tensor:
         """What each position of `x` [batch, q_len, d_model] gathers; same shape."""
         q = self._heads(self.q_proj(x))
-        out = attend(q, *keys_values, mask, causal, self.dropout if self.training else 0.0)
+        if rotation is not None:
+            q = rotate(q, rotation)
+        out = attend_grouped(q, *keys_values, mask, causal, self.dropout if self.training else 0.0)
         return self.out_proj(out.transpose(1, 2).flatten(2))

@@ -11,18 +11,38 @@ from torch.nn import functional as F
 from mtkit.config.model import ModelConfig
 from mtkit.model.attention import MultiHeadAttention
 from mtkit.model.dropout import Dropout, MaskSource
+from mtkit.model.positions import Rotation
 from mtkit.model.state import KeysValues
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu}
+NORM_EPSILON = 1e-5
+
+
+def build_norm(config: ModelConfig) -> nn.LayerNorm | nn.RMSNorm:
+    """LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019) over d_model."""
+    match config.norm_type:
+        case "layernorm":
+            return nn.LayerNorm(config.d_model, eps=NORM_EPSILON)
+        case "rmsnorm":
+            return nn.RMSNorm(config.d_model, eps=NORM_EPSILON)
+
+
+def swiglu(x: Tensor) -> Tensor:
+    """swish(gate)·value of `x` = [gate, value], [..., 2 width] to [..., width] (Shazeer 2020)."""
+    gate, value = x.chunk(2, dim=-1)
+    return F.silu(gate) * value
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu, "swiglu": swiglu}
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with an activation between (section 3.3)."""
+    """Two linear maps with an activation between (section 3.3), which may halve the width."""
 
     def __init__(self, config: ModelConfig, masks: MaskSource) -> None:
         super().__init__()
-        self.inner = nn.Linear(config.d_model, config.d_ff)
-        self.outer = nn.Linear(config.d_ff, config.d_model)
+        inner, bias = config.d_ff * (2 if config.activation == "swiglu" else 1), config.bias != "none"
+        self.inner = nn.Linear(config.d_model, inner, bias=bias)
+        self.outer = nn.Linear(config.d_ff, config.d_model, bias=bias)
         self.activation = ACTIVATIONS[config.activation]
         self.dropout = Dropout(config.activation_dropout, masks)
 
@@ -36,7 +56,7 @@ class Residual(nn.Module):
 
     def __init__(self, config: ModelConfig, masks: MaskSource) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(config.d_model)
+        self.norm = build_norm(config)
         self.dropout = Dropout(config.dropout, masks)
         self.pre = config.norm == "pre"
 
@@ -52,14 +72,19 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, config: ModelConfig, masks: MaskSource) -> None:
         super().__init__()
-        self.attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout)
+        self.attention = MultiHeadAttention(config)
         self.attention_sum = Residual(config, masks)
         self.feed_forward = FeedForward(config, masks)
         self.feed_forward_sum = Residual(config, masks)
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, rotation: Rotation | None = None) -> Tensor:
         """`x` [batch, src_len, d_model]; `mask` [batch, 1, 1, src_len], true = real token."""
-        x = self.attention_sum(x, lambda y: self.attention(y, self.attention.keys_values(y), mask))
+
+        def attend_all(y: Tensor) -> Tensor:
+            keys_values = self.attention.keys_values(y, rotation)
+            return self.attention(y, keys_values, mask, rotation=rotation)
+
+        x = self.attention_sum(x, attend_all)
         return self.feed_forward_sum(x, self.feed_forward)
 
 
@@ -68,32 +93,45 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, config: ModelConfig, masks: MaskSource) -> None:
         super().__init__()
-        self.attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout)
+        self.attention = MultiHeadAttention(config)
         self.attention_sum = Residual(config, masks)
-        self.cross_attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout)
+        self.cross_attention = MultiHeadAttention(config)
         self.cross_attention_sum = Residual(config, masks)
         self.feed_forward = FeedForward(config, masks)
         self.feed_forward_sum = Residual(config, masks)
 
-    def forward(self, x: Tensor, memory: KeysValues, mask: Tensor | None) -> Tensor:
+    def forward(
+        self, x: Tensor, memory: KeysValues, mask: Tensor | None, rotation: Rotation | None = None
+    ) -> Tensor:
         """All target positions at once; `x` [batch, tgt_len, d_model], `memory` of the source."""
-        x = self.attention_sum(x, lambda y: self.attention(y, self.attention.keys_values(y), causal=True))
+
+        def attend_before(y: Tensor) -> Tensor:
+            keys_values = self.attention.keys_values(y, rotation)
+            return self.attention(y, keys_values, causal=True, rotation=rotation)
+
+        x = self.attention_sum(x, attend_before)
         x = self.cross_attention_sum(x, lambda y: self.cross_attention(y, memory, mask))
         return self.feed_forward_sum(x, self.feed_forward)
 
     def step(
-        self, x: Tensor, memory: KeysValues, mask: Tensor, past: KeysValues | None, width: int
+        self,
+        x: Tensor,
+        memory: KeysValues,
+        mask: Tensor,
+        past: KeysValues | None,
+        width: int,
+        rotation: Rotation | None = None,
     ) -> tuple[Tensor, KeysValues]:
         """One position for all rows: `x` [rows, 1, d_model] and the keys and values so far, then with it."""
         present: KeysValues | None = None
 
         def attend_past(y: Tensor) -> Tensor:
             nonlocal present
-            k, v = self.attention.keys_values(y)
+            k, v = self.attention.keys_values(y, rotation)
             if past is not None:
                 k, v = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)
             present = (k, v)
-            return self.attention(y, present)
+            return self.attention(y, present, rotation=rotation)
 
         def attend_memory(y: Tensor) -> Tensor:
             # The hypotheses of one sentence are queries of one attention: its memory is not copied.

@@ -1,18 +1,101 @@
-"""Sinusoidal positions of Vaswani et al. 2017, section 3.5."""
+"""Where a token stands: tables added to embeddings, or rotations of queries and keys."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+Rotation = tuple[Tensor, Tensor]
+"""Cosines and sines of the angles of some positions, each [length, d_head / 2]."""
+
+BASE = 10_000.0
 
 
 def sinusoidal_positions(length: int, d_model: int) -> Tensor:
-    """The table PE(pos, 2i) = sin(pos / 10000^(2i/d_model)), PE(pos, 2i+1) = cos(same), [length, d_model]."""
-    position = torch.arange(length, dtype=torch.float64).unsqueeze(1)
-    rate = torch.exp(torch.arange(0, d_model, 2, dtype=torch.float64) * (-math.log(10_000.0) / d_model))
+    """The table PE(pos, 2i) = sin(pos / 10000^(2i/d_model)), PE(pos, 2i+1) = cos(same), [length, d_model].
+
+    Vaswani et al. 2017, section 3.5.
+    """
+    angles = _angles(length, d_model)
     table = torch.empty(length, d_model, dtype=torch.float64)
-    table[:, 0::2] = torch.sin(position * rate)
-    table[:, 1::2] = torch.cos(position * rate)
+    table[:, 0::2] = angles.sin()
+    table[:, 1::2] = angles.cos()
     return table.float()
+
+
+def _angles(length: int, width: int) -> Tensor:
+    """The angles pos / 10000^(2i/width) in fp64, [length, width / 2]."""
+    rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * (-math.log(BASE) / width))
+    return torch.arange(length, dtype=torch.float64)[:, None] * rate
+
+
+class SinusoidalPositions(nn.Module):
+    """The table of `sinusoidal_positions`, as long as it is asked for."""
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.table: Tensor
+        self.register_buffer("table", sinusoidal_positions(512, d_model), persistent=False)
+
+    def forward(self, start: int, length: int) -> Tensor:
+        """Positions from `start`, [length, d_model]."""
+        end = start + length
+        if end > self.table.shape[0]:
+            self.table = sinusoidal_positions(2 * end, self.table.shape[1]).to(self.table)
+        return self.table[start:end]
+
+
+class LearnedPositions(nn.Module):
+    """A trained table (Gehring et al. 2017); positions beyond its end share its last row."""
+
+    def __init__(self, length: int, d_model: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.empty(length, d_model))
+
+    def forward(self, start: int, length: int) -> Tensor:
+        """Positions from `start`, [length, d_model]."""
+        end, last = start + length, self.table.shape[0] - 1
+        if end <= last + 1:
+            return self.table[start:end]
+        return self.table[torch.arange(start, end, device=self.table.device).clamp(max=last)]
+
+
+class RotaryPositions(nn.Module):
+    """The angles by which RoPE turns queries and keys (Su et al. 2021)."""
+
+    def __init__(self, d_head: int) -> None:
+        super().__init__()
+        self.d_head = d_head
+        self.cos: Tensor
+        self.sin: Tensor
+        self.register_buffer("cos", torch.empty(0), persistent=False)
+        self.register_buffer("sin", torch.empty(0), persistent=False)
+        self._fill(512)
+
+    def _fill(self, length: int) -> None:
+        angles = _angles(length, self.d_head)
+        self.cos, self.sin = angles.cos().to(self.cos), angles.sin().to(self.sin)
+
+    def forward(self, start: int, length: int) -> Rotation:
+        """The rotation of the positions from `start`."""
+        end = start + length
+        if end > self.cos.shape[0]:
+            self._fill(2 * end)
+        return self.cos[start:end], self.sin[start:end]
+
+
+def rotate(x: Tensor, rotation: Rotation) -> Tensor:
+    """Each pair of `x` [..., length, d_head] turned by its position's angle; in fp32, then as `x` was.
+
+    A pair is (i, i + d_head/2) as in GPT-NeoX, not (2i, 2i+1) as in the paper: the same but for the order
+    of the dimensions, and cheaper.
+    """
+    cos, sin = rotation
+    first, second = x.chunk(2, dim=-1)
+    turned = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    return turned.to(x.dtype)
+
+
+AbsolutePositions = SinusoidalPositions | LearnedPositions

@@ -11,17 +11,20 @@ from torch import Tensor, nn
 
 from mtkit.config.model import ModelConfig
 from mtkit.errors import UsageError
-from mtkit.model.blocks import DecoderLayer, EncoderLayer
+from mtkit.model.blocks import DecoderLayer, EncoderLayer, build_norm
 from mtkit.model.dropout import Dropout, MaskSource
-from mtkit.model.positions import sinusoidal_positions
+from mtkit.model.positions import (
+    AbsolutePositions,
+    LearnedPositions,
+    RotaryPositions,
+    Rotation,
+    SinusoidalPositions,
+)
 from mtkit.model.state import DecoderState
 
 
 class Transformer(nn.Module):
-    """Source and target ids to logits of the next target token.
-
-    Positions are computed, not learned, so that any length can be read.
-    """
+    """Source and target ids to logits of the next target token. Any length can be read."""
 
     def __init__(self, config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int) -> None:
         super().__init__()
@@ -42,7 +45,11 @@ class Transformer(nn.Module):
         self.output = nn.Linear(config.d_model, tgt_vocab_size, bias=False)
         if config.tie_embeddings != "none":
             self.output.weight = self.tgt_embedding.weight
-        self.dropout = Dropout(config.dropout, self.masks)
+        embedding_dropout = config.embedding_dropout
+        self.dropout = Dropout(config.dropout if embedding_dropout is None else embedding_dropout, self.masks)
+        self.src_positions = _absolute_positions(config)
+        self.tgt_positions = _absolute_positions(config)
+        self.rotary = RotaryPositions(config.d_head) if config.positions == "rope" else None
         self.encoder = nn.ModuleList(
             EncoderLayer(config, self.masks) for _ in range(config.num_encoder_layers)
         )
@@ -50,38 +57,44 @@ class Transformer(nn.Module):
             DecoderLayer(config, self.masks) for _ in range(config.num_decoder_layers)
         )
         pre = config.norm == "pre"
-        self.encoder_norm = nn.LayerNorm(config.d_model) if pre else nn.Identity()
-        self.decoder_norm = nn.LayerNorm(config.d_model) if pre else nn.Identity()
-        self.positions: Tensor
-        self.register_buffer("positions", sinusoidal_positions(512, config.d_model), persistent=False)
+        self.encoder_norm = build_norm(config) if pre else nn.Identity()
+        self.decoder_norm = build_norm(config) if pre else nn.Identity()
         self._initialise()
 
     def _initialise(self) -> None:
-        """Xavier-uniform matrices, zero biases, embeddings of variance 1/d_model."""
+        """Xavier-uniform matrices, zero biases, embeddings and positions of variance 1/d_model.
+
+        Depth-scaled: the matrices of layer l are divided by √l (DS-Init with α = 1, Zhang et al. 2019).
+        """
+        gated = self.config.activation == "swiglu"
         for name, parameter in self.named_parameters():
-            if "embedding" in name or name == "output.weight":
-                nn.init.normal_(parameter, std=self.config.d_model**-0.5)
-            elif name.endswith("kv_proj.weight"):
-                for part in parameter.chunk(2):
-                    nn.init.xavier_uniform_(part)
-            elif parameter.dim() == 2:
-                nn.init.xavier_uniform_(parameter)
+            stack, layer, *_ = name.split(".")
+            if stack not in ("encoder", "decoder"):
+                if parameter.dim() == 2:
+                    nn.init.normal_(parameter, std=self.config.d_model**-0.5)
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
+            elif parameter.dim() == 2:
+                gain = (int(layer) + 1) ** -0.5 if self.config.init == "depth_scaled" else 1.0
+                two = name.endswith("kv_proj.weight") or (gated and name.endswith("inner.weight"))
+                for matrix in parameter.chunk(2 if two else 1):
+                    nn.init.xavier_uniform_(matrix, gain)
 
-    def _embed(self, embedding: nn.Embedding, ids: Tensor, start: int = 0) -> Tensor:
-        end = start + ids.shape[1]
-        if end > self.positions.shape[0]:
-            longer = sinusoidal_positions(2 * end, self.config.d_model)
-            self.positions = longer.to(self.positions)
-        return self.dropout(embedding(ids) * math.sqrt(self.config.d_model) + self.positions[start:end])
+    def _embed(
+        self, embedding: nn.Embedding, positions: AbsolutePositions | None, ids: Tensor, start: int = 0
+    ) -> Tensor:
+        x = embedding(ids) * math.sqrt(self.config.d_model)
+        return self.dropout(x if positions is None else x + positions(start, ids.shape[1]))
+
+    def _rotation(self, start: int, length: int) -> Rotation | None:
+        return None if self.rotary is None else self.rotary(start, length)
 
     def encode(self, src_ids: Tensor, src_mask: Tensor) -> Tensor:
         """The memory [batch, src_len, d_model] of `src_ids`, of which `src_mask` marks the real tokens."""
-        x = self._embed(self.src_embedding, src_ids)
-        mask = src_mask[:, None, None, :]
+        x = self._embed(self.src_embedding, self.src_positions, src_ids)
+        mask, rotation = src_mask[:, None, None, :], self._rotation(0, src_ids.shape[1])
         for layer in self.encoder:
-            x = layer(x, mask)
+            x = layer(x, mask, rotation)
         return self.encoder_norm(x)
 
     def _decoder_layers(self) -> Iterator[DecoderLayer]:
@@ -90,10 +103,10 @@ class Transformer(nn.Module):
     def features(self, src_ids: Tensor, src_mask: Tensor, tgt_in: Tensor) -> Tensor:
         """What the output projection reads, [batch, tgt_len, d_model]."""
         memory = self.encode(src_ids, src_mask)
-        mask = src_mask[:, None, None, :]
-        x = self._embed(self.tgt_embedding, tgt_in)
+        mask, rotation = src_mask[:, None, None, :], self._rotation(0, tgt_in.shape[1])
+        x = self._embed(self.tgt_embedding, self.tgt_positions, tgt_in)
         for layer in self._decoder_layers():
-            x = layer(x, layer.cross_attention.keys_values(memory), mask)
+            x = layer(x, layer.cross_attention.keys_values(memory), mask, rotation)
         return self.decoder_norm(x)
 
     def forward(self, src_ids: Tensor, src_mask: Tensor, tgt_in: Tensor) -> Tensor:
@@ -114,12 +127,12 @@ class Transformer(nn.Module):
 
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """Logits [rows, vocab] of the token after `tokens` [rows], and the state that has seen them."""
-        x = self._embed(self.tgt_embedding, tokens[:, None], state.length)
+        x = self._embed(self.tgt_embedding, self.tgt_positions, tokens[:, None], state.length)
+        rotation = self._rotation(state.length, 1)
         past = []
         for index, layer in enumerate(self._decoder_layers()):
-            x, present = layer.step(
-                x, state.memory[index], state.src_mask, state.past[index] if state.past else None, state.width
-            )
+            before = state.past[index] if state.past else None
+            x, present = layer.step(x, state.memory[index], state.src_mask, before, state.width, rotation)
             past.append(present)
         logits = self.output(self.decoder_norm(x)).squeeze(1)
         return logits, DecoderState(state.memory, state.src_mask, tuple(past), state.length + 1, state.width)
@@ -127,6 +140,16 @@ class Transformer(nn.Module):
     def num_parameters(self) -> int:
         """Trained numbers; a tied matrix counts once."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+def _absolute_positions(config: ModelConfig) -> AbsolutePositions | None:
+    match config.positions:
+        case "sinusoidal":
+            return SinusoidalPositions(config.d_model)
+        case "learned":
+            return LearnedPositions(config.max_positions, config.d_model)
+        case "rope":
+            return None
 
 
 def build_model(config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int, seed: int) -> Transformer:

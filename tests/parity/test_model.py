@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import partial
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from mtkit.config.model import ModelConfig
-from mtkit.model.attention import MultiHeadAttention, attend
-from mtkit.model.blocks import DecoderLayer, EncoderLayer, FeedForward, Residual
+from mtkit.config.model import ModelConfig, num_parameters
+from mtkit.model.attention import MultiHeadAttention, attend, attend_grouped
+from mtkit.model.blocks import DecoderLayer, EncoderLayer, FeedForward, Residual, build_norm
 from mtkit.model.dropout import MaskSource
-from mtkit.model.positions import sinusoidal_positions
+from mtkit.model.positions import LearnedPositions, RotaryPositions, rotate, sinusoidal_positions
 from mtkit.model.transformer import build_model
 
 # fp32 sums in another order: a few units in the last place of values near 1.
@@ -120,28 +122,152 @@ def test_positions_are_the_papers_formula() -> None:
             assert table[position, 2 * i + 1].item() == pytest.approx(math.cos(angle), abs=1e-6)
 
 
-def parameters_by_formula(config: ModelConfig, vocab: int) -> int:
-    d, ff = config.d_model, config.d_ff
-    attention, feed_forward, norm = 4 * (d * d + d), 2 * d * ff + ff + d, 2 * d
-    encoder = config.num_encoder_layers * (attention + feed_forward + 2 * norm)
-    decoder = config.num_decoder_layers * (2 * attention + feed_forward + 3 * norm)
-    embeddings = vocab * d * {"all": 1, "tgt": 2, "none": 3}[config.tie_embeddings]
-    return encoder + decoder + embeddings + (2 * norm if config.norm == "pre" else 0)
+@torch.no_grad()
+def test_rms_norm_is_its_formula() -> None:
+    """Zhang and Sennrich 2019, equation 4."""
+    torch.manual_seed(5)
+    norm = build_norm(options(norm_type="rmsnorm"))
+    randomise(norm)
+    x = torch.randn(3, 7, 16)
+    mean_square = (x * x).sum(-1, keepdim=True) / 16
+    assert_near(norm(x), x / (mean_square + 1e-5).sqrt() * norm.weight)
 
 
-@pytest.mark.parametrize("norm", ["pre", "post"])
-@pytest.mark.parametrize("tie", ["all", "tgt", "none"])
-@pytest.mark.parametrize("preset", ["tiny", "small"])
-def test_number_of_parameters(preset: str, tie: str, norm: str) -> None:
-    config = ModelConfig.model_validate({"preset": preset, "tie_embeddings": tie, "norm": norm})
-    assert build_model(config, 100, 100, seed=1).num_parameters() == parameters_by_formula(config, 100)
+@torch.no_grad()
+def test_swiglu_is_its_formula() -> None:
+    """Shazeer 2020, equation 6: (swish(x W) ⊙ x V) W2, here with biases."""
+    torch.manual_seed(6)
+    layer = FeedForward(options(activation="swiglu"), MaskSource())
+    randomise(layer)
+    x = torch.randn(3, 7, 16)
+    (w, v), (b, c) = layer.inner.weight.chunk(2), layer.inner.bias.chunk(2)
+    gate, value = x @ w.T + b, x @ v.T + c
+    expected = (gate / (1 + (-gate).exp()) * value) @ layer.outer.weight.T + layer.outer.bias
+    assert_near(layer(x), expected)
 
 
-def test_presets_have_the_papers_sizes() -> None:
-    """Vaswani et al. 2017, table 3: 65 M parameters for base, 213 M for big, of 37,000 pieces."""
-    for preset, millions in (("base", 65), ("big", 213)):
-        config = ModelConfig.model_validate({"preset": preset, "norm": "post"})
-        assert parameters_by_formula(config, 37_000) / 1e6 == pytest.approx(millions, rel=0.04)
+def test_shared_heads_are_torchs_grouped_queries() -> None:
+    torch.manual_seed(7)
+    q, k, v = torch.randn(2, 6, 5, 8), torch.randn(2, 2, 5, 8), torch.randn(2, 2, 5, 8)
+    padding = torch.arange(5) < torch.tensor([5, 2])[:, None, None, None]
+    for kv_heads, mask, causal in itertools.product((1, 2), (None, padding), (False, True)):
+        if causal and mask is not None:
+            continue
+        a, b, c = (x.clone().requires_grad_() for x in (q, k[:, :kv_heads], v[:, :kv_heads]))
+        found = attend_grouped(a, b, c, mask, causal, dropout=0.0)
+        expected = nn.functional.scaled_dot_product_attention(a, b, c, mask, 0.0, causal, enable_gqa=True)
+        assert_near(found, expected)
+        ours = torch.autograd.grad(found.square().sum(), (a, b, c))
+        theirs = torch.autograd.grad(expected.square().sum(), (a, b, c))
+        for our, their in zip(ours, theirs, strict=True):
+            assert_near(our, their, rtol=1e-3, atol=1e-4)
+
+
+def turned(x: Tensor) -> Tensor:
+    """Su et al. 2021, section 3.2: pair i of position m is a complex number, times e^(i·m·θ_i)."""
+    length, width = x.shape[-2:]
+    theta = 10000 ** (-2 * torch.arange(width // 2, dtype=torch.float64) / width)
+    angles = torch.arange(length, dtype=torch.float64)[:, None] * theta
+    pairs = torch.complex(*x.double().chunk(2, dim=-1)) * torch.polar(torch.ones_like(angles), angles)
+    return torch.cat((pairs.real, pairs.imag), dim=-1).float()
+
+
+def test_rotary_positions_are_the_complex_formula() -> None:
+    torch.manual_seed(8)
+    x = torch.randn(2, 4, 600, 6)  # longer than the table made at first
+    rotary = RotaryPositions(6)
+    assert_near(rotate(x, rotary(0, 600)), turned(x))
+    assert_near(rotate(x[:, :, 530:], rotary(530, 70)), turned(x)[:, :, 530:])
+
+
+def test_rotary_scores_depend_on_the_distance_only() -> None:
+    torch.manual_seed(9)
+    rotary = RotaryPositions(16)
+    q, k = torch.randn(16), torch.randn(16)
+
+    def score(query_at: int, key_at: int) -> float:
+        return float(rotate(q[None], rotary(query_at, 1)) @ rotate(k[None], rotary(key_at, 1)).T)
+
+    for distance in (-5, 0, 3, 40):
+        assert score(50 + distance, 50) == pytest.approx(score(300 + distance, 300), abs=1e-4)
+    assert score(50, 50) != pytest.approx(score(53, 50), abs=1e-2)
+
+
+@torch.no_grad()
+def test_rotary_positions_turn_queries_and_keys_but_not_values() -> None:
+    torch.manual_seed(10)
+    attention = MultiHeadAttention(options(positions="rope"))
+    randomise(attention)
+    x = torch.randn(2, 9, 16)
+    rotation = RotaryPositions(4)(0, 9)
+    found = attention(x, attention.keys_values(x, rotation), causal=True, rotation=rotation)
+    k, v = attention.kv_proj(x).chunk(2, dim=-1)
+    q, k, v = (y.view(2, 9, 4, 4).transpose(1, 2) for y in (attention.q_proj(x), k, v))
+    scores = turned(q) @ turned(k).transpose(-1, -2) / math.sqrt(4)
+    weights = scores.masked_fill(torch.ones(9, 9).triu(1).bool(), -math.inf).softmax(-1)
+    assert_near(found, attention.out_proj((weights @ v).transpose(1, 2).reshape(2, 9, 16)))
+
+
+@torch.no_grad()
+def test_learned_positions_are_rows_of_a_table() -> None:
+    model = build_model(options(positions="learned", max_positions=6), 50, 50, seed=1).eval()
+    for positions in (model.src_positions, model.tgt_positions):
+        assert isinstance(positions, LearnedPositions)
+        table = positions.table
+        assert torch.equal(positions(0, 6), table)
+        assert torch.equal(positions(4, 2), table[4:])
+        assert torch.equal(positions(4, 4), table[[4, 5, 5, 5]])  # beyond its end, the last row
+        assert torch.equal(positions(9, 1), table[[5]])
+
+
+@pytest.mark.parametrize("preset", get_args(ModelConfig.model_fields["preset"].annotation))
+def test_number_of_parameters_of_presets(preset: str) -> None:
+    config = ModelConfig.model_validate({"preset": preset})
+    with torch.device("meta"):
+        model = build_model(config, 8000, 8000, seed=1)
+    assert num_parameters(config, 8000, 8000) == model.num_parameters()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"norm": "post"},
+        {"norm_type": "rmsnorm"},
+        {"activation": "swiglu", "bias": "none"},
+        {"activation": "swiglu"},
+        {"positions": "learned", "max_positions": 77},
+        {"positions": "rope", "num_kv_heads": 1},
+        {"bias": "feed_forward", "num_kv_heads": 2},
+        {"num_kv_heads": 2, "tie_embeddings": "tgt"},
+        {"tie_embeddings": "none", "num_encoder_layers": 3},
+    ],
+    ids=str,
+)
+def test_number_of_parameters_of_options(changed: dict[str, object]) -> None:
+    config = options(**changed)
+    src_vocab = 100 if config.tie_embeddings == "all" else 70
+    with torch.device("meta"):
+        model = build_model(config, src_vocab, 100, seed=1)
+    assert num_parameters(config, src_vocab, 100) == model.num_parameters()
+
+
+def test_paper_presets_are_the_papers() -> None:
+    """Vaswani et al. 2017, table 3; of 37,000 pieces it says 65 and 213 million parameters."""
+    rows = {"paper-base": (6, 512, 2048, 8, 0.1, 65), "paper-big": (6, 1024, 4096, 16, 0.3, 213)}
+    for preset, (layers, d_model, d_ff, heads, dropout, millions) in rows.items():
+        config = ModelConfig.model_validate({"preset": preset})
+        assert (config.num_encoder_layers, config.num_decoder_layers) == (layers, layers)
+        assert (config.d_model, config.d_ff, config.num_heads, config.kv_heads) == (
+            d_model,
+            d_ff,
+            heads,
+            heads,
+        )
+        assert (config.dropout, config.attention_dropout, config.activation_dropout) == (dropout, 0, 0)
+        assert (config.norm, config.norm_type, config.activation) == ("post", "layernorm", "relu")
+        assert (config.positions, config.tie_embeddings) == ("sinusoidal", "all")
+        assert config.bias == "feed_forward"  # section 3.2.2 has none in attention, equation 2 has them
+        assert num_parameters(config, 37_000, 37_000) / 1e6 == pytest.approx(millions, rel=0.04)
 
 
 def test_initial_weights_have_the_stated_spread() -> None:
@@ -155,3 +281,38 @@ def test_initial_weights_have_the_stated_spread() -> None:
     # Xavier: variance 2 / (fan in + fan out), keys and values as two matrices.
     assert spread(named["encoder.0.attention.kv_proj.weight"]) == pytest.approx((2 / 256) ** 0.5, rel=0.05)
     assert spread(named["decoder.1.feed_forward.inner.weight"]) == pytest.approx((2 / 640) ** 0.5, rel=0.05)
+
+
+def test_depth_scaled_matrices_shrink_with_the_root_of_the_layer() -> None:
+    plain, scaled = (
+        dict(build_model(options(init=init, activation="swiglu"), 50, 50, seed=1).named_parameters())
+        for init in ("xavier", "depth_scaled")
+    )
+    for name, weight in plain.items():
+        in_layer = name.startswith(("encoder.", "decoder.")) and weight.dim() == 2
+        layer = int(name.split(".")[1]) + 1 if in_layer else 1
+        assert_near(scaled[name], weight / layer**0.5)
+
+
+def test_depth_scaled_gradients_reach_the_first_layer() -> None:
+    """Zhang et al. 2019, figure 1: in a deep post-norm stack the gradient fades, but not so initialised."""
+
+    def share_at_first_layer(init: str) -> float:
+        config = options(norm="post", init=init, d_model=32, d_ff=64, num_decoder_layers=24)
+        model = build_model(config, 50, 50, seed=1)
+        ids = torch.randint(4, 50, (8, 10), generator=torch.Generator().manual_seed(1))
+        logits = model(ids, torch.ones_like(ids, dtype=torch.bool), ids)
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), ids.flatten())
+        first, last = (
+            torch.cat(
+                [
+                    grad.flatten()
+                    for grad in torch.autograd.grad(loss, list(layer.parameters()), retain_graph=True)
+                ]
+            )
+            for layer in (model.decoder[0], model.decoder[-1])
+        )
+        return float(first.norm() / last.norm())
+
+    assert share_at_first_layer("xavier") < 0.3
+    assert share_at_first_layer("depth_scaled") > 0.7

@@ -180,9 +180,17 @@ WRONG_VALUES = [
     ("seed:", "a.yaml:8:6: seed = null must be a whole number."),
     ("tokenizer: {byte_fallback: yes}", "a.yaml:8:28: tokenizer.byte_fallback = 'yes' must be true or false. "
      "Write true."),
-    ("model: {preset: smal}", "a.yaml:8:17: model.preset = 'smal' must be tiny, small, base or big. "
-     "Did you mean small?"),
+    ("model: {preset: smal}", "a.yaml:8:17: model.preset = 'smal' must be tiny, small, base, big, "
+     "deep, paper-base or paper-big. Did you mean small?"),
     ("model: {num_heads: 6}", "a.yaml:8:20: model.num_heads = 6 must divide d_model = 512. Try 4 or 8."),
+    ("model: {num_kv_heads: 3}", "a.yaml:8:23: model.num_kv_heads = 3 must divide num_heads = 8. "
+     "Try 2 or 4."),
+    ("model: {num_kv_heads: 16}", "a.yaml:8:23: model.num_kv_heads = 16 must divide num_heads = 8. "
+     "Try 4 or 8."),
+    ("model: {positions: rope, d_model: 60, num_heads: 4}", "a.yaml:8:20: model.positions = rope needs heads "
+     "of even width, but d_model / num_heads = 15. Change num_heads, or use sinusoidal."),
+    ("model: {positions: learned, max_positions: 256}", "a.yaml:1:1: model.max_positions = 256 must be more "
+     "than the max_tokens of the filter tokens, 256. Try 257."),
     ("model: 5", "a.yaml:8:8: model = 5 must be a section of `key: value` lines."),
     ("model:", "a.yaml:8:7: model: empty. Give options below it, or remove the line."),
     ("train: {ema: 1}", "a.yaml:8:14: train.ema = 1 must be less than 1."),
