@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 import mtkit
-from mtkit.cli import config, console, data, evaluate, init, prepare, tokenize, train, translate
+from mtkit.cli import config, console, data, evaluate, init, plot, prepare, tokenize, train, translate
 from mtkit.errors import MtkitError
 
 EPILOG = """\b
@@ -120,6 +120,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     train.train,
     evaluate.evaluate,
     translate.translate,
+    plot.plot,
     tokenize.tokenize,
     tokenize.detokenize,
     init.init,

@@ -30,6 +30,7 @@ Report = Callable[[str, int, int | None], None]
 """Takes what is being done, how much of it is done, and how much there is (None if unknown)."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_COLOURS = ("cyan", "yellow", "magenta", "green", "red", "blue")
 _NUMBER = re.compile(r"[-+±]?[\d,.]+ ?%?|")
 
 
@@ -90,6 +91,20 @@ def say(text: str = "") -> None:
 def out(text: str) -> None:
     """A line of the command's result, on stdout."""
     _write(sys.stdout, text)
+
+
+def out_coloured(cells: Sequence[tuple[str, int | None]]) -> None:
+    """A line of the result, on stdout; what has a number has a colour if stdout is a terminal."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        out("".join(text for text, _ in cells).rstrip())
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    line = Text()
+    for text, number in cells:
+        line.append(visible(text), None if number is None else _COLOURS[number % len(_COLOURS)])
+    Console(highlight=False, soft_wrap=True).print(line)
 
 
 def forget_stdout() -> None:

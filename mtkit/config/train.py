@@ -69,3 +69,6 @@ class TrainConfig(Options):
     )
     log_every: int = Field(50, ge=1, description="Steps between lines in metrics.jsonl and TensorBoard.")
     tensorboard: bool = Field(True, description="Write TensorBoard events, if tensorboard is installed.")
+    wandb: str | None = Field(
+        None, min_length=1, description="Project of Weights & Biases that the curves are sent to."
+    )

@@ -1,12 +1,16 @@
-"""What a training run reports, and its record in metrics.jsonl and TensorBoard."""
+"""What a training run reports, and its record in metrics.jsonl, TensorBoard and Weights & Biases."""
 
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from mtkit.errors import MtkitError, UsageError
+from mtkit.files import write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +102,21 @@ def scalars(event: Event) -> dict[str, float]:
 
 
 class Recorder:
-    """Writes the numbers of events to `metrics.jsonl`, one JSON object a line, and to TensorBoard.
+    """Writes the numbers of events to `metrics.jsonl`, one JSON object a line, and wherever else is wanted.
 
     Args:
         run: the run folder.
         step: where the run goes on; later lines of an interrupted part are removed.
         tensorboard: also write TensorBoard events.
+        wandb: project of Weights & Biases to send them to as well.
+
+    Raises:
+        UsageError: `wandb` is given but not installed.
+        MtkitError: it does not take the run.
     """
 
-    def __init__(self, run: Path, step: int, tensorboard: bool) -> None:
+    def __init__(self, run: Path, step: int, tensorboard: bool, wandb: str | None = None) -> None:
+        self._wandb = _open_wandb(run, wandb) if wandb else None
         path = run / "metrics.jsonl"
         kept = []
         if path.exists():
@@ -130,10 +140,14 @@ class Recorder:
                 sample = event.sample
                 text = f"source: {sample.src}\n\nmodel: {sample.hyp}\n\nreference: {sample.ref}"
                 self._tensorboard.add_text("valid/sample", text, event.step)
+        if self._wandb is not None:
+            self._wandb.log({**numbers, "step": event.step})
 
     def close(self) -> None:
-        """Flushes and closes both records."""
+        """Flushes and closes all records."""
         self._file.close()
+        if self._wandb is not None:
+            self._wandb.finish()
         if self._tensorboard is not None:
             self._tensorboard.close()
 
@@ -152,3 +166,25 @@ def _open_tensorboard(run: Path, step: int) -> Any:
     except ImportError:
         return None
     return SummaryWriter(run / "tensorboard", purge_step=step + 1)
+
+
+def _open_wandb(run: Path, project: str) -> Any:
+    """The run of Weights & Biases that belongs to this run folder; a resumed run goes on in the same."""
+    try:
+        import wandb
+    except ImportError:
+        raise UsageError(
+            "train.wandb: Weights & Biases is not installed.", 'Install it: pip install "mtkit[wandb]".'
+        ) from None
+    name = run / "wandb-run.txt"
+    if not name.exists():
+        write_text(name, uuid.uuid4().hex + "\n")
+    identity = name.read_text("utf-8").strip()
+    try:
+        opened = wandb.init(project=project, name=run.name, dir=str(run), id=identity, resume="allow")
+    except wandb.Error as error:
+        raise MtkitError(
+            f"train.wandb: {' '.join(str(error).split())}", "Run `wandb login`, or set WANDB_MODE=offline."
+        ) from error
+    opened.define_metric("*", step_metric="step")
+    return opened

@@ -83,7 +83,7 @@ class Trainer:
     def run(self) -> Finished:
         """Trains from the last checkpoint, or from the beginning, to the end."""
         notes = self._resume()
-        recorder = Recorder(self.config.run, self.progress.step, self.options.tensorboard)
+        recorder = Recorder(self.config.run, self.progress.step, self.options.tensorboard, self.options.wandb)
         self._listeners = (recorder, *self._listeners)
         try:
             self._tell(self._started(notes))

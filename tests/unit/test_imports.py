@@ -27,6 +27,7 @@ LIGHT = [
     "mtkit.errors",
     "mtkit.metrics.surface",
     "mtkit.text.tokenizer",
+    "mtkit.train.curves",
 ]
 
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
+from mtkit.errors import MtkitError, UsageError
 from mtkit.train.monitor import Event, Finished, Logged, Recorder, Sample, Saved, Validated, scalars
 
 SAMPLE = Sample("a [bold]cat", "un chat", "un chat gras")
@@ -63,3 +67,57 @@ def test_tensorboard_gets_the_same_numbers(tmp_path: Path) -> None:
     assert {"train/loss", "train/tokens_per_s", "valid/bleu", "valid/chrf"} <= set(found.Tags()["scalars"])
     (bleu,) = found.Scalars("valid/bleu")
     assert (bleu.step, bleu.value) == (100, 31.0)
+
+
+class FakeWandb(ModuleType):
+    """What is used of the package wandb; remembers what it is told."""
+
+    class Error(Exception):
+        pass
+
+    def __init__(self, refuses: str = "") -> None:
+        super().__init__("wandb")
+        self.refuses = refuses
+        self.begun: list[dict[str, Any]] = []
+        self.told: list[dict[str, float]] = []
+        self.finished = 0
+
+    def init(self, **options: Any) -> FakeWandb:
+        if self.refuses:
+            raise self.Error(self.refuses)
+        self.begun.append(options)
+        return self
+
+    def define_metric(self, name: str, step_metric: str) -> None:
+        assert (name, step_metric) == ("*", "step")
+
+    def log(self, numbers: dict[str, float]) -> None:
+        self.told.append(numbers)
+
+    def finish(self) -> None:
+        self.finished += 1
+
+
+def test_weights_and_biases_get_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    for step in (0, 50):  # the run, and its resumption
+        recorder = Recorder(tmp_path, step, tensorboard=False, wandb="our-project")
+        recorder(logged(step + 50))
+        recorder.close()
+    recorder = Recorder(tmp_path, 100, tensorboard=False)
+    recorder(logged(150))
+    recorder.close()
+    assert wandb.told == [{"step": line["step"], **scalars(logged(0))} for line in lines(tmp_path)[:2]]
+    assert [begun["project"] for begun in wandb.begun] == ["our-project"] * 2
+    assert len({begun["id"] for begun in wandb.begun}) == 1
+    assert wandb.finished == 2
+
+
+def test_weights_and_biases_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(UsageError, match=r'pip install "mtkit\[wandb\]"'):
+        Recorder(tmp_path, 0, tensorboard=False, wandb="ours")
+    monkeypatch.setitem(sys.modules, "wandb", FakeWandb("api_key not\nconfigured"))
+    with pytest.raises(MtkitError, match=r"train\.wandb: api_key not configured Run `wandb login`"):
+        Recorder(tmp_path, 0, tensorboard=False, wandb="ours")

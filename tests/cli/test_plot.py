@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_app import mtkit
+from tests.unit.train.test_curves import make_run
+
+
+def test_in_the_terminal(tmp_path: Path) -> None:
+    make_run(tmp_path / "one", [4.0, 3.0])
+    done = mtkit("plot", "one", "--x", "time", cwd=tmp_path, env={"COLUMNS": "60"})
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 59
+    assert [line.strip() for line in lines if "┤" not in line and "valid" in line] == [
+        "b  one valid: 3.5",
+        "a  one valid: 12",
+        "b  one valid/news: 9",
+    ]
+
+
+def test_as_a_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    make_run(tmp_path / "one", [4.0, 3.0])
+    done = mtkit("plot", "one", "-o", "c.svg", "-o", "c.png", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "c.svg: loss, BLEU\nc.png: loss, BLEU\n"
+    assert (tmp_path / "c.svg").read_bytes().startswith(b"<?xml")
+    assert not list(tmp_path.glob(".tmp*"))
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["none"], 3, "none/metrics.jsonl: does not exist. Name the folder of a run that was trained.\n"),
+        (["one", "-o", "c.pdf"], 2, "c.pdf: a picture's name ends in .png or .svg.\n"),
+    ],
+)
+def test_what_cannot_be_drawn(tmp_path: Path, args: list[str], code: int, said: str) -> None:
+    make_run(tmp_path / "one", [4.0])
+    done = mtkit("plot", *args, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (code, said)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from mtkit.cli.chart import chart
+from mtkit.errors import InputError, UsageError
+from mtkit.train.curves import Curve, Panel, read_panels, write_picture, x_unit
+
+
+def make_run(folder: Path, losses: list[float], end: str = "") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [
+        {"step": 50 * n, "seconds": 30.0 * n, "train/loss": loss, "train/lr": 1e-3}
+        for n, loss in enumerate(losses, start=1)
+    ]
+    valid = {"step": 100, "seconds": 70.0, "valid/loss": 3.5, "valid/bleu": 12.0, "valid/news/bleu": 9.0}
+    final = {"step": 150, "seconds": 90.0, "final/bleu": 13.0}
+    text = "".join(json.dumps(line) + "\n" for line in [*lines, valid, final])
+    (folder / "metrics.jsonl").write_text(text + end, "utf-8")
+    return folder
+
+
+def test_the_points_are_those_of_the_file(tmp_path: Path) -> None:
+    run = make_run(tmp_path, [4.0, 3.0, 2.5], end='{"step": 200, "seco')
+    loss, bleu = read_panels([run])
+    assert [panel.title for panel in (loss, bleu)] == ["loss", "BLEU"]
+    assert loss.curves == (
+        Curve(str(run), "train", (50, 100, 150), (4.0, 3.0, 2.5)),
+        Curve(str(run), "valid", (100,), (3.5,)),
+    )
+    assert [(curve.group, curve.y) for curve in bleu.curves] == [("valid", (12.0,)), ("valid/news", (9.0,))]
+    by_time, _ = read_panels([run], "time")
+    assert by_time.curves[0].x == (30, 60, 90)
+
+
+def test_a_damaged_line_is_left_out_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = make_run(tmp_path, [4.0], end='{"step": 9\n[1]\n{"step": 200, "seconds": 99, "train/loss": NaN}\n')
+    with caplog.at_level(logging.WARNING):
+        loss, _ = read_panels([run])
+    assert loss.curves[0].y == (4.0,)
+    assert [record.getMessage().split(": ")[0] for record in caplog.records] == [
+        f"{run}/metrics.jsonl:4",
+        f"{run}/metrics.jsonl:5",
+    ]
+
+
+def test_a_folder_without_numbers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"does not exist\. Name the folder of a run"):
+        read_panels([tmp_path])
+    (tmp_path / "metrics.jsonl").write_text("")
+    with pytest.raises(InputError, match="nothing is measured yet"):
+        read_panels([tmp_path])
+
+
+def test_time_is_in_minutes_then_hours() -> None:
+    def panel(seconds: float) -> list[Panel]:
+        return [Panel("loss", (Curve("r", "train", (1.0, seconds), (2.0, 1.0)),), log=True)]
+
+    assert x_unit(panel(3600), "time") == ("minutes", 60)
+    assert x_unit(panel(36000), "time") == ("hours", 3600)
+    assert x_unit(panel(36000), "steps") == ("steps", 1)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_pictures_hold_all_runs_and_are_the_same_each_time(tmp_path: Path, suffix: str) -> None:
+    pytest.importorskip("matplotlib")
+    runs = [make_run(tmp_path / name, [4.0, 3.0, 2.0]) for name in ("one", "two_$x$")]
+    first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    for path in (first, second):
+        write_picture(path, read_panels(runs, "time"), "time")
+    assert first.read_bytes() == second.read_bytes()
+    if suffix == ".png":
+        assert first.read_bytes().startswith(b"\x89PNG")
+        return
+    comments = [
+        str(node.text)
+        for node in ET.parse(first, ET.XMLParser(target=ET.TreeBuilder(insert_comments=True))).iter()
+    ]
+    for shown in ("loss", "BLEU", "minutes", *(f"{run} valid" for run in runs)):
+        assert any(shown in comment for comment in comments), shown
+
+
+def test_other_suffixes_and_a_missing_matplotlib_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panels = read_panels([make_run(tmp_path, [1.0])])
+    with pytest.raises(UsageError, match=r"c.gif: a picture's name ends in .png or .svg"):
+        write_picture(Path("c.gif"), panels)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(UsageError, match=r'pip install "mtkit\[plot\]"'):
+        write_picture(tmp_path / "c.png", panels)
+
+
+def rows(panel: Panel, width: int, height: int) -> list[str]:
+    return ["".join(text for text, _ in line) for line in chart(panel, width, height, "steps", 1.0)]
+
+
+def test_a_rising_line_fills_the_diagonal() -> None:
+    panel = Panel("BLEU", (Curve("r", "valid", (0, 100), (0.0, 40.0)),), log=False)
+    shown = rows(panel, width=31, height=20)  # 20 columns and 20 rows of characters
+    drawn = {
+        (column, row)
+        for row, line in enumerate(shown[1:21])
+        for column, character in enumerate(line[10:30])
+        if "\u2800" < character <= "\u28ff"
+    }
+    assert {(n, 19 - n) for n in range(20)} <= drawn
+    assert all(abs(column - (19 - row)) <= 1 for column, row in drawn)
+    assert shown[0].split() == ["BLEU"]
+    assert shown[-2].split() == ["0", "50", "100", "steps"]
+    assert shown[-1].split() == ["a", "r", "valid:", "40"]
+
+
+def test_a_single_point_and_equal_ends_are_drawn() -> None:
+    curves = (Curve("r", "train", (5,), (2.0,)), Curve("s", "train", (5,), (2.0,)))
+    shown = rows(Panel("loss", curves, log=True), width=40, height=5)
+    assert sum("ab" in line for line in shown) == 1
+    assert max(map(len, shown)) <= 40
+
+
+def test_a_loss_is_drawn_on_a_logarithmic_axis() -> None:
+    falling = Curve("r", "train", (0, 1, 2), (8.0, 4.0, 2.0))
+    log = rows(Panel("loss", (falling,), log=True), width=31, height=21)
+    middle = next(line for line in log if line.startswith(f"{4:8}"))
+    assert log.index(middle) == 11  # the geometric mean is in the middle
+    assert "\u2800" < middle[10 + 10] <= "\u28ff"
