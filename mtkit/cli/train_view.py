@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mtkit.cli import console
-from mtkit.train.monitor import Event, Finished, Listener, Logged, Saved, Started, Validated
+from mtkit.train.monitor import Event, Finished, Listener, Logged, OutOfMemory, Saved, Started, Validated
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,7 +46,7 @@ def describe(event: Event) -> list[str]:
                 f"step {event.step:,}  valid: loss {event.loss:.3f}  BLEU {event.bleu:.1f}  "
                 f"chrF {event.chrf:.1f}{'  (best so far)' if event.is_best else ''}"
             ]
-        case Saved():
+        case Saved() | OutOfMemory():  # running out of memory is logged as a warning
             return []
         case Finished():
             models = f"mean of the {event.averaged} best models" if event.averaged > 1 else "best model"

@@ -43,6 +43,29 @@ class Batch:
         """The same batch in page-locked memory, from which copies to a GPU are asynchronous."""
         return self._each(Tensor.pin_memory)
 
+    def split(self, parts: int) -> list[Batch]:
+        """The same pairs in at most `parts` batches of about as many pairs, each padded as it needs."""
+        if parts == 1:
+            return [self]
+        pairs = -(-len(self.src_ids) // parts)
+        return [self._pairs(begin, begin + pairs) for begin in range(0, len(self.src_ids), pairs)]
+
+    def _pairs(self, begin: int, end: int) -> Batch:
+        """The pairs from `begin` to `end`."""
+        mask, tgt_len = self.src_mask[begin:end], self.tgt_in.shape[1]
+        edges = torch.tensor([begin, begin + len(mask)], device=self.tgt_rows.device) * tgt_len
+        first, last = torch.searchsorted(self.tgt_rows, edges).tolist()
+        places = self.tgt_rows[first:last] - begin * tgt_len
+        src_len, new_len = int(mask.sum(1).max()), int((places % tgt_len).max()) + 1
+        return Batch(
+            self.src_ids[begin:end, :src_len],
+            mask[:, :src_len],
+            self.tgt_in[begin:end, :new_len],
+            self.tgt_out[first:last],
+            places // tgt_len * new_len + places % tgt_len,
+            last - first,
+        )
+
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         return Batch(
             change(self.src_ids),

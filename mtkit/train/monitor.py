@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """Means since the last report. `loss` is -log p per target token, without smoothing."""
+    """Means since the last report. `loss` is -log p per target token, without smoothing.
+
+    `extra` holds what some options add, by name.
+    """
 
     step: int
     epoch: float
@@ -38,6 +41,16 @@ class Logged:
     tokens_per_s: float
     seconds: float
     share: float
+    extra: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfMemory:
+    """Memory ran out in update `step`; micro-batches are computed in `splits` parts from then on."""
+
+    step: int
+    splits: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +97,7 @@ class Finished:
     seconds: float
 
 
-Event = Started | Logged | Validated | Saved | Finished
+Event = Started | Logged | OutOfMemory | Validated | Saved | Finished
 Listener = Callable[[Event], None]
 
 
@@ -93,7 +106,10 @@ def scalars(event: Event) -> dict[str, float]:
     match event:
         case Logged():
             names = ("loss", "lr", "grad_norm", "tokens_per_s", "epoch")
-            return {f"train/{name}": getattr(event, name) for name in names}
+            values = {name: getattr(event, name) for name in names} | dict(event.extra)
+            return {f"train/{name}": value for name, value in values.items()}
+        case OutOfMemory():
+            return {"train/splits": event.splits}
         case Validated() | Finished():
             group = "valid" if isinstance(event, Validated) else "final"
             return {f"{group}/{name}": getattr(event, name) for name in ("loss", "bleu", "chrf")}

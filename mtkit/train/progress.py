@@ -7,6 +7,7 @@ from typing import Any
 
 from mtkit.config.train import TrainConfig
 from mtkit.data.loader import Cursor
+from mtkit.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,19 @@ class Progress:
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Progress:
-        """What `to_json` gave."""
-        best = tuple((float(score), int(step)) for score, step in values["best"])
-        return Progress(**{**values, "cursor": Cursor(**values["cursor"]), "best": best})
+        """What `to_json` gave.
+
+        Raises:
+            InputError: it is not that; another version of mtkit wrote it.
+        """
+        try:
+            best = tuple((float(score), int(step)) for score, step in values["best"])
+            return Progress(**{**values, "cursor": Cursor(**values["cursor"]), "best": best})
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"checkpoint: its progress cannot be read ({error}).",
+                "Go on with the version of mtkit that wrote it, or begin anew in another run folder.",
+            ) from None
 
     def share(self, config: TrainConfig, steps_per_epoch: int) -> float:
         """How much of the budget is used: 1 when the first of steps, epochs and time is."""

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 import torch
 
 from mtkit.config.schema import Config
-from mtkit.data.batch import Batch
 from mtkit.data.loader import PairTable
 from mtkit.data.prepare import Prepared
 from mtkit.engine.native import NativeEngine
 from mtkit.metrics.surface import score_corpus
-from mtkit.model.loss import cross_entropy
 from mtkit.model.transformer import Transformer
 from mtkit.train.monitor import Sample
-from mtkit.train.precision import autocast
+from mtkit.train.objective import token_losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +68,3 @@ class Validator:
             total += token_losses(model, batch, 0.0, self.dtype)[1]
         model.train(training)
         return total.item() / sum(batch.num_tgt_tokens for batch in self.batches)
-
-
-def token_losses(
-    model: Transformer, batch: Batch, label_smoothing: float, dtype: torch.dtype
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sums over the batch's target tokens of the smoothed loss and of -log p; see `cross_entropy`."""
-    with autocast(dtype, batch.src_ids.device):
-        features = model.features(batch.src_ids, batch.src_mask, batch.tgt_in)
-    real = features.flatten(0, 1).index_select(0, batch.tgt_rows).float()
-    return cross_entropy(real, model.output.weight, batch.tgt_out, label_smoothing, dtype)

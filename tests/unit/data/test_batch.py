@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from mtkit.data.batch import collate, pad_sources
@@ -34,3 +35,17 @@ def test_an_empty_source_is_its_end() -> None:
     ids, mask = pad_sources([[], [4]])
     assert ids.tolist() == [[EOS, PAD], [4, EOS]]
     assert mask.tolist() == [[True, False], [True, True]]
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 5, 9])
+def test_parts_are_the_batches_of_their_pairs(parts: int) -> None:
+    srcs = [np.arange(4, 4 + length) for length in (3, 1, 6, 2, 5)]
+    tgts = [np.arange(4, 4 + length) for length in (2, 7, 0, 1, 4)]
+    size = -(-5 // parts)
+    expected = [collate(srcs[i : i + size], tgts[i : i + size]) for i in range(0, 5, size)]
+    found = collate(srcs, tgts).split(parts)
+    assert len(found) == len(expected) <= parts
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.num_tgt_tokens == theirs.num_tgt_tokens
+        for name in ("src_ids", "src_mask", "tgt_in", "tgt_out", "tgt_rows"):
+            assert torch.equal(getattr(ours, name), getattr(theirs, name))

@@ -1,0 +1,207 @@
+"""One optimizer update: gradient of the micro-batches, guards, weights. No files and no clock here."""
+
+from __future__ import annotations
+
+import logging
+import math
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mtkit.checkpoint import weights_of
+from mtkit.config.train import TrainConfig
+from mtkit.data.batch import Batch
+from mtkit.data.loader import StepData
+from mtkit.errors import InputError, MtkitError
+from mtkit.model.transformer import Transformer
+from mtkit.train.averaging import MovingAverage
+from mtkit.train.objective import Objective
+from mtkit.train.optim import build_optimizer, optimizer_state, set_optimizer_state
+
+logger = logging.getLogger(__name__)
+
+_DROPOUT = 2
+"""Purpose of the random stream of dropout masks; each stream is derived from (seed, purpose, step)."""
+_MAX_BAD_STEPS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an update tells, still on the device.
+
+    Attributes:
+        sums: over target tokens, by name; `loss` is -log p without smoothing.
+        norm: of the whole gradient before clipping.
+        num_tgt_tokens: that it learned from.
+    """
+
+    sums: dict[str, Tensor]
+    norm: Tensor
+    num_tgt_tokens: int
+
+
+class Updater:
+    """A model with its optimizer, loss scale and moving average, changed together by each update.
+
+    Attributes:
+        splits: in how many parts each micro-batch is computed; doubled when memory runs out.
+    """
+
+    def __init__(self, model: Transformer, options: TrainConfig, seed: int, dtype: torch.dtype) -> None:
+        self.model = model
+        self.options = options
+        self.seed = seed
+        self.device = next(model.parameters()).device
+        self.objective = Objective(model, options, dtype)
+        self.optimizer = build_optimizer(model, options.optimizer)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
+        self.ema = MovingAverage(model, options.ema) if options.ema else None
+        self.splits = 1
+        self.bad_steps = torch.zeros((), dtype=torch.int64, device=self.device)
+
+    def __call__(self, data: StepData, step: int, lr: float) -> Update:
+        """Makes update number `step`, from 1.
+
+        Raises:
+            MtkitError: a single sentence does not fit into memory, or the gradient stays infinite.
+        """
+        while (sums := self._gradient(data, step)) is None:
+            self._split_further(data, step)
+        norm = self._apply(step, lr)
+        return Update(sums, norm, data.num_tgt_tokens)
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Within the block the model has the weights that are validated and kept."""
+        return self.ema.applied_to(self.model) if self.ema is not None else nullcontext()
+
+    def kept_weights(self) -> dict[str, Tensor]:
+        """The weights that are validated and kept: the moving average, if there is one."""
+        return self.ema.weights if self.ema is not None else weights_of(self.model)
+
+    # ------------------------------------------------------------ the gradient
+
+    def _gradient(self, data: StepData, step: int) -> dict[str, Tensor] | None:
+        """Adds up the gradient of all micro-batches; the sums to report, or None if memory ran out.
+
+        What it draws depends on the seed and the step alone, so that it can be done again.
+        """
+        self.model.masks.reseed(self.seed, _DROPOUT, step)
+        torch.manual_seed(self.seed << 32 | step)
+        sums: dict[str, Tensor] = {}
+        try:
+            for batch in data.batches:
+                for part in batch.split(self.splits):
+                    self._add_gradient(part, data.num_tgt_tokens, sums)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            # The traceback holds the activations: retried by the caller, when it is gone.
+            return None
+        return sums
+
+    def _add_gradient(self, batch: Batch, num_tgt_tokens: int, sums: dict[str, Tensor]) -> None:
+        loss, reported = self.objective(batch.to(self.device))
+        self.scaler.scale(loss / num_tgt_tokens).backward()  # type: ignore[no-untyped-call]
+        for name, value in reported.items():
+            sums[name] = sums[name] + value if name in sums else value
+
+    def _split_further(self, data: StepData, step: int) -> None:
+        """Drops the gradient and halves the micro-batches from now on; the update keeps its tokens."""
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if self.splits >= max(len(batch.src_ids) for batch in data.batches):
+            raise MtkitError(
+                f"step {step}: out of memory on {self.device} with a single sentence of "
+                f"{max(batch.tgt_in.shape[1] for batch in data.batches)} tokens.",
+                "Lower max_tokens of the filter tokens in data.filters, or choose a smaller model.preset.",
+            )
+        self.splits *= 2
+        logger.warning(
+            "step %d: out of memory; each micro-batch is now computed in %d parts. The update keeps its %s "
+            "tokens. train.micro_batch_tokens = %d would avoid this.",
+            step,
+            self.splits,
+            f"{data.num_tgt_tokens:,}",
+            max(16, max(batch.num_tgt_tokens for batch in data.batches) // self.splits),
+        )
+
+    # ------------------------------------------------------------ the weights
+
+    def _apply(self, step: int, lr: float) -> Tensor:
+        """Changes the weights by the gradient, unless it is not finite; its norm."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.scaler.unscale_(self.optimizer)
+        limit = self.options.optimizer.clip_norm or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit, foreach=True)
+        if self.scaler.is_enabled():
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        else:
+            # The fused optimizer reads this flag on the device and leaves the weights as they are.
+            bad = ~torch.isfinite(norm)
+            self.optimizer.found_inf = bad.float()  # type: ignore[attr-defined]
+            self.optimizer.step()
+            self.bad_steps = (self.bad_steps + 1) * bad
+            if step % self.options.log_every == 0 or self.device.type == "cpu":
+                self._refuse_bad_steps(step)
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.ema is not None:
+            self.ema.update(self.model, step)
+        return norm
+
+    def _refuse_bad_steps(self, step: int) -> None:
+        count = int(self.bad_steps)
+        if count:
+            logger.warning("step %d: the gradient is not finite; the update is skipped.", step)
+        if count >= _MAX_BAD_STEPS:
+            raise MtkitError(
+                f"step {step}: the gradient was not finite {count} times in a row.",
+                "Lower train.optimizer.lr, or raise warmup_steps.",
+            )
+
+    # ------------------------------------------------------------ saving
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything but the weights that the next update depends on."""
+        state = optimizer_state(self.model, self.optimizer)
+        if self.ema is not None:
+            state |= {f"ema.{name}": weight for name, weight in self.ema.weights.items()}
+        # Python's numbers are 64 bits wide.
+        state |= {f"scaler.{name}": _scalar(value) for name, value in self.scaler.state_dict().items()}
+        return state | {"splits": _scalar(self.splits), "bad_steps": self.bad_steps}
+
+    def set_state(self, state: dict[str, Tensor]) -> None:
+        """Puts back what `state` gave.
+
+        Raises:
+            InputError: something is missing.
+        """
+        set_optimizer_state(self.model, self.optimizer, state)
+        try:
+            if self.ema is not None:
+                for name, weight in self.ema.weights.items():
+                    # A moving average that is switched on later begins with the weights.
+                    weight.copy_(state.get(f"ema.{name}", weights_of(self.model)[name]))
+            if self.scaler.is_enabled():
+                self.scaler.load_state_dict(
+                    {name: state[f"scaler.{name}"].item() for name in self.scaler.state_dict()}
+                )
+            self.splits = int(state["splits"])
+            self.bad_steps.copy_(state["bad_steps"])
+        except KeyError as error:
+            raise InputError(
+                f"checkpoint: training state {error} is missing.", "Use an older checkpoint."
+            ) from None
+
+
+def _scalar(value: float) -> Tensor:
+    return torch.tensor(value, dtype=torch.int64 if isinstance(value, int) else torch.float64)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether a GPU's or the CPU's allocator had no more to give."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)

@@ -1,0 +1,53 @@
+"""Means over the updates between two reports."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor
+
+from mtkit.train.monitor import Logged
+from mtkit.train.progress import Progress
+from mtkit.train.update import Update
+
+
+class Window:
+    """Sums over the updates since the last report; the device is asked only when they are read."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.restart()
+
+    def restart(self) -> None:
+        """Forgets what was added."""
+        self.sums: dict[str, Tensor] = {}
+        self.norm = torch.zeros((), device=self.device)
+        self.tokens = self.steps = 0
+        self.begin = time.monotonic()
+
+    def add(self, update: Update) -> None:
+        """Takes in one update."""
+        for name, value in update.sums.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+        self.norm += update.norm
+        self.tokens += update.num_tgt_tokens
+        self.steps += 1
+
+    def logged(self, progress: Progress, lr: float, share: float, steps_per_epoch: int) -> Logged:
+        """The event of this window, which begins anew."""
+        # Waits for the device: before the clock is read.
+        means = {name: value.item() / self.tokens for name, value in self.sums.items()}
+        event = Logged(
+            step=progress.step,
+            epoch=progress.cursor.epoch + progress.cursor.index / steps_per_epoch,
+            loss=means.pop("loss"),
+            lr=lr,
+            grad_norm=self.norm.item() / self.steps,
+            tokens_per_s=self.tokens / (time.monotonic() - self.begin),
+            seconds=progress.seconds,
+            share=share,
+            extra=means,
+        )
+        self.restart()
+        return event

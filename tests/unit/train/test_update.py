@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from mtkit.checkpoint import weights_of
+from mtkit.config.model import ModelConfig
+from mtkit.config.train import TrainConfig
+from mtkit.data.batch import Batch, collate
+from mtkit.data.loader import Cursor, StepData
+from mtkit.errors import InputError, MtkitError
+from mtkit.model.transformer import build_model
+from mtkit.train.update import Updater
+
+LENGTHS = ((3, 4), (5, 2), (1, 7), (6, 6), (2, 3), (4, 1))
+MODEL = {"d_model": 16, "d_ff": 32, "num_heads": 2, "num_encoder_layers": 1, "num_decoder_layers": 1}
+VOCAB = 20
+
+
+def make_updater(options: Mapping[str, object] | None = None, **model: object) -> Updater:
+    config = ModelConfig.model_validate({**MODEL, "dropout": 0.0, **model})
+    optimizer = {"lr": 0.01, "warmup_steps": 0, "schedule": "constant"}
+    train = TrainConfig.model_validate({"precision": "fp32", "optimizer": optimizer, **(options or {})})
+    network = build_model(config, VOCAB, VOCAB, seed=1).train()
+    return Updater(network, train, 1, torch.float32)
+
+
+def make_batch(lengths: Sequence[tuple[int, int]] = LENGTHS) -> Batch:
+    random = np.random.default_rng(0)
+    srcs, tgts = ([random.integers(4, VOCAB, pair[side]) for pair in lengths] for side in (0, 1))
+    return collate(srcs, tgts)
+
+
+def make_step(*batches: Batch) -> StepData:
+    return StepData(batches, sum(batch.num_tgt_tokens for batch in batches), Cursor(0, 1, 1), 10)
+
+
+def fail_above(updater: Updater, pairs: int, error: BaseException) -> list[int]:
+    """Lets `error` come of any batch of more than `pairs` pairs; the sizes that were tried."""
+    sizes = []
+    objective = updater.objective
+
+    def limited(batch: Batch) -> object:
+        sizes.append(len(batch.src_ids))
+        if len(batch.src_ids) > pairs:
+            raise error
+        return objective(batch)
+
+    updater.objective = limited  # type: ignore[assignment]
+    return sizes
+
+
+ERRORS = [
+    torch.OutOfMemoryError("CUDA out of memory."),
+    RuntimeError(
+        "[enforce fail] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+    ),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=["gpu", "cpu", "numpy"])
+def test_out_of_memory_splits_the_micro_batch_and_keeps_the_update(error: BaseException) -> None:
+    whole, split = make_updater(), make_updater()
+    sizes = fail_above(split, 3, error)
+    step = make_step(make_batch(), make_batch(LENGTHS[:3]))
+    for number in (1, 2):
+        ours, theirs = split(step, number, 0.01), whole(step, number, 0.01)
+        assert ours.num_tgt_tokens == theirs.num_tgt_tokens == step.num_tgt_tokens
+        # The same sums over another grouping of the pairs, in fp32.
+        torch.testing.assert_close(ours.norm, theirs.norm, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(ours.sums["loss"], theirs.sums["loss"], rtol=1e-5, atol=1e-4)
+    assert split.splits == 2
+    assert sizes == [6, *[3, 3, 2, 1] * 2]  # the second update begins with the smaller size
+
+
+def test_a_gradient_half_made_is_dropped() -> None:
+    """Memory runs out in the second micro-batch, when the first has left its gradient."""
+    whole, split = make_updater(), make_updater()
+    fail_above(split, 3, ERRORS[0])
+    step = make_step(make_batch(LENGTHS[:3]), make_batch())
+    torch.testing.assert_close(split(step, 1, 0.01).norm, whole(step, 1, 0.01).norm, rtol=1e-4, atol=1e-6)
+
+
+def test_dropout_of_a_repeated_update_is_drawn_anew_from_the_step() -> None:
+    straight, repeated = make_updater(dropout=0.3), make_updater(dropout=0.3)
+    straight.splits = 2
+    fail_above(repeated, 3, ERRORS[0])
+    step = make_step(make_batch())
+    assert torch.equal(straight(step, 5, 0.01).norm, repeated(step, 5, 0.01).norm)
+
+
+def test_a_single_sentence_that_does_not_fit_is_told_with_what_to_change() -> None:
+    updater = make_updater()
+    sizes = fail_above(updater, 0, ERRORS[0])
+    with pytest.raises(MtkitError, match=r"single sentence of 8 tokens.* max_tokens .*model\.preset"):
+        updater(make_step(make_batch()), 1, 0.01)
+    assert sizes == [6, 3, 2, 1]
+
+
+def test_other_errors_are_not_swallowed() -> None:
+    updater = make_updater()
+    fail_above(updater, 0, RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        updater(make_step(make_batch()), 1, 0.01)
+
+
+def test_state_put_back_gives_the_same_updates() -> None:
+    options = {"ema": 0.9}
+    first, second = make_updater(options, dropout=0.2), make_updater(options, dropout=0.2)
+    first.splits = 2
+    step = make_step(make_batch())
+    for number in (1, 2):
+        first(step, number, 0.01)
+    with torch.no_grad():
+        for name, weight in weights_of(second.model).items():
+            weight.copy_(weights_of(first.model)[name])
+    second.set_state({name: value.clone() for name, value in first.state().items()})
+    for updater in (first, second):
+        updater(step, 3, 0.01)
+    for ours, theirs in (
+        (weights_of(first.model), weights_of(second.model)),
+        (first.kept_weights(), second.kept_weights()),
+    ):
+        assert all(torch.equal(weight, theirs[name]) for name, weight in ours.items())
+    assert second.splits == 2
+
+
+def test_missing_state_is_refused() -> None:
+    updater = make_updater()
+    updater(make_step(make_batch()), 1, 0.01)
+    state = updater.state()
+    del state["splits"]
+    with pytest.raises(InputError, match="'splits' is missing"):
+        make_updater().set_state(state)
