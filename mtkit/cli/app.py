@@ -92,7 +92,8 @@ def report(error: BaseException) -> int:
 
         traceback.print_exception(error)
     if isinstance(error, MtkitError):
-        console.fail(error)
+        if error.message:  # else another process of the run says it
+            console.fail(error)
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
         return 130

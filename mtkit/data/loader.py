@@ -36,8 +36,8 @@ class StepData:
     """What one optimizer step learns from.
 
     Attributes:
-        batches: micro-batches, computed one after the other.
-        num_tgt_tokens: target tokens of all of them; the loss is divided by it.
+        batches: micro-batches, computed one after the other; of several ranks, those of one.
+        num_tgt_tokens: target tokens of the step, on all ranks; the loss is divided by it.
         cursor: the place after this step.
         steps_per_epoch: steps in this pass.
     """
@@ -82,10 +82,24 @@ def read_steps(
     seed: int,
     cursor: Cursor,
     stages: Sequence[Stage] = (Stage(),),
+    rank: int = 0,
+    num_ranks: int = 1,
 ) -> Iterator[StepData]:
     """The training steps from `cursor` on, without end; a pure function of its arguments.
 
-    A pass ends early where a stage does.
+    A pass ends early where a stage does. Of `num_ranks` readers each gets its rows of every micro-batch, of
+    like length and number; the steps and their `num_tgt_tokens` are the same whatever the number. Where a
+    micro-batch has fewer rows than there are ranks, some ranks get a batch less.
+
+    Args:
+        table: the pairs.
+        batch_tokens: target tokens of a step at most.
+        micro_batch_tokens: those of a micro-batch, on each rank; all of the step's if None.
+        seed: of the run.
+        cursor: where to begin.
+        stages: how the corpora are mixed.
+        rank: which reader this is, from 0.
+        num_ranks: how many there are.
     """
     while True:
         stage = stage_at(stages, cursor.step)
@@ -93,14 +107,13 @@ def read_steps(
         plan = plan_epoch(table.lengths, batch_tokens, seed, cursor.epoch, drawn)
         for index in range(cursor.index, len(plan)):
             pairs = plan[index]
-            if micro_batch_tokens is None:
-                parts = [pairs]
-            else:
-                tokens = table.lengths[pairs, 1].astype(np.int64) + 1
-                parts = cut_by_tokens(pairs, tokens, micro_batch_tokens)
-            batches = tuple(table.batch(part) for part in parts)
+            tokens = table.lengths[pairs, 1].astype(np.int64) + 1
+            parts = [pairs]
+            if micro_batch_tokens is not None:
+                parts = cut_by_tokens(pairs, tokens, micro_batch_tokens * num_ranks)
+            rows = [part[rank::num_ranks] for part in parts if len(part) > rank]
             cursor = _after(cursor, len(plan), stage)
-            yield StepData(batches, sum(batch.num_tgt_tokens for batch in batches), cursor, len(plan))
+            yield StepData(tuple(map(table.batch, rows)), int(tokens.sum()), cursor, len(plan))
             if not cursor.index:
                 break
 

@@ -119,3 +119,31 @@ def test_a_failure_while_prefetching_is_raised(table: PairTable) -> None:
     steps = prefetch(broken(), 2, lambda step: step)
     with pytest.raises(ValueError, match="the disk is gone"):
         list(steps)
+
+
+def rows_of(step: StepData) -> list[tuple[list[int], list[int]]]:
+    """The source and target ids of every pair of a step."""
+    return sorted(
+        (src[mask].tolist(), tgt[tgt != 0].tolist())
+        for batch in step.batches
+        for src, mask, tgt in zip(batch.src_ids, batch.src_mask, batch.tgt_in, strict=True)
+    )
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("micro", [None, 20])
+def test_ranks_share_each_step(table: PairTable, ranks: int, micro: int | None) -> None:
+    alone = itertools.islice(read_steps(table, 60, None, 3, Cursor()), 12)
+    shared = [
+        itertools.islice(read_steps(table, 60, micro, 3, Cursor(), rank=rank, num_ranks=ranks), 12)
+        for rank in range(ranks)
+    ]
+    for whole, *parts in zip(alone, *shared, strict=True):
+        assert sorted(row for part in parts for row in rows_of(part)) == rows_of(whole)
+        assert {part.num_tgt_tokens for part in parts} == {whole.num_tgt_tokens}
+        assert {part.cursor for part in parts} == {whole.cursor}
+        if micro is not None:
+            for part in parts:
+                for batch in part.batches:
+                    longest = max(batch.tgt_in.shape[1], micro)
+                    assert batch.num_tgt_tokens <= longest + batch.tgt_in.shape[1]

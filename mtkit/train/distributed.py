@@ -1,0 +1,284 @@
+"""The processes ("ranks") that train one model together: the only file that knows of them.
+
+Under torchrun, or anything else that sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, each
+process computes a part of every micro-batch, and all of them make the same update. Rank 0 alone prints,
+validates and writes. torch is imported where several ranks need it.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mtkit.errors import MtkitError, UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+    from torch.distributed.distributed_c10d import Store
+
+Value = TypeVar("Value")
+
+_TIMEOUT = timedelta(minutes=5)
+"""How long a rank waits in an exchange for one that is alive; one that died is noticed at once."""
+_POLL_S = 0.05
+_GRACE_S = 3.0
+"""How long a rank that fails waits for the word of one that may have failed before it."""
+_BUG = 70
+"""Exit code of a failure that nobody expected."""
+_BUCKET = 1 << 25
+"""Numbers that are summed at once: 128 MiB of fp32."""
+
+
+class PeerFailedError(MtkitError):
+    """Another rank has failed, and has said why: this one ends without a word, with the same exit code."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("")
+        self.exit_code = exit_code
+
+
+@dataclass(slots=True)
+class World:
+    """The ranks of a run, of which this process is one.
+
+    Attributes:
+        rank: number of this process, from 0.
+        size: how many there are; 1 without a launcher.
+        local_rank: number of this process on its machine, and of its GPU.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    _store: Store | None = None
+    _turn: int = field(default=0, init=False)
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this rank is the one that prints and writes."""
+        return self.rank == 0
+
+    # ------------------------------------------------------------ data and gradients
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Adds up the gradients of all ranks, once an update; a missing one counts as 0."""
+        if self.size == 1:
+            return
+        import torch
+
+        bucket: list[Tensor] = []
+        size = 0
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            bucket.append(parameter.grad)
+            size += parameter.grad.numel()
+            if size >= _BUCKET:
+                _sum_flat(bucket)
+                bucket, size = [], 0
+        _sum_flat(bucket)
+
+    def sum(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The sum over all ranks of each of these numbers; all ranks must ask for the same names."""
+        if self.size == 1 or not values:
+            return dict(values)
+        import torch
+        import torch.distributed as dist
+
+        names = sorted(values)
+        flat = torch.stack([values[name].detach().double() for name in names])
+        dist.all_reduce(flat)
+        return dict(zip(names, flat, strict=True))
+
+    # ------------------------------------------------------------ agreement
+
+    def agree(self, seconds: float, stop: bool) -> tuple[float, bool]:
+        """Rank 0's `seconds`, and whether any rank wants to `stop`; the same on all of them.
+
+        Exchanged between the processors, so that no GPU is waited for.
+        """
+        if self.size == 1:
+            return seconds, stop
+        import torch
+        import torch.distributed as dist
+
+        told = torch.tensor([seconds if self.is_main else 0.0, float(stop)], dtype=torch.float64)
+        dist.all_reduce(told)
+        return float(told[0]), bool(told[1])
+
+    def on_main(self, work: Callable[[], Value]) -> Value:
+        """What `work` gives on rank 0, on all ranks; the others wait for it, however long it takes.
+
+        Raises:
+            PeerFailedError: rank 0 failed meanwhile.
+        """
+        if self._store is None:
+            return work()
+        self._turn += 1
+        key = f"main/{self._turn}"
+        if self.is_main:
+            value = work()
+            self._store.set(key, pickle.dumps(value))  # type: ignore[arg-type]  # bytes are taken too
+            return value
+        while not self._store.check([key]):
+            if self._store.check(["failed"]):
+                raise PeerFailedError(_exit_code(self._store))
+            time.sleep(_POLL_S)
+        given: Value = pickle.loads(self._store.get(key))
+        return given
+
+    # ------------------------------------------------------------ the end
+
+    def explain(self, error: BaseException) -> BaseException:
+        """What this rank has to say of its failure: the first to fail speaks, the others are silent."""
+        if self._store is None or isinstance(error, PeerFailedError | KeyboardInterrupt):
+            return error
+        lost = _is_loss_of_peer(error)
+        if lost:
+            error = MtkitError(
+                f"rank {self.rank} of {self.size}: another process of this run is gone without a word.",
+                "Look for one that was killed, or was out of memory. The same command goes on from the last "
+                "checkpoint.",
+            )
+        elif isinstance(error, MtkitError) and not self.is_main:
+            error.message = f"rank {self.rank} of {self.size}: {error.message}"
+        mine = f"{self.rank} {error.exit_code if isinstance(error, MtkitError) else _BUG}"
+        try:
+            # What all ranks ran into alike, rank 0 says; what follows from a failure, the one that failed.
+            if lost or not self.is_main:
+                self._wait_for_word()
+            if self._store.compare_set("failed", "", mine).decode() == mine:
+                return error
+            return PeerFailedError(_exit_code(self._store))
+        except RuntimeError:  # the store is gone, and with it the machine or the rank that kept it
+            return error if self.rank == 1 else PeerFailedError(MtkitError.exit_code)
+
+    def _wait_for_word(self) -> None:
+        assert self._store is not None
+        end = time.monotonic() + _GRACE_S
+        while time.monotonic() < end and not self._store.check(["failed"]):
+            time.sleep(_POLL_S)
+
+
+def _sum_flat(tensors: list[Tensor]) -> None:
+    import torch
+    import torch.distributed as dist
+
+    if not tensors:
+        return
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    dist.all_reduce(flat)
+    parts = torch.split(flat, [tensor.numel() for tensor in tensors])
+    torch._foreach_copy_(tensors, [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)])
+
+
+def _exit_code(store: Store) -> int:
+    """The exit code of the rank that failed first."""
+    return int(store.get("failed").decode().split()[1])
+
+
+def _is_loss_of_peer(error: BaseException) -> bool:
+    """Whether an exchange broke off."""
+    import torch.distributed as dist
+
+    if isinstance(error, dist.DistError):
+        return True
+    said = str(error)
+    return isinstance(error, RuntimeError) and any(
+        sign in said for sign in ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
+    )
+
+
+# ---------------------------------------------------------------- the beginning
+
+
+@contextmanager
+def join_world(environ: Mapping[str, str] = os.environ) -> Iterator[World]:
+    """The ranks that the launcher started; this process alone if there is no launcher.
+
+    A failure inside the block ends all ranks: the others notice it in their next exchange, or are ended by
+    the launcher.
+
+    Raises:
+        UsageError: the launcher's environment is incomplete or wrong.
+    """
+    if "RANK" not in environ or "WORLD_SIZE" not in environ:
+        yield World()
+        return
+    rank, size, local_rank = (_number(environ, name) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
+    if not 0 <= rank < size:
+        raise UsageError(f"RANK = {rank} must be below WORLD_SIZE = {size}.", "Start the run with torchrun.")
+    if size == 1:
+        yield World(rank, size, local_rank)
+        return
+    for name in ("MASTER_ADDR", "MASTER_PORT"):
+        if name not in environ:
+            raise UsageError(
+                f"{name} is not set, though WORLD_SIZE = {size}.", "Start the run with torchrun."
+            )
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else each lost connection fills a page
+    world = World(rank, size, local_rank, _connect(local_rank))
+    import torch.distributed as dist
+
+    try:
+        yield world
+    except BaseException as error:
+        said = world.explain(error)
+        if world.is_main and environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+            time.sleep(_GRACE_S)  # this rank keeps the store in which the others read what happened
+        if said is error:
+            raise
+        raise said from error
+    else:
+        world.agree(0.0, stop=False)  # none leaves before the last has come
+        dist.destroy_process_group()
+
+
+def _number(environ: Mapping[str, str], name: str) -> int:
+    try:
+        return int(environ[name])
+    except (KeyError, ValueError):
+        raise UsageError(
+            f"{name} = {environ.get(name, '')!r} in the environment must be a number.",
+            "Start the run with torchrun.",
+        ) from None
+
+
+def _connect(local_rank: int) -> Store:
+    """Joins the other ranks; a store of what they tell each other."""
+    import torch
+    import torch.distributed as dist
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
+    device: dict[str, Any] = {}
+    if torch.cuda.is_available() and local_rank < torch.cuda.device_count():
+        torch.cuda.set_device(local_rank)
+        device = {"backend": "cpu:gloo,cuda:nccl", "device_id": torch.device("cuda", local_rank)}
+    store, rank, size = next(iter(rendezvous("env://", timeout=_TIMEOUT)))
+    dist.init_process_group(
+        **{"backend": "gloo", **device},
+        store=PrefixStore("torch", store),
+        rank=rank,
+        world_size=size,
+        timeout=_TIMEOUT,
+    )
+    return PrefixStore("mtkit", store)
+
+
+def check_device(world: World, device: torch.device) -> None:
+    """Raises UsageError if two ranks would share a GPU."""
+    import torch
+
+    if device.type == "cuda" and world.local_rank >= torch.cuda.device_count():
+        raise UsageError(
+            f"process {world.local_rank} of this machine has no GPU: there are {torch.cuda.device_count()}.",
+            f"Start {torch.cuda.device_count()} processes: torchrun --nproc-per-node gpu.",
+        )

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from mtkit.errors import InputError, StoppedError, UsageError
+from mtkit.train.distributed import World, join_world
+from tests.ranks import run_ranks
+
+EXCHANGES = """
+import json, sys, torch
+from mtkit.train.distributed import join_world
+with join_world() as world:
+    few, many = torch.nn.Parameter(torch.zeros(3)), torch.nn.Parameter(torch.zeros(2, 2))
+    if world.is_main:  # the others have learned nothing of these
+        few.grad = torch.ones(3)
+    many.grad = torch.full((2, 2), world.rank + 1.0)
+    world.sum_gradients([few, many])
+    found = {
+        "few": few.grad.tolist(),
+        "many": many.grad.tolist(),
+        "agreed": world.agree(5.0 + world.rank, stop=world.rank == 1),
+        "disagreed": world.agree(7.0 + world.rank, stop=False),
+        "sum": float(world.sum({"loss": torch.tensor(world.rank + 0.5)})["loss"]),
+        "main": [world.on_main(lambda: (world.rank, n)) for n in range(2)],
+    }
+    print(json.dumps(found))
+"""
+FAILURES = """
+import os, sys, time
+from mtkit.cli.app import report
+from mtkit.errors import InputError, StoppedError
+from mtkit.train.distributed import join_world
+how, rank = sys.argv[1], int(os.environ["RANK"])
+try:
+    with join_world() as world:
+        world.agree(0.0, stop=False)
+        if how == "killed" and rank == 1:
+            os.kill(os.getpid(), 9)
+        if how == "alone" and rank == 1:
+            raise InputError("bad line.")
+        if how == "bug on main":
+            world.on_main(lambda: 1 / 0)
+        if how == "alike":
+            raise StoppedError("stopped.")
+        for _ in range(200):
+            world.agree(0.0, stop=False)
+            time.sleep(0.05)
+except BaseException as error:
+    sys.exit(report(error))
+"""
+
+
+def test_alone_nothing_changes() -> None:
+    with join_world({}) as world:
+        assert (world.rank, world.size, world.is_main) == (0, 1, True)
+        assert world.agree(3.0, stop=True) == (3.0, True)
+        assert world.on_main(lambda: 7) == 7
+        parameter = torch.nn.Parameter(torch.zeros(2))
+        world.sum_gradients([parameter])
+        assert parameter.grad is None
+        assert world.sum({"loss": torch.tensor(2.0)}) == {"loss": torch.tensor(2.0)}
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        (
+            {"RANK": "x", "WORLD_SIZE": "2", "LOCAL_RANK": "0"},
+            "RANK = 'x' in the environment must be a number",
+        ),
+        ({"RANK": "0", "WORLD_SIZE": "2"}, "LOCAL_RANK = '' in the environment must be a number"),
+        ({"RANK": "2", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}, "RANK = 2 must be below WORLD_SIZE = 2"),
+        (
+            {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0"},
+            "MASTER_ADDR is not set, though WORLD_SIZE = 2",
+        ),
+    ],
+)
+def test_a_wrong_environment_is_refused(environ: dict[str, str], said: str) -> None:
+    with pytest.raises(UsageError, match=said), join_world(environ):
+        pass
+
+
+def test_a_failure_alone_is_raised_as_it_is() -> None:
+    with pytest.raises(InputError, match="bad"), join_world({}):
+        raise InputError("bad.")
+    world = World()
+    error = StoppedError("stopped.")
+    assert world.explain(error) is error
+
+
+def test_what_ranks_exchange(tmp_path: Path) -> None:
+    expected = (
+        '{"few": [1.0, 1.0, 1.0], "many": [[3.0, 3.0], [3.0, 3.0]], "agreed": [5.0, true], '
+        '"disagreed": [7.0, false], "sum": 2.0, "main": [[0, 0], [0, 1]]}\n'
+    )
+    done = run_ranks(2, ["-c", EXCHANGES], tmp_path)
+    assert [(rank.returncode, rank.stdout, rank.stderr) for rank in done] == [(0, expected, "")] * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "codes", "said"),
+    [
+        ("killed", [1, -signal.SIGKILL, 1], "another process of this run is gone without a word"),
+        ("alone", [3, 3, 3], "rank 1 of 3: bad line."),
+        ("bug on main", [70, 70, 70], "a bug in mtkit: ZeroDivisionError"),
+        ("alike", [75, 75, 75], "stopped."),
+    ],
+)
+def test_all_end_soon_and_one_says_why(tmp_path: Path, how: str, codes: list[int], said: str) -> None:
+    begin = time.monotonic()
+    done = run_ranks(3, ["-c", FAILURES, how], tmp_path)
+    assert time.monotonic() - begin < 60
+    assert [rank.returncode for rank in done] == codes
+    spoken = [rank.stderr for rank in done if rank.stderr]
+    assert len(spoken) == 1
+    assert said in spoken[0]
