@@ -1,0 +1,95 @@
+"""How much memory a training takes, by formula. Free of torch.
+
+What autograd keeps of each block until its backward pass is counted; the short-lived rest is small beside it.
+`mtkit train --dry-run` shows these figures beside measured ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mtkit.config.model import ModelConfig
+from mtkit.config.train import TrainConfig
+
+_FP32 = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """In what numbers a step computes.
+
+    Attributes:
+        num_bytes: of a number in matrix products: 2 (bf16, fp16) or 4.
+        keeps_scores: attention keeps the weights of all pairs of positions, as it does in bf16 on a CPU.
+    """
+
+    num_bytes: int
+    keeps_scores: bool
+
+
+def state_bytes(num_parameters: int, options: TrainConfig) -> dict[str, int]:
+    """What stays for the whole run, by name: all of it is fp32."""
+    found = {
+        "weights": _FP32 * num_parameters,
+        "gradients": _FP32 * num_parameters,
+        "optimizer": 2 * _FP32 * num_parameters,
+    }
+    return found | ({"moving average": _FP32 * num_parameters} if options.ema else {})
+
+
+def activation_bytes(
+    model: ModelConfig,
+    num_parameters: int,
+    tgt_vocab_size: int,
+    precision: Precision,
+    rows: int,
+    src_len: int,
+    tgt_len: int,
+) -> int:
+    """What is kept between the forward and the backward pass of a batch of `rows` padded pairs.
+
+    The logits are not among it: the loss is computed in chunks, which keep its gradient instead.
+    """
+    src, tgt, d_model = rows * src_len, rows * tgt_len, model.d_model
+    encoder = _attention(model, precision, src, src, src_len) + _feed_forward(model, precision, src)
+    decoder = _attention(model, precision, tgt, tgt, tgt_len) + _feed_forward(model, precision, tgt)
+    decoder += _attention(model, precision, tgt, src, src_len)
+    embedded = (src + tgt) * d_model * (_FP32 + _mask(model.dropout))
+    # Real features and their gradient, and the gradient of the output matrix.
+    loss = tgt * d_model * (_FP32 + precision.num_bytes) + _FP32 * tgt_vocab_size * d_model
+    casts = precision.num_bytes * num_parameters if precision.num_bytes < _FP32 else 0
+    return model.num_encoder_layers * encoder + model.num_decoder_layers * decoder + embedded + loss + casts
+
+
+def _attention(model: ModelConfig, precision: Precision, queries: int, keys: int, keys_len: int) -> int:
+    """Norm, projections, attention and residual sum of one block, of so many positions on each side."""
+    size, d_model = precision.num_bytes, model.d_model
+    # The norm keeps its input. What it gives is kept by the products, in a copy for each in half precision.
+    inputs = _FP32 * queries * d_model
+    if size < _FP32:
+        inputs += size * d_model * (queries + keys)
+    else:
+        inputs += size * d_model * queries
+    projected = size * (queries * d_model + 2 * keys * model.kv_heads * model.d_head)
+    gathered = 2 * size * queries * d_model  # as the heads give it, and side by side
+    kept = inputs + projected + gathered + _mask(model.dropout) * queries * d_model
+    if precision.keeps_scores:
+        kept += queries * model.num_heads * keys_len * (_FP32 + size + 1)
+        kept += size * queries * d_model  # scaled queries
+    if model.attention_dropout:
+        kept += queries * model.num_heads * keys_len * (size if precision.keeps_scores else _FP32 + size + 1)
+    return kept
+
+
+def _feed_forward(model: ModelConfig, precision: Precision, positions: int) -> int:
+    """Norm, feed-forward and residual sum of one block."""
+    size = precision.num_bytes
+    inner = {"relu": 1, "gelu": 2, "swiglu": 4}[model.activation] * size * model.d_ff
+    if model.activation_dropout:
+        inner += (1 + size) * model.d_ff
+    return positions * (model.d_model * (_FP32 + size + _mask(model.dropout)) + inner)
+
+
+def _mask(dropout: float) -> int:
+    """Bytes of a dropout mask's element."""
+    return 1 if dropout else 0
