@@ -10,8 +10,8 @@ from mtkit.config.train import TrainConfig
 from mtkit.data.batch import Batch, collate
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.memory import Precision, activation_bytes, state_bytes
+from mtkit.train.objective import token_losses
 from mtkit.train.optim import build_optimizer, optimizer_state
-from mtkit.train.validate import token_losses
 
 VOCAB = 500
 
