@@ -28,11 +28,11 @@ from mtkit.errors import InputError, MtkitError, WriteError
 from mtkit.files import atomic_folder, make_folders, new_file, read_manifest, remove_folder
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.tensors import Tensors, num_bytes, read_tensors, write_tensors
-from mtkit.text.tokenizer import Tokenizer, load_tokenizer
+from mtkit.text.tokenizer import Tokenizer, model_files, read_tokenizer
 
 FORMAT = "mtkit-model"
 VERSION = 2
-WEIGHTS, TOKENIZER, CONFIG = "model.safetensors", "tokenizer.model", "config.yaml"
+WEIGHTS, CONFIG = "model.safetensors", "config.yaml"
 TRAIN_STATE, PROGRESS = "train.safetensors", "progress.json"
 _STEP = re.compile(r"step-\d{8,}")
 
@@ -104,7 +104,7 @@ def write_model(
         "tokenizer": tokenizer.fingerprint,
     }
     numbers = {WEIGHTS: weights} | ({TRAIN_STATE: train_state} if train_state is not None else {})
-    texts = {CONFIG: dump_config(config).encode(), TOKENIZER: tokenizer.model_bytes}
+    texts = {CONFIG: dump_config(config).encode(), **tokenizer.files()}
     if progress is not None:
         texts[PROGRESS] = (json.dumps(progress, indent=1) + "\n").encode()
     for tensors in numbers.values():
@@ -207,12 +207,13 @@ def load_model(folder: Path) -> LoadedModel:
     """
     manifest = read_manifest(folder, FORMAT, VERSION)
     config = load_config([_listed(folder, manifest, CONFIG)]).config
-    tokenizer = load_tokenizer(_listed(folder, manifest, TOKENIZER))
+    models = [_listed(folder, manifest, path.name) for path in model_files(folder)]
+    tokenizer = read_tokenizer(models, config.text)
     if tokenizer.fingerprint != manifest.get("tokenizer"):
         raise InputError(f"{folder}: the tokenizer is not the model's.", "Use another copy of the model.")
 
     def build() -> Transformer:
-        return build_model(config.model, tokenizer.size, tokenizer.size, seed=0)
+        return build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=0)
 
     with torch.device("meta"):  # names and shapes alone, before any memory is taken for them
         shapes = {name: weight.shape for name, weight in weights_of(build()).items()}

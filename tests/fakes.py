@@ -18,7 +18,8 @@ from mtkit.config.load import load_config
 from mtkit.config.schema import DecodeConfig
 from mtkit.decode.hypothesis import Hypothesis
 from mtkit.model.transformer import build_model
-from mtkit.text.tokenizer import train_tokenizer
+from mtkit.text.subwords import train_subwords
+from mtkit.text.tokenizer import Tokenizer
 
 EOS = 3
 WORDS = (4, 5, 6)
@@ -99,8 +100,8 @@ def make_tiny_run(folder: Path) -> Path:
     (folder / "test.fr").write_text("".join(f"{tgt}\n" for tgt in TINY_PAIRS.values()), "utf-8")
     config = load_config([config_path]).config
     texts = [*TINY_PAIRS, *TINY_PAIRS.values()]
-    tokenizer = train_tokenizer(texts * 20, config.tokenizer)
-    model = build_model(config.model, tokenizer.size, tokenizer.size, seed=1)
+    tokenizer = Tokenizer(train_subwords(texts * 20, config.tokenizer))
+    model = build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=1)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2)  # sharper, so that different lines get different translations

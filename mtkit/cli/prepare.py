@@ -49,10 +49,11 @@ def prepare(
     if examples:
         show_examples(config, report, examples)
     data = config.data
+    sizes = " and ".join(f"{size:,}" for size in dict.fromkeys(report.vocab_sizes))
     say(
         f"{report.train_pairs:,} training pairs of {report.src_tokens:,} {data.src_lang} and "
         f"{report.tgt_tokens:,} {data.tgt_lang} tokens, {report.valid_pairs:,} validation pairs, "
-        f"{report.vocab_size:,} pieces, in {report.folder}"
+        f"{sizes} pieces, in {report.folder}"
     )
     say(f"Report: {report.folder / 'report.html'}")
     say(f"Next: {shlex.join(['mtkit', 'train', *(arguments or ())])}")
@@ -83,6 +84,8 @@ def show_examples(config: Config, report: PrepareReport, count: int) -> None:
         for lang, side in ((config.data.src_lang, pair.src), (config.data.tgt_lang, pair.tgt)):
             out(f"  {lang}  raw         {side.raw}")
             out(f"  {' ' * len(lang)}  normalised  {side.text}")
+            if side.formed != side.text:
+                out(f"  {' ' * len(lang)}  formed      {side.formed}")
             out(f"  {' ' * len(lang)}  pieces      {' '.join(side.pieces)}")
             out(f"  {' ' * len(lang)}  ids         {' '.join(map(str, side.ids))}")
     for name, found in first_rejected(report.folder, report.ledger, count).items():

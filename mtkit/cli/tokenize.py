@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,13 +19,14 @@ Model = Annotated[
     Path, typer.Option("--model", "-m", help="A run folder, a model folder or a file tokenizer.model.")
 ]
 Ids = Annotated[bool, typer.Option("--ids", help="Numbers instead of pieces.")]
+Side = Annotated[Literal["src", "tgt"], typer.Option(help="Whose subword model, if there are two.")]
 Input = Annotated[
     Path | None,
     typer.Option("--input", "-i", help="A file to read. Standard input if left out."),
 ]
 
 
-def tokenize(model: Model, ids: Ids = False, source: Input = None) -> None:
+def tokenize(model: Model, ids: Ids = False, side: Side = "src", source: Input = None) -> None:
     """Print the pieces of each line as the model would see them, spaces between.
 
     \b
@@ -34,16 +35,17 @@ def tokenize(model: Model, ids: Ids = False, source: Input = None) -> None:
     """
 
     def pieces(tokenizer: Tokenizer, line: str, number: int) -> str:
-        from mtkit.text.normalize import normalize
-
-        (found,) = tokenizer.encode([normalize(line)])
-        return " ".join(map(str, found) if ids else tokenizer.pieces(found))
+        model = tokenizer.src if side == "src" else tokenizer.tgt
+        (found,) = model.encode([tokenizer.form.source(line).text])
+        return " ".join(map(str, found) if ids else model.pieces(found))
 
     _filter(model, source, pieces)
 
 
-def detokenize(model: Model, ids: Ids = False, source: Input = None) -> None:
+def detokenize(model: Model, ids: Ids = False, side: Side = "tgt", source: Input = None) -> None:
     """Print the text of each line of pieces.
+
+    Symbols of protected text stay as they are: what they stand for is in the source alone.
 
     \b
     Example:
@@ -51,22 +53,23 @@ def detokenize(model: Model, ids: Ids = False, source: Input = None) -> None:
     """
 
     def text(tokenizer: Tokenizer, line: str, number: int) -> str:
+        model = tokenizer.src if side == "src" else tokenizer.tgt
         words = line.split(" ") if line else []
         try:
-            found = [int(word) for word in words] if ids else tokenizer.ids_of(words)
-            (decoded,) = tokenizer.decode([found])
+            found = [int(word) for word in words] if ids else model.ids_of(words)
+            (decoded,) = model.decode([found])
         except (ValueError, IndexError, RuntimeError):
             raise InputError(
                 f"{source or 'standard input'}:{number}: is not a line of ids of this tokenizer.",
                 "Leave out --ids if these are pieces.",
             ) from None
-        return decoded
+        return tokenizer.form.without_marks(decoded)
 
     _filter(model, source, text)
 
 
 def _filter(model: Path, source: Path | None, change: Callable[[Tokenizer, str, int], str]) -> None:
-    from mtkit.text.tokenizer import find_tokenizer
+    from mtkit.data.inspect import find_tokenizer
 
     tokenizer = find_tokenizer(model)
     for number, line in enumerate(_lines(source), start=1):

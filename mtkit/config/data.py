@@ -76,10 +76,16 @@ class DataConfig(Options):
 
 
 class TokenizerConfig(Options):
-    """The SentencePiece subword model, shared by both languages."""
+    """The SentencePiece subword model that both languages share, or one for each side."""
 
     path: Path | None = Field(
-        None, description="A tokenizer.model to use as it is; the other options then have no effect."
+        None,
+        description="A tokenizer.model to use as it is, or with `separate` the folder of tokenizer.src.model "
+        "and tokenizer.tgt.model; the other options then have no effect.",
+    )
+    separate: bool = Field(
+        False,
+        description="One model for the source and one for the target; needs tie_embeddings tgt or none.",
     )
     model_type: Literal["unigram", "bpe"] = Field("unigram", description="Segmentation algorithm.")
     vocab_size: int = Field(8000, ge=16, le=1_000_000, description="Pieces; fewer if the text gives no more.")

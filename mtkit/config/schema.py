@@ -1,7 +1,7 @@
 """Every option of mtkit, with its type, default, bounds and meaning. Free of torch.
 
 Each section of the YAML file has a file of its own in this folder: `data` (with `sources` and
-`filters`), `model` and `train`; the short ones stand here. No option and no default stands
+`filters`), `text`, `model` and `train`; the short ones stand here. No option and no default stands
 anywhere else: the JSON Schema, the option tables and the error messages are made from these.
 """
 
@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from mtkit.config.data import DataConfig, TokenizerConfig
 from mtkit.config.model import ModelConfig
 from mtkit.config.options import Options
+from mtkit.config.text import TextConfig
 from mtkit.config.train import TrainConfig
 
 
@@ -42,6 +43,7 @@ class Config(Options):
     run: Path = Field(description="Folder of everything that the run writes.")
     seed: int = Field(1, ge=0, le=2**32 - 1, description="All randomness is derived from it.")
     data: DataConfig
+    text: TextConfig = Field(default_factory=TextConfig)
     tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     train: TrainConfig = Field(default_factory=TrainConfig)
@@ -57,4 +59,13 @@ class Config(Options):
                     f"model.max_positions = {self.model.max_positions} must be more than the max_tokens of "
                     f"the filter tokens, {item.max_tokens}. Try {item.max_tokens + 1}."
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _vocabularies_fit(self) -> Config:
+        if self.tokenizer.separate and self.model.tie_embeddings == "all":
+            raise ValueError(
+                "tokenizer.separate gives two vocabularies, which model.tie_embeddings = all cannot share. "
+                "Set model.tie_embeddings to tgt or none."
+            )
         return self

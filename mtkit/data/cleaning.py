@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from mtkit.config.filters import DuplicateFilter, Filter, NearDuplicateFilter, OverlapFilter
+from mtkit.config.text import TextConfig
 from mtkit.data.filters import build_keys, build_overlap, build_verdict
 from mtkit.data.near import fold, hash64
 from mtkit.data.pair import Pair
 from mtkit.data.parts import Array, array_text, digest_of, text_array, write_part
 from mtkit.data.screen import Doubts, Screen, build_screen
-from mtkit.text.normalize import normalize
+from mtkit.text.form import TextForm
 
 KEPT = 255
 """The fate of a pair that nothing dropped; any other is the index of the filter that did."""
@@ -34,6 +35,7 @@ class CleanSpec:
     Attributes:
         held_out: a file of validation and test pairs for the overlap filter; None if there is none.
         fold: give the keys by which `splits` groups pairs.
+        text: of which the parts that act before the filters matter.
     """
 
     filters: tuple[Filter, ...]
@@ -41,6 +43,7 @@ class CleanSpec:
     tgt_lang: str
     held_out: Path | None
     fold: bool
+    text: TextConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ def clean_chunk(task: tuple[CleanSpec, Chunk]) -> dict[str, Any]:
     spec, chunk = task
     if chunk.stored is not None:
         return chunk.stored
+    normalize = TextForm(spec.text).normalize
     srcs = [normalize(row[0]) for row in chunk.rows]
     tgts = [normalize(row[1]) for row in chunk.rows]
     pairs = [Pair(src, tgt, *row[2:]) for src, tgt, row in zip(srcs, tgts, chunk.rows, strict=True)]

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from mtkit.config.text import TextConfig
 from mtkit.data.cleaning import KEPT
 from mtkit.data.ledger import Example, LedgerRow
 from mtkit.data.pair import Pair
 from mtkit.data.parts import array_text, read_part, write_part
 from mtkit.data.shards import count_tokens, flat_ids
-from mtkit.text.tokenizer import Tokenizer, load_tokenizer
+from mtkit.text.tokenizer import Tokenizer, read_tokenizer
 
 REJECTED_HEAD = ("filter", "origin", "detail", "src", "tgt")
 """Columns of `rejected.tsv.gz`."""
@@ -28,11 +29,13 @@ class EncodeSpec:
     """What decides how text is segmented.
 
     Attributes:
+        models: the subword model of both sides, or of source and target.
         reasons: names of the filters, by the fate that stands for them.
         max_tokens: fate and bound of each filter that counts tokens.
     """
 
-    tokenizer: Path
+    models: tuple[Path, ...]
+    text: TextConfig
     reasons: tuple[str, ...]
     max_tokens: tuple[tuple[int, int], ...]
 
@@ -52,15 +55,14 @@ def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
     The part holds `ids` as a shard has them, `lengths` [kept, 2], and `rejected`, a gzip member of lines.
     """
     spec, this = task
-    tokenizer = _tokenizer(spec.tokenizer)
+    tokenizer = _tokenizer(spec.models, spec.text)
     text, notes = (array_text(array).split("\n") for array in read_part(this.clean, "text", "notes"))
     fates = np.frombuffer(this.fates, np.uint8).copy()
     ids, lengths = [np.zeros(0, np.uint32)], [np.zeros((0, 2), np.int32)]
     kept = np.flatnonzero(fates == KEPT)
     for begin in range(0, len(kept), _PAIRS_AT_ONCE):
         some = kept[begin : begin + _PAIRS_AT_ONCE]
-        sides = zip(*(text[number].split("\t") for number in some.tolist()), strict=True)
-        pairs = list(zip(*map(tokenizer.encode, sides), strict=True))
+        pairs = tokenizer.encode_pairs(_sides(text[number]) for number in some.tolist())
         found = count_tokens(pairs)
         fits = np.ones(len(pairs), bool)
         for fate, bound in spec.max_tokens:
@@ -73,7 +75,7 @@ def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
         lengths.append(found[fits])
     rejected, row = [], LedgerRow("")
     for number in np.flatnonzero(fates != KEPT).tolist():
-        src, tgt = text[number].split("\t")
+        src, tgt = _sides(text[number])
         origin, detail = notes[number].split("\t")
         reason = spec.reasons[fates[number]]
         rejected.append(f"{reason}\t{origin}\t{detail}\t{src}\t{tgt}\n")
@@ -84,7 +86,7 @@ def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
     return write_part(
         this.path,
         asdict(row),
-        ids=all_ids.astype(np.uint16) if tokenizer.size <= 1 << 16 else all_ids,
+        ids=all_ids.astype(np.uint16) if tokenizer.max_size <= 1 << 16 else all_ids,
         lengths=np.concatenate(lengths),
         rejected=np.frombuffer(packed, np.uint8),
     )
@@ -99,5 +101,10 @@ def read_row(summary: dict[str, Any]) -> LedgerRow:
 
 
 @functools.lru_cache(maxsize=1)
-def _tokenizer(path: Path) -> Tokenizer:
-    return load_tokenizer(path)
+def _tokenizer(models: tuple[Path, ...], text: TextConfig) -> Tokenizer:
+    return read_tokenizer(models, text)
+
+
+def _sides(line: str) -> tuple[str, str]:
+    src, tgt = line.split("\t")
+    return src, tgt

@@ -25,6 +25,7 @@ from mtkit.data.lines import count_lines, expand
 from mtkit.data.readers import source_files
 from mtkit.errors import InputError
 from mtkit.files import sha256
+from mtkit.text.tokenizer import SEPARATE
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ def settings_of(config: Config) -> dict[str, Any]:
         "valid": _source_settings(data.valid),
         "test": [_source_settings(source) for source in data.test.values()],
         "filters": [options.model_dump(mode="json") for options in data.filters],
+        "text": config.text.model_dump(mode="json"),
         "tokenizer": tokenizer_settings(config.tokenizer),
     }
 
@@ -53,14 +55,20 @@ def _source_settings(source: HeldOutSource) -> dict[str, Any]:
 
 def _input_files(config: Config) -> list[Path]:
     sources = (*config.data.train, *held_out_sources(config).values())
-    given = [config.tokenizer.path] if config.tokenizer.path else []
-    return [*given, *(path for source in sources for path in source_files(source))]
+    return [*given_models(config.tokenizer), *(path for source in sources for path in source_files(source))]
+
+
+def given_models(options: TokenizerConfig) -> tuple[Path, ...]:
+    """The files of the subword models that are to be used as they are."""
+    if options.path is None:
+        return ()
+    return tuple(options.path / name for name in SEPARATE) if options.separate else (options.path,)
 
 
 def tokenizer_settings(options: TokenizerConfig) -> dict[str, Any]:
-    """The options that decide the tokenizer; of one that is given, its name."""
+    """The options that decide the subword models; of one that is given, its name."""
     if options.path:
-        return {"path": options.path.name}
+        return {"path": options.path.name, "separate": options.separate}
     return options.model_dump(mode="json", exclude={"path"})
 
 

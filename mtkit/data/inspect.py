@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from mtkit.config.load import load_config
 from mtkit.config.schema import Config
+from mtkit.config.text import TextConfig
 from mtkit.data.ledger import Example, Ledger
+from mtkit.data.pair import Pair
 from mtkit.data.readers import read_pairs, source_name
 from mtkit.errors import InputError
-from mtkit.text.normalize import normalize
-from mtkit.text.tokenizer import Tokenizer
+from mtkit.text.tokenizer import Tokenizer, model_files, read_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One side of a pair on its way to the model."""
+    """One side of a pair on its way to the model.
+
+    Attributes:
+        raw: as it was read.
+        text: normalised, as filters see it.
+        formed: as the subword model reads it.
+    """
 
     raw: str
     text: str
+    formed: str
     pieces: tuple[str, ...]
     ids: tuple[int, ...]
 
@@ -41,14 +51,48 @@ def first_pairs(config: Config, tokenizer: Tokenizer, count: int) -> Iterator[Se
     data = config.data
     for source in data.train:
         for pair in islice(read_pairs(source, data.src_lang, data.tgt_lang), count):
-            src, tgt = (_seen(text, tokenizer) for text in (pair.src, pair.tgt))
-            yield SeenPair(source_name(source), pair.origin, src, tgt)
+            yield _seen(source_name(source), pair, tokenizer)
 
 
-def _seen(raw: str, tokenizer: Tokenizer) -> Seen:
-    text = normalize(raw)
-    (ids,) = tokenizer.encode([text])
-    return Seen(raw, text, tuple(tokenizer.pieces(ids)), tuple(ids))
+def _seen(corpus: str, pair: Pair, tokenizer: Tokenizer) -> SeenPair:
+    form = tokenizer.form
+    texts = form.normalize(pair.src), form.normalize(pair.tgt)
+    (ids,) = tokenizer.encode_pairs([texts])
+    src, tgt = (
+        Seen(raw, text, formed, tuple(model.pieces(own)), tuple(own))
+        for raw, text, formed, own, model in zip(
+            (pair.src, pair.tgt), texts, form.pair(*texts), ids, (tokenizer.src, tokenizer.tgt), strict=True
+        )
+    )
+    return SeenPair(corpus, pair.origin, src, tgt)
+
+
+def find_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer at `path`: a folder of a run, of prepared data or of a model, or a file tokenizer.model.
+
+    The form of text is that of the run or the model; a bare file is taken to have the default one.
+
+    Raises:
+        InputError: there is none, or it is not usable.
+    """
+    if path.is_file():
+        text = _text_beside(path.parent)
+        return read_tokenizer([path], text)
+    for folder in (path / name for name in (".", "data", "model")):
+        models = model_files(folder)
+        if models[0].is_file():
+            return read_tokenizer(models, _text_beside(folder))
+    raise InputError(f"{path}: there is no tokenizer.model.", "Name a run folder, after mtkit prepare.")
+
+
+def _text_beside(folder: Path) -> TextConfig:
+    """The form of text of the model or the prepared data in `folder`; the default one if it has neither."""
+    if (folder / "config.yaml").is_file():
+        return load_config([folder / "config.yaml"]).config.text
+    if not (folder / "manifest.json").is_file():
+        return TextConfig()
+    settings = json.loads((folder / "manifest.json").read_bytes()).get("settings", {})
+    return TextConfig.model_validate_json(json.dumps(settings.get("text", {})))
 
 
 def read_rejected(path: Path) -> Iterator[tuple[str, Example]]:

@@ -1,7 +1,7 @@
 """From the corpora of a config to a folder that training reads: filtered, tokenised, verifiable.
 
-- `run/data`: manifest.json · tokenizer.model · train-000/ … · valid/ · valid.src.txt · valid.ref.txt ·
-  test.NAME.src.txt · test.NAME.ref.txt · rejected.tsv.gz · report.html · report.json
+- `run/data`: manifest.json · tokenizer.model (or .src.model, .tgt.model) · train-000/ … · valid/ ·
+  valid.src.txt · valid.ref.txt · test.NAME.src.txt · test.NAME.ref.txt · rejected.tsv.gz · report.*
 - `run/parts`: results of the stages, from which an interrupted or changed run goes on
 """
 
@@ -11,7 +11,7 @@ import gzip
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,13 @@ from mtkit.data.stages import EncodedPart, Progress, Stages
 from mtkit.data.workers import Workers, num_cores
 from mtkit.errors import InputError, MtkitError
 from mtkit.files import atomic_folder, read_manifest, recover, remove_tree
-from mtkit.text.normalize import normalize
+from mtkit.text.form import TextForm
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
 logger = logging.getLogger(__name__)
 
 FORMAT = "mtkit-data"
-VERSION = 3
+VERSION = 4
 """Of the folder's layout and of what is done to text; a folder of another version is made anew."""
 
 PARTS = "parts"
@@ -63,6 +63,7 @@ class PrepareReport:
 
     Attributes:
         up_to_date: nothing had to be done.
+        vocab_sizes: of source and target; one and the same if they share a model.
         src_tokens: of all training pairs, without BOS and EOS; `tgt_tokens` likewise.
     """
 
@@ -73,7 +74,7 @@ class PrepareReport:
     src_tokens: int
     tgt_tokens: int
     valid_pairs: int
-    vocab_size: int
+    vocab_sizes: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ def open_prepared(config: Config) -> Prepared:
         valid=open_shard(folder / "valid"),
         valid_srcs=_read_texts(folder / "valid.src.txt"),
         valid_refs=_read_texts(folder / "valid.ref.txt"),
-        tokenizer=load_tokenizer(folder / "tokenizer.model"),
+        tokenizer=load_tokenizer(folder, config.text),
         fingerprint=str(manifest.get("fingerprint")),
     )
     shards = (*prepared.train, prepared.valid)
@@ -207,7 +208,8 @@ def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress:
     }
     if held_out.get("valid") == []:
         raise InputError(f"data.valid: {source_name(held_out_sources(config)['valid'])} has no pairs.")
-    normalized = (_normalized(pair) for pairs in held_out.values() for pair in pairs)
+    form = TextForm(config.text)
+    normalized = (_normalized(pair, form) for pairs in held_out.values() for pair in pairs)
     with Workers(config.data.num_workers or num_cores()) as workers:
         stages = Stages(config, origins_of(config, inputs), normalized, config.run / PARTS, progress, workers)
         cleaned = stages.clean()
@@ -215,12 +217,12 @@ def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress:
         counts = np.bincount(fates, minlength=KEPT + 1).tolist()
         _check_anything_left(config, counts[KEPT], dict(zip(stages.reasons, counts, strict=False)))
         for name, pairs in stages.cut_texts(cleaned, fates).items():
-            _write_split(part, name, pairs)
+            _write_split(part, name, pairs, form)
         if "valid" in held_out:
-            _write_split(part, "valid", ((pair.src, pair.tgt) for pair in held_out["valid"]))
-        tokenizer, path = stages.tokenizer(cleaned, fates)
-        tokenizer.save(part / "tokenizer.model")
-        encoded = stages.encode(cleaned, fates, tokenizer, path)
+            _write_split(part, "valid", ((pair.src, pair.tgt) for pair in held_out["valid"]), form)
+        tokenizer, models = stages.tokenizer(cleaned, fates)
+        tokenizer.save(part)
+        encoded = stages.encode(cleaned, fates, tokenizer, models)
     ledger = _ledger(stages, encoded)
     _check_anything_left(config, ledger.total().kept, ledger.total().dropped)
     shards = [
@@ -239,7 +241,7 @@ def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress:
     stages.clean_up()
     return {
         "tokenizer": tokenizer.fingerprint,
-        "vocab_size": tokenizer.size,
+        "vocab_sizes": [tokenizer.src.size, tokenizer.tgt.size],
         "train_pairs": sum(len(shard) for shard in shards),
         "src_tokens": sum(int(shard.lengths[:, 0].sum()) for shard in shards),
         "tgt_tokens": sum(int(shard.lengths[:, 1].sum()) for shard in shards),
@@ -267,14 +269,14 @@ def _read(config: Config, source: Source, progress: Progress) -> Iterator[Pair]:
     progress(phase, done, done)
 
 
-def _write_split(part: Path, name: str, pairs: Iterable[tuple[str, str]]) -> None:
+def _write_split(part: Path, name: str, pairs: Iterable[tuple[str, str]], form: TextForm) -> None:
     """The normalised source and the raw reference of each pair."""
     with (
         (part / f"{name}.src.txt").open("w", encoding="utf-8", newline="\n") as srcs,
         (part / f"{name}.ref.txt").open("w", encoding="utf-8", newline="\n") as refs,
     ):
         for src, ref in pairs:
-            srcs.write(f"{normalize(src)}\n")
+            srcs.write(f"{form.normalize(src)}\n")
             refs.write(f"{ref.strip()}\n")
 
 
@@ -283,8 +285,8 @@ def _write_valid_shard(config: Config, part: Path, tokenizer: Tokenizer, progres
 
     def encoded() -> Iterator[tuple[list[int], list[int]]]:
         done = 0
-        for batch in batches(zip(srcs, map(normalize, refs), strict=True), _PAIRS_AT_ONCE):
-            yield from zip(*(tokenizer.encode(side) for side in zip(*batch, strict=True)), strict=True)
+        for batch in batches(zip(srcs, map(tokenizer.form.normalize, refs), strict=True), _PAIRS_AT_ONCE):
+            yield from tokenizer.encode_pairs(batch)
             done += len(batch)
             progress("encoding the validation set", done, len(srcs))
 
@@ -301,7 +303,7 @@ def _write_rejected(path: Path, encoded: Iterable[EncodedPart]) -> None:
 
 
 def _meta(tokenizer: Tokenizer, source: str) -> dict[str, Any]:
-    return {"tokenizer": tokenizer.fingerprint, "vocab_size": tokenizer.size, "source": source}
+    return {"tokenizer": tokenizer.fingerprint, "vocab_size": tokenizer.max_size, "source": source}
 
 
 def _check_anything_left(config: Config, kept: int, dropped: dict[str, int]) -> None:
@@ -324,8 +326,8 @@ def _advice(name: str, options: Filter) -> str:
     return f"Look at the corpora, or change {name}{f' ({bounds})' if bounds else ''} in data.filters."
 
 
-def _normalized(pair: Pair) -> Pair:
-    return Pair(normalize(pair.src), normalize(pair.tgt), pair.origin, pair.tags)
+def _normalized(pair: Pair, form: TextForm) -> Pair:
+    return replace(pair, src=form.normalize(pair.src), tgt=form.normalize(pair.tgt))
 
 
 def _train_name(number: int) -> str:
@@ -363,8 +365,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _report(folder: Path, manifest: dict[str, Any], *, up_to_date: bool) -> PrepareReport:
-    counts = {
-        name: manifest[name]
-        for name in ("train_pairs", "src_tokens", "tgt_tokens", "valid_pairs", "vocab_size")
-    }
-    return PrepareReport(folder, up_to_date, Ledger.from_json(manifest["ledger"]), **counts)
+    counts = {name: manifest[name] for name in ("train_pairs", "src_tokens", "tgt_tokens", "valid_pairs")}
+    src_size, tgt_size = manifest["vocab_sizes"]
+    ledger = Ledger.from_json(manifest["ledger"])
+    return PrepareReport(folder, up_to_date, ledger, vocab_sizes=(src_size, tgt_size), **counts)

@@ -27,7 +27,7 @@ from mtkit.data.cleaning import KEPT, Chunk, CleanSpec, clean_chunk, row_of
 from mtkit.data.dedup import Keys, Positions, repeated
 from mtkit.data.encoding import EncodeSpec, EncodeTask, encode_part, read_row
 from mtkit.data.filters import named
-from mtkit.data.inputs import count_pairs, tokenizer_settings
+from mtkit.data.inputs import count_pairs, given_models, tokenizer_settings
 from mtkit.data.ledger import LedgerRow
 from mtkit.data.pair import Pair
 from mtkit.data.parts import array_text, digest_of, read_part, read_summary
@@ -37,9 +37,11 @@ from mtkit.data.shards import batches
 from mtkit.data.splits import Folds, cut
 from mtkit.data.workers import Workers
 from mtkit.files import recover, write_text
-from mtkit.text.tokenizer import Tokenizer, default_coverage, load_tokenizer, train_tokenizer
+from mtkit.text.form import TextForm
+from mtkit.text.subwords import check_pieces, default_coverage, train_subwords
+from mtkit.text.tokenizer import Tokenizer, read_tokenizer
 
-VERSION = 1
+VERSION = 2
 """Of what the stages do to text; parts of another version are not used."""
 
 PAIRS_IN_PART = 16_384
@@ -143,6 +145,7 @@ class Stages:
             self.data.tgt_lang,
             self._write_held_out(held_out),
             fold=bool(self.cuts),
+            text=config.text,
         )
         self._clean_folders = [
             self._used(folder / f"clean-{self._clean_digest(source)}") for source in inputs
@@ -165,7 +168,8 @@ class Stages:
             for options in spec.filters
         ]
         text = [VERSION, unicodedata.unidata_version, PAIRS_IN_PART, spec.src_lang, spec.tgt_lang, spec.fold]
-        return digest_of(text, source, filters, spec.held_out.name if spec.held_out else None)
+        form = [spec.text.unicode, spec.text.whitespace]
+        return digest_of(text, form, source, filters, spec.held_out.name if spec.held_out else None)
 
     def _used(self, path: Path) -> Path:
         self.used.add(path)
@@ -258,30 +262,46 @@ class Stages:
 
     # ------------------------------------------------------------ tokenizer
 
-    def tokenizer(self, parts: Sequence[CleanPart], fates: Fates) -> tuple[Tokenizer, Path]:
-        """The tokenizer that is given, or trained on a sample of what is kept; and where it is."""
-        if given := self.config.tokenizer.path:
-            return load_tokenizer(given), given
-        wanted = min(int((fates == KEPT).sum()), self.config.tokenizer.sample_pairs)
-        phase = "training the tokenizer"
-        options = tokenizer_settings(self.config.tokenizer)
-        languages = [self.data.src_lang, self.data.tgt_lang]
-        decided = [VERSION, sentencepiece.__version__, self.config.seed, languages, options]
+    def tokenizer(self, parts: Sequence[CleanPart], fates: Fates) -> tuple[Tokenizer, tuple[Path, ...]]:
+        """The tokenizer that is given, or trained on a sample of what is kept; and its models' files."""
+        options = self.config.tokenizer
+        models = given_models(options)
+        if not models:
+            sides = ((0,), (1,)) if options.separate else ((0, 1),)
+            models = tuple(self._subwords(parts, fates, of) for of in sides)
+        tokenizer = read_tokenizer(models, self.config.text)
+        for path, model in zip(models, (tokenizer.src, tokenizer.tgt), strict=False):
+            check_pieces(model, tokenizer.form.symbols, path)
+        return tokenizer, models
+
+    def _subwords(self, parts: Sequence[CleanPart], fates: Fates, sides: tuple[int, ...]) -> Path:
+        """Where the subword model of these sides (0: source, 1: target) is, once it is trained."""
+        config, form = self.config, TextForm(self.config.text)
+        languages = [(self.data.src_lang, self.data.tgt_lang)[side] for side in sides]
+        options = [tokenizer_settings(config.tokenizer), config.text.model_dump(mode="json")]
+        decided = [VERSION, sentencepiece.__version__, config.seed, sides, languages, options]
         digest = digest_of(decided, [part.text for part in parts], fates.tobytes())
         path = self._used(self.folder / f"tokenizer-{digest}.model")
         if not path.exists():
-            self.progress(phase, 0, wanted)
-            rng = random.Random(f"{self.config.seed} tokenizer sample")
-            texts = (side for pair in _sampled(parts, fates, wanted, rng) for side in pair)
-            coverage = default_coverage(self.data.src_lang, self.data.tgt_lang)
-            train_tokenizer(texts, self.config.tokenizer, coverage).save(path)
-            self.progress(phase, wanted, wanted)
-        return load_tokenizer(path), path
+            wanted = min(int((fates == KEPT).sum()), config.tokenizer.sample_pairs)
+            which = "" if len(sides) == 2 else f" of {languages[0]}"
+            self.progress(f"training the tokenizer{which}", 0, wanted)
+            rng = random.Random(f"{config.seed} tokenizer sample")
+            pairs = (form.pair(*pair) for pair in _sampled(parts, fates, wanted, rng))
+            train_subwords(
+                (pair[side] for pair in pairs for side in sides),
+                config.tokenizer,
+                default_coverage(*languages),
+                symbols=form.symbols,
+                keep_spaces=config.text.whitespace == "keep",
+            ).save(path)
+            self.progress(f"training the tokenizer{which}", wanted, wanted)
+        return path
 
     # ------------------------------------------------------------ encode
 
     def encode(
-        self, parts: Sequence[CleanPart], fates: Fates, tokenizer: Tokenizer, path: Path
+        self, parts: Sequence[CleanPart], fates: Fates, tokenizer: Tokenizer, models: tuple[Path, ...]
     ) -> list[EncodedPart]:
         """The ids of what is kept, part by part."""
         bounds = tuple(
@@ -289,7 +309,7 @@ class Stages:
             for index, options in enumerate(self.data.filters)
             if isinstance(options, TokensFilter)
         )
-        spec = EncodeSpec(path, self.reasons, bounds)
+        spec = EncodeSpec(models, self.config.text, self.reasons, bounds)
         decided = [VERSION, tokenizer.fingerprint, bounds, self.reasons]
         tasks = []
         for part in parts:

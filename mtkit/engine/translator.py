@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mtkit.config.schema import DecodeConfig
 from mtkit.engine.base import Engine, Precision
-from mtkit.text.normalize import normalize
+from mtkit.text.form import Masked
 from mtkit.text.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -45,13 +45,32 @@ class Translator:
 
     def translate_window(self, lines: Sequence[str]) -> list[str]:
         """The translation of each of `lines`, decoded together."""
-        texts = [normalize(line) for line in lines]
-        encoded = self.tokenizer.encode(texts)
-        parts = [self._parts(text, ids) for text, ids in zip(texts, encoded, strict=True)]
+        sources = [self.tokenizer.form.source(line) for line in lines]
+        encoded = self.tokenizer.src.encode([source.text for source in sources])
+        parts = [self._parts(source.text, ids) for source, ids in zip(sources, encoded, strict=True)]
         flat = [ids for line_parts in parts for ids in line_parts]
         hyps = self.engine.decode(flat, self.options) if flat else []
-        outputs = iter(self.tokenizer.decode([best[0].ids for best in hyps]))
-        return [self.joiner.join(islice(outputs, len(line_parts))) for line_parts in parts]
+        outputs = iter(self.tokenizer.tgt.decode([best[0].ids for best in hyps]))
+        joined = [self.joiner.join(islice(outputs, len(line_parts))) for line_parts in parts]
+        return self._restored(joined, sources)
+
+    def _restored(self, texts: Sequence[str], sources: Sequence[Masked]) -> list[str]:
+        """Text for people, one clean line each; spans that the model forgot are told of."""
+        lines = []
+        short: list[list[str]] = []
+        for text, source in zip(texts, sources, strict=True):
+            line, forgotten = self.tokenizer.form.restore(text, source.spans)
+            lines.append(line)
+            if forgotten:
+                short.append(forgotten)
+        if short:
+            logger.warning(
+                "%d of %d translations lacked protected text such as %s, which now stands at their end.",
+                len(short),
+                len(texts),
+                short[0][0],
+            )
+        return lines
 
     def _parts(self, text: str, ids: list[int]) -> list[list[int]]:
         """The ids of a line in parts of at most `MAX_TOKENS`; none for a blank line."""
@@ -67,7 +86,7 @@ class Translator:
         if len(ids) <= MAX_TOKENS:
             return [ids]
         pieces = _cut(text, len(ids) // MAX_TOKENS + 1)
-        encoded = self.tokenizer.encode(pieces)
+        encoded = self.tokenizer.src.encode(pieces)
         return [part for piece, ids in zip(pieces, encoded, strict=True) for part in self._split(piece, ids)]
 
 
@@ -91,10 +110,16 @@ def _cut(text: str, count: int) -> list[str]:
     parts = []
     while len(text) > size:
         space = text.rfind(" ", 1, size + 1)
-        end = space if space > 0 else size
+        end = space if space > 0 else _before_symbol(text, size)
         parts.append(text[:end])
         text = text[end:].lstrip()
     return [*parts, text]
+
+
+def _before_symbol(text: str, end: int) -> int:
+    """`end`, or the beginning of the symbol such as ⟦1⟧ that it would part."""
+    begin = text.rfind("⟦", 0, end)
+    return begin if begin > 0 and end <= text.find("⟧", begin) else end
 
 
 def open_translator(

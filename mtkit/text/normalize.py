@@ -5,18 +5,82 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# C0 and C1 controls but those that are white space, surrogates (no UTF-8 has them), and the byte order mark.
-_DROPPED = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff]")
+from mtkit.config.text import UnicodeForm
+
+# Colours and titles for terminals: whole sequences, before their ESC is dropped as a control.
+_ANSI = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|[()][0-9A-Za-z])")
+
+# Controls but those that are white space, surrogates (no UTF-8 has them), and format characters that neither
+# script nor emoji needs: soft hyphen, zero width space, word joiner and invisible operators, deprecated
+# controls, byte order mark, annotations.
+_DROPPED = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b\u2060-\u2065\u206a-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
+)
+
+# Joiners shape Arabic, Indic, Mongolian and related scripts, and join emoji; elsewhere they carry nothing.
+_SHAPED = (
+    "\u0600-\u0dff\u0f00-\u109f\u1780-\u18af\u1a00-\u1cff\ua800-\uaaff\ufb50-\ufdff\ufe70-\ufefc"
+    "\U00010a00-\U00011fff\U0001e900-\U0001e95f"
+    "\xa9\xae\u203c-\u2049\u20e3\u2122-\u2139\u2190-\u2bff\u3030-\u303d\ufe0f\U0001f000-\U0001faff\U000e007f"
+)
+_JOINERS = re.compile(f"(?<=[{_SHAPED}])([\u200c\u200d])[\u200c\u200d]*+(?!\\s|$)|[\u200c\u200d]+")
+
+# Marks of direction matter beside right-to-left letters alone.
+_DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_RIGHT_TO_LEFT = re.compile(
+    "[\u0590-\u061b\u061d-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+
+# Invisible letters, but in flags such as that of Scotland, where they follow a black flag.
+_TAGS = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)|[\U000e0001\U000e0020-\U000e007f]")
+
+_SPACE = re.compile(r"\s")
 
 
-def normalize(text: str) -> str:
-    """`text` in Unicode form NFC, without control characters, and with single spaces as its only white space.
+def normalize(text: str, unicode: UnicodeForm = "nfc", *, keep_spaces: bool = False) -> str:
+    """`text` in a Unicode form, without control and idle format characters, with spaces as only white space.
 
-    Normalising twice changes nothing. The result is one line without tabs, whatever `text` holds. It has no
-    more characters than `text`, but for the few that NFC itself takes apart (composition exclusions).
+    Normalising twice changes nothing. The result is one line without tabs, whatever `text` holds.
+
+    Args:
+        text: any.
+        unicode: the form; none leaves letters as they are.
+        keep_spaces: keep runs of white space, each character of them as a space; else each run is one space.
     """
+    if not text.isprintable():
+        text = _without_invisible(text)
     if not text.isascii():
-        text = unicodedata.normalize("NFC", _DROPPED.sub("", text))
-    elif not text.isprintable():
-        text = _DROPPED.sub("", text)
-    return " ".join(text.split())
+        text = _composed(text, unicode)
+    return _SPACE.sub(" ", text).strip() if keep_spaces else " ".join(text.split())
+
+
+def in_form(text: str, unicode: UnicodeForm) -> str:
+    """`text` in that Unicode form, of which none is any."""
+    match unicode:
+        case "nfc":
+            return unicodedata.normalize("NFC", text)
+        case "nfkc":
+            return unicodedata.normalize("NFKC", text)
+        case "none":
+            return text
+
+
+def _without_invisible(text: str) -> str:
+    """`text` without what can be dropped wherever it stands."""
+    text = _DROPPED.sub("", _ANSI.sub("", text))
+    if text.isascii():
+        return text
+    text = _TAGS.sub(r"\1", text)
+    return text if _RIGHT_TO_LEFT.search(text) else _DIRECTIONS.sub("", text)
+
+
+def _composed(text: str, unicode: UnicodeForm) -> str:
+    """`text` in its form and without idle joiners; what they stood between may compose, and move others."""
+    before = ""
+    while before != text:
+        before = text
+        text = in_form(text, unicode)
+        if "\u200c" not in text and "\u200d" not in text:
+            break
+        text = _JOINERS.sub(r"\1", text)
+    return text

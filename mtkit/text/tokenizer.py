@@ -1,183 +1,111 @@
-"""Text to subword ids and back: one SentencePiece model for both languages.
-
-Texts are expected in the form that `normalize` gives; SentencePiece itself changes nothing of them.
-"""
+"""Text to ids and back for one model: the form of its text, and its subword model or two."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import logging
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import sentencepiece
-
-from mtkit.config.data import TokenizerConfig
-from mtkit.errors import InputError
+from mtkit.config.text import TextConfig
 from mtkit.files import atomic_file
-from mtkit.text.normalize import normalize
+from mtkit.text import subwords
+from mtkit.text.form import TextForm
+from mtkit.text.subwords import Subwords, load_subwords
 
-logger = logging.getLogger(__name__)
+JOINT = "tokenizer.model"
+SEPARATE = ("tokenizer.src.model", "tokenizer.tgt.model")
 
-MANY_CHARACTERS = {"zh", "ja", "ko"}
-
-# SentencePiece silently skips longer sentences; its own default, 4192 bytes, is too short for paragraphs.
-_MAX_SENTENCE_BYTES = 1 << 24
-_TOO_FEW = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
+Pairs = list[tuple[list[int], list[int]]]
 
 
 class Tokenizer:
-    """A trained SentencePiece model.
+    """What a model knows of text.
+
+    Args:
+        src: subword model of the source.
+        tgt: of the target; that of the source if left out.
+        form: of the text that both read.
 
     Attributes:
-        model_bytes: the model as SentencePiece stores it.
-        fingerprint: hash of `model_bytes`; equal fingerprints mean equal ids for equal text.
-        size: how many ids there are.
-
-    Raises:
-        InputError: `model_bytes` is not a SentencePiece model with mtkit's special ids.
+        fingerprint: equal fingerprints mean equal ids for equal text.
     """
 
-    PAD: ClassVar[int] = 0
-    UNK: ClassVar[int] = 1
-    BOS: ClassVar[int] = 2
-    EOS: ClassVar[int] = 3
+    PAD: ClassVar[int] = subwords.PAD
+    UNK: ClassVar[int] = subwords.UNK
+    BOS: ClassVar[int] = subwords.BOS
+    EOS: ClassVar[int] = subwords.EOS
 
-    def __init__(self, model_bytes: bytes) -> None:
-        try:
-            self._model = sentencepiece.SentencePieceProcessor(model_proto=model_bytes)
-        except RuntimeError:
-            raise InputError("tokenizer: this is not a SentencePiece model.") from None
-        self.model_bytes = model_bytes
-        self.fingerprint = hashlib.sha256(model_bytes).hexdigest()[:32]
-        self.size: int = self._model.get_piece_size() if model_bytes else 0
-        model = self._model
-        special = (model.pad_id(), model.unk_id(), model.bos_id(), model.eos_id()) if self.size else ()
-        if special != (self.PAD, self.UNK, self.BOS, self.EOS):
-            raise InputError(f"tokenizer: its special ids are {special}, expected (0, 1, 2, 3).")
+    def __init__(self, src: Subwords, tgt: Subwords | None = None, form: TextForm | None = None) -> None:
+        self.src, self.tgt = src, tgt or src
+        self.form = form or TextForm()
+        parts = [self.form.options.model_dump_json(), src.fingerprint, self.tgt.fingerprint]
+        self.fingerprint = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
-    def __reduce__(self) -> tuple[Callable[[bytes], Tokenizer], tuple[bytes]]:
-        return Tokenizer, (self.model_bytes,)
+    @property
+    def is_joint(self) -> bool:
+        """Whether both sides have one subword model."""
+        return self.src is self.tgt
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of each text, without BOS and EOS."""
-        # One thread, since SentencePiece would take all cores, and so would every worker.
-        ids: list[list[int]] = self._model.encode(list(texts), num_threads=1) if texts else []
-        return ids
+    @property
+    def max_size(self) -> int:
+        """How many ids the larger of the two vocabularies has."""
+        return max(self.src.size, self.tgt.size)
 
-    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        """The text of each sequence: one line, without special ids and control characters."""
-        plain = [[int(token) for token in row if token > self.EOS] for row in ids]
-        return [normalize(text) for text in self._model.decode(plain)] if plain else []
+    def encode(self, texts: Iterable[str]) -> list[list[int]]:
+        """The ids of each source, without BOS and EOS."""
+        return self.src.encode([self.form.source(text).text for text in texts])
 
-    def pieces(self, ids: Sequence[int]) -> list[str]:
-        """How each id is spelt, `▁` standing for a space."""
-        return [self._model.id_to_piece(int(token)) for token in ids]
+    def encode_pairs(self, pairs: Iterable[tuple[str, str]]) -> Pairs:
+        """The ids of normalised pairs, as training and the loss of validation see them."""
+        if not (formed := [self.form.pair(*pair) for pair in pairs]):
+            return []
+        srcs, tgts = zip(*formed, strict=True)
+        return list(zip(self.src.encode(srcs), self.tgt.encode(tgts), strict=True))
 
-    def ids_of(self, pieces: Sequence[str]) -> list[int]:
-        """The id of each piece; that of the unknown piece for others."""
-        return [self._model.piece_to_id(piece) for piece in pieces]
+    def decode(self, ids: Sequence[Sequence[int]], sources: Sequence[str] | None = None) -> list[str]:
+        """The text of each target, one clean line.
 
-    def save(self, path: Path) -> None:
-        """Write the model to `path`, whole or not at all."""
-        with atomic_file(path) as stream:
-            stream.write(self.model_bytes)
+        Args:
+            ids: of each target.
+            sources: their raw sources, whose spans the symbols stand for.
+        """
+        texts = self.tgt.decode(ids)
+        if sources is None or not self.form.options.protect:
+            return [self.form.restore(text)[0] for text in texts]
+        spans = [self.form.source(source).spans for source in sources]
+        return [self.form.restore(text, own)[0] for text, own in zip(texts, spans, strict=True)]
 
+    def files(self) -> dict[str, bytes]:
+        """What its folder holds of it: each subword model by file name."""
+        if self.is_joint:
+            return {JOINT: self.src.model_bytes}
+        return dict(zip(SEPARATE, (self.src.model_bytes, self.tgt.model_bytes), strict=True))
 
-def load_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer that was saved at `path`.
-
-    Raises:
-        InputError: the file is missing or not a usable model.
-    """
-    try:
-        return Tokenizer(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
-    except InputError as error:
-        raise InputError(f"{path}: {error.message}", error.hint) from None
+    def save(self, folder: Path) -> None:
+        """Write the files into `folder`, each whole or not at all."""
+        for name, content in self.files().items():
+            with atomic_file(folder / name) as stream:
+                stream.write(content)
 
 
-def find_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer at `path`: its file, or a folder of a run, of prepared data or of a model that has one.
-
-    Raises:
-        InputError: there is none, or it is not usable.
-    """
-    for file in (path, *(path / name / "tokenizer.model" for name in (".", "data", "model"))):
-        if file.is_file():
-            return load_tokenizer(file)
-    raise InputError(f"{path}: there is no tokenizer.model.", "Name a run folder, after mtkit prepare.")
+def model_files(folder: Path) -> tuple[Path, ...]:
+    """The subword models in `folder`: a joint one, or those of source and target; they may be missing."""
+    separate = tuple(folder / name for name in SEPARATE)
+    return separate if any(path.exists() for path in separate) else (folder / JOINT,)
 
 
-def default_coverage(*languages: str) -> float:
-    """The share of characters to spell: scripts of thousands of characters leave out the rarest."""
-    return 0.9995 if any(language[:2].lower() in MANY_CHARACTERS for language in languages) else 1.0
-
-
-def train_tokenizer(texts: Iterable[str], config: TokenizerConfig, coverage: float = 1.0) -> Tokenizer:
-    """A tokenizer trained on `texts`; equal texts and options give an equal one.
-
-    When the texts give fewer pieces than `config.vocab_size`, it has what they give and a warning says so.
-    Unigram hardly considers pieces that only one word has, however frequent, so a small lexicon gives it few.
+def read_tokenizer(models: Sequence[Path], text: TextConfig) -> Tokenizer:
+    """The tokenizer of one subword model or two.
 
     Raises:
-        InputError: there is no text, or `vocab_size` has no room even for the characters.
+        InputError: a file is missing or not a usable model.
     """
-    model = io.BytesIO()
-    fault: list[BaseException] = []
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=_watched(texts, fault),
-            model_writer=model,
-            model_type=config.model_type,
-            vocab_size=config.vocab_size,
-            hard_vocab_limit=False,
-            character_coverage=config.character_coverage or coverage,
-            byte_fallback=config.byte_fallback,
-            num_threads=config.num_threads,
-            max_sentence_length=_MAX_SENTENCE_BYTES,
-            normalization_rule_name="identity",
-            pad_id=Tokenizer.PAD,
-            unk_id=Tokenizer.UNK,
-            bos_id=Tokenizer.BOS,
-            eos_id=Tokenizer.EOS,
-            minloglevel=2,
-        )
-    except RuntimeError as error:
-        if fault:
-            raise fault[0] from None
-        raise _explained(str(error), config) from error
-    tokenizer = Tokenizer(model.getvalue())
-    if tokenizer.size < config.vocab_size:
-        logger.warning(
-            "tokenizer.vocab_size = %d is more than this text gives: %d pieces.%s",
-            config.vocab_size,
-            tokenizer.size,
-            " model_type: bpe finds more in repetitive text." if config.model_type == "unigram" else "",
-        )
-    return tokenizer
+    loaded = [load_subwords(path) for path in models]
+    return Tokenizer(loaded[0], loaded[-1], TextForm(text))
 
 
-def _watched(texts: Iterable[str], fault: list[BaseException]) -> Iterator[str]:
-    """`texts`; what goes wrong in reading them is put into `fault`, since SentencePiece hides its type."""
-    try:
-        yield from texts
-    except BaseException as error:
-        fault.append(error)
-        raise
-
-
-def _explained(reason: str, config: TokenizerConfig) -> InputError:
-    if "sentences_.empty()" in reason:
-        return InputError("tokenizer: there is no text to train it on.")
-    if found := _TOO_FEW.search(reason):
-        return InputError(
-            f"tokenizer.vocab_size = {config.vocab_size} is below {found[1]}, the characters of this "
-            "text and the special pieces.",
-            "Raise tokenizer.vocab_size, or lower tokenizer.character_coverage.",
-        )
-    return InputError(f"tokenizer: SentencePiece failed: {reason.strip()}")
+def load_tokenizer(folder: Path, text: TextConfig) -> Tokenizer:
+    """The tokenizer that was saved in `folder`, for text of this form; see `read_tokenizer`."""
+    return read_tokenizer(model_files(folder), text)

@@ -60,8 +60,8 @@ class Trainer:
         self.dtype = training_dtype(self.options.precision, self.device)
         if self.options.num_threads:
             torch.set_num_threads(self.options.num_threads)
-        vocab_size = prepared.tokenizer.size
-        self.model = build_model(config.model, vocab_size, vocab_size, config.seed).to(self.device)
+        src, tgt = prepared.tokenizer.src, prepared.tokenizer.tgt
+        self.model = build_model(config.model, src.size, tgt.size, config.seed).to(self.device)
         self.updater = Updater(self.model, self.options, config.seed, self.dtype)
         self.table = PairTable(prepared.train)
         self.validator = Validator(config, prepared, self.device, self.dtype)
@@ -220,7 +220,7 @@ class Trainer:
         return Started(
             step=self.progress.step,
             num_parameters=self.model.num_parameters(),
-            vocab_size=self.prepared.tokenizer.size,
+            vocab_size=self.prepared.tokenizer.tgt.size,
             num_pairs=len(self.table.lengths),
             device=str(self.device),
             precision=str(self.dtype).removeprefix("torch."),

@@ -53,7 +53,8 @@ class Validator:
         """The scores of `model`; `turn` picks the sentence that is shown."""
         loss = self._loss(model)
         engine = NativeEngine(model, self.device)
-        hyps = self.tokenizer.decode([found[0].ids for found in engine.decode(self.src_ids, self.options)])
+        found = engine.decode(self.src_ids, self.options)
+        hyps = self.tokenizer.decode([best[0].ids for best in found], self.srcs)
         bleu, chrf = score_corpus(hyps, self.refs, ["bleu", "chrf"], self.tgt_lang)
         shown = turn % len(hyps)
         sample = Sample(self.srcs[shown], hyps[shown], self.refs[shown])

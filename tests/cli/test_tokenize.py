@@ -7,7 +7,7 @@ from typer.testing import CliRunner, Result
 
 from mtkit.cli.app import app
 from mtkit.config.data import TokenizerConfig
-from mtkit.text.tokenizer import Tokenizer, train_tokenizer
+from mtkit.text.subwords import Subwords, train_subwords
 
 TEXT = "the house 12\n\n  a\u00a0 tree e\u0301 \r\nhouse\u2028tree\n"
 NORMALISED = "the house 12\n\na tree é\nhouse tree\n"
@@ -16,7 +16,7 @@ NORMALISED = "the house 12\n\na tree é\nhouse tree\n"
 @pytest.fixture
 def run_folder(tmp_path: Path) -> Path:
     options = TokenizerConfig(vocab_size=60, num_threads=1, byte_fallback=False)
-    tokenizer = train_tokenizer([f"the house a tree é {n}" for n in range(200)], options)
+    tokenizer = train_subwords([f"the house a tree é {n}" for n in range(200)], options)
     tokenizer.save(tmp_path / "run" / "data" / "tokenizer.model")
     return tmp_path / "run"
 
@@ -36,7 +36,7 @@ def test_there_and_back(run_folder: Path, options: list[str]) -> None:
 
 def test_ids_are_those_of_the_tokenizer(run_folder: Path) -> None:
     file = run_folder / "data" / "tokenizer.model"
-    (ids,) = Tokenizer(file.read_bytes()).encode(["the house 12"])
+    (ids,) = Subwords(file.read_bytes()).encode(["the house 12"])
     assert (
         run("tokenize", "-m", file, "--ids", text="the house 12\n").stdout == " ".join(map(str, ids)) + "\n"
     )

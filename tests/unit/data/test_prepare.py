@@ -100,8 +100,8 @@ def test_what_is_prepared(tmp_path: Path) -> None:
     assert not report.up_to_date
     assert (report.train_pairs, report.valid_pairs) == (300, 20)
     assert report.src_tokens == sum(len(ids) for ids in prepared.tokenizer.encode([src for src, _ in train]))
-    assert report.tgt_tokens == sum(len(ids) for ids in prepared.tokenizer.encode([tgt for _, tgt in train]))
-    assert report.vocab_size == prepared.tokenizer.size == 120
+    assert report.tgt_tokens == sum(map(len, prepared.tokenizer.tgt.encode([tgt for _, tgt in train])))
+    assert report.vocab_sizes == (prepared.tokenizer.src.size, prepared.tokenizer.tgt.size) == (120, 120)
     assert list(zip(prepared.valid_srcs, prepared.valid_refs, strict=True)) == sentences(20, 50_000)
     assert prepared.tokenizer.encode(prepared.valid_srcs)[3] == prepared.valid.src(3).tolist()
 
@@ -459,6 +459,6 @@ def test_it_says_when_the_vocabulary_is_smaller_than_asked_for(
     caplog.set_level(logging.WARNING, "mtkit")
     report = prepare(make(tmp_path, sentences(20), tokenizer={"vocab_size": 9000}))
     assert (
-        f"tokenizer.vocab_size = 9000 is more than this text gives: {report.vocab_size} pieces."
+        f"tokenizer.vocab_size = 9000 is more than this text gives: {report.vocab_sizes[0]} pieces."
         in caplog.text
     )

@@ -19,7 +19,7 @@ from mtkit.data.inspect import read_rejected
 from mtkit.data.near import fold
 from mtkit.data.prepare import open_prepared, prepare, read_test, verify_prepared
 from mtkit.errors import InputError
-from mtkit.text.tokenizer import train_tokenizer
+from mtkit.text.subwords import train_subwords
 from tests.unit.data.test_prepare import Pairs, changed, make, sentences, snapshot, write
 
 FILTERS: list[dict[str, Any]] = [
@@ -74,13 +74,13 @@ class Counted:
             self.encoded += 1
             return encode_part(task)
 
-        def count_train(*args: Any) -> Any:
+        def count_train(*args: Any, **kwargs: Any) -> Any:
             self.tokenizers += 1
-            return train_tokenizer(*args)
+            return train_subwords(*args, **kwargs)
 
         monkeypatch.setattr(stages, "clean_chunk", count_clean)
         monkeypatch.setattr(stages, "encode_part", count_encode)
-        monkeypatch.setattr(stages, "train_tokenizer", count_train)
+        monkeypatch.setattr(stages, "train_subwords", count_train)
 
     def take(self) -> tuple[int, int, int]:
         """Parts cleaned, tokenizers trained, parts encoded since the last call."""
@@ -201,7 +201,7 @@ def test_with_a_given_tokenizer_only_the_new_corpus_is_encoded(
     more = changed(workers(config_of(tmp_path, corpus(100, 3)), 1), tokenizer=tokenizer)
     prepare(more)
     assert counted.take() == (2, 0, 2)
-    assert open_prepared(more).tokenizer.model_bytes == given.read_bytes()
+    assert open_prepared(more).tokenizer.src.model_bytes == given.read_bytes()
     given.write_bytes(given.read_bytes() + b"x")
     with pytest.raises(InputError, match=r"given\.model: changed since"):
         open_prepared(more)

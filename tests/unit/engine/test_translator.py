@@ -10,7 +10,8 @@ from mtkit.config.data import TokenizerConfig
 from mtkit.config.schema import DecodeConfig
 from mtkit.engine import translator as module
 from mtkit.engine.translator import Translator, windows
-from mtkit.text.tokenizer import Tokenizer, train_tokenizer
+from mtkit.text.subwords import train_subwords
+from mtkit.text.tokenizer import Tokenizer
 from tests.fakes import EchoEngine
 
 LINES = ["the cat sat on the mat", "a dog ran over the hill", "it rains in the north", "今天天气很好"]
@@ -18,7 +19,8 @@ LINES = ["the cat sat on the mat", "a dog ran over the hill", "it rains in the n
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return train_tokenizer(LINES * 20, TokenizerConfig(vocab_size=60, character_coverage=1.0))
+    options = TokenizerConfig(vocab_size=60, character_coverage=1.0)
+    return Tokenizer(train_subwords(LINES * 20, options))
 
 
 @pytest.fixture

@@ -1,186 +1,78 @@
 from __future__ import annotations
 
-import io
-import logging
-import pickle
-import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sentencepiece
 
 from mtkit.config.data import TokenizerConfig
+from mtkit.config.text import TextConfig
 from mtkit.errors import InputError
+from mtkit.text.form import TextForm
 from mtkit.text.normalize import normalize
-from mtkit.text.tokenizer import Tokenizer, default_coverage, load_tokenizer, train_tokenizer
+from mtkit.text.subwords import Subwords, train_subwords
+from mtkit.text.tokenizer import Tokenizer, load_tokenizer
+from tests.unit.text.test_subwords import texts
 
-AWKWARD = [
-    "",
-    "Hello, world!",
-    "\u6211\u5011\uff0c\u4f60\u597d\uff01",
-    "\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd",
-    "\U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f1eb\U0001f1f7",
-    "<s> </s> <pad> <unk>",
-    "a\x00b\x85c\u2028d\r",
-    "na\u00efve e\u0301t\u00e9 \ufb01n \u2460",
-]
+PROTECT = TextConfig(protect=("placeholders",), casing="inline")
 
 
-def texts(count: int = 400) -> list[str]:
-    rng = random.Random(1)
-    words = ["".join(rng.choices("abcdefghijklmnop", k=rng.randint(2, 7))) for _ in range(300)]
-    return [" ".join(rng.choices(words, k=8)) for _ in range(count)]
-
-
-def config(**options: object) -> TokenizerConfig:
-    return TokenizerConfig.model_validate({"vocab_size": 200, "num_threads": 1, **options})
+def train(form: TextForm | None = None, seed: int = 0, **options: object) -> Subwords:
+    values = {"vocab_size": 400, "num_threads": 1, "byte_fallback": True, **options}
+    config = TokenizerConfig.model_validate(values)
+    return train_subwords(texts()[seed:], config, symbols=form.symbols if form else ())
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    return train_tokenizer(texts(), config())
+def joint() -> Tokenizer:
+    return Tokenizer(train())
 
 
-@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
-def test_round_trip_of_awkward_text_with_bytes(model_type: str) -> None:
-    tokenizer = train_tokenizer(texts(), config(vocab_size=500, model_type=model_type, byte_fallback=True))
-    clean = [normalize(text) for text in AWKWARD]
-    assert tokenizer.decode(tokenizer.encode(clean)) == clean
-
-
-def test_special_ids(tokenizer: Tokenizer) -> None:
-    model = sentencepiece.SentencePieceProcessor(model_proto=tokenizer.model_bytes)
-    assert (model.pad_id(), model.unk_id(), model.bos_id(), model.eos_id()) == (0, 1, 2, 3)
-    assert (Tokenizer.PAD, Tokenizer.UNK, Tokenizer.BOS, Tokenizer.EOS) == (0, 1, 2, 3)
-    assert tokenizer.size == model.get_piece_size() == 200
-
-
-def test_neither_bos_nor_eos_is_added(tokenizer: Tokenizer) -> None:
-    assert tokenizer.encode(["", "abc"])[0] == []
-    assert not {0, 2, 3} & {token for row in tokenizer.encode(texts(20)) for token in row}
-
-
-def test_special_ids_are_left_out_of_text(tokenizer: Tokenizer) -> None:
-    (ids,) = tokenizer.encode(["abc def"])
-    assert tokenizer.decode([[2, *ids, 1, 3, 0, 0], [], [0]]) == ["abc def", "", ""]
-
-
-def test_nothing_is_encoded_and_decoded_to_nothing(tokenizer: Tokenizer) -> None:
-    assert tokenizer.encode([]) == []
-    assert tokenizer.decode([]) == []
-
-
-def test_markup_like_special_pieces_is_ordinary_text(tokenizer: Tokenizer) -> None:
-    assert not {0, 2, 3} & set(tokenizer.encode(["<s> </s> <pad>"])[0])
-
-
-def test_output_is_one_line_even_if_the_model_spells_controls() -> None:
-    tokenizer = train_tokenizer(texts(), config(vocab_size=400, byte_fallback=True))
-    pieces = tokenizer.pieces(range(tokenizer.size))
+def test_output_is_one_line_even_if_the_model_spells_controls(joint: Tokenizer) -> None:
+    pieces = joint.tgt.pieces(range(joint.tgt.size))
     spelt = [pieces.index(f"<0x{byte:02X}>") for byte in (0x0A, 0x00, 0x0D, 0x1B, 0xC2, 0x85, 0xFF)]
-    (text,) = tokenizer.decode([[*tokenizer.encode(["ab"])[0], *spelt, *tokenizer.encode(["cd"])[0]]])
+    (text,) = joint.decode([[*joint.encode(["ab"])[0], *spelt, *joint.encode(["cd"])[0]]])
     assert text == normalize(text)
     assert text.startswith("ab")
     assert text.endswith("cd")
 
 
-def test_full_width_punctuation_survives() -> None:
-    line = "\u4f60\u597d\uff0c\u4e16\u754c\uff01"
-    tokenizer = train_tokenizer([line] * 10, config(vocab_size=40))
-    assert tokenizer.decode(tokenizer.encode([line])) == [line]
+def test_pairs_are_encoded_by_the_model_of_each_side() -> None:
+    src, tgt = train(), train(seed=100)
+    tokenizer = Tokenizer(src, tgt)
+    assert not tokenizer.is_joint
+    assert tokenizer.encode_pairs([("abc def", "ghi"), ("", "")]) == [
+        (src.encode(["abc def"])[0], tgt.encode(["ghi"])[0]),
+        ([], []),
+    ]
+    assert tokenizer.encode_pairs([]) == []
+    assert tokenizer.decode(tgt.encode(["ghi"])) == ["ghi"]
 
 
-def test_a_line_of_a_megabyte(tokenizer: Tokenizer) -> None:
-    line = "abc " * 250_000 + "abc"
-    assert tokenizer.decode(tokenizer.encode([line])) == [line]
+@pytest.mark.parametrize("separate", [False, True])
+def test_saved_and_loaded(separate: bool, tmp_path: Path) -> None:
+    form = TextForm(PROTECT)
+    tokenizer = Tokenizer(train(form), train(form, 100) if separate else None, form)
+    tokenizer.save(tmp_path)
+    names = {"tokenizer.src.model", "tokenizer.tgt.model"} if separate else {"tokenizer.model"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    copy = load_tokenizer(tmp_path, PROTECT)
+    assert copy.fingerprint == tokenizer.fingerprint
+    assert copy.is_joint is not separate
+    assert load_tokenizer(tmp_path, TextConfig()).fingerprint != tokenizer.fingerprint
 
 
-def test_long_sentences_are_learnt_from() -> None:
-    tokenizer = train_tokenizer(["abcdefg" * 1000 + " xyz"], config(vocab_size=16, character_coverage=1.0))
-    assert 1 not in tokenizer.encode(["xyz"])[0]
+def test_one_of_two_models_is_missing(tmp_path: Path) -> None:
+    Tokenizer(train(), train(seed=100)).save(tmp_path)
+    (tmp_path / "tokenizer.src.model").unlink()
+    with pytest.raises(InputError, match=r"tokenizer\.src\.model: cannot be read"):
+        load_tokenizer(tmp_path, TextConfig())
 
 
-def test_training_is_deterministic(tokenizer: Tokenizer) -> None:
-    again = train_tokenizer(iter(texts()), config())
-    assert again.model_bytes == tokenizer.model_bytes
-    assert again.fingerprint == tokenizer.fingerprint
-    assert train_tokenizer(texts(300), config()).fingerprint != tokenizer.fingerprint
-
-
-@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
-def test_a_vocabulary_larger_than_the_text_gives_is_a_warning(
-    model_type: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    tokenizer = train_tokenizer(["a b c ab bc abc"] * 3, config(vocab_size=8000, model_type=model_type))
-    assert 4 < tokenizer.size < 40
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    said = f"tokenizer.vocab_size = 8000 is more than this text gives: {tokenizer.size} pieces."
-    assert record.message.startswith(said)
-    assert ("bpe" in record.message) is (model_type == "unigram")
-
-
-def test_a_vocabulary_without_room_for_the_characters() -> None:
-    with pytest.raises(InputError, match=r"^tokenizer\.vocab_size = 16 is below \d+") as caught:
-        train_tokenizer(["abcdefghijklmnopqrstuvwxyz"], config(vocab_size=16))
-    assert "Raise tokenizer.vocab_size" in caught.value.hint
-
-
-@pytest.mark.parametrize("nothing", [[], [""]])
-def test_no_text_to_train_on(nothing: list[str]) -> None:
-    with pytest.raises(InputError, match="no text"):
-        train_tokenizer(nothing, config())
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(5, "Input/output error")])
-def test_a_failure_of_the_texts_keeps_its_type(error: BaseException) -> None:
-    def failing() -> Iterator[str]:
-        yield "abc"
-        raise error
-
-    with pytest.raises(type(error)):
-        train_tokenizer(failing(), config())
-
-
-def test_training_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
-    train_tokenizer(texts(), config())
-    assert capfd.readouterr() == ("", "")
-
-
-def test_saved_loaded_and_pickled(tokenizer: Tokenizer, tmp_path: Path) -> None:
-    tokenizer.save(tmp_path / "tokenizer.model")
-    for copy in (load_tokenizer(tmp_path / "tokenizer.model"), pickle.loads(pickle.dumps(tokenizer))):
-        assert copy.fingerprint == tokenizer.fingerprint
-        assert copy.encode(["abc def"]) == tokenizer.encode(["abc def"])
-    assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.model"]
-
-
-@pytest.mark.parametrize("content", [b"", b"junk", None])
-def test_an_unusable_model(content: bytes | None, tmp_path: Path) -> None:
-    path = tmp_path / "tokenizer.model"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(InputError, match=r"tokenizer\.model: "):
-        load_tokenizer(path)
-
-
-def test_a_model_with_other_special_ids(tmp_path: Path) -> None:
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts()), model_writer=model, vocab_size=100, minloglevel=2
-    )
-    (tmp_path / "m").write_bytes(model.getvalue())
-    with pytest.raises(InputError, match="special ids"):
-        load_tokenizer(tmp_path / "m")
-
-
-def test_coverage_follows_the_scripts() -> None:
-    assert default_coverage("en", "fr") == 1.0
-    assert default_coverage("en", "zh-CN") == default_coverage("ja", "en") == 0.9995
-
-
-def test_rare_letters_are_spelt() -> None:
-    texts = ["a plain line of text"] * 20_000 + ["naïve"]
-    tokenizer = train_tokenizer(texts, config(vocab_size=40), default_coverage("en", "fr"))
-    assert tokenizer.decode(tokenizer.encode(["naïve"])) == ["naïve"]
+def test_protected_text_comes_through() -> None:
+    form = TextForm(PROTECT)
+    tokenizer = Tokenizer(train(form), form=form)
+    source = "Abc {Name} DEF {x}"
+    (ids,) = tokenizer.encode([source])
+    assert tokenizer.decode([ids], [source]) == [source]
+    assert tokenizer.decode([ids[:-1]], [source]) == ["Abc {Name} DEF {x}"]
+    assert tokenizer.decode([ids]) == ["Abc DEF"]

@@ -1,0 +1,66 @@
+"""Spans that are not translated but carried over: found, replaced by numbered symbols, and put back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from mtkit.config.text import SpanKind
+
+_URL = r"[!#-;=?-\[\]_a-z~]"
+_PATTERNS: Mapping[SpanKind, str] = {
+    "urls": rf"(?:(?:https?|ftp)://|\bwww\.){_URL}*[A-Za-z0-9/#=&_~%+-]",
+    "emails": r"\b[A-Za-z0-9_][\w.+-]*@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b",
+    "tags": r"</?[A-Za-z][\w:.-]*(?: +[\w:.-]+ *= *(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>=]+))* */?>",
+    "placeholders": r"\{\{[^{}]*\}\}|[$%#]?\{[^{}\s]*\}"
+    r"|%\(\w+\)[-+#0]*\d*(?:\.\d+)?[a-zA-Z]"
+    r"|(?<![\d%])%(?:\d+\$)?[-+#0]*\d*(?:\.\d+)?(?:hh|h|ll|l|z)?[diouxXeEfgGcsp@](?![A-Za-z])"
+    r"|(?<![\d%])%\d(?![\w.,])|\$\d(?![\w.,]\w)(?!\w)",
+    "numbers": r"(?<![A-Za-z0-9_])\d+(?:[.,:]\d+)*(?![A-Za-z0-9_])",
+}
+"""In the order in which they are tried where more than one could begin."""
+
+_SYMBOL = re.compile(r"⟦(\d+)⟧")
+
+
+def symbol(number: int) -> str:
+    """What stands for span `number`, from 1."""
+    return f"⟦{number}⟧"
+
+
+def build_finder(kinds: Sequence[SpanKind]) -> re.Pattern[str]:
+    """A pattern that finds the spans of these kinds; of two at one place, the kind listed first."""
+    return re.compile("|".join(f"(?:{pattern})" for kind, pattern in _PATTERNS.items() if kind in kinds))
+
+
+def distinct_spans(finder: re.Pattern[str], text: str) -> list[str]:
+    """The spans of `text`, each once, in order."""
+    return list(dict.fromkeys(found[0] for found in finder.finditer(text)))
+
+
+def mask(finder: re.Pattern[str], text: str, spans: Sequence[str]) -> str:
+    """`text` with the symbol of each of `spans` wherever it stands; other spans stay text."""
+    symbols = {span: symbol(number) for number, span in enumerate(spans, start=1)}
+    return finder.sub(lambda found: symbols.get(found[0], found[0]), text)
+
+
+def unmask(text: str, spans: Sequence[str]) -> tuple[str, list[str]]:
+    """`text` with each symbol replaced by its span, and the spans that have none in it.
+
+    A symbol may come more than once. `text` has no symbol of a span that is not there: see `drop_unknown`.
+    """
+    if not spans:
+        return text, []
+    used: set[int] = set()
+
+    def put(found: re.Match[str]) -> str:
+        used.add(int(found[1]))
+        return spans[int(found[1]) - 1]
+
+    filled = _SYMBOL.sub(put, text)
+    return filled, [span for number, span in enumerate(spans, start=1) if number not in used]
+
+
+def drop_unknown(text: str, count: int) -> str:
+    """`text` without symbols of spans that are not among the first `count`."""
+    return _SYMBOL.sub(lambda found: found[0] if 1 <= int(found[1]) <= count else "", text)

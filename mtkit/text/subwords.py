@@ -1,0 +1,196 @@
+"""One SentencePiece model: text to subword ids and back.
+
+Texts are expected in the form that `TextForm` gives; SentencePiece itself changes nothing of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from mtkit.config.data import TokenizerConfig
+from mtkit.errors import InputError
+from mtkit.files import atomic_file
+
+logger = logging.getLogger(__name__)
+
+PAD, UNK, BOS, EOS = range(4)
+
+MANY_CHARACTERS = {"zh", "ja", "ko"}
+
+# SentencePiece silently skips longer sentences; its own default, 4192 bytes, is too short for paragraphs.
+_MAX_SENTENCE_BYTES = 1 << 24
+_TOO_FEW = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
+
+
+class Subwords:
+    """A trained SentencePiece model.
+
+    Attributes:
+        model_bytes: the model as SentencePiece stores it.
+        fingerprint: hash of `model_bytes`; equal fingerprints mean equal ids for equal text.
+        size: how many ids there are.
+
+    Raises:
+        InputError: `model_bytes` is not a SentencePiece model with mtkit's special ids.
+    """
+
+    def __init__(self, model_bytes: bytes) -> None:
+        try:
+            self._model = sentencepiece.SentencePieceProcessor(model_proto=model_bytes)
+        except RuntimeError:
+            raise InputError("tokenizer: this is not a SentencePiece model.") from None
+        self.model_bytes = model_bytes
+        self.fingerprint = hashlib.sha256(model_bytes).hexdigest()[:32]
+        self.size: int = self._model.get_piece_size() if model_bytes else 0
+        model = self._model
+        special = (model.pad_id(), model.unk_id(), model.bos_id(), model.eos_id()) if self.size else ()
+        if special != (PAD, UNK, BOS, EOS):
+            raise InputError(f"tokenizer: its special ids are {special}, expected (0, 1, 2, 3).")
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Subwords], tuple[bytes]]:
+        return Subwords, (self.model_bytes,)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text, without BOS and EOS."""
+        # One thread, since SentencePiece would take all cores, and so would every worker.
+        ids: list[list[int]] = self._model.encode(list(texts), num_threads=1) if texts else []
+        return ids
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each sequence as its pieces spell it, without special ids."""
+        plain = [[int(token) for token in row if token > EOS] for row in ids]
+        texts: list[str] = self._model.decode(plain) if plain else []
+        return texts
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """How each id is spelt, `▁` standing for a space."""
+        return [self._model.id_to_piece(int(token)) for token in ids]
+
+    def ids_of(self, pieces: Sequence[str]) -> list[int]:
+        """The id of each piece; that of the unknown piece for others."""
+        return [self._model.piece_to_id(piece) for piece in pieces]
+
+    def save(self, path: Path) -> None:
+        """Write the model to `path`, whole or not at all."""
+        with atomic_file(path) as stream:
+            stream.write(self.model_bytes)
+
+
+def load_subwords(path: Path) -> Subwords:
+    """The model that was saved at `path`.
+
+    Raises:
+        InputError: the file is missing or not a usable model.
+    """
+    try:
+        return Subwords(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
+    except InputError as error:
+        raise InputError(f"{path}: {error.message}", error.hint) from None
+
+
+def check_pieces(model: Subwords, pieces: Sequence[str], where: Path) -> None:
+    """InputError unless `model`, which lies at `where`, has all these pieces."""
+    for piece in pieces:
+        if model.ids_of([piece]) == [UNK]:
+            raise InputError(
+                f"{where}: has no piece {piece}, which the options of text and data call for.",
+                "Leave out tokenizer.path to train one that has.",
+            )
+
+
+def default_coverage(*languages: str) -> float:
+    """The share of characters to spell: scripts of thousands of characters leave out the rarest."""
+    return 0.9995 if any(language[:2].lower() in MANY_CHARACTERS for language in languages) else 1.0
+
+
+def train_subwords(
+    texts: Iterable[str],
+    config: TokenizerConfig,
+    coverage: float = 1.0,
+    *,
+    symbols: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    keep_spaces: bool = False,
+) -> Subwords:
+    """A model trained on `texts`; equal arguments give an equal one.
+
+    When the texts give fewer pieces than `config.vocab_size`, it has what they give and a warning says so.
+    Unigram hardly considers pieces that only one word has, however frequent, so a small lexicon gives it few.
+
+    Args:
+        texts: to learn from.
+        config: the options.
+        coverage: share of the characters to spell, if `config` says nothing of it.
+        symbols: pieces that text is never cut inside of.
+        tags: pieces that no text gives, only `ids_of`.
+        keep_spaces: runs of spaces are kept.
+
+    Raises:
+        InputError: there is no text, or `vocab_size` has no room even for the characters.
+    """
+    model = io.BytesIO()
+    fault: list[BaseException] = []
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=_watched(texts, fault),
+            model_writer=model,
+            model_type=config.model_type,
+            vocab_size=config.vocab_size,
+            hard_vocab_limit=False,
+            character_coverage=config.character_coverage or coverage,
+            byte_fallback=config.byte_fallback,
+            num_threads=config.num_threads,
+            max_sentence_length=_MAX_SENTENCE_BYTES,
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=not keep_spaces,
+            user_defined_symbols=list(symbols),
+            control_symbols=list(tags),
+            pad_id=PAD,
+            unk_id=UNK,
+            bos_id=BOS,
+            eos_id=EOS,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        if fault:
+            raise fault[0] from None
+        raise _explained(str(error), config) from error
+    subwords = Subwords(model.getvalue())
+    if subwords.size < config.vocab_size:
+        logger.warning(
+            "tokenizer.vocab_size = %d is more than this text gives: %d pieces.%s",
+            config.vocab_size,
+            subwords.size,
+            " model_type: bpe finds more in repetitive text." if config.model_type == "unigram" else "",
+        )
+    return subwords
+
+
+def _watched(texts: Iterable[str], fault: list[BaseException]) -> Iterator[str]:
+    """`texts`; what goes wrong in reading them is put into `fault`, since SentencePiece hides its type."""
+    try:
+        yield from texts
+    except BaseException as error:
+        fault.append(error)
+        raise
+
+
+def _explained(reason: str, config: TokenizerConfig) -> InputError:
+    if "sentences_.empty()" in reason:
+        return InputError("tokenizer: there is no text to train it on.")
+    if found := _TOO_FEW.search(reason):
+        return InputError(
+            f"tokenizer.vocab_size = {config.vocab_size} is below {found[1]}, the characters of this "
+            "text and the special pieces.",
+            "Raise tokenizer.vocab_size, or lower tokenizer.character_coverage.",
+        )
+    return InputError(f"tokenizer: SentencePiece failed: {reason.strip()}")
