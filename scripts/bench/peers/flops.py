@@ -1,0 +1,44 @@
+"""The arithmetic of a training step, counted by formula, and the rate of matrix products of this machine."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+
+from mtkit.config.model import ModelConfig
+
+FORMULA = """\
+FLOP of a pair with S source and T target tokens (EOS counted, padding not), 2 for each multiplication and
+addition, for one forward pass; times 3 for forward and backward, nothing being computed twice. d = d_model, f = d_ff:
+  encoder layer   S·(8d² + 4df) + 4dS²
+  decoder layer   T·(8d² + 4df) + 2dT² (causal: half) + T·4d² + S·4d² + 4dST
+  output          T·2d·vocabulary"""
+
+
+def flop_per_token(model: ModelConfig, vocab_size: int, lengths: np.ndarray) -> float:
+    """FLOP of training per target token, the mean over pairs; `lengths` [pairs, 2] without EOS."""
+    src, tgt = (lengths.astype(np.float64) + 1).T
+    d, ff = model.d_model, 4 * model.d_model * model.d_ff
+    encoder = src * (8 * d**2 + ff) + 4 * d * src**2
+    decoder = tgt * (12 * d**2 + ff) + 2 * d * tgt**2 + src * 4 * d**2 + 4 * d * src * tgt
+    output = tgt * 2 * d * vocab_size
+    forward = model.num_encoder_layers * encoder + model.num_decoder_layers * decoder + output
+    return float(3 * forward.sum() / tgt.sum())
+
+
+def matrix_rate(device: torch.device, dtype: torch.dtype, seconds: float = 1.0) -> float:
+    """FLOP a second of a large matrix product, the best of several."""
+    size = 8192 if device.type == "cuda" else 2048
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    best, begin = 0.0, time.perf_counter()
+    while time.perf_counter() - begin < seconds:
+        start = time.perf_counter()
+        repeats = 10 if device.type == "cuda" else 1
+        for _ in range(repeats):
+            a @ b
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        best = max(best, repeats * 2 * size**3 / (time.perf_counter() - start))
+    return best

@@ -1,0 +1,37 @@
+"""mtkit's own training, from `mtkit.train.trainer.train` down: nothing is copied and nothing left out."""
+
+from __future__ import annotations
+
+from pace import Job, Pace
+
+from mtkit.data.prepare import open_prepared, read_test
+from mtkit.engine.translator import open_translator
+from mtkit.train.trainer import Trainer
+
+
+def train(job: Job, pace: Pace) -> None:
+    """Trains round by round; between two steps the trainer asks whether to stop, and waits there."""
+    config = job.config.model_copy(
+        update={"train": job.config.train.model_copy(update={"precision": job.precision})}
+    )
+    trainer: Trainer
+    seen = 0
+
+    def stop() -> bool:
+        nonlocal seen
+        pace.step(trainer.progress.tokens_seen - seen)
+        seen = trainer.progress.tokens_seen
+        return False
+
+    trainer = Trainer(config, open_prepared(config), lambda event: None, stop)
+    trainer.run()
+
+
+def train_and_translate(job: Job) -> list[str]:
+    """Translations of the test set by what `train.max_time` made, validation and averaging included in it."""
+    config = job.config
+    finished = Trainer(config, open_prepared(config), lambda event: None, lambda: False).run()
+    (test,) = config.data.test
+    options = config.decode.model_copy(update={"beam_size": 1})
+    translator = open_translator(finished.folder, options, config.train.device)
+    return list(translator.translate(pair.src for pair in read_test(config, test)))

@@ -1,0 +1,98 @@
+"""How the contenders of `scripts/bench/train` take turns, each in a process of its own.
+
+The parent writes a line of JSON to a contender's standard input; the contender trains for so long and answers
+with what it did. It knows nothing else of the others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+
+from mtkit.config.load import load_config
+from mtkit.config.schema import Config
+
+
+class Finished(Exception):  # noqa: N818 - no error: the bench is over
+    """There is no further round."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all contenders share: the config holds data, sizes, batch, threads and device."""
+
+    config: Config
+    precision: str
+
+    @staticmethod
+    def load(overrides: list[str], path: str, precision: str) -> Job:
+        return Job(load_config([Path(path)], overrides).config, precision)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return {"fp32": torch.float32, "bf16": torch.bfloat16}[self.precision]
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.config.train.device)
+
+
+class Pace:
+    """Lets a contender train while it is its turn, and counts the target tokens of its steps."""
+
+    def __init__(self, clock: str = "wall") -> None:
+        self._clock = {"wall": time.perf_counter, "cpu": time.process_time}[clock]
+        # Whatever a library prints goes to stderr; the answers have the real standard output to themselves.
+        self._answers: TextIO = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)
+        self._tokens = 0
+        self._begin: float | None = None
+        self._seconds = 0.0
+
+    def step(self, tokens: int) -> None:
+        """To be called after each update, with its target tokens, padding left out and EOS counted.
+
+        Raises:
+            Finished: no further round.
+        """
+        if self._begin is None:  # the first step only warms up
+            self._wait()
+            return
+        self._tokens += tokens
+        if self._clock() - self._begin >= self._seconds:
+            _synchronize()
+            seconds = self._clock() - self._begin
+            self.answer(tokens=self._tokens, seconds=seconds, peak=_peak_bytes())
+            self._wait()
+
+    def answer(self, **values: Any) -> None:
+        print(json.dumps(values), file=self._answers, flush=True)
+
+    def _wait(self) -> None:
+        line = sys.stdin.readline()
+        if not line:
+            raise Finished
+        self._seconds = json.loads(line)["seconds"]
+        self._tokens = 0
+        _synchronize()
+        self._begin = self._clock()
+
+
+def _synchronize() -> None:
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
+def _peak_bytes() -> int:
+    """The most memory that this process ever had: on the GPU if it uses one, else resident."""
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_reserved()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

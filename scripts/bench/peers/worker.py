@@ -1,0 +1,35 @@
+"""One contender in its process: worker.py wall|cpu|translate NAME PRECISION CONFIG [KEY=VALUE…].
+
+It trains when standard input says so, by that clock; `translate` trains to the end of `train.max_time`, then translates
+the first test set greedily.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import torch
+from pace import Finished, Job, Pace
+
+
+def main() -> None:
+    way, name, precision, path, *overrides = sys.argv[1:]
+    job = Job.load(overrides, path, precision)
+    torch.manual_seed(job.config.seed)
+    torch.set_num_threads(job.config.train.num_threads or 1)
+    contender = importlib.import_module(name)
+    if way == "translate":
+        Pace().answer(hyps=contender.train_and_translate(job))
+        return
+    with contextlib.suppress(Finished):
+        contender.train(job, Pace(way))
+
+
+if __name__ == "__main__":
+    main()
