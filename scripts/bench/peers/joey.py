@@ -91,6 +91,7 @@ def options(job: Job, folder: Path, tokens_per_pair: float) -> dict[str, Any]:
             "random_seed": job.config.seed,
             "optimizer": "adam",
             "learning_rate": 1e-4,
+            "scheduling": "noam",  # its "plateau" no longer fits torch
             "normalization": "tokens",
             "loss": "crossentropy",
             "label_smoothing": training.label_smoothing,
