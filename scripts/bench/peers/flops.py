@@ -10,11 +10,11 @@ import torch
 from mtkit.config.model import ModelConfig
 
 FORMULA = """\
-FLOP of a pair with S source and T target tokens (EOS counted, padding not), 2 for each multiplication and
-addition, for one forward pass; times 3 for forward and backward, nothing being computed twice. d = d_model, f = d_ff:
+FLOP of a forward pass of a pair with S source and T target tokens (EOS counted, padding not), 2 for a
+multiplication and addition; times 3 for forward and backward, nothing being computed twice:
   encoder layer   S·(8d² + 4df) + 4dS²
   decoder layer   T·(8d² + 4df) + 2dT² (causal: half) + T·4d² + S·4d² + 4dST
-  output          T·2d·vocabulary"""
+  output          T·2d·vocabulary          with d = d_model, f = d_ff"""
 
 
 def flop_per_token(model: ModelConfig, vocab_size: int, lengths: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""The loop of PyTorch's own tutorial around `torch.nn.Transformer`: full logits, autocast if bf16, nothing else.
+"""The loop of PyTorch's own tutorial around `torch.nn.Transformer`: full logits, and autocast if bf16.
 
 After "Language Translation with nn.Transformer and torchtext", with three favours, so that only speed is
 compared: the batches are mtkit's (pairs of like length, equal token budgets), the embeddings are tied, and
@@ -128,7 +128,6 @@ class Loop:
         nn.utils.clip_grad_norm_(self.model.parameters(), self.options.optimizer.clip_norm)
         self.optimizer.step()
         return int((tgt_out != PAD).sum())
-
 
     def run(self, seconds: float) -> None:
         """Trains for so long; the learning rate ends with the time."""

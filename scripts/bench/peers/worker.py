@@ -1,7 +1,7 @@
 """One contender in its process: worker.py wall|cpu|translate NAME PRECISION CONFIG [KEY=VALUE…].
 
-It trains when standard input says so, by that clock; `translate` trains to the end of `train.max_time`, then translates
-the first test set greedily.
+It trains when standard input says so, by that clock; `translate` trains to the end of `train.max_time`,
+then translates the test set greedily.
 """
 
 from __future__ import annotations
