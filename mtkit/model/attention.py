@@ -50,7 +50,7 @@ def attend_grouped(
 ) -> Tensor:
     """As `attend`, each head of `k` and `v` being that of a group of neighbours of `q` (Ainslie et al. 2023).
 
-    `mask` is the same for all queries. Keys and values are not copied but where queries see different ones.
+    Keys and values are copied only if `causal`.
     """
     kv_heads = k.shape[1]
     group = q.shape[1] // kv_heads
@@ -61,6 +61,8 @@ def attend_grouped(
         return attend(q, k, v, mask, causal, dropout)
     # The heads of a group ask the same keys: they are more queries of one head.
     batch, _, q_len, d_head = q.shape
+    if mask is not None and mask.shape[2] > 1:
+        mask = mask.repeat(1, 1, group, 1)
     queries = q.reshape(batch, kv_heads, group * q_len, d_head)
     return attend(queries, k, v, mask, causal, dropout).reshape(q.shape)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -12,7 +11,7 @@ from mtkit.config.model import ModelConfig
 from mtkit.model.attention import MultiHeadAttention
 from mtkit.model.dropout import Dropout, MaskSource
 from mtkit.model.positions import Rotation
-from mtkit.model.state import KeysValues
+from mtkit.model.state import DecoderState, KeysValues
 
 NORM_EPSILON = 1e-5
 
@@ -113,34 +112,18 @@ class DecoderLayer(nn.Module):
         x = self.cross_attention_sum(x, lambda y: self.cross_attention(y, memory, mask))
         return self.feed_forward_sum(x, self.feed_forward)
 
-    def step(
-        self,
-        x: Tensor,
-        memory: KeysValues,
-        mask: Tensor,
-        past: KeysValues | None,
-        width: int,
-        rotation: Rotation | None = None,
-    ) -> tuple[Tensor, KeysValues]:
-        """One position for all rows: `x` [rows, 1, d_model] and the keys and values so far, then with it."""
-        present: KeysValues | None = None
+    def step(self, x: Tensor, index: int, state: DecoderState, rotation: Rotation | None = None) -> Tensor:
+        """One position of every row, this being layer `index`; `x` [sentences, width, d_model].
+
+        The hypotheses of a sentence are queries of one attention: nothing of it is copied for each.
+        """
 
         def attend_past(y: Tensor) -> Tensor:
-            nonlocal present
-            k, v = self.attention.keys_values(y, rotation)
-            if past is not None:
-                k, v = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)
-            present = (k, v)
-            return self.attention(y, present, rotation=rotation)
-
-        def attend_memory(y: Tensor) -> Tensor:
-            # The hypotheses of one sentence are queries of one attention: its memory is not copied.
-            rows, _, d_model = y.shape
-            grouped = y.view(rows // width, width, d_model)
-            return self.cross_attention(grouped, memory, mask).view(rows, 1, d_model)
+            keys_values = state.cache.write(index, *self.attention.keys_values(y, rotation))
+            return self.attention(y, keys_values, state.seen, rotation=rotation)
 
         x = self.attention_sum(x, attend_past)
-        x = self.cross_attention_sum(x, attend_memory)
-        x = self.feed_forward_sum(x, self.feed_forward)
-        assert present is not None
-        return x, present
+        x = self.cross_attention_sum(
+            x, lambda y: self.cross_attention(y, state.memory[index], state.src_mask)
+        )
+        return self.feed_forward_sum(x, self.feed_forward)

@@ -2,34 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 KeysValues = tuple[Tensor, Tensor]
+
+_FIRST_CAPACITY = 64
+
+
+class Cache:
+    """Keys and values of the target tokens so far, for each layer [sentences, kv_heads, slots, d_head].
+
+    A step adds one slot for each hypothesis of a sentence, and none is moved: which slots are a
+    hypothesis's own is for `DecoderState` to know. The tensors have room for more slots.
+    """
+
+    def __init__(self, layers: Sequence[KeysValues], slots: int) -> None:
+        self.layers = layers
+        self.slots = slots
+
+    def extended(self, slots: int, more: int) -> Cache:
+        """The first `slots` slots and `more` to be filled: this cache, unless its room is taken or small."""
+        if slots == self.slots and slots + more <= self.layers[0][0].shape[2]:
+            self.slots += more
+            return self
+        capacity = max(_FIRST_CAPACITY, 2 * (slots + more))
+        layers = [(_moved(k, slots, capacity), _moved(v, slots, capacity)) for k, v in self.layers]
+        return Cache(layers, slots + more)
+
+    def write(self, layer: int, k: Tensor, v: Tensor) -> KeysValues:
+        """Fills the newest slots of a layer, and gives the keys and values of all its slots."""
+        keys, values = self.layers[layer]
+        newest = slice(self.slots - k.shape[2], self.slots)
+        keys[:, :, newest], values[:, :, newest] = k, v
+        return keys[:, :, : self.slots], values[:, :, : self.slots]
+
+
+def _moved(tensor: Tensor, slots: int, capacity: int) -> Tensor:
+    sentences, heads, _, d_head = tensor.shape
+    new = tensor.new_empty(sentences, heads, capacity, d_head)
+    new[:, :, :slots] = tensor[:, :, :slots]
+    return new
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderState:
     """All that the next decoding step needs, for `rows` = sentences x `width` hypotheses.
 
-    The rows of one sentence stand together, and the source side is stored once per sentence,
-    not once per row.
+    The rows of one sentence stand together. Both sides are stored once per sentence, not once per row:
+    hypotheses are queries of one attention, and each sees the slots of its own tokens, so that
+    reordering a beam moves no keys and values.
 
     Attributes:
-        memory: per layer, keys and values of the source, [sentences, num_heads, src_len, d_head].
+        memory: per layer, keys and values of the source, [sentences, kv_heads, src_len, d_head].
         src_mask: [sentences, 1, 1, src_len], true = real token.
-        past: per layer, keys and values of the tokens so far, [rows, num_heads, length, d_head];
-            empty before the first step.
+        cache: keys and values of the target; its slots beyond those of `seen` are not this state's.
+        seen: [sentences, 1, width, slots], true = the slot is of one of the hypothesis's tokens.
         length: tokens seen so far.
         width: rows per sentence.
     """
 
     memory: tuple[KeysValues, ...]
     src_mask: Tensor
-    past: tuple[KeysValues, ...]
+    cache: Cache
+    seen: Tensor
     length: int
     width: int
+
+    @classmethod
+    def first(cls, memory: tuple[KeysValues, ...], src_mask: Tensor) -> DecoderState:
+        """The state before the first token, one row per sentence."""
+        seen = src_mask.new_empty(src_mask.shape[0], 1, 1, 0)
+        return cls(memory, src_mask, Cache([(k[:, :, :0], v[:, :, :0]) for k, v in memory], 0), seen, 0, 1)
+
+    def extended(self) -> DecoderState:
+        """The state with one token more for each row, whose keys and values are to be written."""
+        sentences, _, width, slots = self.seen.shape
+        own = torch.eye(width, dtype=torch.bool, device=self.seen.device).expand(sentences, 1, width, width)
+        seen = torch.cat((self.seen, own), dim=-1)
+        cache = self.cache.extended(slots, width)
+        return DecoderState(self.memory, self.src_mask, cache, seen, self.length + 1, width)
 
     def select(self, rows: Tensor, width: int | None = None) -> DecoderState:
         """The state whose row i is this one's row `rows[i]`: widens the beam, reorders it, drops sentences.
@@ -39,10 +94,13 @@ class DecoderState:
             width: rows per sentence from now on; as before if left out.
         """
         width = self.width if width is None else width
-        memory, src_mask = self.memory, self.src_mask
-        if rows.numel() != width * src_mask.shape[0]:
+        slots = self.seen.shape[-1]
+        seen = self.seen.flatten(0, 2).index_select(0, rows).view(rows.numel() // width, 1, width, slots)
+        memory, src_mask, cache = self.memory, self.src_mask, self.cache
+        if seen.shape[0] != src_mask.shape[0]:
             kept = rows[::width] // self.width
             memory = tuple((k.index_select(0, kept), v.index_select(0, kept)) for k, v in memory)
             src_mask = src_mask.index_select(0, kept)
-        past = tuple((k.index_select(0, rows), v.index_select(0, rows)) for k, v in self.past)
-        return DecoderState(memory, src_mask, past, self.length, width)
+            layers = [(k.index_select(0, kept), v.index_select(0, kept)) for k, v in cache.layers]
+            cache = Cache(layers, cache.slots)
+        return DecoderState(memory, src_mask, cache, seen, self.length, width)

@@ -81,17 +81,23 @@ class Transformer(nn.Module):
                     nn.init.xavier_uniform_(matrix, gain)
 
     def _embed(
-        self, embedding: nn.Embedding, positions: AbsolutePositions | None, ids: Tensor, start: int = 0
+        self,
+        embedding: nn.Embedding,
+        positions: AbsolutePositions | None,
+        ids: Tensor,
+        start: int,
+        length: int,
     ) -> Tensor:
+        """Embeddings of `ids` [batch, …] that stand at `length` positions from `start`, or all at the one."""
         x = embedding(ids) * math.sqrt(self.config.d_model)
-        return self.dropout(x if positions is None else x + positions(start, ids.shape[1]))
+        return self.dropout(x if positions is None else x + positions(start, length))
 
     def _rotation(self, start: int, length: int) -> Rotation | None:
         return None if self.rotary is None else self.rotary(start, length)
 
     def encode(self, src_ids: Tensor, src_mask: Tensor) -> Tensor:
         """The memory [batch, src_len, d_model] of `src_ids`, of which `src_mask` marks the real tokens."""
-        x = self._embed(self.src_embedding, self.src_positions, src_ids)
+        x = self._embed(self.src_embedding, self.src_positions, src_ids, 0, src_ids.shape[1])
         mask, rotation = src_mask[:, None, None, :], self._rotation(0, src_ids.shape[1])
         for layer in self.encoder:
             x = layer(x, mask, rotation)
@@ -104,7 +110,7 @@ class Transformer(nn.Module):
         """What the output projection reads, [batch, tgt_len, d_model]."""
         memory = self.encode(src_ids, src_mask)
         mask, rotation = src_mask[:, None, None, :], self._rotation(0, tgt_in.shape[1])
-        x = self._embed(self.tgt_embedding, self.tgt_positions, tgt_in)
+        x = self._embed(self.tgt_embedding, self.tgt_positions, tgt_in, 0, tgt_in.shape[1])
         for layer in self._decoder_layers():
             x = layer(x, layer.cross_attention.keys_values(memory), mask, rotation)
         return self.decoder_norm(x)
@@ -123,19 +129,17 @@ class Transformer(nn.Module):
         """The state before the first target token, one row per sentence."""
         memory = self.encode(src_ids, src_mask)
         keys_values = tuple(layer.cross_attention.keys_values(memory) for layer in self._decoder_layers())
-        return DecoderState(keys_values, src_mask[:, None, None, :], (), length=0, width=1)
+        return DecoderState.first(keys_values, src_mask[:, None, None, :])
 
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """Logits [rows, vocab] of the token after `tokens` [rows], and the state that has seen them."""
-        x = self._embed(self.tgt_embedding, self.tgt_positions, tokens[:, None], state.length)
+        ids = tokens.view(-1, state.width)
+        x = self._embed(self.tgt_embedding, self.tgt_positions, ids, state.length, 1)
         rotation = self._rotation(state.length, 1)
-        past = []
+        state = state.extended()
         for index, layer in enumerate(self._decoder_layers()):
-            before = state.past[index] if state.past else None
-            x, present = layer.step(x, state.memory[index], state.src_mask, before, state.width, rotation)
-            past.append(present)
-        logits = self.output(self.decoder_norm(x)).squeeze(1)
-        return logits, DecoderState(state.memory, state.src_mask, tuple(past), state.length + 1, state.width)
+            x = layer.step(x, index, state, rotation)
+        return self.output(self.decoder_norm(x)).flatten(0, 1), state
 
     def num_parameters(self) -> int:
         """Trained numbers; a tied matrix counts once."""

@@ -87,6 +87,21 @@ def test_selected_rows_go_on_as_their_own_sentences_would(model: Transformer) ->
 
 
 @torch.no_grad()
+def test_a_state_may_be_stepped_again(model: Transformer) -> None:
+    src_ids, src_mask, tgt_in = inputs(tgt_len=70)  # more than a cache has room for at first
+    expected = model(src_ids, src_mask, tgt_in)
+    state = model.start(src_ids, src_mask).select(torch.tensor([0, 0, 1, 1, 2, 2]), width=2)
+    for position in range(tgt_in.shape[1]):
+        tokens = tgt_in[:, position].repeat_interleave(2)
+        for other in (tokens.flip(0), tokens):
+            logits, following = model.step(other, state)
+        logits_again, _ = model.step(tokens, state)
+        assert_near(logits_again, logits)
+        assert_near(logits[::2], expected[:, position])
+        state = following.select(torch.tensor([1, 0, 2, 3, 5, 5]))
+
+
+@torch.no_grad()
 def test_padding_and_order_change_nothing(model: Transformer) -> None:
     src_ids, src_mask, tgt_in = inputs()
     expected = model(src_ids, src_mask, tgt_in)
