@@ -43,7 +43,8 @@ class SinusoidalPositions(nn.Module):
         """Positions from `start`, [length, d_model]."""
         end = start + length
         if end > self.table.shape[0]:
-            self.table = sinusoidal_positions(2 * end, self.table.shape[1]).to(self.table)
+            with torch.inference_mode(False):  # training may read it after a long translation
+                self.table = sinusoidal_positions(2 * end, self.table.shape[1]).to(self.table)
         return self.table[start:end]
 
 
@@ -82,7 +83,8 @@ class RotaryPositions(nn.Module):
         """The rotation of the positions from `start`."""
         end = start + length
         if end > self.cos.shape[0]:
-            self._fill(2 * end)
+            with torch.inference_mode(False):  # training may read it after a long translation
+                self._fill(2 * end)
         return self.cos[start:end], self.sin[start:end]
 
 

@@ -150,6 +150,13 @@ def test_no_sentence_is_too_long(model: Transformer) -> None:
     assert model.step(src_ids[:, 0], state)[0].isfinite().all()
 
 
+def test_training_goes_on_after_a_long_translation(model: Transformer) -> None:
+    src_ids = torch.full((1, 600), 5)  # more positions than the tables have at first
+    with torch.inference_mode():
+        model.start(src_ids, torch.ones(1, 600, dtype=torch.bool))
+    model(*inputs()).sum().backward()
+
+
 def test_half_precision_is_near(model: Transformer) -> None:
     src_ids, src_mask, tgt_in = inputs()
 
