@@ -65,6 +65,12 @@ def set_up(*, quiet: bool, debug: bool) -> None:
     logger.propagate = False
 
 
+def silence() -> None:
+    """Says nothing from here on but how the command failed: another process speaks for this one."""
+    state.quiet = True
+    logging.getLogger("mtkit").setLevel(logging.ERROR)
+
+
 class _SayHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "

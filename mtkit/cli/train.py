@@ -9,9 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments
-from mtkit.cli.console import progress, say
+from mtkit.cli.console import progress, say, silence
+
+if TYPE_CHECKING:
+    from mtkit.config.schema import Config
+    from mtkit.train.distributed import World
 
 
 def train(arguments: ConfigArguments = None) -> None:
@@ -26,24 +31,39 @@ def train(arguments: ConfigArguments = None) -> None:
       tiny 2.4 M, small 7.6 M, base 48.2 M, big 184.6 M, deep 54.5 M,
       paper-base 48.2 M, paper-big 184.5 M; more by `mtkit config presets`
     """
-    config = read_arguments(arguments).config
-    from mtkit.data.prepare import is_prepared, open_prepared, prepare
+    from mtkit.train.distributed import join_world
 
-    if not is_prepared(config):
-        from mtkit.cli.prepare import print_ledger
+    with join_world() as world:
+        if not world.is_main:
+            silence()
+        config = read_arguments(arguments).config
+        _train(config, world)
+    if config.data.test:
+        say(f"Next: {shlex.join(['mtkit', 'evaluate', *(arguments or ())])}")
+    say(f"Next: {shlex.join(['mtkit', 'translate', '-m', shown(config.run)])} < input.txt")
 
-        with progress() as show:
-            print_ledger(prepare(config, show))
+
+def _train(config: Config, world: World) -> None:
+    """Prepares the data if that has not been done, and trains."""
+    from mtkit.data.prepare import open_prepared
+
+    world.on_main(lambda: _prepare(config))
     prepared = open_prepared(config)
     say("starting torch …")
     from mtkit.cli.train_view import training_view
     from mtkit.train.trainer import train as run
 
     with stop_signals() as stop, training_view() as listen:
-        run(config, prepared, listen, stop)
-    if config.data.test:
-        say(f"Next: {shlex.join(['mtkit', 'evaluate', *(arguments or ())])}")
-    say(f"Next: {shlex.join(['mtkit', 'translate', '-m', shown(config.run)])} < input.txt")
+        run(config, prepared, listen, stop, world)
+
+
+def _prepare(config: Config) -> None:
+    from mtkit.cli.prepare import print_ledger
+    from mtkit.data.prepare import is_prepared, prepare
+
+    if not is_prepared(config):
+        with progress() as show:
+            print_ledger(prepare(config, show))
 
 
 @contextmanager

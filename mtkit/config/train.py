@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from mtkit.config.options import Duration, Options, Probability
+
+
+def _parse_micro_batch(value: object) -> object:
+    if value is None or value == "auto" or (type(value) is int and value >= 16):
+        return value
+    raise ValueError("it is auto, or a whole number of at least 16")
+
+
+MicroBatch = Annotated[
+    int | Literal["auto"],
+    BeforeValidator(_parse_micro_batch),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 16}, {"const": "auto"}]}),
+]
 
 
 class OptimizerConfig(Options):
@@ -39,8 +52,10 @@ class TrainConfig(Options):
     batch_tokens: int = Field(
         4096, ge=16, description="Target tokens per optimizer step, whatever the devices."
     )
-    micro_batch_tokens: int | None = Field(
-        None, ge=16, description="Target tokens that are computed at once; all of the step's if left out."
+    micro_batch_tokens: MicroBatch | None = Field(
+        None,
+        description="Target tokens that each device computes at once: all of the step's if left out, as many "
+        "as it has memory for if auto.",
     )
     precision: Literal["fp32", "bf16", "fp16", "auto"] = Field(
         "auto", description="auto is bf16 where the hardware has it, else fp32."

@@ -45,10 +45,14 @@ class Batch:
 
     def split(self, parts: int) -> list[Batch]:
         """The same pairs in at most `parts` batches of about as many pairs, each padded as it needs."""
-        if parts == 1:
+        if parts == 1 or len(self.src_ids) == 1:
             return [self]
         pairs = -(-len(self.src_ids) // parts)
         return [self._pairs(begin, begin + pairs) for begin in range(0, len(self.src_ids), pairs)]
+
+    def without_targets(self) -> Batch:
+        """A batch that is computed like this one, but teaches nothing: its loss and its gradient are 0."""
+        return Batch(self.src_ids, self.src_mask, self.tgt_in, self.tgt_out[:0], self.tgt_rows[:0], 0)
 
     def _pairs(self, begin: int, end: int) -> Batch:
         """The pairs from `begin` to `end`."""

@@ -88,8 +88,8 @@ def read_steps(
     """The training steps from `cursor` on, without end; a pure function of its arguments.
 
     A pass ends early where a stage does. Of `num_ranks` readers each gets its rows of every micro-batch, of
-    like length and number; the steps and their `num_tgt_tokens` are the same whatever the number. Where a
-    micro-batch has fewer rows than there are ranks, some ranks get a batch less.
+    like length; the steps and their `num_tgt_tokens` are the same whatever the number. All get equally many
+    micro-batches: where one has fewer rows than there are ranks, the last ranks get one without targets.
 
     Args:
         table: the pairs.
@@ -111,11 +111,18 @@ def read_steps(
             parts = [pairs]
             if micro_batch_tokens is not None:
                 parts = cut_by_tokens(pairs, tokens, micro_batch_tokens * num_ranks)
-            rows = [part[rank::num_ranks] for part in parts if len(part) > rank]
             cursor = _after(cursor, len(plan), stage)
-            yield StepData(tuple(map(table.batch, rows)), int(tokens.sum()), cursor, len(plan))
+            batches = tuple(_share(table, part, rank, num_ranks) for part in parts)
+            yield StepData(batches, int(tokens.sum()), cursor, len(plan))
             if not cursor.index:
                 break
+
+
+def _share(table: PairTable, pairs: Indices, rank: int, num_ranks: int) -> Batch:
+    """What one rank computes of a micro-batch."""
+    if rank < len(pairs):
+        return table.batch(pairs[rank::num_ranks])
+    return table.batch(pairs[:1]).without_targets()
 
 
 def _after(cursor: Cursor, steps_per_epoch: int, stage: Stage) -> Cursor:

@@ -52,11 +52,13 @@ class World:
         rank: number of this process, from 0.
         size: how many there are; 1 without a launcher.
         local_rank: number of this process on its machine, and of its GPU.
+        local_size: how many there are on its machine.
     """
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
+    local_size: int = 1
     _store: Store | None = None
     _turn: int = field(default=0, init=False)
 
@@ -133,6 +135,15 @@ class World:
             time.sleep(_POLL_S)
         given: Value = pickle.loads(self._store.get(key))
         return given
+
+    def main_first(self, work: Callable[[], Value]) -> Value:
+        """What `work` gives on each rank, done by rank 0 before the others."""
+        if self.is_main:
+            value = work()
+            self.on_main(lambda: None)
+            return value
+        self.on_main(lambda: None)
+        return work()
 
     # ------------------------------------------------------------ the end
 
@@ -216,7 +227,7 @@ def join_world(environ: Mapping[str, str] = os.environ) -> Iterator[World]:
     if not 0 <= rank < size:
         raise UsageError(f"RANK = {rank} must be below WORLD_SIZE = {size}.", "Start the run with torchrun.")
     if size == 1:
-        yield World(rank, size, local_rank)
+        yield World()
         return
     for name in ("MASTER_ADDR", "MASTER_PORT"):
         if name not in environ:
@@ -224,7 +235,8 @@ def join_world(environ: Mapping[str, str] = os.environ) -> Iterator[World]:
                 f"{name} is not set, though WORLD_SIZE = {size}.", "Start the run with torchrun."
             )
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else each lost connection fills a page
-    world = World(rank, size, local_rank, _connect(local_rank))
+    local_size = int(environ.get("LOCAL_WORLD_SIZE", size))
+    world = World(rank, size, local_rank, local_size, _connect(local_rank))
     import torch.distributed as dist
 
     try:

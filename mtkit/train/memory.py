@@ -6,7 +6,10 @@ What autograd keeps of each block until its backward pass is counted; the short-
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
@@ -93,3 +96,37 @@ def _feed_forward(model: ModelConfig, precision: Precision, positions: int) -> i
 def _mask(dropout: float) -> int:
     """Bytes of a dropout mask's element."""
     return 1 if dropout else 0
+
+
+# ---------------------------------------------------------------- of this machine
+
+
+def available_bytes() -> int:
+    """Memory that can be taken without swapping, on this machine and in this container."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    with suppress(OSError, ValueError, IndexError):
+        (line,) = (line for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:"))
+        found.append(1024 * int(line.split()[1]))
+    with suppress(OSError, ValueError):  # "max" where the container has no limit
+        limit, used = (int(_lines(f"/sys/fs/cgroup/memory.{name}")[0]) for name in ("max", "current"))
+        found.append(max(0, limit - used))
+    return min(found)
+
+
+def resident_bytes() -> tuple[int, int]:
+    """What this process holds of the machine's memory, now and at most since `forget_peak`."""
+    values = {}
+    for line in _lines("/proc/self/status"):
+        name, _, value = line.partition(":")
+        if name in ("VmRSS", "VmHWM"):
+            values[name] = 1024 * int(value.split()[0])
+    return values["VmRSS"], values["VmHWM"]
+
+
+def forget_peak() -> None:
+    """Begins the peak of `resident_bytes` anew."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text("utf-8").splitlines()

@@ -6,19 +6,17 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
-
-import torch
 
 from mtkit.checkpoint import set_weights, weights_of
 from mtkit.config.schema import Config
 from mtkit.data.loader import PairTable, StepData, prefetch, read_steps
 from mtkit.data.prepare import Prepared
 from mtkit.data.sampling import build_stages
-from mtkit.engine.native import choose_device
 from mtkit.errors import MtkitError, StoppedError
-from mtkit.model.transformer import build_model
 from mtkit.train.averaging import average_weights
+from mtkit.train.distributed import World
 from mtkit.train.monitor import (
     Event,
     Finished,
@@ -30,10 +28,10 @@ from mtkit.train.monitor import (
     Validated,
 )
 from mtkit.train.optim import learning_rate
-from mtkit.train.precision import training_dtype
 from mtkit.train.progress import Progress
+from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps
 from mtkit.train.store import Store
-from mtkit.train.update import Update, Updater
+from mtkit.train.update import Update
 from mtkit.train.validate import Validator
 from mtkit.train.window import Window
 
@@ -46,25 +44,23 @@ class Trainer:
         prepared: its data.
         listen: is told of each event.
         stop: asked after each step; true saves and ends the run there.
+        world: the ranks that train together, of which rank 0 validates, writes and is listened to.
     """
 
     def __init__(
-        self, config: Config, prepared: Prepared, listen: Listener, stop: Callable[[], bool]
+        self, config: Config, prepared: Prepared, listen: Listener, stop: Callable[[], bool], world: World
     ) -> None:
         self.config = config
         self.options = config.train
         self.prepared = prepared
-        self._listeners: tuple[Listener, ...] = (listen,)
+        self.world = world
+        self._listeners: tuple[Listener, ...] = (listen,) if world.is_main else ()
         self._stop = stop
-        self.device = choose_device(self.options.device)
-        self.dtype = training_dtype(self.options.precision, self.device)
-        if self.options.num_threads:
-            torch.set_num_threads(self.options.num_threads)
         src, tgt = prepared.tokenizer.src, prepared.tokenizer.tgt
-        self.model = build_model(config.model, src.size, tgt.size, config.seed).to(self.device)
-        self.updater = Updater(self.model, self.options, config.seed, self.dtype)
+        self.updater = build_updater(config, src.size, tgt.size, world)
+        self.model, self.device = self.updater.model, self.updater.device
         self.table = PairTable(prepared.train)
-        self.validator = Validator(config, prepared, self.device, self.dtype)
+        self.validator = Validator(config, prepared, self.device, self.updater.objective.dtype)
         self.store = Store(config, prepared)
         self.progress = Progress(data=prepared.fingerprint)
         self._since = (0.0, time.monotonic())
@@ -72,23 +68,46 @@ class Trainer:
     def run(self) -> Finished:
         """Trains from the last checkpoint, or from the beginning, to the end."""
         notes = self._resume()
-        recorder = Recorder(self.config.run, self.progress.step, self.options.tensorboard, self.options.wandb)
-        self._listeners = (recorder, *self._listeners)
-        try:
+        self._rehearse()
+        with self._recording():
             self._tell(self._started(notes))
             reason = self._loop()
             finished = self._finish(reason)
             self._tell(finished)
             return finished
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        """Within the block the events are also written down, by rank 0."""
+        if not self.world.is_main:
+            yield
+            return
+        recorder = Recorder(self.config.run, self.progress.step, self.options.tensorboard, self.options.wandb)
+        self._listeners = (recorder, *self._listeners)
+        try:
+            yield
         finally:
             recorder.close()
+
+    def _rehearse(self) -> None:
+        """Computes the largest batch first, so that memory that does not suffice is known at once."""
+        planned = plan_steps(self.table, self.config)
+        if self.options.micro_batch_tokens == "auto" and self.progress.micro_batch_tokens is None:
+            found = self.world.on_main(lambda: fit_micro_batch(self.table, planned, self.updater))
+            self.progress = dataclasses.replace(self.progress, micro_batch_tokens=found)
+        largest = largest_batch(self.table, planned, self.updater, self._micro_batch_tokens())
+        self.updater.rehearse(self.table.batch(largest.pairs))
+
+    def _micro_batch_tokens(self) -> int | None:
+        option = self.options.micro_batch_tokens
+        return self.progress.micro_batch_tokens if option == "auto" else option
 
     # ------------------------------------------------------------ the loop
 
     def _loop(self) -> str:
         """Makes updates until an end is reached, and says which."""
         self.model.train()
-        window = Window(self.device)
+        window = Window(self.device, self.world)
         self._since = (self.progress.seconds, time.monotonic())
         for data in self._steps():
             share = self.progress.share(self.options, data.steps_per_epoch)
@@ -105,7 +124,9 @@ class Trainer:
             if step % self.options.save_every == 0:
                 self._save()
                 window.restart()
-            if self._stop():
+            seconds, stop = self.world.agree(self._seconds(), self._stop())
+            self.progress = dataclasses.replace(self.progress, seconds=seconds)
+            if stop:
                 self._save()
                 raise StoppedError(
                     f"stopped after saving step {step:,}.", "The same command goes on from there."
@@ -123,10 +144,12 @@ class Trainer:
         steps = read_steps(
             self.table,
             self.options.batch_tokens,
-            self.options.micro_batch_tokens,
+            self._micro_batch_tokens(),
             self.config.seed,
             self.progress.cursor,
             build_stages(self.config.data.mixing, self.table.sizes),
+            self.world.rank,
+            self.world.size,
         )
         if self.device.type == "cpu":
             return steps
@@ -158,7 +181,9 @@ class Trainer:
         """Scores the model and keeps it if it is one of the best."""
         step, metric, best = self.progress.step, self.options.best_metric, self.progress.best
         with self.updater.averaged():
-            scores = self.validator(self.model, step // self.options.validate_every)
+            scores = self.world.on_main(
+                lambda: self.validator(self.model, step // self.options.validate_every)
+            )
         if not math.isfinite(scores.loss):
             raise MtkitError(
                 f"step {step}: the validation loss is {scores.loss}.", "Lower train.optimizer.lr."
@@ -170,7 +195,8 @@ class Trainer:
         self.progress = dataclasses.replace(
             self.progress, best=tuple(ranked), stale=0 if is_best else self.progress.stale + 1
         )
-        self.store.save_best(self.updater.kept_weights(), self.progress)
+        kept = self.updater.kept_weights()
+        self.world.on_main(lambda: self.store.save_best(kept, self.progress))
         self._tell(
             Validated(
                 step, scores.loss, scores.bleu, scores.chrf, is_best, scores.sample, self.progress.seconds
@@ -180,12 +206,13 @@ class Trainer:
     def _save(self) -> None:
         """Writes a checkpoint of everything."""
         self.progress = dataclasses.replace(self.progress, seconds=self._seconds())
-        folder = self.store.save(weights_of(self.model), self.updater.state(), self.progress)
+        weights, state = weights_of(self.model), self.updater.state()
+        folder = self.world.on_main(lambda: self.store.save(weights, state, self.progress))
         self._tell(Saved(self.progress.step, folder))
 
     def _resume(self) -> tuple[str, ...]:
         """Takes up the newest whole checkpoint, if there is one; notes for the user."""
-        checkpoint, notes = self.store.newest()
+        checkpoint, notes = self.world.main_first(self.store.newest)
         if checkpoint is not None:
             set_weights(self.model, checkpoint.weights, checkpoint.folder)
             self.updater.set_state(checkpoint.state)
@@ -195,10 +222,14 @@ class Trainer:
     # ------------------------------------------------------------ the end
 
     def _finish(self, reason: str) -> Finished:
-        """Writes the final model: the mean of the best ones, or the best one if it scores higher."""
+        """Writes the final model."""
         if self.progress.step % self.options.validate_every or not self.progress.best:
             self._validate()
         self._save()
+        return self.world.on_main(lambda: self._final(reason))
+
+    def _final(self, reason: str) -> Finished:
+        """Writes the mean of the best models, or the best one if it scores higher."""
         models = list(islice(self.store.best(self.progress), self.options.average))
         set_weights(self.model, average_weights(models), "average")
         scores, averaged = self.validator(self.model, 0), len(models)
@@ -223,7 +254,7 @@ class Trainer:
             vocab_size=self.prepared.tokenizer.tgt.size,
             num_pairs=len(self.table.lengths),
             device=str(self.device),
-            precision=str(self.dtype).removeprefix("torch."),
+            precision=str(self.updater.objective.dtype).removeprefix("torch."),
             notes=notes,
         )
 
@@ -237,7 +268,11 @@ def _pinned(data: StepData) -> StepData:
 
 
 def train(
-    config: Config, prepared: Prepared, listen: Listener, stop: Callable[[], bool] = lambda: False
+    config: Config,
+    prepared: Prepared,
+    listen: Listener,
+    stop: Callable[[], bool] = lambda: False,
+    world: World | None = None,
 ) -> Finished:
     """Trains a model from `config.run`'s last checkpoint on, or from the beginning; see `Trainer`.
 
@@ -247,4 +282,4 @@ def train(
         MtkitError: the gradient stays infinite, memory is too small for one sentence, or a checkpoint
             cannot be written.
     """
-    return Trainer(config, prepared, listen, stop).run()
+    return Trainer(config, prepared, listen, stop, world or World()).run()

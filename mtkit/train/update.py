@@ -13,10 +13,11 @@ from torch import Tensor
 from mtkit.checkpoint import weights_of
 from mtkit.config.train import TrainConfig
 from mtkit.data.batch import Batch
-from mtkit.data.loader import StepData
+from mtkit.data.loader import Cursor, StepData
 from mtkit.errors import InputError, MtkitError
 from mtkit.model.transformer import Transformer
 from mtkit.train.averaging import MovingAverage
+from mtkit.train.distributed import World
 from mtkit.train.objective import Objective
 from mtkit.train.optim import build_optimizer, optimizer_state, set_optimizer_state
 
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 _DROPOUT = 2
 """Purpose of the random stream of dropout masks; each stream is derived from (seed, purpose, step)."""
 _MAX_BAD_STEPS = 10
+_MOMENTS = range(2)
+"""Adam keeps as many numbers for each weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,16 @@ class Updater:
         splits: in how many parts each micro-batch is computed; doubled when memory runs out.
     """
 
-    def __init__(self, model: Transformer, options: TrainConfig, seed: int, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        model: Transformer,
+        options: TrainConfig,
+        seed: int,
+        dtype: torch.dtype,
+        world: World | None = None,
+    ) -> None:
         self.model = model
+        self.world = world or World()
         self.options = options
         self.seed = seed
         self.device = next(model.parameters()).device
@@ -69,8 +80,36 @@ class Updater:
         """
         while (sums := self._gradient(data, step)) is None:
             self._split_further(data, step)
+        self.world.sum_gradients(self.model.parameters())
         norm = self._apply(step, lr)
         return Update(sums, norm, data.num_tgt_tokens)
+
+    def rehearse(self, batch: Batch) -> None:
+        """Computes the gradient of a batch and drops it, in ever smaller parts until there is memory for it.
+
+        Neither the weights nor the random numbers of later updates change.
+
+        Raises:
+            MtkitError: a single sentence does not fit into memory.
+        """
+        while not self.try_batch(batch):
+            self._split_further(_as_step(batch), 0)
+
+    def try_batch(self, batch: Batch) -> bool:
+        """Whether there is memory for both passes over a batch, and for the optimizer's state."""
+        try:
+            # Which comes with the first update only.
+            held = (
+                []
+                if self.optimizer.state
+                else [torch.empty_like(p) for p in self.model.parameters() for _ in _MOMENTS]
+            )
+        except torch.OutOfMemoryError:
+            return False
+        fits = self._gradient(_as_step(batch), 0) is not None
+        del held
+        self.optimizer.zero_grad(set_to_none=True)
+        return fits
 
     def averaged(self) -> AbstractContextManager[None]:
         """Within the block the model has the weights that are validated and kept."""
@@ -85,10 +124,11 @@ class Updater:
     def _gradient(self, data: StepData, step: int) -> dict[str, Tensor] | None:
         """Adds up the gradient of all micro-batches; the sums to report, or None if memory ran out.
 
-        What it draws depends on the seed and the step alone, so that it can be done again.
+        What it draws depends on the seed, the step and the rank alone, so that it can be done again.
         """
-        self.model.masks.reseed(self.seed, _DROPOUT, step)
-        torch.manual_seed(self.seed << 32 | step)
+        rank = self.world.rank
+        self.model.masks.reseed(self.seed, _DROPOUT, step, *([rank] if rank else []))
+        torch.manual_seed((self.seed << 32 | step) ^ rank << 48)
         sums: dict[str, Tensor] = {}
         try:
             for batch in data.batches:
@@ -196,6 +236,10 @@ class Updater:
             raise InputError(
                 f"checkpoint: training state {error} is missing.", "Use an older checkpoint."
             ) from None
+
+
+def _as_step(batch: Batch) -> StepData:
+    return StepData((batch,), max(1, batch.num_tgt_tokens), Cursor(), 1)
 
 
 def _scalar(value: float) -> Tensor:

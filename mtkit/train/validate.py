@@ -46,7 +46,9 @@ class Validator:
         self.options = config.decode.model_copy(update={"beam_size": config.train.validate_beam_size})
         self.device = device
         self.dtype = dtype
-        tokens = config.train.micro_batch_tokens or config.train.batch_tokens
+        micro, tokens = config.train.micro_batch_tokens, config.train.batch_tokens
+        if isinstance(micro, int):
+            tokens = min(micro, tokens)
         self.batches = [batch.to(device) for batch in PairTable([prepared.valid]).batches(tokens)]
 
     def __call__(self, model: Transformer, turn: int) -> Scores:

@@ -7,6 +7,7 @@ import time
 import torch
 from torch import Tensor
 
+from mtkit.train.distributed import World
 from mtkit.train.monitor import Logged
 from mtkit.train.progress import Progress
 from mtkit.train.update import Update
@@ -15,8 +16,9 @@ from mtkit.train.update import Update
 class Window:
     """Sums over the updates since the last report; the device is asked only when they are read."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, world: World) -> None:
         self.device = device
+        self.world = world
         self.restart()
 
     def restart(self) -> None:
@@ -35,9 +37,10 @@ class Window:
         self.steps += 1
 
     def logged(self, progress: Progress, lr: float, share: float, steps_per_epoch: int) -> Logged:
-        """The event of this window, which begins anew."""
+        """The event of this window, which begins anew; all ranks ask for it together."""
         # Waits for the device: before the clock is read.
-        means = {name: value.item() / self.tokens for name, value in self.sums.items()}
+        sums = self.world.sum(self.sums)
+        means = {name: value.item() / self.tokens for name, value in sums.items()}
         event = Logged(
             step=progress.step,
             epoch=progress.cursor.epoch + progress.cursor.index / steps_per_epoch,

@@ -122,10 +122,11 @@ def test_a_failure_while_prefetching_is_raised(table: PairTable) -> None:
 
 
 def rows_of(step: StepData) -> list[tuple[list[int], list[int]]]:
-    """The source and target ids of every pair of a step."""
+    """The source and target ids of every pair of a step that something is learned of."""
     return sorted(
         (src[mask].tolist(), tgt[tgt != 0].tolist())
         for batch in step.batches
+        if batch.num_tgt_tokens
         for src, mask, tgt in zip(batch.src_ids, batch.src_mask, batch.tgt_in, strict=True)
     )
 

@@ -1,0 +1,161 @@
+"""What a training is made of before its first step: device, model and updater, and the largest batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mtkit.config.schema import Config
+from mtkit.data.batching import Indices, cut_by_tokens, plan_epoch
+from mtkit.data.loader import PairTable
+from mtkit.engine.native import choose_device
+from mtkit.errors import MtkitError
+from mtkit.model.transformer import build_model
+from mtkit.train.distributed import World, check_device
+from mtkit.train.memory import Precision, activation_bytes, available_bytes, state_bytes
+from mtkit.train.precision import training_dtype
+from mtkit.train.update import Updater
+
+_MOST_PLANNED = 1_000_000
+"""Pairs of which the largest batch is sought; of a larger corpus it is a sample with the longest pairs."""
+_CPU_SHARE, _GPU_SHARE = 0.6, 0.92
+"""How much of the memory that is there may be planned with."""
+
+
+def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, world: World) -> Updater:
+    """The model of a run on its device, freshly initialised, with what changes it.
+
+    Raises:
+        UsageError: the device or the precision cannot be had.
+    """
+    device = choose_device(config.train.device)
+    check_device(world, device)
+    dtype = training_dtype(config.train.precision, device)
+    if config.train.num_threads:
+        torch.set_num_threads(config.train.num_threads)
+    model = build_model(config.model, src_vocab_size, tgt_vocab_size, config.seed).to(device)
+    return Updater(model, config.train, config.seed, dtype, world)
+
+
+@dataclass(frozen=True, slots=True)
+class LargestBatch:
+    """The micro-batch of one rank that takes the most memory.
+
+    Attributes:
+        pairs: their numbers.
+        src_len: of the longest source, its end included.
+        tgt_len: of the longest target, its end included.
+        activations: bytes that it keeps between the passes, by formula.
+    """
+
+    pairs: Indices
+    src_len: int
+    tgt_len: int
+    activations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """How an epoch falls into steps.
+
+    Attributes:
+        steps: the pairs of each; of a large corpus, those of a sample.
+        tokens_per_step: target tokens, on average.
+        steps_per_epoch: of the whole corpus.
+    """
+
+    steps: list[Indices]
+    tokens_per_step: float
+    steps_per_epoch: float
+
+
+def plan_steps(table: PairTable, config: Config) -> Planned:
+    """The steps of the first epoch."""
+    lengths, chosen = table.lengths, np.arange(len(table.lengths))
+    if len(lengths) > _MOST_PLANNED:
+        longest = np.argpartition(lengths.sum(1), -_MOST_PLANNED // 100)[-_MOST_PLANNED // 100 :]
+        drawn = np.random.default_rng(config.seed).choice(len(lengths), _MOST_PLANNED, replace=False)
+        chosen = np.union1d(drawn, longest)
+    planned = plan_epoch(lengths[chosen], config.train.batch_tokens, config.seed, 0)
+    steps = [chosen[step] for step in planned]
+    tokens = lengths[:, 1].astype(np.int64) + 1
+    per_step = float(tokens[chosen].sum()) / len(steps)
+    return Planned(steps, per_step, float(tokens.sum()) / per_step)
+
+
+def largest_batch(
+    table: PairTable, planned: Planned, updater: Updater, micro_batch_tokens: int | None
+) -> LargestBatch:
+    """The micro-batch that takes the most memory by formula, as rank 0 gets it."""
+    model, size = updater.model, updater.world.size
+    numbers, precision = model.num_parameters(), precision_of(updater)
+    found: list[LargestBatch] = []
+    for step in planned.steps:
+        tokens = table.lengths[step, 1].astype(np.int64) + 1
+        parts = (
+            [step] if micro_batch_tokens is None else cut_by_tokens(step, tokens, micro_batch_tokens * size)
+        )
+        for part in parts:
+            src_len, tgt_len = (table.lengths[part].max(0) + 1).tolist()
+            rows = -(-len(part) // size)
+            needed = activation_bytes(
+                model.config, numbers, model.output.weight.shape[0], precision, rows, src_len, tgt_len
+            )
+            if not found or needed > found[0].activations:
+                found = [LargestBatch(part[::size], src_len, tgt_len, needed)]
+    return found[0]
+
+
+def precision_of(updater: Updater) -> Precision:
+    """What the formulas of memory need to know of the numbers that are computed with."""
+    num_bytes = updater.objective.dtype.itemsize
+    return Precision(num_bytes, keeps_scores=updater.device.type == "cpu" and num_bytes < 4)
+
+
+# ---------------------------------------------------------------- micro-batches that fit
+
+
+def fit_micro_batch(table: PairTable, planned: Planned, updater: Updater) -> int:
+    """The largest micro-batch, in target tokens, for which there is memory: an even part of a step.
+
+    On a GPU it is found by trial; on a CPU, where memory that runs out ends the process, by formula.
+
+    Raises:
+        MtkitError: there is not even memory for a single pair.
+    """
+    whole = -(-updater.options.batch_tokens // updater.world.size)
+    parts, fits = 1, _fits_gpu if updater.device.type == "cuda" else _fits_cpu
+    while not fits(table, planned, updater, -(-whole // parts)):
+        if parts >= whole // 16:
+            raise MtkitError(
+                f"train.micro_batch_tokens = auto: no micro-batch fits into the memory of {updater.device}.",
+                "Choose a smaller model.preset, or lower max_tokens of the filter tokens in data.filters.",
+            )
+        parts *= 2
+    low, high = parts // 2 + 1, parts  # the fewest parts that fit lie between
+    while low < high:
+        middle = (low + high) // 2
+        if fits(table, planned, updater, -(-whole // middle)):
+            high = middle
+        else:
+            low = middle + 1
+    return -(-whole // high)
+
+
+def _fits_cpu(table: PairTable, planned: Planned, updater: Updater, micro_batch_tokens: int) -> bool:
+    state = sum(state_bytes(updater.model.num_parameters(), updater.options).values())
+    needed = largest_batch(table, planned, updater, micro_batch_tokens).activations + state
+    return needed <= _CPU_SHARE * available_bytes() / updater.world.local_size
+
+
+def _fits_gpu(table: PairTable, planned: Planned, updater: Updater, micro_batch_tokens: int) -> bool:
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(updater.device)
+    largest = largest_batch(table, planned, updater, micro_batch_tokens)
+    if not updater.try_batch(table.batch(largest.pairs)):
+        return False
+    used = torch.cuda.max_memory_reserved(updater.device)
+    free, _ = torch.cuda.mem_get_info(updater.device)
+    return used <= _GPU_SHARE * (free + torch.cuda.memory_reserved(updater.device))

@@ -1,0 +1,122 @@
+"""Several processes train as one does, stop together and fail together."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mtkit.checkpoint import step_folders
+from tests.corpora import REPOSITORY
+from tests.e2e.test_training import CONFIG, Run, go, metrics, same_weights
+from tests.ranks import run_ranks, start_ranks, wait
+
+# Dropout would differ: each rank draws masks of its own for its rows.
+SAME = ("model.dropout=0.0", "train.log_every=1", "train.micro_batch_tokens=90")
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return go(tmp_path_factory.mktemp("alone"), *SAME)
+
+
+def arguments(folder: Path, *overrides: str) -> list[str]:
+    (folder / "c.yaml").write_text(CONFIG, "utf-8")
+    return ["-m", "mtkit", "train", "c.yaml", f"run={folder / 'run'}", *SAME, *overrides]
+
+
+def assert_alike(run: Path, alone: Run) -> None:
+    """The same updates: the sums differ by the order in which they are added, no more."""
+    for ours, theirs in zip(metrics(run), metrics(alone.config.run), strict=True):
+        assert ours.keys() == theirs.keys()
+        for name in ("train/loss", "train/grad_norm", "valid/loss", "final/loss"):
+            if name in ours:
+                assert ours[name] == pytest.approx(theirs[name], abs=1e-4), (name, ours["step"])
+
+
+def test_two_processes_train_as_one(tmp_path: Path, alone: Run) -> None:
+    main, other = run_ranks(2, arguments(tmp_path), tmp_path)
+    assert (main.returncode, other.returncode) == (0, 0), main.stderr + other.stderr
+    assert "done after 24 steps" in main.stderr
+    assert (other.stdout, other.stderr) == ("", "")  # only rank 0 speaks
+    assert_alike(tmp_path / "run", alone)
+    assert [folder.name for folder in step_folders(tmp_path / "run" / "checkpoints")] == [
+        folder.name for folder in step_folders(alone.config.run / "checkpoints")
+    ]
+
+
+@pytest.mark.slow
+def test_four_processes_under_torchrun_train_as_one(tmp_path: Path, alone: Run) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "4"]
+    done = subprocess.run(
+        [*command, *arguments(tmp_path)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert_alike(tmp_path / "run", alone)
+
+
+def until(process: subprocess.Popen[str], sign: str) -> None:
+    """Reads what a process says until it says `sign`."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if sign in line:
+            return
+    raise AssertionError(f"never said {sign!r}")
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_stops_all_and_the_run_goes_on(tmp_path: Path, alone: Run) -> None:
+    (tmp_path / "whole").mkdir()
+    endless = ("train.max_steps=100000", "train.save_every=100000", "train.optimizer.schedule=constant")
+    started = start_ranks(2, arguments(tmp_path, *endless), tmp_path)
+    until(started[0], "step 8  valid")
+    started[1].send_signal(signal.SIGTERM)
+    main, other = (wait(process) for process in started)
+    assert (main.returncode, other.returncode) == (75, 75), main.stderr + other.stderr
+    assert other.stderr == ""
+    found = re.search(r"stopped after saving step ([\d,]+)", main.stderr)
+    assert found
+    step = int(found[1].replace(",", ""))
+    more = ("train.optimizer.schedule=constant", f"train.max_steps={step + 4}", "train.save_every=100000")
+    resumed = run_ranks(2, arguments(tmp_path, *more), tmp_path)
+    straight = run_ranks(2, arguments(tmp_path / "whole", *more), tmp_path / "whole")
+    assert [done.returncode for done in (*resumed, *straight)] == [0] * 4
+    last = [step_folders(folder / "run" / "checkpoints")[-1] for folder in (tmp_path, tmp_path / "whole")]
+    assert last[0].name == last[1].name
+    assert same_weights(*last)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_killed_process_ends_all_with_one_message(tmp_path: Path, victim: int) -> None:
+    started = start_ranks(3, arguments(tmp_path, "train.max_steps=100000", "train.save_every=4"), tmp_path)
+    until(started[0], "step 8  valid")
+    started[victim].kill()
+    begin = time.monotonic()
+    done = [wait(process) for process in started]
+    assert time.monotonic() - begin < 60
+    assert done[victim].returncode == -signal.SIGKILL
+    assert {rank.returncode for rank in done} == {-signal.SIGKILL, 1}
+    said = [rank.stderr for rank in done if "is gone without a word" in rank.stderr]
+    assert len(said) == 1
+    assert "Traceback" not in "".join(rank.stderr for rank in done)
+    assert step_folders(tmp_path / "run" / "checkpoints")
+
+
+@pytest.mark.slow
+def test_what_is_wrong_with_the_config_is_said_once(tmp_path: Path) -> None:
+    done = run_ranks(2, arguments(tmp_path, "train.optimizer.lrr=1"), tmp_path)
+    assert [rank.returncode for rank in done] == [2, 2]
+    assert sum("unknown option" in rank.stderr for rank in done) == 1
+    assert [rank.stdout for rank in done] == ["", ""]
