@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments
 from mtkit.cli.console import progress, say, silence
@@ -19,10 +21,17 @@ if TYPE_CHECKING:
     from mtkit.train.distributed import World
 
 
-def train(arguments: ConfigArguments = None) -> None:
+def train(
+    arguments: ConfigArguments = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what the run will need: memory, time, disk. Writes nothing."),
+    ] = False,
+) -> None:
     """Train a model; typed again, go on from the last checkpoint.
 
     Prepares the data first if that has not been done. Ctrl-C saves and stops; twice, it stops at once.
+    On 8 GPUs: torchrun --nproc-per-node 8 -m mtkit train mtkit.yaml
 
     Example: mtkit train mtkit.yaml train.max_time=30m
 
@@ -37,6 +46,9 @@ def train(arguments: ConfigArguments = None) -> None:
         if not world.is_main:
             silence()
         config = read_arguments(arguments).config
+        if dry_run:
+            _plan(config, world)
+            return
         _train(config, world)
     if config.data.test:
         say(f"Next: {shlex.join(['mtkit', 'evaluate', *(arguments or ())])}")
@@ -55,6 +67,20 @@ def _train(config: Config, world: World) -> None:
 
     with stop_signals() as stop, training_view() as listen:
         run(config, prepared, listen, stop, world)
+
+
+def _plan(config: Config, world: World) -> None:
+    """Measures what the run will need, and prints it."""
+    from mtkit.data.prepare import is_prepared, open_prepared
+
+    prepared = open_prepared(config) if is_prepared(config) else None
+    say("starting torch …")
+    from mtkit.cli.train_plan import show_plan
+    from mtkit.train.plan import plan_run
+
+    plan = plan_run(config, prepared, world)
+    if world.is_main:
+        show_plan(plan)
 
 
 def _prepare(config: Config) -> None:

@@ -1,0 +1,281 @@
+"""What a run will need, told before it begins: parameters, memory, speed, time and disk. Writes nothing."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mtkit.config.filters import TokensFilter
+from mtkit.config.schema import Config
+from mtkit.data.loader import Cursor, PairTable, StepData, read_steps
+from mtkit.data.prepare import Prepared
+from mtkit.data.sampling import build_stages
+from mtkit.data.shards import open_shard, write_shard
+from mtkit.train.distributed import World
+from mtkit.train.memory import forget_peak, resident_bytes, state_bytes
+from mtkit.train.optim import learning_rate
+from mtkit.train.setup import (
+    LargestBatch,
+    Planned,
+    build_updater,
+    fit_micro_batch,
+    largest_batch,
+    plan_steps,
+)
+from mtkit.train.update import Updater
+
+PROBE_STEPS, PROBE_S = 20, 60.0
+"""How many updates the probe makes, and how long it may take at most."""
+_STAND_IN_PAIRS, _STAND_IN_MEDIAN, _STAND_IN_SIGMA = 20_000, 25.0, 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will need.
+
+    Attributes:
+        num_parameters: trained numbers.
+        vocab_size: pieces.
+        num_pairs: training pairs; None if a stand-in took the place of data that are not prepared.
+        device: such as `cuda` or `cpu`.
+        precision: such as `bfloat16`.
+        num_ranks: processes.
+        micro_batch_tokens: that each computes at once, at most; None if it is all of a step.
+        splits: in how many parts a micro-batch had to be computed.
+        largest: the batch that takes the most memory.
+        memory: bytes of each thing, by formula.
+        measured: bytes really taken: `state`, which stays, and what the `largest` batch takes besides.
+        tokens_per_s: target tokens, on all ranks.
+        probe: updates, seconds, and target tokens of the probe.
+        steps: to the end of the budget.
+        seconds: to the end of the budget, validation and saving left out.
+        disk: bytes of each thing that the run folder will hold.
+        disk_free: bytes that are free there.
+    """
+
+    num_parameters: int
+    vocab_size: int
+    num_pairs: int | None
+    device: str
+    precision: str
+    num_ranks: int
+    micro_batch_tokens: int | None
+    splits: int
+    largest: LargestBatch
+    memory: dict[str, int]
+    measured: dict[str, int]
+    tokens_per_s: float
+    probe: tuple[int, float, int]
+    steps: float
+    seconds: float
+    disk: dict[str, int]
+    disk_free: int
+
+
+def plan_run(config: Config, prepared: Prepared | None, world: World) -> Plan:
+    """Builds the model, computes the largest batch, makes some updates, and throws all of it away.
+
+    Args:
+        config: of the run.
+        prepared: its data; random ids of usual lengths stand in if None.
+        world: the ranks that would train; all of them take part.
+
+    Raises:
+        UsageError: the device or the precision cannot be had.
+        MtkitError: not even a single sentence fits into memory.
+    """
+    with _table(config, prepared) as table:
+        vocab_size = prepared.tokenizer.size if prepared else config.tokenizer.vocab_size
+        meter = _Meter()
+        updater = build_updater(config, vocab_size, vocab_size, world)
+        meter.device = updater.device
+        planned = plan_steps(table, config)
+        option = config.train.micro_batch_tokens
+        micro = (
+            world.on_main(lambda: fit_micro_batch(table, planned, updater)) if option == "auto" else option
+        )
+        largest = largest_batch(table, planned, updater, micro)
+        meter.mark()
+        updater.rehearse(table.batch(largest.pairs))
+        peak = meter.peak()
+        probe = _probe(config, table, updater, micro)
+        tokens_per_s = probe[2] / probe[1]
+        steps = _steps(config, planned, tokens_per_s)
+        numbers = updater.model.num_parameters()
+        activations = largest.activations // updater.splits
+        return Plan(
+            num_parameters=numbers,
+            vocab_size=vocab_size,
+            num_pairs=len(table.lengths) if prepared else None,
+            device=str(updater.device),
+            precision=str(updater.objective.dtype).removeprefix("torch."),
+            num_ranks=world.size,
+            micro_batch_tokens=micro,
+            splits=updater.splits,
+            largest=largest,
+            memory=state_bytes(numbers, config.train) | {"activations": activations},
+            measured={"state": meter.state(), "largest": peak},
+            tokens_per_s=tokens_per_s,
+            probe=probe,
+            steps=steps,
+            seconds=steps * planned.tokens_per_step / tokens_per_s,
+            disk=_disk(config, numbers),
+            disk_free=shutil.disk_usage(_existing(config.run)).free,
+        )
+
+
+# ---------------------------------------------------------------- data
+
+
+@contextmanager
+def _table(config: Config, prepared: Prepared | None) -> Iterator[PairTable]:
+    """The training pairs, or a stand-in for them that lasts as long as the block."""
+    if prepared is not None:
+        yield PairTable(prepared.train)
+        return
+    with tempfile.TemporaryDirectory(prefix="mtkit-") as folder:
+        yield stand_in(Path(folder), config)
+
+
+def stand_in(folder: Path, config: Config) -> PairTable:
+    """Random pairs of usual lengths, one in a hundred of any length that the filters let through."""
+    random = np.random.default_rng(config.seed)
+    bounds = [filter_.max_tokens for filter_ in config.data.filters if isinstance(filter_, TokensFilter)]
+    longest = min(bounds, default=256)
+    count = max(_STAND_IN_PAIRS, round(8 * config.train.batch_tokens / _STAND_IN_MEDIAN))
+    src = random.lognormal(np.log(_STAND_IN_MEDIAN), _STAND_IN_SIGMA, count)
+    src[::100] = random.uniform(1, longest + 1, len(src[::100]))
+    tgt = src * random.lognormal(0, 0.15, count)
+    lengths = np.clip(np.stack([src, tgt], 1).astype(np.int64), 1, longest)
+    vocab_size = config.tokenizer.vocab_size
+    shards = []
+    for number in range(len(config.data.train)):  # as many corpora, so that mixing fits
+        pairs = (
+            (random.integers(4, vocab_size, n).tolist(), random.integers(4, vocab_size, m).tolist())
+            for n, m in lengths[number :: len(config.data.train)].tolist()
+        )
+        write_shard(folder / str(number), pairs, {"vocab_size": vocab_size})
+        shards.append(open_shard(folder / str(number)))
+    return PairTable(shards)
+
+
+# ---------------------------------------------------------------- measuring
+
+
+class _Meter:
+    """Memory that is really taken: of a GPU what torch has allocated, else what the process holds."""
+
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        self._before = resident_bytes()[0]
+        self._marked = 0
+
+    def _now(self) -> int:
+        if self.device.type == "cuda":
+            return torch.cuda.memory_allocated(self.device)
+        return resident_bytes()[0] - self._before
+
+    def mark(self) -> None:
+        """Peaks are counted from here."""
+        self._marked = self._now()
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        else:
+            forget_peak()
+
+    def peak(self) -> int:
+        """The most that was held since the mark, over what was held then."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device) - self._marked
+        return resident_bytes()[1] - self._before - self._marked
+
+    def state(self) -> int:
+        """What is held now."""
+        return self._now()
+
+
+def _probe(
+    config: Config, table: PairTable, updater: Updater, micro_batch_tokens: int | None
+) -> tuple[int, float, int]:
+    """Makes some updates; how many, in what time, of how many target tokens. The first one is not counted."""
+    world = updater.world
+    steps = read_steps(
+        table,
+        config.train.batch_tokens,
+        micro_batch_tokens,
+        config.seed,
+        Cursor(),
+        build_stages(config.data.mixing, table.sizes),
+        world.rank,
+        world.size,
+    )
+    updater.model.train()
+    begin, made, tokens = time.monotonic(), -1, 0
+    start, allowed = begin, None
+    for number, data in enumerate(islice(steps, PROBE_STEPS + 1), start=1):
+        part = data if allowed is None else _shortened(data, allowed)
+        updater(part, number, learning_rate(config.train.optimizer, number, 0.0))
+        if updater.device.type == "cuda":
+            torch.cuda.synchronize()
+        made += 1
+        if made == 0:
+            first, _ = world.agree(time.monotonic() - begin, stop=False)
+            # So that a slow machine has time for several updates, each of a part of the step.
+            allowed = max(1, round(len(data.batches) * PROBE_S / PROBE_STEPS / max(first, 1e-9)))
+            start = time.monotonic()
+            continue
+        tokens += part.num_tgt_tokens
+        _, over = world.agree(0.0, stop=time.monotonic() - begin > PROBE_S)
+        if over:
+            break
+    return made, time.monotonic() - start, tokens
+
+
+def _shortened(data: StepData, batches: int) -> StepData:
+    """The first micro-batches of a step."""
+    if batches >= len(data.batches):
+        return data
+    share = batches / len(data.batches)
+    return replace(data, batches=data.batches[:batches], num_tgt_tokens=round(share * data.num_tgt_tokens))
+
+
+# ---------------------------------------------------------------- the whole run
+
+
+def _steps(config: Config, planned: Planned, tokens_per_s: float) -> float:
+    """Updates until the first bound of the budget is reached; early stopping is not foreseen."""
+    train, bounds = config.train, []
+    if train.max_steps is not None:
+        bounds.append(float(train.max_steps))
+    if train.max_epochs is not None:
+        bounds.append(train.max_epochs * planned.steps_per_epoch)
+    if train.max_time is not None:
+        bounds.append(train.max_time * tokens_per_s / planned.tokens_per_step)
+    return min(bounds, default=float("inf"))
+
+
+def _disk(config: Config, num_parameters: int) -> dict[str, int]:
+    """Bytes of the run folder at the end, and of the checkpoint that is written before an old one goes."""
+    train = config.train
+    weights = 4 * num_parameters
+    checkpoint = weights * (4 if train.ema else 3)
+    return {
+        f"checkpoints (newest {train.keep_last})": train.keep_last * checkpoint,
+        f"best models ({train.keep_best})": train.keep_best * weights,
+        "final model": weights,
+        "while writing": checkpoint,
+    }
+
+
+def _existing(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.exists())
