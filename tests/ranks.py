@@ -49,7 +49,7 @@ def run_ranks(count: int, args: Sequence[str], cwd: Path) -> list[subprocess.Com
     return [wait(process) for process in start_ranks(count, args, cwd)]
 
 
-def wait(process: subprocess.Popen[str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def wait(process: subprocess.Popen[str], timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """What a process said, once it has ended; it is killed if it does not in time."""
     try:
         out, err = process.communicate(timeout=timeout)

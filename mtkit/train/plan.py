@@ -15,7 +15,9 @@ import numpy as np
 import torch
 
 from mtkit.config.filters import TokensFilter
+from mtkit.config.model import ModelConfig
 from mtkit.config.schema import Config
+from mtkit.data.batch import collate
 from mtkit.data.loader import Cursor, PairTable, StepData, read_steps
 from mtkit.data.prepare import Prepared
 from mtkit.data.sampling import build_stages
@@ -95,6 +97,7 @@ def plan_run(config: Config, prepared: Prepared | None, world: World) -> Plan:
     """
     with _table(config, prepared) as table:
         vocab_size = prepared.tokenizer.size if prepared else config.tokenizer.vocab_size
+        _warm_up(config)
         meter = _Meter()
         updater = build_updater(config, vocab_size, vocab_size, world)
         meter.device = updater.device
@@ -169,6 +172,16 @@ def stand_in(folder: Path, config: Config) -> PairTable:
 
 
 # ---------------------------------------------------------------- measuring
+
+
+def _warm_up(config: Config) -> None:
+    """Makes an update of a tiny model: what torch loads for its first one is no part of the run's memory."""
+    model = ModelConfig.model_validate(
+        {"d_model": 16, "d_ff": 16, "num_heads": 2, "num_encoder_layers": 1, "num_decoder_layers": 1}
+    )
+    updater = build_updater(config.model_copy(update={"model": model}), 16, 16, World())
+    ids = np.arange(4, 12)
+    updater.rehearse(collate([ids], [ids]))
 
 
 class _Meter:

@@ -136,3 +136,26 @@ def test_missing_state_is_refused() -> None:
     del state["splits"]
     with pytest.raises(InputError, match="'splits' is missing"):
         make_updater().set_state(state)
+
+
+def test_a_rehearsal_changes_nothing_but_the_splits() -> None:
+    rehearsed, plain = make_updater(dropout=0.3), make_updater(dropout=0.3)
+    rehearsed.rehearse(make_batch())
+    assert all(parameter.grad is None for parameter in rehearsed.model.parameters())
+    step = make_step(make_batch())
+    for number in (1, 2):
+        ours, theirs = rehearsed(step, number, 0.01), plain(step, number, 0.01)
+        assert ours.norm == theirs.norm
+    for name, weight in weights_of(rehearsed.model).items():
+        assert torch.equal(weight, weights_of(plain.model)[name])
+
+
+def test_a_rehearsal_finds_what_fits() -> None:
+    updater = make_updater()
+    sizes = fail_above(updater, 2, MemoryError())
+    updater.rehearse(make_batch())
+    assert updater.splits == 4
+    assert sizes == [6, 3, 2, 2, 2]
+    fail_above(updater, 0, MemoryError())
+    with pytest.raises(MtkitError, match="out of memory on cpu with a single sentence"):
+        updater.rehearse(make_batch())
