@@ -46,7 +46,7 @@ class Plan:
 
     Attributes:
         num_parameters: trained numbers.
-        vocab_size: pieces.
+        vocab_size: pieces of the target side.
         num_pairs: training pairs; None if a stand-in took the place of data that are not prepared.
         device: such as `cuda` or `cpu`.
         precision: such as `bfloat16`.
@@ -96,10 +96,12 @@ def plan_run(config: Config, prepared: Prepared | None, world: World) -> Plan:
         MtkitError: not even a single sentence fits into memory.
     """
     with _table(config, prepared) as table:
-        vocab_size = prepared.tokenizer.size if prepared else config.tokenizer.vocab_size
+        src_vocab_size = tgt_vocab_size = config.tokenizer.vocab_size
+        if prepared is not None:
+            src_vocab_size, tgt_vocab_size = prepared.tokenizer.src.size, prepared.tokenizer.tgt.size
         _warm_up(config)
         meter = _Meter()
-        updater = build_updater(config, vocab_size, vocab_size, world)
+        updater = build_updater(config, src_vocab_size, tgt_vocab_size, world)
         meter.device = updater.device
         planned = plan_steps(table, config)
         option = config.train.micro_batch_tokens
@@ -117,7 +119,7 @@ def plan_run(config: Config, prepared: Prepared | None, world: World) -> Plan:
         activations = largest.activations // updater.splits
         return Plan(
             num_parameters=numbers,
-            vocab_size=vocab_size,
+            vocab_size=tgt_vocab_size,
             num_pairs=len(table.lengths) if prepared else None,
             device=str(updater.device),
             precision=str(updater.objective.dtype).removeprefix("torch."),
