@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import re
 import shutil
 from collections.abc import Collection, Mapping
@@ -29,6 +30,8 @@ from mtkit.files import atomic_folder, make_folders, new_file, read_manifest, re
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.tensors import Tensors, num_bytes, read_tensors, write_tensors
 from mtkit.text.tokenizer import Tokenizer, model_files, read_tokenizer
+
+logger = logging.getLogger(__name__)
 
 FORMAT = "mtkit-model"
 VERSION = 2
@@ -180,10 +183,13 @@ def step_folders(parent: Path) -> list[Path]:
 
 
 def keep_only(parent: Path, kept: Collection[Path]) -> None:
-    """Deletes the model folders under `parent` that are not in `kept`."""
+    """Deletes the model folders under `parent` that are not in `kept`; one that cannot be deleted stays."""
     for folder in step_folders(parent):
         if folder not in kept:
-            remove_folder(folder)
+            try:
+                remove_folder(folder)
+            except OSError as error:
+                logger.warning("%s: cannot be removed: %s.", folder, error.strerror)
 
 
 def newest_checkpoint(run: Path) -> tuple[Path | None, list[str]]:

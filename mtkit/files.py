@@ -61,13 +61,12 @@ class _Descriptor(io.RawIOBase):
 
 @contextmanager
 def new_file(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file to be written at `path`, on disk when the block ends."""
+    """A binary file to be written at `path`, for instance in an `atomic_folder`, which flushes it to disk."""
     raw = _Descriptor(path)
     try:
         file = io.BufferedWriter(raw, _BUFFER)
         yield file
         file.flush()
-        disk.sync(path)
     finally:
         raw.close()  # not the buffer, which would try once more to write what could not be written
 
@@ -80,11 +79,11 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     try:
         with new_file(temporary) as file:
             yield file
+        disk.sync(temporary)
         disk.rename(temporary, path)
         disk.sync(path.parent)
     except BaseException:
-        with contextlib.suppress(OSError):
-            disk.remove_file(temporary)
+        remove_tree(temporary)
         raise
 
 
@@ -116,6 +115,7 @@ def atomic_folder(path: Path, manifest: dict[str, Any]) -> Iterator[Path]:
         }
         with new_file(temporary / MANIFEST) as stream:
             stream.write(manifest_bytes({**manifest, "files": files}))
+        disk.sync(temporary / MANIFEST)
         for folder in sorted({temporary, *(file.parent for file in found)}, reverse=True):
             disk.sync(folder)
         _put(temporary, path)
@@ -154,6 +154,8 @@ def make_folders(path: Path) -> None:
 
 def remove_tree(path: Path) -> None:
     """Deletes a file or folder, if it is there; what cannot be deleted stays. Links are not followed."""
+    if not os.path.lexists(path):
+        return
     with contextlib.suppress(OSError):
         if path.is_symlink() or not path.is_dir():
             disk.remove_file(path)

@@ -1,0 +1,109 @@
+"""What runs in the children of the fork server: the faults, and the work that they strike."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mtkit.checkpoint import keep_only, step_folder, step_folders, weights_of, write_model
+from mtkit.config.load import load_config
+from mtkit.config.schema import Config
+from mtkit.model.transformer import build_model
+from mtkit.tensors import Tensors
+from mtkit.text.tokenizer import Tokenizer, load_tokenizer
+from tests.faults.shim import Call, failing, watched
+
+KEPT = 2
+
+
+@functools.cache
+def _written(model: str) -> tuple[Config, Tokenizer, Tensors]:
+    config = load_config([Path(model) / "config.yaml"]).config
+    tokenizer = load_tokenizer(Path(model) / "tokenizer.model")
+    return config, tokenizer, weights_of(build_model(config.model, tokenizer.size, tokenizer.size, seed=1))
+
+
+def save(model: str, run: str, step: int) -> None:
+    """What training does at a save: a checkpoint is written, and the oldest ones go."""
+    config, tokenizer, weights = _written(model)
+    state = {f"exp_avg.{name}": torch.full_like(weight, step) for name, weight in weights.items()}
+    parent = Path(run) / "checkpoints"
+    write_model(
+        step_folder(parent, step),
+        config,
+        tokenizer,
+        weights,
+        step=step,
+        train_state=state,
+        progress={"step": step},
+    )
+    keep_only(parent, step_folders(parent)[-KEPT:])
+
+
+def killed_save(model: str, run: str, step: int, at: int, marker: str) -> None:
+    """A save that dies at its call number `at`."""
+
+    def die() -> None:
+        Path(marker).write_text(struck[0].name)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    struck: list[Call] = []
+    with watched(failing(at, die, struck)):
+        save(model, run, step)
+
+
+def stopped_save(model: str, run: str, step: int) -> int:
+    """A save before which the process waits to be traced; 7 if the disk refused it."""
+    from mtkit.errors import WriteError
+
+    os.kill(os.getpid(), signal.SIGSTOP)
+    try:
+        save(model, run, step)
+    except (WriteError, OSError):
+        return 7
+    return 0
+
+
+def audited_save(model: str, run: str, step: int, seen: str) -> None:
+    """A save that writes down which changes of the disk Python itself announces."""
+    names = {
+        "os.mkdir": "make_folder",
+        "os.rename": "rename",
+        "os.remove": "remove_file",
+        "os.rmdir": "remove_folder",
+        "os.truncate": "truncate",
+        "os.link": "link",
+        "os.symlink": "symlink",
+        "os.chmod": "chmod",
+        "os.utime": "utime",
+    }
+    found: list[str] = []
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
+            found.append("create")
+        elif event in names or event.startswith("shutil."):
+            found.append(names.get(event, event))
+
+    sys.addaudithook(hook)
+    save(model, run, step)
+    count = len(found)
+    Path(seen).write_text("\n".join(found[:count]))
+
+
+def command(argv: list[str], cwd: str, hooks: dict[str, Any]) -> int:
+    """The command line, after each of `hooks` was called with its arguments."""
+    from mtkit.cli.app import main
+
+    os.chdir(cwd)
+    for name, args in hooks.items():
+        globals()[name](**args)
+    sys.argv = ["mtkit", *argv]
+    main()
+    return 0
