@@ -17,6 +17,7 @@ import sentencepiece
 from mtkit.config.data import TokenizerConfig
 from mtkit.errors import InputError
 from mtkit.files import atomic_file
+from mtkit.text.probe import probe
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,9 @@ def load_subwords(path: Path) -> Subwords:
         InputError: the file is missing or not a usable model.
     """
     try:
-        return Subwords(path.read_bytes())
+        model_bytes = path.read_bytes()
+        probe(model_bytes)
+        return Subwords(model_bytes)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
     except InputError as error:
