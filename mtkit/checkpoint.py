@@ -111,7 +111,12 @@ def write_model(
     if progress is not None:
         texts[PROGRESS] = (json.dumps(progress, indent=1) + "\n").encode()
     for tensors in numbers.values():
-        _refuse_not_finite(folder, tensors)
+        if bad := _not_finite(tensors):
+            raise MtkitError(
+                f"{folder}: {bad} holds NaN or infinity, so it is not written.",
+                "Lower train.optimizer.lr, or raise warmup_steps; the same command goes on from the last "
+                "checkpoint.",
+            )
     try:
         with atomic_folder(folder, manifest) as new:
             for name, tensors in numbers.items():
@@ -128,14 +133,9 @@ def write_model(
         ) from error
 
 
-def _refuse_not_finite(folder: Path, tensors: Tensors) -> None:
-    for name, tensor in tensors.items():
-        if not bool(torch.isfinite(tensor).all()):
-            raise MtkitError(
-                f"{folder}: {name} holds NaN or infinity, so it is not written.",
-                "Lower train.optimizer.lr, or raise warmup_steps; the same command goes on from the last "
-                "checkpoint.",
-            )
+def _not_finite(tensors: Tensors) -> str:
+    """The name of a tensor with NaN or infinity; empty if there is none."""
+    return next((name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())), "")
 
 
 def _why(folder: Path, error: OSError, size: int) -> str:
@@ -224,6 +224,8 @@ def load_model(folder: Path) -> LoadedModel:
     with torch.device("meta"):  # names and shapes alone, before any memory is taken for them
         shapes = {name: weight.shape for name, weight in weights_of(build()).items()}
     weights = read_tensors(_listed(folder, manifest, WEIGHTS), shapes)
+    if name := _not_finite(weights):
+        raise InputError(f"{folder / WEIGHTS}: weight {name} holds NaN or infinity.", "Use another model.")
     model = build()
     set_weights(model, weights, folder / WEIGHTS)
     return LoadedModel(model.eval(), tokenizer, config, folder)

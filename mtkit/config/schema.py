@@ -23,9 +23,13 @@ class DecodeConfig(Options):
     """How translations are searched for."""
 
     beam_size: int = Field(5, ge=1, le=256, description="Hypotheses kept per sentence; 1 is greedy.")
-    length_penalty: float = Field(1.0, ge=0, description="A score is divided by length ^ this.")
-    max_len_ratio: float = Field(2.0, gt=0, description="Longest output: this times the source length + 50.")
-    batch_tokens: int = Field(4096, ge=1, description="Source tokens translated at once, beams included.")
+    length_penalty: float = Field(1.0, ge=0, le=10, description="A score is divided by length ^ this.")
+    max_len_ratio: float = Field(
+        2.0, gt=0, le=20, description="Longest output: this times the source length + 50."
+    )
+    batch_tokens: int = Field(
+        4096, ge=1, le=1_000_000, description="Source tokens translated at once, beams included."
+    )
 
 
 Metric = Literal["bleu", "chrf", "ter"]

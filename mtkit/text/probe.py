@@ -9,7 +9,7 @@ import sys
 
 from mtkit.errors import InputError
 
-MAX_BYTES = 1 << 27
+MAX_BYTES = 1 << 26
 SECONDS = 60
 
 # SentencePiece is C++: what it was not made for may end the process, or read where it must not.

@@ -107,3 +107,12 @@ def command(argv: list[str], cwd: str, hooks: dict[str, Any]) -> int:
     sys.argv = ["mtkit", *argv]
     main()
     return 0
+
+
+def limit_memory(size: int) -> None:
+    """The process may take so many bytes more than it has; it gets MemoryError beyond."""
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    bound = pages * resource.getpagesize() + size
+    resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
