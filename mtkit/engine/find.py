@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from mtkit.config.load import load_config
 from mtkit.errors import ConfigError, InputError
@@ -13,6 +15,8 @@ from mtkit.errors import ConfigError, InputError
 WEIGHTS = "model.safetensors"
 VARIABLE = "MTKIT_MODEL"
 HINT = "Train one with mtkit train, or name one by -m."
+
+Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,31 @@ def trained_model(path: Path) -> Path:
     if folder is None:
         raise InputError(f"{path}: there is no trained model here.", HINT)
     return folder
+
+
+def read_model(path: Path, load: Callable[[Path], Loaded]) -> Loaded:
+    """`load(folder)` of the model that `path` means; once more where training replaced it meanwhile.
+
+    Raises:
+        InputError: there is no model, or it cannot be used.
+    """
+    while True:
+        before = _manifests(path)
+        try:
+            return load(trained_model(path))
+        except (InputError, FileNotFoundError):
+            if _manifests(path) == before:
+                raise
+
+
+def _manifests(path: Path) -> list[tuple[str, int]]:
+    """The manifests under `path`, each with the number of its file."""
+    found = []
+    for place in (".", "model", "best/step-*", "checkpoints/step-*"):
+        for manifest in path.glob(f"{place}/manifest.json"):
+            with contextlib.suppress(OSError):
+                found.append((str(manifest), manifest.stat().st_ino))
+    return sorted(found)
 
 
 def find_model(named: Path | None = None) -> Found:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from mtkit import disk
 from mtkit.checkpoint import keep_only, step_folder, step_folders, weights_of, write_model
 from mtkit.config.load import load_config
 from mtkit.config.schema import Config
@@ -116,3 +119,29 @@ def limit_memory(size: int) -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     bound = pages * resource.getpagesize() + size
     resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+
+
+def hold(run: str, ready: str, release: str) -> int:
+    """Holds a run folder until the file `release` is there; 7 if another process holds it."""
+    from mtkit.errors import MtkitError
+    from mtkit.lock import only_writer
+
+    try:
+        with only_writer(Path(run)):
+            with Path(ready).open("a") as file:
+                file.write(f"{os.getpid()} in\n")
+            while not Path(release).exists():
+                time.sleep(0.005)
+            with Path(ready).open("a") as file:
+                file.write(f"{os.getpid()} out\n")
+    except MtkitError as error:
+        sys.stdout.write(f"{error}\n")
+        return 7
+    return 0
+
+
+def write_often(model: str, run: str) -> None:
+    """A run that saves as fast as it can, and keeps two checkpoints, until it is killed."""
+    disk.sync = lambda path: None
+    for step in itertools.count(1):
+        save(model, run, step)

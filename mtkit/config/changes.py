@@ -1,0 +1,150 @@
+"""What it means to change an option between two parts of one training. Free of torch.
+
+Every option is of one class, and a new one fails a test until it is:
+
+- **free**: the run goes on, and says what changes;
+- **declared**: the model will be neither that of the old config nor that of the new one, so
+  `mtkit train --allow-change KEY` must say that this is meant;
+- **impossible**: what was trained cannot be used with the new value. Another run folder is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mtkit.config.schema import Config
+from mtkit.errors import UsageError
+
+Kind = Literal["free", "declared", "impossible"]
+
+_BUDGET = "training ends elsewhere; a rate that follows the budget takes its new course from here"
+_SHOWN = "only how often or where something is written changes"
+_KEPT = "from the next time on, other models are kept"
+_SPEED = "the same batches; sums may be rounded otherwise"
+_COURSE = "the steps before learned otherwise"
+_CHOICE = "validations before and after cannot be compared"
+_SHAPE = "the weights have other names, shapes or uses"
+_DATA = "the data or the subwords would be others"
+_LATER = "training does not use it"
+
+CLASSES: dict[str, tuple[Kind, str]] = {
+    "run": ("free", "the run folder was moved"),
+    "seed": ("impossible", "the order of the data and all that is random would be another"),
+    # Whether data are the same is decided by their fingerprint; here are the options that it leaves out.
+    "data.mixing": ("declared", _COURSE),
+    "data": ("free", "the prepared data are the same"),
+    "tokenizer": ("free", "the subwords are the same"),
+    "model": ("impossible", _SHAPE),
+    "model.preset": ("free", "the widths are the same"),
+    "model.init": ("free", "only a new model is initialised"),
+    "model.dropout": ("declared", _COURSE),
+    "model.embedding_dropout": ("declared", _COURSE),
+    "model.attention_dropout": ("declared", _COURSE),
+    "model.activation_dropout": ("declared", _COURSE),
+    "train.max_steps": ("free", _BUDGET),
+    "train.max_epochs": ("free", _BUDGET),
+    "train.max_time": ("free", _BUDGET),
+    "train.batch_tokens": ("impossible", "the place in the data is counted in batches"),
+    "train.micro_batch_tokens": ("free", _SPEED),
+    "train.precision": ("declared", "products are rounded otherwise"),
+    "train.device": ("declared", "another device rounds otherwise"),
+    "train.num_threads": ("declared", "another number of threads rounds otherwise"),
+    "train.label_smoothing": ("declared", _COURSE),
+    "train.optimizer": ("declared", _COURSE),
+    "train.ema": ("declared", "a new average begins with the present weights"),
+    "train.validate_every": ("declared", "early stopping and the best models depend on it"),
+    "train.validate_pairs": ("declared", _CHOICE),
+    "train.validate_beam_size": ("declared", _CHOICE),
+    "train.best_metric": ("impossible", "the scores of the best models so far are of another metric"),
+    "train.save_every": ("free", _SHOWN),
+    "train.keep_last": ("free", _KEPT),
+    "train.keep_best": ("free", _KEPT),
+    "train.average": ("free", "the final model is the mean of another number of models"),
+    "train.patience": ("free", "training ends elsewhere"),
+    "train.log_every": ("free", _SHOWN),
+    "train.tensorboard": ("free", _SHOWN),
+    "train.wandb": ("free", _SHOWN),
+    "decode": ("declared", _CHOICE),
+    "decode.beam_size": ("free", _LATER),
+    "decode.batch_tokens": ("free", _LATER),
+    "evaluate": ("free", _LATER),
+}
+"""By dotted key; a key without an entry has that of its section, if there is one."""
+
+INHERITED = ("data", "tokenizer", "model", "train.optimizer", "decode", "evaluate")
+"""Sections whose new options are of the section's class unless an entry of their own says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An option that has another value than when the checkpoint was written."""
+
+    key: str
+    old: Any
+    new: Any
+    kind: Kind
+    meaning: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {_shown(self.old)} → {_shown(self.new)}: {self.meaning}"
+
+
+def _shown(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def class_of(key: str) -> tuple[Kind, str] | None:
+    """The class of an option, and what a change of it means; None if nobody has thought of it."""
+    section = key
+    while section:
+        if section in CLASSES and (section == key or section in INHERITED):
+            return CLASSES[section]
+        section = section.rpartition(".")[0]
+    return None
+
+
+def compare(old: Config, new: Config) -> list[Change]:
+    """Every option that differs, in the order of the config."""
+    before, after = (dict(_leaves(config.model_dump(mode="json"), "")) for config in (old, new))
+    changes = []
+    for key in dict.fromkeys([*before, *after]):
+        if before.get(key) != after.get(key):
+            kind, meaning = class_of(key) or ("impossible", "nobody has thought of what it means")
+            changes.append(Change(key, before.get(key), after.get(key), kind, meaning))
+    return changes
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every value by its dotted key; a list is one value."""
+    if isinstance(value, dict) and value:
+        for key, member in value.items():
+            yield from _leaves(member, f"{path}.{key}" if path else key)
+    else:
+        yield path, value
+
+
+def check(changes: Collection[Change], allowed: Collection[str], where: str) -> list[str]:
+    """What to tell of changes with which a run may go on.
+
+    Args:
+        changes: as `compare` gives them.
+        allowed: keys, or the names of sections, whose change is meant.
+        where: the run and its step, for the message.
+
+    Raises:
+        UsageError: a change is impossible, or has to be declared and is not.
+    """
+
+    def is_allowed(key: str) -> bool:
+        return any(key == name or key.startswith(f"{name}.") for name in allowed)
+
+    impossible = [change for change in changes if change.kind == "impossible"]
+    undeclared = [change for change in changes if change.kind == "declared" and not is_allowed(change.key)]
+    if impossible or undeclared:
+        lines = [f"{change}. This cannot be changed: choose another `run`." for change in impossible]
+        lines += [f"{change}. If you mean it: --allow-change {change.key}" for change in undeclared]
+        raise UsageError("\n".join(f"{where}: {line}" for line in lines))
+    return [f"changed: {change}" for change in changes]

@@ -1,0 +1,55 @@
+"""One process at a time writes into a run folder, and whoever comes second learns who the first is."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import filelock
+
+from mtkit.errors import MtkitError, WriteError
+from mtkit.files import remove_tree, write_text
+
+LOCK, HOLDER = ".train.lock", ".train.holder"
+
+
+@contextmanager
+def only_writer(run: Path) -> Iterator[None]:
+    """Within the block no other process holds this run folder; one that dies holds it no longer.
+
+    Raises:
+        MtkitError: another process holds it.
+        WriteError: the folder cannot be written.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(run / LOCK)  # of the operating system: it ends with the process
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise MtkitError(
+            f"{run}: another process is training here: {_holder(run)}.",
+            "Wait for it, stop it, or choose another `run`.",
+        ) from None
+    except OSError as error:
+        raise WriteError(
+            f"{run}: cannot be written: {error.strerror or error}.", "Choose another `run`."
+        ) from error
+    try:
+        with suppress(OSError):  # a full disk: only the message to others suffers
+            began = time.strftime("%Y-%m-%d %H:%M:%S %z")
+            write_text(run / HOLDER, f"process {os.getpid()} on {socket.gethostname()} since {began}\n")
+        yield
+    finally:
+        remove_tree(run / HOLDER)
+        lock.release()
+
+
+def _holder(run: Path) -> str:
+    try:
+        return (run / HOLDER).read_text("utf-8", errors="replace").strip()[:200] or "unknown"
+    except OSError:
+        return "it has just begun, or just ended"

@@ -1,0 +1,97 @@
+"""What may change between two parts of one training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtkit.config.changes import CLASSES, INHERITED, check, class_of, compare
+from mtkit.config.fields import inside, is_options, option_paths
+from mtkit.config.schema import Config
+from mtkit.errors import UsageError
+
+BASE: dict[str, Any] = {
+    "run": "/r",
+    "data": {
+        "src_lang": "en",
+        "tgt_lang": "fr",
+        "train": [{"reader": "phrasebook"}],
+        "valid": {"reader": "phrasebook", "split": "valid"},
+    },
+}
+
+
+def make(**sections: Any) -> Config:
+    return Config.model_validate_json(json.dumps(BASE | sections))
+
+
+def kind_of(path: str) -> Any:
+    kind: Any = Config
+    for step in path.split("."):
+        kind = inside(kind, step)
+    return kind
+
+
+OPTIONS = [path for path in option_paths() if not is_options(kind_of(path))]
+
+
+@pytest.mark.parametrize("key", OPTIONS)
+def test_every_option_has_a_class(key: str) -> None:
+    assert class_of(key) is not None, (
+        f"{key} is in no class. What happens if it is changed between two parts of one training? "
+        f'Add to CLASSES in mtkit/config/changes.py a line "{key}": (CLASS, MEANING). CLASS is "free" if the '
+        'weights do not depend on it, "declared" if they do but training can go on, "impossible" if it '
+        "cannot; MEANING says in a few words what a change means."
+    )
+
+
+def test_every_class_is_of_an_option() -> None:
+    known = set(option_paths())
+    assert set(CLASSES) <= known
+    assert set(INHERITED) <= set(CLASSES)
+
+
+def test_nothing_changed() -> None:
+    assert compare(make(), make()) == []
+    assert check([], (), "r") == []
+
+
+def test_free_changes_are_told() -> None:
+    changes = compare(make(), make(train={"max_steps": 500, "log_every": 7}))
+    assert [str(change) for change in changes] == [
+        "train.max_steps: 100000 → 500: training ends elsewhere; a rate that follows the budget takes its "
+        "new course from here",
+        "train.log_every: 50 → 7: only how often or where something is written changes",
+    ]
+    assert check(changes, (), "r") == [f"changed: {change}" for change in changes]
+
+
+def test_declared_changes_need_to_be_declared() -> None:
+    changes = compare(make(), make(train={"optimizer": {"lr": 0.5}}, model={"dropout": 0.3}))
+    with pytest.raises(UsageError) as caught:
+        check(changes, ("model.dropout",), "r, step 9")
+    assert str(caught.value) == (
+        "r, step 9: train.optimizer.lr: 0.001 → 0.5: the steps before learned otherwise. "
+        "If you mean it: --allow-change train.optimizer.lr"
+    )
+    for allowed in (("model.dropout", "train.optimizer.lr"), ("model", "train")):
+        assert len(check(changes, allowed, "r")) == 2
+    with pytest.raises(UsageError):
+        check(changes, ("model.drop", "train.optimizer.l"), "r")
+
+
+def test_impossible_changes_cannot_be_declared() -> None:
+    changes = compare(make(), make(model={"d_model": 256, "num_heads": 4}, seed=2))
+    with pytest.raises(UsageError) as caught:
+        check(changes, ("model", "seed"), "r")
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[1].strip() for line in lines] == ["seed", "model.d_model", "model.num_heads"]
+    assert all("choose another `run`" in line for line in lines)
+
+
+def test_a_moved_run_goes_on() -> None:
+    changes = compare(make(), make(run=str(Path("/elsewhere"))))
+    assert [change.kind for change in changes] == ["free"]
