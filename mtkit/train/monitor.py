@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from mtkit.errors import MtkitError, UsageError
 from mtkit.files import write_text
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +137,16 @@ class Recorder:
 
     def __init__(self, run: Path, step: int, tensorboard: bool, wandb: str | None = None) -> None:
         self._wandb = _open_wandb(run, wandb) if wandb else None
-        path = run / "metrics.jsonl"
-        kept = []
-        if path.exists():
-            kept = [line for line in path.read_text("utf-8").splitlines() if _step_of(line) <= step]
-        path.write_text("".join(line + "\n" for line in kept), "utf-8")
-        self._file = path.open("a", encoding="utf-8")
+        self._path = run / "metrics.jsonl"
+        self._file: FileIO | None = None
+        try:
+            kept = []
+            if self._path.exists():
+                kept = [line for line in self._path.read_text("utf-8").split("\n") if _is_kept(line, step)]
+            write_text(self._path, "".join(line + "\n" for line in kept))
+            self._file = self._path.open("ab", buffering=0)
+        except OSError as error:
+            self._give_up(error)
         self._tensorboard = _open_tensorboard(run, step) if tensorboard else None
 
     def __call__(self, event: Event) -> None:
@@ -147,8 +155,7 @@ class Recorder:
         if not numbers or isinstance(event, Started | Saved):
             return
         line = {"step": event.step, "seconds": round(event.seconds, 3), **numbers}
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        self._write(json.dumps(line) + "\n")
         if self._tensorboard is not None:
             for name, value in numbers.items():
                 self._tensorboard.add_scalar(name, value, event.step)
@@ -159,21 +166,38 @@ class Recorder:
         if self._wandb is not None:
             self._wandb.log({**numbers, "step": event.step})
 
+    def _write(self, line: str) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.write(line.encode())
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """No record is worth a training."""
+        logger.warning("%s: cannot be written: %s. Training goes on without it.", self._path, error.strerror)
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
     def close(self) -> None:
         """Flushes and closes all records."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
         if self._wandb is not None:
             self._wandb.finish()
         if self._tensorboard is not None:
             self._tensorboard.close()
 
 
-def _step_of(line: str) -> float:
-    """The step of a line of metrics.jsonl; infinite for a line that was cut off."""
+def _is_kept(line: str, step: int) -> bool:
+    """Whether a line was written up to `step`; not if it is cut off, or of an end that is now made anew."""
     try:
-        return float(json.loads(line)["step"])
+        values = json.loads(line)
+        return float(values["step"]) <= step and not any(name.startswith("final/") for name in values)
     except (ValueError, KeyError, TypeError):
-        return float("inf")
+        return False
 
 
 def _open_tensorboard(run: Path, step: int) -> Any:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from io import FileIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -121,3 +122,30 @@ def test_weights_and_biases_that_cannot_be_had(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "wandb", FakeWandb("api_key not\nconfigured"))
     with pytest.raises(MtkitError, match=r"train\.wandb: api_key not configured Run `wandb login`"):
         Recorder(tmp_path, 0, tensorboard=False, wandb="ours")
+
+
+def test_a_lost_record_costs_no_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recorder = Recorder(tmp_path, 0, tensorboard=False)
+    recorder(logged(3))
+    assert recorder._file is not None
+    recorder._file.close()
+    recorder._file = FileIO("/dev/full", "w")  # every write finds no space
+    for _ in range(3):
+        recorder(logged(3))
+    recorder.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path / 'metrics.jsonl'}: cannot be written: No space left on device. "
+        "Training goes on without it."
+    ]
+    (tmp_path / "metrics.jsonl").unlink()
+    (tmp_path / "metrics.jsonl").mkdir()
+    record(tmp_path, 0, logged(3))
+    assert "Is a directory" in caplog.text
+
+
+def test_the_end_is_recorded_once(tmp_path: Path) -> None:
+    lines = [{"step": 4, "valid/loss": 1.0}, {"step": 4, "final/loss": 1.0}, {"step": 5, "train/loss": 1.0}]
+    text = "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 4, "tra'
+    (tmp_path / "metrics.jsonl").write_text(text, "utf-8")
+    Recorder(tmp_path, 4, tensorboard=False).close()
+    assert (tmp_path / "metrics.jsonl").read_text("utf-8") == json.dumps(lines[0]) + "\n"
