@@ -43,6 +43,11 @@ class Child:
         assert self._code is None
         os.kill(self.pid, number)
 
+    def kill_after(self, seconds: float) -> None:
+        """SIGKILL, unless it has ended before."""
+        time.sleep(seconds)
+        os.kill(self.pid, signal.SIGKILL)  # a child that has ended stays known until it is waited for
+
     def said(self) -> str:
         """What it wrote to stdout and stderr."""
         return self.log.read_text("utf-8", errors="replace")
@@ -76,7 +81,7 @@ class ForkServer:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
-    def start(self, call: str, log: Path, **args: Any) -> Child:
+    def start(self, call: str, log: Path, /, **args: Any) -> Child:
         """Calls `module:function` with these arguments in a child; what it returns is its exit code."""
         return Child(self, int(self.ask({"call": call, "args": args, "log": str(log)})), log)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import itertools
 import os
 import signal
@@ -145,3 +146,61 @@ def write_often(model: str, run: str) -> None:
     disk.sync = lambda path: None
     for step in itertools.count(1):
         save(model, run, step)
+
+
+# ---------------------------------------------------------------- trainings
+
+
+def die(marker: str, where: str) -> None:
+    """SIGKILL, after writing down where it struck."""
+    Path(marker).write_text(where)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_at_call(target: str, at: int, marker: str) -> None:
+    """Kills the process at call number `at` of a function or method, `module:name` or `module:Class.name`."""
+    module, _, path = target.partition(":")
+    owner: Any = importlib.import_module(module)
+    *classes, name = path.split(".")
+    for step in classes:
+        owner = getattr(owner, step)
+    real = getattr(owner, name)
+    count = 0
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == at:
+            die(marker, target)
+        return real(*args, **kwargs)
+
+    setattr(owner, name, counted)
+
+
+def kill_at_disk_call(at: int, marker: str) -> None:
+    """Kills the process at call number `at` that changes the disk."""
+    struck: list[Call] = []
+
+    def strike() -> None:
+        call = struck[0]
+        die(marker, f"{call.name} {'/'.join(call.paths[-1].parts[-3:])}")
+
+    watched(failing(at, strike, struck)).__enter__()
+
+
+def train(config: str, overrides: list[str], hooks: list[list[Any]], log: str = "") -> None:
+    """Trains to the end, after each of `hooks`, a name with its arguments, was put in place."""
+    from mtkit.data.prepare import open_prepared
+    from mtkit.train.trainer import train as run
+
+    loaded = load_config([Path(config)], overrides).config
+    prepared = open_prepared(loaded)
+    if log:
+        with watched() as calls:
+            run(loaded, prepared, lambda event: None)
+        lines = [f"{call.name} {'/'.join(call.paths[-1].parts[-3:])}\n" for call in calls]
+        Path(log).write_text("".join(lines))
+        return
+    for name, *args in hooks:
+        globals()[name](*args)
+    run(loaded, prepared, lambda event: None)
