@@ -35,6 +35,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     # Whether data are the same is decided by their fingerprint; here are the options that it leaves out.
     "data.mixing": ("declared", _COURSE),
     "data": ("free", "the prepared data are the same"),
+    "text": ("free", "the form of the text is the same"),
     "tokenizer": ("free", "the subwords are the same"),
     "model": ("impossible", _SHAPE),
     "model.preset": ("free", "the widths are the same"),
@@ -73,7 +74,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
 }
 """By dotted key; a key without an entry has that of its section, if there is one."""
 
-INHERITED = ("data", "tokenizer", "model", "train.optimizer", "decode", "evaluate")
+INHERITED = ("data", "text", "tokenizer", "model", "train.optimizer", "decode", "evaluate")
 """Sections whose new options are of the section's class unless an entry of their own says otherwise."""
 
 

@@ -36,6 +36,9 @@ from mtkit.train.progress import Progress
 
 logger = logging.getLogger(__name__)
 
+_DATA = ("data", "text", "tokenizer")
+"""Sections of which the prepared data are made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -105,9 +108,7 @@ class Store:
                 raise self._other_data("") from None
             return [f"{folder / CONFIG}: is not of this version of mtkit: changed options go unnoticed"]
         if progress.data != self.prepared.fingerprint:
-            told = [
-                str(change) for change in changes if change.key.partition(".")[0] in ("data", "tokenizer")
-            ]
+            told = [str(change) for change in changes if change.key.partition(".")[0] in _DATA]
             raise self._other_data("".join(f" {change};" for change in told).rstrip(";"))
         return check(changes, self.allowed, f"{self.run}, step {progress.step:,}")
 

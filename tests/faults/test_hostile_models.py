@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -17,6 +18,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from mtkit.config.text import TextConfig
 from mtkit.errors import InputError
 from mtkit.files import MANIFEST, manifest_bytes, sha256
 from mtkit.text import probe as module
@@ -223,7 +225,9 @@ def honest_manifest(folder: Path) -> None:
         name: {"size": (folder / name).stat().st_size, "sha256": sha256(folder / name)}
         for name in manifest["files"]
     }
-    manifest["tokenizer"] = sha256(folder / TOKENIZER)[:32]
+    subword = sha256(folder / TOKENIZER)[:32]
+    parts = [TextConfig().model_dump_json(), subword, subword]
+    manifest["tokenizer"] = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
     del manifest["digest"]
     (folder / MANIFEST).write_bytes(manifest_bytes(manifest))
 
@@ -285,7 +289,7 @@ def test_the_canary_would_sing(tmp_path: Path) -> None:
 
 
 def test_nothing_in_mtkit_unpickles() -> None:
-    """numpy is told not to, torch.load and pickle are not used; worker processes pickle for themselves."""
+    """numpy is told not to; what workers and ranks tell each other is no file."""
     root = Path(module.__file__).parents[1]
     found = [
         f"{path}: {word}"

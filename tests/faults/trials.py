@@ -29,8 +29,9 @@ KEPT = 2
 @functools.cache
 def _written(model: str) -> tuple[Config, Tokenizer, Tensors]:
     config = load_config([Path(model) / "config.yaml"]).config
-    tokenizer = load_tokenizer(Path(model) / "tokenizer.model")
-    return config, tokenizer, weights_of(build_model(config.model, tokenizer.size, tokenizer.size, seed=1))
+    tokenizer = load_tokenizer(Path(model), config.text)
+    sizes = (tokenizer.src.size, tokenizer.tgt.size)
+    return config, tokenizer, weights_of(build_model(config.model, *sizes, seed=1))
 
 
 def save(model: str, run: str, step: int) -> None:
