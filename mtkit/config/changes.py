@@ -67,6 +67,12 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.log_every": ("free", _SHOWN),
     "train.tensorboard": ("free", _SHOWN),
     "train.wandb": ("free", _SHOWN),
+    "train.deterministic": ("free", "from here on, other operations may be used"),
+    "train.compile": ("declared", "compiled operations round otherwise"),
+    "train.init_from": ("free", "only a new run begins with other weights"),
+    "train.freeze": ("declared", _COURSE),
+    "train.r_drop": ("declared", _COURSE),
+    "export": ("free", _LATER),
     "decode": ("declared", _CHOICE),
     "decode.beam_size": ("free", _LATER),
     "decode.batch_tokens": ("free", _LATER),
@@ -74,7 +80,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
 }
 """By dotted key; a key without an entry has that of its section, if there is one."""
 
-INHERITED = ("data", "text", "tokenizer", "model", "train.optimizer", "decode", "evaluate")
+INHERITED = ("data", "text", "tokenizer", "model", "train.optimizer", "decode", "evaluate", "export")
 """Sections whose new options are of the section's class unless an entry of their own says otherwise."""
 
 
