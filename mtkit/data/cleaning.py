@@ -6,22 +6,26 @@ A part has every pair that was read, dropped or not, so that each can be account
 from __future__ import annotations
 
 import functools
-import operator
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from itertools import chain
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mtkit.config.filters import DuplicateFilter, Filter, NearDuplicateFilter, OverlapFilter
 from mtkit.config.text import TextConfig
+from mtkit.data.blocks import Block
+from mtkit.data.column import Column
 from mtkit.data.filters import build_keys, build_overlap, build_verdict
-from mtkit.data.near import fold, hash64
+from mtkit.data.folding import hash64
+from mtkit.data.near import Keys
 from mtkit.data.pair import Pair
 from mtkit.data.parts import Array, array_text, digest_of, text_array, write_part
 from mtkit.data.screen import Doubts, Screen, build_screen
+from mtkit.data.verdicts import Verdict
 from mtkit.text.form import TextForm
 
 KEPT = 255
@@ -51,73 +55,62 @@ class Chunk:
     """Raw pairs and the part that they become.
 
     Attributes:
-        rows: the fields of each pair; a tuple travels faster between processes than a `Pair`.
-        stored: the summary of the part if an earlier run made it; there are no rows then.
+        block: the pairs; None if an earlier run made the part.
+        stored: the summary of that part.
     """
 
     path: Path
-    rows: Sequence[tuple[Any, ...]] = ()
+    block: Block | None
     stored: dict[str, Any] | None = None
 
 
-row_of = operator.attrgetter(*(field.name for field in fields(Pair)))
-"""The fields of a pair, as `Pair` takes them."""
-
-
 def clean_chunk(task: tuple[CleanSpec, Chunk]) -> dict[str, Any]:
-    """Writes the part of a chunk: normalised pairs, and notes of where each came from and what was found.
+    """Writes the part of a chunk: normalised sides, and notes of where each came from and what was found.
 
     Its summary has the number of `pairs`, of `keys` by the filter's index, and digests of `text` and `notes`.
     """
     spec, chunk = task
-    if chunk.stored is not None:
-        return chunk.stored
-    normalize = TextForm(spec.text).normalize
-    srcs = [normalize(row[0]) for row in chunk.rows]
-    tgts = [normalize(row[1]) for row in chunk.rows]
-    pairs = [Pair(src, tgt, *row[2:]) for src, tgt, row in zip(srcs, tgts, chunk.rows, strict=True)]
-    arrays, details = _judge(spec, pairs, _screen(spec)(srcs, tgts))
+    if chunk.block is None:
+        return chunk.stored or {}
+    block = chunk.block
+    form = TextForm(spec.text)
+    src, tgt = (Column(form.normalize_lines(text)) for text in (block.src, block.tgt))
+    arrays, details = _judge(spec, block, src, tgt)
     if spec.fold:
-        folds = [fold_key(text) for pair in pairs for text in (pair.src, pair.tgt)]
-        arrays["folds"] = np.array(folds, np.uint64).reshape(-1, 2)
-    noted = (f"{_plain(pair.origin)}\t{_plain(details.get(n, ''))}\n" for n, pair in enumerate(pairs))
-    text = text_array("".join(f"{src}\t{tgt}\n" for src, tgt in zip(srcs, tgts, strict=True)))
-    notes = text_array("".join(noted))
+        arrays["folds"] = np.stack([fold_keys(src), fold_keys(tgt)], axis=1)
+    notes = text_array(json.dumps({"origins": block.origins, "details": details}))
     summary = {
-        "pairs": len(pairs),
-        "text": digest_of(text.tobytes()),
+        "pairs": len(src),
+        "text": digest_of(src.data, tgt.data),
         "notes": digest_of(notes.tobytes()),
         "keys": {name.removeprefix("keys"): len(arrays[name]) for name in arrays if name.startswith("keys")},
     }
-    return write_part(chunk.path, summary, text=text, notes=notes, **arrays)
+    return write_part(chunk.path, summary, src=src.array, tgt=tgt.array, notes=notes, **arrays)
 
 
 def _judge(
-    spec: CleanSpec, pairs: Sequence[Pair], doubts: Sequence[Doubts | None]
+    spec: CleanSpec, block: Block, src: Column, tgt: Column
 ) -> tuple[dict[str, Array], dict[int, str]]:
     """The fates, with the keys of pairs that reach a filter of repetitions; and what was found, by number."""
-    fates = np.full(len(pairs), KEPT, np.uint8)
+    fates = np.full(len(src), KEPT, np.uint8)
     arrays: dict[str, Array] = {"fates": fates}
     details: dict[int, str] = {}
+    doubts = _screen(spec)(src, tgt)
+    scores = block.scores or [None] * len(src)
     for step in _steps(spec):
-        doubted = doubts[step.index]
+        doubted = doubts[step.index] if step.screen is None else step.screen(src, tgt)
         left = fates == KEPT if doubted is None else (fates == KEPT) & doubted
         numbers = np.flatnonzero(left).tolist()
         if step.verdict:
             for number in numbers:
-                found = step.verdict(pairs[number])
+                found = step.verdict(Pair(src.lines[number], tgt.lines[number], score=scores[number]))
                 if found is not None:
                     fates[number], details[number] = step.index, found
         elif step.keys:
-            keys = [step.keys(pairs[number]) for number in numbers]
-            arrays[f"keys{step.index}"] = np.fromiter(chain.from_iterable(keys), np.uint64)
-            arrays[f"owners{step.index}"] = np.repeat(np.array(numbers, np.int64), list(map(len, keys)))
+            keys = step.keys(src, tgt, numbers)
+            arrays[f"keys{step.index}"] = keys.ravel()
+            arrays[f"owners{step.index}"] = np.repeat(np.array(numbers, np.int64), keys.shape[1])
     return arrays, details
-
-
-def _plain(note: str) -> str:
-    """The note without tabs and line feeds, which file names may have."""
-    return " ".join(note.split()) if "\t" in note or "\n" in note else note
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +120,13 @@ class Step:
     Attributes:
         index: of the filter among all.
         verdict: None to keep, else why the pair is dropped.
+        screen: the pairs that the verdict must judge.
     """
 
     index: int
-    verdict: Callable[[Pair], str | None] | None = None
-    keys: Callable[[Pair], Sequence[int]] | None = None
+    verdict: Verdict | None = None
+    keys: Keys | None = None
+    screen: Callable[[Column, Column], Doubts] | None = None
 
 
 @functools.lru_cache(maxsize=1)
@@ -150,7 +145,8 @@ def _build_steps(spec: CleanSpec) -> Iterator[Step]:
             case DuplicateFilter() | NearDuplicateFilter():
                 yield Step(index, keys=build_keys(options))
             case OverlapFilter():
-                yield Step(index, build_overlap(options, _read_held_out(spec.held_out)))
+                guard = build_overlap(options, _read_held_out(spec.held_out))
+                yield Step(index, guard, screen=guard.screen)
             case _:
                 if verdict := build_verdict(options, spec.src_lang, spec.tgt_lang):
                     yield Step(index, verdict)
@@ -163,6 +159,9 @@ def _read_held_out(path: Path | None) -> Iterator[Pair]:
             yield Pair(src, tgt)
 
 
-def fold_key(text: str) -> int:
-    """Equal for texts that differ in case, punctuation and spacing alone."""
-    return hash64(fold(text) or text.encode())
+def fold_keys(side: Column) -> npt.NDArray[np.uint64]:
+    """Of each line, equal for texts that differ in case, punctuation and spacing alone."""
+    found = side.hashes(fold=True)
+    empty = [number for number, data in enumerate(side.folds) if not data]
+    found[empty] = [hash64(side.lines[number].encode()) for number in empty]
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mtkit.config.text import TextConfig
+from mtkit.data.blocks import Origins, lines_of
 from mtkit.data.cleaning import KEPT
 from mtkit.data.ledger import Example, LedgerRow
 from mtkit.data.pair import Pair
@@ -56,13 +58,13 @@ def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
     """
     spec, this = task
     tokenizer = _tokenizer(spec.models, spec.text)
-    text, notes = (array_text(array).split("\n") for array in read_part(this.clean, "text", "notes"))
+    srcs, tgts = (lines_of(array_text(side)) for side in read_part(this.clean, "src", "tgt"))
     fates = np.frombuffer(this.fates, np.uint8).copy()
     ids, lengths = [np.zeros(0, np.uint32)], [np.zeros((0, 2), np.int32)]
     kept = np.flatnonzero(fates == KEPT)
     for begin in range(0, len(kept), _PAIRS_AT_ONCE):
         some = kept[begin : begin + _PAIRS_AT_ONCE]
-        pairs = tokenizer.encode_pairs(_sides(text[number]) for number in some.tolist())
+        pairs = tokenizer.encode_pairs((srcs[number], tgts[number]) for number in some.tolist())
         found = count_tokens(pairs)
         fits = np.ones(len(pairs), bool)
         for fate, bound in spec.max_tokens:
@@ -74,9 +76,16 @@ def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
         ids.append(flat_ids(pairs, np.dtype(np.uint32)))
         lengths.append(found[fits])
     rejected, row = [], LedgerRow("")
-    for number in np.flatnonzero(fates != KEPT).tolist():
-        src, tgt = _sides(text[number])
-        origin, detail = notes[number].split("\t")
+    dropped = np.flatnonzero(fates != KEPT).tolist()
+    notes: dict[str, Any] = (
+        json.loads(array_text(read_part(this.clean, "notes")[0]))
+        if dropped
+        else {"origins": [], "details": {}}
+    )
+    origins = Origins(notes["origins"])
+    for number in dropped:
+        src, tgt = srcs[number], tgts[number]
+        origin, detail = _plain(origins[number]), _plain(notes["details"].get(str(number), ""))
         reason = spec.reasons[fates[number]]
         rejected.append(f"{reason}\t{origin}\t{detail}\t{src}\t{tgt}\n")
         row.drop(reason, Pair(src, tgt, origin), detail)
@@ -92,6 +101,11 @@ def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
     )
 
 
+def _plain(note: str) -> str:
+    """The note without tabs and line feeds, which file names may have."""
+    return " ".join(note.split()) if "\t" in note or "\n" in note else note
+
+
 def read_row(summary: dict[str, Any]) -> LedgerRow:
     """The row in the summary of an encoded part."""
     examples = {
@@ -103,8 +117,3 @@ def read_row(summary: dict[str, Any]) -> LedgerRow:
 @functools.lru_cache(maxsize=1)
 def _tokenizer(models: tuple[Path, ...], text: TextConfig) -> Tokenizer:
     return read_tokenizer(models, text)
-
-
-def _sides(line: str) -> tuple[str, str]:
-    src, tgt = line.split("\t")
-    return src, tgt

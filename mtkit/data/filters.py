@@ -7,7 +7,7 @@ knows the held-out text. All are functions of one pair, equal wherever they are 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 from mtkit.config.filters import (
@@ -32,12 +32,9 @@ from mtkit.config.filters import (
     WordsFilter,
 )
 from mtkit.data import verdicts
-from mtkit.data.near import LeakGuard, fold, hash64, minhash_keys
+from mtkit.data.near import Keys, LeakGuard, duplicate_keys, minhash_keys
 from mtkit.data.pair import Pair
 from mtkit.data.verdicts import Verdict
-
-Keys = Callable[[Pair], Sequence[int]]
-"""Numbers of 64 bits; a pair is dropped if an earlier one had any of them."""
 
 
 def named(filters: Sequence[Filter]) -> dict[str, Filter]:
@@ -104,16 +101,9 @@ def build_keys(options: DuplicateFilter | NearDuplicateFilter) -> Keys:
     """What two pairs have in common if the filter takes one for a repetition of the other."""
     if isinstance(options, NearDuplicateFilter):
         return minhash_keys(options.similarity)
-    form: Callable[[str], bytes] = fold if options.fold else str.encode
-    match options.side:
-        case "both":
-            return lambda pair: (hash64(form(pair.src) + b"\t" + form(pair.tgt)),)
-        case "src":
-            return lambda pair: (hash64(form(pair.src)),)
-        case "tgt":
-            return lambda pair: (hash64(form(pair.tgt)),)
+    return duplicate_keys(options.side, fold=options.fold)
 
 
-def build_overlap(options: OverlapFilter, held_out: Iterable[Pair]) -> Verdict:
+def build_overlap(options: OverlapFilter, held_out: Iterable[Pair]) -> LeakGuard:
     """The leak guard: which validation or test text the pair repeats."""
     return LeakGuard(held_out, options.near)

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -53,18 +54,45 @@ def read_lines(path: Path, repairs: Repairs | None = None) -> Iterator[str]:
     for number, raw in enumerate(raw_lines(path), start=1):
         if number == 1:
             raw = _without_mark(path, raw, found)
-        raw = raw.removesuffix(b"\n")
-        if raw.endswith(b"\r"):
-            raw = raw[:-1]
-            found.repair(CARRIAGE_RETURN, path, number)
-        try:
-            line = raw.decode()
-        except UnicodeDecodeError:
-            line = raw.decode(errors="replace")
-            found.repair(BAD_UTF8, path, number)
-        yield line
+        yield _mended(raw, path, number, found)
     if repairs is None:
         found.log()
+
+
+def read_texts(path: Path, repairs: Repairs, count: int) -> Iterator[str]:
+    """What `read_lines` gives, `count` lines at a time in one text, each ended by a line feed.
+
+    Lines are not bounded here: `count_lines` has refused those that are too long.
+    """
+    number = 1
+    with open_bytes(path) as stream:
+        while lines := list(islice(stream, count)):
+            if number == 1:
+                lines[0] = _without_mark(path, lines[0], repairs)
+            data = b"".join(lines)
+            try:
+                text = "" if b"\r\n" in data or data.endswith(b"\r") else data.decode()
+            except UnicodeDecodeError:
+                text = ""
+            if text:
+                yield text if text.endswith("\n") else f"{text}\n"
+            else:
+                mended = (_mended(line, path, place, repairs) for place, line in enumerate(lines, number))
+                yield "".join(f"{line}\n" for line in mended)
+            number += len(lines)
+
+
+def _mended(raw: bytes, path: Path, number: int, repairs: Repairs) -> str:
+    """A line without its end."""
+    raw = raw.removesuffix(b"\n")
+    if raw.endswith(b"\r"):
+        raw = raw[:-1]
+        repairs.repair(CARRIAGE_RETURN, path, number)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        repairs.repair(BAD_UTF8, path, number)
+        return raw.decode(errors="replace")
 
 
 def _without_mark(path: Path, raw: bytes, repairs: Repairs) -> bytes:
@@ -85,11 +113,15 @@ def raw_lines(path: Path) -> Iterator[bytes]:
     with open_bytes(path) as stream:
         for number, line in enumerate(iter(partial(stream.readline, MAX_LINE), b""), start=1):
             if len(line) == MAX_LINE:
-                raise InputError(
-                    f"{path}:{number}: has more than {MAX_LINE:,} bytes, the most that a line may have.",
-                    "Check that the file is text with one sentence a line.",
-                )
+                raise _too_long(path, number)
             yield line
+
+
+def _too_long(path: Path, number: int) -> InputError:
+    return InputError(
+        f"{path}:{number}: has more than {MAX_LINE:,} bytes, the most that a line may have.",
+        "Check that the file is text with one sentence a line.",
+    )
 
 
 def count_lines(path: Path) -> int:
@@ -98,12 +130,15 @@ def count_lines(path: Path) -> int:
     Raises:
         InputError: as `read_lines`.
     """
-    lines, last = 0, b"\n"
+    lines, begun = 0, 0
     with open_bytes(path) as stream:
         while block := stream.read(_BUFFER):
-            lines += block.count(b"\n")
-            last = block[-1:]
-    return lines + (last != b"\n")
+            ended = block.count(b"\n")
+            lines += ended
+            begun = len(block) - block.rfind(b"\n") - 1 if ended else begun + len(block)
+            if begun >= MAX_LINE:
+                raise _too_long(path, lines + 1)
+    return lines + (begun > 0)
 
 
 @contextmanager

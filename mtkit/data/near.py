@@ -1,39 +1,41 @@
-"""Texts that are nearly the same: what folding leaves of a text, MinHash keys, and the leak guard."""
+"""Texts that are nearly the same: MinHash keys, and the leak guard."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from struct import Struct
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import xxhash
 
+from mtkit.data.column import Column
+from mtkit.data.folding import fold, hash64
 from mtkit.data.pair import Pair
 
-_KEPT = {*b"abcdefghijklmnopqrstuvwxyz0123456789", *range(128, 256)}
-_DELETED = bytes(set(range(256)) - _KEPT)
-_WIDE_PUNCTUATION = re.compile(
-    rb"\xe2[\x80\x81].|\xc2[\xa0-\xbf]|\xe3\x80.|\xef\xbc[\x81-\x8f\x9a-\xa0]", re.DOTALL
-)
+_MIX = tuple(map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)))
+"""Odd numbers that spread bits (of SplitMix64)."""
+
+Keys = Callable[[Column, Column, Sequence[int]], npt.NDArray[np.uint64]]
+"""[numbers, keys] of the pairs with these numbers; a pair falls if an earlier one has any of its keys."""
+
+# ---------------------------------------------------------------- duplicates
 
 
-def fold(text: str) -> bytes:
-    """The letters and digits of `text`, in lower case, as UTF-8.
+def duplicate_keys(side: Literal["both", "src", "tgt"], *, fold: bool) -> Keys:
+    """One key for each pair, equal if these sides are."""
 
-    Punctuation is what ASCII, Latin-1 and Unicode's general, CJK and full-width blocks have of it.
-    """
-    data = text.lower().encode()
-    if len(data) != len(text) and (b"\xe2" in data or b"\xc2" in data or b"\xe3" in data or b"\xef" in data):
-        data = _WIDE_PUNCTUATION.sub(b"", data)
-    return data.translate(None, _DELETED)
+    def keys(src: Column, tgt: Column, numbers: Sequence[int]) -> npt.NDArray[np.uint64]:
+        if side == "both":
+            found = src.hashes(fold=fold)
+            found ^= found >> np.uint64(32)
+            found = found * _MIX[0] + tgt.hashes(fold=fold)
+        else:
+            found = (src if side == "src" else tgt).hashes(fold=fold)
+        return found[numbers].reshape(-1, 1)
 
-
-def hash64(data: bytes) -> int:
-    """64 bits: among 10 million texts, one false match in 300,000 corpora."""
-    return xxhash.xxh3_64_intdigest(data)
+    return keys
 
 
 # ---------------------------------------------------------------- near duplicates
@@ -42,7 +44,7 @@ _RUN = 5
 _PERMUTATIONS = 128
 
 
-def minhash_keys(similarity: float) -> Callable[[Pair], Sequence[int]]:
+def minhash_keys(similarity: float) -> Keys:
     """Keys of which two pairs share one, most of the time, if they are that similar.
 
     Similarity is the Jaccard index of the runs of five bytes in both sides, folded. Of 128 MinHashes
@@ -55,12 +57,15 @@ def minhash_keys(similarity: float) -> Callable[[Pair], Sequence[int]]:
     shape = (bands * rows, 1)
     factors, offsets = (state.randint(0, 1 << 63, shape, np.uint64) | np.uint64(1) for _ in range(2))
 
-    def keys(pair: Pair) -> Sequence[int]:
-        runs = _runs(fold(pair.src) + b"\0" + fold(pair.tgt) + b"\0" * (_RUN - 1))
-        least = (factors * runs + offsets).min(axis=1)
-        data = least.astype("<u8").tobytes()
+    def keys(src: Column, tgt: Column, numbers: Sequence[int]) -> npt.NDArray[np.uint64]:
+        result = np.empty((len(numbers), bands), np.uint64)
         width = 8 * rows
-        return [hash64(bytes([band]) + data[band * width : (band + 1) * width]) for band in range(bands)]
+        for row, number in enumerate(numbers):
+            runs = _runs(src.folds[number] + b"\0" + tgt.folds[number] + b"\0" * (_RUN - 1))
+            data = (factors * runs + offsets).min(axis=1).astype("<u8").tobytes()
+            for band in range(bands):
+                result[row, band] = hash64(bytes([band]) + data[band * width : (band + 1) * width])
+        return result
 
     return keys
 
@@ -76,9 +81,9 @@ def _runs(data: bytes) -> npt.NDArray[np.uint64]:
     packed = values[:count].copy()
     for place in range(1, _RUN):
         packed |= values[place : place + count] << np.uint64(8 * place)
-    packed = np.unique(packed) * np.uint64(0x9E3779B97F4A7C15)
+    packed = np.unique(packed) * _MIX[0]
     packed ^= packed >> np.uint64(29)
-    packed *= np.uint64(0xBF58476D1CE4E5B9)
+    packed *= _MIX[1]
     return packed ^ packed >> np.uint64(32)
 
 
@@ -124,6 +129,7 @@ class LeakGuard:
                     self._texts.append(data)
                     self._origins.append(pair.origin)
         self._windows = {window: tuple(ids) for window, ids in found.items() if len(ids) <= _COMMON}
+        self._sketch = _Sketch(self._windows)
 
     def __call__(self, pair: Pair) -> str | None:
         """None, or which held-out text the pair repeats."""
@@ -142,6 +148,16 @@ class LeakGuard:
                     if found is not None:
                         return f"{name} is near that of {self._name(found)}"
         return None
+
+    def screen(self, src: Column, tgt: Column) -> npt.NDArray[np.bool_]:
+        """The pairs that may be found, of many at once; all others are not."""
+        found = np.zeros(len(src), np.bool_)
+        for side in (src, tgt):
+            if not self._exact.keys().isdisjoint(side.folds):
+                found[[number for number, data in enumerate(side.folds) if data in self._exact]] = True
+            if self._windows:
+                found[self._sketch.lines(side.folded)] = True
+        return found
 
     def _name(self, number: int) -> str:
         return self._origins[number] or "held-out text"
@@ -163,6 +179,43 @@ class LeakGuard:
             return False
         windows = _WINDOWS[len(other) // _WIDTH].unpack_from(other)
         return 4 * [window in data for window in windows].count(True) >= len(windows)
+
+
+class _Sketch:
+    """Which lines may have one of many windows where the leak guard looks for them (a Bloom filter)."""
+
+    def __init__(self, windows: Collection[bytes]) -> None:
+        self._bits = (16 * len(windows)).bit_length()
+        self._table = np.zeros(1 << self._bits, np.bool_)
+        data = b"".join(windows)
+        for slots in self._slots(data, np.arange(0, len(data), _WIDTH)):
+            self._table[slots] = True
+
+    def lines(self, folded: bytes) -> npt.NDArray[np.intp]:
+        """Numbers of such lines, of all that end with a line feed in `folded`."""
+        ends = np.flatnonzero(np.frombuffer(folded, np.uint8) == 0x0A)
+        starts = np.concatenate([np.zeros(1, np.intp), ends[:-1] + 1]) if len(ends) else ends
+        sizes = ends - starts
+        numbers = np.flatnonzero((sizes >= _SHORTEST) & (sizes <= _LONGEST))
+        counts = sizes[numbers] // _WIDTH
+        owners = np.repeat(numbers, counts)
+        steps = np.arange(len(owners)) - np.repeat(counts.cumsum() - counts, counts)
+        places = np.concatenate([starts[owners] + _WIDTH * steps, ends[numbers] - _WIDTH])
+        owners = np.concatenate([owners, numbers])
+        first, second = self._slots(folded, places)
+        likely = np.flatnonzero(self._table[first])
+        return owners[likely[self._table[second[likely]]]]
+
+    def _slots(self, data: bytes, places: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.uint64], ...]:
+        """Two places in the table for each window of `data`."""
+        half = _WIDTH // 2
+        words = np.ndarray((max(0, len(data) - 7),), "<u8", data, strides=(1,))
+        hashes = words[places] * _MIX[0]
+        hashes ^= hashes >> np.uint64(32)
+        hashes += words[places + half] * _MIX[1]
+        hashes ^= hashes >> np.uint64(29)
+        hashes *= _MIX[2]
+        return hashes >> np.uint64(64 - self._bits), hashes & np.uint64(len(self._table) - 1)
 
 
 def _held_out_windows(data: bytes) -> set[bytes]:

@@ -6,6 +6,7 @@ import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import assert_never
 
@@ -22,6 +23,7 @@ from mtkit.config.sources import (
     TsvSource,
     XliffSource,
 )
+from mtkit.data.blocks import Block, Origins, block_of, gathered, lines_of
 from mtkit.data.formats.hub import read_hub
 from mtkit.data.formats.jsonl import read_jsonl
 from mtkit.data.formats.plain import read_mono, read_plain
@@ -35,6 +37,8 @@ from mtkit.data.repairs import CONTROL, LINE_BREAK, Repairs
 
 _LINE_BREAK = re.compile(r"[ \t\r]*\n\s*")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
+
+_PAIRS_AT_ONCE = 256
 
 
 def read_pairs(
@@ -59,10 +63,27 @@ def read_pairs(
         found.log()
 
 
+def read_blocks(
+    source: Source, src_lang: str, tgt_lang: str, repairs: Repairs, count: int
+) -> Iterator[Block]:
+    """What `read_pairs` gives, in blocks of at most `count` pairs.
+
+    Raises:
+        InputError: as `read_pairs`.
+    """
+    if isinstance(source, PlainSource):  # without a look at single pairs
+        for block in gathered(read_plain(source, repairs, count), count):
+            _count_control(block, repairs)
+            yield block
+    else:
+        pairs = read_pairs(source, src_lang, tgt_lang, repairs)
+        yield from map(block_of, iter(lambda: list(islice(pairs, count)), []))
+
+
 def _pairs(source: Source, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
     match source:
         case PlainSource():
-            return read_plain(source, repairs)
+            return (pair for block in read_plain(source, repairs, _PAIRS_AT_ONCE) for pair in block.pairs())
         case MonoSource():
             return read_mono(source, repairs)
         case TsvSource() | CsvSource():
@@ -95,6 +116,17 @@ def _one_line_each(pair: Pair, repairs: Repairs) -> Pair:
     if _CONTROL.search(pair.src) or _CONTROL.search(pair.tgt):
         repairs.repair(CONTROL, pair.origin)
     return pair
+
+
+def _count_control(block: Block, repairs: Repairs) -> None:
+    """Counts the pairs of a block with control characters."""
+    numbers: set[int] = set()
+    for text in (block.src, block.tgt):
+        if _CONTROL.search(text):
+            numbers.update(number for number, line in enumerate(lines_of(text)) if _CONTROL.search(line))
+    origins = Origins(block.origins)
+    for number in sorted(numbers):
+        repairs.repair(CONTROL, origins[number])
 
 
 def source_name(source: Source) -> str:

@@ -23,7 +23,8 @@ import sentencepiece
 from mtkit.config.filters import DuplicateFilter, NearDuplicateFilter, OverlapFilter, TokensFilter
 from mtkit.config.schema import Config
 from mtkit.config.sources import CutSource
-from mtkit.data.cleaning import KEPT, Chunk, CleanSpec, clean_chunk, row_of
+from mtkit.data.blocks import lines_of
+from mtkit.data.cleaning import KEPT, Chunk, CleanSpec, clean_chunk
 from mtkit.data.dedup import Keys, Positions, repeated
 from mtkit.data.encoding import EncodeSpec, EncodeTask, encode_part, read_row
 from mtkit.data.filters import named
@@ -31,9 +32,8 @@ from mtkit.data.inputs import count_pairs, given_models, tokenizer_settings
 from mtkit.data.ledger import LedgerRow
 from mtkit.data.pair import Pair
 from mtkit.data.parts import array_text, digest_of, read_part, read_summary
-from mtkit.data.readers import read_pairs, source_name
+from mtkit.data.readers import read_blocks, source_name
 from mtkit.data.repairs import Repairs
-from mtkit.data.shards import batches
 from mtkit.data.splits import Folds, cut
 from mtkit.data.workers import Workers
 from mtkit.files import recover, write_text
@@ -41,7 +41,7 @@ from mtkit.text.form import TextForm
 from mtkit.text.subwords import check_pieces, default_coverage, train_subwords
 from mtkit.text.tokenizer import Tokenizer, read_tokenizer
 
-VERSION = 2
+VERSION = 3
 """Of what the stages do to text; parts of another version are not used."""
 
 PAIRS_IN_PART = 16_384
@@ -213,13 +213,14 @@ class Stages:
         """The chunks of these corpora; what an earlier run cleaned is read, but not sent to workers."""
         for number in numbers:
             repairs, read, total = Repairs(), 0, self.totals[number]
-            pairs = read_pairs(self.sources[number], self.data.src_lang, self.data.tgt_lang, repairs)
-            for index, rows in enumerate(batches(map(row_of, pairs), PAIRS_IN_PART)):
+            languages = (self.data.src_lang, self.data.tgt_lang)
+            blocks = read_blocks(self.sources[number], *languages, repairs, PAIRS_IN_PART)
+            for index, block in enumerate(blocks):
                 path = _clean_path(self._clean_folders[number], index)
-                read += len(rows)
-                total = read if len(rows) < PAIRS_IN_PART else max(total, read) if total else None
+                read += len(block)
+                total = max(total, read) if total else None
                 stored = read_summary(path)
-                yield _Chunk(number, Chunk(path, stored=stored) if stored else Chunk(path, rows), total)
+                yield _Chunk(number, Chunk(path, None if stored else block, stored), total)
             repairs.log()
             self._found[number] = {
                 kind: fault.count for kind, fault in (repairs.repaired | repairs.skipped).items()
@@ -357,10 +358,9 @@ def _sampled(
 def _texts(part: CleanPart, numbers: Sequence[int]) -> Iterator[tuple[str, str]]:
     """The pairs with these numbers in a part."""
     if numbers:
-        lines = array_text(read_part(part.path, "text")[0]).split("\n")
+        srcs, tgts = (lines_of(array_text(side)) for side in read_part(part.path, "src", "tgt"))
         for number in numbers:
-            src, tgt = lines[number].split("\t")
-            yield src, tgt
+            yield srcs[number], tgts[number]
 
 
 def _keys(parts: Iterable[CleanPart], index: int) -> Iterator[tuple[Keys, Positions]]:

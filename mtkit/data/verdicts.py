@@ -244,8 +244,7 @@ def repetition(max_share: float, src_lang: str, tgt_lang: str) -> Verdict:
 
     def judge(pair: Pair) -> str | None:
         for text, spaced in ((pair.src, src_spaced), (pair.tgt, tgt_spaced)):
-            middle = len(text) // 2
-            if text.count(text[middle : middle + _PROBE]) < 3:
+            if not may_repeat(text):
                 continue
             units = text.split() if spaced else [*text]
             grams = [*zip(*(units[start:] for start in range(2 if spaced else 4)), strict=False)]
@@ -255,6 +254,12 @@ def repetition(max_share: float, src_lang: str, tgt_lang: str) -> Verdict:
         return None
 
     return judge
+
+
+def may_repeat(text: str) -> bool:
+    """Whether the middle characters occur three times: a first look for repetition."""
+    middle = len(text) // 2
+    return text.count(text[middle : middle + _PROBE]) >= 3
 
 
 def score(min_score: float) -> Verdict:

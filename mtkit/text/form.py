@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mtkit.config.text import TextConfig
 from mtkit.text.casing import MARKS, mark_case, restore_case
-from mtkit.text.normalize import in_form, normalize
+from mtkit.text.normalize import in_form, normalize, normalize_lines
 from mtkit.text.protect import build_finder, distinct_spans, drop_unknown, mask, symbol, unmask
 
 _STRAIGHT = str.maketrans(dict.fromkeys("“”„‟«»", '"') | dict.fromkeys("‘’‚‛‹›", "'"))
@@ -41,6 +41,12 @@ class TextForm:
         """The clean form in which filters see `text`, one line; the same for all that is read and written."""
         options = self.options
         return normalize(text, options.unicode, keep_spaces=options.whitespace == "keep")
+
+    def normalize_lines(self, text: str) -> str:
+        """The clean form of every line of `text`, each of which ends with a line feed."""
+        if (self.options.unicode, self.options.whitespace) == ("nfc", "single"):
+            return normalize_lines(text)
+        return "".join(f"{self.normalize(line)}\n" for line in text.split("\n")[:-1])
 
     def source(self, text: str) -> Masked:
         """Raw text as a source whose translation is not known: all its spans become symbols."""

@@ -36,6 +36,13 @@ _TAGS = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)|[\U000e0001\U
 
 _SPACE = re.compile(r"\s")
 
+# What the functions below look at, but for white space, and that itself but for the space and the line feed.
+_SPECIAL = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0001\U000e0020-\U000e007f]"
+)
+_WHITE = re.compile("[\t\x0b-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
+
 
 def normalize(text: str, unicode: UnicodeForm = "nfc", *, keep_spaces: bool = False) -> str:
     """`text` in a Unicode form, without control and idle format characters, with spaces as only white space.
@@ -52,6 +59,24 @@ def normalize(text: str, unicode: UnicodeForm = "nfc", *, keep_spaces: bool = Fa
     if not text.isascii():
         text = _composed(text, unicode)
     return _SPACE.sub(" ", text).strip() if keep_spaces else " ".join(text.split())
+
+
+def normalize_lines(text: str) -> str:
+    """`normalize` of every line of `text`, each of which ends with a line feed, about ten times as fast."""
+    if _SPECIAL.search(text):
+        lines = text.split("\n")[:-1]
+        text = "".join(f"{normalize(line) if _SPECIAL.search(line) else line}\n" for line in lines)
+    for character in set(_WHITE.findall(text)):
+        text = text.replace(character, " ")
+    if not text.isascii():
+        text = in_form(text, "nfc")
+    while "  " in text:
+        text = text.replace("  ", " ")
+    if " \n" in text:
+        text = text.replace(" \n", "\n")
+    if "\n " in text:
+        text = text.replace("\n ", "\n")
+    return text.removeprefix(" ")
 
 
 def in_form(text: str, unicode: UnicodeForm) -> str:

@@ -8,8 +8,10 @@ from collections import Counter
 from pathlib import Path
 
 from mtkit.config.filters import DEFAULT_FILTERS
+from mtkit.data.column import column_of
 from mtkit.data.filters import build_keys, build_verdicts
-from mtkit.data.near import LeakGuard, fold
+from mtkit.data.folding import fold
+from mtkit.data.near import LeakGuard
 from mtkit.data.pair import Pair
 from mtkit.text.normalize import normalize
 from tests.corpora import corpus
@@ -47,7 +49,7 @@ def test_labelled_faults_are_caught_and_clean_pairs_kept() -> None:
         total[label] += 1
         falls = any(verdict(pair) is not None for _, verdict in verdicts)
         if not falls:
-            (key,) = keys(pair)
+            ((key,),) = keys(column_of([pair.src]), column_of([pair.tgt]), [0]).tolist()
             falls = key in seen
             seen.add(key)
         caught[label] += falls

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.config.filters import DEFAULT_FILTERS, DuplicateFilter, NearDuplicateFilter
+from mtkit.data.column import Column, column_of
 from mtkit.data.filters import build_keys, build_verdict, build_verdicts
+from mtkit.data.folding import fold
 from mtkit.data.ledger import EXAMPLES, Ledger, LedgerRow
-from mtkit.data.near import LeakGuard, fold
+from mtkit.data.near import LeakGuard
 from mtkit.data.pair import Pair
 from mtkit.data.report import html_report
 from mtkit.data.screen import build_screen
@@ -25,6 +28,7 @@ TEXT = st.text(max_size=60).map(normalize) | st.sampled_from(
     ]
 ).map(normalize)
 PAIR = st.builds(Pair, TEXT, TEXT, st.just("f:1"))
+ANY_TEXT = st.text(st.characters(exclude_categories=[]))
 LANGUAGES = st.sampled_from(["en", "fr", "zh", "ja", "ru", "th", "sr-Latn", "xx"])
 
 
@@ -39,13 +43,36 @@ def test_a_verdict_depends_on_the_pair_alone(pairs: list[Pair], src_lang: str, t
     assert together == alone[::-1]
 
 
-@given(PAIR)
-def test_equal_pairs_have_equal_keys_of_64_bits(pair: Pair) -> None:
-    for options in (DuplicateFilter(filter="duplicate"), NearDuplicateFilter(filter="near_duplicate")):
-        keys = build_keys(options)(pair)
-        assert [*keys] == [*build_keys(options)(pair)]
-        assert keys
-        assert all(0 <= key < 1 << 64 for key in keys)
+def columns(pairs: list[Pair]) -> tuple[Column, Column]:
+    return column_of([pair.src for pair in pairs]), column_of([pair.tgt for pair in pairs])
+
+
+@given(PAIR, PAIR)
+def test_the_keys_of_a_pair_depend_on_it_alone(pair: Pair, other: Pair) -> None:
+    for options in (
+        DuplicateFilter(filter="duplicate"),
+        DuplicateFilter(filter="duplicate", side="src", fold=True),
+        NearDuplicateFilter(filter="near_duplicate"),
+    ):
+        alone = build_keys(options)(*columns([pair]), [0])
+        assert alone.dtype == np.uint64
+        assert alone.shape[0] == 1
+        assert build_keys(options)(*columns([other, pair]), [1]).tolist() == alone.tolist()
+
+
+@given(st.lists(ANY_TEXT, max_size=6))
+def test_lines_are_folded_together_as_each_alone(texts: list[str]) -> None:
+    column = column_of([normalize(text) for text in texts])
+    assert column.folds == [fold(line) for line in column.lines]
+
+
+@given(held_out=st.lists(PAIR, max_size=4), pairs=st.lists(PAIR, max_size=6))
+def test_what_the_leak_guard_does_not_suspect_it_does_not_find(
+    held_out: list[Pair], pairs: list[Pair]
+) -> None:
+    guard = LeakGuard(held_out, 0.75)
+    suspected = guard.screen(*columns(pairs))
+    assert all(may for may, pair in zip(suspected.tolist(), pairs, strict=True) if guard(pair))
 
 
 @given(held_out=st.lists(PAIR, max_size=4), pair=PAIR)
@@ -60,7 +87,7 @@ def test_held_out_text_is_always_found(held_out: list[Pair], pair: Pair) -> None
 @given(pairs=st.lists(PAIR, max_size=6), src_lang=LANGUAGES, tgt_lang=LANGUAGES)
 def test_what_the_screen_clears_is_kept(pairs: list[Pair], src_lang: str, tgt_lang: str) -> None:
     screen = build_screen(DEFAULT_FILTERS, src_lang, tgt_lang)
-    doubts = screen([pair.src for pair in pairs], [pair.tgt for pair in pairs])
+    doubts = screen(*columns(pairs))
     for options, doubted in zip(DEFAULT_FILTERS, doubts, strict=True):
         verdict = build_verdict(options, src_lang, tgt_lang)
         assert doubted is None or verdict

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mtkit.config.data import TokenizerConfig
 from mtkit.config.text import TextConfig, UnicodeForm
 from mtkit.text.form import TextForm
-from mtkit.text.normalize import normalize
+from mtkit.text.normalize import normalize, normalize_lines
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
 
@@ -118,6 +118,12 @@ def test_the_normal_form(text: str) -> None:
     assert " ".join(clean.split(" ")) == clean == clean.strip()
     assert len(clean.splitlines()) == bool(clean)
     clean.encode()
+
+
+@given(st.lists(ANY_TEXT.map(lambda text: text.replace("\n", " "))))
+def test_lines_are_normalised_together_as_each_alone(lines: list[str]) -> None:
+    together = normalize_lines("".join(f"{line}\n" for line in lines))
+    assert together == "".join(f"{normalize(line)}\n" for line in lines)
 
 
 @given(st.lists(ANY_TEXT, max_size=5))

@@ -7,7 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from mtkit.config.sources import MonoSource, PlainSource
-from mtkit.data.lines import count_lines, expand, raw_lines, read_lines
+from mtkit.data.blocks import Block
+from mtkit.data.lines import count_lines, expand, raw_lines, read_lines, read_texts
 from mtkit.data.pair import Pair
 from mtkit.data.repairs import Repairs
 from mtkit.errors import InputError
@@ -22,8 +23,8 @@ _CLEAR = 5.0
 """Standard errors by which the two parts must differ; the largest of many steps by chance is about 4."""
 
 
-def read_plain(source: PlainSource, repairs: Repairs) -> Iterator[Pair]:
-    """The lines of both sides, side by side.
+def read_plain(source: PlainSource, repairs: Repairs, count: int) -> Iterator[Block]:
+    """The lines of both sides, side by side, `count` at a time; each file begins a new block.
 
     Raises:
         InputError: before the first pair, if there are not equally many files and lines on both sides.
@@ -37,9 +38,12 @@ def read_plain(source: PlainSource, repairs: Repairs) -> Iterator[Pair]:
     for src, tgt in zip(srcs, tgts, strict=True):
         _check_counts(src, tgt)
     for src, tgt in zip(srcs, tgts, strict=True):
-        both = zip(read_lines(src, repairs), read_lines(tgt, repairs), strict=True)
-        for number, (one, other) in enumerate(both, start=1):
-            yield Pair(one, other, f"{src}:{number}")
+        first = 1
+        both = (read_texts(path, repairs, count) for path in (src, tgt))
+        for one, other in zip(*both, strict=True):
+            lines = one.count("\n")
+            yield Block(one, other, ((str(src), first, lines),))
+            first += lines
 
 
 def read_mono(source: MonoSource, repairs: Repairs) -> Iterator[Pair]:

@@ -26,6 +26,7 @@ from mtkit.config.filters import (
     UrlsFilter,
     WordsFilter,
 )
+from mtkit.data.column import column_of
 from mtkit.data.filters import build_keys, build_verdict, build_verdicts, named
 from mtkit.data.pair import Pair
 from mtkit.errors import UsageError
@@ -254,8 +255,9 @@ def test_a_language_that_is_not_known_is_told_at_once() -> None:
 
 
 def same(options: DuplicateFilter, one: Sides, other: Sides) -> bool:
-    keys = build_keys(options)
-    return bool({*keys(Pair(*one))} & {*keys(Pair(*other))})
+    src, tgt = map(column_of, zip(one, other, strict=True))
+    first, second = build_keys(options)(src, tgt, [0, 1]).tolist()
+    return bool({*first} & {*second})
 
 
 def test_duplicates_are_equal_on_both_sides_or_one() -> None:

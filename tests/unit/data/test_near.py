@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 
 from mtkit.config.filters import NearDuplicateFilter
+from mtkit.data.column import column_of
 from mtkit.data.filters import build_keys
-from mtkit.data.near import LeakGuard, fold
+from mtkit.data.folding import fold
+from mtkit.data.near import LeakGuard
 from mtkit.data.pair import Pair
 
 SENTENCE = (
@@ -83,7 +85,9 @@ def test_without_held_out_text_nothing_falls() -> None:
 
 def near_duplicates(one: tuple[str, str], other: tuple[str, str]) -> bool:
     keys = build_keys(NearDuplicateFilter(filter="near_duplicate"))
-    return bool({*keys(Pair(*one))} & {*keys(Pair(*other))})
+    src, tgt = map(column_of, zip(one, other, strict=True))
+    first, second = keys(src, tgt, [0, 1]).tolist()
+    return bool({*first} & {*second})
 
 
 def test_near_duplicates_share_a_key() -> None:

@@ -15,8 +15,8 @@ from mtkit.config.schema import Config
 from mtkit.data import stages
 from mtkit.data.cleaning import Chunk, CleanSpec, clean_chunk
 from mtkit.data.encoding import EncodeSpec, EncodeTask, encode_part
+from mtkit.data.folding import fold
 from mtkit.data.inspect import read_rejected
-from mtkit.data.near import fold
 from mtkit.data.prepare import open_prepared, prepare, read_test, verify_prepared
 from mtkit.errors import InputError
 from mtkit.text.subwords import train_subwords
