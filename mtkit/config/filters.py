@@ -69,7 +69,10 @@ class ScriptFilter(Options):
 
 
 class WordsFilter(Options):
-    """Drops pairs with a side that has lost its spaces; not used for languages written without them."""
+    """Drops pairs with a side that has lost its spaces; not used for languages written without them.
+
+    Names of code and addresses, where signs stand between short runs of letters, are let pass.
+    """
 
     filter: Literal["words"]
     max_chars: int = Field(
@@ -91,10 +94,12 @@ class MarkupFilter(Options):
 
 
 class UrlsFilter(Options):
-    """Drops pairs whose sides each have an address that the other lacks, or are addresses in the main."""
+    """Drops pairs whose sides each have an address of a site that the other lacks, or are mostly that."""
 
     filter: Literal["urls"]
-    max_share: float = Field(0.5, ge=0, le=1, description="Largest share of a side's characters to keep.")
+    max_share: float = Field(
+        0.5, ge=0, le=1, description="Largest share of a side's size, as in `ratio`, to keep."
+    )
 
 
 class NumbersFilter(Options):

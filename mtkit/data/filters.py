@@ -32,7 +32,8 @@ from mtkit.config.filters import (
     WordsFilter,
 )
 from mtkit.data import verdicts
-from mtkit.data.near import Keys, LeakGuard, duplicate_keys, minhash_keys
+from mtkit.data.leaks import LeakGuard
+from mtkit.data.near import Keys, duplicate_keys, minhash_keys
 from mtkit.data.pair import Pair
 from mtkit.data.verdicts import Verdict
 
@@ -82,7 +83,7 @@ def build_verdict(options: Filter, src_lang: str, tgt_lang: str) -> Verdict | No
         case MarkupFilter():
             return verdicts.markup(options.max_share)
         case UrlsFilter():
-            return verdicts.urls(options.max_share)
+            return verdicts.urls(options.max_share, src_lang, tgt_lang)
         case NumbersFilter():
             return verdicts.numbers(options.min_digits)
         case RepetitionFilter():

@@ -113,8 +113,14 @@ def script(min_letters: float, min_share: float, src_lang: str, tgt_lang: str) -
     return judge
 
 
+_LETTERS = re.compile(r"[^\W_]+")
+
+
 def words(max_chars: int, src_lang: str, tgt_lang: str) -> Verdict:
-    """Words too long to be words: spaces were lost."""
+    """Words too long to be words: spaces were lost.
+
+    Names of code and addresses are long too, but have other signs between their short runs of letters.
+    """
     src_limit, tgt_limit = (
         max_chars if is_spaced(language) else 1 << 60 for language in (src_lang, tgt_lang)
     )
@@ -123,8 +129,12 @@ def words(max_chars: int, src_lang: str, tgt_lang: str) -> Verdict:
         src, tgt = pair.src, pair.tgt
         if len(src) <= (src.count(" ") + 1.5) * src_limit and len(tgt) <= (tgt.count(" ") + 1.5) * tgt_limit:
             return None
-        longest = max(len(text) / (text.count(" ") + 1) for text in (src, tgt))
-        return f"{longest:.0f} characters a word > {max_chars}"
+        for text, limit in ((src, src_limit), (tgt, tgt_limit)):
+            if len(text) > (text.count(" ") + 1.5) * limit:
+                runs = _LETTERS.findall(text)
+                if sum(map(len, runs)) > max_chars / 2 * len(runs):
+                    return f"{len(text) / (text.count(' ') + 1):.0f} characters a word > {max_chars}"
+        return None
 
     return judge
 
@@ -173,24 +183,41 @@ def markup(max_share: float) -> Verdict:
     return judge
 
 
-_URL = re.compile(r"(?:\w+://|www\.)[^\s<>\"]+")
+_URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|www\.)[!-~]+")
+_SITE = re.compile(r"(?:[^/]*://)?(?:[^/@]*@)?(?:[^/?#:.]+\.)*?([^/?#:.]+(?:\.[^/?#:.]+)?)(?:[/?#:]|$)")
 
 
-def urls(max_share: float) -> Verdict:
-    """Other addresses on each side, or little else."""
+def urls(max_share: float, src_lang: str, tgt_lang: str) -> Verdict:
+    """Addresses of other sites on each side, or little else."""
+    src_size, tgt_size = size_of(src_lang), size_of(tgt_lang)
 
     def judge(pair: Pair) -> str | None:
         src, tgt = pair.src, pair.tgt
         if "://" not in src and "://" not in tgt and "www." not in src and "www." not in tgt:
             return None
-        in_src, in_tgt = _URL.findall(src), _URL.findall(tgt)
-        for text, found in ((src, in_src), (tgt, in_tgt)):
-            if sum(map(len, found)) > max_share * len(text):
+        in_src, in_tgt = _addresses(src), _addresses(tgt)
+        for text, found, size in ((src, in_src, src_size), (tgt, in_tgt, tgt_size)):
+            addresses = sum(map(len, found))
+            rest = size(text) - sum(map(size, found))
+            if addresses > max_share * (addresses + rest):
                 return "little but addresses"
-        only_src, only_tgt = set(in_src) - set(in_tgt), set(in_tgt) - set(in_src)
-        return f"{min(only_src)} against {min(only_tgt)}" if only_src and only_tgt else None
+        src_sites, tgt_sites = {_site(address) for address in in_src}, {_site(address) for address in in_tgt}
+        if src_sites - tgt_sites and tgt_sites - src_sites:
+            return f"{min(src_sites - tgt_sites)} against {min(tgt_sites - src_sites)}"
+        return None
 
     return judge
+
+
+def _addresses(text: str) -> list[str]:
+    found = (re.split('[<>"`]', address)[0] for address in _URL.findall(text))
+    return [address.rstrip(".,;:!?)'*_") for address in found]
+
+
+def _site(address: str) -> str:
+    """The last two names of the host, which the pages of a site in several languages share."""
+    found = _SITE.match(address)
+    return found[1].lower() if found else address
 
 
 _NOT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))

@@ -180,12 +180,44 @@ def test_markup_is_html_and_not_every_angle_bracket() -> None:
 
 def test_urls() -> None:
     pairs = [
-        ("Read more at http://a.org/1 and here", "Plus sur http://a.org/2 et ici"),
+        ("Read more at http://a.org/1 and here", "Plus sur http://b.org/1 et ici"),
         ("Read more at http://a.org/1 and here", "Plus sur http://a.org/1 et ici"),
         ("Read more at http://a.org/1 and here", "Plus sur notre site"),
         ("See www.example.org/a/long/page", "Voir www.example.org/a/long/page"),
     ]
     assert dropped(UrlsFilter(filter="urls"), pairs) == [0, 3]
+
+
+def test_a_site_may_have_pages_in_both_languages_and_stand_in_chinese_text() -> None:
+    pairs = [
+        (
+            "You can read more about all this at https://en.wikipedia.org/wiki/Salt.",
+            "Vous trouverez plus sur tout cela (https://fr.wikipedia.org/wiki/Sel) ici",
+        ),
+        ("Read more at www.a.org:80/en?x=1 and here", "Vous trouverez plus sur http://www.A.org/fr, et ici"),
+    ]
+    assert dropped(UrlsFilter(filter="urls"), pairs) == []
+    chinese = "\u6b63\u6001\u5206\u5e03\u7684\u6982\u5ff5\u6765\u81ea\u4e8e`\u5b9a\u7406 <https://en.wikipedia.org/wiki/x>`_"
+    pairs = [
+        ("Normal distributions arise from the `theorem <https://en.wikipedia.org/wiki/x>`_.", chinese),
+        (
+            "See PEP or https://bugs.python.org for it all.",
+            "\u8bf7\u53c2\u9605\u8bf7\u53c2\u9605PEP\u6216\u5728https://bugs.python.org\u4e2d",
+        ),
+        (
+            "See https://bugs.python.org for it all, now.",
+            "\u8bf7\u53c2\u9605\u8bf7\u53c2\u9605PEP\u6216\u5728https://bugs.perl.org\u4e2d",
+        ),
+    ]
+    assert dropped(UrlsFilter(filter="urls"), pairs, "en", "zh") == [2]
+
+
+def test_names_of_code_are_no_lost_spaces() -> None:
+    pairs = [
+        (":c:func:`PyUnicode_FromKindAndData`", ":c:func:`PyUnicode_FromKindAndData`"),
+        ("The boys play football here", "Lesgar\u00e7onsjouentaufootball,maisnon"),
+    ]
+    assert dropped(WordsFilter(filter="words"), pairs) == [1]
 
 
 @pytest.mark.parametrize(
