@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -100,6 +101,28 @@ def test_a_wrong_split_config_or_folder_is_named(wmt14: Path) -> None:
         assert caught.value.exit_code == 3
     with pytest.raises(InputError, match="none: there is no such folder"):
         texts(right.model_copy(update={"path": wmt14 / "none"}))
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_what_is_asked_of_the_hub(streaming: bool, monkeypatch: pytest.MonkeyPatch, datasets: Any) -> None:
+    asked: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    def load_dataset(*args: Any, **options: Any) -> Any:
+        asked.append((args, options))
+        inspect.signature(real).bind(*args, **options)  # or a TypeError, as the real one would raise
+        return iter(ROWS)
+
+    real = datasets.load_dataset
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    source = HuggingFaceSource(
+        reader="huggingface", name="wmt/wmt14", revision="b199e40", config="fr-en", streaming=streaming
+    )
+    assert texts(source) == EXPECTED
+    assert next(read_pairs(source, "en", "fr")).origin == "wmt/wmt14:train:1"
+    assert asked[0] == (
+        ("wmt/wmt14", "fr-en"),
+        {"split": "train", "revision": "b199e40", "streaming": streaming},  # and no trust_remote_code
+    )
 
 
 def test_code_in_a_folder_is_not_run(tmp_path: Path, datasets: Any) -> None:
