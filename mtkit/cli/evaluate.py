@@ -120,9 +120,20 @@ def _evaluate_run(
         results = evaluate(config, translator, tests, names, report)
     for result in results:
         console.say(f"{result.name}: translations in {result.hyps}")
+        if result.leaked:
+            console.say(
+                f"Warning: {result.name}: {result.leaked:,} of {result.num_pairs:,} sentences stand in the "
+                "training data, so that the scores are too good. Add the filter overlap to data.filters."
+            )
     return results
 
 
 def _as_json(result: Evaluated) -> dict[str, object]:
     scores = [{"metric": s.metric, "value": s.value, "signature": s.signature} for s in result.scores]
-    return {"test": result.name, "num_pairs": result.num_pairs, "hyps": str(result.hyps), "scores": scores}
+    return {
+        "test": result.name,
+        "num_pairs": result.num_pairs,
+        "hyps": str(result.hyps),
+        "scores": scores,
+        "leaked": result.leaked,
+    }

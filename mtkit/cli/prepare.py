@@ -62,7 +62,7 @@ def prepare(
 def print_ledger(report: PrepareReport) -> None:
     """How many pairs of each corpus came, fell by which filter, and stay; on stdout.
 
-    Filters that dropped nothing are left out.
+    Filters that dropped nothing are left out. How much held-out text was met follows if any was.
     """
     rows = report.ledger.rows
     if len(rows) > 1:
@@ -71,6 +71,12 @@ def print_ledger(report: PrepareReport) -> None:
     counts = [[row.read, *(row.dropped[name] for name in names), row.kept] for row in rows]
     cells = [[row.source, *map("{:,}".format, line)] for row, line in zip(rows, counts, strict=True)]
     table(["corpus", "read", *names, "kept"], cells, to_stdout=True)
+    if any(any(found.met.values()) for found in report.leaks):
+        from mtkit.data.leaks import LEAK_FIGURES
+
+        out("")
+        lines = [[found.name, *map("{:,}".format, found.figures())] for found in report.leaks]
+        table(["held out", *LEAK_FIGURES], lines, to_stdout=True)
 
 
 def show_examples(config: Config, report: PrepareReport, count: int) -> None:

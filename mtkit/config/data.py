@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mtkit.config.filters import DEFAULT_FILTERS, Filter
 from mtkit.config.options import Language, Options
-from mtkit.config.sources import HeldOutSource, Source
+from mtkit.config.sources import HeldOutSource, MonoSource, Source
 
 
 def _parse_steps(value: object) -> object:
@@ -57,6 +57,28 @@ class DataConfig(Options):
         None, ge=1, description="Processes that prepare; one per core if left out. Changes no result."
     )
 
+    @property
+    def corpora(self) -> tuple[Source, ...]:
+        """The training corpora that give pairs: all but one-sided text."""
+        return tuple(source for source in self.train if not isinstance(source, MonoSource))
+
+    @property
+    def mono(self) -> tuple[MonoSource, ...]:
+        """One-sided text among the training corpora, which the subword models learn from."""
+        return tuple(source for source in self.train if isinstance(source, MonoSource))
+
+    @model_validator(mode="after")
+    def _mono_makes_no_pairs(self) -> DataConfig:
+        held_out = {"valid": self.valid} | {f"test.{name}": source for name, source in self.test.items()}
+        for name, source in held_out.items():
+            if isinstance(source, MonoSource):
+                raise ValueError(f"{name}: mono reads one side only, but a pair has two. Use another reader.")
+        if not self.corpora:
+            raise ValueError(
+                "train: mono makes no pairs, it only shows text to the tokenizer. Add a corpus of pairs."
+            )
+        return self
+
     @model_validator(mode="after")
     def _mixing_fits(self) -> DataConfig:
         steps = [stage.until for stage in self.mixing]
@@ -66,10 +88,9 @@ class DataConfig(Options):
         if bounds != sorted(set(bounds)):
             raise ValueError(f"mixing: until must rise from stage to stage, not {bounds}.")
         for stage in self.mixing:
-            if stage.weights is not None and len(stage.weights) != len(self.train):
-                raise ValueError(
-                    f"mixing: {len(stage.weights)} weights for {len(self.train)} corpora. Give one for each."
-                )
+            if stage.weights is not None and len(stage.weights) != len(self.corpora):
+                given, corpora = len(stage.weights), len(self.corpora)
+                raise ValueError(f"mixing: {given} weights for {corpora} corpora. Give one for each.")
             if stage.weights is not None and not any(stage.weights):
                 raise ValueError("mixing: a stage needs a weight above 0.")
         return self

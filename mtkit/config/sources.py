@@ -109,7 +109,7 @@ class PoSource(Options):
 
 
 class MonoSource(Options):
-    """Text in one language; the other side of each pair is empty."""
+    """Text in one language, in `train` alone: the subword model learns from it, but it makes no pairs."""
 
     reader: Literal["mono"]
     path: Path = Field(description=f"The file; {_PACKED}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,15 @@ import numpy.typing as npt
 
 from mtkit.config.filters import DuplicateFilter, Filter, NearDuplicateFilter, OverlapFilter
 from mtkit.config.text import TextConfig
-from mtkit.data.blocks import Block
+from mtkit.data.blocks import Block, lines_of
 from mtkit.data.column import Column
 from mtkit.data.filters import build_keys, build_overlap, build_verdict
 from mtkit.data.folding import hash64
+from mtkit.data.leaks import LeakGuard
 from mtkit.data.near import Keys
 from mtkit.data.pair import Pair
 from mtkit.data.parts import Array, array_text, digest_of, text_array, write_part
-from mtkit.data.screen import Doubts, Screen, build_screen
+from mtkit.data.screen import Screen, build_screen
 from mtkit.data.verdicts import Verdict
 from mtkit.text.form import TextForm
 
@@ -37,7 +38,7 @@ class CleanSpec:
     """What decides the verdicts; hashable, so that a worker builds its filters once.
 
     Attributes:
-        held_out: a file of validation and test pairs for the overlap filter; None if there is none.
+        held_out: a file of validation and test pairs, with the name of their set.
         fold: give the keys by which `splits` groups pairs.
         text: of which the parts that act before the filters matter.
     """
@@ -45,7 +46,7 @@ class CleanSpec:
     filters: tuple[Filter, ...]
     src_lang: str
     tgt_lang: str
-    held_out: Path | None
+    held_out: Path
     fold: bool
     text: TextConfig
 
@@ -97,11 +98,22 @@ def _judge(
     details: dict[int, str] = {}
     doubts = _screen(spec)(src, tgt)
     scores = block.scores or [None] * len(src)
-    for step in _steps(spec):
-        doubted = doubts[step.index] if step.screen is None else step.screen(src, tgt)
+    steps = _steps(spec)
+    guard = next(step.guard for step in steps if step.guard)
+    leaks = guard.find_all(src, tgt)
+    rows = [(number, *hit) for number, hits in leaks.items() for hit in hits]
+    arrays["leaks"] = np.array(rows, np.int64).reshape(-1, 4)
+    for step in steps:
+        if step.index < 0:
+            continue
+        doubted = doubts[step.index]
         left = fates == KEPT if doubted is None else (fates == KEPT) & doubted
         numbers = np.flatnonzero(left).tolist()
-        if step.verdict:
+        if step.guard:
+            hits = leaks if step.guard is guard else step.guard.find_all(src, tgt)
+            for number in [number for number in hits if fates[number] == KEPT]:
+                fates[number], details[number] = step.index, step.guard.describe(hits[number][0])
+        elif step.verdict:
             for number in numbers:
                 found = step.verdict(Pair(src.lines[number], tgt.lines[number], score=scores[number]))
                 if found is not None:
@@ -118,15 +130,15 @@ class Step:
     """What one filter does: it judges a pair by itself, or gives keys that no earlier pair may have.
 
     Attributes:
-        index: of the filter among all.
+        index: of the filter among all; -1 if it only counts.
         verdict: None to keep, else why the pair is dropped.
-        screen: the pairs that the verdict must judge.
+        guard: finds the pairs to drop, of many at once.
     """
 
     index: int
     verdict: Verdict | None = None
     keys: Keys | None = None
-    screen: Callable[[Column, Column], Doubts] | None = None
+    guard: LeakGuard | None = None
 
 
 @functools.lru_cache(maxsize=1)
@@ -140,23 +152,24 @@ def _screen(spec: CleanSpec) -> Screen:
 
 
 def _build_steps(spec: CleanSpec) -> Iterator[Step]:
+    if not any(isinstance(options, OverlapFilter) for options in spec.filters):
+        yield Step(-1, guard=LeakGuard(read_held_out(spec.held_out), None))
     for index, options in enumerate(spec.filters):
         match options:
             case DuplicateFilter() | NearDuplicateFilter():
                 yield Step(index, keys=build_keys(options))
             case OverlapFilter():
-                guard = build_overlap(options, _read_held_out(spec.held_out))
-                yield Step(index, guard, screen=guard.screen)
+                yield Step(index, guard=build_overlap(options, read_held_out(spec.held_out)))
             case _:
                 if verdict := build_verdict(options, spec.src_lang, spec.tgt_lang):
                     yield Step(index, verdict)
 
 
-def _read_held_out(path: Path | None) -> Iterator[Pair]:
-    if path:
-        for line in array_text(np.fromfile(path, np.uint8)).split("\n")[:-1]:
-            src, tgt = line.split("\t")
-            yield Pair(src, tgt)
+def read_held_out(path: Path) -> Iterator[Pair]:
+    """The validation and test pairs, whose origin is the name of their set."""
+    for line in lines_of(array_text(np.fromfile(path, np.uint8))):
+        name, src, tgt = line.split("\t")
+        yield Pair(src, tgt, name)
 
 
 def fold_keys(side: Column) -> npt.NDArray[np.uint64]:

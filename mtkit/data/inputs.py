@@ -79,12 +79,11 @@ def held_out_sources(config: Config) -> dict[str, Source]:
     return {name: source for name, source in found.items() if not isinstance(source, CutSource)}
 
 
-def origins_of(config: Config, recorded: Sequence[dict[str, Any]]) -> list[list[Any]]:
-    """What decides the text of each training corpus: its options and the hashes of its files."""
+def origins_of(sources: Sequence[Source], recorded: Sequence[dict[str, Any]]) -> list[list[Any]]:
+    """What decides the text of each corpus: its options and the hashes of its files."""
     hashes = {old["path"]: old["sha256"] for old in recorded}
     return [
-        [_source_settings(source), [hashes[str(path)] for path in source_files(source)]]
-        for source in config.data.train
+        [_source_settings(source), [hashes[str(path)] for path in source_files(source)]] for source in sources
     ]
 
 

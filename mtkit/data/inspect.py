@@ -49,7 +49,7 @@ class SeenPair:
 def first_pairs(config: Config, tokenizer: Tokenizer, count: int) -> Iterator[SeenPair]:
     """The first `count` pairs of each training corpus, whether or not a filter drops them."""
     data = config.data
-    for source in data.train:
+    for source in data.corpora:
         for pair in islice(read_pairs(source, data.src_lang, data.tgt_lang), count):
             yield _seen(source_name(source), pair, tokenizer)
 

@@ -11,7 +11,7 @@ import gzip
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from mtkit.data.inputs import (
     record_inputs,
     settings_of,
 )
+from mtkit.data.leaks import Leaks, read_leaks
 from mtkit.data.ledger import Ledger, LedgerRow
 from mtkit.data.pair import Pair
 from mtkit.data.parts import read_part
@@ -54,6 +55,9 @@ VERSION = 4
 PARTS = "parts"
 """Folder of the stages' results, in the run's."""
 
+ALONE = 0.5
+"""Seconds of work before other processes are started: small corpora need none."""
+
 _PAIRS_AT_ONCE = 4096
 
 
@@ -70,6 +74,7 @@ class PrepareReport:
     folder: Path
     up_to_date: bool
     ledger: Ledger
+    leaks: tuple[Leaks, ...]
     train_pairs: int
     src_tokens: int
     tgt_tokens: int
@@ -154,7 +159,7 @@ def open_prepared(config: Config) -> Prepared:
         raise InputError(f"{folder}: was made from other options.", "Run mtkit prepare again.")
     check_inputs(config, manifest.get("inputs", []))
     prepared = Prepared(
-        train=tuple(open_shard(folder / _train_name(n)) for n in range(len(config.data.train))),
+        train=tuple(open_shard(folder / _train_name(n)) for n in range(len(config.data.corpora))),
         valid=open_shard(folder / "valid"),
         valid_srcs=_read_texts(folder / "valid.src.txt"),
         valid_refs=_read_texts(folder / "valid.ref.txt"),
@@ -198,6 +203,17 @@ def read_test(config: Config, name: str) -> list[Pair]:
     return [Pair(src, ref, f"{paths[0]}:{number}") for number, (src, ref) in lines]
 
 
+def leaks_of(config: Config, name: str) -> Leaks | None:
+    """How much of a test set stands in the training data; None if nothing prepared tells."""
+    try:
+        manifest = _manifest(config.run / "data")
+    except InputError:
+        return None
+    if manifest.get("settings") != settings_of(config):
+        return None
+    return next((found for found in read_leaks(manifest["leaks"]) if found.name == f"test.{name}"), None)
+
+
 # ---------------------------------------------------------------- the work
 
 
@@ -209,9 +225,10 @@ def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress:
     if held_out.get("valid") == []:
         raise InputError(f"data.valid: {source_name(held_out_sources(config)['valid'])} has no pairs.")
     form = TextForm(config.text)
-    normalized = (_normalized(pair, form) for pairs in held_out.values() for pair in pairs)
-    with Workers(config.data.num_workers or num_cores()) as workers:
-        stages = Stages(config, origins_of(config, inputs), normalized, config.run / PARTS, progress, workers)
+    normalized = (_normalized(pair, form, name) for name, pairs in held_out.items() for pair in pairs)
+    with Workers(config.data.num_workers or num_cores(), ALONE) as workers:
+        corpora, mono = (origins_of(sources, inputs) for sources in (config.data.corpora, config.data.mono))
+        stages = Stages(config, corpora, mono, normalized, config.run / PARTS, progress, workers)
         cleaned = stages.clean()
         fates = stages.decide(cleaned)
         counts = np.bincount(fates, minlength=KEPT + 1).tolist()
@@ -235,9 +252,10 @@ def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress:
     ]
     valid = _write_valid_shard(config, part, tokenizer, progress)
     _write_rejected(part / "rejected.tsv.gz", encoded)
+    leaks = stages.count_leaks(cleaned, fates)
     languages = (config.data.src_lang, config.data.tgt_lang)
     histograms = length_histograms((shard.lengths for shard in shards), *languages)
-    write_report(part, "–".join(languages), ledger, histograms)
+    write_report(part, "–".join(languages), ledger, histograms, leaks)
     stages.clean_up()
     return {
         "tokenizer": tokenizer.fingerprint,
@@ -247,6 +265,7 @@ def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress:
         "tgt_tokens": sum(int(shard.lengths[:, 1].sum()) for shard in shards),
         "valid_pairs": len(valid),
         "ledger": ledger.to_json(),
+        "leaks": [asdict(found) for found in leaks],
     }
 
 
@@ -326,8 +345,8 @@ def _advice(name: str, options: Filter) -> str:
     return f"Look at the corpora, or change {name}{f' ({bounds})' if bounds else ''} in data.filters."
 
 
-def _normalized(pair: Pair, form: TextForm) -> Pair:
-    return replace(pair, src=form.normalize(pair.src), tgt=form.normalize(pair.tgt))
+def _normalized(pair: Pair, form: TextForm, name: str) -> Pair:
+    return replace(pair, src=form.normalize(pair.src), tgt=form.normalize(pair.tgt), origin=name)
 
 
 def _train_name(number: int) -> str:
@@ -368,4 +387,5 @@ def _report(folder: Path, manifest: dict[str, Any], *, up_to_date: bool) -> Prep
     counts = {name: manifest[name] for name in ("train_pairs", "src_tokens", "tgt_tokens", "valid_pairs")}
     src_size, tgt_size = manifest["vocab_sizes"]
     ledger = Ledger.from_json(manifest["ledger"])
-    return PrepareReport(folder, up_to_date, ledger, vocab_sizes=(src_size, tgt_size), **counts)
+    leaks = tuple(read_leaks(manifest["leaks"]))
+    return PrepareReport(folder, up_to_date, ledger, leaks, vocab_sizes=(src_size, tgt_size), **counts)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mtkit.data.leaks import LEAK_FIGURES, Leaks
 from mtkit.data.ledger import Ledger, LedgerRow
 from mtkit.files import write_text
 
@@ -66,7 +67,13 @@ def _counts(values: npt.NDArray[np.generic], edges: Sequence[float]) -> npt.NDAr
     return np.bincount(bins, minlength=len(edges) - 1)
 
 
-def write_report(folder: Path, title: str, ledger: Ledger, histograms: Sequence[Histogram] = ()) -> None:
+def write_report(
+    folder: Path,
+    title: str,
+    ledger: Ledger,
+    histograms: Sequence[Histogram] = (),
+    leaks: Sequence[Leaks] = (),
+) -> None:
     """Writes `report.json` and `report.html`.
 
     Args:
@@ -74,6 +81,7 @@ def write_report(folder: Path, title: str, ledger: Ledger, histograms: Sequence[
         title: of the report, such as the languages.
         ledger: what became of the pairs.
         histograms: of the pairs that were kept.
+        leaks: of held-out sets into the corpora.
     """
     total = ledger.total()
     data = {
@@ -84,10 +92,11 @@ def write_report(folder: Path, title: str, ledger: Ledger, histograms: Sequence[
         "kept": total.kept,
         "dropped": total.dropped,
         "ledger": ledger.to_json(),
+        "leaks": [asdict(found) for found in leaks],
         "histograms": [asdict(histogram) for histogram in histograms],
     }
     write_text(folder / "report.json", json.dumps(data, ensure_ascii=False, indent=1) + "\n")
-    write_text(folder / "report.html", html_report(title, ledger, histograms))
+    write_text(folder / "report.html", html_report(title, ledger, histograms, leaks))
 
 
 # ---------------------------------------------------------------- HTML
@@ -121,13 +130,16 @@ summary { cursor: pointer; padding: .3rem 0; }
 """
 
 
-def html_report(title: str, ledger: Ledger, histograms: Sequence[Histogram] = ()) -> str:
+def html_report(
+    title: str, ledger: Ledger, histograms: Sequence[Histogram] = (), leaks: Sequence[Leaks] = ()
+) -> str:
     """The report as one HTML document; all text of the corpora is escaped."""
     total = ledger.total()
     parts = [
         _figures(total),
         _section("Why pairs were dropped", _reasons(total)),
         _section("Corpora", _corpora(ledger, total)),
+        _section("Held-out sentences met in the corpora", _leaks(leaks)),
         *(_section(histogram.title, _plot(histogram)) for histogram in histograms),
         _section("Repairs", _repairs(ledger)),
         _section("Examples of dropped pairs", _examples(ledger)),
@@ -194,6 +206,11 @@ def _corpora(ledger: Ledger, total: LedgerRow) -> str:
         for row in rows
     ]
     return _table(["corpus", "read", *names, "kept", ""], lines)
+
+
+def _leaks(leaks: Sequence[Leaks]) -> str:
+    lines = [[found.name, *map("{:,}".format, found.figures())] for found in leaks]
+    return _table(["set", *LEAK_FIGURES], lines) if lines else ""
 
 
 def _repairs(ledger: Ledger) -> str:

@@ -13,6 +13,7 @@ import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ from mtkit.config.filters import DuplicateFilter, NearDuplicateFilter, OverlapFi
 from mtkit.config.schema import Config
 from mtkit.config.sources import CutSource
 from mtkit.data.blocks import lines_of
-from mtkit.data.cleaning import KEPT, Chunk, CleanSpec, clean_chunk
+from mtkit.data.cleaning import KEPT, Chunk, CleanSpec, clean_chunk, read_held_out
 from mtkit.data.dedup import Keys, Positions, repeated
 from mtkit.data.encoding import EncodeSpec, EncodeTask, encode_part, read_row
 from mtkit.data.filters import named
 from mtkit.data.inputs import count_pairs, given_models, tokenizer_settings
+from mtkit.data.leaks import LeakGuard, Leaks, count_leaks
 from mtkit.data.ledger import LedgerRow
+from mtkit.data.mono import mono_texts
 from mtkit.data.pair import Pair
 from mtkit.data.parts import array_text, digest_of, read_part, read_summary
 from mtkit.data.readers import read_blocks, source_name
@@ -104,7 +107,8 @@ class Stages:
     Args:
         config: of the run.
         inputs: what decides the text of each training corpus: its options and hashes of its files.
-        held_out: normalised validation and test pairs that come from files.
+        mono: likewise of each one-sided corpus.
+        held_out: normalised validation and test pairs that come from files; their origin names the set.
         folder: for the results.
         progress: told how far each stage is.
         workers: to share the work.
@@ -120,6 +124,7 @@ class Stages:
         self,
         config: Config,
         inputs: Sequence[Any],
+        mono: Sequence[Any],
         held_out: Iterable[Pair],
         folder: Path,
         progress: Progress,
@@ -127,7 +132,8 @@ class Stages:
     ) -> None:
         self.config, self.data = config, config.data
         self.folder, self.progress, self.workers = folder, progress, workers
-        self.sources = self.data.train
+        self._mono = list(mono)
+        self.sources = self.data.corpora
         self.names = [source_name(source) for source in self.sources]
         splits = {"valid": self.data.valid} | {f"test.{name}": test for name, test in self.data.test.items()}
         self.cuts = {name: split.pairs for name, split in splits.items() if isinstance(split, CutSource)}
@@ -151,10 +157,8 @@ class Stages:
             self._used(folder / f"clean-{self._clean_digest(source)}") for source in inputs
         ]
 
-    def _write_held_out(self, pairs: Iterable[Pair]) -> Path | None:
-        if not any(isinstance(options, OverlapFilter) for options in self.data.filters):
-            return None
-        text = "".join(f"{pair.src}\t{pair.tgt}\n" for pair in pairs)
+    def _write_held_out(self, pairs: Iterable[Pair]) -> Path:
+        text = "".join(f"{pair.origin}\t{pair.src}\t{pair.tgt}\n" for pair in pairs)
         path = self._used(self.folder / f"held-out-{digest_of(text.encode())}.tsv")
         if not path.exists():
             write_text(path, text)
@@ -169,7 +173,7 @@ class Stages:
         ]
         text = [VERSION, unicodedata.unidata_version, PAIRS_IN_PART, spec.src_lang, spec.tgt_lang, spec.fold]
         form = [spec.text.unicode, spec.text.whitespace]
-        return digest_of(text, form, source, filters, spec.held_out.name if spec.held_out else None)
+        return digest_of(text, form, source, filters, spec.held_out.name)
 
     def _used(self, path: Path) -> Path:
         self.used.add(path)
@@ -261,6 +265,21 @@ class Stages:
                 result[list(self.cuts)[own[number] - first]].append((src, tgt))
         return result
 
+    def count_leaks(self, parts: Sequence[CleanPart], fates: Fates) -> list[Leaks]:
+        """How much of each held-out set was met in the corpora, and what of it is left."""
+        held_out = list(read_held_out(self._spec.held_out))
+        guards = [
+            index for index, options in enumerate(self.data.filters) if isinstance(options, OverlapFilter)
+        ]
+
+        def found() -> Iterator[tuple[Positions, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
+            for part in parts:
+                (rows,) = read_part(part.path, "leaks")
+                own = fates[part.begin + rows[:, 0]]
+                yield rows, own == KEPT, np.isin(own, guards[:1])
+
+        return count_leaks(held_out, LeakGuard(held_out, None).owners, found())
+
     # ------------------------------------------------------------ tokenizer
 
     def tokenizer(self, parts: Sequence[CleanPart], fates: Fates) -> tuple[Tokenizer, tuple[Path, ...]]:
@@ -279,7 +298,7 @@ class Stages:
         """Where the subword model of these sides (0: source, 1: target) is, once it is trained."""
         config, form = self.config, TextForm(self.config.text)
         languages = [(self.data.src_lang, self.data.tgt_lang)[side] for side in sides]
-        options = [tokenizer_settings(config.tokenizer), config.text.model_dump(mode="json")]
+        options = [tokenizer_settings(config.tokenizer), config.text.model_dump(mode="json"), self._mono]
         decided = [VERSION, sentencepiece.__version__, config.seed, sides, languages, options]
         digest = digest_of(decided, [part.text for part in parts], fates.tobytes())
         path = self._used(self.folder / f"tokenizer-{digest}.model")
@@ -289,8 +308,9 @@ class Stages:
             self.progress(f"training the tokenizer{which}", 0, wanted)
             rng = random.Random(f"{config.seed} tokenizer sample")
             pairs = (form.pair(*pair) for pair in _sampled(parts, fates, wanted, rng))
+            texts = (pair[side] for pair in pairs for side in sides)
             train_subwords(
-                (pair[side] for pair in pairs for side in sides),
+                chain(texts, mono_texts(self.config, sides, form)),
                 config.tokenizer,
                 default_coverage(*languages),
                 symbols=form.symbols,

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -29,10 +30,16 @@ def num_cores() -> int:
 
 
 class Workers:
-    """Processes, started when there is work for more than one and stopped at the end of the block."""
+    """Processes, started when there is work for more than one and stopped at the end of the block.
 
-    def __init__(self, count: int) -> None:
+    Args:
+        count: of processes; one means this one.
+        alone: seconds that this process works before it starts others, which takes about as long.
+    """
+
+    def __init__(self, count: int, alone: float = 0.0) -> None:
         self.count = count
+        self._alone = alone
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Workers:
@@ -55,6 +62,13 @@ class Workers:
             MtkitError: a worker died; and whatever `work` or `tasks` raises.
         """
         rest = iter(tasks)
+        begun = time.monotonic()
+        while self._pool is None and time.monotonic() - begun < self._alone:
+            for task in itertools.islice(rest, 1):
+                yield work(task)
+                break
+            else:
+                return
         first = list(itertools.islice(rest, 2))
         if self.count == 1 or len(first) < 2:
             yield from map(work, itertools.chain(first, rest))

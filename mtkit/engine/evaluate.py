@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mtkit.config.schema import Config
 from mtkit.data.lines import read_lines
-from mtkit.data.prepare import read_test
+from mtkit.data.prepare import leaks_of, read_test
 from mtkit.data.stages import Progress
 from mtkit.engine.translator import Translator, windows
 from mtkit.errors import InputError, UsageError
@@ -28,12 +28,14 @@ class Evaluated:
         hyps: where the translations stand.
         num_pairs: how many there are.
         scores: one per metric.
+        leaked: how many of the pairs have a side that stands in the training data; None if that is not known.
     """
 
     name: str
     hyps: Path
     num_pairs: int
     scores: tuple[Score, ...]
+    leaked: int | None = None
 
 
 def choose_tests(config: Config, names: Sequence[str] = ()) -> list[str]:
@@ -85,7 +87,9 @@ def evaluate(
         write_text(path, "".join(f"{hyp}\n" for hyp in hyps))
         refs = [pair.tgt for pair in pairs]
         scores = score_corpus(hyps, refs, metrics or config.evaluate.metrics, config.data.tgt_lang)
-        results.append(Evaluated(name, path, len(pairs), tuple(scores)))
+        leaks = leaks_of(config, name)
+        leaked = None if leaks is None else sum(leaks.left.values())
+        results.append(Evaluated(name, path, len(pairs), tuple(scores), leaked))
     return results
 
 

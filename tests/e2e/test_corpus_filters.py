@@ -11,7 +11,7 @@ from mtkit.config.filters import DEFAULT_FILTERS
 from mtkit.data.column import column_of
 from mtkit.data.filters import build_keys, build_verdicts
 from mtkit.data.folding import fold
-from mtkit.data.near import LeakGuard
+from mtkit.data.leaks import LeakGuard
 from mtkit.data.pair import Pair
 from mtkit.text.normalize import normalize
 from tests.corpora import corpus

@@ -10,8 +10,8 @@ from mtkit.config.filters import DEFAULT_FILTERS, DuplicateFilter, NearDuplicate
 from mtkit.data.column import Column, column_of
 from mtkit.data.filters import build_keys, build_verdict, build_verdicts
 from mtkit.data.folding import fold
+from mtkit.data.leaks import LeakGuard
 from mtkit.data.ledger import EXAMPLES, Ledger, LedgerRow
-from mtkit.data.near import LeakGuard
 from mtkit.data.pair import Pair
 from mtkit.data.report import html_report
 from mtkit.data.screen import build_screen

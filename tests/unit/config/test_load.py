@@ -246,6 +246,8 @@ def test_unknown_options(line: str, problem: str) -> None:
         ("{reader: tsv, path: a, src_column: 0}", "7:45: data.valid.src_column = 0: a column is given by its "
          "number, from 1, or by its name in the first line."),
         ("{reader: huggingface}", "7:3: data.valid.path or name must be given, and not both."),
+        ("{reader: mono, path: a}", "2:1: data.valid: mono reads one side only, but a pair has two. "
+         "Use another reader."),
         ("tsv", "7:10: data.valid = 'tsv' must be a section of `key: value` lines."),
     ],
 )  # fmt: skip

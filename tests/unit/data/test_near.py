@@ -6,7 +6,7 @@ from mtkit.config.filters import NearDuplicateFilter
 from mtkit.data.column import column_of
 from mtkit.data.filters import build_keys
 from mtkit.data.folding import fold
-from mtkit.data.near import LeakGuard
+from mtkit.data.leaks import LeakGuard
 from mtkit.data.pair import Pair
 
 SENTENCE = (

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from mtkit.config.schema import Config
+from mtkit.data import prepare as module
 from mtkit.data import stages
 from mtkit.data.cleaning import Chunk, CleanSpec, clean_chunk
 from mtkit.data.encoding import EncodeSpec, EncodeTask, encode_part
 from mtkit.data.folding import fold
 from mtkit.data.inspect import read_rejected
+from mtkit.data.mono import sample
 from mtkit.data.prepare import open_prepared, prepare, read_test, verify_prepared
 from mtkit.errors import InputError
 from mtkit.text.subwords import train_subwords
@@ -46,6 +48,12 @@ def config_of(folder: Path, *more: Pairs, **data: Any) -> Config:
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "PAIRS_IN_PART", 64)
+
+
+@pytest.fixture
+def _processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets other processes work from the first task on."""
+    monkeypatch.setattr(module, "ALONE", 0.0)
 
 
 def bytes_of(config: Config) -> dict[str, bytes]:
@@ -108,6 +116,7 @@ def test_what_is_kept_is_what_a_simple_loop_keeps(tmp_path: Path) -> None:
         assert found == expected
 
 
+@pytest.mark.usefixtures("_processes")
 def test_the_number_of_workers_changes_no_byte(tmp_path: Path) -> None:
     config = config_of(tmp_path, valid={"reader": "cut", "pairs": 15})
     found = []
@@ -143,6 +152,7 @@ class StopHereError(Exception):
     pass
 
 
+@pytest.mark.usefixtures("_processes")
 @pytest.mark.parametrize("count", [1, 2])
 def test_an_interrupted_run_goes_on(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = workers(config_of(tmp_path / "whole"), count)
@@ -281,6 +291,39 @@ def test_splits_are_cut_from_the_training_pairs(tmp_path: Path) -> None:
     again = changed(config, run=tmp_path / "again")
     prepare(again)
     assert bytes_of(again) == bytes_of(config)
+
+
+def test_one_sided_text_teaches_the_tokenizer_and_makes_no_pairs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = workers(config_of(tmp_path), 1)
+    prepare(plain)
+    (tmp_path / "mono").write_text("zymurgy zymurgy\n" * 500 + "\n")
+    values = changed(plain, run=tmp_path / "with").model_dump(mode="json")
+    values["data"]["train"].insert(1, {"reader": "mono", "path": str(tmp_path / "mono"), "side": "tgt"})
+    config = Config.model_validate_json(json.dumps(values))
+    report = prepare(config)
+    prepared = open_prepared(config)
+    assert [row.read for row in report.ledger.rows] == [300, 200]
+    assert len(prepared.train) == 2
+
+    def pieces_of(config: Config) -> int:
+        tokenizer = open_prepared(config).tokenizer
+        ((_, ids),) = tokenizer.encode_pairs([("a", "zymurgy")])
+        return len(ids)
+
+    assert pieces_of(config) < pieces_of(plain)
+    counted = Counted(monkeypatch)
+    (tmp_path / "mono").write_text("quixotic\n" * 500)
+    prepare(config)
+    assert counted.take() == (0, 1, 9)  # nothing is cleaned anew
+
+
+def test_a_sample_has_each_item_as_often_as_another() -> None:
+    rng = random.Random(5)
+    drawn = [item for _ in range(4000) for item in sample("abcdef", 2, rng)]
+    assert all(1200 < drawn.count(item) < 1470 for item in "abcdef")  # 1333 ± 4.5 deviations
+    assert sample("ab", 5, rng) == ["a", "b"]
 
 
 def test_a_test_set_from_files_is_read_from_them(tmp_path: Path) -> None:

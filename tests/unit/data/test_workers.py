@@ -49,6 +49,15 @@ def test_several_processes_work_but_not_for_a_single_task() -> None:
         assert os.getpid() not in {process for _, process in workers.map(where, range(20))}
 
 
+def test_little_work_is_done_without_processes() -> None:
+    with Workers(2, alone=60) as workers:
+        assert {process for _, process in workers.map(where, range(20))} == {os.getpid()}
+        assert list(workers.map(slow_if_even, [])) == []
+    with Workers(2, alone=0.02) as workers:
+        assert list(workers.map(slow_if_even, range(6))) == list(range(6))
+        assert os.getpid() not in {process for _, process in workers.map(where, range(20))}
+
+
 def test_tasks_are_drawn_as_they_are_needed() -> None:
     drawn = []
 
