@@ -50,6 +50,23 @@ def test_each_test_set_is_translated_and_scored(run: Run, folder: Path) -> None:
         assert Path(entry["hyps"]).read_text("utf-8") == "".join(f"{hyp}\n" for hyp in hyps)
 
 
+def test_it_warns_of_test_sentences_in_the_training_data(run: Run) -> None:
+    leaking = [
+        "data.train=[{reader: plain, src: test.en, tgt: test.fr}]",
+        "data.filters=[{filter: empty}]",
+        "data.valid.pairs=50",
+    ]
+    prepared = CliRunner().invoke(app, ["prepare", "tiny.yaml", *leaking])
+    assert prepared.exit_code == 0, prepared.output
+    result = run("tiny.yaml", *leaking, "--test", "short", "--json")
+    warning = "Warning: short: 2 of 2 sentences stand in the training data"
+    assert warning in " ".join(result.stderr.split())
+    assert [entry["leaked"] for entry in json.loads(result.stdout)] == [2]
+    other = run("tiny.yaml", "--test", "short", "--json")  # of which nothing is prepared
+    assert "Warning" not in other.stderr
+    assert [entry["leaked"] for entry in json.loads(other.stdout)] == [None]
+
+
 def test_a_table_for_people(run: Run) -> None:
     result = run("tiny.yaml", "--test", "again")
     assert result.exit_code == 0, result.output
