@@ -29,6 +29,10 @@ corpus                read  empty  duplicate  overlap   kept
 train.en + train.fr  1,202      1          1        0  1,200
 more.tsv                 2      0          0        1      1
 all                  1,204      1          1        1  1,201
+
+held out  sentences  met  left  dropped: equal  folded  near
+────────  ─────────  ───  ────  ──────────────  ──────  ────
+valid             1    1     0               1       0     0
 """
 
 
