@@ -37,10 +37,12 @@ _TAGS = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)|[\U000e0001\U
 _SPACE = re.compile(r"\s")
 
 # What the functions below look at, but for white space, and that itself but for the space and the line feed.
+# Letters of tags are apart, since one range beyond U+FFFF makes the whole class slow.
 _SPECIAL = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0001\U000e0020-\U000e007f]"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb]"
 )
+_TAG = re.compile("[\U000e0001\U000e0020-\U000e007f]")
 _WHITE = re.compile("[\t\x0b-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 
 
@@ -63,9 +65,8 @@ def normalize(text: str, unicode: UnicodeForm = "nfc", *, keep_spaces: bool = Fa
 
 def normalize_lines(text: str) -> str:
     """`normalize` of every line of `text`, each of which ends with a line feed, about ten times as fast."""
-    if _SPECIAL.search(text):
-        lines = text.split("\n")[:-1]
-        text = "".join(f"{normalize(line) if _SPECIAL.search(line) else line}\n" for line in lines)
+    for special in (_SPECIAL, _TAG):
+        text = _mend_lines(text, special)
     for character in set(_WHITE.findall(text)):
         text = text.replace(character, " ")
     if not text.isascii():
@@ -77,6 +78,18 @@ def normalize_lines(text: str) -> str:
     if "\n " in text:
         text = text.replace("\n ", "\n")
     return text.removeprefix(" ")
+
+
+def _mend_lines(text: str, special: re.Pattern[str]) -> str:
+    """`text` with those of its lines normalised that have something special."""
+    pieces, done = [], 0
+    for found in special.finditer(text):
+        if found.start() >= done:
+            begin = text.rfind("\n", done, found.start()) + 1 or done
+            end = text.index("\n", found.start())
+            pieces += [text[done:begin], normalize(text[begin:end])]
+            done = end
+    return "".join([*pieces, text[done:]]) if pieces else text
 
 
 def in_form(text: str, unicode: UnicodeForm) -> str:
