@@ -241,7 +241,7 @@ def _parsed(folder: Path, kind: str, version: int) -> dict[str, Any]:
     """The manifest's values, if they are of that format and byte for byte as they were written."""
     path = folder / MANIFEST
     try:
-        with _ordinary(path).open("rb") as file:
+        with ordinary_file(path).open("rb") as file:
             raw = file.read(_MAX_MANIFEST + 1)
         values = json.loads(raw)
         found = (values["format"], values["version"])
@@ -280,7 +280,7 @@ def _inside(folder: Path, name: str) -> Path:
         if folder.joinpath(*steps[:depth]).is_symlink():
             raise InputError(f"{folder.joinpath(*steps[:depth])}: is a link, expected a folder.")
     try:
-        return _ordinary(folder / name)
+        return ordinary_file(folder / name)
     except FileNotFoundError:
         raise InputError(
             f"{folder / name}: missing, though {MANIFEST} lists it.", "Make the folder anew."
@@ -289,7 +289,7 @@ def _inside(folder: Path, name: str) -> Path:
         raise InputError(f"{folder / name}: cannot be read: {error.strerror}.") from error
 
 
-def _ordinary(path: Path) -> Path:
+def ordinary_file(path: Path) -> Path:
     """The path of a regular file; a link may lead anywhere, and a pipe would be waited for."""
     if not stat.S_ISREG(path.lstat().st_mode):
         raise InputError(f"{path}: is a link or no ordinary file.", "Put the file itself in its place.")

@@ -96,6 +96,7 @@ class ForkServer:
 
 def _child(request: dict[str, Any]) -> int:
     os.setsid()
+    signal.alarm(int(2 * PATIENCE_S))  # none outlives the tests
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(log, 1)

@@ -129,8 +129,8 @@ def elsewhere(folder: Path, name: str) -> None:
 
 
 def pipe(folder: Path) -> None:
-    (folder / CONFIG).unlink()
-    os.mkfifo(folder / CONFIG)
+    (folder / WEIGHTS).unlink()
+    os.mkfifo(folder / WEIGHTS)
 
 
 def torch_zip(folder: Path) -> None:
@@ -214,7 +214,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], bool]] = {
     ),
     "manifest does not know the weights": (lambda f: unlisted(f, WEIGHTS), False),
     "manifest does not know the config": (lambda f: unlisted(f, CONFIG), False),
-    "the config is a pipe": (pipe, False),
+    "the weights are a pipe": (pipe, False),
 }
 
 
