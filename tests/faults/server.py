@@ -6,6 +6,7 @@ Run as a script it answers requests, one JSON object a line: `{"call": "module:f
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import os
@@ -20,7 +21,7 @@ from typing import Any
 
 from tests.corpora import REPOSITORY
 
-PATIENCE_S = 120.0
+PATIENCE_S = 40.0
 
 
 class Child:
@@ -96,12 +97,12 @@ class ForkServer:
 
 def _child(request: dict[str, Any]) -> int:
     os.setsid()
-    signal.alarm(int(2 * PATIENCE_S))  # none outlives the tests
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", errors="backslashreplace")  # noqa: SIM115
+    faulthandler.dump_traceback_later(PATIENCE_S, exit=True)  # none outlives the tests, or hangs in silence
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     module, _, name = request["call"].partition(":")
