@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mtkit.checkpoint import weights_of, write_model
 from mtkit.config.load import load_config
-from mtkit.config.schema import DecodeConfig
+from mtkit.config.decode import DecodeConfig
 from mtkit.decode.hypothesis import Hypothesis
 from mtkit.model.transformer import build_model
 from mtkit.text.subwords import train_subwords

@@ -1,7 +1,7 @@
 """Every option of mtkit, with its type, default, bounds and meaning. Free of torch.
 
 Each section of the YAML file has a file of its own in this folder: `data` (with `sources` and
-`filters`), `text`, `model` and `train`; the short ones stand here. No option and no default stands
+`filters`), `text`, `model`, `train` and `decode`; the short ones stand here. No option and no default stands
 anywhere else: the JSON Schema, the option tables and the error messages are made from these.
 """
 
@@ -13,24 +13,11 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from mtkit.config.data import DataConfig, TokenizerConfig
+from mtkit.config.decode import DecodeConfig
 from mtkit.config.model import ModelConfig
 from mtkit.config.options import Options
 from mtkit.config.text import TextConfig
 from mtkit.config.train import TrainConfig
-
-
-class DecodeConfig(Options):
-    """How translations are searched for."""
-
-    beam_size: int = Field(5, ge=1, le=256, description="Hypotheses kept per sentence; 1 is greedy.")
-    length_penalty: float = Field(1.0, ge=0, le=10, description="A score is divided by length ^ this.")
-    max_len_ratio: float = Field(
-        2.0, gt=0, le=20, description="Longest output: this times the source length + 50."
-    )
-    batch_tokens: int = Field(
-        4096, ge=1, le=1_000_000, description="Source tokens translated at once, beams included."
-    )
-
 
 Metric = Literal["bleu", "chrf", "ter"]
 

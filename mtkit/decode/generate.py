@@ -1,8 +1,8 @@
 """The one generation loop: source ids to hypotheses, for any scorer and any search strategy.
 
 The device scores and picks candidates; the bookkeeping of hypotheses is done with numpy on the
-host, which costs one synchronisation a step. A sentence is done as in CTranslate2 with patience 1:
-when as many hypotheses have finished as the beam is wide.
+host, which costs one synchronisation a step. A sentence is done as in CTranslate2: when patience
+times as many hypotheses have finished as the beam is wide.
 """
 
 from __future__ import annotations
@@ -13,12 +13,23 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from mtkit.config.schema import DecodeConfig
+from mtkit.config.decode import DecodeConfig
 from mtkit.data.batch import pad_sources
-from mtkit.decode.hypothesis import Hypothesis
+from mtkit.decode.constrained import ConstrainedBeamSearch
+from mtkit.decode.hypothesis import NO_DEMAND, Demand, Hypothesis
+from mtkit.decode.rules import build_rules
 from mtkit.decode.scorer import Scorer, State
-from mtkit.decode.search import BeamSearch, Candidates, Search
+from mtkit.decode.search import (
+    BeamSearch,
+    Candidates,
+    DiverseBeamSearch,
+    Prefixes,
+    Sampling,
+    Search,
+    draw_uniform,
+)
 from mtkit.text.tokenizer import Tokenizer
 
 BOS, EOS = Tokenizer.BOS, Tokenizer.EOS
@@ -33,25 +44,29 @@ def generate(
     src_ids: Sequence[Sequence[int]],
     options: DecodeConfig,
     device: torch.device | str = "cpu",
+    demands: Sequence[Demand] | None = None,
 ) -> list[list[Hypothesis]]:
-    """At most `options.beam_size` hypotheses of each source, best first, in the order of the sources.
+    """At most `options.width` hypotheses of each source, in the order of the sources.
+
+    The best one comes first; those that are drawn stay in the order of drawing.
 
     Args:
         scorer: gives the log-probabilities.
         src_ids: sources without end of sentence, of any length; one may be empty.
-        options: beam size, length penalty, longest output and how much is decoded at once.
+        options: method, length penalty, rules, longest output and how much is decoded at once.
         device: where the scorer computes.
+        demands: what is asked of each translation; nothing if left out.
     """
-    search = BeamSearch(options.beam_size)
+    demands = [NO_DEMAND] * len(src_ids) if demands is None else demands
     hyps: list[list[Hypothesis]] = [[] for _ in src_ids]
-    for batch in plan_batches([len(ids) + 1 for ids in src_ids], options.batch_tokens, options.beam_size):
-        found = _decode_batch(scorer, [src_ids[i] for i in batch], search, options, device)
-        for index, sentence_hyps in zip(batch, found, strict=True):
+    for batch in plan_batches([len(ids) + 1 for ids in src_ids], options.batch_tokens, options.width):
+        decoding = _Decoding([src_ids[i] for i in batch], [demands[i] for i in batch], options, device)
+        for index, sentence_hyps in zip(batch, decoding.run(scorer), strict=True):
             hyps[index] = sentence_hyps
     return hyps
 
 
-def plan_batches(lengths: Sequence[int], batch_tokens: int, beam_size: int) -> Iterator[list[int]]:
+def plan_batches(lengths: Sequence[int], batch_tokens: int, width: int) -> Iterator[list[int]]:
     """Indices of `lengths` in batches of like length, longest first, padding and beams within `batch_tokens`.
 
     A sentence that exceeds the budget alone is a batch by itself.
@@ -59,43 +74,102 @@ def plan_batches(lengths: Sequence[int], batch_tokens: int, beam_size: int) -> I
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     begin = 0
     while begin < len(order):
-        count = max(1, batch_tokens // (lengths[order[begin]] * beam_size))
+        count = max(1, batch_tokens // (lengths[order[begin]] * width))
         yield order[begin : begin + count]
         begin += count
 
 
-def _decode_batch(
-    scorer: Scorer[StateT],
-    src_ids: Sequence[Sequence[int]],
-    search: Search,
-    options: DecodeConfig,
-    device: torch.device | str,
-) -> list[list[Hypothesis]]:
-    """Search in one batch until every sentence has `beam_size` hypotheses or reaches its longest output."""
-    ids, mask = pad_sources(src_ids)
-    state = scorer.start(ids.to(device), mask.to(device))
-    limits = np.array([int(options.max_len_ratio * len(ids)) + EXTRA_LENGTH for ids in src_ids])
-    never = torch.tensor(NEVER, device=device)
-    beams = _Beams(len(src_ids), search.beam_size, options.length_penalty)
-    tokens = torch.full((len(src_ids),), BOS, device=device)
-    scores = torch.zeros(len(src_ids), 1, device=device)
-    while True:
-        log_probs, state = scorer.step(tokens, state)
-        log_probs.index_fill_(1, never, -torch.inf)
-        sentences, width = scores.shape
-        log_probs = log_probs.view(sentences, width, -1)
-        at_limit = limits[beams.sentences] <= beams.length
-        if at_limit.any():
-            ending = torch.from_numpy(np.flatnonzero(at_limit)).to(device)
-            log_probs[ending, :, :EOS] = -torch.inf
-            log_probs[ending, :, EOS + 1 :] = -torch.inf
-        rows = beams.advance(search.select(log_probs, scores), at_limit)
-        if beams.scores.size == 0:
-            return beams.finished()
-        if not np.array_equal(rows, np.arange(sentences * width)):
-            state = state.select(torch.from_numpy(rows).to(device), beams.scores.shape[1])
-        tokens = torch.from_numpy(beams.ids[:, -1]).to(device)
-        scores = torch.from_numpy(beams.scores).to(device)
+def longest_output(src_len: int, options: DecodeConfig) -> int:
+    """Most tokens of a translation of `src_len` tokens; its demands come on top."""
+    return int(options.max_len_ratio * src_len) + EXTRA_LENGTH
+
+
+def _build_search(options: DecodeConfig, demands: Sequence[Demand], longest: int) -> Search:
+    match options.method:
+        case "beam" if any(demand.terms for demand in demands):
+            return ConstrainedBeamSearch(options.beam_size, tuple(demand.terms for demand in demands))
+        case "beam":
+            return BeamSearch(options.beam_size)
+        case "diverse_beam":
+            size = options.beam_size // options.groups
+            return DiverseBeamSearch(options.groups, size, options.diversity_penalty)
+        case "sample" | "mbr":
+            seeds = [demand.seed for demand in demands]
+            draws = draw_uniform(options.seed, seeds, options.samples, longest + 1)
+            return Sampling(draws, options.top_k, options.top_p, options.temperature)
+
+
+class _Decoding:
+    """The search in one batch, until every sentence has its hypotheses or reaches its longest output."""
+
+    def __init__(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        demands: Sequence[Demand],
+        options: DecodeConfig,
+        device: torch.device | str,
+    ) -> None:
+        self.src_ids = src_ids
+        self.prefixes = [demand.prefix for demand in demands]
+        self.device = device
+        # What is demanded comes on top of what the source would get.
+        self.limits = np.array(
+            [
+                longest_output(len(ids), options) + len(demand.prefix) + sum(map(len, demand.terms))
+                for ids, demand in zip(src_ids, demands, strict=True)
+            ]
+        )
+        self.search = _build_search(options, demands, int(self.limits.max()))
+        self.rules = build_rules(options, demands)
+        self.beams = _Beams(len(src_ids), self.search, options)
+
+    def run(self, scorer: Scorer[StateT]) -> list[list[Hypothesis]]:
+        """The hypotheses of each sentence."""
+        device, beams = self.device, self.beams
+        ids, mask = pad_sources(self.src_ids)
+        state = scorer.start(ids.to(device), mask.to(device))
+        never = torch.tensor(NEVER, device=device)
+        tokens = torch.full((len(self.src_ids),), BOS, device=device)
+        scores = torch.zeros(len(self.src_ids), 1, device=device)
+        while True:
+            true, state = scorer.step(tokens, state)
+            true.index_fill_(1, never, -torch.inf)
+            at_limit = self.limits[beams.sentences] <= beams.length
+            log_probs = self._ruled(true, at_limit)
+            sentences, width = scores.shape
+            prefixes = Prefixes(beams.ids.reshape(sentences, width, beams.length), beams.sentences)
+            found = self.search.select(log_probs.view(sentences, width, -1), scores, prefixes)
+            rows = beams.advance(found, true, at_limit)
+            if beams.scores.size == 0:
+                return beams.finished()
+            if not np.array_equal(rows, np.arange(sentences * width)):
+                state = state.select(torch.from_numpy(rows).to(device), beams.scores.shape[1])
+            tokens = torch.from_numpy(beams.ids[:, -1]).to(device)
+            scores = torch.from_numpy(beams.scores).to(device)
+
+    def _ruled(self, true: Tensor, at_limit: NDArray[np.bool_]) -> Tensor:
+        """The log-probabilities [rows, vocab] that the search may see; `true` itself stays as it is."""
+        beams = self.beams
+        width = beams.scores.shape[1]
+        sentences = np.repeat(beams.sentences, width)
+        forced = dict.fromkeys(np.flatnonzero(np.repeat(at_limit, width)).tolist(), EOS)
+        for row, sentence in enumerate(sentences.tolist()) if any(self.prefixes) else ():
+            if beams.length < len(self.prefixes[sentence]):
+                forced[row] = self.prefixes[sentence][beams.length]
+        if not (self.rules or forced):
+            return true
+        log_probs = true.clone()
+        for rule in self.rules:
+            rule(log_probs, beams.ids, sentences)
+        if self.rules:  # where they leave nothing to say, the sentence ends
+            silent = log_probs.max(dim=1).values == -torch.inf
+            log_probs[:, EOS] = torch.where(silent, true[:, EOS], log_probs[:, EOS])
+        if forced:
+            rows = torch.tensor(list(forced), device=self.device)
+            tokens = torch.tensor(list(forced.values()), device=self.device)
+            log_probs[rows] = -torch.inf
+            log_probs[rows, tokens] = true[rows, tokens]
+        return log_probs
 
 
 class _Beams:
@@ -104,56 +178,77 @@ class _Beams:
     Attributes:
         length: tokens of each that runs.
         sentences: those that still run, as indices into the batch.
-        scores: sums of log-probabilities, [running sentences, width].
+        scores: what the search maximises, [running sentences, width]; -inf where nothing runs.
         ids: tokens, [rows, length].
-        totals: the sum of log-probabilities after each token, [rows, length].
+        token_scores: the model's log-probability of each token, [rows, length].
     """
 
-    def __init__(self, count: int, beam_size: int, length_penalty: float) -> None:
-        self.beam_size = beam_size
-        self.length_penalty = length_penalty
+    def __init__(self, count: int, search: Search, options: DecodeConfig) -> None:
+        self.groups, self.group_size = search.groups, search.group_size
+        self.length_penalty = options.length_penalty
+        self.by_score = options.method in ("beam", "diverse_beam")
+        self.enough = max(1, round(self.group_size * options.patience)) if self.by_score else 1
         self.length = 0
         self.sentences = np.arange(count)
         self.scores: NDArray[np.float32] = np.zeros((count, 1), np.float32)
         self.ids: NDArray[np.int64] = np.zeros((count, 0), np.int64)
-        self.totals: NDArray[np.float32] = np.zeros((count, 0), np.float32)
-        self._finished: list[list[Hypothesis]] = [[] for _ in range(count)]
-        self._counts = np.zeros(count, np.int64)
+        self.token_scores: NDArray[np.float32] = np.zeros((count, 0), np.float32)
+        self._finished: list[list[tuple[int, Hypothesis]]] = [[] for _ in range(count)]
+        self._counts = np.zeros((count, self.groups), np.int64)
 
-    def advance(self, found: Candidates, at_limit: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def advance(self, found: Candidates, true: Tensor, at_limit: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Takes one step and gives, for each row from now on, the row that it continues.
 
-        Among the best `beam_size` candidates those at their end are finished; the best others run on. A
-        sentence leaves with `beam_size` finished hypotheses or `at_limit`.
+        Among the best `group_size` candidates of a group those at their end are finished; the best others
+        run on. A sentence leaves when every group has `enough` hypotheses, or `at_limit`.
+
+        Args:
+            found: the candidates.
+            true: the model's log-probabilities, [rows, vocab].
+            at_limit: of each sentence, whether it has reached its longest output.
         """
-        beam_size, width = self.beam_size, self.scores.shape[1]
-        scores, tokens = found.scores.cpu().numpy(), found.tokens.cpu().numpy()
-        rows = found.beams.cpu().numpy() + np.arange(0, len(scores) * width, width)[:, None]
+        size, width = self.group_size, self.scores.shape[1]
+        first = torch.arange(0, len(self.sentences) * width, width, device=found.beams.device)
+        device_rows = found.beams + first[:, None, None]
+        token_scores = true[device_rows, found.tokens].float().cpu().numpy()
+        scores, tokens = found.scores.float().cpu().numpy(), found.tokens.cpu().numpy()
+        rows = device_rows.cpu().numpy()
         ended = tokens == EOS
         self.length += 1
 
-        done = (ended | at_limit[:, None])[:, :beam_size] & ~np.isneginf(scores[:, :beam_size])
-        for i, k in np.argwhere(done):
-            self._finish(self.sentences[i], rows[i, k], scores[i, k])
-        self._counts[self.sentences] += done.sum(axis=1)
+        wanted = self._counts[self.sentences] < self.enough
+        done = (ended | at_limit[:, None, None])[:, :, :size] & ~np.isneginf(scores[:, :, :size])
+        done &= wanted[:, :, None]
+        for i, g, k in np.argwhere(done):
+            self._finish(self.sentences[i], g, rows[i, g, k], token_scores[i, g, k])
+        self._counts[self.sentences] += done.sum(axis=2)
 
-        stay = (self._counts[self.sentences] < beam_size) & ~at_limit
-        order = np.argsort(ended[stay], axis=1, kind="stable")[:, :beam_size]
+        wanted = self._counts[self.sentences] < self.enough
+        stay = wanted.any(axis=1) & ~at_limit
+        order = np.argsort(ended[stay], axis=2, kind="stable")[:, :, :size]
+        live = ~ended & wanted[:, :, None]
         self.sentences = self.sentences[stay]
-        self.scores = np.take_along_axis(np.where(ended, -np.inf, scores)[stay], order, 1)
-        rows = np.take_along_axis(rows[stay], order, 1).ravel()
-        last = np.take_along_axis(tokens[stay], order, 1).reshape(-1, 1)
+        self.scores = np.take_along_axis(np.where(live, scores, -np.inf)[stay], order, 2)
+        self.scores = self.scores.reshape(len(self.sentences), order.shape[1] * order.shape[2])
+        rows = np.take_along_axis(rows[stay], order, 2).ravel()
+        last = np.take_along_axis(tokens[stay], order, 2).reshape(-1, 1)
+        price = np.take_along_axis(token_scores[stay], order, 2).reshape(-1, 1)
         self.ids = np.concatenate((self.ids[rows], last), axis=1)
-        self.totals = np.concatenate((self.totals[rows], self.scores.reshape(-1, 1)), axis=1)
+        self.token_scores = np.concatenate((self.token_scores[rows], price), axis=1)
         return rows
 
-    def _finish(self, sentence: int, row: int, total: float) -> None:
-        """Ends `row`, whose score with the end of sentence is `total`."""
-        token_scores = np.diff([0.0, *self.totals[row], total])
-        score = float(total) / self.length**self.length_penalty
-        hypothesis = Hypothesis(tuple(self.ids[row].tolist()), score, tuple(token_scores.tolist()))
-        self._finished[sentence].append(hypothesis)
+    def _finish(self, sentence: int, group: int, row: int, end_score: float) -> None:
+        """Ends `row`, whose end of sentence has the log-probability `end_score`."""
+        token_scores = (*self.token_scores[row].tolist(), float(end_score))
+        score = sum(token_scores) / self.length**self.length_penalty
+        hypothesis = Hypothesis(tuple(self.ids[row].tolist()), score, token_scores)
+        self._finished[sentence].append((group, hypothesis))
 
     def finished(self) -> list[list[Hypothesis]]:
-        """At most `beam_size` hypotheses of each sentence, best first."""
-        return [sorted(hyps, key=lambda h: -h.score)[: self.beam_size] for hyps in self._finished]
+        """At most `groups * group_size` hypotheses of each sentence."""
+        width = self.groups * self.group_size
+        return [[hyp for _, hyp in sorted(found, key=self._rank)[:width]] for found in self._finished]
+
+    def _rank(self, found: tuple[int, Hypothesis]) -> float:
+        group, hypothesis = found
+        return -hypothesis.score if self.by_score else group

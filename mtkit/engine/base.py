@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
-from mtkit.config.schema import DecodeConfig
-from mtkit.decode.hypothesis import Hypothesis
+from mtkit.config.decode import DecodeConfig
+from mtkit.decode.hypothesis import Demand, Hypothesis
 
 Precision = Literal["fp32", "bf16", "fp16", "auto"]
 
@@ -14,10 +14,32 @@ Precision = Literal["fp32", "bf16", "fp16", "auto"]
 class Engine(Protocol):
     """Whatever can run a model."""
 
-    def decode(self, src_ids: Sequence[Sequence[int]], options: DecodeConfig) -> list[list[Hypothesis]]:
-        """Hypotheses of each source, best first, in the order of the sources.
+    def decode(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+        demands: Sequence[Demand] | None = None,
+    ) -> list[list[Hypothesis]]:
+        """At most `options.width` hypotheses of each source, in the order of the sources.
+
+        The best one comes first; those that are drawn stay in the order of drawing.
 
         Args:
             src_ids: sources without end of sentence.
             options: how to search.
+            demands: what is asked of each translation; nothing if left out.
+        """
+
+    def score(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        tgt_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+    ) -> list[Hypothesis]:
+        """Each target as a hypothesis of its source, with the scores that `decode` would have given it.
+
+        Args:
+            src_ids: sources without end of sentence.
+            tgt_ids: a target for each, without beginning and end of sentence.
+            options: length penalty, and how much is scored at once.
         """

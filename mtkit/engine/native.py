@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-from mtkit.config.schema import DecodeConfig
-from mtkit.decode.generate import generate
-from mtkit.decode.hypothesis import Hypothesis
+from mtkit.config.decode import DecodeConfig
+from mtkit.decode.generate import generate, score
+from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.decode.scorer import ModelScorer
 from mtkit.engine.base import Precision
 from mtkit.errors import UsageError
@@ -30,13 +30,34 @@ class NativeEngine:
         self.model = model.to(self.device)
         self.dtype = _dtype(precision, self.device)
 
-    def decode(self, src_ids: Sequence[Sequence[int]], options: DecodeConfig) -> list[list[Hypothesis]]:
+    def decode(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+        demands: Sequence[Demand] | None = None,
+    ) -> list[list[Hypothesis]]:
         """See `Engine`."""
+        with self._inference():
+            return generate(ModelScorer(self.model), src_ids, options, self.device, demands)
+
+    def score(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        tgt_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+    ) -> list[Hypothesis]:
+        """See `Engine`."""
+        with self._inference():
+            return score(ModelScorer(self.model), src_ids, tgt_ids, options, self.device)
+
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        """Without dropout and gradients, in the engine's precision."""
         training = self.model.training
         self.model.eval()
         try:
             with torch.inference_mode(), self._autocast():
-                return generate(ModelScorer(self.model), src_ids, options, self.device)
+                yield
         finally:
             self.model.train(training)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from mtkit.config.schema import DecodeConfig
+from mtkit.config.decode import DecodeConfig
 from mtkit.engine.base import Engine, Precision
 from mtkit.text.form import Masked
 from mtkit.text.tokenizer import Tokenizer

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mtkit.config.model import ModelConfig
-from mtkit.config.schema import DecodeConfig
+from mtkit.config.decode import DecodeConfig
 from mtkit.decode.hypothesis import Hypothesis
 from mtkit.engine.native import NativeEngine
 from mtkit.model.transformer import Transformer, build_model

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from mtkit.config.schema import DecodeConfig
+from mtkit.config.decode import DecodeConfig
 from mtkit.decode.generate import generate
 from tests.fakes import EOS, WORDS, FakeScorer, next_log_probs
 

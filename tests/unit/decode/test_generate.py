@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtkit.config.schema import DecodeConfig
+from mtkit.config.decode import DecodeConfig
 from mtkit.decode.generate import generate, plan_batches
 from tests.fakes import EOS, VOCAB, FakeScorer, FakeState
 
@@ -48,7 +48,7 @@ def test_nothing_to_translate() -> None:
 
 def test_batches_keep_the_budget_and_hold_each_sentence_once() -> None:
     lengths = [3, 90, 7, 7, 1, 500, 12, 3]
-    batches = list(plan_batches(lengths, batch_tokens=200, beam_size=2))
+    batches = list(plan_batches(lengths, batch_tokens=200, width=2))
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) == 1 or 2 * len(batch) * max(lengths[i] for i in batch) <= 200

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mtkit.config.model import ModelConfig
-from mtkit.config.schema import DecodeConfig
+from mtkit.config.decode import DecodeConfig
 from mtkit.engine.base import Precision
 from mtkit.engine.native import NativeEngine, choose_device
 from mtkit.errors import UsageError

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mtkit.config.data import TokenizerConfig
-from mtkit.config.schema import DecodeConfig
+from mtkit.config.decode import DecodeConfig
 from mtkit.engine import translator as module
 from mtkit.engine.translator import Translator, windows
 from mtkit.text.subwords import train_subwords

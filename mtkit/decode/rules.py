@@ -1,0 +1,125 @@
+"""What a translation may not say: rules that change the log-probabilities before a search chooses among them.
+
+A rule is a pure function of what has been written so far, whatever the search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtkit.config.decode import DecodeConfig
+from mtkit.decode.hypothesis import Demand
+from mtkit.text.tokenizer import Tokenizer
+
+EOS = Tokenizer.EOS
+
+Ids = NDArray[np.int64]
+
+
+class Rule(Protocol):
+    """Changes log-probabilities in place."""
+
+    def __call__(self, log_probs: Tensor, ids: Ids, sentences: Ids) -> None:
+        """Changes those of the next token.
+
+        Args:
+            log_probs: [rows, vocab].
+            ids: of the hypotheses so far, [rows, length].
+            sentences: of each row, as an index into the batch, [rows].
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class MinimumLength:
+    """No end before so many tokens."""
+
+    min_len: int
+
+    def __call__(self, log_probs: Tensor, ids: Ids, sentences: Ids) -> None:
+        """See `Rule`."""
+        if ids.shape[1] < self.min_len:
+            log_probs[:, EOS] = -torch.inf
+
+
+@dataclass(frozen=True, slots=True)
+class NoRepeatNgram:
+    """No run of `size` tokens twice in a hypothesis (Paulus et al. 2018, section 2.5)."""
+
+    size: int
+
+    def __call__(self, log_probs: Tensor, ids: Ids, sentences: Ids) -> None:
+        """See `Rule`."""
+        length = ids.shape[1]
+        if length < self.size:
+            return
+        runs = np.lib.stride_tricks.sliding_window_view(ids, self.size, axis=1)
+        last = ids[:, length - self.size + 1 :]
+        rows, places = np.nonzero((runs[:, :, :-1] == last[:, None]).all(axis=2))
+        _ban(log_probs, rows, runs[rows, places, -1])
+
+
+@dataclass(frozen=True, slots=True)
+class RepetitionPenalty:
+    """Tokens that a hypothesis has used are less likely, by a factor on their log-probability.
+
+    Keskar et al. 2019, section 4.1, who divide logits; log-probabilities are never positive, so that a factor
+    above 1 always makes a token less likely.
+    """
+
+    penalty: float
+
+    def __call__(self, log_probs: Tensor, ids: Ids, sentences: Ids) -> None:
+        """See `Rule`."""
+        used = torch.from_numpy(ids).to(log_probs.device)
+        log_probs.scatter_(1, used, log_probs.gather(1, used) * self.penalty)
+
+
+@dataclass(frozen=True, slots=True)
+class Banned:
+    """Runs of tokens that are never completed.
+
+    Attributes:
+        phrases: the runs.
+        concerned: for each run and each sentence of the batch whether it is banned there.
+    """
+
+    phrases: tuple[tuple[int, ...], ...]
+    concerned: NDArray[np.bool_]
+
+    def __call__(self, log_probs: Tensor, ids: Ids, sentences: Ids) -> None:
+        """See `Rule`."""
+        length = ids.shape[1]
+        for phrase, concerned in zip(self.phrases, self.concerned, strict=True):
+            begun = len(phrase) - 1
+            if begun <= length:
+                there = (ids[:, length - begun :] == phrase[:-1]).all(axis=1) & concerned[sentences]
+                rows = np.flatnonzero(there)
+                _ban(log_probs, rows, np.full(len(rows), phrase[-1]))
+
+
+def _ban(log_probs: Tensor, rows: Ids, tokens: Ids) -> None:
+    if len(rows):
+        device = log_probs.device
+        log_probs[torch.from_numpy(rows).to(device), torch.from_numpy(tokens).to(device)] = -torch.inf
+
+
+def build_rules(options: DecodeConfig, demands: Sequence[Demand]) -> list[Rule]:
+    """The rules that are in force for a batch of sentences with these demands."""
+    rules: list[Rule] = []
+    if options.repetition_penalty != 1:
+        rules.append(RepetitionPenalty(options.repetition_penalty))
+    if options.min_len:
+        rules.append(MinimumLength(options.min_len))
+    if options.no_repeat_ngram_size:
+        rules.append(NoRepeatNgram(options.no_repeat_ngram_size))
+    if phrases := tuple(sorted({phrase for demand in demands for phrase in demand.banned})):
+        concerned = np.array([[phrase in demand.banned for demand in demands] for phrase in phrases])
+        rules.append(Banned(phrases, concerned))
+    return rules
