@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from mtkit.checkpoint import weights_of, write_model
-from mtkit.config.load import load_config
 from mtkit.config.decode import DecodeConfig
-from mtkit.decode.hypothesis import Hypothesis
+from mtkit.config.load import load_config
+from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.model.transformer import build_model
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
@@ -70,9 +70,19 @@ class EchoEngine:
     def __init__(self) -> None:
         self.calls: list[list[list[int]]] = []
 
-    def decode(self, src_ids: Sequence[Sequence[int]], options: DecodeConfig) -> list[list[Hypothesis]]:
+    def decode(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+        demands: Sequence[Demand] | None = None,
+    ) -> list[list[Hypothesis]]:
         self.calls.append([list(ids) for ids in src_ids])
-        return [[Hypothesis(tuple(ids), -1.0, (-1.0,) * (len(ids) + 1))] for ids in src_ids]
+        return [[hyp] for hyp in self.score(src_ids, src_ids, options)]
+
+    def score(
+        self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]], options: DecodeConfig
+    ) -> list[Hypothesis]:
+        return [Hypothesis(tuple(ids), -1.0, (-1.0,) * (len(ids) + 1)) for ids in tgt_ids]
 
 
 TINY_RUN = """\

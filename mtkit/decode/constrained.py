@@ -70,8 +70,8 @@ class ConstrainedBeamSearch:
 
     Beside the best continuations each hypothesis offers the tokens that its open terms want, and its best
     token (section 3.2). The beam's places are divided evenly among banks of candidates with equally many
-    tokens of terms; places that a bank cannot fill go to the others. Only what has said all terms may end,
-    unless all must. A sentence without terms is searched as by `BeamSearch`.
+    tokens of terms; places that a bank cannot fill go to the others. Only what has said all terms may end.
+    A sentence without terms is searched as by `BeamSearch`.
 
     Attributes:
         beam_size: hypotheses kept per sentence.
@@ -93,10 +93,9 @@ class ConstrainedBeamSearch:
         for i, sentence in enumerate(prefixes.sentences.tolist()):
             if terms := self.terms[sentence]:
                 found = self._allocate(log_probs[i], scores[i], prefixes.ids[i].tolist(), terms)
-                count = min(len(found), best.shape[1])
-                best[i], beams[i], tokens[i] = -torch.inf, 0, tokens[i, -1]
-                for values, column in zip((best, beams, tokens), zip(*found, strict=True), strict=True):
-                    values[i, :count] = torch.tensor(column[:count], dtype=values.dtype, device=values.device)
+                best[i], beams[i], tokens[i] = -torch.inf, 0, 0
+                for place, (score, beam, token) in enumerate(found[: best.shape[1]]):
+                    best[i, place], beams[i, place], tokens[i, place] = score, beam, token
         return Candidates(best[:, None], beams[:, None], tokens[:, None])
 
     def _allocate(
@@ -119,11 +118,8 @@ class ConstrainedBeamSearch:
             key=lambda found: (-found[0], found[1:]),
         )
         possible = [found for found in ranked if found[0] > -np.inf]
-        all_end = all(token == EOS for _, _, token in possible)
         ended = [
-            found
-            for found in possible[:size]
-            if found[2] == EOS and (all_end or states[found[1]].tokens(terms) == goal)
+            found for found in possible[:size] if found[2] == EOS and states[found[1]].tokens(terms) == goal
         ]
         running = [
             (states[found[1]].after(found[2], terms).tokens(terms), found)

@@ -149,8 +149,7 @@ class _Decoding:
 
     def _ruled(self, true: Tensor, at_limit: NDArray[np.bool_]) -> Tensor:
         """The log-probabilities [rows, vocab] that the search may see; `true` itself stays as it is."""
-        beams = self.beams
-        width = beams.scores.shape[1]
+        beams, width = self.beams, self.beams.scores.shape[1]
         sentences = np.repeat(beams.sentences, width)
         forced = dict.fromkeys(np.flatnonzero(np.repeat(at_limit, width)).tolist(), EOS)
         for row, sentence in enumerate(sentences.tolist()) if any(self.prefixes) else ():
@@ -161,9 +160,6 @@ class _Decoding:
         log_probs = true.clone()
         for rule in self.rules:
             rule(log_probs, beams.ids, sentences)
-        if self.rules:  # where they leave nothing to say, the sentence ends
-            silent = log_probs.max(dim=1).values == -torch.inf
-            log_probs[:, EOS] = torch.where(silent, true[:, EOS], log_probs[:, EOS])
         if forced:
             rows = torch.tensor(list(forced), device=self.device)
             tokens = torch.tensor(list(forced.values()), device=self.device)
@@ -200,7 +196,7 @@ class _Beams:
         """Takes one step and gives, for each row from now on, the row that it continues.
 
         Among the best `group_size` candidates of a group those at their end are finished; the best others
-        run on. A sentence leaves when every group has `enough` hypotheses, or `at_limit`.
+        run on. A sentence leaves when every group has `enough` hypotheses or none that runs, or `at_limit`.
 
         Args:
             found: the candidates.
@@ -224,11 +220,12 @@ class _Beams:
         self._counts[self.sentences] += done.sum(axis=2)
 
         wanted = self._counts[self.sentences] < self.enough
-        stay = wanted.any(axis=1) & ~at_limit
+        scores = np.where(~ended & wanted[:, :, None], scores, -np.inf)
+        stay = ~np.isneginf(scores).all(axis=(1, 2)) & ~at_limit
+        self._end_the_silent(np.flatnonzero(~stay), true)
         order = np.argsort(ended[stay], axis=2, kind="stable")[:, :, :size]
-        live = ~ended & wanted[:, :, None]
         self.sentences = self.sentences[stay]
-        self.scores = np.take_along_axis(np.where(live, scores, -np.inf)[stay], order, 2)
+        self.scores = np.take_along_axis(scores[stay], order, 2)
         self.scores = self.scores.reshape(len(self.sentences), order.shape[1] * order.shape[2])
         rows = np.take_along_axis(rows[stay], order, 2).ravel()
         last = np.take_along_axis(tokens[stay], order, 2).reshape(-1, 1)
@@ -236,6 +233,14 @@ class _Beams:
         self.ids = np.concatenate((self.ids[rows], last), axis=1)
         self.token_scores = np.concatenate((self.token_scores[rows], price), axis=1)
         return rows
+
+    def _end_the_silent(self, leaving: NDArray[np.int64], true: Tensor) -> None:
+        """Ends the best hypothesis of those that leave without any: what they were to say cannot be said."""
+        width = self.scores.shape[1]
+        for i in leaving:
+            if not self._finished[self.sentences[i]]:
+                row = i * width + int(self.scores[i].argmax())
+                self._finish(self.sentences[i], 0, row, float(true[row, EOS]))
 
     def _finish(self, sentence: int, group: int, row: int, end_score: float) -> None:
         """Ends `row`, whose end of sentence has the log-probability `end_score`."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, Self, TypeVar
 
+import torch
 from torch import Tensor
 
 from mtkit.model.state import DecoderState
@@ -52,3 +56,38 @@ class ModelScorer:
         """See `Scorer`."""
         logits, state = self.model.step(tokens, state)
         return logits.float().log_softmax(dim=-1), state
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleState:
+    """What each model of an ensemble remembers."""
+
+    states: tuple[DecoderState, ...]
+
+    def select(self, rows: Tensor, width: int | None = None) -> EnsembleState:
+        """See `State`."""
+        return EnsembleState(tuple(state.select(rows, width) for state in self.states))
+
+
+class EnsembleScorer:
+    """The log of the mean of several models' probabilities."""
+
+    def __init__(self, models: Sequence[Transformer]) -> None:
+        self.models = models
+
+    def start(self, src_ids: Tensor, src_mask: Tensor) -> EnsembleState:
+        """See `Scorer`."""
+        return EnsembleState(tuple(model.start(src_ids, src_mask) for model in self.models))
+
+    def step(self, tokens: Tensor, state: EnsembleState) -> tuple[Tensor, EnsembleState]:
+        """See `Scorer`."""
+        found = [model.step(tokens, own) for model, own in zip(self.models, state.states, strict=True)]
+        log_probs = mean_of_probs([logits.float().log_softmax(dim=-1) for logits, _ in found])
+        return log_probs, EnsembleState(tuple(own for _, own in found))
+
+
+def mean_of_probs(log_probs: Sequence[Tensor]) -> Tensor:
+    """The log of the mean of probabilities whose logs are given, each of the same shape."""
+    if len(log_probs) == 1:
+        return log_probs[0]
+    return torch.stack(list(log_probs)).logsumexp(dim=0) - math.log(len(log_probs))

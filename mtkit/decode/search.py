@@ -155,6 +155,7 @@ class Sampling:
         """See `Search`."""
         count = min(self.top_k or log_probs.shape[2], log_probs.shape[2])
         probs, tokens = (log_probs / self.temperature).softmax(dim=2).topk(count, dim=2)
+        probs = probs / probs.sum(dim=2, keepdim=True)
         before = probs.cumsum(dim=2) - probs
         probs = torch.where(before < self.top_p, probs, 0.0)  # the likeliest always stays
         uniform = self.draws[torch.from_numpy(prefixes.sentences), :, prefixes.ids.shape[2]]

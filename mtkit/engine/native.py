@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 
 from mtkit.config.decode import DecodeConfig
-from mtkit.decode.generate import generate, score
+from mtkit.decode.forced import score_targets
+from mtkit.decode.generate import generate
 from mtkit.decode.hypothesis import Demand, Hypothesis
-from mtkit.decode.scorer import ModelScorer
+from mtkit.decode.scorer import EnsembleScorer, ModelScorer
 from mtkit.engine.base import Precision
 from mtkit.errors import UsageError
 from mtkit.model.transformer import Transformer
@@ -23,11 +24,19 @@ class NativeEngine:
         model: the model; during training, the one being trained.
         device: where to compute.
         precision: of the products; auto is bf16 on a GPU that has it, else fp32.
+        others: with `model` they are an ensemble, whose probabilities are averaged.
     """
 
-    def __init__(self, model: Transformer, device: torch.device | str, precision: Precision = "auto") -> None:
+    def __init__(
+        self,
+        model: Transformer,
+        device: torch.device | str,
+        precision: Precision = "auto",
+        others: Sequence[Transformer] = (),
+    ) -> None:
         self.device = torch.device(device)
         self.model = model.to(self.device)
+        self.others = [other.to(self.device).eval() for other in others]
         self.dtype = _dtype(precision, self.device)
 
     def decode(
@@ -38,6 +47,9 @@ class NativeEngine:
     ) -> list[list[Hypothesis]]:
         """See `Engine`."""
         with self._inference():
+            if self.others:
+                ensemble = EnsembleScorer((self.model, *self.others))
+                return generate(ensemble, src_ids, options, self.device, demands)
             return generate(ModelScorer(self.model), src_ids, options, self.device, demands)
 
     def score(
@@ -48,7 +60,7 @@ class NativeEngine:
     ) -> list[Hypothesis]:
         """See `Engine`."""
         with self._inference():
-            return score(ModelScorer(self.model), src_ids, tgt_ids, options, self.device)
+            return score_targets((self.model, *self.others), src_ids, tgt_ids, options, self.device)
 
     @contextmanager
     def _inference(self) -> Iterator[None]:

@@ -7,9 +7,9 @@ import random
 import pytest
 import torch
 
-from mtkit.config.model import ModelConfig
 from mtkit.config.decode import DecodeConfig
-from mtkit.decode.hypothesis import Hypothesis
+from mtkit.config.model import ModelConfig
+from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.engine.native import NativeEngine
 from mtkit.model.transformer import Transformer, build_model
 
@@ -18,6 +18,11 @@ METHODS = {
     "greedy": DecodeConfig(beam_size=1),
     "beam": DecodeConfig(beam_size=4),
     "beam by sum": DecodeConfig(beam_size=4, length_penalty=0.0),
+    "patient beam": DecodeConfig(beam_size=3, patience=2.0),
+    "beam by rules": DecodeConfig(beam_size=4, min_len=3, no_repeat_ngram_size=2, repetition_penalty=1.5),
+    "diverse beam": DecodeConfig(method="diverse_beam", beam_size=4, diversity_groups=2),
+    "samples": DecodeConfig(method="sample", num_samples=4, top_k=12, top_p=0.95, temperature=0.8),
+    "samples by rules": DecodeConfig(method="sample", num_samples=2, min_len=4, no_repeat_ngram_size=1),
 }
 
 
@@ -66,17 +71,67 @@ def test_scores_equal_rescoring(model: Transformer, srcs: list[list[int]], optio
             )
 
 
-def test_best_come_first_and_differ(model: Transformer, srcs: list[list[int]], options: DecodeConfig) -> None:
+def test_there_are_as_many_as_asked_for_and_the_best_come_first(
+    model: Transformer, srcs: list[list[int]], options: DecodeConfig
+) -> None:
     for hyps in NativeEngine(model, "cpu").decode(srcs, options):
-        assert len({hyp.ids for hyp in hyps}) == len(hyps) == options.beam_size
-        assert [hyp.score for hyp in hyps] == sorted((hyp.score for hyp in hyps), reverse=True)
+        assert len(hyps) == options.width
+        if options.method == "beam":
+            assert len({hyp.ids for hyp in hyps}) == len(hyps)
+        if options.method != "sample":
+            assert [hyp.score for hyp in hyps] == sorted((hyp.score for hyp in hyps), reverse=True)
+
+
+def test_a_given_translation_has_the_score_that_the_search_reported(
+    model: Transformer, srcs: list[list[int]], options: DecodeConfig
+) -> None:
+    engine = NativeEngine(model, "cpu")
+    found = [hyps[-1] for hyps in engine.decode(srcs, options)]
+    agree(
+        [[hyp] for hyp in found], [[hyp] for hyp in engine.score(srcs, [hyp.ids for hyp in found], options)]
+    )
+
+
+def test_a_prefix_is_kept_and_what_follows_is_searched(
+    model: Transformer, srcs: list[list[int]], options: DecodeConfig
+) -> None:
+    demands = [Demand(prefix=tuple(range(4, 4 + i % 5)), seed=i) for i in range(len(srcs))]
+    for demand, hyps in zip(demands, NativeEngine(model, "cpu").decode(srcs, options, demands), strict=True):
+        assert all(hyp.ids[: len(demand.prefix)] == demand.prefix for hyp in hyps)
+        assert len(hyps) == options.width
+
+
+def test_an_ensemble_of_equals_is_that_model(
+    model: Transformer, srcs: list[list[int]], options: DecodeConfig
+) -> None:
+    alone, thrice = NativeEngine(model, "cpu"), NativeEngine(model, "cpu", others=(model, model))
+    agree(alone.decode(srcs, options), thrice.decode(srcs, options))
+    targets = srcs[::-1]
+    agree([alone.score(srcs, targets, options)], [thrice.score(srcs, targets, options)])
 
 
 def test_neighbours_and_order_do_not_matter(
     model: Transformer, srcs: list[list[int]], options: DecodeConfig
 ) -> None:
     engine = NativeEngine(model, "cpu")
-    together = engine.decode(srcs, options)
-    agree(together, engine.decode(srcs[::-1], options)[::-1])
-    agree(together, [engine.decode([src], options)[0] for src in srcs])
-    agree(together, engine.decode(srcs, options.model_copy(update={"batch_tokens": 150})))
+    demands = [Demand(seed=line) for line in range(len(srcs))]
+    together = engine.decode(srcs, options, demands)
+    agree(together, engine.decode(srcs[::-1], options, demands[::-1])[::-1])
+    agree(together, [engine.decode([src], options, [own])[0] for src, own in zip(srcs, demands, strict=True)])
+    agree(together, engine.decode(srcs, options.model_copy(update={"batch_tokens": 150}), demands))
+
+
+def test_an_ensemble_averages_probabilities(model: Transformer, srcs: list[list[int]]) -> None:
+    other = build_model(model.config, VOCAB, VOCAB, seed=9).eval()
+    engine, options = NativeEngine(model, "cpu", others=(other,)), DecodeConfig(beam_size=3)
+    for src, hyps in zip(srcs, engine.decode(srcs, options), strict=True):
+        src_ids = torch.tensor([[*src, 3]])
+        for hyp in hyps:
+            tgt_in, tgt_out = torch.tensor([[2, *hyp.ids]]), torch.tensor([*hyp.ids, 3])[:, None]
+            with torch.inference_mode():
+                probs = [
+                    m(src_ids, src_ids >= 0, tgt_in)[0].softmax(-1).gather(1, tgt_out) for m in (model, other)
+                ]
+            assert hyp.token_scores == pytest.approx(
+                ((probs[0] + probs[1]) / 2).log()[:, 0].tolist(), abs=1e-4
+            )

@@ -5,8 +5,8 @@ import random
 import pytest
 import torch
 
-from mtkit.config.model import ModelConfig
 from mtkit.config.decode import DecodeConfig
+from mtkit.config.model import ModelConfig
 from mtkit.engine.base import Precision
 from mtkit.engine.native import NativeEngine, choose_device
 from mtkit.errors import UsageError

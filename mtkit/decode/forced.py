@@ -1,0 +1,54 @@
+"""The scores of given translations, found in one pass over each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtkit.config.decode import DecodeConfig
+from mtkit.data.batch import Batch, collate
+from mtkit.decode.generate import plan_batches
+from mtkit.decode.hypothesis import Hypothesis
+from mtkit.decode.scorer import mean_of_probs
+from mtkit.model.transformer import Transformer
+
+
+def score_targets(
+    models: Sequence[Transformer],
+    src_ids: Sequence[Sequence[int]],
+    tgt_ids: Sequence[Sequence[int]],
+    options: DecodeConfig,
+    device: torch.device | str = "cpu",
+) -> list[Hypothesis]:
+    """Each target as a hypothesis of its source, with the scores that a search would have given it.
+
+    Args:
+        models: one, or an ensemble.
+        src_ids: sources without end of sentence.
+        tgt_ids: a target for each, without beginning and end of sentence.
+        options: length penalty, and how many tokens of the longer side are scored at once.
+        device: where the models are.
+    """
+    hyps: dict[int, Hypothesis] = {}
+    lengths = [max(len(src), len(tgt)) + 1 for src, tgt in zip(src_ids, tgt_ids, strict=True)]
+    for rows in plan_batches(lengths, options.batch_tokens, 1):
+        batch = collate([np.asarray(src_ids[i]) for i in rows], [np.asarray(tgt_ids[i]) for i in rows])
+        batch = batch.to(torch.device(device))
+        found = iter(mean_of_probs([_token_scores(model, batch) for model in models]).tolist())
+        for i in rows:
+            tokens = tuple(islice(found, len(tgt_ids[i]) + 1))
+            score = sum(tokens) / len(tokens) ** options.length_penalty
+            hyps[i] = Hypothesis(tuple(tgt_ids[i]), score, tokens)
+    return [hyps[i] for i in range(len(src_ids))]
+
+
+def _token_scores(model: Transformer, batch: Batch) -> Tensor:
+    """The log-probability of each of `batch.tgt_out`, [tokens]."""
+    features = model.features(batch.src_ids, batch.src_mask, batch.tgt_in)
+    real = features.flatten(0, 1).index_select(0, batch.tgt_rows)
+    log_probs = model.output(real).float().log_softmax(dim=-1)
+    return log_probs.gather(1, batch.tgt_out[:, None])[:, 0]
