@@ -13,7 +13,7 @@ BETA = 2
 
 
 def chrf_matrix(texts: Sequence[str]) -> NDArray[np.float64]:
-    """sacreBLEU's sentence chrF of each of `texts` as a hypothesis against each as a reference, [hyps, refs].
+    """SacreBLEU's sentence chrF of each of `texts` as a hypothesis against each as a reference, [hyps, refs].
 
     Popović 2015: F2 of the mean precision and recall of character n-grams of 1 to 6, spaces apart.
     """
@@ -33,7 +33,7 @@ def chrf_matrix(texts: Sequence[str]) -> NDArray[np.float64]:
         precision += np.divide(matches, totals[:, None], out=np.zeros_like(matches), where=both)
         recall += np.divide(matches, totals[None, :], out=np.zeros_like(matches), where=both)
         orders += both
-    # The mean of each is over equally many orders, so that the sums give the same F-score but for that factor.
+    # The mean of each is over equally many orders, so that sums give the same F-score but for a factor.
     weight = BETA**2
     sums = weight * precision + recall
     score = np.divide((1 + weight) * precision * recall, sums, out=np.zeros_like(sums), where=sums > 0)
@@ -41,7 +41,7 @@ def chrf_matrix(texts: Sequence[str]) -> NDArray[np.float64]:
 
 
 def consensus(texts: Sequence[str]) -> list[float]:
-    """The expected chrF of each of `texts`, if each of them were as likely the right translation as it is often.
+    """The expected chrF of each of `texts`, each being as likely right as it is often among them.
 
     Eikema and Aziz 2022, equation 4, with `texts` as candidates and as pseudo-references.
     """
