@@ -19,6 +19,7 @@ def test_terms_are_found_as_words_the_longest_first_whatever_their_case() -> Non
         "art",
         "work of art",
         "C++",
+        "C++",
     ]
     assert sources("the bank's bank") == ["Bank", "Bank"]
     assert sources("") == []

@@ -1,0 +1,73 @@
+"""Which source tokens a translation's tokens come from, as the model's attention sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtkit.data.batch import collate
+from mtkit.decode.generate import plan_batches
+from mtkit.model.attention import MultiHeadAttention
+from mtkit.model.blocks import DecoderLayer
+from mtkit.model.transformer import Transformer
+
+Links = list[tuple[int, int]]
+
+
+def align(
+    model: Transformer,
+    src_ids: Sequence[Sequence[int]],
+    tgt_ids: Sequence[Sequence[int]],
+    batch_tokens: int,
+    device: torch.device | str = "cpu",
+) -> list[Links]:
+    """For each target token the source token that it comes from, as (source, target) places from 0.
+
+    The source token is that with the highest mean attention over the heads of the decoder's last layer but
+    one (Garg et al. 2019, section 4.1) when the target token is predicted. One that looks at the end of the
+    source comes from nowhere.
+
+    Args:
+        model: in evaluation mode.
+        src_ids: sources without end of sentence.
+        tgt_ids: a target for each, without beginning and end of sentence.
+        batch_tokens: how many tokens of the longer side are looked at at once.
+        device: where the model is.
+    """
+    links: dict[int, Links] = {}
+    lengths = [max(len(src), len(tgt)) + 1 for src, tgt in zip(src_ids, tgt_ids, strict=True)]
+    for rows in plan_batches(lengths, batch_tokens, 1):
+        batch = collate([np.asarray(src_ids[i]) for i in rows], [np.asarray(tgt_ids[i]) for i in rows])
+        batch = batch.to(torch.device(device))
+        weights = _mean_attention(model, batch.src_ids, batch.src_mask, batch.tgt_in)
+        best = weights.masked_fill(~batch.src_mask[:, None], -1.0).argmax(dim=2).tolist()
+        for row, i in enumerate(rows):
+            found = enumerate(best[row][: len(tgt_ids[i])])
+            links[i] = [(src, tgt) for tgt, src in found if src < len(src_ids[i])]
+    return [links[i] for i in range(len(src_ids))]
+
+
+def _mean_attention(model: Transformer, src_ids: Tensor, src_mask: Tensor, tgt_in: Tensor) -> Tensor:
+    """Attention weights of the last layer but one, their mean over the heads, [batch, tgt_len, src_len]."""
+    layers = cast("list[DecoderLayer]", list(model.decoder))
+    attention = layers[max(0, len(layers) - 2)].cross_attention
+    seen: list[tuple[Any, ...]] = []
+    hook = attention.register_forward_pre_hook(lambda _, arguments: seen.append(arguments))
+    try:
+        model.features(src_ids, src_mask, tgt_in)
+    finally:
+        hook.remove()
+    [(x, (keys, _), mask)] = seen
+    return _weights(attention, x, keys, mask).mean(dim=1)
+
+
+def _weights(attention: MultiHeadAttention, x: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+    """softmax(q·kᵀ/√d_head), [batch, num_heads, tgt_len, src_len]."""
+    queries = attention.q_proj(x).unflatten(2, (-1, attention.d_head)).transpose(1, 2)
+    keys = keys.repeat_interleave(queries.shape[1] // keys.shape[1], dim=1)
+    scores = (queries @ keys.transpose(-1, -2)).float() * attention.d_head**-0.5
+    return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
