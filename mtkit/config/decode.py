@@ -33,12 +33,17 @@ class DecodeConfig(Options):
         description="Of diverse_beam: parts that avoid each other's tokens; one a hypothesis if left out.",
     )
     diversity_penalty: float = Field(
-        0.5, ge=0, le=1000, description="Of diverse_beam: taken off for each earlier part that chose the same token."
+        0.5,
+        ge=0,
+        le=1000,
+        description="Of diverse_beam: taken off for each earlier part that chose the same token.",
     )
     num_samples: int | None = Field(
         None, ge=1, le=1024, description="Of sample and mbr: translations drawn; 1 and 32 if left out."
     )
-    top_k: int | None = Field(None, ge=1, le=1_000_000, description="Of sample and mbr: draw among so many tokens only.")
+    top_k: int | None = Field(
+        None, ge=1, le=1_000_000, description="Of sample and mbr: draw among so many tokens only."
+    )
     top_p: float = Field(
         1.0, gt=0, le=1, description="Of sample and mbr: draw among the likeliest tokens of this probability."
     )
@@ -56,7 +61,10 @@ class DecodeConfig(Options):
         0, ge=0, le=1000, description="No run of so many tokens comes twice; 0 is no such rule."
     )
     repetition_penalty: float = Field(
-        1.0, ge=1, le=100, description="Log-probabilities of tokens that were used already are multiplied by this."
+        1.0,
+        ge=1,
+        le=100,
+        description="Log-probabilities of tokens that were used already are multiplied by this.",
     )
     banned: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (), description="Phrases that are never written, in any case of letters."
