@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from mtkit.config.model import ModelConfig
 from mtkit.model.positions import Rotation, rotate
+from mtkit.model.tricks import tricks
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, dropout: float) -> Tensor:
@@ -21,7 +22,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, d
         causal: query i sees keys 0…i.
         dropout: probability on the attention weights.
     """
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16:
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and tricks.attention_by_products:
         return _attend_by_products(q, k, v, mask, causal, dropout)
     return F.scaled_dot_product_attention(q, k, v, mask, dropout, causal)
 

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtkit.model.tricks import tricks
+
 
 class MaskSource:
     """Where the dropout layers of a model draw their masks on a CPU: one generator, reseeded each step."""
@@ -44,7 +46,7 @@ class Dropout(nn.Module):
         """`x` of any shape, with elements dropped in training mode."""
         if not self.training or self.p == 0:
             return x
-        if x.device.type != "cpu":
+        if x.device.type != "cpu" or not tricks.byte_masks:
             return F.dropout(x, self.p)
         threshold = max(1, round(self.p * 256))
         return x * self.source.keep(x.shape, threshold) * (256 / (256 - threshold))

@@ -6,6 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+from mtkit.model.tricks import tricks
 
 CHUNK_CPU, CHUNK_GPU = 256, 4096
 """Rows whose logits exist at the same time."""
@@ -40,9 +43,11 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             rows = features[begin : begin + chunk]
             target = targets[begin : begin + chunk, None]
             logits = torch.mm(rows, projection.T, out=logits_buffer[: len(rows)])
-            probs = torch.softmax(logits, -1, dtype=torch.float32, out=probs_buffer[: len(rows)])
+            probs = probs_buffer[: len(rows)].copy_(logits)
+            largest = probs.amax(-1, keepdim=True)
+            torch.softmax(probs, -1, out=probs)
             # A softmax's largest value is at least 1/V, so that its logarithm is safe.
-            log_normalizer = logits.amax(-1, keepdim=True).float() - probs.amax(-1, keepdim=True).log()
+            log_normalizer = largest - probs.amax(-1, keepdim=True).log()
             picked = (logits.gather(1, target).float() - log_normalizer).sum()
             log_prob_sum = (rows.float() @ weight_sum).sum() - vocab * log_normalizer.sum()
             nll -= picked
@@ -86,6 +91,10 @@ def cross_entropy(
         label_smoothing: probability spread over the whole vocabulary.
         dtype: in which the matrix products are made; softmax and sums are fp32.
     """
+    if not tricks.chunked_loss:
+        logits = (features.to(dtype) @ weight.to(dtype).T).float()
+        nll = F.cross_entropy(logits.detach(), targets, reduction="sum")
+        return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=label_smoothing), nll
     loss, nll = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
         features, weight, targets, label_smoothing, dtype
     )

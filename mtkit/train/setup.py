@@ -13,6 +13,7 @@ from mtkit.data.loader import PairTable
 from mtkit.engine.native import choose_device
 from mtkit.errors import MtkitError
 from mtkit.model.transformer import build_model
+from mtkit.train.allocator import keep_blocks
 from mtkit.train.distributed import World, check_device
 from mtkit.train.memory import Precision, activation_bytes, available_bytes, state_bytes
 from mtkit.train.precision import training_dtype
@@ -33,6 +34,8 @@ def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, worl
     device = choose_device(config.train.device)
     check_device(world, device)
     dtype = training_dtype(config.train.precision, device)
+    if device.type == "cpu":
+        keep_blocks()
     if config.train.num_threads:
         torch.set_num_threads(config.train.num_threads)
     model = build_model(config.model, src_vocab_size, tgt_vocab_size, config.seed).to(device)

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.e2e.test_training import Run, go, go_until, same_weights
+from mtkit.config.load import load_config
+from mtkit.data.prepare import open_prepared, prepare
+from mtkit.train.distributed import World
+from mtkit.train.trainer import Trainer
+from tests.e2e.test_training import CONFIG, Run, go, go_until, same_weights
 
 pytestmark = [
     pytest.mark.gpu,
@@ -45,3 +49,24 @@ def test_killed_and_run_again_ends_the_same(tmp_path: Path, precision: str) -> N
     straight = go(tmp_path / "a", *options)
     go_until(tmp_path / "b", 12, *options)
     assert same_weights(straight.finished.folder, go(tmp_path / "b", *options).finished.folder)
+
+
+def make_trainer(folder: Path, *overrides: str) -> Trainer:
+    path = folder / "c.yaml"
+    path.write_text(CONFIG, "utf-8")
+    config = load_config([path], [f"run={folder / 'run'}", *overrides]).config
+    prepare(config)
+    return Trainer(config, open_prepared(config), lambda event: None, lambda: False, World())
+
+
+def test_no_step_waits_for_the_device(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, DEVICE, "train.precision=bf16", "train.log_every=1000")
+    trainer.model.train()
+    steps = trainer._steps()
+    trainer.updater(next(steps), 1, 1e-3)  # the optimizer's state is made
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for number in range(2, 6):
+            trainer.updater(next(steps), number, 1e-3)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

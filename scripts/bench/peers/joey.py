@@ -54,7 +54,7 @@ def write_pieces(config: Config, folder: Path) -> float:
     for side, read in (("src", shard.src), ("tgt", shard.tgt)):
         lines = (" ".join(f"p{token}" for token in read(index)) for index in range(len(shard)))
         (folder / f"train.{side}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    pieces = "".join(f"p{token}\n" for token in range(4, prepared.tokenizer.size))
+    pieces = "".join(f"p{token}\n" for token in range(4, prepared.tokenizer.tgt.size))
     (folder / "vocab").write_text(f"<unk>\n<pad>\n<s>\n</s>\n{pieces}", encoding="utf-8")
     return float(shard.lengths[:, 1].mean() + 1)
 

@@ -92,7 +92,7 @@ def train(job: Job, pace: Pace) -> None:
         report_to="none",
         disable_tqdm=True,
     )
-    trainer = PacedTrainer(build_model(job, prepared.tokenizer.size), arguments, collate, pairs)
+    trainer = PacedTrainer(build_model(job, prepared.tokenizer.tgt.size), arguments, collate, pairs)
 
     class Turns(TrainerCallback):
         def on_step_end(self, *_: Any, **__: Any) -> None:

@@ -6,6 +6,7 @@ from pace import Job, Pace
 
 from mtkit.data.prepare import open_prepared, read_test
 from mtkit.engine.translator import open_translator
+from mtkit.train.distributed import World
 from mtkit.train.trainer import Trainer
 
 
@@ -23,14 +24,14 @@ def train(job: Job, pace: Pace) -> None:
         seen = trainer.progress.tokens_seen
         return False
 
-    trainer = Trainer(config, open_prepared(config), lambda event: None, stop)
+    trainer = Trainer(config, open_prepared(config), lambda event: None, stop, World())
     trainer.run()
 
 
 def train_and_translate(job: Job) -> list[str]:
     """Translations of the test set by what `train.max_time` made, validation and averaging included in it."""
     config = job.config
-    finished = Trainer(config, open_prepared(config), lambda event: None, lambda: False).run()
+    finished = Trainer(config, open_prepared(config), lambda event: None, lambda: False, World()).run()
     (test,) = config.data.test
     options = config.decode.model_copy(update={"beam_size": 1})
     translator = open_translator(finished.folder, options, config.train.device)

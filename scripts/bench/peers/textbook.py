@@ -18,7 +18,6 @@ from torch.nn.utils.rnn import pad_sequence
 from mtkit.data.batching import plan_epoch
 from mtkit.data.loader import PairTable
 from mtkit.data.prepare import open_prepared, read_test
-from mtkit.text.normalize import normalize
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.train.optim import learning_rate
 from mtkit.train.precision import autocast
@@ -103,7 +102,7 @@ class Loop:
         self.job, self.options = job, job.config.train
         prepared = open_prepared(job.config)
         self.table = PairTable(prepared.train)
-        self.model = Seq2SeqTransformer(job, prepared.tokenizer.size).to(job.device)
+        self.model = Seq2SeqTransformer(job, prepared.tokenizer.tgt.size).to(job.device)
         self.loss = nn.CrossEntropyLoss(ignore_index=PAD, label_smoothing=self.options.label_smoothing)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9)
         self.steps = 0
@@ -164,7 +163,7 @@ def train_and_translate(job: Job) -> list[str]:
     loop.run(job.config.train.max_time or math.inf)
     (test,) = job.config.data.test
     tokenizer = open_prepared(job.config).tokenizer
-    srcs = tokenizer.encode([normalize(pair.src) for pair in read_test(job.config, test)])
+    srcs = tokenizer.encode([tokenizer.form.normalize(pair.src) for pair in read_test(job.config, test)])
     hyps: list[str] = []
     for begin in range(0, len(srcs), 50):
         batch = [[*ids, EOS] for ids in srcs[begin : begin + 50]]

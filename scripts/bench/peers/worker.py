@@ -1,7 +1,7 @@
-"""One contender in its process: worker.py wall|cpu|translate NAME PRECISION CONFIG [KEY=VALUE…].
+"""One contender in its process: worker.py wall|cpu|translate NAME[-TRICK] PRECISION CONFIG [KEY=VALUE…].
 
 It trains when standard input says so, by that clock; `translate` trains to the end of `train.max_time`,
-then translates the test set greedily.
+then translates the test set greedily. A TRICK is one that mtkit does without.
 """
 
 from __future__ import annotations
@@ -17,9 +17,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import torch
 from pace import Finished, Job, Pace
 
+from mtkit.model.tricks import tricks
+
 
 def main() -> None:
     way, name, precision, path, *overrides = sys.argv[1:]
+    name, _, without = name.partition("-")
+    if without:
+        setattr(tricks, without, False)
     job = Job.load(overrides, path, precision)
     torch.manual_seed(job.config.seed)
     torch.set_num_threads(job.config.train.num_threads or 1)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtkit.checkpoint import weights_of
 from mtkit.config.model import ModelConfig
@@ -159,3 +161,33 @@ def test_a_rehearsal_finds_what_fits() -> None:
     fail_above(updater, 0, MemoryError())
     with pytest.raises(MtkitError, match="out of memory on cpu with a single sentence"):
         updater.rehearse(make_batch())
+
+
+class Waits(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations for whose result Python would have to wait for a GPU."""
+
+    NAMES = ("_local_scalar_dense", "nonzero", "masked_select", "_unique2", "equal")
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.found: list[str] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func.overloadpacket.__name__ in self.NAMES:
+            self.found.append(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_an_update_waits_for_nothing_but_its_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    updater = make_updater({"ema": 0.9}, dropout=0.2)
+    step = make_step(make_batch(), make_batch(LENGTHS[:3]))
+    updater(step, 1, 0.01)  # the optimizer's state is made
+    with Waits() as waits:
+        updater(step, 2, 0.01)
+    assert waits.found == ["_local_scalar_dense"]  # on a CPU, at each step; on a GPU, when it logs
+    monkeypatch.setattr(updater, "_refuse_bad_steps", lambda step: None)
+    with Waits() as waits:
+        updater(step, 3, 0.01)
+    assert waits.found == []
