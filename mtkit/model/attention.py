@@ -33,7 +33,7 @@ def _attend_by_products(
     """As `attend`, with bf16 products and an fp32 softmax.
 
     torch's fused kernel for a CPU is slow in bf16: a training step of the small preset takes a tenth less
-    time so than with the kernel in fp32 (scripts/bench/attention).
+    time so than with the kernel in fp32 (scripts/bench/train --without).
     """
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if causal:
