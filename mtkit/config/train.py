@@ -61,6 +61,10 @@ class TrainConfig(Options):
         "auto", description="auto is bf16 where the hardware has it, else fp32."
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto is cuda where there is one.")
+    parallel: Literal["ddp", "fsdp"] = Field(
+        "ddp",
+        description="Of several processes, each holds the whole model, or a share (less memory, slower).",
+    )
     num_threads: int | None = Field(None, ge=1, description="CPU threads; torch's choice if left out.")
     label_smoothing: Probability = Field(0.1, description="Probability spread over the whole vocabulary.")
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="Optimizer and schedule.")

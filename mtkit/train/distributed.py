@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.distributed.distributed_c10d import Store
 
+    from mtkit.model.transformer import Transformer
+
 Value = TypeVar("Value")
 
 _TIMEOUT = timedelta(minutes=5)
@@ -61,17 +63,27 @@ class World:
     local_size: int = 1
     _store: Store | None = None
     _turn: int = field(default=0, init=False)
+    _sharded: Any = field(default=None, init=False)
 
     @property
     def is_main(self) -> bool:
         """Whether this rank is the one that prints and writes."""
         return self.rank == 0
 
-    # ------------------------------------------------------------ data and gradients
+    # ------------------------------------------------------------ gradients and sums
+
+    def gradient_scale(self) -> int:
+        """By what a loss is multiplied so that the gradients of all ranks are added up."""
+        return self.size if self.is_sharded else 1  # sharded gradients are averaged
+
+    def before_backward(self, *, is_last: bool) -> None:
+        """To be called before each backward pass of an update: gradients are exchanged in the last one."""
+        if self.is_sharded:
+            self._sharded.set_requires_gradient_sync(is_last)
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Adds up the gradients of all ranks, once an update; a missing one counts as 0."""
-        if self.size == 1:
+        if self.size == 1 or self.is_sharded:
             return
         import torch
 
@@ -98,6 +110,48 @@ class World:
         flat = torch.stack([values[name].detach().double() for name in names])
         dist.all_reduce(flat)
         return dict(zip(names, flat, strict=True))
+
+    # ------------------------------------------------------------ a model in shares
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether each rank holds a share of every weight, of its gradient and of the optimizer's state."""
+        return self._sharded is not None
+
+    def shard(self, model: Transformer) -> None:
+        """Leaves each rank a share of every weight (FSDP2, `torch.distributed.fsdp.fully_shard`).
+
+        Encoder layers are gathered one by one when they are needed, the rest for the whole step.
+        """
+        if self.size == 1:
+            return
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+
+        mesh = init_device_mesh(next(model.parameters()).device.type, (self.size,))
+        for layer in model.encoder:
+            fully_shard(layer, mesh=mesh)
+        self._sharded = fully_shard(model, mesh=mesh)
+        register_fsdp_forward_method(model, "features")
+
+    def whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors, gathered from the shares of all ranks where they are such."""
+        return {name: gathered(tensor) for name, tensor in tensors.items()}
+
+    def share(self, tensors: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+        """This rank's shares of whole tensors called like weights of `model`, at least after a dot."""
+        if not self.is_sharded:
+            return dict(tensors)
+        from torch.distributed.tensor import DTensor, distribute_tensor
+
+        weights = dict(model.named_parameters())
+        shares = {}
+        for name, tensor in tensors.items():
+            weight = weights.get(name, weights.get(name.partition(".")[2]))
+            if isinstance(weight, DTensor) and weight.shape == tensor.shape:
+                tensor = distribute_tensor(tensor.to(weight.device), weight.device_mesh, weight.placements)
+            shares[name] = tensor
+        return shares
 
     # ------------------------------------------------------------ agreement
 
@@ -176,6 +230,11 @@ class World:
         end = time.monotonic() + _GRACE_S
         while time.monotonic() < end and not self._store.check(["failed"]):
             time.sleep(_POLL_S)
+
+
+def gathered(tensor: Tensor) -> Tensor:
+    """The whole of a tensor of which each rank may hold a share."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
 def _sum_flat(tensors: list[Tensor]) -> None:

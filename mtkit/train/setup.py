@@ -11,7 +11,7 @@ from mtkit.config.schema import Config
 from mtkit.data.batching import Indices, cut_by_tokens, plan_epoch
 from mtkit.data.loader import PairTable
 from mtkit.engine.native import choose_device
-from mtkit.errors import MtkitError
+from mtkit.errors import MtkitError, UsageError
 from mtkit.model.transformer import build_model
 from mtkit.train.allocator import keep_blocks
 from mtkit.train.distributed import World, check_device
@@ -39,6 +39,8 @@ def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, worl
     if config.train.num_threads:
         torch.set_num_threads(config.train.num_threads)
     model = build_model(config.model, src_vocab_size, tgt_vocab_size, config.seed).to(device)
+    if config.train.parallel == "fsdp":
+        world.shard(model)
     return Updater(model, config.train, config.seed, dtype, world)
 
 
@@ -127,7 +129,12 @@ def fit_micro_batch(table: PairTable, planned: Planned, updater: Updater) -> int
 
     Raises:
         MtkitError: there is not even memory for a single pair.
+        UsageError: the model is in shares, so that no rank can try alone.
     """
+    if updater.world.is_sharded:
+        raise UsageError(
+            "train.micro_batch_tokens = auto cannot be tried with train.parallel = fsdp.", "Give a number."
+        )
     whole = -(-updater.options.batch_tokens // updater.world.size)
     parts, fits = 1, _fits_gpu if updater.device.type == "cuda" else _fits_cpu
     while not fits(table, planned, updater, -(-whole // parts)):

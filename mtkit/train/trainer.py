@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 
+from torch import Tensor
+
 from mtkit.checkpoint import set_weights, weights_of
 from mtkit.config.schema import Config
 from mtkit.data.loader import PairTable, StepData, prefetch, read_steps
 from mtkit.data.prepare import Prepared
 from mtkit.data.sampling import build_stages
 from mtkit.errors import MtkitError, StoppedError
+from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.averaging import average_weights
 from mtkit.train.distributed import World
 from mtkit.train.monitor import (
@@ -180,9 +183,10 @@ class Trainer:
     def _validate(self) -> None:
         """Scores the model and keeps it if it is one of the best."""
         step, metric, best = self.progress.step, self.options.best_metric, self.progress.best
+        kept = self.world.whole(self.updater.kept_weights())
         with self.updater.averaged():
             scores = self.world.on_main(
-                lambda: self.validator(self.model, step // self.options.validate_every)
+                lambda: self.validator(self._whole_model(kept), step // self.options.validate_every)
             )
         if not math.isfinite(scores.loss):
             raise MtkitError(
@@ -195,7 +199,6 @@ class Trainer:
         self.progress = dataclasses.replace(
             self.progress, best=tuple(ranked), stale=0 if is_best else self.progress.stale + 1
         )
-        kept = self.updater.kept_weights()
         self.world.on_main(lambda: self.store.save_best(kept, self.progress))
         self._tell(
             Validated(
@@ -206,7 +209,8 @@ class Trainer:
     def _save(self) -> None:
         """Writes a checkpoint of everything."""
         self.progress = dataclasses.replace(self.progress, seconds=self._seconds())
-        weights, state = weights_of(self.model), self.updater.state()
+        weights = self.world.whole(weights_of(self.model))
+        state = self.world.whole(self.updater.state())
         folder = self.world.on_main(lambda: self.store.save(weights, state, self.progress))
         self._tell(Saved(self.progress.step, folder))
 
@@ -214,8 +218,8 @@ class Trainer:
         """Takes up the newest whole checkpoint, if there is one; notes for the user."""
         checkpoint, notes = self.world.main_first(self.store.newest)
         if checkpoint is not None:
-            set_weights(self.model, checkpoint.weights, checkpoint.folder)
-            self.updater.set_state(checkpoint.state)
+            set_weights(self.model, self.world.share(checkpoint.weights, self.model), checkpoint.folder)
+            self.updater.set_state(self.world.share(checkpoint.state, self.model))
             self.progress = checkpoint.progress
         return tuple(notes)
 
@@ -231,14 +235,15 @@ class Trainer:
     def _final(self, reason: str) -> Finished:
         """Writes the mean of the best models, or the best one if it scores higher."""
         models = list(islice(self.store.best(self.progress), self.options.average))
-        set_weights(self.model, average_weights(models), "average")
-        scores, averaged = self.validator(self.model, 0), len(models)
+        model = self._whole_model(models[0])
+        set_weights(model, average_weights(models), "average")
+        scores, averaged = self.validator(model, 0), len(models)
         if averaged > 1 and scores.value(self.options.best_metric) < self.progress.best[0][0]:
-            set_weights(self.model, models[0], "best")
-            scores, averaged = self.validator(self.model, 0), 1
+            set_weights(model, models[0], "best")
+            scores, averaged = self.validator(model, 0), 1
         return Finished(
             step=self.progress.step,
-            folder=self.store.save_final(weights_of(self.model), self.progress.step),
+            folder=self.store.save_final(weights_of(model), self.progress.step),
             reason=reason,
             averaged=averaged,
             bleu=scores.bleu,
@@ -246,6 +251,15 @@ class Trainer:
             loss=scores.loss,
             seconds=self.progress.seconds,
         )
+
+    def _whole_model(self, weights: dict[str, Tensor]) -> Transformer:
+        """The trained model, or, where each rank holds a share of it, another one with these weights."""
+        if not self.world.is_sharded:
+            return self.model
+        src, tgt = self.prepared.tokenizer.src, self.prepared.tokenizer.tgt
+        whole = build_model(self.config.model, src.size, tgt.size, self.config.seed)
+        set_weights(whole, weights, "gathered")
+        return whole.to(self.device)
 
     def _started(self, notes: tuple[str, ...]) -> Started:
         return Started(

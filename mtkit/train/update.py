@@ -17,7 +17,7 @@ from mtkit.data.loader import Cursor, StepData
 from mtkit.errors import InputError, MtkitError
 from mtkit.model.transformer import Transformer
 from mtkit.train.averaging import MovingAverage
-from mtkit.train.distributed import World
+from mtkit.train.distributed import World, gathered
 from mtkit.train.objective import Objective
 from mtkit.train.optim import build_optimizer, optimizer_state, set_optimizer_state
 
@@ -131,9 +131,10 @@ class Updater:
         torch.manual_seed((self.seed << 32 | step) ^ rank << 48)
         sums: dict[str, Tensor] = {}
         try:
-            for batch in data.batches:
-                for part in batch.split(self.splits):
-                    self._add_gradient(part, data.num_tgt_tokens, sums)
+            parts = [part for batch in data.batches for part in batch.split(self.splits)]
+            for number, part in enumerate(parts, start=1):
+                self.world.before_backward(is_last=number == len(parts))
+                self._add_gradient(part, data.num_tgt_tokens, sums)
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -143,7 +144,8 @@ class Updater:
 
     def _add_gradient(self, batch: Batch, num_tgt_tokens: int, sums: dict[str, Tensor]) -> None:
         loss, reported = self.objective(batch.to(self.device))
-        self.scaler.scale(loss / num_tgt_tokens).backward()  # type: ignore[no-untyped-call]
+        loss = loss * self.world.gradient_scale() / num_tgt_tokens
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         for name, value in reported.items():
             sums[name] = sums[name] + value if name in sums else value
 
@@ -152,6 +154,12 @@ class Updater:
         self.optimizer.zero_grad(set_to_none=True)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+        if (
+            self.world.is_sharded
+        ):  # the other ranks wait for the share of this one: none can do it again alone
+            raise MtkitError(
+                f"step {step}: out of memory on {self.device}.", "Lower train.micro_batch_tokens."
+            )
         if self.splits >= max(len(batch.src_ids) for batch in data.batches):
             raise MtkitError(
                 f"step {step}: out of memory on {self.device} with a single sentence of "
@@ -176,7 +184,7 @@ class Updater:
             group["lr"] = lr
         self.scaler.unscale_(self.optimizer)
         limit = self.options.optimizer.clip_norm or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit, foreach=True)
+        norm = gathered(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit, foreach=True))
         if self.scaler.is_enabled():
             self.scaler.step(self.optimizer)
             self.scaler.update()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.checkpoint import step_folders
+from mtkit.checkpoint import load_weights, step_folders
 from tests.corpora import REPOSITORY
 from tests.e2e.test_training import CONFIG, Run, go, metrics, same_weights
 from tests.ranks import run_ranks, start_ranks, wait
@@ -49,6 +49,21 @@ def test_two_processes_train_as_one(tmp_path: Path, alone: Run) -> None:
     assert [folder.name for folder in step_folders(tmp_path / "run" / "checkpoints")] == [
         folder.name for folder in step_folders(alone.config.run / "checkpoints")
     ]
+
+
+@pytest.mark.slow
+def test_a_model_in_shares_trains_as_a_whole_one_and_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    for steps in (12, 24):
+        options = ("train.ema=0.9", "train.optimizer.schedule=constant", f"train.max_steps={steps}")
+        whole = go(tmp_path / "whole", *SAME, *options)
+        done = run_ranks(2, arguments(tmp_path, *options, "train.parallel=fsdp"), tmp_path)
+        assert [rank.returncode for rank in done] == [0, 0], done[0].stderr + done[1].stderr
+    assert_alike(tmp_path / "run", whole)
+    # Not the weights: those of a bias that changes nothing (of the keys) are noise that Adam makes large.
+    assert {name: weight.shape for name, weight in load_weights(tmp_path / "run" / "model").items()} == {
+        name: weight.shape for name, weight in load_weights(whole.finished.folder).items()
+    }
 
 
 @pytest.mark.slow
