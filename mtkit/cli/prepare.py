@@ -84,16 +84,18 @@ def show_examples(config: Config, report: PrepareReport, count: int) -> None:
     from mtkit.data.inspect import first_pairs, first_rejected
     from mtkit.data.prepare import open_prepared
 
-    for pair in first_pairs(config, open_prepared(config).tokenizer, count):
+    for pair in first_pairs(config, open_prepared(config), count):
         out("")
         out(pair.origin or pair.corpus)
-        for lang, side in ((config.data.src_lang, pair.src), (config.data.tgt_lang, pair.tgt)):
+        for lang, side in zip(pair.languages, (pair.src, pair.tgt), strict=True):
             out(f"  {lang}  raw         {side.raw}")
             out(f"  {' ' * len(lang)}  normalised  {side.text}")
             if side.formed != side.text:
                 out(f"  {' ' * len(lang)}  formed      {side.formed}")
             out(f"  {' ' * len(lang)}  pieces      {' '.join(side.pieces)}")
             out(f"  {' ' * len(lang)}  ids         {' '.join(map(str, side.ids))}")
+            for number, pieces in enumerate(side.sampled):
+                out(f"  {' ' * len(lang)}  sampled {number:<3} {' '.join(pieces)}")
     for name, found in first_rejected(report.folder, report.ledger, count).items():
         for example in found:
             out("")

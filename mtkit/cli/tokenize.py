@@ -26,7 +26,15 @@ Input = Annotated[
 ]
 
 
-def tokenize(model: Model, ids: Ids = False, side: Side = "src", source: Input = None) -> None:
+def tokenize(
+    model: Model,
+    ids: Ids = False,
+    side: Side = "src",
+    tags: Annotated[
+        list[str] | None, typer.Option("--tag", help="What each source begins with; repeatable.")
+    ] = None,
+    source: Input = None,
+) -> None:
     """Print the pieces of each line as the model would see them, spaces between.
 
     \b
@@ -37,6 +45,7 @@ def tokenize(model: Model, ids: Ids = False, side: Side = "src", source: Input =
     def pieces(tokenizer: Tokenizer, line: str, number: int) -> str:
         model = tokenizer.src if side == "src" else tokenizer.tgt
         (found,) = model.encode([tokenizer.form.source(line).text])
+        found = [*tokenizer.tag_ids(tags or ()), *found]
         return " ".join(map(str, found) if ids else model.pieces(found))
 
     _filter(model, source, pieces)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import select
 import sys
 from collections.abc import Iterator
@@ -38,6 +39,10 @@ def translate(
     ] = None,
     beam_size: Annotated[int | None, typer.Option(help="Hypotheses per sentence; 1 is greedy.")] = None,
     length_penalty: Annotated[float | None, typer.Option(help="Scores are divided by length ^ this.")] = None,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option("--tag", help="What each source begins with, such as 2fr or domain:legal; repeatable."),
+    ] = None,
     source: Annotated[Path | None, typer.Option("--input", "-i", help=INPUT_HELP)] = None,
     target: Annotated[Path | None, typer.Option("--output", "-o", help=OUTPUT_HELP)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -56,6 +61,7 @@ def translate(
     found = find_model(model)
     given = {"beam_size": beam_size, "length_penalty": length_penalty}
     overrides = [f"decode.{name}={value}" for name, value in given.items() if value is not None]
+    overrides += [f"decode.tags={json.dumps(tags)}"] if tags else []
     options = load_config([found.folder / "config.yaml"], overrides).config.decode
     console.say(f"model: {found}")
     windows = _read_windows(None if source == Path("-") else source)

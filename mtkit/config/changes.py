@@ -76,6 +76,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "decode": ("declared", _CHOICE),
     "decode.beam_size": ("free", _LATER),
     "decode.batch_tokens": ("free", _LATER),
+    "decode.tags": ("free", _LATER),
     "evaluate": ("free", _LATER),
 }
 """By dotted key; a key without an entry has that of its section, if there is one."""

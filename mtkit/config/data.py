@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mtkit.config.filters import DEFAULT_FILTERS, Filter
 from mtkit.config.options import Language, Options
-from mtkit.config.sources import HeldOutSource, MonoSource, Source
+from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, Source
 
 
 def _parse_steps(value: object) -> object:
@@ -50,6 +51,9 @@ class DataConfig(Options):
     filters: tuple[Filter, ...] = Field(
         DEFAULT_FILTERS, max_length=200, description="Applied to training pairs in this order."
     )
+    target_tags: bool = Field(
+        False, description="Begin each source with a tag of the language wanted, such as <2fr>."
+    )
     mixing: tuple[MixingStage, ...] = Field(
         (), description="Stages of training that draw from the corpora; every pair once an epoch if empty."
     )
@@ -79,6 +83,50 @@ class DataConfig(Options):
             )
         return self
 
+    def languages_of(self, source: HeldOutSource) -> tuple[str, str]:
+        """The languages that a corpus is translated from and into."""
+        src_lang, tgt_lang = self.languages_in(source)
+        return (tgt_lang, src_lang) if isinstance(source, Corpus) and source.reverse else (src_lang, tgt_lang)
+
+    def languages_in(self, source: HeldOutSource) -> tuple[str, str]:
+        """The languages of the two sides of a corpus as it is read, before it is turned round."""
+        if not isinstance(source, Corpus):
+            return self.src_lang, self.tgt_lang
+        return source.src_lang or self.src_lang, source.tgt_lang or self.tgt_lang
+
+    def tags_of(self, source: HeldOutSource) -> tuple[str, ...]:
+        """The tags that each source of a corpus begins with; pairs that are cut keep theirs."""
+        if not isinstance(source, Corpus):
+            return ()
+        return (*self.language_tags(self.languages_of(source)[1]), *source.tags)
+
+    def language_tags(self, tgt_lang: str) -> tuple[str, ...]:
+        """The tag of a language that is wanted, if there are such tags."""
+        return (f"2{tgt_lang}",) if self.target_tags else ()
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """All tags of the training corpora, in order."""
+        return tuple(dict.fromkeys(tag for source in self.corpora for tag in self.tags_of(source)))
+
+    @model_validator(mode="after")
+    def _tags_are_learned(self) -> DataConfig:
+        held_out = {"valid": self.valid} | {f"test.{name}": source for name, source in self.test.items()}
+        for name, source in held_out.items():
+            if unknown := [tag for tag in self.tags_of(source) if tag not in self.tags]:
+                close = get_close_matches(unknown[0], self.tags, 1, 0.5)
+                guess = f" Did you mean {close[0]}?" if close else ""
+                raise ValueError(f"{name}: no training corpus has the tag {unknown[0]}.{guess}")
+        if any(isinstance(source, CutSource) for source in held_out.values()):
+            corpora = enumerate(self.train)
+            turned = [n for n, source in corpora if isinstance(source, Corpus) and source.reverse]
+            if turned:
+                raise ValueError(
+                    f"train.{turned[0]}.reverse: its pairs could not be kept apart from sets that are cut. "
+                    "Name files of validation and test data."
+                )
+        return self
+
     @model_validator(mode="after")
     def _mixing_fits(self) -> DataConfig:
         steps = [stage.until for stage in self.mixing]
@@ -96,6 +144,34 @@ class DataConfig(Options):
         return self
 
 
+ModelType = Literal["unigram", "bpe"]
+
+
+class SamplingConfig(Options):
+    """Training text segmented in several ways, one an epoch in turn, so that words vary in their pieces."""
+
+    segmentations: int = Field(4, ge=2, le=100, description="How many are prepared; shards grow as much.")
+    merge_dropout: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="For bpe: how likely a merge is left out (BPE dropout, Provilkov et al. 2020). If left "
+        "out: 0.1.",
+    )
+    alpha: float | None = Field(
+        None,
+        gt=0,
+        le=10,
+        description="For unigram: the lower, the more even the chances of all segmentations (Kudo 2018). If "
+        "left out: 0.1.",
+    )
+
+    @property
+    def strength(self) -> float:
+        """Merge dropout or alpha, whichever there is."""
+        return self.merge_dropout or self.alpha or 0.1
+
+
 class TokenizerConfig(Options):
     """The SentencePiece subword model that both languages share, or one for each side."""
 
@@ -108,7 +184,7 @@ class TokenizerConfig(Options):
         False,
         description="One model for the source and one for the target; needs tie_embeddings tgt or none.",
     )
-    model_type: Literal["unigram", "bpe"] = Field("unigram", description="Segmentation algorithm.")
+    model_type: ModelType = Field("unigram", description="Segmentation algorithm.")
     vocab_size: int = Field(8000, ge=16, le=1_000_000, description="Pieces; fewer if the text gives no more.")
     character_coverage: float | None = Field(
         None,
@@ -122,3 +198,14 @@ class TokenizerConfig(Options):
         200_000, ge=1, description="Training pairs that the model is trained on; a million may take 3 GB."
     )
     num_threads: int = Field(4, ge=1, le=128, description="Fixed, since unigram pieces depend on it.")
+    sampling: SamplingConfig | None = Field(
+        None, description="Prepare several segmentations of the training text; the best one only if left out."
+    )
+
+    @model_validator(mode="after")
+    def _sampling_fits(self) -> TokenizerConfig:
+        if self.sampling and self.model_type == "bpe" and self.sampling.alpha:
+            raise ValueError("sampling.alpha is for unigram models. Use merge_dropout with model_type bpe.")
+        if self.sampling and self.model_type == "unigram" and self.sampling.merge_dropout:
+            raise ValueError("sampling.merge_dropout is for bpe models. Use alpha, or set model_type to bpe.")
+        return self

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mtkit.config.options import Options
+from mtkit.config.options import Options, Tag
 
 DecodeMethod = Literal["beam", "diverse_beam", "sample", "mbr"]
 
@@ -71,6 +71,11 @@ class DecodeConfig(Options):
     )
     batch_tokens: int = Field(
         4096, ge=1, le=1_000_000, description="Source tokens translated at once, beams included."
+    )
+    tags: tuple[Tag, ...] = Field(
+        (),
+        description="What `translate` begins each source with; with target_tags also 2LANG for another "
+        "language.",
     )
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
@@ -30,6 +30,18 @@ Duration = Annotated[
 """Seconds as a float; written in YAML as `90s`, `30m`, `1h30m`, `2d` or a number of seconds."""
 
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
+
+
+def _check_tag(tag: str) -> str:
+    """A tag, unless its piece would be one that SentencePiece has a use for."""
+    if not re.fullmatch(r"[A-Za-z0-9_:.+-]+", tag) or re.fullmatch(r"pad|unk|s|0x[0-9A-F]{2}", tag):
+        raise ValueError("a tag is made of letters, digits and _:.+-, such as domain:legal")
+    return tag
+
+
+Tag = Annotated[str, AfterValidator(_check_tag)]
+"""What a source may begin with; the piece of tag `2fr` is `<2fr>`."""
+
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from mtkit.config.options import Options
+from mtkit.config.options import Language, Options, Tag
 
 _PACKED = "`*` and `?` stand for any text in names; .gz, .bz2, .xz and .zst are decompressed."
 
@@ -31,7 +31,19 @@ Column = Annotated[
 """A column of a table, by number from 1 or by name."""
 
 
-class PlainSource(Options):
+class Corpus(Options):
+    """What every corpus with text of its own may say, whatever reads it."""
+
+    reader: str
+    src_lang: Language | None = Field(None, description="Of its source side, if not that of `data`.")
+    tgt_lang: Language | None = Field(None, description="Of its target side, if not that of `data`.")
+    reverse: bool = Field(False, description="Translate from its target side to its source side.")
+    tags: tuple[Tag, ...] = Field(
+        (), description="Tokens that each of its sources begins with, such as domain:legal."
+    )
+
+
+class PlainSource(Corpus):
     """Text files in pairs, line N of one being the translation of line N of the other."""
 
     reader: Literal["plain"]
@@ -39,10 +51,9 @@ class PlainSource(Options):
     tgt: Path = Field(description="Target side: as many files, in the same order of names.")
 
 
-class _Table(Options):
+class _Table(Corpus):
     """What tables with and without quotes share."""
 
-    reader: str
     path: Path = Field(description=f"The file; {_PACKED}")
     src_column: Column = Field(1, description="Column of the source text: its number, from 1, or its name.")
     tgt_column: Column = Field(2, description="Column of the target text.")
@@ -72,7 +83,7 @@ class CsvSource(_Table):
     delimiter: str = Field(",", min_length=1, max_length=1, description="Between columns, such as ;.")
 
 
-class JsonlSource(Options):
+class JsonlSource(Corpus):
     """One JSON object a line."""
 
     reader: Literal["jsonl"]
@@ -87,21 +98,21 @@ class JsonlSource(Options):
     on_error: OnError = Field("stop", description="At a bad line: stop, or skip it and count.")
 
 
-class TmxSource(Options):
+class TmxSource(Corpus):
     """A translation memory; its units with both languages are pairs."""
 
     reader: Literal["tmx"]
     path: Path = Field(description=f"The file; {_PACKED}")
 
 
-class XliffSource(Options):
+class XliffSource(Corpus):
     """XLIFF 1.2 or 2; units whose target is there and not marked as unfinished are pairs."""
 
     reader: Literal["xliff"]
     path: Path = Field(description=f"The file; {_PACKED}")
 
 
-class PoSource(Options):
+class PoSource(Corpus):
     """A gettext catalogue; messages that are translated and neither fuzzy nor obsolete are pairs."""
 
     reader: Literal["po"]
@@ -116,7 +127,7 @@ class MonoSource(Options):
     side: Literal["src", "tgt"] = Field("tgt", description="The side that the text is.")
 
 
-class HuggingFaceSource(Options):
+class HuggingFaceSource(Corpus):
     """A data set that the package `datasets` reads; nothing is downloaded unless `name` is given."""
 
     reader: Literal["huggingface"]
@@ -150,7 +161,7 @@ class HuggingFaceSource(Options):
         return self
 
 
-class PhrasebookSource(Options):
+class PhrasebookSource(Corpus):
     """Sentences that mtkit composes itself (en, fr, de, zh); needs no file and no network."""
 
     reader: Literal["phrasebook"]

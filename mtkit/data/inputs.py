@@ -44,13 +44,16 @@ def settings_of(config: Config) -> dict[str, Any]:
         "filters": [options.model_dump(mode="json") for options in data.filters],
         "text": config.text.model_dump(mode="json"),
         "tokenizer": tokenizer_settings(config.tokenizer),
+        "sampling": config.tokenizer.sampling.model_dump(mode="json") if config.tokenizer.sampling else None,
+        "tags": [list(data.tags_of(source)) for source in (*data.train, data.valid, *data.test.values())],
     }
 
 
 def _source_settings(source: HeldOutSource) -> dict[str, Any]:
     """The options of `source` with file names instead of paths: the same data may lie elsewhere."""
     values = source.model_dump()
-    return {key: value.name if isinstance(value, Path) else value for key, value in values.items()}
+    names = {key: value.name for key, value in values.items() if isinstance(value, Path)}
+    return {**source.model_dump(mode="json"), **names}
 
 
 def _input_files(config: Config) -> list[Path]:
@@ -69,7 +72,7 @@ def tokenizer_settings(options: TokenizerConfig) -> dict[str, Any]:
     """The options that decide the subword models; of one that is given, its name."""
     if options.path:
         return {"path": options.path.name, "separate": options.separate}
-    return options.model_dump(mode="json", exclude={"path"})
+    return options.model_dump(mode="json", exclude={"path", "sampling"})
 
 
 def held_out_sources(config: Config) -> dict[str, Source]:

@@ -14,9 +14,14 @@ from mtkit.config.schema import Config
 from mtkit.config.text import TextConfig
 from mtkit.data.ledger import Example, Ledger
 from mtkit.data.pair import Pair
-from mtkit.data.readers import read_pairs, source_name
+from mtkit.data.prepare import Prepared
+from mtkit.data.readers import read_corpus, source_name
+from mtkit.data.shards import Shard, open_shard
 from mtkit.errors import InputError
 from mtkit.text.tokenizer import Tokenizer, model_files, read_tokenizer
+
+Ids = tuple[list[int], list[int]]
+"""Of source and target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,8 @@ class Seen:
         raw: as it was read.
         text: normalised, as filters see it.
         formed: as the subword model reads it.
+        pieces: with tags and the best segmentation; `ids` likewise.
+        sampled: pieces of each segmentation that was prepared by sampling, if the pair was kept.
     """
 
     raw: str
@@ -34,6 +41,7 @@ class Seen:
     formed: str
     pieces: tuple[str, ...]
     ids: tuple[int, ...]
+    sampled: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +50,55 @@ class SeenPair:
 
     corpus: str
     origin: str
+    languages: tuple[str, str]
     src: Seen
     tgt: Seen
 
 
-def first_pairs(config: Config, tokenizer: Tokenizer, count: int) -> Iterator[SeenPair]:
+def first_pairs(config: Config, prepared: Prepared, count: int) -> Iterator[SeenPair]:
     """The first `count` pairs of each training corpus, whether or not a filter drops them."""
-    data = config.data
-    for source in data.corpora:
-        for pair in islice(read_pairs(source, data.src_lang, data.tgt_lang), count):
-            yield _seen(source_name(source), pair, tokenizer)
+    for number, source in enumerate(config.data.corpora):
+        stored = _Stored(prepared.train[number])
+        for pair in islice(read_corpus(config.data, source), count):
+            src, tgt = _seen(pair, prepared.tokenizer, stored)
+            languages = config.data.languages_of(source)
+            yield SeenPair(source_name(source), pair.origin, languages, src, tgt)
 
 
-def _seen(corpus: str, pair: Pair, tokenizer: Tokenizer) -> SeenPair:
+def _seen(pair: Pair, tokenizer: Tokenizer, stored: _Stored) -> list[Seen]:
     form = tokenizer.form
     texts = form.normalize(pair.src), form.normalize(pair.tgt)
-    (ids,) = tokenizer.encode_pairs([texts])
-    src, tgt = (
-        Seen(raw, text, formed, tuple(model.pieces(own)), tuple(own))
-        for raw, text, formed, own, model in zip(
-            (pair.src, pair.tgt), texts, form.pair(*texts), ids, (tokenizer.src, tokenizer.tgt), strict=True
-        )
-    )
-    return SeenPair(corpus, pair.origin, src, tgt)
+    (ids,) = tokenizer.encode_pairs([texts], [pair.tags])
+    sampled = stored.segmentations(tokenizer, ids)
+    sides = []
+    for side, model in enumerate((tokenizer.src, tokenizer.tgt)):
+        pieces = [tuple(model.pieces(segmentation[side])) for segmentation in (ids, *sampled)]
+        raw, formed = (pair.src, pair.tgt)[side], form.pair(*texts)[side]
+        sides.append(Seen(raw, texts[side], formed, pieces[0], tuple(ids[side]), tuple(pieces[1:])))
+    return sides
+
+
+class _Stored:
+    """The pairs of a shard in order, beside those of its corpus, some of which were dropped."""
+
+    def __init__(self, shard: Shard) -> None:
+        several = shard.num_segmentations if shard.num_segmentations > 1 else 0
+        self._shards = [open_shard(shard.folder, number) for number in range(several)]
+        self._next = 0
+
+    def segmentations(self, tokenizer: Tokenizer, best: Ids) -> list[Ids]:
+        """All prepared segmentations of the pair, if it is the next one that was kept."""
+        if not self._shards or self._next == len(self._shards[0]):
+            return []
+        found = [(shard.src(self._next).tolist(), shard.tgt(self._next).tolist()) for shard in self._shards]
+        if _spelt(tokenizer, found[0]) != _spelt(tokenizer, best):
+            return []
+        self._next += 1
+        return found
+
+
+def _spelt(tokenizer: Tokenizer, ids: Ids) -> tuple[list[str], list[str]]:
+    return tokenizer.src.decode([ids[0]]), tokenizer.tgt.decode([ids[1]])
 
 
 def find_tokenizer(path: Path) -> Tokenizer:

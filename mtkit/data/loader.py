@@ -13,7 +13,7 @@ import numpy as np
 from mtkit.data.batch import Batch, collate
 from mtkit.data.batching import Indices, cut_by_tokens, plan_epoch
 from mtkit.data.sampling import Stage, stage_at
-from mtkit.data.shards import Shard
+from mtkit.data.shards import Shard, open_shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,13 @@ class PairTable:
         self.lengths = np.concatenate([shard.lengths for shard in shards])
         self.sizes = [len(shard) for shard in shards]
         self._ends = np.cumsum(self.sizes)
+
+    def at_epoch(self, epoch: int) -> PairTable:
+        """The pairs as pass `epoch` sees them: its turn's segmentation, where several are prepared."""
+        turn = [epoch % shard.num_segmentations for shard in self.shards]
+        if turn == [shard.segmentation for shard in self.shards]:
+            return self
+        return PairTable([open_shard(shard.folder, n) for shard, n in zip(self.shards, turn, strict=True)])
 
     def batch(self, indices: Indices) -> Batch:
         """The pairs with these numbers as one batch."""
@@ -104,6 +111,7 @@ def read_steps(
     while True:
         stage = stage_at(stages, cursor.step)
         drawn = stage.epoch(table.sizes, seed, cursor.epoch - cursor.stage_epoch)
+        table = table.at_epoch(cursor.epoch)
         plan = plan_epoch(table.lengths, batch_tokens, seed, cursor.epoch, drawn)
         for index in range(cursor.index, len(plan)):
             pairs = plan[index]

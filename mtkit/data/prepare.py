@@ -1,7 +1,7 @@
 """From the corpora of a config to a folder that training reads: filtered, tokenised, verifiable.
 
 - `run/data`: manifest.json · tokenizer.model (or .src.model, .tgt.model) · train-000/ … · valid/ ·
-  valid.src.txt · valid.ref.txt · test.NAME.src.txt · test.NAME.ref.txt · rejected.tsv.gz · report.*
+  valid.src.txt · .ref.txt · .tags.txt · test.NAME.src.txt · .ref.txt · .tags.txt · rejected.tsv.gz · report.*
 - `run/parts`: results of the stages, from which an interrupted or changed run goes on
 """
 
@@ -36,7 +36,7 @@ from mtkit.data.leaks import Leaks, read_leaks
 from mtkit.data.ledger import Ledger, LedgerRow
 from mtkit.data.pair import Pair
 from mtkit.data.parts import read_part
-from mtkit.data.readers import read_pairs, source_name
+from mtkit.data.readers import read_corpus, source_name
 from mtkit.data.report import length_histograms, write_report
 from mtkit.data.shards import Shard, batches, open_shard, write_shard, write_shard_pieces
 from mtkit.data.stages import EncodedPart, Progress, Stages
@@ -49,7 +49,7 @@ from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 logger = logging.getLogger(__name__)
 
 FORMAT = "mtkit-data"
-VERSION = 4
+VERSION = 5
 """Of the folder's layout and of what is done to text; a folder of another version is made anew."""
 
 PARTS = "parts"
@@ -88,6 +88,7 @@ class Prepared:
 
     Attributes:
         valid_srcs: normalised source of each validation pair.
+        valid_tags: its tags.
         valid_refs: its reference as it stands in the file, but for white space at its ends.
         fingerprint: equal if the options, the input files and the tokenizer were equal.
     """
@@ -96,6 +97,7 @@ class Prepared:
     valid: Shard
     valid_srcs: list[str]
     valid_refs: list[str]
+    valid_tags: list[tuple[str, ...]]
     tokenizer: Tokenizer
     fingerprint: str
 
@@ -158,11 +160,13 @@ def open_prepared(config: Config) -> Prepared:
     if manifest.get("settings") != settings_of(config):
         raise InputError(f"{folder}: was made from other options.", "Run mtkit prepare again.")
     check_inputs(config, manifest.get("inputs", []))
+    srcs, refs, tags = _read_split(folder, "valid")
     prepared = Prepared(
         train=tuple(open_shard(folder / _train_name(n)) for n in range(len(config.data.corpora))),
         valid=open_shard(folder / "valid"),
-        valid_srcs=_read_texts(folder / "valid.src.txt"),
-        valid_refs=_read_texts(folder / "valid.ref.txt"),
+        valid_srcs=srcs,
+        valid_refs=refs,
+        valid_tags=tags,
         tokenizer=load_tokenizer(folder, config.text),
         fingerprint=str(manifest.get("fingerprint")),
     )
@@ -171,7 +175,7 @@ def open_prepared(config: Config) -> Prepared:
         raise InputError(
             f"{folder}: tokenizer and shards do not belong together.", "Run mtkit prepare --force."
         )
-    if not len(prepared.valid) == len(prepared.valid_srcs) == len(prepared.valid_refs):
+    if not len(prepared.valid) == len(srcs) == len(refs) == len(tags):
         raise InputError(f"{folder}: validation text and shard do not agree.", "Run mtkit prepare --force.")
     return prepared
 
@@ -195,12 +199,11 @@ def read_test(config: Config, name: str) -> list[Pair]:
     """
     source = config.data.test[name]
     if not isinstance(source, CutSource):
-        return list(read_pairs(source, config.data.src_lang, config.data.tgt_lang))
+        return list(read_corpus(config.data, source))
     open_prepared(config)
-    paths = [config.run / "data" / f"test.{name}.{side}.txt" for side in ("src", "ref")]
-    srcs, refs = map(_read_texts, paths)
-    lines = enumerate(zip(srcs, refs, strict=True), start=1)
-    return [Pair(src, ref, f"{paths[0]}:{number}") for number, (src, ref) in lines]
+    path = config.run / "data" / f"test.{name}.src.txt"
+    lines = enumerate(zip(*_read_split(path.parent, f"test.{name}"), strict=True), start=1)
+    return [Pair(src, ref, f"{path}:{number}", tags) for number, (src, ref, tags) in lines]
 
 
 def leaks_of(config: Config, name: str) -> Leaks | None:
@@ -233,20 +236,28 @@ def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress:
         fates = stages.decide(cleaned)
         counts = np.bincount(fates, minlength=KEPT + 1).tolist()
         _check_anything_left(config, counts[KEPT], dict(zip(stages.reasons, counts, strict=False)))
-        for name, pairs in stages.cut_texts(cleaned, fates).items():
+        for name, pairs in stages.cut_pairs(cleaned, fates).items():
             _write_split(part, name, pairs, form)
         if "valid" in held_out:
-            _write_split(part, "valid", ((pair.src, pair.tgt) for pair in held_out["valid"]), form)
+            _write_split(part, "valid", held_out["valid"], form)
         tokenizer, models = stages.tokenizer(cleaned, fates)
         tokenizer.save(part)
         encoded = stages.encode(cleaned, fates, tokenizer, models)
     ledger = _ledger(stages, encoded)
     _check_anything_left(config, ledger.total().kept, ledger.total().dropped)
+    sampling = config.tokenizer.sampling
+    num_segmentations = sampling.segmentations if sampling else 1
     shards = [
         write_shard_pieces(
             part / _train_name(number),
-            (read_part(piece.path, "ids", "lengths") for piece in encoded if piece.source == number),
+            (
+                read_part(piece.path, f"ids{segmentation}", f"lengths{segmentation}")
+                for segmentation in range(num_segmentations)
+                for piece in encoded
+                if piece.source == number
+            ),
             _meta(tokenizer, name),
+            num_segmentations,
         )
         for number, name in enumerate(stages.names)
     ]
@@ -281,31 +292,34 @@ def _ledger(stages: Stages, encoded: Sequence[EncodedPart]) -> Ledger:
 def _read(config: Config, source: Source, progress: Progress) -> Iterator[Pair]:
     """The raw pairs of a validation or test corpus, with progress."""
     phase, done = f"reading {source_name(source)}", 0
-    for done, pair in enumerate(read_pairs(source, config.data.src_lang, config.data.tgt_lang), start=1):
+    for done, pair in enumerate(read_corpus(config.data, source), start=1):
         if done % _PAIRS_AT_ONCE == 0:
             progress(phase, done, None)
         yield pair
     progress(phase, done, done)
 
 
-def _write_split(part: Path, name: str, pairs: Iterable[tuple[str, str]], form: TextForm) -> None:
-    """The normalised source and the raw reference of each pair."""
+def _write_split(part: Path, name: str, pairs: Iterable[Pair], form: TextForm) -> None:
+    """The normalised source, the raw reference and the tags of each pair."""
     with (
         (part / f"{name}.src.txt").open("w", encoding="utf-8", newline="\n") as srcs,
         (part / f"{name}.ref.txt").open("w", encoding="utf-8", newline="\n") as refs,
+        (part / f"{name}.tags.txt").open("w", encoding="utf-8", newline="\n") as tags,
     ):
-        for src, ref in pairs:
-            srcs.write(f"{form.normalize(src)}\n")
-            refs.write(f"{ref.strip()}\n")
+        for pair in pairs:
+            srcs.write(f"{form.normalize(pair.src)}\n")
+            refs.write(f"{pair.tgt.strip()}\n")
+            tags.write(f"{' '.join(pair.tags)}\n")
 
 
 def _write_valid_shard(config: Config, part: Path, tokenizer: Tokenizer, progress: Progress) -> Shard:
-    srcs, refs = (_read_texts(part / f"valid.{side}.txt") for side in ("src", "ref"))
+    srcs, refs, tags = _read_split(part, "valid")
 
     def encoded() -> Iterator[tuple[list[int], list[int]]]:
         done = 0
-        for batch in batches(zip(srcs, map(tokenizer.form.normalize, refs), strict=True), _PAIRS_AT_ONCE):
-            yield from tokenizer.encode_pairs(batch)
+        for batch in batches(zip(srcs, refs, tags, strict=True), _PAIRS_AT_ONCE):
+            pairs = ((src, tokenizer.form.normalize(ref)) for src, ref, _ in batch)
+            yield from tokenizer.encode_pairs(pairs, [own for _, _, own in batch])
             done += len(batch)
             progress("encoding the validation set", done, len(srcs))
 
@@ -351,6 +365,12 @@ def _normalized(pair: Pair, form: TextForm, name: str) -> Pair:
 
 def _train_name(number: int) -> str:
     return f"train-{number:03}"
+
+
+def _read_split(folder: Path, name: str) -> tuple[list[str], list[str], list[tuple[str, ...]]]:
+    """What `_write_split` wrote: sources, references and tags."""
+    srcs, refs, tags = (_read_texts(folder / f"{name}.{kind}.txt") for kind in ("src", "ref", "tags"))
+    return srcs, refs, [tuple(line.split()) for line in tags]
 
 
 def _read_texts(path: Path) -> list[str]:

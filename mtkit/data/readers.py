@@ -10,7 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import assert_never
 
+from mtkit.config.data import DataConfig
 from mtkit.config.sources import (
+    Corpus,
     CsvSource,
     HuggingFaceSource,
     JsonlSource,
@@ -80,6 +82,25 @@ def read_blocks(
         yield from map(block_of, iter(lambda: list(islice(pairs, count)), []))
 
 
+def read_corpus(data: DataConfig, source: Source, repairs: Repairs | None = None) -> Iterator[Pair]:
+    """The pairs of one of the corpora of `data`, in its direction and with its tags; see `read_pairs`."""
+    pairs = read_pairs(source, *data.languages_in(source), repairs)
+    tags = data.tags_of(source)
+    if _is_turned(source):
+        return (replace(pair, src=pair.tgt, tgt=pair.src, tags=tags) for pair in pairs)
+    return (replace(pair, tags=tags) for pair in pairs) if tags else pairs
+
+
+def read_corpus_blocks(data: DataConfig, source: Source, repairs: Repairs, count: int) -> Iterator[Block]:
+    """The pairs of one of the corpora of `data` in its direction, without tags; see `read_blocks`."""
+    blocks = read_blocks(source, *data.languages_in(source), repairs, count)
+    return (replace(block, src=block.tgt, tgt=block.src) for block in blocks) if _is_turned(source) else blocks
+
+
+def _is_turned(source: Source) -> bool:
+    return isinstance(source, Corpus) and source.reverse
+
+
 def _pairs(source: Source, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
     match source:
         case PlainSource():
@@ -131,6 +152,10 @@ def _count_control(block: Block, repairs: Repairs) -> None:
 
 def source_name(source: Source) -> str:
     """A short name of `source` for tables and messages."""
+    return f"{_name(source)} reversed" if _is_turned(source) else _name(source)
+
+
+def _name(source: Source) -> str:
     match source:
         case PlainSource():
             return f"{source.src.name} + {source.tgt.name}"

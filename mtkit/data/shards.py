@@ -1,7 +1,8 @@
 """Token ids of one corpus on disk, mapped into memory.
 
 A shard is a folder: `ids.bin` (source then target of each pair), `offsets.bin` (where each pair begins),
-`lengths.bin`, all little-endian, and `manifest.json`. Planning an epoch reads the lengths alone.
+`lengths.bin`, all little-endian, one segmentation after the other, and `manifest.json`. Planning an epoch
+reads the lengths alone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from mtkit.errors import InputError
 from mtkit.files import atomic_folder, read_manifest
 
 FORMAT = "mtkit-shard"
-VERSION = 2
+VERSION = 3
 _PAIRS_AT_ONCE = 4096
 
 Item = TypeVar("Item")
@@ -33,6 +34,7 @@ class Shard:
         folder: where it lies.
         lengths: [pairs, 2] int32, source and target tokens without BOS and EOS.
         meta: what the writer said of it, such as the tokenizer's fingerprint.
+        num_segmentations: in how many ways its text was segmented; this is number `segmentation`.
     """
 
     folder: Path
@@ -40,12 +42,14 @@ class Shard:
     meta: dict[str, Any]
     _ids: npt.NDArray[np.unsignedinteger[Any]]
     _offsets: npt.NDArray[np.int64]
+    num_segmentations: int
+    segmentation: int
 
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def __reduce__(self) -> tuple[Callable[[Path], Shard], tuple[Path]]:
-        return open_shard, (self.folder,)
+    def __reduce__(self) -> tuple[Callable[[Path, int], Shard], tuple[Path, int]]:
+        return open_shard, (self.folder, self.segmentation)
 
     def src(self, index: int) -> npt.NDArray[np.unsignedinteger[Any]]:
         """The source ids of a pair, uint16 or uint32, read-only."""
@@ -77,13 +81,16 @@ def write_shard_pieces(
     folder: Path,
     pieces: Iterable[Sequence[npt.NDArray[Any]]],
     meta: Mapping[str, Any],
+    num_segmentations: int = 1,
 ) -> Shard:
     """The shard of pairs that are arrays already.
 
     Args:
         folder: to write, as `write_shard` does.
-        pieces: of each, ids as `flat_ids` gives them, and lengths [pairs, 2].
+        pieces: of each, ids as `flat_ids` gives them, and lengths [pairs, 2]; all of the first segmentation,
+            then all of the second, and so on.
         meta: as for `write_shard`.
+        num_segmentations: how many there are; each has all pairs in the same order.
     """
     dtype = _dtype(meta)
     manifest: dict[str, Any] = {"format": FORMAT, "version": VERSION, "dtype": dtype.str, "meta": dict(meta)}
@@ -102,7 +109,8 @@ def write_shard_pieces(
                 lengths_file.write(lengths.astype("<i4", copy=False).tobytes())
                 count += len(lengths)
                 tokens += lengths.sum(axis=0, dtype=np.int64)
-        manifest.update(pairs=count, src_tokens=int(tokens[0]), tgt_tokens=int(tokens[1]))
+        manifest.update(pairs=count // num_segmentations, segmentations=num_segmentations)
+        manifest.update(src_tokens=int(tokens[0]), tgt_tokens=int(tokens[1]))
     return open_shard(folder)
 
 
@@ -120,20 +128,24 @@ def _dtype(meta: Mapping[str, Any]) -> np.dtype[Any]:
     return np.dtype("<u2" if meta.get("vocab_size", 1 << 32) <= 1 << 16 else "<u4")
 
 
-def open_shard(folder: Path) -> Shard:
-    """The shard in `folder`, mapped into memory once its sizes agree with its manifest.
+def open_shard(folder: Path, segmentation: int = 0) -> Shard:
+    """One segmentation of the shard in `folder`, mapped into memory once its sizes agree with its manifest.
 
     Raises:
         InputError: it is missing, damaged, or of a format version that this mtkit does not know.
     """
     manifest = read_manifest(folder, FORMAT, VERSION, hashes=False)
     try:
+        pairs, count = manifest["pairs"], manifest["segmentations"]
+        own = slice(segmentation * pairs, (segmentation + 1) * pairs)
         shard = Shard(
             folder,
-            lengths=_map(folder / "lengths.bin", "<i4", 2 * manifest["pairs"]).reshape(-1, 2),
+            lengths=_map(folder / "lengths.bin", "<i4", 2 * count * pairs).reshape(-1, 2)[own],
             meta=dict(manifest["meta"]),
             _ids=_map(folder / "ids.bin", manifest["dtype"], manifest["src_tokens"] + manifest["tgt_tokens"]),
-            _offsets=_map(folder / "offsets.bin", "<i8", manifest["pairs"]),
+            _offsets=_map(folder / "offsets.bin", "<i8", count * pairs)[own],
+            num_segmentations=count,
+            segmentation=segmentation,
         )
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise InputError(f"{folder}: is damaged: {error}.", "Make it anew: mtkit prepare --force.") from error

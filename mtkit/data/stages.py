@@ -35,7 +35,7 @@ from mtkit.data.ledger import LedgerRow
 from mtkit.data.mono import mono_texts
 from mtkit.data.pair import Pair
 from mtkit.data.parts import array_text, digest_of, read_part, read_summary
-from mtkit.data.readers import read_blocks, source_name
+from mtkit.data.readers import read_corpus_blocks, source_name
 from mtkit.data.repairs import Repairs
 from mtkit.data.splits import Folds, cut
 from mtkit.data.workers import Workers
@@ -145,16 +145,16 @@ class Stages:
         folder.mkdir(parents=True, exist_ok=True)
         for path in (folder, *folder.glob("clean-*")):
             recover(path)
-        self._spec = CleanSpec(
-            self.data.filters,
-            self.data.src_lang,
-            self.data.tgt_lang,
-            self._write_held_out(held_out),
-            fold=bool(self.cuts),
-            text=config.text,
-        )
+        guarded, fold = self._write_held_out(held_out), bool(self.cuts)
+        self.languages = [self.data.languages_of(source) for source in self.sources]
+        self.tags = [self.data.tags_of(source) for source in self.sources]
+        self._specs = [
+            CleanSpec(self.data.filters, src_lang, tgt_lang, guarded, fold, config.text)
+            for src_lang, tgt_lang in self.languages
+        ]
         self._clean_folders = [
-            self._used(folder / f"clean-{self._clean_digest(source)}") for source in inputs
+            self._used(folder / f"clean-{self._clean_digest(spec, source)}")
+            for spec, source in zip(self._specs, inputs, strict=True)
         ]
 
     def _write_held_out(self, pairs: Iterable[Pair]) -> Path:
@@ -164,8 +164,7 @@ class Stages:
             write_text(path, text)
         return path
 
-    def _clean_digest(self, source: Any) -> str:
-        spec = self._spec
+    def _clean_digest(self, spec: CleanSpec, source: Any) -> str:
         # Filters of tokens act later; their places are kept, since a fate is the index of a filter.
         filters = [
             options.filter if isinstance(options, TokensFilter) else options.model_dump(mode="json")
@@ -190,7 +189,7 @@ class Stages:
         def tasks() -> Iterator[tuple[CleanSpec, Chunk]]:
             for chunk in chunks:
                 begun.append(chunk)
-                yield self._spec, chunk.chunk
+                yield self._specs[chunk.source], chunk.chunk
 
         parts: list[list[dict[str, Any]]] = [done["parts"] if done else [] for done in read]
         pairs = [0] * len(parts)
@@ -217,8 +216,7 @@ class Stages:
         """The chunks of these corpora; what an earlier run cleaned is read, but not sent to workers."""
         for number in numbers:
             repairs, read, total = Repairs(), 0, self.totals[number]
-            languages = (self.data.src_lang, self.data.tgt_lang)
-            blocks = read_blocks(self.sources[number], *languages, repairs, PAIRS_IN_PART)
+            blocks = read_corpus_blocks(self.data, self.sources[number], repairs, PAIRS_IN_PART)
             for index, block in enumerate(blocks):
                 path = _clean_path(self._clean_folders[number], index)
                 read += len(block)
@@ -254,20 +252,21 @@ class Stages:
                 fates[split] = len(self.data.filters) + number
         return fates
 
-    def cut_texts(self, parts: Sequence[CleanPart], fates: Fates) -> dict[str, list[tuple[str, str]]]:
+    def cut_pairs(self, parts: Sequence[CleanPart], fates: Fates) -> dict[str, list[Pair]]:
         """The pairs of each split that was cut, by its name, such as `valid` or `test.one`."""
         first = len(self.data.filters)
-        result: dict[str, list[tuple[str, str]]] = {name: [] for name in self.cuts}
+        result: dict[str, list[Pair]] = {name: [] for name in self.cuts}
         for part in parts:
             own = fates[part.begin : part.end]
             numbers = np.flatnonzero((own >= first) & (own != KEPT)).tolist()
             for number, (src, tgt) in zip(numbers, _texts(part, numbers), strict=True):
-                result[list(self.cuts)[own[number] - first]].append((src, tgt))
+                pair = Pair(src, tgt, tags=self.tags[part.source])
+                result[list(self.cuts)[own[number] - first]].append(pair)
         return result
 
     def count_leaks(self, parts: Sequence[CleanPart], fates: Fates) -> list[Leaks]:
         """How much of each held-out set was met in the corpora, and what of it is left."""
-        held_out = list(read_held_out(self._spec.held_out))
+        held_out = list(read_held_out(self._specs[0].held_out))
         guards = [
             index for index, options in enumerate(self.data.filters) if isinstance(options, OverlapFilter)
         ]
@@ -291,20 +290,22 @@ class Stages:
             models = tuple(self._subwords(parts, fates, of) for of in sides)
         tokenizer = read_tokenizer(models, self.config.text)
         for path, model in zip(models, (tokenizer.src, tokenizer.tgt), strict=False):
-            check_pieces(model, tokenizer.form.symbols, path)
+            tags = [f"<{tag}>" for tag in self.data.tags] if model is tokenizer.src else []
+            check_pieces(model, (*tokenizer.form.symbols, *tags), path)
         return tokenizer, models
 
     def _subwords(self, parts: Sequence[CleanPart], fates: Fates, sides: tuple[int, ...]) -> Path:
         """Where the subword model of these sides (0: source, 1: target) is, once it is trained."""
         config, form = self.config, TextForm(self.config.text)
-        languages = [(self.data.src_lang, self.data.tgt_lang)[side] for side in sides]
-        options = [tokenizer_settings(config.tokenizer), config.text.model_dump(mode="json"), self._mono]
+        languages = list(dict.fromkeys(own[side] for own in self.languages for side in sides))
+        tags = [f"<{tag}>" for tag in self.data.tags] if 0 in sides else []
+        options = [tokenizer_settings(config.tokenizer), config.text.model_dump(mode="json"), tags, self._mono]
         decided = [VERSION, sentencepiece.__version__, config.seed, sides, languages, options]
         digest = digest_of(decided, [part.text for part in parts], fates.tobytes())
         path = self._used(self.folder / f"tokenizer-{digest}.model")
         if not path.exists():
             wanted = min(int((fates == KEPT).sum()), config.tokenizer.sample_pairs)
-            which = "" if len(sides) == 2 else f" of {languages[0]}"
+            which = "" if len(sides) == 2 else f" of the {('source', 'target')[sides[0]]}"
             self.progress(f"training the tokenizer{which}", 0, wanted)
             rng = random.Random(f"{config.seed} tokenizer sample")
             pairs = (form.pair(*pair) for pair in _sampled(parts, fates, wanted, rng))
@@ -314,6 +315,7 @@ class Stages:
                 config.tokenizer,
                 default_coverage(*languages),
                 symbols=form.symbols,
+                tags=tags,
                 keep_spaces=config.text.whitespace == "keep",
             ).save(path)
             self.progress(f"training the tokenizer{which}", wanted, wanted)
@@ -330,13 +332,18 @@ class Stages:
             for index, options in enumerate(self.data.filters)
             if isinstance(options, TokensFilter)
         )
-        spec = EncodeSpec(models, self.config.text, self.reasons, bounds)
+        tokenizing, seed = self.config.tokenizer, self.config.seed
+        model_type, sampling = tokenizing.model_type, tokenizing.sampling
+        spec = EncodeSpec(models, self.config.text, self.reasons, bounds, model_type, sampling, seed)
         decided = [VERSION, tokenizer.fingerprint, bounds, self.reasons]
+        if sampling:
+            decided += [sentencepiece.__version__, model_type, sampling.model_dump(mode="json"), seed]
         tasks = []
         for part in parts:
             own = fates[part.begin : part.end].tobytes()
-            name = f"encoded-{digest_of(decided, part.text, part.notes, own)}.npz"
-            tasks.append(EncodeTask(part.path, own, self._used(self.folder / name)))
+            tags = self.tags[part.source]
+            name = f"encoded-{digest_of(decided, tags, part.text, part.notes, own)}.npz"
+            tasks.append(EncodeTask(part.path, own, self._used(self.folder / name), tags))
         totals = [0] * len(self.sources)
         for part in parts:
             totals[part.source] += part.pairs

@@ -80,13 +80,15 @@ def evaluate(
             raise InputError(f"data.test.{name}: there are no pairs in it.", "Check its files.")
         hyps: list[str] = []
         for window in windows([pair.src for pair in pairs], PAIRS_AT_ONCE):
-            hyps += translator.translate_window(window)
+            tags = [pair.tags for pair in pairs[len(hyps) : len(hyps) + len(window)]]
+            hyps += translator.translate_window(window, tags)
             if progress:
                 progress(name, len(hyps), len(pairs))
         path = config.run / "evaluate" / f"{name}.hyp.txt"
         write_text(path, "".join(f"{hyp}\n" for hyp in hyps))
         refs = [pair.tgt for pair in pairs]
-        scores = score_corpus(hyps, refs, metrics or config.evaluate.metrics, config.data.tgt_lang)
+        tgt_lang = config.data.languages_of(config.data.test[name])[1]
+        scores = score_corpus(hyps, refs, metrics or config.evaluate.metrics, tgt_lang)
         leaks = leaks_of(config, name)
         leaked = None if leaks is None else sum(leaks.left.values())
         results.append(Evaluated(name, path, len(pairs), tuple(scores), leaked))

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from mtkit.config.decode import DecodeConfig
+from mtkit.config.schema import Config
 from mtkit.engine.base import Engine, Precision
 from mtkit.text.form import Masked
 from mtkit.text.tokenizer import Tokenizer
@@ -28,27 +29,45 @@ class Translator:
         tokenizer: the one that the model was trained with.
         options: how to search.
         joiner: stands between the translated parts of a line that was too long for one.
+        tags: that each source begins with.
+
+    Raises:
+        UsageError: the model does not know a tag.
     """
 
     def __init__(
-        self, engine: Engine, tokenizer: Tokenizer, options: DecodeConfig, joiner: str = " "
+        self,
+        engine: Engine,
+        tokenizer: Tokenizer,
+        options: DecodeConfig,
+        joiner: str = " ",
+        tags: Sequence[str] = (),
     ) -> None:
         self.engine = engine
         self.tokenizer = tokenizer
         self.options = options
         self.joiner = joiner
+        self.tag_ids = tokenizer.tag_ids(tags)
 
     def translate(self, lines: Iterable[str]) -> Iterator[str]:
         """Exactly one line for each of `lines`, in order; empty for a blank one. Memory stays constant."""
         for window in windows(lines):
             yield from self.translate_window(window)
 
-    def translate_window(self, lines: Sequence[str]) -> list[str]:
-        """The translation of each of `lines`, decoded together."""
+    def translate_window(
+        self, lines: Sequence[str], tags: Sequence[Sequence[str]] | None = None
+    ) -> list[str]:
+        """The translation of each of `lines`, decoded together.
+
+        Args:
+            lines: raw text.
+            tags: of each line, if not those of the translator.
+        """
+        begins = [self.tag_ids] * len(lines) if tags is None else list(map(self.tokenizer.tag_ids, tags))
         sources = [self.tokenizer.form.source(line) for line in lines]
         encoded = self.tokenizer.src.encode([source.text for source in sources])
         parts = [self._parts(source.text, ids) for source, ids in zip(sources, encoded, strict=True)]
-        flat = [ids for line_parts in parts for ids in line_parts]
+        flat = [begin + ids for begin, line_parts in zip(begins, parts, strict=True) for ids in line_parts]
         hyps = self.engine.decode(flat, self.options) if flat else []
         outputs = iter(self.tokenizer.tgt.decode([best[0].ids for best in hyps]))
         joined = [self.joiner.join(islice(outputs, len(line_parts))) for line_parts in parts]
@@ -142,6 +161,16 @@ def open_translator(
 
     target = choose_device(device)
     loaded = load_model(folder)
-    joiner = "" if loaded.config.data.tgt_lang[:2].lower() in UNSPACED else " "
+    options = options or loaded.config.decode
+    tags = start_tags(loaded.config, options.tags)
+    tgt_lang = tags[0][1:] if loaded.config.data.target_tags else loaded.config.data.tgt_lang
+    joiner = "" if tgt_lang[:2].lower() in UNSPACED else " "
     engine = NativeEngine(loaded.model, target, precision)
-    return Translator(engine, loaded.tokenizer, options or loaded.config.decode, joiner)
+    return Translator(engine, loaded.tokenizer, options, joiner, tags)
+
+
+def start_tags(config: Config, tags: Sequence[str]) -> tuple[str, ...]:
+    """What sources begin with: the tag of a target language, the usual one if `tags` has none; and `tags`."""
+    usual = config.data.language_tags(config.data.tgt_lang)
+    wanted = [tag for tag in tags if usual and tag.startswith("2")]
+    return (*(wanted or usual), *(tag for tag in tags if tag not in wanted))

@@ -5,6 +5,7 @@ Texts are expected in the form that `TextForm` gives; SentencePiece itself chang
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import logging
@@ -63,6 +64,31 @@ class Subwords:
         # One thread, since SentencePiece would take all cores, and so would every worker.
         ids: list[list[int]] = self._model.encode(list(texts), num_threads=1) if texts else []
         return ids
+
+    def best(self, text: str, count: int) -> list[list[int]]:
+        """The ids of the `count` likeliest segmentations, for a unigram model."""
+        ids: list[list[int]] = self._model.nbest_encode_as_ids(text, count)
+        return ids
+
+    def scores(self, ids: Sequence[int]) -> list[float]:
+        """The score of each piece: log-probabilities in a unigram model, the order of merges in BPE."""
+        return [self._model.get_score(token) for token in ids]
+
+    def plain_pieces(self) -> dict[str, tuple[int, float]]:
+        """Id and score of each piece that is spelt in letters: no tag, symbol, byte or unknown one."""
+        model = self._model
+        odd = (model.is_control, model.is_unknown, model.is_byte)
+        plain = (token for token in range(self.size) if not any(is_odd(token) for is_odd in odd))
+        spelt = ((model.id_to_piece(token), token) for token in plain)
+        return {piece: (token, model.get_score(token)) for piece, token in spelt if "⟦" not in piece}
+
+    @functools.cached_property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that a source may begin with."""
+        pieces = (
+            self._model.id_to_piece(token) for token in range(4, self.size) if self._model.is_control(token)
+        )
+        return tuple(piece[1:-1] for piece in pieces)
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """The text of each sequence as its pieces spell it, without special ids."""

@@ -5,17 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar
 
 from mtkit.config.text import TextConfig
+from mtkit.errors import UsageError
 from mtkit.files import atomic_file
 from mtkit.text import subwords
 from mtkit.text.form import TextForm
+from mtkit.text.sampling import Sampler
 from mtkit.text.subwords import Subwords, load_subwords
 
 JOINT = "tokenizer.model"
 SEPARATE = ("tokenizer.src.model", "tokenizer.tgt.model")
+
+Tags = Iterable[Sequence[str]] | None
+"""The tags of each source, in order; none at all if None."""
 
 Pairs = list[tuple[list[int], list[int]]]
 
@@ -53,16 +59,48 @@ class Tokenizer:
         """How many ids the larger of the two vocabularies has."""
         return max(self.src.size, self.tgt.size)
 
-    def encode(self, texts: Iterable[str]) -> list[list[int]]:
-        """The ids of each source, without BOS and EOS."""
-        return self.src.encode([self.form.source(text).text for text in texts])
+    def encode(self, texts: Iterable[str], tags: Tags = None) -> list[list[int]]:
+        """The ids of each source, its tags first, without BOS and EOS."""
+        return self._tagged(self.src.encode([self.form.source(text).text for text in texts]), tags)
 
-    def encode_pairs(self, pairs: Iterable[tuple[str, str]]) -> Pairs:
+    def encode_pairs(self, pairs: Iterable[tuple[str, str]], tags: Tags = None) -> Pairs:
         """The ids of normalised pairs, as training and the loss of validation see them."""
-        if not (formed := [self.form.pair(*pair) for pair in pairs]):
-            return []
-        srcs, tgts = zip(*formed, strict=True)
-        return list(zip(self.src.encode(srcs), self.tgt.encode(tgts), strict=True))
+        srcs, tgts = self._formed(pairs)
+        return list(zip(self._tagged(self.src.encode(srcs), tags), self.tgt.encode(tgts), strict=True))
+
+    def sample_pairs(
+        self, pairs: Iterable[tuple[str, str]], tags: Tags, samplers: tuple[Sampler, Sampler], seed: str
+    ) -> Pairs:
+        """Like `encode_pairs`, but segmented at random; a pair's ids follow from it and the seed."""
+        srcs, tgts = self._formed(pairs)
+        src_ids = self._tagged(samplers[0].encode(srcs, seed), tags)
+        return list(zip(src_ids, samplers[1].encode(tgts, f"{seed} tgt"), strict=True))
+
+    def _formed(self, pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
+        formed = [self.form.pair(*pair) for pair in pairs]
+        return [src for src, _ in formed], [tgt for _, tgt in formed]
+
+    def _tagged(self, srcs: list[list[int]], tags: Tags) -> list[list[int]]:
+        if tags is None:
+            return srcs
+        return [[*self.tag_ids(own), *src] for src, own in zip(srcs, tags, strict=False)]
+
+    def tag_ids(self, tags: Sequence[str]) -> list[int]:
+        """The ids of tags.
+
+        Raises:
+            UsageError: one is none of the model's.
+        """
+        for tag in tags:
+            if tag not in self.src.tags:
+                known = (
+                    f"It knows {', '.join(self.src.tags)}." if self.src.tags else "It was trained without."
+                )
+                close = get_close_matches(tag, self.src.tags, 1, 0.4)
+                raise UsageError(
+                    f"tag {tag}: the model does not know it.", f"Did you mean {close[0]}?" if close else known
+                )
+        return self.src.ids_of([f"<{tag}>" for tag in tags])
 
     def decode(self, ids: Sequence[Sequence[int]], sources: Sequence[str] | None = None) -> list[str]:
         """The text of each target, one clean line.

@@ -40,9 +40,9 @@ class Validator:
         count = config.train.validate_pairs
         self.srcs = prepared.valid_srcs[:count]
         self.refs = prepared.valid_refs[:count]
-        self.src_ids = prepared.tokenizer.encode(self.srcs)
+        self.src_ids = prepared.tokenizer.encode(self.srcs, prepared.valid_tags)
         self.tokenizer = prepared.tokenizer
-        self.tgt_lang = config.data.tgt_lang
+        self.tgt_lang = config.data.languages_of(config.data.valid)[1]
         self.options = config.decode.model_copy(update={"beam_size": config.train.validate_beam_size})
         self.device = device
         self.dtype = dtype
