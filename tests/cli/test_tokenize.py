@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,10 @@ from typer.testing import CliRunner, Result
 
 from mtkit.cli.app import app
 from mtkit.config.data import TokenizerConfig
+from mtkit.config.text import TextConfig
+from mtkit.text.form import TextForm
 from mtkit.text.subwords import Subwords, train_subwords
+from mtkit.text.tokenizer import Tokenizer
 
 TEXT = "the house 12\n\n  a\u00a0 tree e\u0301 \r\nhouse\u2028tree\n"
 NORMALISED = "the house 12\n\na tree é\nhouse tree\n"
@@ -60,3 +64,25 @@ def test_no_tokenizer(tmp_path: Path) -> None:
     found = run("tokenize", "-m", tmp_path, text="")
     assert found.exit_code == 3
     assert "there is no tokenizer.model" in found.stderr
+
+
+def test_the_form_of_the_run_is_applied(tmp_path: Path) -> None:
+    text = TextConfig(protect=("placeholders",), casing="inline", quotes="straight")
+    form = TextForm(text)
+    options = TokenizerConfig(vocab_size=60, num_threads=1)
+    lines = [form.source(f"the house a tree “é” {n}").text for n in range(200)]
+    src = train_subwords(lines, options, symbols=form.symbols, tags=["<2fr>"])
+    tgt = train_subwords(lines[:90], options, symbols=form.symbols)
+    folder = tmp_path / "run" / "data"
+    Tokenizer(src, tgt, form).save(folder)
+    (folder / "manifest.json").write_text(json.dumps({"settings": {"text": text.model_dump(mode="json")}}))
+    found = run("tokenize", "-m", tmp_path / "run", "--tag", "2fr", text="The {a} HOUSE “é”\n").stdout
+    assert found.startswith("<2fr> ▁")
+    assert "⟦C⟧" in found
+    assert "⟦1⟧" in found
+    back = run("detokenize", "-m", tmp_path / "run", "--side", "src", text=found).stdout
+    assert back == 'The ⟦1⟧ HOUSE "é"\n'
+    assert run("tokenize", "-m", tmp_path / "run", "--side", "tgt", text="The {a}\n").exit_code == 0
+    wrong = run("tokenize", "-m", tmp_path / "run", "--tag", "2f", text="a\n")
+    assert wrong.exit_code == 2
+    assert "tag 2f: the model does not know it. Did you mean 2fr?" in wrong.stderr

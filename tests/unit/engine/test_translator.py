@@ -2,17 +2,23 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from mtkit.config.data import TokenizerConfig
 from mtkit.config.decode import DecodeConfig
+from mtkit.config.load import load_config
+from mtkit.config.text import TextConfig
+from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.engine import translator as module
-from mtkit.engine.translator import Translator, windows
+from mtkit.engine.translator import Translator, start_tags, windows
+from mtkit.errors import UsageError
+from mtkit.text.form import TextForm
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
-from tests.fakes import EchoEngine
+from tests.fakes import EchoEngine, make_tiny_run
 
 LINES = ["the cat sat on the mat", "a dog ran over the hill", "it rains in the north", "今天天气很好"]
 
@@ -81,3 +87,70 @@ def test_an_endless_input_is_answered_as_it_comes(translator: Translator) -> Non
     answers = translator.translate(endless())
     assert list(itertools.islice(answers, 10)) == list(itertools.islice(itertools.cycle(LINES), 10))
     assert read == module.WINDOW
+
+
+# ---------------------------------------------------------------- the form of text, and tags
+
+
+@pytest.fixture(scope="module")
+def special() -> Tokenizer:
+    """Protects placeholders, marks case, and knows two tags."""
+    form = TextForm(TextConfig(protect=("placeholders",), casing="inline"))
+    options = TokenizerConfig(vocab_size=80, character_coverage=1.0)
+    lines = [form.source(line).text for line in LINES]
+    tags = ["<2fr>", "<domain:legal>"]
+    return Tokenizer(train_subwords(lines * 20, options, symbols=form.symbols, tags=tags), form=form)
+
+
+class CutEngine(EchoEngine):
+    """Translates by leaving out the last token."""
+
+    def decode(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+        demands: Sequence[Demand] | None = None,
+    ) -> list[list[Hypothesis]]:
+        return super().decode([ids[:-1] for ids in src_ids], options)
+
+
+def test_protected_text_comes_back_where_the_model_puts_it(special: Tokenizer) -> None:
+    lines = ["The Cat {Who} sat on THE {mat}", "{a}{b} rains", "", "{x}"]
+    assert list(Translator(EchoEngine(), special, DecodeConfig()).translate(lines)) == lines
+
+
+def test_forgotten_text_stands_at_the_end_and_is_told_of(
+    special: Tokenizer, caplog: pytest.LogCaptureFixture
+) -> None:
+    translator = Translator(CutEngine(), special, DecodeConfig())
+    first, _ = translator.translate(["the cat {who}", "the cat sat"])
+    assert first == "the cat {who}"
+    assert "1 of 2 translations lacked protected text such as {who}" in caplog.text
+
+
+def test_tags_come_first_whether_of_the_translator_or_of_the_line(special: Tokenizer) -> None:
+    engine = EchoEngine()
+    language, domain = special.tag_ids(["2fr", "domain:legal"])
+    translator = Translator(engine, special, DecodeConfig(), tags=["2fr"])
+    assert translator.translate_window(["the cat", "", "a dog"]) == ["the cat", "", "a dog"]
+    assert [ids[0] for ids in engine.calls[0]] == [language] * 2
+    translator.translate_window(["the cat", "a dog"], [["2fr", "domain:legal"], []])
+    assert engine.calls[1][0][:2] == [language, domain]
+    assert engine.calls[1][1] == special.src.encode(["a dog"])[0]
+    with pytest.raises(UsageError, match=r"tag domain:legl: .* Did you mean domain:legal\?"):
+        Translator(engine, special, DecodeConfig(), tags=["domain:legl"])
+
+
+def test_a_long_line_is_not_cut_inside_a_symbol(special: Tokenizer) -> None:
+    line = "今天{a}天气很好{b}" * 400
+    translator = Translator(EchoEngine(), special, DecodeConfig(), joiner="")
+    assert list(translator.translate([line])) == [line]
+
+
+def test_the_usual_language_is_wanted_unless_another_is(tmp_path: Path) -> None:
+    config = load_config([make_tiny_run(tmp_path)], ["data.target_tags=true"]).config
+    assert start_tags(config, ()) == ("2fr",)
+    assert start_tags(config, ("domain:x",)) == ("2fr", "domain:x")
+    assert start_tags(config, ("domain:x", "2de")) == ("2de", "domain:x")
+    plain = load_config([tmp_path / "tiny.yaml"]).config
+    assert start_tags(plain, ("2x",)) == ("2x",)
