@@ -49,7 +49,7 @@ from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 logger = logging.getLogger(__name__)
 
 FORMAT = "mtkit-data"
-VERSION = 5
+VERSION = 6
 """Of the folder's layout and of what is done to text; a folder of another version is made anew."""
 
 PARTS = "parts"

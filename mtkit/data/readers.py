@@ -94,7 +94,9 @@ def read_corpus(data: DataConfig, source: Source, repairs: Repairs | None = None
 def read_corpus_blocks(data: DataConfig, source: Source, repairs: Repairs, count: int) -> Iterator[Block]:
     """The pairs of one of the corpora of `data` in its direction, without tags; see `read_blocks`."""
     blocks = read_blocks(source, *data.languages_in(source), repairs, count)
-    return (replace(block, src=block.tgt, tgt=block.src) for block in blocks) if _is_turned(source) else blocks
+    return (
+        (replace(block, src=block.tgt, tgt=block.src) for block in blocks) if _is_turned(source) else blocks
+    )
 
 
 def _is_turned(source: Source) -> bool:

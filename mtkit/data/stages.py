@@ -299,7 +299,12 @@ class Stages:
         config, form = self.config, TextForm(self.config.text)
         languages = list(dict.fromkeys(own[side] for own in self.languages for side in sides))
         tags = [f"<{tag}>" for tag in self.data.tags] if 0 in sides else []
-        options = [tokenizer_settings(config.tokenizer), config.text.model_dump(mode="json"), tags, self._mono]
+        options = [
+            tokenizer_settings(config.tokenizer),
+            config.text.model_dump(mode="json"),
+            tags,
+            self._mono,
+        ]
         decided = [VERSION, sentencepiece.__version__, config.seed, sides, languages, options]
         digest = digest_of(decided, [part.text for part in parts], fates.tobytes())
         path = self._used(self.folder / f"tokenizer-{digest}.model")
