@@ -51,6 +51,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.micro_batch_tokens": ("free", _SPEED),
     "train.precision": ("declared", "products are rounded otherwise"),
     "train.device": ("declared", "another device rounds otherwise"),
+    "train.parallel": ("free", _SPEED),
     "train.num_threads": ("declared", "another number of threads rounds otherwise"),
     "train.label_smoothing": ("declared", _COURSE),
     "train.optimizer": ("declared", _COURSE),
