@@ -125,9 +125,14 @@ def fail(error: MtkitError) -> None:
 
 
 def _write(stream: TextIO | None, text: str) -> None:
-    if stream is not None:
+    if stream is None:
+        return
+    try:
         stream.write(visible(text) + "\n")
         stream.flush()
+    except OSError:
+        if stream is not sys.stderr:  # a terminal that is gone ends no work
+            raise
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], *, to_stdout: bool = False) -> None:

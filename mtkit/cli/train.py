@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +15,7 @@ import typer
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments
 from mtkit.cli.console import progress, say, silence
+from mtkit.errors import StoppedError
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config
@@ -27,6 +28,14 @@ def train(
         bool,
         typer.Option("--dry-run", help="Say what the run will need: memory, time, disk. Writes nothing."),
     ] = False,
+    from_scratch: Annotated[
+        bool,
+        typer.Option("--from-scratch", help="Remove what was trained in this run folder, and begin anew."),
+    ] = False,
+    allow_change: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="Go on though this option, or section, was changed; repeatable."),
+    ] = None,
 ) -> None:
     """Train a model; typed again, go on from the last checkpoint.
 
@@ -42,31 +51,42 @@ def train(
     """
     from mtkit.train.distributed import join_world
 
-    with join_world() as world:
+    with stop_signals() as stop, join_world() as world:
         if not world.is_main:
             silence()
         config = read_arguments(arguments).config
         if dry_run:
             _plan(config, world)
             return
-        _train(config, world)
+        _train(config, world, stop, from_scratch, allow_change or [])
     if config.data.test:
         say(f"Next: {shlex.join(['mtkit', 'evaluate', *(arguments or ())])}")
     say(f"Next: {shlex.join(['mtkit', 'translate', '-m', shown(config.run)])} < input.txt")
 
 
-def _train(config: Config, world: World) -> None:
+def _train(config: Config, world: World, stop: StopSignals, anew: bool, allowed: list[str]) -> None:
     """Prepares the data if that has not been done, and trains."""
+    from mtkit.lock import only_writer
+    from mtkit.run import check_run, forget_training
+
+    world.on_main(lambda: check_run(config.run))
+    with only_writer(config.run) if world.is_main else nullcontext():
+        if anew:
+            world.on_main(lambda: forget_training(config.run))
+        world.on_main(lambda: _prepare(config))
+        _run(config, world, stop, allowed)
+
+
+def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) -> None:
     from mtkit.data.prepare import open_prepared
 
-    world.on_main(lambda: _prepare(config))
     prepared = open_prepared(config)
     say("starting torch …")
     from mtkit.cli.train_view import training_view
     from mtkit.train.trainer import train as run
 
-    with stop_signals() as stop, training_view() as listen:
-        run(config, prepared, listen, stop, world)
+    with training_view() as listen:
+        run(config, prepared, listen, stop.asked, world, allowed)
 
 
 def _plan(config: Config, world: World) -> None:
@@ -92,28 +112,55 @@ def _prepare(config: Config) -> None:
             print_ledger(prepare(config, show))
 
 
-@contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Tells whether a signal asked to stop; a second one ends the program at once."""
-    received: list[int] = []
+class StopSignals:
+    """What the signals that ask to stop have asked for.
+
+    Until somebody looks, they end the command at once, which loses nothing. Then the first one is a
+    wish, and the second one ends the program.
+    """
+
+    def __init__(self) -> None:
+        self._watched = self._received = self._told = False
+
+    def asked(self) -> bool:
+        """Whether to stop as soon as everything is saved."""
+        self._watched = True
+        if self._received and not self._told:
+            self._told = True
+            say("saving … once more to stop at once")
+        return self._received
 
     # Says nothing: the signal may have come amid a write to stderr, which cannot be entered twice.
-    def handle(number: int, _: FrameType | None) -> None:
-        if received:
+    def handle(self, number: int, _: FrameType | None) -> None:
+        """The handler."""
+        if self._received or (number == signal.SIGINT and not self._watched):
+            signal.signal(number, signal.SIG_DFL)
             raise KeyboardInterrupt
-        received.append(number)
+        self._received = True
+        for name in _NUMBERS:
+            if name != signal.SIGINT and signal.getsignal(name) == self.handle:
+                signal.signal(name, signal.SIG_DFL)  # at once, even amid a computation that hangs
+        if not self._watched:
+            raise StoppedError("stopped before training went on.", "The same command goes on from there.")
 
-    def asked() -> bool:
-        if received:
-            say("saving … once more to stop at once")
-        return bool(received)
 
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
-    before = [signal.signal(number, handle) for number in numbers]
+_NUMBERS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name)
+]
+
+
+@contextmanager
+def stop_signals() -> Iterator[StopSignals]:
+    """Within the block, signals are wishes to stop; one that was to be ignored still is (nohup)."""
+    stop = StopSignals()
+    before = {number: signal.getsignal(number) for number in _NUMBERS}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, stop.handle)
     try:
-        yield asked
+        yield stop
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 

@@ -43,6 +43,7 @@ from mtkit.data.stages import EncodedPart, Progress, Stages
 from mtkit.data.workers import Workers, num_cores
 from mtkit.errors import InputError, MtkitError
 from mtkit.files import atomic_folder, read_manifest, recover, remove_tree
+from mtkit.run import check_run
 from mtkit.text.form import TextForm
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
@@ -118,6 +119,7 @@ def prepare(config: Config, progress: Progress | None = None, *, force: bool = F
         MtkitError: the folder cannot be written.
     """
     folder = config.run / "data"
+    check_run(config.run)
     with _only_one(folder):
         if not force:
             try:

@@ -129,20 +129,28 @@ class Recorder:
         step: where the run goes on; later lines of an interrupted part are removed.
         tensorboard: also write TensorBoard events.
         wandb: project of Weights & Biases to send them to as well.
+        validated: step of the last validation; `step` if left out.
 
     Raises:
         UsageError: `wandb` is given but not installed.
         MtkitError: it does not take the run.
     """
 
-    def __init__(self, run: Path, step: int, tensorboard: bool, wandb: str | None = None) -> None:
+    def __init__(
+        self, run: Path, step: int, tensorboard: bool, wandb: str | None = None, validated: int | None = None
+    ) -> None:
+        validated = step if validated is None else validated
         self._wandb = _open_wandb(run, wandb) if wandb else None
         self._path = run / "metrics.jsonl"
         self._file: FileIO | None = None
         try:
             kept = []
             if self._path.exists():
-                kept = [line for line in self._path.read_text("utf-8").split("\n") if _is_kept(line, step)]
+                kept = [
+                    line
+                    for line in self._path.read_text("utf-8").split("\n")
+                    if _is_kept(line, step, validated)
+                ]
             write_text(self._path, "".join(line + "\n" for line in kept))
             self._file = self._path.open("ab", buffering=0)
         except OSError as error:
@@ -191,11 +199,12 @@ class Recorder:
             self._tensorboard.close()
 
 
-def _is_kept(line: str, step: int) -> bool:
-    """Whether a line was written up to `step`; not if it is cut off, or of an end that is now made anew."""
+def _is_kept(line: str, step: int, validated: int) -> bool:
+    """Whether a line was written up to `step`, and none of what is now made anew will repeat it."""
     try:
         values = json.loads(line)
-        return float(values["step"]) <= step and not any(name.startswith("final/") for name in values)
+        last = 0 if "final/loss" in values else validated if "valid/loss" in values else step
+        return float(values["step"]) <= last
     except (ValueError, KeyError, TypeError):
         return False
 

@@ -22,6 +22,7 @@ class Progress:
         best: (score, step) of the best validated models, best first; higher is better.
         stale: validations since the last new best.
         data: fingerprint of the prepared data.
+        validated_step: step of the last validation.
         micro_batch_tokens: what `auto` has found, so that a resumed run adds up in the same order.
     """
 
@@ -32,6 +33,7 @@ class Progress:
     best: tuple[tuple[float, int], ...] = ()
     stale: int = 0
     data: str = ""
+    validated_step: int = 0
     micro_batch_tokens: int | None = None
 
     def to_json(self) -> dict[str, Any]:

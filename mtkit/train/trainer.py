@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
+from typing import NoReturn
 
 from torch import Tensor
 
@@ -16,7 +17,7 @@ from mtkit.config.schema import Config
 from mtkit.data.loader import PairTable, StepData, prefetch, read_steps
 from mtkit.data.prepare import Prepared
 from mtkit.data.sampling import build_stages
-from mtkit.errors import MtkitError, StoppedError
+from mtkit.errors import MtkitError, StoppedError, WriteError
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.averaging import average_weights
 from mtkit.train.distributed import World
@@ -35,7 +36,7 @@ from mtkit.train.progress import Progress
 from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps
 from mtkit.train.store import Store
 from mtkit.train.update import Update
-from mtkit.train.validate import Validator
+from mtkit.train.validate import Scores, Validator
 from mtkit.train.window import Window
 
 
@@ -48,10 +49,17 @@ class Trainer:
         listen: is told of each event.
         stop: asked after each step; true saves and ends the run there.
         world: the ranks that train together, of which rank 0 validates, writes and is listened to.
+        allowed: options whose change since the last checkpoint is meant.
     """
 
     def __init__(
-        self, config: Config, prepared: Prepared, listen: Listener, stop: Callable[[], bool], world: World
+        self,
+        config: Config,
+        prepared: Prepared,
+        listen: Listener,
+        stop: Callable[[], bool],
+        world: World,
+        allowed: Collection[str] = (),
     ) -> None:
         self.config = config
         self.options = config.train
@@ -64,8 +72,10 @@ class Trainer:
         self.model, self.device = self.updater.model, self.updater.device
         self.table = PairTable(prepared.train)
         self.validator = Validator(config, prepared, self.device, self.updater.objective.dtype)
-        self.store = Store(config, prepared)
+        self.store = Store(config, prepared, allowed, world.size)
         self.progress = Progress(data=prepared.fingerprint)
+        self.window = Window(self.device, world)
+        self._saved_step = 0
         self._since = (0.0, time.monotonic())
 
     def run(self) -> Finished:
@@ -85,7 +95,13 @@ class Trainer:
         if not self.world.is_main:
             yield
             return
-        recorder = Recorder(self.config.run, self.progress.step, self.options.tensorboard, self.options.wandb)
+        recorder = Recorder(
+            self.config.run,
+            self.progress.step,
+            self.options.tensorboard,
+            self.options.wandb,
+            self.progress.validated_step,
+        )
         self._listeners = (recorder, *self._listeners)
         try:
             yield
@@ -110,31 +126,52 @@ class Trainer:
     def _loop(self) -> str:
         """Makes updates until an end is reached, and says which."""
         self.model.train()
-        window = Window(self.device, self.world)
         self._since = (self.progress.seconds, time.monotonic())
+        self._after_step()  # what an interruption left undone
         for data in self._steps():
             share = self.progress.share(self.options, data.steps_per_epoch)
             if reason := self._end_reason(share):
                 return reason
             step = self.progress.step + 1
             lr = learning_rate(self.options.optimizer, step, share)
-            window.add(self._update(data, step, lr))
+            self.window.add(self._update(data, step, lr))
             if step % self.options.log_every == 0:
-                self._tell(window.logged(self.progress, lr, share, data.steps_per_epoch))
-            if step % self.options.validate_every == 0:
-                self._validate()
-                window.restart()
-            if step % self.options.save_every == 0:
-                self._save()
-                window.restart()
-            seconds, stop = self.world.agree(self._seconds(), self._stop())
-            self.progress = dataclasses.replace(self.progress, seconds=seconds)
-            if stop:
-                self._save()
-                raise StoppedError(
-                    f"stopped after saving step {step:,}.", "The same command goes on from there."
-                )
+                self._tell(self.window.logged(self.progress, lr, share, data.steps_per_epoch))
+            self._after_step()
         raise AssertionError("the stream of steps has no end")
+
+    def _after_step(self) -> None:
+        """Validates and saves where that is due, and stops where that was asked for.
+
+        Raises:
+            StoppedError: all that is not done yet is done when the run goes on.
+        """
+        step = self.progress.step
+        if self._stop_agreed():
+            self._save_and_stop()
+        if step % self.options.validate_every == 0 and step > self.progress.validated_step:
+            if not self._validate():
+                self._save_and_stop()
+            self.window.restart()
+        if step % self.options.save_every == 0 and step:
+            if step != self._saved_step:
+                self._save()
+            self.window.restart()
+
+    def _stop_agreed(self) -> bool:
+        """Whether any rank was asked to stop."""
+        seconds, stop = self.world.agree(self._seconds(), self._stop())
+        self.progress = dataclasses.replace(self.progress, seconds=seconds)
+        return stop
+
+    def _save_and_stop(self) -> NoReturn:
+        step = self.progress.step
+        if step != self._saved_step:
+            self._save(self.window.state())
+        if failure := self.world.on_main(lambda: str(self.store.failure or "")):
+            raise WriteError(f"stopped at step {step:,}, which could not be saved. {failure}")
+        saved = f"stopped after saving step {step:,}." if step else "stopped before the first step."
+        raise StoppedError(saved, "The same command goes on from there.")
 
     def _end_reason(self, share: float) -> str:
         """Why training ends here; empty while it goes on."""
@@ -180,14 +217,18 @@ class Trainer:
 
     # ------------------------------------------------------------ what is kept
 
-    def _validate(self) -> None:
-        """Scores the model and keeps it if it is one of the best."""
+    def _validate(self) -> bool:
+        """Scores the model and keeps it if it is one of the best; whether there was time for it."""
         step, metric, best = self.progress.step, self.options.best_metric, self.progress.best
         kept = self.world.whole(self.updater.kept_weights())
         with self.updater.averaged():
             scores = self.world.on_main(
-                lambda: self.validator(self._whole_model(kept), step // self.options.validate_every)
+                lambda: self.validator(
+                    self._whole_model(kept), step // self.options.validate_every, self._stop
+                )
             )
+        if scores is None:
+            return False
         if not math.isfinite(scores.loss):
             raise MtkitError(
                 f"step {step}: the validation loss is {scores.loss}.", "Lower train.optimizer.lr."
@@ -205,14 +246,18 @@ class Trainer:
                 step, scores.loss, scores.bleu, scores.chrf, is_best, scores.sample, self.progress.seconds
             )
         )
+        self.progress = dataclasses.replace(self.progress, validated_step=step)
+        return True
 
-    def _save(self) -> None:
-        """Writes a checkpoint of everything."""
+    def _save(self, window: Mapping[str, Tensor] | None = None) -> None:
+        """Writes a checkpoint of everything; amid two reports, of the window too."""
         self.progress = dataclasses.replace(self.progress, seconds=self._seconds())
         weights = self.world.whole(weights_of(self.model))
-        state = self.world.whole(self.updater.state())
+        state = self.world.whole(self.updater.state()) | dict(window or {})
         folder = self.world.on_main(lambda: self.store.save(weights, state, self.progress))
-        self._tell(Saved(self.progress.step, folder))
+        self._saved_step = self.progress.step
+        if self.store.failure is None:
+            self._tell(Saved(self.progress.step, folder))
 
     def _resume(self) -> tuple[str, ...]:
         """Takes up the newest whole checkpoint, if there is one; notes for the user."""
@@ -220,15 +265,18 @@ class Trainer:
         if checkpoint is not None:
             set_weights(self.model, self.world.share(checkpoint.weights, self.model), checkpoint.folder)
             self.updater.set_state(self.world.share(checkpoint.state, self.model))
+            self.window.set_state(checkpoint.state)
             self.progress = checkpoint.progress
+            self._saved_step = self.progress.step
         return tuple(notes)
 
     # ------------------------------------------------------------ the end
 
     def _finish(self, reason: str) -> Finished:
         """Writes the final model."""
-        if self.progress.step % self.options.validate_every or not self.progress.best:
-            self._validate()
+        step = self.progress.step
+        if (step > self.progress.validated_step or not self.progress.best) and not self._validate():
+            self._save_and_stop()
         self._save()
         return self.world.on_main(lambda: self._final(reason))
 
@@ -237,10 +285,10 @@ class Trainer:
         models = list(islice(self.store.best(self.progress), self.options.average))
         model = self._whole_model(models[0])
         set_weights(model, average_weights(models), "average")
-        scores, averaged = self.validator(model, 0), len(models)
+        scores, averaged = self._final_scores(model), len(models)
         if averaged > 1 and scores.value(self.options.best_metric) < self.progress.best[0][0]:
             set_weights(model, models[0], "best")
-            scores, averaged = self.validator(model, 0), 1
+            scores, averaged = self._final_scores(model), 1
         return Finished(
             step=self.progress.step,
             folder=self.store.save_final(weights_of(model), self.progress.step),
@@ -260,6 +308,11 @@ class Trainer:
         whole = build_model(self.config.model, src.size, tgt.size, self.config.seed)
         set_weights(whole, weights, "gathered")
         return whole.to(self.device)
+
+    def _final_scores(self, model: Transformer) -> Scores:
+        scores = self.validator(model, 0)
+        assert scores is not None
+        return scores
 
     def _started(self, notes: tuple[str, ...]) -> Started:
         return Started(
@@ -287,6 +340,7 @@ def train(
     listen: Listener,
     stop: Callable[[], bool] = lambda: False,
     world: World | None = None,
+    allowed: Collection[str] = (),
 ) -> Finished:
     """Trains a model from `config.run`'s last checkpoint on, or from the beginning; see `Trainer`.
 
@@ -296,4 +350,4 @@ def train(
         MtkitError: the gradient stays infinite, memory is too small for one sentence, or a checkpoint
             cannot be written.
     """
-    return Trainer(config, prepared, listen, stop, world or World()).run()
+    return Trainer(config, prepared, listen, stop, world or World(), allowed).run()

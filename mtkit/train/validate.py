@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,11 +10,14 @@ import torch
 from mtkit.config.schema import Config
 from mtkit.data.loader import PairTable
 from mtkit.data.prepare import Prepared
+from mtkit.decode.hypothesis import Hypothesis
 from mtkit.engine.native import NativeEngine
 from mtkit.metrics.surface import score_corpus
 from mtkit.model.transformer import Transformer
 from mtkit.train.monitor import Sample
 from mtkit.train.objective import token_losses
+
+_PAIRS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,23 @@ class Validator:
             tokens = min(micro, tokens)
         self.batches = [batch.to(device) for batch in PairTable([prepared.valid]).batches(tokens)]
 
-    def __call__(self, model: Transformer, turn: int) -> Scores:
-        """The scores of `model`; `turn` picks the sentence that is shown."""
+    def __call__(
+        self, model: Transformer, turn: int, stop: Callable[[], bool] = lambda: False
+    ) -> Scores | None:
+        """The scores of `model`; None if `stop` says so meanwhile.
+
+        Args:
+            model: to be scored.
+            turn: picks the sentence that is shown.
+            stop: asked now and then.
+        """
         loss = self._loss(model)
         engine = NativeEngine(model, self.device)
-        found = engine.decode(self.src_ids, self.options)
+        found: list[list[Hypothesis]] = []
+        for start in range(0, len(self.src_ids), _PAIRS_AT_ONCE):
+            if stop():
+                return None
+            found += engine.decode(self.src_ids[start : start + _PAIRS_AT_ONCE], self.options)
         hyps = self.tokenizer.decode([best[0].ids for best in found], self.srcs)
         bleu, chrf = score_corpus(hyps, self.refs, ["bleu", "chrf"], self.tgt_lang)
         shown = turn % len(hyps)

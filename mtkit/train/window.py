@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -27,6 +28,24 @@ class Window:
         self.norm = torch.zeros((), device=self.device)
         self.tokens = self.steps = 0
         self.begin = time.monotonic()
+
+    def state(self) -> dict[str, Tensor]:
+        """What a run that is interrupted between two reports has to remember; all ranks ask together."""
+        sums = {f"window.sums.{name}": value for name, value in self.world.sum(self.sums).items()}
+        return sums | {"window.norm": self.norm, "window.counts": torch.tensor([self.tokens, self.steps])}
+
+    def set_state(self, state: Mapping[str, Tensor]) -> None:
+        """Puts back what `state` gave, if it is there."""
+        if "window.counts" not in state:
+            return
+        share = 1.0 if self.world.is_main else 0.0  # each sum is in one place
+        self.sums = {
+            name.removeprefix("window.sums."): value.to(self.device) * share
+            for name, value in state.items()
+            if name.startswith("window.sums.")
+        }
+        self.norm = state["window.norm"].to(self.device)
+        self.tokens, self.steps = state["window.counts"].tolist()
 
     def add(self, update: Update) -> None:
         """Takes in one update."""
