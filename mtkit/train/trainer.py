@@ -277,6 +277,8 @@ class Trainer:
         step = self.progress.step
         if (step > self.progress.validated_step or not self.progress.best) and not self._validate():
             self._save_and_stop()
+        if self._stop_agreed():
+            self._save_and_stop()
         self._save()
         return self.world.on_main(lambda: self._final(reason))
 
