@@ -170,13 +170,14 @@ _MARKUP = re.compile(
 
 
 def markup(max_share: float) -> Verdict:
-    """HTML tags and entities."""
+    """HTML tags and entities; a single entity, such as that of `AT&amp;T`, does not make a side markup."""
 
     def judge(pair: Pair) -> str | None:
         for text in (pair.src, pair.tgt):
             if "<" in text or "&" in text:
-                found = sum(map(len, _MARKUP.findall(text)))
-                if found > max_share * len(text):
+                signs = _MARKUP.findall(text)
+                found = sum(map(len, signs))
+                if found > max_share * len(text) and (len(signs) > 1 or signs[0].startswith("<")):
                     return f"{found} of {len(text)} characters are markup"
         return None
 

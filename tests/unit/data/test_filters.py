@@ -170,10 +170,12 @@ def test_garbled(text: str, falls: bool) -> None:
 def test_markup_is_html_and_not_every_angle_bracket() -> None:
     pairs = [
         ("<p>A word", "Un mot"),
-        ("A word", "Un&nbsp;mot"),
+        ("A&nbsp;word", "Un&nbsp;mot&nbsp;!"),
         ("if a < b and b > c", "si a < b & c"),
         ("Use <module> for it", "Utilisez <module>"),
         ("word " * 40 + "<b>", "mot " * 40),
+        ("Rock &amp; Roll", "Rock &amp; Roll"),
+        ("AT&amp;T", "AT&#38;T"),
     ]
     assert dropped(MarkupFilter(filter="markup"), pairs) == [0, 1]
 
