@@ -26,6 +26,7 @@ from mtkit import __version__
 from mtkit.config.load import dump_config, load_config
 from mtkit.config.schema import Config
 from mtkit.errors import InputError, MtkitError, WriteError
+from mtkit.exported import WEIGHTS
 from mtkit.files import atomic_folder, make_folders, new_file, read_manifest, remove_folder
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.tensors import Tensors, num_bytes, read_tensors, write_tensors
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 FORMAT = "mtkit-model"
 VERSION = 2
-WEIGHTS, CONFIG = "model.safetensors", "config.yaml"
+CONFIG = "config.yaml"
 TRAIN_STATE, PROGRESS = "train.safetensors", "progress.json"
 _STEP = re.compile(r"step-\d{8,}")
 

@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 
 from mtkit.errors import UsageError
+from mtkit.exported import EXPORTS
 from mtkit.files import remove_tree
 
 _MARKS = ("data/manifest.json", "model/manifest.json", "checkpoints", "best", "parts", "metrics.jsonl")
@@ -39,12 +40,13 @@ def check_run(run: Path) -> None:
 
 
 def forget_training(run: Path) -> None:
-    """Removes checkpoints, best and final models and records; prepared data and all else stay."""
+    """Removes checkpoints, models with their export, and records; prepared data and all else stay."""
     for pattern in _TRAINED:
         for path in run.glob(pattern):
             remove_tree(path)
-    if (run / "model" / "manifest.json").is_file():
-        remove_tree(run / "model")
+    for made in (run / "model", run / EXPORTS / "ctranslate2"):
+        if (made / "manifest.json").is_file():
+            remove_tree(made)
     for name in ("checkpoints", "best", "tensorboard"):
         with contextlib.suppress(OSError):  # something else is in it, or it is not there
             (run / name).rmdir()

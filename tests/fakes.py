@@ -67,6 +67,8 @@ class FakeScorer:
 class EchoEngine:
     """An engine whose translation is the source; counts what it was asked."""
 
+    name = "echo"
+
     def __init__(self) -> None:
         self.calls: list[list[list[int]]] = []
 

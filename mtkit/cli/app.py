@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 import mtkit
-from mtkit.cli import config, console, data, evaluate, init, plot, prepare, tokenize, train, translate
+from mtkit.cli import config, console, data, evaluate, export, init, plot, prepare, tokenize, train, translate
 from mtkit.errors import MtkitError
 
 EPILOG = """\b
@@ -122,6 +122,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     evaluate.evaluate,
     translate.translate,
     plot.plot,
+    export.export,
     tokenize.tokenize,
     tokenize.detokenize,
     init.init,
@@ -155,7 +156,9 @@ def main() -> None:
         app(prog_name="mtkit")
     except SystemExit as stop:
         if isinstance(stop.__context__, BrokenPipeError):
-            sys.exit(_reader_gone())
+            stop.code = _reader_gone()
+        if stop.code in (130, 141):
+            os._exit(stop.code)  # nobody waits for the translations that are still being searched for
         raise
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli import console
-from mtkit.cli.arguments import ConfigArguments, read_arguments
+from mtkit.cli.arguments import ENGINE_HELP, ConfigArguments, engine_name, read_arguments
 from mtkit.errors import GateError, UsageError
 
 if TYPE_CHECKING:
+    from mtkit.engine.base import EngineName
     from mtkit.engine.evaluate import Evaluated
 
 
@@ -37,6 +38,7 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    engine: Annotated[str, typer.Option(help=ENGINE_HELP)] = "auto",
 ) -> None:
     """Translate and score the test sets of a run, or score files.
 
@@ -52,7 +54,7 @@ def evaluate(
             raise UsageError("--hyp and --ref go together, without a config and --test.")
         results = _score_files(hyps, ref, metrics or [], bounds, tgt_lang)
     else:
-        results = _evaluate_run(arguments, metrics or [], bounds, tests or [], device)
+        results = _evaluate_run(arguments, metrics or [], bounds, tests or [], device, engine_name(engine))
     if as_json:
         console.out(json.dumps([_as_json(result) for result in results], indent=2, ensure_ascii=False))
     else:
@@ -104,22 +106,27 @@ def _score_files(
 
 
 def _evaluate_run(
-    arguments: list[str] | None, metrics: list[str], bounds: Iterable[str], tests: list[str], device: str
+    arguments: list[str] | None,
+    metrics: list[str],
+    bounds: Iterable[str],
+    tests: list[str],
+    device: str,
+    engine: EngineName,
 ) -> list[Evaluated]:
     config = read_arguments(arguments).config
     from mtkit.engine.evaluate import choose_tests, evaluate
     from mtkit.engine.find import Found, trained_model
-    from mtkit.engine.translator import open_translator
+    from mtkit.engine.open import open_translator
 
     choose_tests(config, tests)
     model = Found(trained_model(config.run), config.run)
     console.say(f"model: {model}")
-    translator = open_translator(model.folder, config.decode, device)
+    translator = open_translator(model.folder, config.decode, device, engine=engine)
     names = list(dict.fromkeys([*(metrics or config.evaluate.metrics), *bounds]))
     with console.progress() as report:
         results = evaluate(config, translator, tests, names, report)
     for result in results:
-        console.say(f"{result.name}: translations in {result.hyps}")
+        console.say(f"{result.name}: translations in {result.hyps}, by {translator.engine.name}")
         if result.leaked:
             console.say(
                 f"Warning: {result.name}: {result.leaked:,} of {result.num_pairs:,} sentences stand in the "

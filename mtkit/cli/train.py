@@ -82,11 +82,13 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
 
     prepared = open_prepared(config)
     say("starting torch …")
+    from mtkit.cli.export import export_finished
     from mtkit.cli.train_view import training_view
     from mtkit.train.trainer import train as run
 
     with training_view() as listen:
-        run(config, prepared, listen, stop.asked, world, allowed)
+        finished = run(config, prepared, listen, stop.asked, world, allowed)
+    world.on_main(lambda: export_finished(finished.folder, config.export))
 
 
 def _plan(config: Config, world: World) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import select
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from io import BufferedReader
@@ -14,14 +14,13 @@ from typing import IO, TYPE_CHECKING, Annotated, cast
 import typer
 
 from mtkit.cli import console
+from mtkit.cli.arguments import ENGINE_HELP, engine_name
 from mtkit.errors import MtkitError, UsageError
 
 if TYPE_CHECKING:
     from mtkit.engine.translator import Translator
 
 CHUNK = 1 << 16
-PAUSE_S = 0.05
-"""A sender that is silent for so long gets the translation of what it has sent."""
 
 INPUT_HELP = "Text to translate; .gz, .xz and .zst are decompressed. Standard input if left out or -."
 OUTPUT_HELP = "Where to write, whole or not at all. Standard output if left out or -."
@@ -46,6 +45,7 @@ def translate(
     source: Annotated[Path | None, typer.Option("--input", "-i", help=INPUT_HELP)] = None,
     target: Annotated[Path | None, typer.Option("--output", "-o", help=OUTPUT_HELP)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    engine: Annotated[str, typer.Option(help=ENGINE_HELP)] = "auto",
 ) -> None:
     """Translate lines of text, one line out for each line in.
 
@@ -54,31 +54,32 @@ def translate(
 
     Example: mtkit translate < input.txt > output.txt
     """
-    from mtkit.config.load import load_config
     from mtkit.engine.find import find_model
-    from mtkit.engine.translator import open_translator
+    from mtkit.engine.open import open_translator
 
     found = find_model(model)
-    given = {"beam_size": beam_size, "length_penalty": length_penalty}
-    overrides = [f"decode.{name}={value}" for name, value in given.items() if value is not None]
-    overrides += [f"decode.tags={json.dumps(tags)}"] if tags else []
-    options = load_config([found.folder / "config.yaml"], overrides).config.decode
+    given: dict[str, object] = {"beam_size": beam_size, "length_penalty": length_penalty}
+    given |= {"tags": tags} if tags else {}
+    given = {name: value for name, value in given.items() if value is not None}
     console.say(f"model: {found}")
     windows = _read_windows(None if source == Path("-") else source)
-    translator = open_translator(found.folder, options, device)
+    translator = open_translator(found.folder, device=device, engine=engine_name(engine), given=given)
     with _open_output(None if target == Path("-") else target) as output:
         _run(translator, windows, output)
 
 
 def _run(translator: Translator, windows: Iterator[list[str]], output: IO[bytes]) -> None:
-    done = 0
+    done, begin = 0, time.monotonic()
     with nullcontext() if output.isatty() else console.progress() as report:
-        for window in windows:
-            output.write("".join(f"{text}\n" for text in translator.translate_window(window)).encode())
+        for texts in translator.translate_windows(windows):
+            output.write("".join(f"{text}\n" for text in texts).encode())
             output.flush()
-            done += len(window)
+            done += len(texts)
             if report:
                 report("lines translated", done, None)
+    seconds = time.monotonic() - begin
+    speed = f"{done:,} lines in {seconds:,.1f} s, {done / max(seconds, 1e-3):,.0f} lines/s"
+    console.say(f"{speed}, by {translator.engine.name}")
 
 
 def _read_windows(path: Path | None) -> Iterator[list[str]]:
@@ -96,7 +97,10 @@ def _read_windows(path: Path | None) -> Iterator[list[str]]:
 
 
 def _arriving(stream: BufferedReader) -> Iterator[list[str]]:
-    """Lines in full windows while they come fast, and at once when the sender pauses."""
+    """Lines as they come: all that have come, and an empty window when there are no more for now.
+
+    A sender that is slow gets each answer at once; while one is worked out, a fast one fills the next window.
+    """
     from mtkit.engine.translator import WINDOW, WINDOW_CHARS
 
     lines = [bytearray()]  # the last one is not complete yet
@@ -109,6 +113,7 @@ def _arriving(stream: BufferedReader) -> Iterator[list[str]]:
             del lines[:WINDOW]
         if len(lines) > 1 and (sum(map(len, lines)) > WINDOW_CHARS or not _more_is_there(stream)):
             yield _decoded(lines[:-1])
+            yield []
             del lines[:-1]
     if lines[-1]:
         yield _decoded(lines)
@@ -122,7 +127,7 @@ def _decoded(lines: list[bytearray]) -> list[str]:
 
 def _more_is_there(stream: BufferedReader) -> bool:
     try:
-        return bool(select.select([stream], [], [], PAUSE_S)[0])
+        return bool(select.select([stream], [], [], 0)[0])
     except (OSError, ValueError):  # not something that can be waited for
         return True
 

@@ -1,8 +1,8 @@
 """Every option of mtkit, with its type, default, bounds and meaning. Free of torch.
 
 Each section of the YAML file has a file of its own in this folder: `data` (with `sources` and
-`filters`), `text`, `model`, `train` and `decode`; the short ones stand here. No option and no default stands
-anywhere else: the JSON Schema, the option tables and the error messages are made from these.
+`filters`), `text`, `model`, `train`, `decode` and `export`; the short ones stand here. No option and no
+default stands anywhere else: the JSON Schema, the option tables and the errors are made from these.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from mtkit.config.data import DataConfig, TokenizerConfig
 from mtkit.config.decode import DecodeConfig
+from mtkit.config.export import ExportConfig
 from mtkit.config.model import ModelConfig
 from mtkit.config.options import Options
 from mtkit.config.text import TextConfig
@@ -40,6 +41,7 @@ class Config(Options):
     train: TrainConfig = Field(default_factory=TrainConfig)
     decode: DecodeConfig = Field(default_factory=DecodeConfig)
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig)
+    export: ExportConfig = Field(default_factory=ExportConfig)
 
     @model_validator(mode="after")
     def _positions_are_learned(self) -> Config:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from mtkit.config.decode import DecodeConfig
 from mtkit.decode.hypothesis import Demand, Hypothesis
 
+if TYPE_CHECKING:
+    from mtkit.config.decode import DecodeConfig
+
 Precision = Literal["fp32", "bf16", "fp16", "auto"]
+EngineName = Literal["auto", "native", "ctranslate2"]
 
 
 class Engine(Protocol):
     """Whatever can run a model."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for the user."""
 
     def decode(
         self,

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from mtkit.config.load import load_config
 from mtkit.errors import ConfigError, InputError
+from mtkit.exported import EXPORTS, WEIGHTS, is_export
 
-WEIGHTS = "model.safetensors"
 VARIABLE = "MTKIT_MODEL"
 HINT = "Train one with mtkit train, or name one by -m."
 
@@ -40,11 +39,17 @@ class Found:
 
 
 def model_folder(path: Path) -> Path | None:
-    """The model that `path` means: itself, or of a run the finished, else last best, else last one."""
+    """The model that `path` means: itself, or of a run the finished, else last best, else last one.
+
+    An export to CTranslate2 is a model too; of a run it is taken if nothing else is left.
+    """
+    if is_export(path):
+        return path
     for place in (".", "model", "best/step-*", "checkpoints/step-*"):
         if found := sorted(path.glob(f"{place}/{WEIGHTS}")):
             return found[-1].parent
-    return None
+    export = path / EXPORTS / "ctranslate2"
+    return export if is_export(export) else None
 
 
 def trained_model(path: Path) -> Path:
@@ -107,7 +112,7 @@ def find_model(named: Path | None = None) -> Found:
 def _named(path: Path, reason: str = "") -> Found:
     if not path.exists():
         raise InputError(f"{path}: there is no such run folder, model folder or config file.", HINT)
-    run = load_config([path]).config.run if path.is_file() else path.resolve()
+    run = _run_of(path) if path.is_file() else path.resolve()
     return Found(trained_model(run), run, reason)
 
 
@@ -116,7 +121,7 @@ def _runs_here() -> Iterator[tuple[Path, str]]:
     here = Path.cwd()
     config = here / "mtkit.yaml"
     if config.is_file():
-        yield load_config([config]).config.run, f"of ./{config.name}"
+        yield _run_of(config), f"of ./{config.name}"
     else:
         configs = list(_loadable(here))
         if len(configs) == 1:
@@ -130,6 +135,13 @@ def _loadable(folder: Path) -> Iterator[tuple[Path, Path]]:
     """The configs in `folder` that can be read, with their runs."""
     for path in sorted(folder.glob("*.yaml")):
         try:
-            yield path, load_config([path]).config.run
+            yield path, _run_of(path)
         except ConfigError:
             continue
+
+
+def _run_of(config: Path) -> Path:
+    # Imported here, since a model that is named directly needs no config, and this is half of a fast start.
+    from mtkit.config.load import load_config
+
+    return load_config([config]).config.run

@@ -39,6 +39,11 @@ class NativeEngine:
         self.others = [other.to(self.device).eval() for other in others]
         self.dtype = _dtype(precision, self.device)
 
+    @property
+    def name(self) -> str:
+        """See `Engine`."""
+        return f"PyTorch, {str(self.dtype).removeprefix('torch.')} on {self.device}"
+
     def decode(
         self,
         src_ids: Sequence[Sequence[int]],

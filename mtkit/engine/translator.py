@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from mtkit.config.decode import DecodeConfig
-from mtkit.config.schema import Config
-from mtkit.engine.base import Engine, Precision
+from mtkit.decode.hypothesis import Hypothesis
+from mtkit.engine.base import Engine
 from mtkit.text.form import Masked
 from mtkit.text.tokenizer import Tokenizer
 
+if TYPE_CHECKING:
+    from mtkit.config.decode import DecodeConfig
+
 logger = logging.getLogger(__name__)
 
+FIRST_WINDOW = 256
 WINDOW = 2048
 WINDOW_CHARS = 1 << 20
 MAX_TOKENS = 512
-UNSPACED = {"zh", "ja", "th"}
+
+
+class Window(NamedTuple):
+    """Lines decoded together: as the model reads them, how many parts each has, and the ids of the parts."""
+
+    sources: list[Masked]
+    counts: list[int]
+    ids: list[list[int]]
 
 
 class Translator:
@@ -51,8 +63,30 @@ class Translator:
 
     def translate(self, lines: Iterable[str]) -> Iterator[str]:
         """Exactly one line for each of `lines`, in order; empty for a blank one. Memory stays constant."""
-        for window in windows(lines):
-            yield from self.translate_window(window)
+        for translated in self.translate_windows(windows(lines)):
+            yield from translated
+
+    def translate_windows(self, windows: Iterable[Sequence[str]]) -> Iterator[list[str]]:
+        """The translations of each window, in order; while one is decoded the next is read and encoded.
+
+        An empty window says that nothing more is there for now: it gives nothing, and what is still under
+        way is waited for first.
+        """
+        under_way: deque[tuple[Window, Future[list[list[Hypothesis]]]]] = deque()
+        decoding = ThreadPoolExecutor(1)
+        try:
+            for window in windows:
+                if window:
+                    encoded = self._encode(window)
+                    under_way.append((encoded, decoding.submit(self._search, encoded)))
+                while len(under_way) > (1 if window else 0):
+                    first, search = under_way.popleft()
+                    yield self._decode(first, search.result())
+            while under_way:
+                first, search = under_way.popleft()
+                yield self._decode(first, search.result())
+        finally:
+            decoding.shutdown(wait=False, cancel_futures=True)
 
     def translate_window(
         self, lines: Sequence[str], tags: Sequence[Sequence[str]] | None = None
@@ -63,15 +97,24 @@ class Translator:
             lines: raw text.
             tags: of each line, if not those of the translator.
         """
+        window = self._encode(lines, tags)
+        return self._decode(window, self._search(window))
+
+    def _encode(self, lines: Sequence[str], tags: Sequence[Sequence[str]] | None = None) -> Window:
         begins = [self.tag_ids] * len(lines) if tags is None else list(map(self.tokenizer.tag_ids, tags))
         sources = [self.tokenizer.form.source(line) for line in lines]
         encoded = self.tokenizer.src.encode([source.text for source in sources])
         parts = [self._parts(source.text, ids) for source, ids in zip(sources, encoded, strict=True)]
-        flat = [begin + ids for begin, line_parts in zip(begins, parts, strict=True) for ids in line_parts]
-        hyps = self.engine.decode(flat, self.options) if flat else []
+        flat = [begin + ids for begin, own in zip(begins, parts, strict=True) for ids in own]
+        return Window(sources, [len(own) for own in parts], flat)
+
+    def _search(self, window: Window) -> list[list[Hypothesis]]:
+        return self.engine.decode(window.ids, self.options) if window.ids else []
+
+    def _decode(self, window: Window, hyps: list[list[Hypothesis]]) -> list[str]:
         outputs = iter(self.tokenizer.tgt.decode([best[0].ids for best in hyps]))
-        joined = [self.joiner.join(islice(outputs, len(line_parts))) for line_parts in parts]
-        return self._restored(joined, sources)
+        joined = [self.joiner.join(islice(outputs, count)) for count in window.counts]
+        return self._restored(joined, window.sources)
 
     def _restored(self, texts: Sequence[str], sources: Sequence[Masked]) -> list[str]:
         """Text for people, one clean line each; spans that the model forgot are told of."""
@@ -110,15 +153,18 @@ class Translator:
 
 
 def windows(lines: Iterable[str], size: int = WINDOW) -> Iterator[list[str]]:
-    """`lines` in lists of at most `size` lines and about `WINDOW_CHARS` characters."""
+    """`lines` in lists of at most `size` lines and about `WINDOW_CHARS` characters.
+
+    The first ones are smaller, so that who wants only the beginning soon has it.
+    """
     window: list[str] = []
-    chars = 0
+    chars, limit = 0, min(size, FIRST_WINDOW)
     for line in lines:
         window.append(line)
         chars += len(line)
-        if len(window) == size or chars >= WINDOW_CHARS:
+        if len(window) == limit or chars >= WINDOW_CHARS:
             yield window
-            window, chars = [], 0
+            window, chars, limit = [], 0, min(size, 2 * limit)
     if window:
         yield window
 
@@ -139,38 +185,3 @@ def _before_symbol(text: str, end: int) -> int:
     """`end`, or the beginning of the symbol such as ⟦1⟧ that it would part."""
     begin = text.rfind("⟦", 0, end)
     return begin if begin > 0 and end <= text.find("⟧", begin) else end
-
-
-def open_translator(
-    folder: Path, options: DecodeConfig | None = None, device: str = "auto", precision: Precision = "auto"
-) -> Translator:
-    """A translator for the model in a model folder.
-
-    Args:
-        folder: the model folder.
-        options: how to search; as configured in the run if left out.
-        device: auto, cpu or cuda.
-        precision: fp32, bf16, fp16 or auto.
-
-    Raises:
-        InputError: there is no usable model in `folder`.
-        UsageError: the device is not there.
-    """
-    from mtkit.checkpoint import load_model
-    from mtkit.engine.native import NativeEngine, choose_device
-
-    target = choose_device(device)
-    loaded = load_model(folder)
-    options = options or loaded.config.decode
-    tags = start_tags(loaded.config, options.tags)
-    tgt_lang = tags[0][1:] if loaded.config.data.target_tags else loaded.config.data.tgt_lang
-    joiner = "" if tgt_lang[:2].lower() in UNSPACED else " "
-    engine = NativeEngine(loaded.model, target, precision)
-    return Translator(engine, loaded.tokenizer, options, joiner, tags)
-
-
-def start_tags(config: Config, tags: Sequence[str]) -> tuple[str, ...]:
-    """What sources begin with: the tag of a target language, the usual one if `tags` has none; and `tags`."""
-    usual = config.data.language_tags(config.data.tgt_lang)
-    wanted = [tag for tag in tags if usual and tag.startswith("2")]
-    return (*(wanted or usual), *(tag for tag in tags if tag not in wanted))

@@ -12,13 +12,16 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sentencepiece
 
-from mtkit.config.data import TokenizerConfig
 from mtkit.errors import InputError
 from mtkit.files import atomic_file
 from mtkit.text.probe import probe
+
+if TYPE_CHECKING:
+    from mtkit.config.data import TokenizerConfig
 
 logger = logging.getLogger(__name__)
 

@@ -115,6 +115,23 @@ class Tokenizer:
         spans = [self.form.source(source).spans for source in sources]
         return [self.form.restore(text, own)[0] for text, own in zip(texts, spans, strict=True)]
 
+    def refusals_elsewhere(self, tags: Sequence[str] = ()) -> list[str]:
+        """Why a program that knows but one SentencePiece model cannot stand in for this tokenizer.
+
+        Args:
+            tags: that sources begin with.
+        """
+        options = self.form.options
+        wanted = {"quotes": "keep", "casing": "keep", "protect": ()}
+        reasons = [
+            f"text.{name} = {getattr(options, name)}, which only mtkit does"
+            for name, plain in wanted.items()
+            if getattr(options, name) != plain
+        ]
+        if tags:
+            reasons.append(f"the tag {tags[0]} before each source")
+        return reasons if self.is_joint else [*reasons, "two subword models, where it has one"]
+
     def files(self) -> dict[str, bytes]:
         """What its folder holds of it: each subword model by file name."""
         if self.is_joint:

@@ -13,7 +13,8 @@ from mtkit.config.load import load_config
 from mtkit.config.text import TextConfig
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.engine import translator as module
-from mtkit.engine.translator import Translator, start_tags, windows
+from mtkit.engine.open import start_tags
+from mtkit.engine.translator import Translator, windows
 from mtkit.errors import UsageError
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import train_subwords
@@ -71,7 +72,9 @@ def test_a_long_line_is_translated_in_parts_with_a_warning(
 
 def test_windows_are_bounded_in_lines_and_text() -> None:
     sizes = [len(window) for window in windows("x" for _ in range(2 * module.WINDOW + 3))]
-    assert sizes == [module.WINDOW, module.WINDOW, 3]
+    assert sizes[:4] == [256, 512, 1024, 2048]
+    assert max(sizes) == module.WINDOW
+    assert sum(sizes) == 2 * module.WINDOW + 3
     assert len(list(windows(["x" * module.WINDOW_CHARS] * 3))) == 3
 
 
@@ -86,7 +89,30 @@ def test_an_endless_input_is_answered_as_it_comes(translator: Translator) -> Non
 
     answers = translator.translate(endless())
     assert list(itertools.islice(answers, 10)) == list(itertools.islice(itertools.cycle(LINES), 10))
-    assert read == module.WINDOW
+    assert read == module.FIRST_WINDOW + 2 * module.FIRST_WINDOW  # the second is read meanwhile
+
+
+def test_a_pause_of_the_sender_brings_the_answer(translator: Translator) -> None:
+    asked: list[int] = []
+
+    def sender() -> Iterator[list[str]]:
+        for number, line in enumerate(LINES):
+            asked.append(number)
+            yield [line]
+            yield []
+
+    for number, answer in enumerate(translator.translate_windows(sender())):
+        assert answer == [LINES[number]]
+        assert asked == list(range(number + 1))
+
+
+def test_what_goes_wrong_in_the_engine_is_raised(translator: Translator, engine: EchoEngine) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("too long")
+
+    engine.decode = fail  # type: ignore[method-assign,assignment]
+    with pytest.raises(MemoryError):
+        list(translator.translate(LINES))
 
 
 # ---------------------------------------------------------------- the form of text, and tags
@@ -149,8 +175,10 @@ def test_a_long_line_is_not_cut_inside_a_symbol(special: Tokenizer) -> None:
 
 def test_the_usual_language_is_wanted_unless_another_is(tmp_path: Path) -> None:
     config = load_config([make_tiny_run(tmp_path)], ["data.target_tags=true"]).config
-    assert start_tags(config, ()) == ("2fr",)
-    assert start_tags(config, ("domain:x",)) == ("2fr", "domain:x")
-    assert start_tags(config, ("domain:x", "2de")) == ("2de", "domain:x")
+    usual = config.data.language_tags(config.data.tgt_lang)
+    assert start_tags(usual, ()) == ("2fr",)
+    assert start_tags(usual, ("domain:x",)) == ("2fr", "domain:x")
+    assert start_tags(usual, ("domain:x", "2de")) == ("2de", "domain:x")
     plain = load_config([tmp_path / "tiny.yaml"]).config
-    assert start_tags(plain, ("2x",)) == ("2x",)
+    assert plain.data.language_tags("fr") == ()
+    assert start_tags((), ("2x",)) == ("2x",)

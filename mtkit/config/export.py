@@ -1,0 +1,27 @@
+"""Options of `export`."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from pydantic import Field
+
+from mtkit.config.options import Options
+
+ExportFormat = Literal["ctranslate2", "huggingface", "argos"]
+Quantization = Literal[
+    "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
+]
+FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
+QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
+
+
+class ExportConfig(Options):
+    """What is made of the finished model for other programs, and for the fast engine of `mtkit translate`."""
+
+    to: tuple[ExportFormat, ...] = Field(
+        ("ctranslate2",), description="Formats that are written when training ends; none if empty."
+    )
+    quantization: Quantization = Field(
+        "int8", description="How ctranslate2 and argos store the weights; int8 is the fastest on a CPU."
+    )

@@ -1,0 +1,222 @@
+"""The engine that runs an export in CTranslate2. Never imports torch.
+
+Searches as the native engine does: the end of sentence counts in a hypothesis's length, special pieces
+are never written, and a sentence is done when as many hypotheses have ended as the beam is wide. One
+thing differs: CTranslate2 takes the special pieces out before the softmax, which raises scores a little.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import time
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtkit.decode.hypothesis import Demand, Hypothesis
+from mtkit.engine.threads import Layout, layouts, machine_key, num_cores, recall, remember
+from mtkit.errors import UsageError
+from mtkit.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from mtkit.config.decode import DecodeConfig
+
+EXTRA_LENGTH = 50
+LIMIT_STEP = 64
+"""Sentences whose longest outputs round up to the same multiple of this are decoded together."""
+BATCH_TOKENS = 512
+"""Source tokens of a batch, padding included: what a core decodes fastest."""
+MEASURED = 128
+"""Sentences that each layout decodes to show how fast it is."""
+HANDLED = {"beam_size", "length_penalty", "max_len_ratio", "batch_tokens", "tags"}
+
+
+def unsupported(options: DecodeConfig) -> list[str]:
+    """The search options that only the native engine has, as `name = value`."""
+    return [
+        f"decode.{name} = {getattr(options, name)}"
+        for name, field in type(options).model_fields.items()
+        if name not in HANDLED and getattr(options, name) != field.default
+    ]
+
+
+class CTranslate2Engine:
+    """An `Engine` around an export.
+
+    Args:
+        folder: holds the files of CTranslate2, already checked.
+        tokenizer: the export's.
+        max_positions: tokens of the longest sequence.
+        device: cpu or cuda.
+        layout: how many batches are decoded at once, by how many threads each. If left out it is the fastest
+            one on this machine, which the first large decoding finds out while it decodes.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        tokenizer: Tokenizer,
+        max_positions: int,
+        device: str = "cpu",
+        layout: Layout | None = None,
+    ) -> None:
+        self._folder = folder
+        self._device = device
+        self._src_pieces = tokenizer.src.pieces(range(tokenizer.src.size))
+        self._tgt_pieces = tokenizer.tgt.pieces(range(tokenizer.tgt.size))
+        self._ids = {piece: number for number, piece in enumerate(self._tgt_pieces)}
+        self._max_positions = max_positions
+        self._key = "" if layout or device == "cuda" else machine_key(_digest(folder))
+        known = layout or (recall(self._key) if self._key else Layout(1, 1))
+        self._candidates = [known] if known else layouts(num_cores())
+        self._layout = self._candidates[0]
+        self._translator = self._open(self._layout)
+
+    @property
+    def name(self) -> str:
+        """See `Engine`."""
+        return f"CTranslate2, {self._translator.compute_type} on {self._device}, {self._layout}"
+
+    def decode(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+        demands: Sequence[Demand] | None = None,
+    ) -> list[list[Hypothesis]]:
+        """See `Engine`; gives the best hypothesis alone, without `token_scores`.
+
+        Raises:
+            UsageError: something is asked of a translation, which only the native engine can do.
+        """
+        if any(demand.prefix or demand.terms or demand.banned for demand in demands or ()):
+            raise UsageError("engine ctranslate2: knows no prefixes and no terms.", "Use --engine native.")
+        if len(self._candidates) > 1 and len(src_ids) >= len(self._candidates) * MEASURED:
+            return self._decode_and_measure(src_ids, options)
+        return self._decode(src_ids, options)
+
+    def _decode_and_measure(
+        self, src_ids: Sequence[Sequence[int]], options: DecodeConfig
+    ) -> list[list[Hypothesis]]:
+        """Deals the sources to all layouts, and stays with the fastest."""
+        hyps: list[list[Hypothesis]] = [[]] * len(src_ids)
+        order = sorted(range(len(src_ids)), key=lambda i: len(src_ids[i]))
+        times = []
+        for number, layout in enumerate(self._candidates):
+            self._translator = self._open(layout)
+            own = order[number :: len(self._candidates)]
+            self._decode([src_ids[own[0]]], options)  # warms up
+            begin = time.monotonic()
+            for i, found in zip(own, self._decode([src_ids[i] for i in own], options), strict=True):
+                hyps[i] = found
+            times.append((time.monotonic() - begin, number))
+        self._layout = self._candidates[min(times)[1]]
+        self._candidates = [self._layout]
+        self._translator = self._open(self._layout)
+        remember(self._key, self._layout)
+        return hyps
+
+    def _open(self, layout: Layout) -> Any:
+        return _extension().Translator(
+            str(self._folder), self._device, inter_threads=layout.workers, intra_threads=layout.threads
+        )
+
+    def _decode(self, src_ids: Sequence[Sequence[int]], options: DecodeConfig) -> list[list[Hypothesis]]:
+        limits = [self._limit(len(ids), options) for ids in src_ids]
+        # The length that CTranslate2 stops at holds for a whole call. It depends on nothing but a sentence's
+        # own length, so that its neighbours change nothing; what is then too long is searched again alone.
+        steps = [min(-(-limit // LIMIT_STEP) * LIMIT_STEP, self._max_positions - 1) for limit in limits]
+        order = sorted(range(len(src_ids)), key=lambda i: (-steps[i], -len(src_ids[i])))
+        jobs = [
+            (i, job)
+            for step, group in groupby(order, key=steps.__getitem__)
+            for i, job in self._submit(list(group), src_ids, step, options)
+        ]
+        hyps: dict[int, Hypothesis] = {}
+        for i, job in jobs:
+            found = self._hypothesis(job.result(), steps[i])
+            if len(found.ids) > limits[i]:
+                ((_, again),) = self._submit([i], src_ids, limits[i], options)
+                found = self._hypothesis(again.result(), limits[i])
+            hyps[i] = found
+        return [[hyps[i]] for i in range(len(src_ids))]
+
+    def score(
+        self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]], options: DecodeConfig
+    ) -> list[Hypothesis]:
+        """See `Engine`."""
+        scored = self._translator.score_batch(
+            [[self._src_pieces[number] for number in ids] for ids in src_ids],
+            [[self._tgt_pieces[number] for number in ids] for ids in tgt_ids],
+            max_batch_size=BATCH_TOKENS,
+            batch_type="tokens",
+            max_input_length=0,
+        )
+        return [
+            Hypothesis(
+                tuple(ids),
+                sum(found.log_probs) / len(found.log_probs) ** options.length_penalty,
+                tuple(found.log_probs),
+            )
+            for ids, found in zip(tgt_ids, scored, strict=True)
+        ]
+
+    def _limit(self, src_len: int, options: DecodeConfig) -> int:
+        return min(int(options.max_len_ratio * src_len) + EXTRA_LENGTH, self._max_positions - 1)
+
+    def _submit(
+        self, chosen: list[int], src_ids: Sequence[Sequence[int]], limit: int, options: DecodeConfig
+    ) -> list[tuple[int, Any]]:
+        """Sentences with what will be their results, once `result()` is asked for."""
+        jobs = self._translator.translate_batch(
+            [[self._src_pieces[number] for number in src_ids[i]] for i in chosen],
+            asynchronous=True,
+            max_batch_size=BATCH_TOKENS,
+            batch_type="tokens",
+            beam_size=options.beam_size,
+            length_penalty=options.length_penalty,
+            max_input_length=0,
+            max_decoding_length=limit + 1,  # the end of sentence is one of them
+            min_decoding_length=0,
+            return_scores=True,
+            return_end_token=True,
+            disable_unk=True,
+            suppress_sequences=[[self._tgt_pieces[number]] for number in (Tokenizer.PAD, Tokenizer.BOS)],
+        )
+        return list(zip(chosen, jobs, strict=True))
+
+    def _hypothesis(self, result: Any, limit: int) -> Hypothesis:
+        ids = [self._ids[piece] for piece in result.hypotheses[0]]
+        if ids and ids[-1] == Tokenizer.EOS:
+            ids.pop()
+        return Hypothesis(tuple(ids[:limit]), result.scores[0], ())
+
+
+def _extension() -> Any:
+    """The compiled part of CTranslate2.
+
+    The package around it imports asyncio, a quarter of the time to the first translation, for what is not
+    used here. It stays unloaded, and can be imported as ever later.
+    """
+    if "ctranslate2" in sys.modules or "ctranslate2._ext" in sys.modules:
+        return importlib.import_module("ctranslate2._ext")
+    spec = importlib.util.find_spec("ctranslate2")
+    if spec is None or sys.platform == "win32":  # where the package also finds its libraries
+        return importlib.import_module("ctranslate2")
+    sys.modules["ctranslate2"] = importlib.util.module_from_spec(spec)
+    try:
+        return importlib.import_module("ctranslate2._ext")
+    finally:
+        del sys.modules["ctranslate2"]
+
+
+def num_gpus() -> int:
+    """How many CUDA devices CTranslate2 sees."""
+    return int(_extension().get_cuda_device_count())
+
+
+def _digest(folder: Path) -> str:
+    """Something that equal models have in common."""
+    return f"{(folder / 'model.bin').stat().st_size} {(folder / 'config.json').read_text('utf-8')}"

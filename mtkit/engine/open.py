@@ -1,0 +1,149 @@
+"""From a model folder to something that translates: how to search, and which engine does it.
+
+Free of torch unless the native engine is the one: with an export on a CPU, nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtkit.engine.base import EngineName, Precision
+from mtkit.engine.translator import Translator
+from mtkit.errors import InputError, UsageError
+from mtkit.exported import Exported, export_of, is_export, read_export
+from mtkit.text.tokenizer import load_tokenizer
+
+if TYPE_CHECKING:
+    from mtkit.config.decode import DecodeConfig
+
+logger = logging.getLogger(__name__)
+
+UNSPACED = {"zh", "ja", "th"}
+"""Languages whose sentences follow each other without a space."""
+
+NO_EXPORT = "Make one with mtkit export, or use --engine native."
+
+
+def open_translator(
+    folder: Path,
+    options: DecodeConfig | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+    engine: EngineName = "auto",
+    given: Mapping[str, Any] | None = None,
+) -> Translator:
+    """A translator for the model in a folder.
+
+    Args:
+        folder: a model folder, or an export.
+        options: how to search; as configured in the run if left out.
+        device: auto, cpu or cuda.
+        precision: fp32, bf16, fp16 or auto, of the native engine.
+        engine: auto is CTranslate2 if there is an export of this very model, no GPU is to be used, and the
+            search is one that CTranslate2 knows; else native.
+        given: options of `decode` that replace those of the run.
+
+    Raises:
+        InputError: there is no usable model in `folder`, or no export where one is asked for.
+        UsageError: the device is not there, or the engine cannot do what is asked.
+        ConfigError: what is given is no valid search.
+    """
+    export = None if engine == "native" and not is_export(folder) else export_of(folder)
+    exported = read_export(export) if export else None
+    if options is None:
+        options = _search_options(folder, exported, given or {})
+    if exported is None:
+        if engine == "ctranslate2":
+            raise InputError(f"{folder}: there is no export of this model to ctranslate2.", NO_EXPORT)
+        return _native(folder, options, device, precision)
+    reasons = _reasons_against(exported, options, device, precision, engine)
+    if not reasons:
+        return _ctranslate2(exported, options, device)
+    if engine == "ctranslate2" or is_export(folder):
+        raise UsageError(
+            f"{exported.folder}: the engine ctranslate2 cannot do this: {', '.join(reasons)}.",
+            "Use --engine native with the model itself.",
+        )
+    logger.info("The native engine translates, since CTranslate2 has no %s.", ", ".join(reasons))
+    return _native(folder, options, device, precision)
+
+
+def _reasons_against(
+    exported: Exported, options: DecodeConfig, device: str, precision: Precision, engine: EngineName
+) -> list[str]:
+    from mtkit.engine.ct2 import unsupported
+
+    reasons = unsupported(options)
+    if engine == "native":
+        reasons.append("native weights in this folder")
+    if engine == "auto" and not is_export(exported.folder.parent) and _is_gpu(device):
+        reasons.append(f"part in device {device} unless asked for")
+    if precision != "auto":
+        reasons.append(f"precision {precision} at run time")
+    return reasons
+
+
+def _search_options(folder: Path, exported: Exported | None, given: Mapping[str, Any]) -> DecodeConfig:
+    from pydantic import ValidationError
+
+    from mtkit.config.decode import DecodeConfig
+
+    if exported is not None:
+        try:
+            return DecodeConfig.model_validate_json(json.dumps({**exported.decode, **given}))
+        except ValidationError:
+            pass  # the loader says it in the words of a config
+    from mtkit.config.load import load_config
+
+    overrides = [f"decode.{name}={json.dumps(value)}" for name, value in given.items()]
+    return load_config([folder / "config.yaml"], overrides).config.decode
+
+
+def _is_gpu(device: str) -> bool:
+    if device != "auto":
+        return device.startswith("cuda")
+    from mtkit.engine.ct2 import num_gpus
+
+    return bool(num_gpus())
+
+
+def _ctranslate2(exported: Exported, options: DecodeConfig, device: str) -> Translator:
+    from mtkit.config.text import TextConfig
+    from mtkit.engine.ct2 import CTranslate2Engine
+
+    text = TextConfig.model_validate_json(json.dumps(exported.text))
+    tokenizer = load_tokenizer(exported.folder, text)
+    engine = CTranslate2Engine(
+        exported.folder, tokenizer, exported.max_positions, "cuda" if _is_gpu(device) else "cpu"
+    )
+    tags = start_tags(exported.tags, options.tags)
+    return Translator(engine, tokenizer, options, joiner(exported.tgt_lang, exported.tags, tags), tags)
+
+
+def _native(folder: Path, options: DecodeConfig, device: str, precision: Precision) -> Translator:
+    from mtkit.checkpoint import load_model
+    from mtkit.engine.native import NativeEngine, choose_device
+
+    target = choose_device(device)
+    loaded = load_model(folder)
+    engine = NativeEngine(loaded.model, target, precision)
+    data = loaded.config.data
+    usual = data.language_tags(data.tgt_lang)
+    tags = start_tags(usual, options.tags)
+    return Translator(engine, loaded.tokenizer, options, joiner(data.tgt_lang, usual, tags), tags)
+
+
+def start_tags(usual: Sequence[str], tags: Sequence[str]) -> tuple[str, ...]:
+    """What sources begin with: the tag of a target language, the usual one if `tags` has none; and `tags`."""
+    wanted = [tag for tag in tags if usual and tag.startswith("2")]
+    return (*(wanted or usual), *(tag for tag in tags if tag not in wanted))
+
+
+def joiner(lang: str, usual: Sequence[str], tags: Sequence[str]) -> str:
+    """What stands between two sentences of the target language: that of the first tag, if there are such."""
+    lang = tags[0][1:] if usual else lang
+    return "" if lang[:2].lower() in UNSPACED else " "

@@ -1,0 +1,76 @@
+"""How many workers of how many threads decode fastest here: measured once for each machine and model.
+
+Small products gain nothing from a second thread and lose much to it; large ones may gain. Free of torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from pathlib import Path
+from typing import NamedTuple
+
+from mtkit.files import write_text
+
+
+class Layout(NamedTuple):
+    """Batches that are decoded at once, and the threads that work at each."""
+
+    workers: int
+    threads: int
+
+    def __str__(self) -> str:
+        return f"{_counted(self.workers, 'worker')} of {_counted(self.threads, 'thread')}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def num_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def layouts(cores: int) -> list[Layout]:
+    """The layouts worth trying, the likeliest first."""
+    return [Layout(cores // threads, threads) for threads in (1, 2, 4) if threads <= cores]
+
+
+def machine_key(model: str) -> str:
+    """What a measurement holds for: a model on this kind of machine."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+        cpu = next(line for line in lines if line.startswith(("model name", "CPU part")))
+    except (OSError, StopIteration):
+        cpu = platform.processor()
+    return hashlib.sha256(f"{cpu} {num_cores()} {model}".encode()).hexdigest()[:16]
+
+
+def recall(key: str) -> Layout | None:
+    """The layout that was found fastest before, if any."""
+    try:
+        workers, threads = json.loads(_memory().read_bytes())[key]
+        found = Layout(int(workers), int(threads))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if found in layouts(num_cores()) else None
+
+
+def remember(key: str, layout: Layout) -> None:
+    """Keeps a layout for later; where nothing can be kept, it is measured again."""
+    try:
+        known = json.loads(_memory().read_bytes())
+    except (OSError, ValueError):
+        known = {}
+    try:
+        write_text(_memory(), json.dumps({**known, key: layout}, indent=1) + "\n")
+    except (OSError, TypeError):
+        return
+
+
+def _memory() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "mtkit" / "threads.json"

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mtkit.cli.app import app
+from mtkit.exported import read_export
+from tests.corpora import REPOSITORY
+from tests.fakes import make_tiny_run
+
+LINES = "the cat sat on the mat\n\na dog ran\n"
+NO_TORCH = """
+import sys
+sys.modules["torch"] = None  # an import of it fails
+sys.argv = ["mtkit", *sys.argv[1:]]
+from mtkit.cli.app import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run and its export, in all digits."""
+    folder = tmp_path_factory.mktemp("export")
+    make_tiny_run(folder)
+    args = ["export", str(folder / "runs" / "tiny"), "--quantization", "float32", "--sample", "12"]
+    result = CliRunner().invoke(app, args)
+    assert result.exit_code == 0, result.output
+    assert " of 12 " in result.stderr
+    return folder
+
+
+def translate(
+    folder: Path, *args: str, code: tuple[str, ...] = ("-m", "mtkit")
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *code, "translate", *args],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        input=LINES,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_translate_uses_the_export_without_torch_and_gives_the_same(exported: Path) -> None:
+    fast = translate(exported, "-m", "runs/tiny", "--beam-size", "1", code=("-c", NO_TORCH))
+    assert fast.returncode == 0, fast.stderr
+    assert "by CTranslate2, float32 on cpu" in fast.stderr
+    native = translate(exported, "-m", "runs/tiny", "--beam-size", "1", "--engine", "native")
+    assert "by PyTorch, float32 on cpu" in native.stderr
+    assert fast.stdout == native.stdout
+    assert fast.stdout.count("\n") == 3
+
+
+def test_an_export_needs_nothing_outside_it(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported / "runs" / "tiny" / "export" / "ctranslate2", tmp_path / "alone")
+    done = translate(tmp_path, "-m", "alone", "--beam-size", "3", code=("-c", NO_TORCH))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == translate(exported, "-m", "runs/tiny", "--beam-size", "3").stdout
+    assert translate(tmp_path, "-m", "alone", "--engine", "native").returncode == 2
+
+
+def test_a_wrong_search_option_is_said_in_the_words_of_the_config(exported: Path) -> None:
+    done = translate(exported, "-m", "runs/tiny", "--beam-size", "0")
+    assert done.returncode == 2
+    assert "decode.beam_size" in done.stderr
+
+
+def test_without_an_export_the_native_engine_translates(tmp_path: Path) -> None:
+    make_tiny_run(tmp_path)
+    assert "by PyTorch" in translate(tmp_path, "-m", "runs/tiny").stderr
+    refused = translate(tmp_path, "-m", "runs/tiny", "--engine", "ctranslate2")
+    assert refused.returncode == 3
+    assert "mtkit export" in refused.stderr
+    assert translate(tmp_path, "-m", "runs/tiny", "--engine", "marian").returncode == 2
+
+
+def test_a_damaged_export_is_refused(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported / "runs", tmp_path / "runs")
+    model = tmp_path / "runs" / "tiny" / "export" / "ctranslate2" / "model.bin"
+    content = bytearray(model.read_bytes())
+    content[-9] ^= 1
+    model.write_bytes(content)
+    done = translate(tmp_path, "-m", "runs/tiny")
+    assert done.returncode == 3
+    assert "model.bin: its content is not what was written" in done.stderr
+
+
+def test_what_cannot_be_named(exported: Path) -> None:
+    runner = CliRunner()
+    run = str(exported / "runs" / "tiny")
+    assert runner.invoke(app, ["export", run, "--to", "onnx"]).exit_code == 2
+    assert runner.invoke(app, ["export", run, "--quantization", "int3"]).exit_code == 2
+    assert (
+        runner.invoke(app, ["export", run, "--to", "argos", "--to", "ctranslate2", "-o", "x"]).exit_code == 2
+    )
+    assert runner.invoke(app, ["export", str(exported / "nowhere")]).exit_code == 3
+    assert read_export(exported / "runs" / "tiny" / "export" / "ctranslate2").quantization == "float32"

@@ -1,0 +1,209 @@
+"""What every export keeps: the tokens of the native engine, and its log-probabilities."""
+
+from __future__ import annotations
+
+import json
+import random
+import warnings
+import zipfile
+from pathlib import Path
+
+import ctranslate2
+import numpy as np
+import pytest
+import sentencepiece
+import torch
+import transformers
+from torch import Tensor
+
+from mtkit.checkpoint import load_model, weights_of, write_model
+from mtkit.config.data import TokenizerConfig
+from mtkit.config.decode import DecodeConfig
+from mtkit.config.load import load_config
+from mtkit.config.model import ModelConfig
+from mtkit.config.text import TextConfig
+from mtkit.data.batch import collate
+from mtkit.decode.generate import EXTRA_LENGTH, NEVER, generate
+from mtkit.decode.scorer import ModelScorer
+from mtkit.engine.ct2 import CTranslate2Engine
+from mtkit.engine.native import NativeEngine
+from mtkit.errors import UsageError
+from mtkit.export import huggingface
+from mtkit.export.argos import write_argos
+from mtkit.export.ct2 import MAX_POSITIONS, write_ctranslate2
+from mtkit.exported import read_export
+from mtkit.model.state import DecoderState
+from mtkit.model.transformer import Transformer, build_model
+from mtkit.text.form import TextForm
+from mtkit.text.subwords import train_subwords
+from mtkit.text.tokenizer import Tokenizer, load_tokenizer
+from tests.fakes import TINY_PAIRS, TINY_RUN
+
+VARIANTS: list[dict[str, str | int]] = [
+    {},
+    {"norm": "post"},
+    {"norm": "post", "bias": "feed_forward", "norm_type": "rmsnorm"},
+    {"norm_type": "rmsnorm"},
+    {"activation": "gelu", "tie_embeddings": "tgt"},
+    {"activation": "swiglu", "bias": "none"},
+    {"activation": "swiglu", "tie_embeddings": "none", "norm": "post"},
+    {"positions": "learned", "max_positions": 20},
+    {"positions": "rope"},
+    {"num_kv_heads": 2},
+    {"num_kv_heads": 1, "positions": "rope"},
+    {"norm_type": "rmsnorm", "activation": "swiglu", "positions": "rope", "num_kv_heads": 2, "bias": "none"},
+]
+STEPS = 30
+SIZES = {"d_model": 16, "d_ff": 32, "num_heads": 4, "num_encoder_layers": 2, "num_decoder_layers": 3}
+SRCS = [[random.Random(100 * i + j).randrange(4, 28) for j in range(i)] for i in range(1, 40)]
+
+
+def learn_to_end(model: Transformer, vocab_size: int) -> None:
+    """A little training in copying, after which few translations go on until they are cut off."""
+    generator = np.random.default_rng(1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(STEPS):
+        lines = [generator.integers(4, vocab_size, generator.integers(2, 8)) for _ in range(16)]
+        batch = collate(lines, lines)
+        logits = model(batch.src_ids, batch.src_mask, batch.tgt_in).flatten(0, 1)[batch.tgt_rows]
+        torch.nn.functional.cross_entropy(logits, batch.tgt_out).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def make_model(variant: dict[str, str | int], tmp_path: Path) -> Path:
+    """The folder of a model of one variant, with weights of which every one matters."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY_RUN.format(run="run"), "utf-8")
+    overrides = [f"model.{name}={value}" for name, value in (SIZES | variant).items()]
+    overrides.append("data.filters=[]")  # one of them would not fit a short table of positions
+    config = load_config([path], overrides).config
+    src = train_subwords([*TINY_PAIRS, *TINY_PAIRS.values()] * 20, config.tokenizer)
+    separate = config.model.tie_embeddings == "none"
+    tgt = train_subwords([*TINY_PAIRS.values()] * 20, config.tokenizer) if separate else src
+    tokenizer = Tokenizer(src, tgt)
+    model = build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=3)
+    learn_to_end(model, min(tokenizer.src.size, tokenizer.tgt.size))
+    write_model(config.run / "model", config, tokenizer, weights_of(model), step=1)
+    return config.run / "model"
+
+
+@pytest.fixture(params=VARIANTS, ids=lambda variant: "-".join(map(str, variant.values())) or "default")
+def model_folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return make_model(request.param, tmp_path)
+
+
+class ScorerOfTheRest(ModelScorer):
+    """Takes the pieces that are never written out before the softmax, as CTranslate2 does."""
+
+    def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        logits, state = self.model.step(tokens, state)
+        logits[:, NEVER] = -torch.inf
+        return logits.log_softmax(dim=-1), state
+
+
+@torch.inference_mode()
+def test_ctranslate2_searches_and_scores_as_the_native_engine(model_folder: Path) -> None:
+    output = model_folder.parent / "export"
+    write_ctranslate2(model_folder, output, "float32", lambda folder, stored: {})
+    loaded = load_model(model_folder)
+    other = CTranslate2Engine(output, loaded.tokenizer, MAX_POSITIONS)
+    for beam_size, length_penalty in ((1, 1.0), (4, 1.0), (3, 0.6)):
+        options = DecodeConfig(beam_size=beam_size, length_penalty=length_penalty)
+        expected = generate(ScorerOfTheRest(loaded.model), SRCS, options)
+        compared = 0
+        for src, [ours, *_], [theirs] in zip(SRCS, expected, other.decode(SRCS, options), strict=True):
+            if len(ours.ids) < 2 * len(src) + EXTRA_LENGTH > len(theirs.ids):
+                assert theirs.ids == ours.ids
+                assert theirs.score == pytest.approx(ours.score, abs=1e-4)
+                compared += 1
+
+        assert compared >= 20
+    tgts = [[4 + number % 17 for number in reversed(src)] for src in SRCS]
+    options = DecodeConfig(length_penalty=0.6)
+    native = NativeEngine(loaded.model, "cpu", "fp32")
+    scored = zip(native.score(SRCS, tgts, options), other.score(SRCS, tgts, options), strict=True)
+    for ours, theirs in scored:
+        assert theirs.ids == ours.ids
+        assert theirs.score == pytest.approx(ours.score, abs=1e-4)
+        assert theirs.token_scores == pytest.approx(ours.token_scores, abs=1e-4)
+
+
+def test_huggingface_scores_as_the_native_engine_or_is_refused(model_folder: Path, tmp_path: Path) -> None:
+    loaded = load_model(model_folder)
+    new = tmp_path / "huggingface"
+    new.mkdir()
+    if reasons := huggingface.refusals(loaded.config.model):
+        with pytest.raises(UsageError) as caught:
+            huggingface.write_huggingface(model_folder, new)
+        assert all(reason in caught.value.message for reason in reasons)
+        assert not list(new.iterdir())
+        return
+    huggingface.write_huggingface(model_folder, new)
+    srcs = SRCS[:15]
+    tgts = [list(reversed(src)) for src in srcs]
+    ours = NativeEngine(loaded.model, "cpu", "fp32").score(srcs, tgts, DecodeConfig())
+    theirs = huggingface.scores_in_transformers(new, srcs, tgts)
+    for our_hyp, their_scores in zip(ours, theirs, strict=True):
+        assert their_scores == pytest.approx(our_hyp.token_scores, abs=1e-4)
+
+
+def test_text_that_only_mtkit_reads_goes_to_no_one_else() -> None:
+    model = train_subwords([*TINY_PAIRS] * 20, TokenizerConfig(vocab_size=60))
+    assert Tokenizer(model).refusals_elsewhere() == []
+    form = TextForm(TextConfig(quotes="straight", casing="lower"))
+    other = train_subwords([*TINY_PAIRS.values()] * 20, TokenizerConfig(vocab_size=60))
+    assert len(Tokenizer(model, other, form).refusals_elsewhere()) == 3
+
+
+def test_what_huggingface_refuses() -> None:
+    refused = {"num_kv_heads": 2, "norm_type": "rmsnorm", "activation": "swiglu", "positions": "rope"}
+    config = ModelConfig.model_validate({**refused, "tie_embeddings": "tgt"})
+    assert len(huggingface.refusals(config)) == 5
+    assert huggingface.refusals(ModelConfig.model_validate({"norm": "post", "bias": "feed_forward"})) == []
+
+
+def test_huggingface_tokenizes_as_mtkit_and_back(tmp_path: Path) -> None:
+    model_folder = make_model({}, tmp_path)
+    new = tmp_path / "huggingface"
+    new.mkdir()
+    huggingface.write_huggingface(model_folder, new)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it recommends a package for punctuation
+        theirs = transformers.AutoTokenizer.from_pretrained(new)
+    ours = load_tokenizer(model_folder, TextConfig())
+    for text in (*TINY_PAIRS, "the cat 今 sat"):
+        [ids] = ours.encode([text])
+        assert theirs(text)["input_ids"] == [*ids, ours.EOS]
+        spoken = str(theirs.decode([ours.BOS, *ids, ours.EOS, ours.PAD], skip_special_tokens=True))
+        assert spoken.split() == [word for word in text.split() if word != "今"]
+
+
+def test_argos_packs_what_ctranslate2_and_sentencepiece_load(tmp_path: Path) -> None:
+    model_folder = make_model({}, tmp_path)
+    write_ctranslate2(model_folder, tmp_path / "export", "int8", lambda folder, stored: {})
+    exported = read_export(tmp_path / "export")
+    with pytest.raises(UsageError, match="argosmodel"):
+        write_argos(exported, tmp_path / "x.zip")
+    write_argos(exported, tmp_path / "x.argosmodel")
+    first = (tmp_path / "x.argosmodel").read_bytes()
+    write_argos(exported, tmp_path / "x.argosmodel")
+    assert (tmp_path / "x.argosmodel").read_bytes() == first
+    with zipfile.ZipFile(tmp_path / "x.argosmodel") as archive:
+        assert {name.partition("/")[0] for name in archive.namelist()} == {"translate-en_fr-1_0"}
+        archive.extractall(tmp_path / "packages")
+    # As argostranslate reads an installed package.
+    package = tmp_path / "packages" / "translate-en_fr-1_0"
+    metadata = json.loads((package / "metadata.json").read_text("utf-8"))
+    assert (metadata["from_code"], metadata["to_code"]) == ("en", "fr")
+    assert (metadata["from_name"], metadata["to_name"], metadata["type"]) == (
+        "English",
+        "French",
+        "translate",
+    )
+    spm = sentencepiece.SentencePieceProcessor(model_file=str(package / "sentencepiece.model"))
+    translator = ctranslate2.Translator(str(package / "model"), device="cpu", intra_threads=1)
+    pieces = spm.encode("the cat sat", out_type=str)
+    options = {"replace_unknowns": True, "max_batch_size": 32, "beam_size": 4, "length_penalty": 0.2}
+    [found] = translator.translate_batch([pieces], return_scores=True, **options)
+    assert found.scores[0] < 0

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mtkit.config.text import TextConfig
+from mtkit.engine import ct2, threads
+from mtkit.engine.ct2 import CTranslate2Engine
+from mtkit.engine.threads import Layout, layouts, machine_key, recall, remember
+from mtkit.export.ct2 import MAX_POSITIONS, write_ctranslate2
+from mtkit.text.tokenizer import load_tokenizer
+from tests.fakes import make_tiny_run
+
+
+@pytest.fixture(autouse=True)
+def _own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(threads, "num_cores", lambda: 4)
+    monkeypatch.setattr(ct2, "num_cores", lambda: 4)
+
+
+def test_layouts_use_all_cores_and_no_more() -> None:
+    assert layouts(1) == [(1, 1)]
+    assert layouts(2) == [(2, 1), (1, 2)]
+    assert layouts(6) == [(6, 1), (3, 2), (1, 4)]
+    assert str(Layout(2, 1)) == "2 workers of 1 thread"
+
+
+def test_what_was_measured_is_kept_for_this_machine_and_model() -> None:
+    key, other = machine_key("a"), machine_key("b")
+    assert key != other
+    assert recall(key) is None
+    remember(key, Layout(2, 2))
+    remember(other, Layout(4, 1))
+    assert (recall(key), recall(other)) == (Layout(2, 2), Layout(4, 1))
+    remember(key, Layout(3, 1))  # of a machine that has other cores
+    assert recall(key) is None
+
+
+def test_a_memory_that_cannot_be_used_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    remember("key", Layout(4, 1))
+    assert recall("key") is None
+
+
+def test_a_large_decoding_finds_the_fastest_layout_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mtkit.config.decode import DecodeConfig
+
+    make_tiny_run(tmp_path)
+    model, export = tmp_path / "runs" / "tiny" / "model", tmp_path / "export"
+    write_ctranslate2(model, export, "float32", lambda folder, stored: {})
+    tokenizer = load_tokenizer(model, TextConfig())
+    monkeypatch.setattr(ct2, "MEASURED", 8)
+    options = DecodeConfig(beam_size=1, max_len_ratio=0.1)
+    srcs = [[4 + (i * j) % 9 for j in range(1 + i % 7)] for i in range(24)]
+
+    def engine(layout: Layout | None = None) -> CTranslate2Engine:
+        return CTranslate2Engine(export, tokenizer, MAX_POSITIONS, layout=layout)
+
+    expected = [hyps[0].ids for hyps in engine(Layout(1, 1)).decode(srcs, options)]
+    measuring = engine()
+    assert measuring._candidates == layouts(4)
+    measuring.decode(srcs[:23], options)  # too few
+    assert len(measuring._candidates) == 3
+    assert [hyps[0].ids for hyps in measuring.decode(srcs, options)] == expected
+    assert engine()._candidates == measuring._candidates == [measuring._layout]
+    assert str(measuring._layout) in measuring.name

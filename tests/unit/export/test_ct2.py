@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtkit.config.model import ModelConfig
+from mtkit.config.text import TextConfig
+from mtkit.engine.ct2 import CTranslate2Engine
+from mtkit.errors import GateError, InputError, UsageError
+from mtkit.export import ct2
+from mtkit.export.ct2 import MAPPED, TRAINING_ONLY, build_spec, write_ctranslate2
+from mtkit.export.weights import Weights
+from mtkit.exported import export_of, read_export
+from mtkit.text.tokenizer import load_tokenizer
+from tests.fakes import make_tiny_run
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    make_tiny_run(tmp_path)
+    return tmp_path / "runs" / "tiny" / "model"
+
+
+def test_every_option_of_the_model_is_accounted_for() -> None:
+    assert ModelConfig.model_fields.keys() == MAPPED | TRAINING_ONLY
+    assert not MAPPED & TRAINING_ONLY
+
+
+def test_all_reasons_are_told_at_once(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ct2, "MAPPED", MAPPED - {"positions", "norm"})
+    config = ModelConfig.model_validate({"positions": "rope", "norm": "post"})
+    with pytest.raises(UsageError, match=r"model\.norm = post.*model\.positions = rope"):
+        build_spec(config, Weights({}), load_tokenizer(model, TextConfig()))
+
+
+def test_a_weight_without_a_place_is_refused() -> None:
+    weights = Weights({"a": np.zeros(1, np.float32), "b": np.zeros(1, np.float32)})
+    weights("a")
+    with pytest.raises(UsageError, match="1 weights of this model, such as b"):
+        weights.check_all_taken("export")
+
+
+def test_a_failed_check_leaves_nothing_and_a_good_one_is_in_the_manifest(model: Path, tmp_path: Path) -> None:
+    calls = []
+
+    def check(folder: Path, stored: str) -> dict[str, object]:
+        calls.append(stored)
+        assert (folder / "model.bin").is_file()
+        if len(calls) == 2:
+            raise GateError("too far off.")
+        return {"same": 7}
+
+    with pytest.raises(GateError):
+        write_ctranslate2(model, tmp_path / "out", "int8", check)
+    assert calls == ["float32", "int8"]
+    assert not list(tmp_path.glob("out*")) + list(tmp_path.glob(".tmp*"))
+    assert write_ctranslate2(model, tmp_path / "out", "int8", check) == {"same": 7}
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    own = {"config.json", "model.bin", "shared_vocabulary.json"}
+    assert names == own | {"config.yaml", "manifest.json", "tokenizer.model"}
+    exported = read_export(tmp_path / "out")
+    assert (exported.quantization, exported.src_lang, exported.decode["beam_size"]) == ("int8", "en", 2)
+
+
+def test_the_export_of_other_weights_is_not_used(model: Path) -> None:
+    assert export_of(model) is None
+    export = model.parent / "export" / "ctranslate2"
+    write_ctranslate2(model, export, "float32", lambda folder, stored: {})
+    assert export_of(model) == export_of(export) == export
+    manifest = (model / "manifest.json").read_text()
+    of_weights = re.search(r'model\.safetensors".*?"sha256": "(\w+)"', manifest, re.DOTALL)
+    assert of_weights
+    (model / "manifest.json").write_text(manifest.replace(of_weights[1], "0" * 64))
+    assert export_of(model) is None
+
+
+@pytest.mark.parametrize("name", ["model.bin", "config.json", "shared_vocabulary.json", "tokenizer.model"])
+def test_a_changed_byte_is_found_before_ctranslate2_sees_it(model: Path, tmp_path: Path, name: str) -> None:
+    write_ctranslate2(model, tmp_path / "out", "int8", lambda folder, stored: {})
+    content = bytearray((tmp_path / "out" / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "out" / name).write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(name)):
+        read_export(tmp_path / "out")
+
+
+def test_a_long_sentence_has_its_own_limit_whatever_its_neighbours(model: Path, tmp_path: Path) -> None:
+    """An untrained model goes on and on: each translation ends at the limit of its own source."""
+    from mtkit.config.decode import DecodeConfig
+
+    write_ctranslate2(model, tmp_path / "out", "float32", lambda folder, stored: {})
+    tokenizer = load_tokenizer(tmp_path / "out", TextConfig())
+    engine = CTranslate2Engine(tmp_path / "out", tokenizer, ct2.MAX_POSITIONS)
+    options = DecodeConfig(beam_size=1)
+    srcs = [[4 + (i * j) % 9 for j in range(i)] for i in range(1, 50, 3)]
+    together = engine.decode(srcs, options)
+    alone = [engine.decode([src], options)[0] for src in srcs]
+    assert [hyps[0].ids for hyps in together] == [hyps[0].ids for hyps in alone]
+    lengths = [len(hyps[0].ids) for hyps in together]
+    assert all(length <= 2 * len(src) + 50 for src, length in zip(srcs, lengths, strict=True))
+    assert any(length == 2 * len(src) + 50 for src, length in zip(srcs, lengths, strict=True))
