@@ -178,7 +178,7 @@ def test_init_for_own_text(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     data = load_config([tmp_path / "text" / "it.yaml"]).config.data
     assert data.tgt_lang == "it"
-    assert data.train[0].model_dump() == {
+    assert data.train[0].model_dump(exclude_defaults=True) == {
         "reader": "plain",
         "src": tmp_path / "text" / "t.en",
         "tgt": tmp_path / "text" / "t.it",

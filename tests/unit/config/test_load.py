@@ -222,7 +222,7 @@ def test_wrong_values(line: str, problem: str) -> None:
             "train: {dropout: 1}",
             "a.yaml:8:9: train.dropout: unknown option. It belongs to model: model.dropout.",
         ),
-        ("decode: {seed: 1}", "a.yaml:8:10: decode.seed: unknown option. It belongs to the top level."),
+        ("evaluate: {seed: 1}", "a.yaml:8:12: evaluate.seed: unknown option. It belongs to the top level."),
         ("decode: {beamsize: 1}", "a.yaml:8:10: decode.beamsize: unknown option. Did you mean beam_size?"),
         ("evaluate: {zz: 1}", "a.yaml:8:12: evaluate.zz: unknown option. Known here: metrics."),
     ],
@@ -242,7 +242,8 @@ def test_unknown_options(line: str, problem: str) -> None:
          ".gz, .bz2, .xz and .zst are decompressed."),
         ("{reader: tsv, path: 3}", "7:30: data.valid.path = 3 must be text."),
         ("{reader: tsv, path: a, tsv: 3}", "7:33: data.valid.tsv: unknown option. Known here: "
-         "reader, path, src_column, tgt_column, score_column, columns, header, on_error."),
+         "reader, src_lang, tgt_lang, reverse, tags, path, src_column, tgt_column, score_column, columns, "
+         "header, on_error."),
         ("{reader: tsv, path: a, src_column: 0}", "7:45: data.valid.src_column = 0: a column is given by its "
          "number, from 1, or by its name in the first line."),
         ("{reader: huggingface}", "7:3: data.valid.path or name must be given, and not both."),
