@@ -24,6 +24,7 @@ LIGHT = [
     "mtkit.data.readers",
     "mtkit.data.sampling",
     "mtkit.data.shards",
+    "mtkit.documents.formats",
     "mtkit.errors",
     "mtkit.metrics.surface",
     "mtkit.text.tokenizer",

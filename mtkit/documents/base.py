@@ -1,0 +1,87 @@
+"""What every format gives: the texts of a document, and the document again with their translations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+from mtkit.errors import InputError
+
+_BREAKS = re.compile("[\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029]+")
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f\ufffe\uffff]")
+_SURROGATES = re.compile("[\ud800-\udfff]+")
+
+
+class Document(Protocol):
+    """A whole file, or one line of a line format."""
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """What is to be translated, in order: never blank, each without line breaks."""
+
+    def render(self, translations: Sequence[str]) -> bytes:
+        """The document with one translation for each of `texts`; all else is as it was, byte for byte.
+
+        A translation equal to its text leaves the place as it stands.
+        """
+
+
+def decode(data: bytes) -> str:
+    """Text whose bytes come back by `encode`, UTF-8 or not."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def encode(text: str) -> bytes:
+    """The bytes of text from `decode`."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def clean(text: str) -> str:
+    """`text` as one line without controls, and with U+FFFD for what is no character."""
+    text = _SURROGATES.sub("\ufffd", _CONTROLS.sub("", _BREAKS.sub(" ", text)))
+    return text.strip(" ")
+
+
+def check_utf8(name: str, data: bytes) -> str:
+    """`data` as text; a byte order mark stays.
+
+    Raises:
+        InputError: it is not UTF-8.
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{name}:{number}: the byte 0x{data[error.start]:02x} is not UTF-8.",
+            "Convert it: iconv -t UTF-8.",
+        ) from None
+
+
+class Lines:
+    """A text of several lines, each translated on its own; breaks and white space around them stay.
+
+    Attributes:
+        texts: the lines that are not blank.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._parts = re.split("([\\s\x1c-\x1e]*[\n\r\x0b\x0c\x85\u2028\u2029][\\s\x1c-\x1e]*)", text)
+        self.texts = [clean(part) for part in self._parts[::2] if clean(part).strip()]
+
+    def put(self, translations: Sequence[str]) -> str:
+        """The text with its lines translated."""
+        remaining = iter(zip(self.texts, translations, strict=True))
+        filled = []
+        for number, part in enumerate(self._parts):
+            if number % 2 or not clean(part).strip():
+                filled.append(part)
+                continue
+            text, translation = next(remaining)
+            if translation == text:
+                filled.append(part)
+            else:
+                start = len(part) - len(part.lstrip())
+                filled.append(part[:start] + clean(translation) + part[len(part.rstrip()) :])
+        return "".join(filled)
