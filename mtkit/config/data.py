@@ -47,6 +47,10 @@ class DataConfig(Options):
     valid: HeldOutSource = Field(
         description="Validation corpus: steers early stopping and the choice of checkpoints."
     )
+    extra_valid: dict[str, Source] = Field(
+        default_factory=dict,
+        description="Further validation sets by name: scored and recorded, steer nothing.",
+    )
     test: dict[str, HeldOutSource] = Field(default_factory=dict, description="Test sets by name.")
     filters: tuple[Filter, ...] = Field(
         DEFAULT_FILTERS, max_length=200, description="Applied to training pairs in this order."
@@ -125,6 +129,13 @@ class DataConfig(Options):
                     f"train.{turned[0]}.reverse: its pairs could not be kept apart from sets that are cut. "
                     "Name files of validation and test data."
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> DataConfig:
+        for name in self.extra_valid:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+                raise ValueError(f"extra_valid: {name!r} is no name: use letters, digits, - and _.")
         return self
 
     @model_validator(mode="after")

@@ -40,6 +40,7 @@ def settings_of(config: Config) -> dict[str, Any]:
         "languages": [data.src_lang, data.tgt_lang],
         "train": [_source_settings(source) for source in data.train],
         "valid": _source_settings(data.valid),
+        "extra_valid": {name: _source_settings(source) for name, source in data.extra_valid.items()},
         "test": [_source_settings(source) for source in data.test.values()],
         "filters": [options.model_dump(mode="json") for options in data.filters],
         "text": config.text.model_dump(mode="json"),
@@ -76,9 +77,11 @@ def tokenizer_settings(options: TokenizerConfig) -> dict[str, Any]:
 
 
 def held_out_sources(config: Config) -> dict[str, Source]:
-    """The validation and test corpora that have files, as `valid` and `test.NAME`."""
+    """The validation and test corpora that have files, as `valid`, `valid.NAME` and `test.NAME`."""
     data = config.data
-    found = {"valid": data.valid} | {f"test.{name}": source for name, source in data.test.items()}
+    found: dict[str, HeldOutSource] = {"valid": data.valid}
+    found |= {f"valid.{name}": source for name, source in data.extra_valid.items()}
+    found |= {f"test.{name}": source for name, source in data.test.items()}
     return {name: source for name, source in found.items() if not isinstance(source, CutSource)}
 
 

@@ -75,9 +75,10 @@ class PairTable:
             tgts.append(shard.tgt(local))
         return collate(srcs, tgts)
 
-    def batches(self, batch_tokens: int) -> Iterator[Batch]:
-        """All pairs once, in batches of like length; for validation."""
-        order = np.lexsort((self.lengths[:, 0], self.lengths[:, 1]))
+    def batches(self, batch_tokens: int, count: int | None = None) -> Iterator[Batch]:
+        """All pairs once, or the first `count`, in batches of like length; for validation."""
+        lengths = self.lengths[:count]
+        order = np.lexsort((lengths[:, 0], lengths[:, 1]))
         for part in cut_by_tokens(order, self.lengths[order, 1].astype(np.int64) + 1, batch_tokens):
             yield self.batch(part)
 

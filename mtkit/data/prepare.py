@@ -1,7 +1,8 @@
 """From the corpora of a config to a folder that training reads: filtered, tokenised, verifiable.
 
 - `run/data`: manifest.json · tokenizer.model (or .src.model, .tgt.model) · train-000/ … · valid/ ·
-  valid.src.txt · .ref.txt · .tags.txt · test.NAME.src.txt · .ref.txt · .tags.txt · rejected.tsv.gz · report.*
+  valid.src.txt · .ref.txt · .tags.txt · valid.NAME likewise · test.NAME.src.txt · .ref.txt · .tags.txt ·
+  rejected.tsv.gz · report.*
 - `run/parts`: results of the stages, from which an interrupted or changed run goes on
 """
 
@@ -84,13 +85,25 @@ class PrepareReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidSet:
+    """A validation set: ids, normalised sources, raw references and tags of the same pairs."""
+
+    shard: Shard
+    srcs: list[str]
+    refs: list[str]
+    tags: list[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """What training reads.
 
     Attributes:
+        valid: the set that steers.
         valid_srcs: normalised source of each validation pair.
         valid_tags: its tags.
         valid_refs: its reference as it stands in the file, but for white space at its ends.
+        extra_valid: further sets by name, which are only reported.
         fingerprint: equal if the options, the input files and the tokenizer were equal.
     """
 
@@ -99,6 +112,7 @@ class Prepared:
     valid_srcs: list[str]
     valid_refs: list[str]
     valid_tags: list[tuple[str, ...]]
+    extra_valid: dict[str, ValidSet]
     tokenizer: Tokenizer
     fingerprint: str
 
@@ -162,24 +176,34 @@ def open_prepared(config: Config) -> Prepared:
     if manifest.get("settings") != settings_of(config):
         raise InputError(f"{folder}: was made from other options.", "Run mtkit prepare again.")
     check_inputs(config, manifest.get("inputs", []))
-    srcs, refs, tags = _read_split(folder, "valid")
+    valid = _open_valid(folder, "valid")
     prepared = Prepared(
         train=tuple(open_shard(folder / _train_name(n)) for n in range(len(config.data.corpora))),
-        valid=open_shard(folder / "valid"),
-        valid_srcs=srcs,
-        valid_refs=refs,
-        valid_tags=tags,
+        valid=valid.shard,
+        valid_srcs=valid.srcs,
+        valid_refs=valid.refs,
+        valid_tags=valid.tags,
+        extra_valid={name: _open_valid(folder, f"valid.{name}") for name in config.data.extra_valid},
         tokenizer=load_tokenizer(folder, config.text),
         fingerprint=str(manifest.get("fingerprint")),
     )
-    shards = (*prepared.train, prepared.valid)
+    shards = (
+        *prepared.train,
+        prepared.valid,
+        *(extra.shard for extra in prepared.extra_valid.values()),
+    )
     if any(shard.meta.get("tokenizer") != prepared.tokenizer.fingerprint for shard in shards):
         raise InputError(
             f"{folder}: tokenizer and shards do not belong together.", "Run mtkit prepare --force."
         )
-    if not len(prepared.valid) == len(srcs) == len(refs) == len(tags):
-        raise InputError(f"{folder}: validation text and shard do not agree.", "Run mtkit prepare --force.")
     return prepared
+
+
+def _open_valid(folder: Path, name: str) -> ValidSet:
+    found = ValidSet(open_shard(folder / name), *_read_split(folder, name))
+    if not len(found.shard) == len(found.srcs) == len(found.refs) == len(found.tags):
+        raise InputError(f"{folder}: text and shard of {name} do not agree.", "Run mtkit prepare --force.")
+    return found
 
 
 def verify_prepared(config: Config) -> int:
@@ -227,8 +251,10 @@ def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress:
     held_out = {
         name: list(_read(config, source, progress)) for name, source in held_out_sources(config).items()
     }
-    if held_out.get("valid") == []:
-        raise InputError(f"data.valid: {source_name(held_out_sources(config)['valid'])} has no pairs.")
+    valid_names = ["valid", *(f"valid.{name}" for name in config.data.extra_valid)]
+    for name in valid_names:
+        if held_out.get(name) == []:
+            raise InputError(f"data.{name}: {source_name(held_out_sources(config)[name])} has no pairs.")
     form = TextForm(config.text)
     normalized = (_normalized(pair, form, name) for name, pairs in held_out.items() for pair in pairs)
     with Workers(config.data.num_workers or num_cores(), ALONE) as workers:
@@ -240,8 +266,9 @@ def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress:
         _check_anything_left(config, counts[KEPT], dict(zip(stages.reasons, counts, strict=False)))
         for name, pairs in stages.cut_pairs(cleaned, fates).items():
             _write_split(part, name, pairs, form)
-        if "valid" in held_out:
-            _write_split(part, "valid", held_out["valid"], form)
+        for name in valid_names:
+            if name in held_out:
+                _write_split(part, name, held_out[name], form)
         tokenizer, models = stages.tokenizer(cleaned, fates)
         tokenizer.save(part)
         encoded = stages.encode(cleaned, fates, tokenizer, models)
@@ -263,7 +290,7 @@ def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress:
         )
         for number, name in enumerate(stages.names)
     ]
-    valid = _write_valid_shard(config, part, tokenizer, progress)
+    valid = {name: _write_valid_shard(part, name, tokenizer, progress) for name in valid_names}
     _write_rejected(part / "rejected.tsv.gz", encoded)
     leaks = stages.count_leaks(cleaned, fates)
     languages = (config.data.src_lang, config.data.tgt_lang)
@@ -276,7 +303,7 @@ def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress:
         "train_pairs": sum(len(shard) for shard in shards),
         "src_tokens": sum(int(shard.lengths[:, 0].sum()) for shard in shards),
         "tgt_tokens": sum(int(shard.lengths[:, 1].sum()) for shard in shards),
-        "valid_pairs": len(valid),
+        "valid_pairs": len(valid["valid"]),
         "ledger": ledger.to_json(),
         "leaks": [asdict(found) for found in leaks],
     }
@@ -314,8 +341,9 @@ def _write_split(part: Path, name: str, pairs: Iterable[Pair], form: TextForm) -
             tags.write(f"{' '.join(pair.tags)}\n")
 
 
-def _write_valid_shard(config: Config, part: Path, tokenizer: Tokenizer, progress: Progress) -> Shard:
-    srcs, refs, tags = _read_split(part, "valid")
+def _write_valid_shard(part: Path, name: str, tokenizer: Tokenizer, progress: Progress) -> Shard:
+    srcs, refs, tags = _read_split(part, name)
+    phase = f"encoding the validation set {name.removeprefix('valid').removeprefix('.')}".rstrip()
 
     def encoded() -> Iterator[tuple[list[int], list[int]]]:
         done = 0
@@ -323,10 +351,9 @@ def _write_valid_shard(config: Config, part: Path, tokenizer: Tokenizer, progres
             pairs = ((src, tokenizer.form.normalize(ref)) for src, ref, _ in batch)
             yield from tokenizer.encode_pairs(pairs, [own for _, _, own in batch])
             done += len(batch)
-            progress("encoding the validation set", done, len(srcs))
+            progress(phase, done, len(srcs))
 
-    name = "cut" if isinstance(config.data.valid, CutSource) else source_name(config.data.valid)
-    return write_shard(part / "valid", encoded(), _meta(tokenizer, name))
+    return write_shard(part / name, encoded(), _meta(tokenizer, name))
 
 
 def _write_rejected(path: Path, encoded: Iterable[EncodedPart]) -> None:

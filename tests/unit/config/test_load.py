@@ -312,3 +312,15 @@ def test_a_byte_order_mark_and_crlf_do_not_matter(tmp_path: Path) -> None:
     plain = load(MINIMAL).config
     (tmp_path / "a.yaml").write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
     assert load_config([Path("a.yaml")]).config == plain
+
+
+def test_a_validation_set_needs_a_name_for_files(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    source = "{reader: phrasebook, split: valid}"
+    path.write_text(
+        f"run: r\ndata: {{src_lang: en, tgt_lang: fr, train: [{{reader: phrasebook}}], valid: {source}, "
+        f"extra_valid: {{a/b: {source}}}}}\n",
+        "utf-8",
+    )
+    with pytest.raises(ConfigError, match="'a/b' is no name: use letters, digits, - and _"):
+        load_config([path])
