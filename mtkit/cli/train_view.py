@@ -30,9 +30,8 @@ def describe(event: Event) -> list[str]:
     """The lines that an event is worth off a terminal."""
     match event:
         case Started():
-            lines = [*event.notes] if event.step else []
             return [
-                *lines,
+                *event.notes,
                 f"{event.num_parameters:,} parameters, vocabulary {event.vocab_size:,}, "
                 f"{event.num_pairs:,} pairs, {event.device}, {event.precision}",
             ]
@@ -42,8 +41,9 @@ def describe(event: Event) -> list[str]:
                 f"{event.tokens_per_s:,.0f} tokens/s  {event.share:.0%}, {time_left(event)} left"
             ]
         case Validated():
+            name = event.group.replace("/", " ")
             return [
-                f"step {event.step:,}  valid: loss {event.loss:.3f}  BLEU {event.bleu:.1f}  "
+                f"step {event.step:,}  {name}: loss {event.loss:.3f}  BLEU {event.bleu:.1f}  "
                 f"chrF {event.chrf:.1f}{'  (best so far)' if event.is_best else ''}"
             ]
         case Saved() | OutOfMemory():  # running out of memory is logged as a warning
@@ -80,11 +80,14 @@ class Dashboard:
         self.logged: Logged | None = None
         self.validated: Validated | None = None
         self.best: Validated | None = None
+        self.extra: dict[str, Validated] = {}
 
     def take(self, event: Event) -> None:
         """Remembers what the panel shows."""
         if isinstance(event, Logged):
             self.logged = event
+        elif isinstance(event, Validated) and event.name:
+            self.extra[event.name] = event
         elif isinstance(event, Validated):
             self.validated = event
             self.best = event if event.is_best else self.best
@@ -115,6 +118,8 @@ class Dashboard:
             row("valid", _scores(valid))
             if self.best is not None and self.best is not valid:
                 row("best", _scores(self.best))
+            for name, extra in self.extra.items():
+                row(name, _scores(extra))
             row("source", valid.sample.src)
             row("model", valid.sample.hyp)
             row("reference", valid.sample.ref)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from mtkit.config.options import Duration, Options, Probability
 
@@ -27,20 +28,34 @@ class OptimizerConfig(Options):
 
     lr: float = Field(1.0e-3, gt=0, description="Peak learning rate.")
     warmup_steps: int = Field(4000, ge=0, description="Steps of linear rise to the peak.")
-    schedule: Literal["inverse_sqrt", "linear", "constant"] = Field(
+    schedule: Literal["inverse_sqrt", "linear", "cosine", "constant", "plateau"] = Field(
         "inverse_sqrt",
-        description="After warm-up: lr·√(warmup/step), a straight line to 0 at the end, or flat.",
+        description="After warm-up: lr·√(warmup/step); a straight line, or half a cosine, to 0 at the end of "
+        "the budget; flat; or flat and lowered whenever validation gets no better.",
+    )
+    plateau_patience: int = Field(
+        3, ge=1, description="Of `plateau`: validations without a new best before the rate is lowered."
+    )
+    plateau_factor: float = Field(
+        0.5, gt=0, lt=1, description="Of `plateau`: what the rate is then multiplied by."
     )
     cooldown: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="Last share of the budget in which the rate falls to 0 in a straight line.",
+        description="Last share of the budget in which the rate falls to 0 in a straight line, whatever the "
+        "schedule.",
     )
     betas: tuple[float, float] = Field((0.9, 0.98), description="Adam's decay rates.")
     eps: float = Field(1.0e-9, gt=0, description="Adam's epsilon.")
     weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay, on matrices only.")
     clip_norm: float = Field(1.0, ge=0, description="Largest norm of the whole gradient; 0 is no clipping.")
+    skip_spikes: float | None = Field(
+        None,
+        gt=1,
+        description="Skip an update whose gradient norm is more than this times its running mean; none if "
+        "left out.",
+    )
 
 
 class TrainConfig(Options):
@@ -66,6 +81,33 @@ class TrainConfig(Options):
         description="Of several processes, each holds the whole model, or a share (less memory, slower).",
     )
     num_threads: int | None = Field(None, ge=1, description="CPU threads; torch's choice if left out.")
+    deterministic: bool = Field(
+        False, description="Only operations that give the same bits in every run; slower on a GPU."
+    )
+    compile: bool = Field(
+        False, description="torch.compile the model: minutes at the start, then faster steps on a GPU."
+    )
+    init_from: Path | None = Field(
+        None,
+        description="Begin with the weights of this run or model folder, which must have the same tokenizer "
+        "and model.",
+    )
+    freeze: tuple[str, ...] = Field(
+        (),
+        description="Weights that stay as they are: encoder, decoder, embeddings, output, or patterns of "
+        "their names such as decoder.0.*.",
+    )
+    r_drop: float = Field(
+        0.0,
+        ge=0,
+        description="Weight α of the divergence between two passes of other dropout (R-Drop); 0 is one pass.",
+    )
+    guided_alignment: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of the loss by which an attention head learns word alignments, such as 0.05; "
+        "0 is none.",
+    )
     label_smoothing: Probability = Field(0.1, description="Probability spread over the whole vocabulary.")
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="Optimizer and schedule.")
     ema: Probability = Field(
@@ -91,3 +133,12 @@ class TrainConfig(Options):
     wandb: str | None = Field(
         None, min_length=1, description="Project of Weights & Biases that the curves are sent to."
     )
+
+    @model_validator(mode="after")
+    def _compiled_whole(self) -> TrainConfig:
+        if self.compile and self.guided_alignment:
+            raise ValueError(
+                "compile and guided_alignment exclude each other: a compiled model hides its attention. "
+                "Choose one."
+            )
+        return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,7 +35,8 @@ class Started:
 class Logged:
     """Means since the last report. `loss` is -log p per target token, without smoothing.
 
-    `extra` holds what some options add, by name.
+    `skipped` counts the updates of the whole run that left the weights alone, their gradients being spikes
+    or not finite; `extra` holds what some options add to the loss, by name, per target token.
     """
 
     step: int
@@ -45,6 +47,7 @@ class Logged:
     tokens_per_s: float
     seconds: float
     share: float
+    skipped: int = 0
     extra: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -68,7 +71,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """Scores of the model on validation data. `loss` is -log p per target token."""
+    """Scores of the model on validation data. `loss` is -log p per target token.
+
+    `name` is that of a further validation set, which steers nothing; empty for the one that does.
+    """
 
     step: int
     loss: float
@@ -77,6 +83,12 @@ class Validated:
     is_best: bool
     sample: Sample
     seconds: float
+    name: str = ""
+
+    @property
+    def group(self) -> str:
+        """What its metrics' names begin with: `valid` or `valid/NAME`."""
+        return f"valid/{self.name}" if self.name else "valid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +121,13 @@ def scalars(event: Event) -> dict[str, float]:
     """The numbers of an event under the names they have in metrics.jsonl and TensorBoard."""
     match event:
         case Logged():
-            names = ("loss", "lr", "grad_norm", "tokens_per_s", "epoch")
+            names = ("loss", "lr", "grad_norm", "tokens_per_s", "epoch", "skipped")
             values = {name: getattr(event, name) for name in names} | dict(event.extra)
             return {f"train/{name}": value for name, value in values.items()}
         case OutOfMemory():
             return {"train/splits": event.splits}
         case Validated() | Finished():
-            group = "valid" if isinstance(event, Validated) else "final"
+            group = event.group if isinstance(event, Validated) else "final"
             return {f"{group}/{name}": getattr(event, name) for name in ("loss", "bleu", "chrf")}
         case Started() | Saved():
             return {}
@@ -159,7 +171,8 @@ class Recorder:
 
     def __call__(self, event: Event) -> None:
         """Records one event."""
-        numbers = scalars(event)
+        # The means of updates that were all skipped are no numbers, and JSON has no word for them.
+        numbers = {name: value for name, value in scalars(event).items() if math.isfinite(value)}
         if not numbers or isinstance(event, Started | Saved):
             return
         line = {"step": event.step, "seconds": round(event.seconds, 3), **numbers}
@@ -170,7 +183,7 @@ class Recorder:
             if isinstance(event, Validated):
                 sample = event.sample
                 text = f"source: {sample.src}\n\nmodel: {sample.hyp}\n\nreference: {sample.ref}"
-                self._tensorboard.add_text("valid/sample", text, event.step)
+                self._tensorboard.add_text(f"{event.group}/sample", text, event.step)
         if self._wandb is not None:
             self._wandb.log({**numbers, "step": event.step})
 

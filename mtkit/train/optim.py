@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -12,28 +14,45 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices only."""
-    matrices = [parameter for parameter in model.parameters() if parameter.dim() > 1]
-    vectors = [parameter for parameter in model.parameters() if parameter.dim() <= 1]
+    """AdamW for the weights that are not frozen, with weight decay on matrices only."""
+    trained = [parameter for _, parameter in trained_parameters(model)]
     groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
+        {"params": [p for p in trained if p.dim() > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=True)
 
 
-def learning_rate(config: OptimizerConfig, step: int, share: float) -> float:
-    """The rate of update number `step`, from 1, when `share` of the budget is used.
+def trained_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """The parameters that are not frozen, with their names."""
+    return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
+def learning_rate(config: OptimizerConfig, step: int, share: float, lowered: int = 0) -> float:
+    """The rate of update number `step`, from 1.
 
     Warm-up and inverse square root follow Vaswani et al. 2017, equation 3, with the peak given
-    instead of computed from d_model.
+    instead of computed from d_model; the cosine is that of Loshchilov & Hutter 2017 without restarts.
+
+    Args:
+        config: its options.
+        step: of the update.
+        share: of the budget that is used.
+        lowered: how often `plateau` lowered the rate.
     """
     warmup = max(1, config.warmup_steps)
     factor = min(1.0, step / warmup)
-    if config.schedule == "inverse_sqrt" and step > warmup:
-        factor = (warmup / step) ** 0.5
-    elif config.schedule == "linear":
-        factor = min(factor, 1.0 - share)
+    match config.schedule:
+        case "inverse_sqrt":
+            factor = factor if step <= warmup else (warmup / step) ** 0.5
+        case "linear":
+            factor = min(factor, 1.0 - share)
+        case "cosine":
+            factor = min(factor, 0.5 * (1.0 + math.cos(math.pi * share)))
+        case "plateau":
+            factor *= config.plateau_factor**lowered
+        case "constant":
+            pass
     if config.cooldown and share > 1.0 - config.cooldown:
         factor *= (1.0 - share) / config.cooldown
     return config.lr * factor
@@ -42,7 +61,7 @@ def learning_rate(config: OptimizerConfig, step: int, share: float) -> float:
 def optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Adam's moments by parameter name, and the count of updates."""
     state = {}
-    for name, parameter in model.named_parameters():
+    for name, parameter in trained_parameters(model):
         for moment in _MOMENTS:
             state[f"{moment}.{name}"] = optimizer.state[parameter][moment]
         state[f"step.{name}"] = optimizer.state[parameter]["step"]
@@ -55,7 +74,7 @@ def set_optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer, stat
     Raises:
         InputError: a parameter has no state.
     """
-    for name, parameter in model.named_parameters():
+    for name, parameter in trained_parameters(model):
         try:
             values = {key: state[f"{key}.{name}"] for key in (*_MOMENTS, "step")}
         except KeyError as error:

@@ -181,7 +181,9 @@ def _warm_up(config: Config) -> None:
     model = ModelConfig.model_validate(
         {"d_model": 16, "d_ff": 16, "num_heads": 2, "num_encoder_layers": 1, "num_decoder_layers": 1}
     )
-    updater = build_updater(config.model_copy(update={"model": model}), 16, 16, World())
+    options = config.train.model_copy(update={"freeze": ()})  # whose patterns are another model's
+    tiny = config.model_copy(update={"model": model, "train": options})
+    updater = build_updater(tiny, 16, 16, World())
     ids = np.arange(4, 12)
     updater.rehearse(collate([ids], [ids]))
 

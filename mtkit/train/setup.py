@@ -15,6 +15,7 @@ from mtkit.errors import MtkitError, UsageError
 from mtkit.model.transformer import build_model
 from mtkit.train.allocator import keep_blocks
 from mtkit.train.distributed import World, check_device
+from mtkit.train.freeze import freeze
 from mtkit.train.memory import Precision, activation_bytes, available_bytes, state_bytes
 from mtkit.train.precision import training_dtype
 from mtkit.train.update import Updater
@@ -29,7 +30,7 @@ def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, worl
     """The model of a run on its device, freshly initialised, with what changes it.
 
     Raises:
-        UsageError: the device or the precision cannot be had.
+        UsageError: the device or the precision cannot be had, or `freeze` names no weights.
     """
     device = choose_device(config.train.device)
     check_device(world, device)
@@ -39,6 +40,7 @@ def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, worl
     if config.train.num_threads:
         torch.set_num_threads(config.train.num_threads)
     model = build_model(config.model, src_vocab_size, tgt_vocab_size, config.seed).to(device)
+    freeze(model, config.train.freeze)
     if config.train.parallel == "fsdp":
         world.shard(model)
     return Updater(model, config.train, config.seed, dtype, world)

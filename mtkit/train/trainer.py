@@ -21,6 +21,7 @@ from mtkit.errors import MtkitError, StoppedError, WriteError
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.averaging import average_weights
 from mtkit.train.distributed import World
+from mtkit.train.guided import Guide, find_aligner
 from mtkit.train.monitor import (
     Event,
     Finished,
@@ -34,6 +35,7 @@ from mtkit.train.monitor import (
 from mtkit.train.optim import learning_rate
 from mtkit.train.progress import Progress
 from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps
+from mtkit.train.start import DETERMINISTIC, begin_from, repeatable
 from mtkit.train.store import Store
 from mtkit.train.update import Update
 from mtkit.train.validate import Scores, Validator
@@ -70,6 +72,8 @@ class Trainer:
         src, tgt = prepared.tokenizer.src, prepared.tokenizer.tgt
         self.updater = build_updater(config, src.size, tgt.size, world)
         self.model, self.device = self.updater.model, self.updater.device
+        if self.options.guided_alignment:
+            self.updater.objective.guide = Guide(self.model, find_aligner(config.run, prepared))
         self.table = PairTable(prepared.train)
         self.validator = Validator(config, prepared, self.device, self.updater.objective.dtype)
         self.store = Store(config, prepared, allowed, world.size)
@@ -133,10 +137,11 @@ class Trainer:
             if reason := self._end_reason(share):
                 return reason
             step = self.progress.step + 1
-            lr = learning_rate(self.options.optimizer, step, share)
+            lr = learning_rate(self.options.optimizer, step, share, self.progress.lowered)
             self.window.add(self._update(data, step, lr))
             if step % self.options.log_every == 0:
-                self._tell(self.window.logged(self.progress, lr, share, data.steps_per_epoch))
+                skipped = int(self.updater.num_skipped)
+                self._tell(self.window.logged(self.progress, lr, share, data.steps_per_epoch, skipped))
             self._after_step()
         raise AssertionError("the stream of steps has no end")
 
@@ -219,35 +224,42 @@ class Trainer:
 
     def _validate(self) -> bool:
         """Scores the model and keeps it if it is one of the best; whether there was time for it."""
-        step, metric, best = self.progress.step, self.options.best_metric, self.progress.best
+        step = self.progress.step
         kept = self.world.whole(self.updater.kept_weights())
         with self.updater.averaged():
-            scores = self.world.on_main(
-                lambda: self.validator(
-                    self._whole_model(kept), step // self.options.validate_every, self._stop
-                )
-            )
-        if scores is None:
+            found = self.world.on_main(lambda: self._scores(self._whole_model(kept)))
+        if found is None:
             return False
+        scores, extra = found
         if not math.isfinite(scores.loss):
             raise MtkitError(
                 f"step {step}: the validation loss is {scores.loss}.", "Lower train.optimizer.lr."
             )
-        value = scores.value(metric)
-        is_best = not best or value > best[0][0]
-        # Of equal scores the newer model is the better one.
-        ranked = sorted([(value, step), *best], reverse=True)[: self.options.keep_best]
-        self.progress = dataclasses.replace(
-            self.progress, best=tuple(ranked), stale=0 if is_best else self.progress.stale + 1
-        )
+        self.progress = self.progress.validated(scores.value(self.options.best_metric), self.options)
+        is_best = self.progress.stale == 0
         self.world.on_main(lambda: self.store.save_best(kept, self.progress))
-        self._tell(
-            Validated(
-                step, scores.loss, scores.bleu, scores.chrf, is_best, scores.sample, self.progress.seconds
+        for name, scored in {"": scores, **extra}.items():
+            self._tell(
+                Validated(
+                    step,
+                    scored.loss,
+                    scored.bleu,
+                    scored.chrf,
+                    is_best and not name,
+                    scored.sample,
+                    self.progress.seconds,
+                    name,
+                )
             )
-        )
         self.progress = dataclasses.replace(self.progress, validated_step=step)
         return True
+
+    def _scores(self, model: Transformer) -> tuple[Scores, dict[str, Scores]] | None:
+        """Of the set that steers, and of the others by name; None if there is no time for it."""
+        turn = self.progress.step // self.options.validate_every
+        scores = self.validator(model, turn, self._stop)
+        extra = self.validator.extra(model, turn, self._stop) if scores is not None else None
+        return (scores, extra) if scores is not None and extra is not None else None
 
     def _save(self, window: Mapping[str, Tensor] | None = None) -> None:
         """Writes a checkpoint of everything; amid two reports, of the window too."""
@@ -268,7 +280,15 @@ class Trainer:
             self.window.set_state(checkpoint.state)
             self.progress = checkpoint.progress
             self._saved_step = self.progress.step
-        return tuple(notes)
+        elif self.options.init_from is not None:
+            weights, origin = begin_from(self.options.init_from, self.config, self.prepared)
+            set_weights(self.model, self.world.share(weights, self.model), origin)
+            self.updater.restart_average()
+            self.progress = dataclasses.replace(self.progress, origin=origin)
+            notes = [*notes, f"beginning with the weights of {origin}"]
+        if frozen := sum(weight.numel() for weight in self.model.parameters() if not weight.requires_grad):
+            notes = [*notes, f"{frozen:,} parameters are frozen"]
+        return (*notes, *([DETERMINISTIC] if self.options.deterministic else []))
 
     # ------------------------------------------------------------ the end
 
@@ -348,8 +368,9 @@ def train(
 
     Raises:
         StoppedError: `stop` said so; everything is saved.
-        InputError: the run folder belongs to other data, or a checkpoint cannot be used.
+        InputError: the run folder belongs to other data, a checkpoint or `init_from` cannot be used.
         MtkitError: the gradient stays infinite, memory is too small for one sentence, or a checkpoint
             cannot be written.
     """
-    return Trainer(config, prepared, listen, stop, world or World(), allowed).run()
+    with repeatable(config.train.deterministic):
+        return Trainer(config, prepared, listen, stop, world or World(), allowed).run()

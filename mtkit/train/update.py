@@ -19,7 +19,8 @@ from mtkit.model.transformer import Transformer
 from mtkit.train.averaging import MovingAverage
 from mtkit.train.distributed import World, gathered
 from mtkit.train.objective import Objective
-from mtkit.train.optim import build_optimizer, optimizer_state, set_optimizer_state
+from mtkit.train.optim import build_optimizer, optimizer_state, set_optimizer_state, trained_parameters
+from mtkit.train.spikes import SpikeGuard
 
 logger = logging.getLogger(__name__)
 
@@ -37,11 +38,13 @@ class Update:
     Attributes:
         sums: over target tokens, by name; `loss` is -log p without smoothing.
         norm: of the whole gradient before clipping.
+        skipped: whether the weights were left as they were.
         num_tgt_tokens: that it learned from.
     """
 
     sums: dict[str, Tensor]
     norm: Tensor
+    skipped: Tensor
     num_tgt_tokens: int
 
 
@@ -49,6 +52,7 @@ class Updater:
     """A model with its optimizer, loss scale and moving average, changed together by each update.
 
     Attributes:
+        num_skipped: updates that left the weights as they were.
         splits: in how many parts each micro-batch is computed; doubled when memory runs out.
     """
 
@@ -69,6 +73,9 @@ class Updater:
         self.optimizer = build_optimizer(model, options.optimizer)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
         self.ema = MovingAverage(model, options.ema) if options.ema else None
+        skip_spikes = options.optimizer.skip_spikes
+        self.spikes = SpikeGuard(skip_spikes, self.device) if skip_spikes else None
+        self.num_skipped = torch.zeros((), dtype=torch.int64, device=self.device)
         self.splits = 1
         self.bad_steps = torch.zeros((), dtype=torch.int64, device=self.device)
 
@@ -80,9 +87,9 @@ class Updater:
         """
         while (sums := self._gradient(data, step)) is None:
             self._split_further(data, step)
-        self.world.sum_gradients(self.model.parameters())
-        norm = self._apply(step, lr)
-        return Update(sums, norm, data.num_tgt_tokens)
+        self.world.sum_gradients(parameter for _, parameter in trained_parameters(self.model))
+        norm, skipped = self._apply(step, lr)
+        return Update(sums, norm, skipped, data.num_tgt_tokens)
 
     def rehearse(self, batch: Batch) -> None:
         """Computes the gradient of a batch and drops it, in ever smaller parts until there is memory for it.
@@ -119,6 +126,11 @@ class Updater:
         """The weights that are validated and kept: the moving average, if there is one."""
         return self.ema.weights if self.ema is not None else weights_of(self.model)
 
+    def restart_average(self) -> None:
+        """Begins the moving average anew, with the present weights."""
+        if self.ema is not None:
+            self.ema = MovingAverage(self.model, self.ema.decay)
+
     # ------------------------------------------------------------ the gradient
 
     def _gradient(self, data: StepData, step: int) -> dict[str, Tensor] | None:
@@ -129,7 +141,7 @@ class Updater:
         rank = self.world.rank
         self.model.masks.reseed(self.seed, _DROPOUT, step, *([rank] if rank else []))
         torch.manual_seed((self.seed << 32 | step) ^ rank << 48)
-        sums: dict[str, Tensor] = {}
+        sums = {name: torch.zeros((), device=self.device) for name in self.objective.names}
         try:
             parts = [part for batch in data.batches for part in batch.split(self.splits)]
             for number, part in enumerate(parts, start=1):
@@ -143,11 +155,11 @@ class Updater:
         return sums
 
     def _add_gradient(self, batch: Batch, num_tgt_tokens: int, sums: dict[str, Tensor]) -> None:
-        loss, reported = self.objective(batch.to(self.device))
+        loss, reported = self.objective(batch)
         loss = loss * self.world.gradient_scale() / num_tgt_tokens
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         for name, value in reported.items():
-            sums[name] = sums[name] + value if name in sums else value
+            sums[name] += value
 
     def _split_further(self, data: StepData, step: int) -> None:
         """Drops the gradient and halves the micro-batches from now on; the update keeps its tokens."""
@@ -178,20 +190,24 @@ class Updater:
 
     # ------------------------------------------------------------ the weights
 
-    def _apply(self, step: int, lr: float) -> Tensor:
-        """Changes the weights by the gradient, unless it is not finite; its norm."""
+    def _apply(self, step: int, lr: float) -> tuple[Tensor, Tensor]:
+        """Changes the weights by the gradient, unless it is a spike or not finite; its norm, and if it is."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.scaler.unscale_(self.optimizer)
         limit = self.options.optimizer.clip_norm or math.inf
-        norm = gathered(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit, foreach=True))
+        trained = [parameter for _, parameter in trained_parameters(self.model)]
+        norm = gathered(torch.nn.utils.clip_grad_norm_(trained, limit, foreach=True))
+        bad = ~torch.isfinite(norm)
+        spike = self.spikes(norm) if self.spikes is not None else torch.zeros_like(bad)
         if self.scaler.is_enabled():
-            self.scaler.step(self.optimizer)
+            # The scaler skips what is not finite by itself; to skip more, it must be asked before.
+            if self.spikes is None or not bool(spike):
+                self.scaler.step(self.optimizer)
             self.scaler.update()
         else:
             # The fused optimizer reads this flag on the device and leaves the weights as they are.
-            bad = ~torch.isfinite(norm)
-            self.optimizer.found_inf = bad.float()  # type: ignore[attr-defined]
+            self.optimizer.found_inf = (bad | spike).float()  # type: ignore[attr-defined]
             self.optimizer.step()
             self.bad_steps = (self.bad_steps + 1) * bad
             if step % self.options.log_every == 0 or self.device.type == "cpu":
@@ -199,7 +215,8 @@ class Updater:
         self.optimizer.zero_grad(set_to_none=True)
         if self.ema is not None:
             self.ema.update(self.model, step)
-        return norm
+        self.num_skipped += bad | spike
+        return norm, bad | spike
 
     def _refuse_bad_steps(self, step: int) -> None:
         count = int(self.bad_steps)
@@ -220,7 +237,10 @@ class Updater:
             state |= {f"ema.{name}": weight for name, weight in self.ema.weights.items()}
         # Python's numbers are 64 bits wide.
         state |= {f"scaler.{name}": _scalar(value) for name, value in self.scaler.state_dict().items()}
-        return state | {"splits": _scalar(self.splits), "bad_steps": self.bad_steps}
+        if self.spikes is not None:
+            state |= {f"spikes.{name}": value for name, value in self.spikes.state().items()}
+        counts = {"num_skipped": self.num_skipped, "bad_steps": self.bad_steps}
+        return state | counts | {"splits": _scalar(self.splits)}
 
     def set_state(self, state: dict[str, Tensor]) -> None:
         """Puts back what `state` gave.
@@ -238,8 +258,13 @@ class Updater:
                 self.scaler.load_state_dict(
                     {name: state[f"scaler.{name}"].item() for name in self.scaler.state_dict()}
                 )
+            if self.spikes is not None:
+                for name, value in self.spikes.state().items():
+                    # A guard that is switched on later begins to watch now.
+                    value.copy_(state.get(f"spikes.{name}", value))
             self.splits = int(state["splits"])
             self.bad_steps.copy_(state["bad_steps"])
+            self.num_skipped.copy_(state["num_skipped"])
         except KeyError as error:
             raise InputError(
                 f"checkpoint: training state {error} is missing.", "Use an older checkpoint."

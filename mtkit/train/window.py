@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 
@@ -26,13 +27,16 @@ class Window:
         """Forgets what was added."""
         self.sums: dict[str, Tensor] = {}
         self.norm = torch.zeros((), device=self.device)
+        self.skipped = torch.zeros((), dtype=torch.int64, device=self.device)
+        self.counted = torch.zeros((), dtype=torch.int64, device=self.device)
         self.tokens = self.steps = 0
         self.begin = time.monotonic()
 
     def state(self) -> dict[str, Tensor]:
         """What a run that is interrupted between two reports has to remember; all ranks ask together."""
+        counts = [self.tokens, self.steps, int(self.counted), int(self.skipped)]
         sums = {f"window.sums.{name}": value for name, value in self.world.sum(self.sums).items()}
-        return sums | {"window.norm": self.norm, "window.counts": torch.tensor([self.tokens, self.steps])}
+        return sums | {"window.norm": self.norm, "window.counts": torch.tensor(counts)}
 
     def set_state(self, state: Mapping[str, Tensor]) -> None:
         """Puts back what `state` gave, if it is there."""
@@ -45,30 +49,42 @@ class Window:
             if name.startswith("window.sums.")
         }
         self.norm = state["window.norm"].to(self.device)
-        self.tokens, self.steps = state["window.counts"].tolist()
+        self.tokens, self.steps, counted, skipped = state["window.counts"].tolist()
+        self.counted.fill_(counted)
+        self.skipped.fill_(skipped)
 
     def add(self, update: Update) -> None:
-        """Takes in one update."""
+        """Takes in one update; what it tells counts only if it was made, since else it may be infinite."""
+        zero, skipped = torch.zeros_like(self.norm), update.skipped
         for name, value in update.sums.items():
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
-        self.norm += update.norm
+            self.sums[name] = self.sums.get(name, zero) + torch.where(skipped, zero, value)
+        self.norm += torch.where(skipped, zero, update.norm)
+        self.counted += torch.where(skipped, 0, update.num_tgt_tokens)
+        self.skipped += update.skipped
         self.tokens += update.num_tgt_tokens
         self.steps += 1
 
-    def logged(self, progress: Progress, lr: float, share: float, steps_per_epoch: int) -> Logged:
-        """The event of this window, which begins anew; all ranks ask for it together."""
+    def logged(
+        self, progress: Progress, lr: float, share: float, steps_per_epoch: int, num_skipped: int
+    ) -> Logged:
+        """The event of this window, which begins anew; all ranks ask for it together.
+
+        `num_skipped` counts from the start of the run.
+        """
         # Waits for the device: before the clock is read.
+        counted = self.counted.item() or math.nan
         sums = self.world.sum(self.sums)
-        means = {name: value.item() / self.tokens for name, value in sums.items()}
+        means = {name: value.item() / counted for name, value in sums.items()}
         event = Logged(
             step=progress.step,
             epoch=progress.cursor.epoch + progress.cursor.index / steps_per_epoch,
             loss=means.pop("loss"),
             lr=lr,
-            grad_norm=self.norm.item() / self.steps,
+            grad_norm=self.norm.item() / (self.steps - self.skipped.item() or math.nan),
             tokens_per_s=self.tokens / (time.monotonic() - self.begin),
             seconds=progress.seconds,
             share=share,
+            skipped=num_skipped,
             extra=means,
         )
         self.restart()

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from mtkit.checkpoint import load_model, load_weights, step_folders
+from mtkit.checkpoint import load_model, load_train_state, load_weights, step_folders
 from mtkit.config.load import load_config
 from mtkit.config.schema import Config
 from mtkit.data.prepare import open_prepared, prepare
 from mtkit.engine.native import NativeEngine
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.metrics.surface import score_corpus
-from mtkit.train.monitor import Event, Finished, Logged, Validated
+from mtkit.train.monitor import Event, Finished, Logged, Started, Validated
 from mtkit.train.trainer import train
 
 CONFIG = """\
@@ -101,8 +101,33 @@ def test_loss_falls(whole: Run) -> None:
     assert losses[-1] < losses[0] - 0.5
 
 
-@pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150")])
-def test_killed_and_run_again_ends_the_same(tmp_path: Path, extra: tuple[str, ...]) -> None:
+ALL_ON = (
+    "train.ema=0.9",
+    "train.micro_batch_tokens=150",
+    "train.r_drop=2.0",
+    "train.guided_alignment=0.05",
+    "train.freeze=[decoder.0.feed_forward.*]",
+    "train.deterministic=true",
+    "train.optimizer.schedule=plateau",
+    "train.optimizer.plateau_patience=1",
+    "train.optimizer.cooldown=0.2",
+    "train.optimizer.skip_spikes=1.05",
+    "train.optimizer.lr=0.05",
+    "train.validate_every=2",
+)
+
+
+@pytest.fixture
+def early_spikes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients are judged soon, and by the last ones alone: these runs are short."""
+    monkeypatch.setattr("mtkit.train.spikes._FIRST", 2)
+    monkeypatch.setattr("mtkit.train.spikes._WINDOW", 2)
+
+
+@pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150"), ALL_ON])
+def test_killed_and_run_again_ends_the_same(
+    tmp_path: Path, extra: tuple[str, ...], early_spikes: None
+) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     straight = go(tmp_path / "a", *extra)
@@ -111,6 +136,20 @@ def test_killed_and_run_again_ends_the_same(tmp_path: Path, extra: tuple[str, ..
     resumed = go(tmp_path / "b", *extra)
     assert same_weights(straight.finished.folder, resumed.finished.folder)
     assert metrics(straight.config.run) == metrics(resumed.config.run)
+
+
+def test_all_options_were_really_at_work(tmp_path: Path, early_spikes: None) -> None:
+    """What the test of resumption relies on: the rate is lowered, updates are skipped, weights are frozen."""
+    run = go(tmp_path, *ALL_ON)
+    lines = metrics(run.config.run)
+    assert min(line["train/lr"] for line in lines if line.get("train/lr")) < 0.05 * 0.5
+    assert max(line.get("train/skipped", 0) for line in lines) > 0
+    for name in ("r_drop", "guided_alignment"):
+        assert all(line[f"train/{name}"] > 0 for line in lines if "train/loss" in line)
+    state, progress = load_train_state(step_folders(run.config.run / "checkpoints")[-1])
+    assert progress["lowered"] > 0
+    assert "exp_avg.decoder.0.feed_forward.inner.weight" not in state
+    assert "exp_avg.decoder.0.attention.q_proj.weight" in state
 
 
 def test_equal_seeds_give_equal_weights_and_others_do_not(whole: Run, tmp_path: Path) -> None:
@@ -242,3 +281,69 @@ def test_ten_in_a_row_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     spoil(monkeypatch, set(range(5, 99)))
     with pytest.raises(MtkitError, match="step 14: the gradient was not finite 10 times in a row"):
         go(tmp_path)
+
+
+def test_a_run_begins_with_the_weights_of_another(whole: Run, tmp_path: Path) -> None:
+    there = whole.config.run
+    still = ("train.optimizer.lr=1.0e-12", "train.max_steps=1")
+    tuned = go(tmp_path, f"train.init_from={there}", "model.dropout=0.4", *still)
+    ours, theirs = load_weights(tuned.finished.folder), load_weights(there / "model")
+    assert all(torch.allclose(ours[name], weight, rtol=0, atol=1e-9) for name, weight in theirs.items())
+    (started,) = (event for event in tuned.events if isinstance(event, Started))
+    assert started.notes == (f"beginning with the weights of {there / 'model'}",)
+    _, progress = load_train_state(step_folders(tuned.config.run / "checkpoints")[-1])
+    assert progress["origin"] == str(there / "model")
+
+
+def test_init_from_names_every_difference_at_once(whole: Run, tmp_path: Path) -> None:
+    other = ("model.d_ff=96", "model.norm=post", "tokenizer.vocab_size=250", "train.max_steps=1")
+    with pytest.raises(InputError) as caught:
+        go(tmp_path, f"train.init_from={whole.config.run}", *other)
+    folder = whole.config.run / "model"
+    assert str(caught.value) == (
+        f"train.init_from: {folder}: differs in the tokenizer; model.d_ff = 96, there 64; "
+        f"model.norm = post, there pre. Set tokenizer.path: {folder / 'tokenizer.model'}, and the data are "
+        "prepared with it. Set the options of the model as there."
+    )
+    same = ("train.max_steps=1", f"tokenizer.path={folder / 'tokenizer.model'}")
+    go(tmp_path, f"train.init_from={whole.config.run}", *same)
+
+
+def test_init_from_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no trained model here"):
+        go(tmp_path, f"train.init_from={tmp_path}")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning"
+)  # of torch's own old modules, which compiling imports
+def test_compiled_learns_like_plain(tmp_path: Path) -> None:
+    for name in ("plain", "compiled"):
+        (tmp_path / name).mkdir()
+    options = ("train.max_steps=8", "model.dropout=0.0")
+    plain = go(tmp_path / "plain", *options)
+    compiled = go(tmp_path / "compiled", *options, "train.compile=true")
+    assert compiled.finished.loss == pytest.approx(plain.finished.loss, abs=0.01)
+
+
+def test_further_validation_sets_are_reported_and_steer_nothing(tmp_path: Path) -> None:
+    news = "{reader: phrasebook, split: test, pairs: 12, seed: 4}"
+    run = go(tmp_path, f"data.extra_valid={{news: {news}}}", "train.validate_pairs=10")
+    extra = [event for event in run.told(Validated) if isinstance(event, Validated) and event.name == "news"]
+    assert [event.step for event in extra] == [8, 16, 24]
+    assert not any(event.is_best for event in extra)
+    lines = [line for line in metrics(run.config.run) if "valid/news/bleu" in line]
+    assert [line["step"] for line in lines] == [8, 16, 24]
+    assert not any("valid/bleu" in line for line in lines)
+    # What is told is the score of the first ten pairs by the model of that step.
+    found = open_prepared(run.config).extra_valid["news"]
+    assert len(found.srcs) == 12
+    best = step_folders(run.config.run / "best")[-1]
+    loaded = load_model(best)
+    options = loaded.config.decode.model_copy(update={"beam_size": 1})
+    hyps = NativeEngine(loaded.model, "cpu").decode(loaded.tokenizer.encode(found.srcs[:10]), options)
+    texts = loaded.tokenizer.decode([hyp[0].ids for hyp in hyps])
+    bleu, chrf = score_corpus(texts, found.refs[:10], ["bleu", "chrf"], "fr")
+    told = next(event for event in extra if event.step == int(best.name.removeprefix("step-")))
+    assert (told.bleu, told.chrf) == (bleu.value, chrf.value)

@@ -75,3 +75,17 @@ def test_the_panel_shows_data_as_it_is() -> None:
     ):
         assert part in shown
     assert "a [bold]cat\\u001b[31m" in shown
+
+
+def test_further_validation_sets_have_rows_of_their_own() -> None:
+    news = Validated(500, 1.5, 21.0, 45.0, False, SAMPLE, 5.0, "news")
+    assert describe(news) == ["step 500  valid news: loss 1.500  BLEU 21.0  chrF 45.0"]
+    dashboard = Dashboard()
+    dashboard.take(Validated(500, 1.0, 31.0, 55.0, True, SAMPLE, 5.0))
+    dashboard.take(news)
+    stream = io.StringIO()
+    Console(file=stream, width=90, markup=False).print(dashboard)
+    shown = stream.getvalue()
+    assert "BLEU 31.0" in shown
+    assert "news" in shown
+    assert "BLEU 21.0" in shown

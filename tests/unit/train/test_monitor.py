@@ -149,3 +149,11 @@ def test_the_end_is_recorded_once(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text(text, "utf-8")
     Recorder(tmp_path, 4, tensorboard=False).close()
     assert (tmp_path / "metrics.jsonl").read_text("utf-8") == json.dumps(lines[0]) + "\n"
+
+
+def test_what_is_no_number_is_left_out(tmp_path: Path) -> None:
+    """All updates of a window may be skipped: then there is no mean."""
+    record(tmp_path, 0, logged(50, loss=float("nan")))
+    (line,) = lines(tmp_path)
+    assert "train/loss" not in line
+    assert line["train/lr"] == 1e-3

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
+import random
+
 import pytest
 import torch
 from torch import nn
 
-from mtkit.config.train import OptimizerConfig
+from mtkit.config.train import OptimizerConfig, TrainConfig
 from mtkit.train.optim import build_optimizer, learning_rate, optimizer_state, set_optimizer_state
+from mtkit.train.progress import Progress
 
 
 def schedule(**options: object) -> OptimizerConfig:
@@ -63,3 +67,56 @@ def test_weight_decay_is_for_matrices() -> None:
     assert matrices["weight_decay"] == 0.1
     assert vectors["params"][0] is model.bias
     assert vectors["weight_decay"] == 0.0
+
+
+def test_cosine_is_that_of_torch() -> None:
+    weight = nn.Parameter(torch.zeros(1))
+    theirs = torch.optim.SGD([weight], lr=0.3)
+    annealing = torch.optim.lr_scheduler.CosineAnnealingLR(theirs, T_max=40)
+    options = schedule(lr=0.3, warmup_steps=0, schedule="cosine")
+    for step in range(41):
+        assert learning_rate(options, step + 1, step / 40) == pytest.approx(
+            theirs.param_groups[0]["lr"], abs=1e-12
+        )
+        theirs.step()
+        annealing.step()
+
+
+@pytest.mark.parametrize("patience", [1, 2, 3])
+def test_plateau_is_that_of_torch(patience: int) -> None:
+    options = schedule(
+        lr=0.5, warmup_steps=0, schedule="plateau", plateau_patience=patience, plateau_factor=0.3
+    )
+    config = TrainConfig(optimizer=options)
+    theirs = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
+    reducer = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        theirs, mode="max", factor=0.3, patience=patience - 1, threshold=0.0, eps=0.0
+    )
+    progress, seen = Progress(), set()
+    draw = random.Random(0)
+    for step in range(1, 60):
+        score = float(draw.randrange(step + 3))
+        progress = dataclasses.replace(progress, step=step).validated(score, config)
+        reducer.step(score)
+        rate = learning_rate(options, step, 0.0, progress.lowered)
+        assert rate == pytest.approx(theirs.param_groups[0]["lr"])
+        seen.add(progress.lowered)
+    assert len(seen) > 3
+
+
+@pytest.mark.parametrize("name", ["inverse_sqrt", "linear", "cosine", "constant", "plateau"])
+def test_every_schedule_warms_up_and_cools_down(name: str) -> None:
+    options = schedule(lr=1.0, warmup_steps=10, schedule=name, cooldown=0.2)
+    plain = schedule(lr=1.0, warmup_steps=10, schedule=name)
+    assert learning_rate(options, 1, 0.0) == pytest.approx(0.1)
+    assert learning_rate(options, 100, 0.7) == learning_rate(plain, 100, 0.7) > 0
+    assert learning_rate(options, 100, 0.9) == pytest.approx(0.5 * learning_rate(plain, 100, 0.9))
+    assert learning_rate(options, 100, 1.0) == pytest.approx(0.0)
+
+
+def test_frozen_weights_are_not_the_optimizers() -> None:
+    model = nn.Linear(4, 3)
+    model.bias.requires_grad_(False)
+    optimizer = build_optimizer(model, schedule())
+    step(model, optimizer)
+    assert set(optimizer_state(model, optimizer)) == {"exp_avg.weight", "exp_avg_sq.weight", "step.weight"}

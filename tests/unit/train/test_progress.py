@@ -10,7 +10,7 @@ from mtkit.train.progress import Progress
 
 
 def test_json_keeps_everything() -> None:
-    progress = Progress(7, Cursor(2, 5), 1234, 5.5, ((31.5, 6), (30.0, 4)), 1, "abc")
+    progress = Progress(7, Cursor(2, 5), 1234, 5.5, ((31.5, 6), (30.0, 4)), 1, 1, 2, "there", "abc")
     assert Progress.from_json(json.loads(json.dumps(progress.to_json()))) == progress
 
 

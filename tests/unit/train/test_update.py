@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtkit.checkpoint import weights_of
 from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
-from mtkit.data.batch import Batch, collate
+from mtkit.data.batch import Batch, Ids, collate
 from mtkit.data.loader import Cursor, StepData
 from mtkit.errors import InputError, MtkitError
 from mtkit.model.transformer import build_model
+from mtkit.train.freeze import freeze
 from mtkit.train.update import Updater
 
 LENGTHS = ((3, 4), (5, 2), (1, 7), (6, 6), (2, 3), (4, 1))
@@ -30,10 +33,13 @@ def make_updater(options: Mapping[str, object] | None = None, **model: object) -
     return Updater(network, train, 1, torch.float32)
 
 
-def make_batch(lengths: Sequence[tuple[int, int]] = LENGTHS) -> Batch:
+def make_pairs(lengths: Sequence[tuple[int, int]] = LENGTHS) -> list[list[Ids]]:
     random = np.random.default_rng(0)
-    srcs, tgts = ([random.integers(4, VOCAB, pair[side]) for pair in lengths] for side in (0, 1))
-    return collate(srcs, tgts)
+    return [[random.integers(4, VOCAB, pair[side]) for pair in lengths] for side in (0, 1)]
+
+
+def make_batch(lengths: Sequence[tuple[int, int]] = LENGTHS) -> Batch:
+    return collate(*make_pairs(lengths))
 
 
 def make_step(*batches: Batch) -> StepData:
@@ -51,6 +57,7 @@ def fail_above(updater: Updater, pairs: int, error: BaseException) -> list[int]:
             raise error
         return objective(batch)
 
+    limited.names = objective.names  # type: ignore[attr-defined]
     updater.objective = limited  # type: ignore[assignment]
     return sizes
 
@@ -129,6 +136,51 @@ def test_state_put_back_gives_the_same_updates() -> None:
     ):
         assert all(torch.equal(weight, theirs[name]) for name, weight in ours.items())
     assert second.splits == 2
+
+
+@pytest.mark.parametrize("sizes", [(6,), (3, 3), (1, 2, 3), (1,) * 6])
+def test_the_gradient_is_that_of_the_whole_batch(sizes: tuple[int, ...]) -> None:
+    """Against torch's cross-entropy over all tokens at once: micro-batches change nothing but rounding."""
+    updater, theirs = make_updater({"label_smoothing": 0.1}), make_updater().model
+    srcs, tgts = make_pairs()
+    ends = np.cumsum(sizes)
+    parts = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+    updater._gradient(make_step(*(collate(srcs[part], tgts[part]) for part in parts)), 1)
+
+    whole = collate(srcs, tgts)
+    logits = theirs(whole.src_ids, whole.src_mask, whole.tgt_in).flatten(0, 1)[whole.tgt_rows]
+    F.cross_entropy(logits, whole.tgt_out, label_smoothing=0.1).backward()  # type: ignore[no-untyped-call]
+    for ours, expected in zip(updater.model.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, expected.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_a_spike_leaves_the_weights_and_is_counted() -> None:
+    options = {"optimizer": {"lr": 0.01, "warmup_steps": 0, "schedule": "constant", "skip_spikes": 2.0}}
+    updater = make_updater(options)
+    step = make_step(make_batch())
+    for number in range(1, 26):
+        assert not updater(step, number, 0.001).skipped
+    before = {name: weight.clone() for name, weight in weights_of(updater.model).items()}
+    spiked = dataclasses.replace(step, num_tgt_tokens=step.num_tgt_tokens // 10)  # ten times the gradient
+    assert updater(spiked, 26, 0.001).skipped
+    assert all(torch.equal(before[name], weight) for name, weight in weights_of(updater.model).items())
+    assert not updater(step, 27, 0.001).skipped
+    assert not any(torch.equal(before[name], w) for name, w in weights_of(updater.model).items())
+    other = make_updater(options)
+    other.set_state(updater.state())
+    assert other.spikes is not None
+    assert other.spikes.mean == updater.spikes.mean  # type: ignore[union-attr]
+    assert other.spikes.seen == 27
+
+
+def test_frozen_weights_stay() -> None:
+    updater = make_updater()
+    freeze(updater.model, ["encoder"])
+    updater = Updater(updater.model, updater.options, 1, torch.float32)
+    before = {name: weight.clone() for name, weight in weights_of(updater.model).items()}
+    updater(make_step(make_batch()), 1, 0.01)
+    for name, weight in weights_of(updater.model).items():
+        assert torch.equal(before[name], weight) == name.startswith("encoder"), name
 
 
 def test_missing_state_is_refused() -> None:

@@ -1,0 +1,46 @@
+"""Weights that training leaves as they are."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from torch import nn
+
+from mtkit.errors import UsageError
+
+_GROUPS = {
+    "encoder": ("encoder.*", "encoder_norm.*"),
+    "decoder": ("decoder.*", "decoder_norm.*"),
+    "embeddings": ("*embedding.*", "*positions.*"),
+    "output": ("output.*",),
+}
+"""What each name stands for. A matrix that is embedding and output at once belongs to both."""
+
+
+def freeze(model: nn.Module, wanted: Sequence[str]) -> None:
+    """Freezes the parameters that `wanted` names, groups or patterns.
+
+    Raises:
+        UsageError: a name or pattern fits nothing, or nothing is left to train.
+    """
+    # With its twins: a tied matrix can be named by either of its names.
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    for text in wanted:
+        patterns = _GROUPS.get(text, (text,))
+        found = [name for name in parameters if any(fnmatchcase(name, pattern) for pattern in patterns)]
+        if not found:
+            raise UsageError(f"train.freeze: no weight is called {text!r}.{_guess(text, parameters)}")
+        for name in found:
+            parameters[name].requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in parameters.values()):
+        raise UsageError("train.freeze: nothing is left to train.", "Freeze less.")
+
+
+def _guess(text: str, names: Sequence[str] | dict[str, nn.Parameter]) -> str:
+    """The likeliest name that was meant, and what may be named."""
+    near = difflib.get_close_matches(text, [*_GROUPS, *names], n=1)
+    if near:
+        return f" Did you mean {near[0]}?"
+    return f" Name {', '.join(_GROUPS)}, or a pattern of weights such as {next(iter(names))}."

@@ -1,0 +1,58 @@
+"""The divergence that R-Drop adds to the loss (Wu et al. 2021), never holding the logits of a whole batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mtkit.model.loss import CHUNK_CPU, CHUNK_GPU
+
+
+class _ChunkedDivergence(torch.autograd.Function):
+    """As in the chunked cross-entropy, a chunk's value and gradients are made together."""
+
+    @staticmethod
+    def forward(ctx: Any, first: Tensor, second: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
+        total = torch.zeros((), device=first.device)
+        projection = weight.to(dtype)
+        rows = [features.to(dtype) for features in (first, second)]
+        grads = [torch.empty_like(features) for features in rows]
+        grad_weight = torch.zeros_like(weight)
+        chunk = CHUNK_CPU if first.device.type == "cpu" else CHUNK_GPU
+        for begin in range(0, len(first), chunk):
+            part = slice(begin, begin + chunk)
+            log_p, log_q = (
+                torch.log_softmax(features[part] @ projection.T, -1, dtype=torch.float32) for features in rows
+            )
+            p, q, ratio = log_p.exp(), log_q.exp(), log_p - log_q
+            p_to_q = (p * ratio).sum(-1, keepdim=True)
+            q_to_p = -(q * ratio).sum(-1, keepdim=True)
+            total += (p_to_q.sum() + q_to_p.sum()) / 2
+            # d KL(p‖q) / d logits of p = p (log p/q - KL), d KL(q‖p) / d logits of p = p - q.
+            grad_p = ((p * (ratio - p_to_q) + p - q) / 2).to(dtype)
+            grad_q = ((q * (-ratio - q_to_p) + q - p) / 2).to(dtype)
+            for grad, features, out in zip((grad_p, grad_q), rows, grads, strict=True):
+                torch.mm(grad, projection, out=out[part])
+                grad_weight += grad.T @ features[part]
+        ctx.save_for_backward(*grads, grad_weight)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad_total: Tensor) -> tuple[Tensor | None, ...]:
+        # Scaled in fp32: a loss scale of 2^16 does not fit into fp16.
+        first, second, weight = (grad.float() * grad_total for grad in ctx.saved_tensors)
+        return first, second, weight, None
+
+
+def divergence(first: Tensor, second: Tensor, weight: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The sum over tokens of (KL(p‖q) + KL(q‖p)) / 2 of two predictions (Wu et al. 2021, equation 2).
+
+    Args:
+        first: features of the first pass, [tokens, d_model] in fp32.
+        second: those of the second pass.
+        weight: output projection, [vocab, d_model], in fp32.
+        dtype: in which the matrix products are made; softmax and sums are fp32.
+    """
+    return _ChunkedDivergence.apply(first, second, weight, dtype)  # type: ignore[no-untyped-call]
