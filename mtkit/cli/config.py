@@ -85,7 +85,11 @@ def json_schema() -> dict[str, Any]:
     from mtkit.config.schema import Config
 
     dialect = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": dialect, **Config.model_json_schema(), "title": "mtkit configuration"}
+    schema = Config.model_json_schema()
+    for section in ("model", "train"):
+        options = schema["properties"][section]
+        schema["properties"][section] = {"anyOf": [options, {"const": "auto"}]}
+    return {"$schema": dialect, **schema, "title": "mtkit configuration"}
 
 
 def summary(config: Config) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -15,9 +15,10 @@ import typer
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments
 from mtkit.cli.console import progress, say, silence
-from mtkit.errors import StoppedError
+from mtkit.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
+    from mtkit.config.auto import Choice
     from mtkit.config.schema import Config
     from mtkit.train.distributed import World
 
@@ -84,8 +85,11 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
     say("starting torch …")
     from mtkit.cli.export import export_finished
     from mtkit.cli.train_view import training_view
+    from mtkit.train.settle import settle_run
     from mtkit.train.trainer import train as run
 
+    config, choices = world.on_main(lambda: settle_run(config, prepared.num_pairs))
+    show_choices(choices)
     with training_view() as listen:
         finished = run(config, prepared, listen, stop.asked, world, allowed)
     world.on_main(lambda: export_finished(finished.folder, config.export))
@@ -93,16 +97,29 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
 
 def _plan(config: Config, world: World) -> None:
     """Measures what the run will need, and prints it."""
+    from mtkit.config.auto import is_auto
     from mtkit.data.prepare import is_prepared, open_prepared
 
     prepared = open_prepared(config) if is_prepared(config) else None
     say("starting torch …")
     from mtkit.cli.train_plan import show_plan
     from mtkit.train.plan import plan_run
+    from mtkit.train.settle import settle_run
 
+    if prepared is None and is_auto(config):
+        raise UsageError("auto needs prepared data: it chooses by their number.", "Run mtkit prepare first.")
+    if prepared is not None:
+        config, choices = settle_run(config, prepared.num_pairs, keep=False)
+        show_choices(choices)
     plan = plan_run(config, prepared, world)
     if world.is_main:
         show_plan(plan)
+
+
+def show_choices(choices: Sequence[Choice]) -> None:
+    """Says what `auto` stands for, and why."""
+    for choice in choices:
+        say(f"{choice.key}: {choice.value} ({choice.reason})")
 
 
 def _prepare(config: Config) -> None:

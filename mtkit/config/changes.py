@@ -44,6 +44,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "model.embedding_dropout": ("declared", _COURSE),
     "model.attention_dropout": ("declared", _COURSE),
     "model.activation_dropout": ("declared", _COURSE),
+    "train.preset": ("free", "what it chose at first stays"),
     "train.max_steps": ("free", _BUDGET),
     "train.max_epochs": ("free", _BUDGET),
     "train.max_time": ("free", _BUDGET),

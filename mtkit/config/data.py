@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from mtkit.config.filters import DEFAULT_FILTERS, Filter
 from mtkit.config.options import Language, Options
@@ -183,6 +183,19 @@ class SamplingConfig(Options):
         return self.merge_dropout or self.alpha or 0.1
 
 
+def _parse_vocab_size(value: object) -> object:
+    if value == "auto" or (type(value) is int and 16 <= value <= 1_000_000):
+        return value
+    raise ValueError("it is auto, or a whole number from 16 to 1,000,000")
+
+
+VocabSize = Annotated[
+    int | Literal["auto"],
+    BeforeValidator(_parse_vocab_size),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 16, "maximum": 1_000_000}, {"const": "auto"}]}),
+]
+
+
 class TokenizerConfig(Options):
     """The SentencePiece subword model that both languages share, or one for each side."""
 
@@ -196,7 +209,9 @@ class TokenizerConfig(Options):
         description="One model for the source and one for the target; needs tie_embeddings tgt or none.",
     )
     model_type: ModelType = Field("unigram", description="Segmentation algorithm.")
-    vocab_size: int = Field(8000, ge=16, le=1_000_000, description="Pieces; fewer if the text gives no more.")
+    vocab_size: VocabSize = Field(
+        8000, description="Pieces, fewer if the text gives no more; auto fits their number to the data."
+    )
     character_coverage: float | None = Field(
         None,
         gt=0,

@@ -57,7 +57,7 @@ def load_config(paths: Sequence[Path], overrides: Sequence[str] = ()) -> Loaded:
     for later in trees[1:]:
         tree = merge(tree, later)
     for override in overrides:
-        tree = _override(tree, override, problems)
+        tree = _spelled_out(_override(tree, override, problems))
     config = None
     if readable:
         tree = _with_absolute_paths(tree)
@@ -95,7 +95,15 @@ def _read(path: Path, problems: list[Problem]) -> Node | None:
     if not isinstance(tree.value, dict | None):
         problems.append(Problem(tree.place, "a configuration is made of `key: value` lines."))
         return None
-    return Node(tree.value or {}, place, place)
+    return _spelled_out(Node(tree.value or {}, place, place))
+
+
+def _spelled_out(tree: Node) -> Node:
+    """`model: auto` and `train: auto` as sections whose preset that is."""
+    sections = tree.value if isinstance(tree.value, dict) else {}
+    short = {key: node for key in ("model", "train") if (node := sections.get(key)) and node.value == "auto"}
+    spelled = {key: replace(node, value={"preset": node}) for key, node in short.items()}
+    return replace(tree, value=sections | spelled) if spelled else tree
 
 
 # ---------------------------------------------------------------- merging
@@ -215,7 +223,7 @@ def _absolute(node: Node, start: str | None) -> Any:
 
 def _origins(config: Config, tree: Node) -> dict[str, str]:
     """Where each value was said."""
-    preset = {f"model.{name}" for name in PRESETS[config.model.preset]}
+    preset = {f"model.{name}" for name in PRESETS.get(config.model.preset, {})}
     origins = {}
     for path, node in _leaves(config.model_dump(mode="json"), tree, ""):
         if node is not None:

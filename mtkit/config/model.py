@@ -25,8 +25,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 class ModelConfig(Options):
     """The Transformer of Vaswani et al. 2017 and its variants. An option left out comes from the preset."""
 
-    preset: Literal["tiny", "small", "base", "big", "deep", "paper-base", "paper-big"] = Field(
-        "base", description="Starting point of all sizes; `mtkit config presets` lists them."
+    preset: Literal["tiny", "small", "base", "big", "deep", "paper-base", "paper-big", "auto"] = Field(
+        "base",
+        description="Starting point of all sizes; `mtkit config presets` lists them. auto, or `model: auto`: "
+        "sizes and dropout fit the data and the machine.",
     )
     d_model: int = Field(512, ge=8, le=16384, description="Width of embeddings and layers.")
     d_ff: int = Field(2048, ge=8, le=65536, description="Inner width of the feed-forward layers.")

@@ -61,6 +61,10 @@ class OptimizerConfig(Options):
 class TrainConfig(Options):
     """The training loop. Whichever of `max_steps`, `max_epochs`, `max_time` comes first ends it."""
 
+    preset: Literal["default", "auto"] = Field(
+        "default",
+        description="auto, or `train: auto`: batch, budget and rates fit the data and the machine.",
+    )
     max_steps: int | None = Field(100_000, ge=1, description="Optimizer steps.")
     max_epochs: int | None = Field(None, ge=1, description="Passes through the data.")
     max_time: Duration | None = Field(None, description="Training time, resumed parts added up, such as 30m.")

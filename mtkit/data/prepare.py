@@ -116,6 +116,11 @@ class Prepared:
     tokenizer: Tokenizer
     fingerprint: str
 
+    @property
+    def num_pairs(self) -> int:
+        """Training pairs."""
+        return sum(len(shard) for shard in self.train)
+
 
 def prepare(config: Config, progress: Progress | None = None, *, force: bool = False) -> PrepareReport:
     """Write `config.run / "data"`, unless it is there and nothing that it depends on has changed.

@@ -21,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import sentencepiece
 
+from mtkit.config.auto import choose_vocab_size
+from mtkit.config.data import TokenizerConfig
 from mtkit.config.filters import DuplicateFilter, NearDuplicateFilter, OverlapFilter, TokensFilter
 from mtkit.config.schema import Config
 from mtkit.config.sources import CutSource
@@ -41,7 +43,7 @@ from mtkit.data.splits import Folds, cut
 from mtkit.data.workers import Workers
 from mtkit.files import recover, write_text
 from mtkit.text.form import TextForm
-from mtkit.text.subwords import check_pieces, default_coverage, train_subwords
+from mtkit.text.subwords import check_pieces, default_coverage, has_many_characters, train_subwords
 from mtkit.text.tokenizer import Tokenizer, read_tokenizer
 
 VERSION = 3
@@ -309,7 +311,8 @@ class Stages:
         digest = digest_of(decided, [part.text for part in parts], fates.tobytes())
         path = self._used(self.folder / f"tokenizer-{digest}.model")
         if not path.exists():
-            wanted = min(int((fates == KEPT).sum()), config.tokenizer.sample_pairs)
+            kept = int((fates == KEPT).sum())
+            wanted = min(kept, config.tokenizer.sample_pairs)
             which = "" if len(sides) == 2 else f" of the {('source', 'target')[sides[0]]}"
             self.progress(f"training the tokenizer{which}", 0, wanted)
             rng = random.Random(f"{config.seed} tokenizer sample")
@@ -317,7 +320,7 @@ class Stages:
             texts = (pair[side] for pair in pairs for side in sides)
             train_subwords(
                 chain(texts, mono_texts(self.config, sides, form)),
-                config.tokenizer,
+                _with_size(config.tokenizer, kept, languages),
                 default_coverage(*languages),
                 symbols=form.symbols,
                 tags=tags,
@@ -372,6 +375,14 @@ class Stages:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+
+
+def _with_size(options: TokenizerConfig, num_pairs: int, languages: Sequence[str]) -> TokenizerConfig:
+    """The options with a number of pieces, chosen if the config leaves it open."""
+    if options.vocab_size != "auto":
+        return options
+    size = choose_vocab_size(num_pairs, many_characters=has_many_characters(*languages))
+    return options.model_copy(update={"vocab_size": size})
 
 
 def _sampled(

@@ -141,7 +141,12 @@ def check_pieces(model: Subwords, pieces: Sequence[str], where: Path) -> None:
 
 def default_coverage(*languages: str) -> float:
     """The share of characters to spell: scripts of thousands of characters leave out the rarest."""
-    return 0.9995 if any(language[:2].lower() in MANY_CHARACTERS for language in languages) else 1.0
+    return 0.9995 if has_many_characters(*languages) else 1.0
+
+
+def has_many_characters(*languages: str) -> bool:
+    """Whether one of these languages has a script of thousands of characters."""
+    return any(language[:2].lower() in MANY_CHARACTERS for language in languages)
 
 
 def train_subwords(
@@ -160,7 +165,7 @@ def train_subwords(
 
     Args:
         texts: to learn from.
-        config: the options.
+        config: the options, with a number of pieces.
         coverage: share of the characters to spell, if `config` says nothing of it.
         symbols: pieces that text is never cut inside of.
         tags: pieces that no text gives, only `ids_of`.
@@ -169,6 +174,7 @@ def train_subwords(
     Raises:
         InputError: there is no text, or `vocab_size` has no room even for the characters.
     """
+    assert config.vocab_size != "auto"
     model = io.BytesIO()
     fault: list[BaseException] = []
     try:

@@ -96,7 +96,7 @@ def plan_run(config: Config, prepared: Prepared | None, world: World) -> Plan:
         MtkitError: not even a single sentence fits into memory.
     """
     with _table(config, prepared) as table:
-        src_vocab_size = tgt_vocab_size = config.tokenizer.vocab_size
+        src_vocab_size = tgt_vocab_size = _vocab_size(config)
         if prepared is not None:
             src_vocab_size, tgt_vocab_size = prepared.tokenizer.src.size, prepared.tokenizer.tgt.size
         _warm_up(config)
@@ -141,6 +141,12 @@ def plan_run(config: Config, prepared: Prepared | None, world: World) -> Plan:
 # ---------------------------------------------------------------- data
 
 
+def _vocab_size(config: Config) -> int:
+    """Pieces of a stand-in; as many as small data get where prepare would choose."""
+    size = config.tokenizer.vocab_size
+    return 8_000 if size == "auto" else size
+
+
 @contextmanager
 def _table(config: Config, prepared: Prepared | None) -> Iterator[PairTable]:
     """The training pairs, or a stand-in for them that lasts as long as the block."""
@@ -161,7 +167,7 @@ def stand_in(folder: Path, config: Config) -> PairTable:
     src[::100] = random.uniform(1, longest + 1, len(src[::100]))
     tgt = src * random.lognormal(0, 0.15, count)
     lengths = np.clip(np.stack([src, tgt], 1).astype(np.int64), 1, longest)
-    vocab_size = config.tokenizer.vocab_size
+    vocab_size = _vocab_size(config)
     shards = []
     for number in range(len(config.data.train)):  # as many corpora, so that mixing fits
         pairs = (

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtkit.config.auto import SIZES, choose, choose_vocab_size, is_auto, settle
+from mtkit.config.load import dump_config, load_config
+from mtkit.config.model import num_parameters
+from mtkit.config.schema import Config
+
+BASE = """\
+run: run
+data:
+  src_lang: en
+  tgt_lang: fr
+  train: [{reader: phrasebook}]
+  valid: {reader: phrasebook, split: valid}
+"""
+NUMBERS = (1, 500, 5_000, 10_000, 10_001, 20_000, 100_000, 400_000, 1_000_000, 5_000_000, 50_000_000)
+
+
+def config(folder: Path, text: str = "", *overrides: str) -> Config:
+    path = folder / "auto.yaml"
+    path.write_text(BASE + text, "utf-8")
+    return load_config([path], overrides).config
+
+
+def chosen(num_pairs: int, has_gpu: bool) -> dict[str, Any]:
+    return {choice.key: choice.value for choice in choose(num_pairs, has_gpu)}
+
+
+@pytest.mark.parametrize("has_gpu", [False, True])
+def test_more_pairs_never_get_a_smaller_model_or_a_stronger_dropout(tmp_path: Path, has_gpu: bool) -> None:
+    auto = config(tmp_path, "model: auto\ntrain: auto\n")
+    for fewer, more in itertools.pairwise(NUMBERS):
+        small = settle(auto, choose(fewer, has_gpu))[0]
+        large = settle(auto, choose(more, has_gpu))[0]
+        assert num_parameters(small.model, 8000, 8000) <= num_parameters(large.model, 8000, 8000)
+        assert small.model.dropout >= large.model.dropout
+        assert small.train.batch_tokens <= large.train.batch_tokens
+        assert choose_vocab_size(fewer, many_characters=False) <= choose_vocab_size(
+            more, many_characters=True
+        )
+
+
+@pytest.mark.parametrize("num_pairs", NUMBERS)
+def test_a_gpu_gets_no_less(num_pairs: int) -> None:
+    cpu, gpu = chosen(num_pairs, False), chosen(num_pairs, True)
+    assert cpu["model.d_model"] <= gpu["model.d_model"]
+    assert cpu["train.batch_tokens"] <= gpu["train.batch_tokens"]
+
+
+def test_every_choice_is_a_valid_option_with_a_reason(tmp_path: Path) -> None:
+    auto = config(tmp_path, "model: auto\ntrain: auto\n")
+    for num_pairs, has_gpu in itertools.product(NUMBERS, (False, True)):
+        settled, taken = settle(auto, choose(num_pairs, has_gpu))
+        assert all(choice.reason for choice in taken)
+        for choice in taken:
+            section, _, name = choice.key.rpartition(".")
+            value: Any = settled
+            for part in section.split("."):
+                value = getattr(value, part)
+            assert getattr(value, name) == choice.value
+    assert [size.pairs for size in SIZES[:-1]] == sorted(size.pairs or 0 for size in SIZES[:-1])
+
+
+def test_what_the_config_gives_stays(tmp_path: Path) -> None:
+    auto = config(tmp_path, "model: {preset: auto, dropout: 0.15}\ntrain: auto\n", "train.optimizer.lr=0.01")
+    settled, taken = settle(auto, choose(5_000, False))
+    assert (settled.model.dropout, settled.train.optimizer.lr) == (0.15, 0.01)
+    assert settled.train.optimizer.cooldown == 0.3
+    assert not {"model.dropout", "train.optimizer.lr"} & {choice.key for choice in taken}
+
+
+def test_a_budget_of_time_is_the_only_budget(tmp_path: Path) -> None:
+    auto = config(tmp_path, "train: auto\n", "train.max_time=30m")
+    settled, taken = settle(auto, choose(5_000, False))
+    assert settled.train.max_time == 1800
+    assert "train.max_steps" not in {choice.key for choice in taken}
+    assert settled.model == auto.model
+
+
+@pytest.mark.parametrize("spelled", ["model: auto\n", "model: {preset: auto}\n"])
+def test_both_spellings_mean_the_same_and_take_overrides(tmp_path: Path, spelled: str) -> None:
+    auto = config(tmp_path, spelled, "model.d_ff=512")
+    assert is_auto(auto)
+    assert settle(auto, choose(5_000, False))[0].model.d_ff == 512
+    assert not is_auto(config(tmp_path))
+    assert config(tmp_path, "", "model=auto", "model.d_ff=512").model == auto.model
+
+
+def test_a_settled_config_leaves_nothing_open_when_it_is_read_again(tmp_path: Path) -> None:
+    settled, _ = settle(config(tmp_path, "model: auto\ntrain: auto\n"), choose(5_000, False))
+    path = tmp_path / "settled.yaml"
+    path.write_text(dump_config(settled), "utf-8")
+    again = load_config([path]).config
+    assert settle(again, choose(50_000_000, True)) == (again, [])
+    assert again == settled
