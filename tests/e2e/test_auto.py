@@ -50,4 +50,4 @@ def test_choices_are_told_kept_and_taken_again(tmp_path: Path, monkeypatch: pyte
     kept.write_text('{"version": 1, "choices": [{}]}', "utf-8")
     damaged = run("train.max_steps=8")
     assert damaged.exit_code == 3
-    assert "auto.json: is damaged. Delete it to choose anew." in str(damaged.exception)
+    assert "auto.json: is damaged. Delete it to choose anew." in " ".join(damaged.stderr.split())
