@@ -17,6 +17,7 @@ _TRAINED = (
     "best/step-????????",
     "best/.tmp-step-*",
     "metrics.jsonl",
+    "auto.json",
     "tensorboard/events.out.tfevents.*",
 )
 
