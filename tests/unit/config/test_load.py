@@ -181,7 +181,7 @@ WRONG_VALUES = [
     ("tokenizer: {byte_fallback: yes}", "a.yaml:8:28: tokenizer.byte_fallback = 'yes' must be true or false. "
      "Write true."),
     ("model: {preset: smal}", "a.yaml:8:17: model.preset = 'smal' must be tiny, small, base, big, "
-     "deep, paper-base or paper-big. Did you mean small?"),
+     "deep, paper-base, paper-big or auto. Did you mean small?"),
     ("model: {num_heads: 6}", "a.yaml:8:20: model.num_heads = 6 must divide d_model = 512. Try 4 or 8."),
     ("model: {num_kv_heads: 3}", "a.yaml:8:23: model.num_kv_heads = 3 must divide num_heads = 8. "
      "Try 2 or 4."),
