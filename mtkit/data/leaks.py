@@ -13,18 +13,21 @@ import numpy.typing as npt
 
 from mtkit.data.column import Column
 from mtkit.data.folding import fold
-from mtkit.data.near import MIX, RUN
+from mtkit.data.kin import Patterns, ShortPairs, likeness, runs_of
+from mtkit.data.near import MIX
 from mtkit.data.pair import Pair
 
 _WIDTH = 15
 _STRIDE = 3
-_COMMON = 16
+_COMMON = 4
 _SHORTEST = 2 * _WIDTH
 _LONGEST = 4000
 _WINDOWS = [Struct(f"{_WIDTH}s" * count) for count in range(_LONGEST // _WIDTH + 1)]
 
 KINDS = ("equal", "folded", "near")
 """How a side may repeat held-out text: letter by letter, but for case and punctuation, or nearly."""
+
+NEAR = KINDS.index("near")
 
 
 class Hit(NamedTuple):
@@ -41,8 +44,8 @@ class LeakGuard:
     Equality is looked up. For nearness, a folded side's bytes are looked up fifteen by fifteen, and its last
     fifteen, among the windows of held-out text, which begin at every third byte. So a common run of fifteen
     bytes at either end is found; one in the middle is if it is as long again, always where characters take
-    three bytes and one time in three else. What shares a window is compared run by run. Sides under 30
-    bytes are compared for equality alone.
+    three bytes and one time in three else. What shares a window is compared run by run. Held-out text that
+    follows a pattern is found if it is equal, and so is a side under 30 bytes, but as a pair (see `kin`).
 
     Args:
         held_out: validation and test pairs, normalised; they are kept in memory. Their origin names the set.
@@ -60,24 +63,30 @@ class LeakGuard:
         self._exact: dict[bytes, int] = {}
         self._as_written: set[str] = set()
         self.owners: list[list[int]] = []
-        found: dict[bytes, list[int]] = {}
+        pairs: list[tuple[bytes, bytes]] = []
         for number, pair in enumerate(held_out):
-            for side in (pair.src, pair.tgt):
-                data = fold(side)
+            pairs.append((fold(pair.src), fold(pair.tgt)))
+            for side, data in zip((pair.src, pair.tgt), pairs[-1], strict=True):
                 if not data:
                     continue
                 self._as_written.add(side)
                 if data not in self._exact:
                     self._exact[data] = len(self._texts)
-                    if near is not None and _SHORTEST <= len(data) <= _LONGEST:
-                        for window in _held_out_windows(data):
-                            found.setdefault(window, []).append(len(self._texts))
                     self._texts.append(data)
                     self._origins.append(pair.origin)
                     self.owners.append([])
                 self.owners[self._exact[data]].append(number)
+        compared = [data for data in self._texts if near is not None and _SHORTEST <= len(data) <= _LONGEST]
+        found: dict[bytes, list[int]] = {}
+        for place, data in enumerate(compared):
+            for window in _held_out_windows(data):
+                found.setdefault(window, []).append(place)
+        self._compared = compared
         self._windows = {window: tuple(ids) for window, ids in found.items() if len(ids) <= _COMMON}
         self._sketch = _Sketch(self._windows)
+        self._patterns = Patterns(compared, self._near)
+        self._pairs = pairs if near is not None else []
+        self._short = ShortPairs(self._pairs, self._near, _SHORTEST)
 
     def __call__(self, pair: Pair) -> str | None:
         """None, or which held-out text the pair repeats."""
@@ -86,12 +95,22 @@ class LeakGuard:
 
     def find(self, src: str, tgt: str) -> list[Hit]:
         """What the sides of a pair repeat: of each side the text that it equals, else the nearest."""
-        return [hit for side, text in enumerate((src, tgt)) if (hit := self._look_up(side, text))]
+        return self._find((src, tgt), (fold(src), fold(tgt)))
+
+    def _find(self, texts: tuple[str, str], folds: tuple[bytes, bytes]) -> list[Hit]:
+        sides = enumerate(zip(texts, folds, strict=True))
+        hits = [hit for side, (text, data) in sides if (hit := self._look_up(side, text, data))]
+        if hits or (number := self._short.find(*folds)) is None:
+            return hits
+        return [Hit(self._exact[data], side, NEAR) for side, data in enumerate(self._pairs[number])]
 
     def find_all(self, src: Column, tgt: Column) -> dict[int, list[Hit]]:
         """What `find` finds in many pairs, by number; those without a hit are left out."""
         likely = np.flatnonzero(self.screen(src, tgt)).tolist()
-        found = {number: self.find(src.lines[number], tgt.lines[number]) for number in likely}
+        found = {
+            number: self._find((src.lines[number], tgt.lines[number]), (src.folds[number], tgt.folds[number]))
+            for number in likely
+        }
         return {number: hits for number, hits in found.items() if hits}
 
     def describe(self, hit: Hit) -> str:
@@ -102,7 +121,7 @@ class LeakGuard:
 
     def screen(self, src: Column, tgt: Column) -> npt.NDArray[np.bool_]:
         """The pairs that may be found, of many at once; all others are not."""
-        found = np.zeros(len(src), np.bool_)
+        found = self._short.screen(src, tgt)
         for side in (src, tgt):
             if not self._exact.keys().isdisjoint(side.folds):
                 found[[number for number, data in enumerate(side.folds) if data in self._exact]] = True
@@ -110,8 +129,7 @@ class LeakGuard:
                 found[self._sketch.lines(side.folded)] = True
         return found
 
-    def _look_up(self, side: int, text: str) -> Hit | None:
-        data = fold(text)
+    def _look_up(self, side: int, text: str, data: bytes) -> Hit | None:
         if (equal := self._exact.get(data)) is not None:
             return Hit(equal, side, KINDS.index("equal" if text in self._as_written else "folded"))
         if not self._windows or not _SHORTEST <= len(data) <= _LONGEST:
@@ -120,16 +138,16 @@ class LeakGuard:
         if self._windows.keys().isdisjoint(windows) and data[-_WIDTH:] not in self._windows:
             return None
         nearest = self._nearest(data, {*windows, data[-_WIDTH:]})
-        return None if nearest is None else Hit(nearest, side, KINDS.index("near"))
+        return None if nearest is None else Hit(self._exact[self._compared[nearest]], side, NEAR)
 
     def _nearest(self, data: bytes, windows: set[bytes]) -> int | None:
         """The first held-out text that is near enough, of those that share most windows first."""
         shared = Counter(number for window in windows for number in self._windows.get(window, ()))
-        likely = [number for number in shared if self._may_be_near(data, self._texts[number])]
-        runs = _runs_of(data) if likely else set()
+        likely = [number for number in shared if self._may_be_near(data, self._compared[number])]
+        runs = runs_of(data) if likely else set()
         for number in sorted(likely, key=lambda number: (-shared[number], number)):
-            others = _runs_of(self._texts[number])
-            if 2 * len(runs & others) >= self._near * (len(runs) + len(others)):
+            is_near = likeness(runs, runs_of(self._compared[number])) >= self._near
+            if is_near and number not in self._patterns:
                 return number
         return None
 
@@ -181,10 +199,6 @@ class _Sketch:
 def _held_out_windows(data: bytes) -> set[bytes]:
     starts = range(0, len(data) - _WIDTH + 1, _STRIDE)
     return {data[start : start + _WIDTH] for start in (*starts, len(data) - _WIDTH)}
-
-
-def _runs_of(data: bytes) -> set[bytes]:
-    return {data[start : start + RUN] for start in range(len(data) - RUN + 1)}
 
 
 # ---------------------------------------------------------------- counts

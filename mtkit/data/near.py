@@ -58,7 +58,7 @@ def minhash_keys(similarity: float) -> Keys:
         result = np.empty((len(numbers), bands), np.uint64)
         width = 8 * rows
         for row, number in enumerate(numbers):
-            runs = _runs(src.folds[number] + b"\0" + tgt.folds[number] + b"\0" * (RUN - 1))
+            runs = hashed_runs(src.folds[number] + b"\0" + tgt.folds[number] + b"\0" * (RUN - 1))
             data = (factors * runs + offsets).min(axis=1).astype("<u8").tobytes()
             for band in range(bands):
                 result[row, band] = hash64(bytes([band]) + data[band * width : (band + 1) * width])
@@ -71,8 +71,8 @@ def _threshold(rows: int) -> float:
     return float((_PERMUTATIONS // rows) ** (-1 / rows))
 
 
-def _runs(data: bytes) -> npt.NDArray[np.uint64]:
-    """A hash of each run of five bytes, each hash once."""
+def hashed_runs(data: bytes) -> npt.NDArray[np.uint64]:
+    """A hash of each run of five bytes of at least five, each hash once."""
     values = np.frombuffer(data, np.uint8).astype(np.uint64)
     count = len(values) - RUN + 1
     packed = values[:count].copy()

@@ -85,6 +85,23 @@ def test_planted_leaks_are_found() -> None:
         assert sum(guard(pair) is not None for pair in planted) >= 0.9 * len(planted)
 
 
+def test_planted_short_leaks_are_found_and_other_short_pairs_kept() -> None:
+    folder = corpus("tatoeba")
+
+    def pairs(split: str) -> list[Pair]:
+        sides = [map(normalize, read(folder / f"eng-fra.{split}.{name}.gz")) for name in ("en", "fr")]
+        return [Pair(src, tgt) for src, tgt in zip(*sides, strict=True)]
+
+    held_out = pairs("test")
+    guard = LeakGuard(held_out, 0.75)
+    rng = random.Random(7)
+    planted = [Pair(edited(pair.src, True, rng), edited(pair.tgt, True, rng)) for pair in held_out]
+    assert sum(guard(pair) is not None for pair in planted) >= 0.8 * len(planted)
+    fresh = pairs("train")[::20]
+    found = guard.find_all(*(column_of(side) for side in zip(*((p.src, p.tgt) for p in fresh), strict=True)))
+    assert len(found) <= 0.01 * len(fresh)
+
+
 def test_neighbouring_news_is_no_leak() -> None:
     folder = corpus("wmt")
     test = [Pair(normalize(line), "") for line in read(folder / "newstest2014-enfr.en.gz")]

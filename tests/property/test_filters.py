@@ -28,6 +28,10 @@ TEXT = st.text(max_size=60).map(normalize) | st.sampled_from(
     ]
 ).map(normalize)
 PAIR = st.builds(Pair, TEXT, TEXT, st.just("f:1"))
+WORDS = st.lists(
+    st.sampled_from(["house", "river", "of", "green", "\u4f60\u597d"]), min_size=3, max_size=12
+).map(" ".join)
+ALIKE = st.builds(Pair, WORDS, WORDS, st.just("f:1"))
 ANY_TEXT = st.text(st.characters(exclude_categories=[]))
 LANGUAGES = st.sampled_from(["en", "fr", "zh", "ja", "ru", "th", "sr-Latn", "xx"])
 
@@ -66,13 +70,15 @@ def test_lines_are_folded_together_as_each_alone(texts: list[str]) -> None:
     assert column.folds == [fold(line) for line in column.lines]
 
 
-@given(held_out=st.lists(PAIR, max_size=4), pairs=st.lists(PAIR, max_size=6))
+@given(held_out=st.lists(PAIR | ALIKE, max_size=6), pairs=st.lists(PAIR | ALIKE, max_size=8))
 def test_what_the_leak_guard_does_not_suspect_it_does_not_find(
     held_out: list[Pair], pairs: list[Pair]
 ) -> None:
     guard = LeakGuard(held_out, 0.75)
     suspected = guard.screen(*columns(pairs))
     assert all(may for may, pair in zip(suspected.tolist(), pairs, strict=True) if guard(pair))
+    found = {number: hits for number, pair in enumerate(pairs) if (hits := guard.find(pair.src, pair.tgt))}
+    assert guard.find_all(*columns(pairs)) == found
 
 
 @given(held_out=st.lists(PAIR, max_size=4), pair=PAIR)
