@@ -6,9 +6,13 @@ from typing import Literal, Protocol, assert_never
 
 from mtkit.documents.base import Document
 from mtkit.documents.jsonl import JsonlFormat
+from mtkit.documents.po import open_po
+from mtkit.documents.srt import open_srt
 from mtkit.documents.tsv import TsvFormat
+from mtkit.documents.xliff import open_xliff
 
 LineFormat = Literal["tsv", "jsonl"]
+FileFormat = Literal["srt", "po", "xliff"]
 
 
 class LineReader(Protocol):
@@ -35,5 +39,27 @@ def line_format(kind: LineFormat, name: str, *, column: int | str = 1, field: st
             return TsvFormat(name, column)
         case "jsonl":
             return JsonlFormat(name, field)
+        case _:
+            assert_never(kind)
+
+
+def open_document(kind: FileFormat, name: str, data: bytes) -> Document:
+    """Reads a whole file.
+
+    Args:
+        kind: of format.
+        name: of the file, for errors.
+        data: its bytes.
+
+    Raises:
+        InputError: the file is not UTF-8 or not of this format.
+    """
+    match kind:
+        case "srt":
+            return open_srt(name, data)
+        case "po":
+            return open_po(name, data)
+        case "xliff":
+            return open_xliff(name, data)
         case _:
             assert_never(kind)

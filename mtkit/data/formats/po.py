@@ -17,9 +17,14 @@ from mtkit.data.pair import Pair
 from mtkit.data.repairs import Repairs
 from mtkit.errors import InputError
 
-_LINE = re.compile(r'(?:(msgctxt|msgid_plural|msgid|msgstr(?:\[\d+\])?)\s*)?"([^"\\]*(?:\\.[^"\\]*)*)"')
+LINE = re.compile(r'(?:(msgctxt|msgid_plural|msgid|msgstr(?:\[\d+\])?)\s*)?"([^"\\]*(?:\\.[^"\\]*)*)"')
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+
+
+def unescape(text: str) -> str:
+    """What is meant by a text as it is spelled between quotes."""
+    return _ESCAPE.sub(lambda found: _ESCAPED.get(found[1], found[1]), text)
 
 
 @dataclass(slots=True)
@@ -37,8 +42,7 @@ class _Message:
 
     def text(self, keyword: str) -> str:
         """A text with its escapes resolved."""
-        joined = "".join(self.texts.get(keyword, ()))
-        return _ESCAPE.sub(lambda found: _ESCAPED.get(found[1], found[1]), joined)
+        return unescape("".join(self.texts.get(keyword, ())))
 
     @property
     def is_header(self) -> bool:
@@ -94,7 +98,7 @@ def _messages(path: Path, repairs: Repairs) -> Iterator[_Message]:
             if line.startswith("#,"):
                 message.fuzzy |= "fuzzy" in re.split(r"[,\s]+", line[2:])
             continue
-        found = _LINE.fullmatch(line)
+        found = LINE.fullmatch(line)
         keyword = (found[1] or keyword) if found else ""
         if not found or not keyword:
             raise InputError(

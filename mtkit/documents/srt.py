@@ -1,0 +1,100 @@
+"""Subtitles: the lines of a cue are one text, and its translation gets as many lines."""
+
+from __future__ import annotations
+
+import re
+
+from mtkit.documents.base import check_utf8
+from mtkit.documents.spans import PLACEHOLDERS, TAG, UNSPACED, Cut, Markup, Slot, Spliced, split_by
+from mtkit.errors import InputError
+
+_TIME = re.compile(r"\s*(?:\d+:)?\d+:\d+[,.]\d+\s*-->\s*(?:\d+:)?\d+:\d+[,.]\d+(?:\s.*)?", re.DOTALL)
+_SPEAKER = re.compile(rf"\s*(?:{TAG})*\s*[-–—]\s*\w")
+_FINDER = re.compile(rf"{TAG}|\{{[^{{}}\n]*\}}|^\s*[-–—]\s*|♪|♫|{PLACEHOLDERS}")
+
+_BREAK = re.compile(rf"(?<=\S) (?=\S)|(?<=[{UNSPACED}])(?=[{UNSPACED}])")
+
+
+def _escape(text: str) -> str:
+    return re.sub("-+>", "→", text)
+
+
+_MARKUP = Markup(split_by(_FINDER), escape=_escape)
+
+
+def open_srt(name: str, data: bytes) -> Spliced:
+    """The cues of a file; numbers, time codes and tags stay.
+
+    Raises:
+        InputError: it is not UTF-8, or a time code is none.
+    """
+    source = check_utf8(name, data)
+    lines = re.findall(r"[^\n]*\n|[^\n]+", source)
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line))
+    slots: list[Slot] = []
+    begin = 0  # the first line of the cue's text; none while 0
+    is_time = [bool(_TIME.fullmatch(line.removeprefix("\ufeff"))) for line in lines] + [False]
+    for number, line in enumerate([*lines, ""]):
+        if "-->" in line and not is_time[number] and not begin:
+            raise InputError(
+                f"{name}:{number + 1}: is not a time code: {line.strip()[:40]!r}.",
+                "Write it as 00:00:01,000 --> 00:00:02,000.",
+            )
+        starts_next = line.strip().isdecimal() and is_time[number + 1]
+        if begin and (not line.strip() or starts_next or is_time[number]):
+            slots += _slots(source, starts[begin : number + 1])
+            begin = 0
+        if is_time[number]:
+            begin = number + 1
+    if not any(is_time) and source.strip("\ufeff \t\r\n"):
+        raise InputError(f"{name}:1: there is no time code in the file.", "Set format to the file's.")
+    return Spliced(source, slots)
+
+
+def _slots(source: str, starts: list[int]) -> list[Slot]:
+    """The texts of a cue: one, or one for each speaker where each begins with a dash."""
+    if len(starts) < 2:
+        return []
+    firsts = [
+        n for n, start in enumerate(starts[:-1]) if n == 0 or _SPEAKER.match(source[start : starts[n + 1]])
+    ]
+    return [
+        _slot(source, starts[first], starts[end])
+        for first, end in zip(firsts, [*firsts[1:], len(starts) - 1], strict=True)
+    ]
+
+
+def _slot(source: str, start: int, end: int) -> Slot:
+    raw = source[start:end]
+    raw = raw[: len(raw.rstrip("\r\n"))]
+    cut = Cut(raw, _MARKUP)
+    feed = "\r\n" if "\r\n" in raw else "\n"
+
+    def write(translation: str) -> str:
+        return (
+            raw if translation == cut.text else break_lines(cut.put(translation), raw.count("\n") + 1, feed)
+        )
+
+    return Slot(start, start + len(raw), cut.text, write)
+
+
+def break_lines(raw: str, count: int, feed: str) -> str:
+    """`raw` in at most `count` lines of like length, broken only outside of spans."""
+    count -= raw.count("\n")
+    visible, offset = 0, 0
+    places: list[tuple[float, int, int]] = []  # what is visible before it, and where it is
+    for piece, is_span in _MARKUP.split(raw):
+        found = [] if is_span else [each.span() for each in _BREAK.finditer(piece)]
+        places += [(visible + (start + end) / 2, offset + start, offset + end) for start, end in found]
+        visible += 0 if is_span else len(piece)
+        offset += len(piece)
+    breaks: list[tuple[float, int, int]] = []
+    for number in range(1, count):
+        left = [place for place in places if not breaks or place > breaks[-1]]
+        if left:
+            breaks.append(min(left, key=lambda place: abs(place[0] - visible * number / count)))
+    for _, start, end in reversed(breaks):
+        raw = raw[:start] + feed + raw[end:]
+    return raw

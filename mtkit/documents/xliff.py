@@ -1,0 +1,163 @@
+"""XLIFF 1.2 and 2: units without a target get one."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass, field
+from typing import NoReturn
+from xml.parsers import expat
+from xml.sax.saxutils import escape
+
+from mtkit.documents.base import check_utf8
+from mtkit.documents.spans import PLACEHOLDERS, Cut, Markup, Slot, Spliced, split_by
+from mtkit.errors import InputError
+
+_UNITS = {"trans-unit", "segment"}
+_START = re.compile(r"<([^\s/>]+)(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_CODE = r"<((?:\w+:)?(?:ph|bpt|ept|it|sub))\b(?:[^>\"'/]|\"[^\"]*\"|'[^']*')*(?:/>|>.*?</\1\s*>)"
+_FINDER = re.compile(
+    rf"{_CODE}|</?[A-Za-z](?:[^>\"']|\"[^\"]*\"|'[^']*')*>|<!--.*?-->|<\?.*?\?>"
+    rf"|&lt;/?[A-Za-z](?:(?!&[lg]t;)[^<>])*&gt;|{PLACEHOLDERS}",
+    re.DOTALL,
+)
+_SILENT = re.compile(
+    r"</?(?:\w+:)?(?:g|mrk|pc|sm|em|bpt|ept|sc|ec)\b.*>|&lt;/?(?!br\b)[A-Za-z].*&gt;|<!--.*-->", re.DOTALL
+)
+_MARKUP = Markup(split_by(_FINDER), silent=_SILENT, escape=escape, unescape=html.unescape)
+
+
+@dataclass(slots=True)
+class _Part:
+    """A source or a target: where its tags begin and end, in bytes."""
+
+    start: int
+    end_tag: int = 0
+    end: int = 0
+
+
+@dataclass(slots=True)
+class _Unit:
+    depth: int
+    is_kept: bool
+    parts: dict[str, _Part] = field(default_factory=dict)
+
+
+class _Parser:
+    """Expat with what must be refused, and the units that it found."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._kept = [False]
+        self._unit: _Unit | None = None
+        self.units: list[_Unit] = []
+        self._expat = expat.ParserCreate(namespace_separator=" ")
+        self._expat.StartElementHandler = self._start
+        self._expat.EndElementHandler = self._end
+        self._expat.EntityDeclHandler = self._entity
+        self._expat.ExternalEntityRefHandler = self._reference
+
+    def parse(self, data: bytes) -> None:
+        try:
+            self._expat.Parse(data, True)
+        except expat.ExpatError as error:
+            reason = expat.ErrorString(error.code)
+            raise InputError(
+                f"{self._name}:{error.lineno}: is not well-formed XML: {reason}.",
+                "Repair or export it again.",
+            ) from None
+
+    def _fail(self, what: str, hint: str) -> NoReturn:
+        raise InputError(f"{self._name}:{self._expat.CurrentLineNumber}: {what}", hint)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        name = name.rpartition(" ")[2]
+        depth = len(self._kept)
+        if depth == 1 and name != "xliff":
+            self._fail(f"the file is <{name}>, expected <xliff>.", "Set format to the file's.")
+        self._kept.append({"no": True, "yes": False}.get(attributes.get("translate", ""), self._kept[-1]))
+        if name in _UNITS:
+            self._unit = _Unit(depth, self._kept[-1])
+            self.units.append(self._unit)
+        elif self._unit and depth == self._unit.depth + 1 and name in ("source", "seg-source", "target"):
+            self._unit.parts[name] = _Part(self._expat.CurrentByteIndex)
+
+    def _end(self, name: str) -> None:
+        self._kept.pop()
+        depth, name = len(self._kept), name.rpartition(" ")[2]
+        if not self._unit:
+            return
+        if depth == self._unit.depth:
+            self._unit = None
+        elif depth == self._unit.depth + 1 and name in self._unit.parts:
+            self._unit.parts[name].end_tag = self._expat.CurrentByteIndex
+
+    def _entity(self, name: str, *_: object) -> None:
+        self._fail(f"declares the entity {name}, which is refused.", "Replace it by its text.")
+
+    def _reference(self, *_: object) -> int:
+        self._fail("refers to another file, which is refused.", "Remove the reference.")
+
+
+def open_xliff(name: str, data: bytes) -> Spliced:
+    """The units whose target is empty or not there; `translate="no"` and inline elements stay.
+
+    Raises:
+        InputError: it is not UTF-8, not well-formed or not XLIFF, declares entities or refers to other files.
+    """
+    source = check_utf8(name, data)
+    parser = _Parser(name)
+    parser.parse(data)
+    chars = _Chars(data)
+    slots = []
+    for unit in parser.units:
+        for part in sorted(unit.parts.values(), key=lambda part: part.start):
+            part.start = chars.at(part.start)
+            part.end_tag = max(chars.at(part.end_tag), part.start)
+            part.end = part.end_tag
+            if not _tag(source, part).endswith("/>"):
+                part.end = source.index(">", part.end_tag) + 1
+        if not unit.is_kept and "source" in unit.parts and (slot := _slot(source, unit)):
+            slots.append(slot)
+    return Spliced(source, slots)
+
+
+class _Chars:
+    """From places in bytes to places in characters, asked for in order."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._byte, self._char = data, 0, 0
+
+    def at(self, byte: int) -> int:
+        if byte > self._byte:
+            self._char += len(self._data[self._byte : byte].decode())
+            self._byte = byte
+        return self._char
+
+
+def _slot(source: str, unit: _Unit) -> Slot | None:
+    given = unit.parts["source"]
+    cut = Cut(_CDATA.sub(lambda found: escape(found[1]), _inside(source, given)), _MARKUP)
+    target = unit.parts.get("target")
+    if target:
+        if _inside(source, target).strip():
+            return None
+        opening = _tag(source, target)
+        name = opening.removeprefix("<").rstrip("/>").split()[0]
+        opening = opening.removesuffix(">").rstrip("/").rstrip() + ">"
+        return Slot(target.start, target.end, cut.text, lambda answer: f"{opening}{cut.put(answer)}</{name}>")
+    last = unit.parts.get("seg-source", given)
+    name = _tag(source, given).removeprefix("<").rstrip("/>").split()[0].removesuffix("source") + "target"
+    before = source[: given.start]
+    space = before[len(before.rstrip()) :]
+    return Slot(last.end, last.end, cut.text, lambda answer: f"{space}<{name}>{cut.put(answer)}</{name}>")
+
+
+def _tag(source: str, part: _Part) -> str:
+    found = _START.match(source, part.start)
+    return found[0] if found else ""
+
+
+def _inside(source: str, part: _Part) -> str:
+    return source[part.start + len(_tag(source, part)) : part.end_tag]
