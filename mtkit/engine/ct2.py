@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EXTRA_LENGTH = 50
 LIMIT_STEP = 64
 """Sentences whose longest outputs round up to the same multiple of this are decoded together."""
-BATCH_TOKENS = 512
+BATCH_TOKENS = 1024
 """Source tokens of a batch, padding included: what a core decodes fastest."""
 MEASURED = 128
 """Sentences that each layout decodes to show how fast it is."""

@@ -11,11 +11,14 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import xxhash
 
-from mtkit.config.data import ModelType
 from mtkit.text.subwords import Subwords
+
+if TYPE_CHECKING:
+    from mtkit.config.data import ModelType
 
 _CANDIDATES = 64
 """Segmentations of a word among which one is drawn; what Kudo (2018) calls l."""
