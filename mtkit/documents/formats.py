@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Literal, Protocol, assert_never
 
 from mtkit.documents.base import Document
+from mtkit.documents.html import open_html
 from mtkit.documents.jsonl import JsonlFormat
+from mtkit.documents.md import open_md
 from mtkit.documents.po import open_po
 from mtkit.documents.srt import open_srt
 from mtkit.documents.tsv import TsvFormat
 from mtkit.documents.xliff import open_xliff
 
 LineFormat = Literal["tsv", "jsonl"]
-FileFormat = Literal["srt", "po", "xliff"]
+FileFormat = Literal["md", "html", "srt", "po", "xliff"]
 
 
 class LineReader(Protocol):
@@ -55,6 +57,10 @@ def open_document(kind: FileFormat, name: str, data: bytes) -> Document:
         InputError: the file is not UTF-8 or not of this format.
     """
     match kind:
+        case "md":
+            return open_md(name, data)
+        case "html":
+            return open_html(name, data)
         case "srt":
             return open_srt(name, data)
         case "po":

@@ -39,7 +39,7 @@ class Markup:
     """
 
     split: Callable[[str], Sequence[Piece]]
-    silent: re.Pattern[str] = re.compile(r"</?(?!br\b)[A-Za-z].*>|<!--.*-->", re.DOTALL)
+    silent: re.Pattern[str] = re.compile(rf"(?!<(?:br|img)\b)(?:{TAG})", re.DOTALL)
     breaks: re.Pattern[str] = re.compile(r"(?:\\n)+|<br\b.*>|(?:\\| +)\n", re.DOTALL)
     escape: Callable[[str], str] = _same
     unescape: Callable[[str], str] = _same
@@ -112,8 +112,9 @@ class Cut:
             words = re.sub("  +", " ", clean(f"x{self._markup.unescape(words)}x")[1:-1])
             if last:
                 last.after = words.startswith(" ")
-                joint = text[-1:].isalnum() and words[:1].isalnum()
-                if joint and not self._markup.silent.fullmatch(last.raw):
+                is_break = self._markup.breaks.fullmatch(last.raw)
+                is_word = text[-1:].isalnum() and words[:1].isalnum()
+                if is_break or (is_word and not self._markup.silent.fullmatch(last.raw)):
                     words = f" {words}"
                 if text.endswith(" "):
                     words = words.removeprefix(" ")
