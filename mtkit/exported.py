@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.errors import InputError
-from mtkit.files import MANIFEST, read_manifest
+from mtkit.files import MANIFEST, ordinary_file, read_manifest
 
 FORMAT, VERSION = "mtkit-ctranslate2", 1
 MODEL = "model.bin"
@@ -82,8 +82,8 @@ def export_of(model: Path) -> Path | None:
     if not is_export(folder):
         return None
     try:
-        made_from = json.loads((folder / MANIFEST).read_bytes())["source"]
-        there = json.loads((model / MANIFEST).read_bytes())["files"][WEIGHTS]["sha256"]
+        made_from = json.loads(ordinary_file(folder / MANIFEST).read_bytes())["source"]
+        there = json.loads(ordinary_file(model / MANIFEST).read_bytes())["files"][WEIGHTS]["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return folder if made_from == there else None

@@ -49,13 +49,12 @@ def export(
     Example:
       mtkit export runs/en-fr --to ctranslate2 --quantization float32
     """
-    from mtkit.config.load import load_config
-    from mtkit.engine.find import find_model
+    from mtkit.engine.find import config_of, find_model
 
     found = find_model(model)
     given = {"to": to and f"[{', '.join(to)}]", "quantization": quantization}
     overrides = [f"export.{name}={value}" for name, value in given.items() if value]
-    options = load_config([found.folder / "config.yaml"], overrides).config.export
+    options = config_of(found.folder, overrides).export
     if not options.to:
         raise UsageError("export.to: no format is named.", "Name one: --to ctranslate2.")
     if output is not None and len(options.to) > 1:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mtkit.errors import ConfigError, InputError
 from mtkit.exported import EXPORTS, WEIGHTS, is_export
+from mtkit.files import ordinary_file
+
+if TYPE_CHECKING:
+    from mtkit.config.schema import Config
 
 VARIABLE = "MTKIT_MODEL"
 HINT = "Train one with mtkit train, or name one by -m."
@@ -58,6 +62,21 @@ def trained_model(path: Path) -> Path:
     if folder is None:
         raise InputError(f"{path}: there is no trained model here.", HINT)
     return folder
+
+
+def config_of(folder: Path, overrides: Sequence[str] = ()) -> Config:
+    """The config of a model folder, before anything else of it is read; of an ordinary file only.
+
+    Raises:
+        InputError: it is a link or a pipe.
+        ConfigError: it cannot be read, or it or `overrides` are wrong.
+    """
+    from mtkit.config.load import load_config
+
+    path = folder / "config.yaml"
+    with contextlib.suppress(OSError):  # the loader says why it cannot be read
+        ordinary_file(path)
+    return load_config([path], overrides).config
 
 
 def read_model(path: Path, load: Callable[[Path], Loaded]) -> Loaded:
@@ -133,7 +152,7 @@ def _runs_here() -> Iterator[tuple[Path, str]]:
 
 def _loadable(folder: Path) -> Iterator[tuple[Path, Path]]:
     """The configs in `folder` that can be read, with their runs."""
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(filter(Path.is_file, folder.glob("*.yaml"))):  # a pipe would be waited for
         try:
             yield path, _run_of(path)
         except ConfigError:

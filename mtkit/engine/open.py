@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtkit.engine.base import EngineName, Precision
+from mtkit.engine.find import config_of
 from mtkit.engine.translator import Translator
 from mtkit.errors import InputError, UsageError
 from mtkit.exported import Exported, export_of, is_export, read_export
@@ -97,10 +98,8 @@ def _search_options(folder: Path, exported: Exported | None, given: Mapping[str,
             return DecodeConfig.model_validate_json(json.dumps({**exported.decode, **given}))
         except ValidationError:
             pass  # the loader says it in the words of a config
-    from mtkit.config.load import load_config
-
     overrides = [f"decode.{name}={json.dumps(value)}" for name, value in given.items()]
-    return load_config([folder / "config.yaml"], overrides).config.decode
+    return config_of(folder, overrides).decode
 
 
 def _is_gpu(device: str) -> bool:

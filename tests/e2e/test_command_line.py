@@ -101,7 +101,10 @@ def test_live_view_on_a_terminal(folder: Path) -> None:
         assert part_of_view in text
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGINT, signal.SIGUSR1))],
+)
 def test_a_signal_saves_and_the_same_command_goes_on(folder: Path, number: int) -> None:
     args = ["train", *SMALL, f"run=runs/stopped-{number}", "train.max_steps=100000"]
     command = [sys.executable, "-m", "mtkit", *args]

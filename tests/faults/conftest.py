@@ -1,13 +1,25 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mtkit.config.load import load_config
 from tests.fakes import make_tiny_run
 from tests.faults.server import ForkServer
+
+
+def mostly_slow(cases: Sequence[Any], quick: Collection[Any]) -> list[Any]:
+    """The cases for `parametrize`, of which all but `quick` are marked `slow`: each costs processes."""
+    missing = [case for case in quick if case not in cases]
+    assert not missing, missing
+    marked = []
+    for case in cases:
+        values = case if isinstance(case, tuple) else (case,)
+        marked.append(pytest.param(*values, marks=[] if case in quick else pytest.mark.slow))
+    return marked
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,8 @@ from typing import Any
 
 from tests.corpora import REPOSITORY
 
-PATIENCE_S = 40.0
+PATIENCE_S = 300.0
+"""How long to wait for what must come: only a hang takes so long, however busy the machine is."""
 
 
 class Child:

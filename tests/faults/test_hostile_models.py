@@ -11,6 +11,7 @@ import shutil
 import struct
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from mtkit.errors import InputError
 from mtkit.files import MANIFEST, manifest_bytes, sha256
 from mtkit.text import probe as module
 from mtkit.text.probe import probe
+from tests.faults.conftest import mostly_slow
 from tests.faults.figures import trial
 from tests.faults.server import ForkServer
 
@@ -128,9 +130,10 @@ def elsewhere(folder: Path, name: str) -> None:
     (folder / name).symlink_to(outside)
 
 
-def pipe(folder: Path) -> None:
-    (folder / WEIGHTS).unlink()
-    os.mkfifo(folder / WEIGHTS)
+def pipe(folder: Path, name: str) -> None:
+    """A file of the folder becomes a pipe, of which nothing ever comes."""
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
 
 
 def torch_zip(folder: Path) -> None:
@@ -214,7 +217,26 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], bool]] = {
     ),
     "manifest does not know the weights": (lambda f: unlisted(f, WEIGHTS), False),
     "manifest does not know the config": (lambda f: unlisted(f, CONFIG), False),
-    "the weights are a pipe": (pipe, False),
+    **{
+        f"{name} is a pipe": (partial(pipe, name=name), False)
+        for name in (WEIGHTS, TOKENIZER, CONFIG, MANIFEST)
+    },
+}
+
+
+QUICK = {
+    "weights are a torch file",
+    "tokenizer is a pickle",
+    "config has a Python tag",
+    "config is nested without end",
+    "a model as large as the machine",
+    "a tensor past the end",
+    "weights of NaN",
+    "tokenizer with a map past its end",
+    "weights are a link out of the folder",
+    "manifest leads out of the folder",
+    "manifest does not know the config",
+    "config.yaml is a pipe",
 }
 
 
@@ -257,7 +279,7 @@ def test_the_model_is_good_before(server: ForkServer, model: Path, tmp_path: Pat
     assert (code, (tmp_path / "out").read_text("utf-8").count("\n")) == (0, 1), said
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", mostly_slow([*HOSTILE], QUICK))
 def test_hostile_models(name: str, server: ForkServer, model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "m"
     shutil.copytree(model, folder)

@@ -12,6 +12,7 @@ import pytest
 
 from mtkit.config.schema import Config
 from mtkit.data.prepare import is_prepared, open_prepared, prepare
+from tests.faults.conftest import mostly_slow
 
 KILLED_AT = """
 import os, signal, sys
@@ -43,7 +44,10 @@ def make(folder: Path) -> Config:
     return Config.model_validate_json(json.dumps(values))
 
 
-@pytest.mark.parametrize("phase", ["reading train", "training the tokenizer", "encoding the validation"])
+PHASES = ["reading train", "training the tokenizer", "encoding the validation"]
+
+
+@pytest.mark.parametrize("phase", mostly_slow(PHASES, PHASES[1:2]))
 @pytest.mark.parametrize("had_before", [False, True])
 def test_killed(phase: str, had_before: bool, tmp_path: Path) -> None:
     config = make(tmp_path)

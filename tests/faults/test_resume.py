@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import signal
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import pytest
 from mtkit.checkpoint import step_folders
 from mtkit.config.load import load_config
 from mtkit.data.prepare import prepare
+from tests.faults.conftest import mostly_slow
 from tests.faults.figures import trial
 from tests.faults.server import Child, ForkServer
 
@@ -117,7 +119,7 @@ PHASES = {
 CALLS = [(phase, *where) for phase, points in PHASES.items() for where in points]
 
 
-@pytest.mark.parametrize(("phase", "target", "at"), CALLS)
+@pytest.mark.parametrize(("phase", "target", "at"), mostly_slow(CALLS, CALLS[::4]))
 def test_killed_at_a_call(phase: str, target: str, at: int, bench: Bench, whole: dict[str, Any]) -> None:
     run = bench.make(f"{phase}-{target.rpartition('.')[2]}-{at}")
     marker = run.with_suffix(".struck")
@@ -137,30 +139,32 @@ def kill_and_finish(bench: Bench, whole: dict[str, Any], calls: list[str], name:
     marker = run.with_suffix(".struck")
     child = bench.start(run, ["kill_at_disk_call", at, str(marker)])
     code = child.wait()
-    struck = code == -signal.SIGKILL and kind_of(marker.read_text()) == kind_of(calls[at - 1])
+    struck = code == -signal.SIGKILL and kind_of(marker.read_text(), name) == kind_of(
+        calls[at - 1], "counted"
+    )
     trial(SAME, struck=struck, kept=bench.finish(run) == whole, detail=(at, calls[at - 1], child.said()))
     shutil.rmtree(run)
 
 
-def kind_of(call: str) -> str:
-    """A call without the numbers of processes."""
-    return " ".join("".join(character for character in call if not character.isdigit()).split())
+def kind_of(call: str, run: str) -> str:
+    """A call without the name of its run folder and the numbers of processes."""
+    return re.sub(r"\d+", "", call.replace(run, "run")).strip()
 
 
 def numbers(calls: list[str], word: str) -> list[int]:
     return [number for number, call in enumerate(calls, start=1) if word in call]
 
 
-def test_killed_while_saving_and_rotating(bench: Bench, whole: dict[str, Any], disk_calls: list[str]) -> None:
-    rng = random.Random(2)
+@pytest.mark.parametrize("count", mostly_slow((1, 4), [1]))
+def test_killed_while_saving_and_rotating(
+    count: int, bench: Bench, whole: dict[str, Any], disk_calls: list[str]
+) -> None:
+    rng = random.Random(count)
     saves, gone = numbers(disk_calls, "checkpoints"), numbers(disk_calls, "-gone-")
-    best, final = (
-        numbers(disk_calls, "best"),
-        numbers(disk_calls, "run/model") or numbers(disk_calls, "model"),
-    )
-    chosen = [*rng.sample(saves, 6), *rng.sample(gone, 4), *rng.sample(best, 3), *rng.sample(final, 2)]
-    for number, at in enumerate(chosen):
-        kill_and_finish(bench, whole, disk_calls, f"disk-{number}", at)
+    best, final = numbers(disk_calls, "best"), numbers(disk_calls, "/.tmp-model-")
+    for kind in (saves, gone, best, final):
+        for at in rng.sample(kind, count):
+            kill_and_finish(bench, whole, disk_calls, f"disk-{count}-{at}", at)
 
 
 @pytest.mark.slow
@@ -189,7 +193,9 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize(
+    "options", [pytest.param(OPTIONS[-1]), *(pytest.param(o, marks=pytest.mark.slow) for o in OPTIONS[:-1])]
+)
 def test_going_on_from_every_save_point(options: tuple[str, ...], bench: Bench) -> None:
     name = f"points-{OPTIONS.index(options)}"
     run = bench.make(name)

@@ -14,6 +14,7 @@ import pytest
 from mtkit.checkpoint import load_model, load_train_state, newest_checkpoint, step_folders
 from mtkit.errors import WriteError
 from mtkit.files import recover
+from tests.faults.conftest import mostly_slow
 from tests.faults.figures import trial
 from tests.faults.server import ForkServer
 from tests.faults.shim import Call, Replay, failing, watched
@@ -71,7 +72,7 @@ def next_save_works(model: Path, run: Path) -> bool:
     return state_of(run) == (3, []) and names == ["step-00000002", "step-00000003"]
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=[errno.errorcode[error] for error in ERRORS])
+@pytest.mark.parametrize("error", mostly_slow(ERRORS, [errno.ENOSPC]), ids=errno.errorcode.get)
 def test_an_error_at_every_call(
     error: int, model: Path, before: Path, calls: list[Call], tmp_path: Path
 ) -> None:
@@ -99,10 +100,11 @@ def test_an_error_at_every_call(
         )
 
 
+@pytest.mark.parametrize("first", mostly_slow((1, 2, 3, 4), [1]))
 def test_killed_at_every_call(
-    server: ForkServer, model: Path, before: Path, calls: list[Call], tmp_path: Path
+    first: int, server: ForkServer, model: Path, before: Path, calls: list[Call], tmp_path: Path
 ) -> None:
-    for at in range(1, len(calls) + 1):
+    for at in range(first, len(calls) + 1, 4):
         run, marker = tmp_path / f"{at}", tmp_path / f"{at}.struck"
         shutil.copytree(before, run)
         args = {"model": str(model), "run": str(run), "step": 3, "at": at, "marker": str(marker)}
@@ -174,7 +176,10 @@ INJECTED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "when", "fault"), INJECTED)
+QUICK = [("fsync", 1, "EIO"), ("fsync", 2, "KILL"), ("write", 1, "ENOSPC"), ("rename", 1, "KILL")]
+
+
+@pytest.mark.parametrize(("name", "when", "fault"), mostly_slow(INJECTED, QUICK))
 def test_the_kernel_says_no(
     name: str, when: int, fault: str, server: ForkServer, model: Path, before: Path, tmp_path: Path
 ) -> None:

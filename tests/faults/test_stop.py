@@ -11,6 +11,7 @@ import pytest
 
 from mtkit.config.load import load_config
 from mtkit.data.prepare import prepare
+from tests.faults.conftest import mostly_slow
 from tests.faults.figures import trial
 from tests.faults.server import Child, ForkServer
 from tests.faults.test_resume import CONFIG, Bench, outcome
@@ -54,7 +55,7 @@ def command(bench: Bench, run: Path, **hooks: Any) -> Child:
     return bench.server.mtkit("train", "c.yaml", f"run={run}", log=log, cwd=bench.folder, **hooks)
 
 
-@pytest.mark.parametrize(("target", "at", "number"), PAIRED)
+@pytest.mark.parametrize(("target", "at", "number"), mostly_slow(PAIRED, PAIRED[2::5]))
 def test_a_signal_stops_after_saving(
     target: str, at: int, number: int, bench: Bench, whole: dict[str, Any]
 ) -> None:
@@ -75,7 +76,10 @@ def test_a_signal_stops_after_saving(
     shutil.rmtree(run)
 
 
-@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
+TWICE = [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)]
+
+
+@pytest.mark.parametrize(("number", "expected"), mostly_slow(TWICE, TWICE[:1]))
 def test_a_second_signal_ends_at_once(
     number: int, expected: int, bench: Bench, whole: dict[str, Any]
 ) -> None:

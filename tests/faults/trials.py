@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import itertools
@@ -24,6 +25,8 @@ from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 from tests.faults.shim import Call, failing, watched
 
 KEPT = 2
+_ARMED = contextlib.ExitStack()
+"""Faults that last as long as the process: a context that nobody holds would end at once."""
 
 
 @functools.cache
@@ -67,6 +70,7 @@ def stopped_save(model: str, run: str, step: int) -> int:
     """A save before which the process waits to be traced; 7 if the disk refused it."""
     from mtkit.errors import WriteError
 
+    _written(model)  # before the fault can strike: the tokenizer is tried out through a pipe
     os.kill(os.getpid(), signal.SIGSTOP)
     try:
         save(model, run, step)
@@ -96,6 +100,7 @@ def audited_save(model: str, run: str, step: int, seen: str) -> None:
         elif event in names or event.startswith("shutil."):
             found.append(names.get(event, event))
 
+    _written(model)
     sys.addaudithook(hook)
     save(model, run, step)
     count = len(found)
@@ -186,7 +191,7 @@ def kill_at_disk_call(at: int, marker: str) -> None:
         call = struck[0]
         die(marker, f"{call.name} {'/'.join(call.paths[-1].parts[-3:])}")
 
-    watched(failing(at, strike, struck)).__enter__()
+    _ARMED.enter_context(watched(failing(at, strike, struck)))
 
 
 def train(config: str, overrides: list[str], hooks: list[list[Any]], log: str = "") -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mtkit.config.changes import check, class_of, compare
+from mtkit.config.changes import CLASSES, INHERITED, check, class_of, compare
 from mtkit.config.fields import inside, is_options, option_paths
 from mtkit.config.schema import Config
 from mtkit.errors import UsageError
@@ -46,6 +46,11 @@ def test_every_option_has_a_class(key: str) -> None:
         'weights do not depend on it, "declared" if they do but training can go on, "impossible" if it '
         "cannot; MEANING says in a few words what a change means."
     )
+
+
+@pytest.mark.parametrize("key", [*CLASSES, *INHERITED])
+def test_every_class_is_of_an_option(key: str) -> None:
+    assert key in set(option_paths()), f"{key} is no option: remove it from mtkit/config/changes.py."
 
 
 def test_nothing_changed() -> None:
