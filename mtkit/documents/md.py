@@ -13,9 +13,10 @@ _CODE = r"(?<![\\`])(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)"
 _LINK = r"\((?:[^()\s\\]|\\.|\([^()\s]*\))*(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)"
 _FINDER = re.compile(
     rf"{_CODE}|(?<!\\)(?:"
-    rf"!\[[^\]]*\](?:{_LINK}|\[[^\]]*\])?|\](?:{_LINK}|\[[^\]]+\])|\[[^\]\[]*\](?![\[(])|\[[^\]\[]*\]\[\]|\["
+    rf"!\[[^\]]*\](?:{_LINK}|\[[^\]]*\])?|\](?:{_LINK}|\[[^\]]+\](?!\())|\[[^\]\[]*\](?![\[(])|\[[^\]\[]*\]\[\]|\["
     rf"|<(?:https?|mailto):[^<>\s]*>|{TAG}|\$(?!\s)[^$\n]+(?<!\s)\$(?!\d)"
-    rf"|\*+|~~|(?<!\w)_+(?=\S)|(?<=\S)_+(?!\w)|{PLACEHOLDERS})|(?:\\| {{2,}})\r?\n",
+    rf"|\*+|~~|(?<!\w)_+(?=\S)|(?<=\S)_+(?!\w)"
+    rf"|(?:https?|ftp)://[^\s<>()\[\]`*|]+|{PLACEHOLDERS})|(?:\\| {{2,}})\r?\n",
     re.DOTALL,
 )
 _SILENT = re.compile(rf"\*+|_+|~~|\[|\](?:{_LINK}|\[[^\]]+\])|(?!<br\b){TAG}", re.DOTALL)
@@ -24,6 +25,7 @@ _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _CONTAINER = re.compile(
     r"[ \t]*(?:>[ \t]?|(?:[-*+]|\d{1,9}[.)])(?:[ \t]+(?:\[[ xX]\][ \t]+)?|$)|\[\^[^\]]+\]:[ \t]*)"
 )
+_CODE_LINE = re.compile(r" {4}| {0,3}\t")
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 _RULE = re.compile(r"\s*(?:=+|(?:[-*_][ \t]*){3,}|-+)\s*")
 _HEADING = re.compile(r"[ \t]*#{1,6}(?:[ \t]+|$)")
@@ -56,6 +58,7 @@ class _Line:
     text: int
     end: int
     is_item: bool
+    quotes: int
 
 
 def open_md(name: str, data: bytes) -> Spliced:
@@ -87,6 +90,9 @@ class _Scanner:
                 self._flush()
                 is_blank, number = True, number + 1
                 continue
+            if is_blank and not in_list and _CODE_LINE.match(source, line.start):
+                number += 1
+                continue
             in_list = line.is_item or (
                 in_list and (not is_blank or body[:1] in " \t" or line.text > line.start)
             )
@@ -113,7 +119,7 @@ class _Scanner:
             return number + 1
         if not self._paragraph and _HTML.match(body):
             return self._html(lines, number, body)
-        if line.is_item:
+        if line.is_item or (self._paragraph and line.quotes > self._paragraph[-1].quotes):
             self._flush()
         if _RULE.fullmatch(body):
             self._flush()
@@ -175,7 +181,7 @@ class _Scanner:
 
 
 def _line(source: str, start: int, end: int) -> _Line:
-    line, place, is_item = source[start:end].rstrip("\r\n"), 0, False
+    line, place, is_item, quotes = source[start:end].rstrip("\r\n"), 0, False, 0
     if start == 0 and line.startswith("\ufeff"):
         place = 1
     while not _RULE.fullmatch(line, place) and (found := _CONTAINER.match(line, place)):
@@ -185,5 +191,6 @@ def _line(source: str, start: int, end: int) -> _Line:
         if is_code or found.end() == place:
             break
         is_item |= ">" not in found[0]
+        quotes += ">" in found[0]
         place = found.end()
-    return _Line(start, start + place, end, is_item)
+    return _Line(start, start + place, end, is_item, quotes)

@@ -110,3 +110,19 @@ def test_real_files(path: str) -> None:
     assert document.texts
     out = document.render([text.upper() for text in document.texts]).decode()
     assert outline(out) == outline(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "texts"),
+    [
+        ("    - code\n    > code\n", []),
+        ("one\n> two\n", ["one", "two"]),
+        ("See [http://a.b](http://a.b) or *http://c.d* now\n", ["See or now"]),
+        ("- a\n\n      - b\n", ["a", "b"]),
+        ("one\r\ntwo\r\n", ["one two"]),
+    ],
+)
+def test_where_texts_end(source: str, texts: list[str]) -> None:
+    document = open_document("md", "a.md", source.encode())
+    assert list(document.texts) == texts
+    assert document.render(document.texts) == source.encode()
