@@ -86,6 +86,11 @@ class EchoEngine:
     ) -> list[Hypothesis]:
         return [Hypothesis(tuple(ids), -1.0, (-1.0,) * (len(ids) + 1)) for ids in tgt_ids]
 
+    def align(
+        self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]], options: DecodeConfig
+    ) -> list[list[tuple[int, int]]]:
+        return [[(i, i) for i in range(len(ids))] for ids in src_ids]
+
 
 TINY_RUN = """\
 run: {run}

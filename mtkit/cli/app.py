@@ -13,7 +13,20 @@ from typing import Annotated, Any
 import typer
 
 import mtkit
-from mtkit.cli import config, console, data, evaluate, export, init, plot, prepare, tokenize, train, translate
+from mtkit.cli import (
+    config,
+    console,
+    data,
+    evaluate,
+    export,
+    init,
+    plot,
+    prepare,
+    score,
+    tokenize,
+    train,
+    translate,
+)
 from mtkit.errors import MtkitError
 
 EPILOG = """\b
@@ -121,6 +134,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     train.train,
     evaluate.evaluate,
     translate.translate,
+    score.score,
     plot.plot,
     export.export,
     tokenize.tokenize,

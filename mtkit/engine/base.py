@@ -50,3 +50,20 @@ class Engine(Protocol):
             tgt_ids: a target for each, without beginning and end of sentence.
             options: length penalty, and how much is scored at once.
         """
+
+    def align(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        tgt_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+    ) -> list[list[tuple[int, int]]]:
+        """For each target token the source token that it comes from, as (source, target) places from 0.
+
+        Args:
+            src_ids: sources without end of sentence.
+            tgt_ids: a target for each, without beginning and end of sentence.
+            options: how much is looked at at once.
+
+        Raises:
+            UsageError: the engine cannot do it.
+        """

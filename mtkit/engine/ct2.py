@@ -163,6 +163,12 @@ class CTranslate2Engine:
             for ids, found in zip(tgt_ids, scored, strict=True)
         ]
 
+    def align(
+        self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]], options: DecodeConfig
+    ) -> list[list[tuple[int, int]]]:
+        """See `Engine`; an export has lost which head aligns."""
+        raise UsageError("engine ctranslate2: gives no alignments.", "Use --engine native.")
+
     def _limit(self, src_len: int, options: DecodeConfig) -> int:
         return min(int(options.max_len_ratio * src_len) + EXTRA_LENGTH, self._max_positions - 1)
 
@@ -178,8 +184,10 @@ class CTranslate2Engine:
             beam_size=options.beam_size,
             length_penalty=options.length_penalty,
             max_input_length=0,
+            no_repeat_ngram_size=options.no_repeat_ngram_size,
+            repetition_penalty=options.repetition_penalty,
             max_decoding_length=limit + 1,  # the end of sentence is one of them
-            min_decoding_length=0,
+            min_decoding_length=options.min_len,
             return_scores=True,
             return_end_token=True,
             disable_unk=True,

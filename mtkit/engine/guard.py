@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from mtkit.config.decode import DecodeConfig
+from typing import TYPE_CHECKING
+
 from mtkit.data import verdicts
 from mtkit.data.pair import Pair
+
+if TYPE_CHECKING:
+    from mtkit.config.decode import DecodeConfig
 
 MAX_RATIO = 3.0
 SLACK = 40

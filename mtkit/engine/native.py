@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 
 from mtkit.config.decode import DecodeConfig
+from mtkit.decode.alignment import Links, align
 from mtkit.decode.forced import score_targets
 from mtkit.decode.generate import generate
 from mtkit.decode.hypothesis import Demand, Hypothesis
@@ -66,6 +67,16 @@ class NativeEngine:
         """See `Engine`."""
         with self._inference():
             return score_targets((self.model, *self.others), src_ids, tgt_ids, options, self.device)
+
+    def align(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        tgt_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+    ) -> list[Links]:
+        """See `Engine`; of an ensemble the first model's attention counts."""
+        with self._inference():
+            return align(self.model, src_ids, tgt_ids, options.batch_tokens, self.device)
 
     @contextmanager
     def _inference(self) -> Iterator[None]:

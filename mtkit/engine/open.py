@@ -8,15 +8,20 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtkit.engine.base import EngineName, Precision
+from mtkit.data.scripts import is_spaced
+from mtkit.engine.base import Engine, EngineName, Precision
 from mtkit.engine.find import config_of
+from mtkit.engine.glossary import read_glossary
+from mtkit.engine.guard import Guard
+from mtkit.engine.request import Request
 from mtkit.engine.translator import Translator
 from mtkit.errors import InputError, UsageError
 from mtkit.exported import Exported, export_of, is_export, read_export
-from mtkit.text.tokenizer import load_tokenizer
+from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
@@ -36,6 +41,10 @@ def open_translator(
     precision: Precision = "auto",
     engine: EngineName = "auto",
     given: Mapping[str, Any] | None = None,
+    request: Request | None = None,
+    glossary: Path | None = None,
+    guarded: bool = False,
+    others: Sequence[Path] = (),
 ) -> Translator:
     """A translator for the model in a folder.
 
@@ -47,6 +56,10 @@ def open_translator(
         engine: auto is CTranslate2 if there is an export of this very model, no GPU is to be used, and the
             search is one that CTranslate2 knows; else native.
         given: options of `decode` that replace those of the run.
+        request: what is asked beside the text.
+        glossary: a TSV of terms to use, which joins the request.
+        guarded: search again where a translation looks wrong.
+        others: model folders that are an ensemble with `folder`.
 
     Raises:
         InputError: there is no usable model in `folder`, or no export where one is asked for.
@@ -57,20 +70,55 @@ def open_translator(
     exported = read_export(export) if export else None
     if options is None:
         options = _search_options(folder, exported, given or {})
+    asked = _Asked(request or Request(), glossary, guarded, tuple(others))
     if exported is None:
         if engine == "ctranslate2":
             raise InputError(f"{folder}: there is no export of this model to ctranslate2.", NO_EXPORT)
-        return _native(folder, options, device, precision)
-    reasons = _reasons_against(exported, options, device, precision, engine)
+        return _native(folder, options, device, precision, asked)
+    reasons = [*asked.native_only(), *_reasons_against(exported, options, device, precision, engine)]
     if not reasons:
-        return _ctranslate2(exported, options, device)
+        return _ctranslate2(exported, options, device, asked)
     if engine == "ctranslate2" or is_export(folder):
         raise UsageError(
             f"{exported.folder}: the engine ctranslate2 cannot do this: {', '.join(reasons)}.",
             "Use --engine native with the model itself.",
         )
     logger.info("The native engine translates, since CTranslate2 has no %s.", ", ".join(reasons))
-    return _native(folder, options, device, precision)
+    return _native(folder, options, device, precision, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a translator is to do beside translating."""
+
+    request: Request
+    glossary: Path | None
+    guarded: bool
+    others: tuple[Path, ...]
+
+    def native_only(self) -> list[str]:
+        glossary = ["--glossary"] if self.glossary else []
+        return self.request.native_only() + glossary + ["ensembles"] * bool(self.others)
+
+    def translator(
+        self,
+        engine: Engine,
+        tokenizer: Tokenizer,
+        options: DecodeConfig,
+        languages: tuple[str, str],
+        usual: Sequence[str],
+    ) -> Translator:
+        """With this engine, and the usual tags of the model."""
+        src_lang, tgt_lang = languages
+        tags = start_tags(usual, options.tags)
+        lang = tags[0][1:] if usual else tgt_lang
+        request = self.request
+        if self.glossary:
+            request = replace(request, glossary=read_glossary(self.glossary, src_lang))
+        guard = Guard(src_lang, lang) if self.guarded else None
+        joiner = "" if lang[:2].lower() in UNSPACED else " "
+        spaced = is_spaced(src_lang), is_spaced(lang)
+        return Translator(engine, tokenizer, options, joiner, tags, request, guard, spaced)
 
 
 def _reasons_against(
@@ -110,7 +158,7 @@ def _is_gpu(device: str) -> bool:
     return bool(num_gpus())
 
 
-def _ctranslate2(exported: Exported, options: DecodeConfig, device: str) -> Translator:
+def _ctranslate2(exported: Exported, options: DecodeConfig, device: str, asked: _Asked) -> Translator:
     from mtkit.config.text import TextConfig
     from mtkit.engine.ct2 import CTranslate2Engine
 
@@ -119,30 +167,33 @@ def _ctranslate2(exported: Exported, options: DecodeConfig, device: str) -> Tran
     engine = CTranslate2Engine(
         exported.folder, tokenizer, exported.max_positions, "cuda" if _is_gpu(device) else "cpu"
     )
-    tags = start_tags(exported.tags, options.tags)
-    return Translator(engine, tokenizer, options, joiner(exported.tgt_lang, exported.tags, tags), tags)
+    return asked.translator(engine, tokenizer, options, (exported.src_lang, exported.tgt_lang), exported.tags)
 
 
-def _native(folder: Path, options: DecodeConfig, device: str, precision: Precision) -> Translator:
+def _native(
+    folder: Path, options: DecodeConfig, device: str, precision: Precision, asked: _Asked
+) -> Translator:
     from mtkit.checkpoint import load_model
     from mtkit.engine.native import NativeEngine, choose_device
 
     target = choose_device(device)
     loaded = load_model(folder)
-    engine = NativeEngine(loaded.model, target, precision)
+    others = []
+    for path in asked.others:
+        other = load_model(path)
+        if other.tokenizer.fingerprint != loaded.tokenizer.fingerprint:
+            raise InputError(
+                f"{path}: has another tokenizer than {folder}, so that they can be no ensemble.",
+                "Train both with the same tokenizer.path.",
+            )
+        others.append(other.model)
+    engine = NativeEngine(loaded.model, target, precision, others)
     data = loaded.config.data
-    usual = data.language_tags(data.tgt_lang)
-    tags = start_tags(usual, options.tags)
-    return Translator(engine, loaded.tokenizer, options, joiner(data.tgt_lang, usual, tags), tags)
+    languages = data.src_lang, data.tgt_lang
+    return asked.translator(engine, loaded.tokenizer, options, languages, data.language_tags(data.tgt_lang))
 
 
 def start_tags(usual: Sequence[str], tags: Sequence[str]) -> tuple[str, ...]:
     """What sources begin with: the tag of a target language, the usual one if `tags` has none; and `tags`."""
     wanted = [tag for tag in tags if usual and tag.startswith("2")]
     return (*(wanted or usual), *(tag for tag in tags if tag not in wanted))
-
-
-def joiner(lang: str, usual: Sequence[str], tags: Sequence[str]) -> str:
-    """What stands between two sentences of the target language: that of the first tag, if there are such."""
-    lang = tags[0][1:] if usual else lang
-    return "" if lang[:2].lower() in UNSPACED else " "

@@ -1,0 +1,46 @@
+"""Phrases that translations may not hold: as runs of ids for the search, and found in text. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mtkit.text.tokenizer import Tokenizer
+
+Runs = tuple[tuple[int, ...], ...]
+
+MAX_SEARCHES = 4
+"""Searches of one line: each forbids the pieces by which the one before still said a phrase."""
+
+
+class Banned:
+    """Phrases, whatever their case.
+
+    Args:
+        phrases: text.
+        tokenizer: of the model, whose pieces the search forbids.
+    """
+
+    def __init__(self, phrases: Sequence[str], tokenizer: Tokenizer) -> None:
+        self._folded = [" ".join(phrase.split()).casefold() for phrase in phrases]
+        self._tgt = tokenizer.tgt
+        cases = (str, str.lower, str.upper, str.capitalize, str.title)
+        spelled = [case(phrase) for phrase in phrases for case in cases]
+        self.runs: Runs = tuple(sorted({tuple(ids) for ids in self._tgt.encode(spelled) if ids}))
+
+    def __bool__(self) -> bool:
+        return bool(self._folded)
+
+    def spelled_in(self, ids: Sequence[int]) -> Runs:
+        """The shortest runs of `ids` whose text holds a phrase: spellings that are yet to be forbidden."""
+        found = []
+        for phrase in self._folded:
+            for end in range(1, len(ids) + 1):
+                if phrase not in self._text(ids[:end]):
+                    continue
+                begin = max(b for b in range(end) if phrase in self._text(ids[b:end]))
+                found.append(tuple(ids[begin:end]))
+                break
+        return tuple(found)
+
+    def _text(self, ids: Sequence[int]) -> str:
+        return self._tgt.decode([list(ids)])[0].casefold()

@@ -1,0 +1,172 @@
+"""The flags of `translate` that decide how is searched and what is shown, and `score`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from mtkit.cli.app import app
+from tests.fakes import make_tiny_run
+
+Run: TypeAlias = Callable[..., Result]
+
+LINES = "the cat sat\n\na dog ran on the mat\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("flags")
+    make_tiny_run(folder)
+    return folder
+
+
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MTKIT_MODEL", raising=False)
+
+    def invoke(*args: str, stdin: str = LINES, command: str = "translate") -> Result:
+        return CliRunner().invoke(app, [command, *args], input=stdin)
+
+    return invoke
+
+
+def lines(result: Result) -> list[str]:
+    assert result.exit_code == 0, result.output
+    assert result.stdout.endswith("\n")
+    return result.stdout[:-1].split("\n")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        [
+            "--method",
+            "diverse_beam",
+            "--beam-size",
+            "4",
+            "--diversity-groups",
+            "2",
+            "--diversity-penalty",
+            "1",
+        ],
+        ["--method", "sample", "--top-k", "10", "--top-p", "0.9", "--temperature", "0.7", "--seed", "4"],
+        ["--method", "mbr", "--num-samples", "6"],
+        ["--beam-size", "3", "--patience", "2", "--min-len", "3", "--no-repeat-ngram", "2"],
+        ["--repetition-penalty", "1.3", "--no-guard"],
+    ],
+)
+def test_every_way_of_searching_gives_a_line_for_a_line_again_and_again(run: Run, flags: list[str]) -> None:
+    first = lines(run(*flags))
+    assert len(first) == 3
+    assert [bool(line) for line in first] == [True, False, True]
+    assert lines(run(*flags)) == first
+
+
+def test_samples_follow_the_seed_and_not_the_neighbours(run: Run) -> None:
+    drawn = ["--method", "sample", "--no-guard", "--temperature", "2"]
+    both = lines(run(*drawn, stdin="the cat sat\na dog ran\n"))
+    assert lines(run(*drawn, stdin="the cat sat\nthe mat\n"))[0] == both[0]
+    assert lines(run(*drawn, "--seed", "9", stdin="the cat sat\na dog ran\n")) != both
+
+
+def test_a_sampling_option_without_sampling_is_refused(run: Run) -> None:
+    result = run("--top-k", "5")
+    assert result.exit_code == 2
+    assert "top_k has no effect with method beam" in result.stderr
+
+
+def test_n_best_lists_are_moses_lines_and_their_best_is_the_translation(run: Run) -> None:
+    best = lines(run("--beam-size", "3", "--no-guard"))
+    listed = [line.split(" ||| ") for line in lines(run("--beam-size", "3", "--n-best", "2", "--no-guard"))]
+    assert [number for number, *_ in listed] == ["0", "0", "1", "2", "2"]
+    assert [listed[0][1], listed[3][1]] == [best[0], best[2]]
+    assert float(listed[0][2]) >= float(listed[1][2])
+
+
+def test_scores_are_those_that_score_gives(run: Run, folder: Path) -> None:
+    sources = ["the cat sat", "a dog ran on the mat"]
+    shown = [line.split("\t") for line in lines(run("--scores", "--token-scores", stdin="\n".join(sources)))]
+    (folder / "s.txt").write_text("\n".join(sources), "utf-8")
+    (folder / "t.txt").write_text("".join(f"{text}\n" for text, *_ in shown), "utf-8")
+    result = run("--token-scores", "s.txt", "t.txt", command="score")
+    again = [line.split("\t") for line in lines(result)]
+    for (_, score, tokens), (other, others) in zip(shown, again, strict=True):
+        if len(tokens.split()) == len(others.split()):  # else the search had cut the words in other pieces
+            assert float(score) == pytest.approx(float(other), abs=2e-3)
+    assert "2 translations" in result.stderr
+
+
+def test_unequal_files_are_not_scored(run: Run, folder: Path) -> None:
+    (folder / "one.txt").write_text("a\n", "utf-8")
+    (folder / "two.txt").write_text("a\nb\n", "utf-8")
+    result = run("one.txt", "two.txt", command="score")
+    assert result.exit_code == 3
+    assert "one.txt has 1 lines, but two.txt has 2." in result.stderr
+
+
+def test_alignments_link_words_that_exist(run: Run) -> None:
+    for source, line in zip(LINES.split("\n"), lines(run("--alignment", "--no-guard")), strict=False):
+        text, links = line.split("\t") if "\t" in line else (line, "")
+        for src, tgt in re.findall(r"(\d+)-(\d+)", links):
+            assert int(src) < len(source.split())
+            assert int(tgt) < len(text.split())
+
+
+def test_a_prefix_begins_each_translation(run: Run) -> None:
+    found = lines(run("--target-prefix", "le chat", "--no-guard"))
+    assert [line.startswith("le chat") for line in found] == [True, False, True]
+
+
+def test_terms_are_used_and_counted(run: Run, folder: Path) -> None:
+    (folder / "terms.tsv").write_text("dog\tun chien\nmat\tle tapis\nhouse\tla maison\n", "utf-8")
+    result = run("--glossary", "terms.tsv", "--no-guard", "--beam-size", "4")
+    found = lines(result)
+    assert "un chien" in found[2]
+    assert "le tapis" in found[2]
+    assert "terms: 2 asked, 2 hit, 0 missed" in result.stderr
+
+
+def test_banned_phrases_are_not_written(run: Run, folder: Path) -> None:
+    before = lines(run("--no-guard"))
+    phrase = before[0].split()[0]
+    (folder / "banned.txt").write_text(f"{phrase}\n", "utf-8")
+    after = lines(run("--banned", "banned.txt", "--no-guard"))
+    assert all(phrase.casefold() not in line.casefold() for line in after)
+
+
+def test_an_ensemble_of_a_model_with_itself_is_that_model(run: Run) -> None:
+    assert lines(run("-m", "runs/tiny", "-m", "runs/tiny")) == lines(run("-m", "runs/tiny"))
+
+
+def test_bad_bytes_are_repaired_or_with_strict_refused(folder: Path, run: Run) -> None:
+    (folder / "bad.txt").write_bytes(b"the cat\na \xff dog\n")
+    assert len(lines(run("-i", "bad.txt"))) == 2
+    result = run("-i", "bad.txt", "--strict", "-o", "out.txt")
+    assert result.exit_code == 3
+    assert "bad.txt:2: byte 3 of the line, 0xff, is not UTF-8." in result.stderr
+    assert not (folder / "out.txt").exists()
+
+
+def test_other_columns_and_fields_come_back_untouched(run: Run) -> None:
+    plain = lines(run("--no-guard"))
+    rows = "7\tthe cat sat\t x \n8\t\t\n9\ta dog ran on the mat\t\n"
+    shown = [
+        line.split("\t") for line in lines(run("--format", "tsv", "--column", "2", "--no-guard", stdin=rows))
+    ]
+    assert shown == [["7", plain[0], " x "], ["8", "", ""], ["9", plain[2], ""]]
+    row = '{"n": 1.50,  "en": {"text": "the cat sat"}, "z": [1 , 2]}\n'
+    result = run("--format", "jsonl", "--field", "en.text", "--no-guard", stdin=row)
+    assert lines(result) == [row.strip().replace('"the cat sat"', json.dumps(plain[0], ensure_ascii=False))]
+
+
+def test_nothing_can_be_added_to_a_table(run: Run) -> None:
+    result = run("--format", "tsv", "--scores")
+    assert result.exit_code == 2
+    assert "Leave out --n-best, --scores, --token-scores and --alignment." in result.stderr
