@@ -16,15 +16,19 @@ from mtkit.cli.arguments import ENGINE_HELP, engine_name
 from mtkit.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from mtkit.documents.formats import FileFormat, LineFormat
     from mtkit.engine.request import Translation
     from mtkit.engine.translator import Translator
 
 INPUT_HELP = "Text to translate; .gz, .xz and .zst are decompressed. Standard input if left out or -."
 OUTPUT_HELP = "Where to write, whole or not at all. Standard output if left out or -."
 MODEL_HELP = "A run folder, a model folder or a config file; see above if left out. Several are an ensemble."
-FORMAT_HELP = "What the input is: text, tsv (see --column) or jsonl (see --field)."
+FORMAT_HELP = "What the input is: text, tsv (--column), jsonl (--field), md, html, srt, po or xliff."
 
 Windows = Iterator[list[bytes]]
+
+_LINES: dict[str, LineFormat] = {"tsv": "tsv", "jsonl": "jsonl"}
+_FILES: dict[str, FileFormat] = {"md": "md", "html": "html", "srt": "srt", "po": "po", "xliff": "xliff"}
 
 
 def translate(
@@ -84,7 +88,7 @@ def translate(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     engine: Annotated[str, typer.Option(help=ENGINE_HELP)] = "auto",
 ) -> None:
-    """Translate lines of text, one line out for each line in.
+    """Translate lines of text, one line out for each line in; or files that keep their markup.
 
     Without -m the model is that of $MTKIT_MODEL, else of the config in this folder, else of the newest
     run under ./runs. Search options that are left out are those of the run's config.
@@ -116,8 +120,9 @@ def translate(
     }
     given = {name: value for name, value in given.items() if value is not None}
     details = (scores, token_scores, alignment)
-    if kind not in ("text", "tsv", "jsonl"):
-        raise UsageError(f"--format {kind}: is unknown.", "Choose from text, tsv and jsonl.")
+    if kind not in ("text", *_LINES, *_FILES):
+        known = ", ".join(("text", *_LINES, *_FILES))
+        raise UsageError(f"--format {kind}: is unknown.", f"Choose from {known}.")
     if kind != "text" and (any(details) or n_best > 1):
         raise UsageError(
             f"--format {kind}: keeps what else is in the input, so that nothing can be added.",
@@ -143,8 +148,10 @@ def translate(
         if kind == "text":
             show = _show(details, n_best)
             _run(translator, _answers(translator, _decoded(windows, name, strict), show), output)
+        elif kind in _LINES:
+            _run(translator, _refilled(translator, windows, _LINES[kind], name, column, field), output)
         else:
-            _run(translator, _refilled(translator, windows, kind, name, column, field), output)
+            _run(translator, _rendered(translator, windows, _FILES[kind], name), output)
     if glossary:
         terms = translator.request.terms
         console.say(f"terms: {terms.asked:,} asked, {terms.hit:,} hit, {terms.missed:,} missed")
@@ -227,16 +234,26 @@ def _show(details: tuple[bool, bool, bool], n_best: int) -> Callable[[int, Seque
 
 
 def _refilled(
-    translator: Translator, windows: Windows, kind: str, name: str, column: str, field: str
+    translator: Translator, windows: Windows, kind: LineFormat, name: str, column: str, field: str
 ) -> Iterator[tuple[int, bytes]]:
     """Each line of a TSV or of JSON lines with its text translated, and all else as it was."""
     from mtkit.documents.formats import line_format
 
     place = int(column) if column.isdecimal() else column
-    reader = line_format("tsv" if kind == "tsv" else "jsonl", name, column=place, field=field)
+    reader = line_format(kind, name, column=place, field=field)
     for window in windows:
         documents = [reader.read(line) for line in window]
         texts = [text for document in documents for text in document.texts]
         done = iter(translator.translate_window(texts))
         filled = [document.render(list(islice(done, len(document.texts)))) for document in documents]
         yield len(window), b"".join(filled)
+
+
+def _rendered(
+    translator: Translator, windows: Windows, kind: FileFormat, name: str
+) -> Iterator[tuple[int, bytes]]:
+    """A whole file with its texts translated, and all else as it was."""
+    from mtkit.documents.formats import open_document
+
+    document = open_document(kind, name, b"".join(line for window in windows for line in window))
+    yield len(document.texts), document.render(list(translator.translate(document.texts)))

@@ -170,3 +170,22 @@ def test_nothing_can_be_added_to_a_table(run: Run) -> None:
     result = run("--format", "tsv", "--scores")
     assert result.exit_code == 2
     assert "Leave out --n-best, --scores, --token-scores and --alignment." in result.stderr
+
+
+def test_a_file_keeps_its_markup_and_its_times(run: Run, folder: Path) -> None:
+    plain = lines(run("--no-guard", stdin="the cat sat\n"))[0]
+    cue = "1\n00:00:01,000 --> 00:00:02,500\n{}\n\n"
+    (folder / "film.srt").write_text(cue.format("the cat sat"), "utf-8")
+    result = run("--format", "srt", "-i", "film.srt", "-o", "done.srt", "--no-guard")
+    assert result.exit_code == 0, result.output
+    assert (folder / "done.srt").read_text("utf-8") == cue.format(plain)
+    page = "<p class=a>the cat sat</p><script>the cat sat</script>\n"
+    assert lines(run("--format", "html", "--no-guard", stdin=page)) == [
+        page.strip().replace("the cat sat", plain, 1)
+    ]
+
+
+def test_an_unknown_format_is_refused(run: Run) -> None:
+    result = run("--format", "docx")
+    assert result.exit_code == 2
+    assert "Choose from text, tsv, jsonl, md, html, srt, po, xliff." in result.stderr
