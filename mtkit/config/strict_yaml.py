@@ -63,7 +63,8 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.text}"
+        said = self.text.replace("\n", "\\n")  # a name that is quoted may have any character
+        return f"{self.place}: {said}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,12 +40,14 @@ class StepData:
         num_tgt_tokens: target tokens of the step, on all ranks; the loss is divided by it.
         cursor: the place after this step.
         steps_per_epoch: steps in this pass.
+        pairs: numbers of all its pairs, from 0, in the order in which they were prepared.
     """
 
     batches: tuple[Batch, ...]
     num_tgt_tokens: int
     cursor: Cursor
     steps_per_epoch: int
+    pairs: Indices | None = None
 
 
 class PairTable:
@@ -122,7 +124,7 @@ def read_steps(
                 parts = cut_by_tokens(pairs, tokens, micro_batch_tokens * num_ranks)
             cursor = _after(cursor, len(plan), stage)
             batches = tuple(_share(table, part, rank, num_ranks) for part in parts)
-            yield StepData(batches, int(tokens.sum()), cursor, len(plan))
+            yield StepData(batches, int(tokens.sum()), cursor, len(plan), pairs)
             if not cursor.index:
                 break
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from mtkit.checkpoint import weights_of
 from mtkit.config.train import TrainConfig
 from mtkit.data.batch import Batch
+from mtkit.data.batching import Indices
 from mtkit.data.loader import Cursor, StepData
 from mtkit.errors import InputError, MtkitError
 from mtkit.model.transformer import Transformer
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 _DROPOUT = 2
 """Purpose of the random stream of dropout masks; each stream is derived from (seed, purpose, step)."""
 _MAX_BAD_STEPS = 10
+_MAX_SHOWN = 10
 _MOMENTS = range(2)
 """Adam keeps as many numbers for each weight."""
 
@@ -88,7 +90,7 @@ class Updater:
         while (sums := self._gradient(data, step)) is None:
             self._split_further(data, step)
         self.world.sum_gradients(parameter for _, parameter in trained_parameters(self.model))
-        norm, skipped = self._apply(step, lr)
+        norm, skipped = self._apply(step, lr, data.pairs)
         return Update(sums, norm, skipped, data.num_tgt_tokens)
 
     def rehearse(self, batch: Batch) -> None:
@@ -190,7 +192,7 @@ class Updater:
 
     # ------------------------------------------------------------ the weights
 
-    def _apply(self, step: int, lr: float) -> tuple[Tensor, Tensor]:
+    def _apply(self, step: int, lr: float, pairs: Indices | None) -> tuple[Tensor, Tensor]:
         """Changes the weights by the gradient, unless it is a spike or not finite; its norm, and if it is."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -211,20 +213,21 @@ class Updater:
             self.optimizer.step()
             self.bad_steps = (self.bad_steps + 1) * bad
             if step % self.options.log_every == 0 or self.device.type == "cpu":
-                self._refuse_bad_steps(step)
+                self._refuse_bad_steps(step, lr, norm, pairs)
         self.optimizer.zero_grad(set_to_none=True)
         if self.ema is not None:
             self.ema.update(self.model, step)
         self.num_skipped += bad | spike
         return norm, bad | spike
 
-    def _refuse_bad_steps(self, step: int) -> None:
+    def _refuse_bad_steps(self, step: int, lr: float, norm: Tensor, pairs: Indices | None) -> None:
         count = int(self.bad_steps)
         if count:
             logger.warning("step %d: the gradient is not finite; the update is skipped.", step)
         if count >= _MAX_BAD_STEPS:
             raise MtkitError(
-                f"step {step}: the gradient was not finite {count} times in a row.",
+                f"step {step}: the gradient was not finite {count} times in a row: norm {float(norm)}, "
+                f"rate {lr:.3g}{_batch_of(pairs)}.",
                 "Lower train.optimizer.lr, or raise warmup_steps.",
             )
 
@@ -269,6 +272,14 @@ class Updater:
             raise InputError(
                 f"checkpoint: training state {error} is missing.", "Use an older checkpoint."
             ) from None
+
+
+def _batch_of(pairs: Indices | None) -> str:
+    """The first pairs of a batch, for a message."""
+    if pairs is None:
+        return ""
+    shown = ", ".join(map(str, pairs[:_MAX_SHOWN].tolist()))
+    return f", the batch pairs {shown}{', …' if len(pairs) > _MAX_SHOWN else ''} of {len(pairs)}, from 0"
 
 
 def _as_step(batch: Batch) -> StepData:
