@@ -232,3 +232,23 @@ def signal_at_call(target: str, at: int, number: int, marker: str, times: int = 
         return real(*args, **kwargs)
 
     setattr(owner, name, counted)
+
+
+# ---------------------------------------------------------------- the network
+
+
+def block_network(tried: str) -> None:
+    """Refuses, and writes down, every attempt to find or to reach another machine, whoever makes it."""
+    import socket
+
+    events = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.bind"}
+
+    def refuse(event: str, args: tuple[Any, ...]) -> None:
+        if event in events:
+            with Path(tried).open("a") as file:
+                file.write("refused\n" if args[-1] == ("127.0.0.1", 9) else f"{event} {args}\n")
+            raise OSError(f"blocked: {event}")
+
+    sys.addaudithook(refuse)
+    with contextlib.suppress(OSError), socket.socket() as one:
+        one.connect(("127.0.0.1", 9))
