@@ -10,6 +10,7 @@ from mtkit.config.auto import SIZES, choose, choose_vocab_size, is_auto, settle
 from mtkit.config.load import dump_config, load_config
 from mtkit.config.model import num_parameters
 from mtkit.config.schema import Config
+from tests.corpora import REPOSITORY
 
 BASE = """\
 run: run
@@ -99,3 +100,12 @@ def test_a_settled_config_leaves_nothing_open_when_it_is_read_again(tmp_path: Pa
     again = load_config([path]).config
     assert settle(again, choose(50_000_000, True)) == (again, [])
     assert again == settled
+
+
+def test_the_docs_show_the_table() -> None:
+    text = (REPOSITORY / "docs/training.md").read_text("utf-8")
+    for size in SIZES:
+        upto = "more" if size.pairs is None else f"{size.pairs:,}"
+        batches = " / ".join(f"{tokens:,}" for tokens in size.batch_tokens)
+        row = f"| {upto} | {size.vocab_size:,} | {' / '.join(size.preset)} | {size.dropout[0]:g}, {size.dropout[1]:g} "
+        assert f"{row}| {batches} | {size.epochs} |" in text
