@@ -107,5 +107,6 @@ def test_the_docs_show_the_table() -> None:
     for size in SIZES:
         upto = "more" if size.pairs is None else f"{size.pairs:,}"
         batches = " / ".join(f"{tokens:,}" for tokens in size.batch_tokens)
-        row = f"| {upto} | {size.vocab_size:,} | {' / '.join(size.preset)} | {size.dropout[0]:g}, {size.dropout[1]:g} "
-        assert f"{row}| {batches} | {size.epochs} |" in text
+        dropout = ", ".join(f"{share:g}" for share in size.dropout)
+        cells = (upto, f"{size.vocab_size:,}", " / ".join(size.preset), dropout, batches, str(size.epochs))
+        assert f"| {' | '.join(cells)} |" in text
