@@ -294,3 +294,11 @@ def ordinary_file(path: Path) -> Path:
     if not stat.S_ISREG(path.lstat().st_mode):
         raise InputError(f"{path}: is a link or no ordinary file.", "Put the file itself in its place.")
     return path
+
+
+def user_cache() -> Path:
+    """The folder of what was found out on this machine and can be found out again.
+
+    `expanduser` never fails, as `Path.home` does for a user without a home.
+    """
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "mtkit")  # noqa: PTH111

@@ -12,7 +12,7 @@ import platform
 from pathlib import Path
 from typing import NamedTuple
 
-from mtkit.files import write_text
+from mtkit.files import user_cache, write_text
 
 
 class Layout(NamedTuple):
@@ -72,5 +72,4 @@ def remember(key: str, layout: Layout) -> None:
 
 
 def _memory() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "mtkit" / "threads.json"
+    return user_cache() / "threads.json"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import hashlib
 import signal
 import subprocess
 import sys
 
+import sentencepiece
+
 from mtkit.errors import InputError
+from mtkit.files import user_cache
 
 MAX_BYTES = 1 << 26
 SECONDS = 60
@@ -38,11 +43,17 @@ for row in model.encode(texts, num_threads=1):
 def probe(model_bytes: bytes) -> None:
     """Nothing, if SentencePiece can load the model, encode, decode and spell each piece.
 
+    A model that could is known by its sha256 in the user's cache, and is not tried again.
+
     Raises:
         InputError: it cannot, or it crashed, hung or took too much memory.
     """
     if len(model_bytes) > MAX_BYTES:
         raise InputError(f"tokenizer: {len(model_bytes):,} bytes, at most {MAX_BYTES:,} are read.")
+    digest = hashlib.sha256(model_bytes).hexdigest()
+    passed = user_cache() / "tokenizers" / f"{digest}-{sentencepiece.__version__}"
+    if passed.exists():
+        return
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-c", _CODE],
@@ -60,3 +71,6 @@ def probe(model_bytes: bytes) -> None:
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise InputError(f"tokenizer: this is not a usable SentencePiece model ({said[:200]}).")
+    with contextlib.suppress(OSError):  # where nothing can be kept, it is tried again
+        passed.parent.mkdir(parents=True, exist_ok=True)
+        passed.touch()
