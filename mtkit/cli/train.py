@@ -88,7 +88,7 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
     from mtkit.train.settle import settle_run
     from mtkit.train.trainer import train as run
 
-    config, choices = world.on_main(lambda: settle_run(config, prepared.num_pairs))
+    config, choices = world.on_main(lambda: settle_run(config, prepared))
     show_choices(choices)
     with training_view() as listen:
         finished = run(config, prepared, listen, stop.asked, world, allowed)
@@ -109,7 +109,7 @@ def _plan(config: Config, world: World) -> None:
     if prepared is None and is_auto(config):
         raise UsageError("auto needs prepared data: it chooses by their number.", "Run mtkit prepare first.")
     if prepared is not None:
-        config, choices = settle_run(config, prepared.num_pairs, keep=False)
+        config, choices = settle_run(config, prepared, keep=False)
         show_choices(choices)
     plan = plan_run(config, prepared, world)
     if world.is_main:

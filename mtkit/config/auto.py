@@ -3,7 +3,8 @@
 The sizes follow what was found for little data by Sennrich and Zhang 2019 ("Revisiting Low-Resource Neural
 Machine Translation", sections 3 and 4) and Araabi and Monz 2020 ("Optimizing Transformer for Low-Resource
 Neural Machine Translation", table 2): small vocabularies and batches, strong dropout; for much data those of
-Vaswani et al. 2017, table 3. What a CPU can compute in a few hours bounds the width.
+Vaswani et al. 2017, table 3. What a CPU can compute in a few hours bounds the width, and so does a limit of
+time: training takes 6 floating-point operations a token and parameter (Kaplan et al. 2020, section 2.1).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mtkit.config.model import ModelConfig
+from mtkit.config.model import ModelConfig, num_parameters
 from mtkit.config.schema import Config
 from mtkit.config.train import OptimizerConfig, TrainConfig
 
@@ -47,11 +48,12 @@ SIZES = (
     Size(None, 32_000, ("base", "big"), (0.1, 0.0), (8192, 25000), 4),
 )
 
-PEAK_RATES = {"small": 1.0e-3, "base": 7.0e-4, "big": 5.0e-4}
-"""Wider models need lower rates."""
+PEAK_RATES = {"tiny": 2.0e-3, "small": 1.2e-3, "base": 7.0e-4, "big": 5.0e-4}
+"""By width, the narrowest first; wider models need lower rates."""
 
-TOKENS_A_PAIR = 25
-"""A pair's target tokens, about; decides how many steps an epoch has."""
+ENOUGH = 4
+"""A width is taken if there is time for the row's epochs divided by this; in less, a narrower model, which
+sees the data oftener, learns more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,24 @@ class Choice:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a limit of time allows.
+
+    Attributes:
+        seconds: of training.
+        rate: FLOP a second that training reaches on this machine.
+    """
+
+    seconds: float
+    rate: float
+
+    def tokens(self, preset: str, vocab_size: int) -> float:
+        """Target tokens that a model of this width learns from, by 6 FLOP a token and parameter."""
+        parameters = num_parameters(_width(preset), vocab_size, vocab_size)
+        return self.seconds * self.rate / (6 * parameters)
+
+
 def size_for(num_pairs: int) -> Size:
     """The row of `SIZES` for this many training pairs."""
     return next(size for size in SIZES if size.pairs is None or num_pairs <= size.pairs)
@@ -79,42 +99,69 @@ def choose_vocab_size(num_pairs: int, *, many_characters: bool) -> int:
     return size_for(num_pairs).vocab_size + (6_000 if many_characters else 0)
 
 
-def choose(num_pairs: int, has_gpu: bool) -> list[Choice]:
+def choose(num_pairs: int, num_tokens: int, has_gpu: bool, budget: Budget | None = None) -> list[Choice]:
     """Every setting of model and training that `auto` decides on.
 
     Args:
         num_pairs: training pairs after cleaning.
+        num_tokens: their target tokens.
         has_gpu: whether a CUDA device does the work.
+        budget: what the time allows, if it is limited.
     """
     size = size_for(num_pairs)
     machine = "a GPU" if has_gpu else "a CPU"
     preset, batch_tokens = size.preset[has_gpu], size.batch_tokens[has_gpu]
     dropout, attention_dropout = size.dropout
-    per_epoch = max(1, num_pairs * TOKENS_A_PAIR // batch_tokens)
+    per_epoch = max(1, num_tokens // batch_tokens)
     steps = max(2_000, size.epochs * per_epoch)
-    warmup = min(4_000, max(200, steps // 20))
-    every = min(2_000, max(100, steps // 25))
-    pairs = f"{num_pairs:,} pairs"
-    wide = ModelConfig.model_validate({"preset": preset})
+    timely = f"{num_pairs:,} pairs on {machine}"
+    regularised = f"the fewer pairs, the stronger: {num_pairs:,} pairs"
+    if budget is not None:
+        preset, passes = _affordable(preset, size, num_tokens, budget)
+        steps = min(steps, max(1, round(passes * num_tokens / batch_tokens)))
+        if passes < size.epochs:
+            timely += f", {passes:,.1f} passes in the time that there is"
+        if passes < size.epochs / ENOUGH:
+            dropout, attention_dropout = min(dropout, 0.1), 0.0
+            regularised = f"little to forget: {passes:,.1f} passes in the time that there is"
+    warmup = min(4_000, max(min(200, steps // 4), steps // 20))
+    every = min(2_000, max(100, steps // 15))
+    ema = max(0.9, min(0.998, round(1 - 20 / steps, 3)))
+    wide = _width(preset)
     return [
         *(
-            Choice(f"model.{name}", getattr(wide, name), f"the width of {preset}, for {pairs} on {machine}")
+            Choice(f"model.{name}", getattr(wide, name), f"the width of {preset}, for {timely}")
             for name in ("d_model", "d_ff", "num_heads", "num_encoder_layers", "num_decoder_layers")
         ),
-        Choice("model.dropout", dropout, f"the fewer pairs, the stronger: {pairs}"),
-        Choice("model.attention_dropout", attention_dropout, f"the fewer pairs, the stronger: {pairs}"),
+        Choice("model.dropout", dropout, regularised),
+        Choice("model.attention_dropout", attention_dropout, regularised),
         Choice(
             "train.batch_tokens", batch_tokens, f"small data learn more from many small steps, on {machine}"
         ),
         Choice("train.max_steps", steps, f"{steps / per_epoch:,.0f} epochs of about {per_epoch:,} steps"),
-        Choice("train.validate_every", every, "about 25 validations"),
+        Choice("train.validate_every", every, "about 15 validations"),
         Choice("train.save_every", every, "with each validation"),
         Choice("train.patience", 8, "stops when eight validations brought nothing"),
-        Choice("train.ema", 0.998, "a moving average of the weights is steadier than the last ones"),
+        Choice("train.ema", ema, "a moving average of the weights is steadier than the last ones"),
         Choice("train.optimizer.lr", PEAK_RATES[preset], f"for the width of {preset}"),
         Choice("train.optimizer.warmup_steps", warmup, "a twentieth of the steps, at most 4,000"),
         Choice("train.optimizer.cooldown", 0.3, "the rate falls to 0 at the end of the budget"),
     ]
+
+
+def _affordable(widest: str, size: Size, num_tokens: int, budget: Budget) -> tuple[str, float]:
+    """The widest preset up to this one that is taught often enough in the time, and its passes."""
+    presets = list(PEAK_RATES)
+    preset, passes = widest, 0.0
+    for preset in reversed(presets[: presets.index(widest) + 1]):
+        passes = budget.tokens(preset, size.vocab_size) / num_tokens
+        if passes >= size.epochs / ENOUGH:
+            break
+    return preset, passes
+
+
+def _width(preset: str) -> ModelConfig:
+    return ModelConfig.model_validate({"preset": preset})
 
 
 def is_auto(config: Config) -> bool:

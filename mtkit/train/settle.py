@@ -6,24 +6,33 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from mtkit.config.auto import Choice, choose, is_auto, settle
+import torch
+
+from mtkit.config.auto import Budget, Choice, choose, is_auto, settle
 from mtkit.config.schema import Config
+from mtkit.data.prepare import Prepared
 from mtkit.engine.native import choose_device
 from mtkit.errors import InputError
 from mtkit.files import write_text
+from mtkit.train.precision import training_dtype
+from mtkit.train.rate import matrix_rate
 
 FILE = "auto.json"
 VERSION = 1
 
 
-def settle_run(config: Config, num_pairs: int, *, keep: bool = True) -> tuple[Config, list[Choice]]:
+EFFICIENCY = 0.5
+"""Share of the rate of matrix products that training reaches; with `small` on a CPU it is 0.75."""
+
+
+def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tuple[Config, list[Choice]]:
     """The config with nothing left open, and what was chosen for it.
 
     What an earlier part of the run was trained with is chosen again, whatever has become of data and machine.
 
     Args:
         config: of the run.
-        num_pairs: its training pairs.
+        prepared: its data.
         keep: write the choice into the run folder.
 
     Raises:
@@ -34,12 +43,26 @@ def settle_run(config: Config, num_pairs: int, *, keep: bool = True) -> tuple[Co
     path = config.run / FILE
     choices = _read(path)
     if choices is None:
-        choices = choose(num_pairs, choose_device(config.train.device).type == "cuda")
+        tokens = sum(int(shard.lengths[:, 1].sum()) + len(shard) for shard in prepared.train)
+        has_gpu = choose_device(config.train.device).type == "cuda"
+        choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config))
         if keep:
             path.parent.mkdir(parents=True, exist_ok=True)
             kept = {"version": VERSION, "choices": [asdict(choice) for choice in choices]}
             write_text(path, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
     return settle(config, choices)
+
+
+def _budget(config: Config) -> Budget | None:
+    """What the time that the config gives allows on this machine."""
+    options = config.train
+    if options.max_time is None:
+        return None
+    if options.num_threads:
+        torch.set_num_threads(options.num_threads)
+    device = choose_device(options.device)
+    rate = matrix_rate(device, training_dtype(options.precision, device), seconds=0.3)
+    return Budget(options.max_time, EFFICIENCY * rate)
 
 
 def _read(path: Path) -> list[Choice] | None:

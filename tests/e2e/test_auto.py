@@ -51,3 +51,14 @@ def test_choices_are_told_kept_and_taken_again(tmp_path: Path, monkeypatch: pyte
     damaged = run("train.max_steps=8")
     assert damaged.exit_code == 3
     assert "auto.json: is damaged. Delete it to choose anew." in " ".join(damaged.stderr.split())
+
+
+def test_a_limit_of_time_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("auto.yaml").write_text(CONFIG, "utf-8")
+    assert run("train.max_time=1s", "train.max_steps=1").exit_code == 0
+    choices = {
+        choice["key"]: choice for choice in json.loads(Path("run/auto.json").read_text("utf-8"))["choices"]
+    }
+    assert "passes in the time that there is" in choices["model.d_model"]["reason"]
+    assert choices["model.d_model"]["value"] == 128

@@ -1,11 +1,8 @@
-"""The arithmetic of a training step, counted by formula, and the rate of matrix products of this machine."""
+"""The arithmetic of a training step, counted by formula."""
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
-import torch
 
 from mtkit.config.model import ModelConfig
 
@@ -26,19 +23,3 @@ def flop_per_token(model: ModelConfig, vocab_size: int, lengths: np.ndarray) -> 
     output = tgt * 2 * d * vocab_size
     forward = model.num_encoder_layers * encoder + model.num_decoder_layers * decoder + output
     return float(3 * forward.sum() / tgt.sum())
-
-
-def matrix_rate(device: torch.device, dtype: torch.dtype, seconds: float = 1.0) -> float:
-    """FLOP a second of a large matrix product, the best of several."""
-    size = 8192 if device.type == "cuda" else 2048
-    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    best, begin = 0.0, time.perf_counter()
-    while time.perf_counter() - begin < seconds:
-        start = time.perf_counter()
-        repeats = 10 if device.type == "cuda" else 1
-        for _ in range(repeats):
-            a @ b
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        best = max(best, repeats * 2 * size**3 / (time.perf_counter() - start))
-    return best

@@ -85,7 +85,7 @@ def train(job: Job, pace: Pace) -> None:
         train_sampling_strategy="group_by_length",
         max_steps=10_000_000,
         label_smoothing_factor=options.label_smoothing,
-        bf16=job.precision == "bf16",
+        bf16=job.dtype == torch.bfloat16,
         use_cpu=job.device.type == "cpu",
         dataloader_pin_memory=job.device.type == "cuda",
         save_strategy="no",

@@ -5,16 +5,14 @@ from __future__ import annotations
 from pace import Job, Pace
 
 from mtkit.data.prepare import open_prepared, read_test
-from mtkit.engine.translator import open_translator
+from mtkit.engine.open import open_translator
 from mtkit.train.distributed import World
 from mtkit.train.trainer import Trainer
 
 
 def train(job: Job, pace: Pace) -> None:
     """Trains round by round; between two steps the trainer asks whether to stop, and waits there."""
-    config = job.config.model_copy(
-        update={"train": job.config.train.model_copy(update={"precision": job.precision})}
-    )
+    config = job.config
     trainer: Trainer
     seen = 0
 

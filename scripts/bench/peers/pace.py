@@ -19,6 +19,7 @@ import torch
 
 from mtkit.config.load import load_config
 from mtkit.config.schema import Config
+from mtkit.train.precision import training_dtype
 
 
 class Finished(Exception):  # noqa: N818 - no error: the bench is over
@@ -30,15 +31,14 @@ class Job:
     """What all contenders share: the config holds data, sizes, batch, threads and device."""
 
     config: Config
-    precision: str
 
     @staticmethod
-    def load(overrides: list[str], path: str, precision: str) -> Job:
-        return Job(load_config([Path(path)], overrides).config, precision)
+    def load(overrides: list[str], path: str) -> Job:
+        return Job(load_config([Path(path)], overrides).config)
 
     @property
     def dtype(self) -> torch.dtype:
-        return {"fp32": torch.float32, "bf16": torch.bfloat16}[self.precision]
+        return training_dtype(self.config.train.precision, self.device)
 
     @property
     def device(self) -> torch.device:

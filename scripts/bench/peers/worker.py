@@ -1,4 +1,4 @@
-"""One contender in its process: worker.py wall|cpu|translate NAME[-TRICK] PRECISION CONFIG [KEY=VALUE…].
+"""One contender in its process: worker.py wall|cpu|translate NAME[-TRICK] CONFIG [KEY=VALUE…].
 
 It trains when standard input says so, by that clock; `translate` trains to the end of `train.max_time`,
 then translates the test set greedily. A TRICK is one that mtkit does without.
@@ -21,11 +21,11 @@ from mtkit.model.tricks import tricks
 
 
 def main() -> None:
-    way, name, precision, path, *overrides = sys.argv[1:]
+    way, name, path, *overrides = sys.argv[1:]
     name, _, without = name.partition("-")
     if without:
         setattr(tricks, without, False)
-    job = Job.load(overrides, path, precision)
+    job = Job.load(overrides, path)
     torch.manual_seed(job.config.seed)
     torch.set_num_threads(job.config.train.num_threads or 1)
     contender = importlib.import_module(name)

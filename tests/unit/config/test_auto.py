@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mtkit.config.auto import SIZES, choose, choose_vocab_size, is_auto, settle
+from mtkit.config.auto import ENOUGH, SIZES, Budget, Choice, choose_vocab_size, is_auto, settle, size_for
+from mtkit.config.auto import choose as choose_by_tokens
 from mtkit.config.load import dump_config, load_config
 from mtkit.config.model import num_parameters
 from mtkit.config.schema import Config
@@ -27,6 +28,11 @@ def config(folder: Path, text: str = "", *overrides: str) -> Config:
     path = folder / "auto.yaml"
     path.write_text(BASE + text, "utf-8")
     return load_config([path], overrides).config
+
+
+def choose(num_pairs: int, has_gpu: bool, budget: Budget | None = None) -> list[Choice]:
+    """For pairs of twenty target tokens."""
+    return choose_by_tokens(num_pairs, 20 * num_pairs, has_gpu, budget)
 
 
 def chosen(num_pairs: int, has_gpu: bool) -> dict[str, Any]:
@@ -82,6 +88,33 @@ def test_a_budget_of_time_is_the_only_budget(tmp_path: Path) -> None:
     assert settled.train.max_time == 1800
     assert "train.max_steps" not in {choice.key for choice in taken}
     assert settled.model == auto.model
+
+
+def width(num_pairs: int, minutes: float) -> int:
+    """d_model for this much time at 100 GFLOP/s."""
+    choices = choose(num_pairs, False, Budget(60 * minutes, 1e11))
+    return next(choice.value for choice in choices if choice.key == "model.d_model")
+
+
+def test_the_width_follows_the_time_by_the_arithmetic_of_training() -> None:
+    pairs, size = 5_000, size_for(5_000)
+    # Three layers each, by hand: weights of attention and feed-forward, biases, norms; and the embedding.
+    encoder, decoder = 4 * 256**2 + 2 * 256 * 1024 + 1280 + 1024, 8 * 256**2 + 2 * 256 * 1024 + 1280 + 1536
+    flop_per_token = 6 * (3 * (encoder + decoder) + 1024 + 2000 * 256)
+    enough = size.epochs / ENOUGH * 20 * pairs * flop_per_token / 1e11 / 60  # minutes
+    assert [width(pairs, 1.01 * enough), width(pairs, 0.99 * enough)] == [256, 128]
+    assert width(pairs, 1e6) == width(pairs, 1.01 * enough)
+    assert width(100_000, 0.99 * enough) == 128
+
+
+def test_a_run_that_is_short_warms_up_and_averages_shortly_and_drops_little() -> None:
+    short = {choice.key: choice.value for choice in choose(100_000, False, Budget(60, 1e11))}
+    long = chosen(100_000, False)
+    steps = 60 * 1e11 / (6 * 2_412_544) / short["train.batch_tokens"]
+    assert short["train.max_steps"] == round(steps)
+    assert short["train.optimizer.warmup_steps"] < steps / 4 < long["train.optimizer.warmup_steps"]
+    assert 1 / (1 - short["train.ema"]) < steps / 10
+    assert (short["model.dropout"], long["model.dropout"]) == (0.1, 0.2)
 
 
 @pytest.mark.parametrize("spelled", ["model: auto\n", "model: {preset: auto}\n"])
