@@ -124,7 +124,7 @@ def choose(num_pairs: int, num_tokens: int, has_gpu: bool, budget: Budget | None
         if passes < size.epochs / ENOUGH:
             dropout, attention_dropout = min(dropout, 0.1), 0.0
             regularised = f"little to forget: {passes:,.1f} passes in the time that there is"
-    warmup = min(4_000, max(min(200, steps // 4), steps // 20))
+    warmup = min(4_000, max(1, steps // 10))
     every = min(2_000, max(100, steps // 15))
     ema = max(0.9, min(0.998, round(1 - 20 / steps, 3)))
     wide = _width(preset)
@@ -144,8 +144,8 @@ def choose(num_pairs: int, num_tokens: int, has_gpu: bool, budget: Budget | None
         Choice("train.patience", 8, "stops when eight validations brought nothing"),
         Choice("train.ema", ema, "a moving average of the weights is steadier than the last ones"),
         Choice("train.optimizer.lr", PEAK_RATES[preset], f"for the width of {preset}"),
-        Choice("train.optimizer.warmup_steps", warmup, "a twentieth of the steps, at most 4,000"),
-        Choice("train.optimizer.cooldown", 0.3, "the rate falls to 0 at the end of the budget"),
+        Choice("train.optimizer.warmup_steps", warmup, "a tenth of the steps, at most 4,000"),
+        Choice("train.optimizer.schedule", "linear", "the rate falls to 0 at the end of the budget"),
     ]
 
 

@@ -78,7 +78,7 @@ def test_what_the_config_gives_stays(tmp_path: Path) -> None:
     auto = config(tmp_path, "model: {preset: auto, dropout: 0.15}\ntrain: auto\n", "train.optimizer.lr=0.01")
     settled, taken = settle(auto, choose(5_000, False))
     assert (settled.model.dropout, settled.train.optimizer.lr) == (0.15, 0.01)
-    assert settled.train.optimizer.cooldown == 0.3
+    assert settled.train.optimizer.schedule == "linear"
     assert not {"model.dropout", "train.optimizer.lr"} & {choice.key for choice in taken}
 
 
