@@ -69,6 +69,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.log_every": ("free", _SHOWN),
     "train.tensorboard": ("free", _SHOWN),
     "train.wandb": ("free", _SHOWN),
+    "train.prefetch": ("free", "the same batches, made elsewhere"),
     "train.deterministic": ("free", "from here on, other operations may be used"),
     "train.compile": ("declared", "compiled operations round otherwise"),
     "train.init_from": ("free", "only a new run begins with other weights"),

@@ -10,16 +10,24 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from mtkit.config.options import Duration, Options, Probability
 
 
-def _parse_micro_batch(value: object) -> object:
-    if value is None or value == "auto" or (type(value) is int and value >= 16):
-        return value
-    raise ValueError("it is auto, or a whole number of at least 16")
+def _parse_auto_or(least: int) -> BeforeValidator:
+    def parse(value: object) -> object:
+        if value is None or value == "auto" or (type(value) is int and value >= least):
+            return value
+        raise ValueError(f"it is auto, or a whole number of at least {least}")
+
+    return BeforeValidator(parse)
 
 
 MicroBatch = Annotated[
     int | Literal["auto"],
-    BeforeValidator(_parse_micro_batch),
+    _parse_auto_or(16),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 16}, {"const": "auto"}]}),
+]
+Prefetch = Annotated[
+    int | Literal["auto"],
+    _parse_auto_or(0),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"const": "auto"}]}),
 ]
 
 
@@ -85,6 +93,11 @@ class TrainConfig(Options):
         description="Of several processes, each holds the whole model, or a share (less memory, slower).",
     )
     num_threads: int | None = Field(None, ge=1, description="CPU threads; torch's choice if left out.")
+    prefetch: Prefetch = Field(
+        "auto",
+        description="Steps whose batches a process of its own makes ahead; 0 is none, auto is 4 with a GPU, "
+        "else 0.",
+    )
     deterministic: bool = Field(
         False, description="Only operations that give the same bits in every run; slower on a GPU."
     )

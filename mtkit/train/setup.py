@@ -9,7 +9,8 @@ import torch
 
 from mtkit.config.schema import Config
 from mtkit.data.batching import Indices, cut_by_tokens, plan_epoch
-from mtkit.data.loader import PairTable
+from mtkit.data.loader import PairTable, Steps
+from mtkit.data.sampling import build_stages
 from mtkit.engine.native import choose_device
 from mtkit.errors import MtkitError, UsageError
 from mtkit.model.transformer import build_model
@@ -44,6 +45,13 @@ def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, worl
     if config.train.parallel == "fsdp":
         world.shard(model)
     return Updater(model, config.train, config.seed, dtype, world)
+
+
+def build_steps(config: Config, table: PairTable, micro_batch_tokens: int | None, world: World) -> Steps:
+    """The steps of a run, as this rank computes them."""
+    stages = build_stages(config.data.mixing, table.sizes)
+    options = config.train
+    return Steps(table, options.batch_tokens, micro_batch_tokens, config.seed, stages, world.rank, world.size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from mtkit.checkpoint import weights_of
 from mtkit.config.train import TrainConfig
 from mtkit.data.batch import Batch
 from mtkit.data.batching import Indices
-from mtkit.data.loader import Cursor, StepData
+from mtkit.data.loader import Cursor, Step, StepData
 from mtkit.errors import InputError, MtkitError
 from mtkit.model.transformer import Transformer
 from mtkit.train.averaging import MovingAverage
@@ -283,7 +283,7 @@ def _batch_of(pairs: Indices | None) -> str:
 
 
 def _as_step(batch: Batch) -> StepData:
-    return StepData((batch,), max(1, batch.num_tgt_tokens), Cursor(), 1)
+    return Step((batch,), max(1, batch.num_tgt_tokens), Cursor(), 1)
 
 
 def _scalar(value: float) -> Tensor:

@@ -13,8 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mtkit.checkpoint import weights_of
 from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
-from mtkit.data.batch import Batch, Ids, collate
-from mtkit.data.loader import Cursor, StepData
+from mtkit.data.batch import Batch, collate
+from mtkit.data.loader import Cursor, Step, StepData
+from mtkit.data.padding import Ids
 from mtkit.errors import InputError, MtkitError
 from mtkit.model.transformer import build_model
 from mtkit.train.freeze import freeze
@@ -43,7 +44,7 @@ def make_batch(lengths: Sequence[tuple[int, int]] = LENGTHS) -> Batch:
 
 
 def make_step(*batches: Batch) -> StepData:
-    return StepData(batches, sum(batch.num_tgt_tokens for batch in batches), Cursor(0, 1, 1), 10)
+    return Step(batches, sum(batch.num_tgt_tokens for batch in batches), Cursor(0, 1, 1), 10)
 
 
 def fail_above(updater: Updater, pairs: int, error: BaseException) -> list[int]:
