@@ -71,6 +71,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.wandb": ("free", _SHOWN),
     "train.prefetch": ("free", "the same batches, made elsewhere"),
     "train.deterministic": ("free", "from here on, other operations may be used"),
+    "train.packing": ("declared", "sums are rounded otherwise, and dropout drops others"),
     "train.compile": ("declared", "compiled operations round otherwise"),
     "train.init_from": ("free", "only a new run begins with other weights"),
     "train.freeze": ("impossible", "the optimizer knows only the weights that were trained so far"),

@@ -101,8 +101,14 @@ class TrainConfig(Options):
     deterministic: bool = Field(
         False, description="Only operations that give the same bits in every run; slower on a GPU."
     )
-    compile: bool = Field(
-        False, description="torch.compile the model: minutes at the start, then faster steps on a GPU."
+    packing: bool | Literal["auto"] = Field(
+        "auto",
+        description="Compute batches without padding; auto: on a GPU that has the attention kernel for it.",
+    )
+    compile: bool | Literal["graphs"] = Field(
+        False,
+        description="torch.compile the model: minutes at the start, then faster steps on a GPU. graphs also "
+        "records CUDA graphs, of few shapes of batches without padding.",
     )
     init_from: Path | None = Field(
         None,
@@ -158,4 +164,12 @@ class TrainConfig(Options):
                 "compile and guided_alignment exclude each other: a compiled model hides its attention. "
                 "Choose one."
             )
+        if self.packing is True and self.guided_alignment:
+            raise ValueError(
+                "packing and guided_alignment exclude each other: alignments need padded batches. Choose one."
+            )
+        if self.compile == "graphs" and self.packing is False:
+            raise ValueError("compile = graphs needs packing: padded batches have too many shapes.")
+        if self.compile == "graphs" and self.parallel == "fsdp":
+            raise ValueError("compile = graphs and parallel = fsdp exclude each other. Use compile = true.")
         return self

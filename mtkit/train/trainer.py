@@ -284,6 +284,8 @@ class Trainer:
             notes = [*notes, f"beginning with the weights of {origin}"]
         if frozen := sum(weight.numel() for weight in self.model.parameters() if not weight.requires_grad):
             notes = [*notes, f"{frozen:,} parameters are frozen"]
+        if self.updater.objective.packing:
+            notes = [*notes, "batches are computed without padding"]
         return (*notes, *([DETERMINISTIC] if self.options.deterministic else []))
 
     # ------------------------------------------------------------ the end

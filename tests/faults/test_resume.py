@@ -109,7 +109,7 @@ OPTIONS = [
         for precision in ("fp32", "bf16")
         for depth in (0, 2)
     ),
-    ("train.micro_batch_tokens=60", "train.ema=0", "train.prefetch=0"),
+    ("train.micro_batch_tokens=60", "train.ema=0", "train.packing=true", "train.prefetch=0"),
     (STAGES, "train.prefetch=2"),
 ]
 
