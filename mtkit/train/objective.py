@@ -61,9 +61,11 @@ class Objective:
         passes = 2 if self.options.r_drop else 1
         targets = self.guide.targets(batch) if self.guide is not None else None
         features, tgt_out = self._predicted(batch, passes)
-        loss, nll = cross_entropy(
-            features, self.model.output.weight, tgt_out, self.options.label_smoothing, self.dtype
+        smoothing, fused = (
+            self.options.label_smoothing,
+            bool(self.options.compile) and self.device.type == "cuda",
         )
+        loss, nll = cross_entropy(features, self.model.output.weight, tgt_out, smoothing, self.dtype, fused)
         loss, sums = loss / passes, {"loss": nll / passes}
         if self.options.r_drop:
             first, second = features.chunk(2)
@@ -85,7 +87,7 @@ class Objective:
             return token_features(self.features, batch, passes, self.dtype), batch.tgt_out.repeat(passes)
         graphs = self.options.compile == "graphs"
         packed = pack(batch, passes, few_shapes=graphs).to(self.device)
-        if graphs:  # nothing of the pass before is needed any more
+        if graphs and self.device.type == "cuda":  # nothing of the pass before is needed any more
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         with autocast(self.dtype, self.device):
             found = self.packed_features(packed.src, packed.tgt, self.kernel)
