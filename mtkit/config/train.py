@@ -10,16 +10,24 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from mtkit.config.options import Duration, Options, Probability
 
 
-def _parse_micro_batch(value: object) -> object:
-    if value is None or value == "auto" or (type(value) is int and value >= 16):
-        return value
-    raise ValueError("it is auto, or a whole number of at least 16")
+def _parse_auto_or(least: int) -> BeforeValidator:
+    def parse(value: object) -> object:
+        if value is None or value == "auto" or (type(value) is int and value >= least):
+            return value
+        raise ValueError(f"it is auto, or a whole number of at least {least}")
+
+    return BeforeValidator(parse)
 
 
 MicroBatch = Annotated[
     int | Literal["auto"],
-    BeforeValidator(_parse_micro_batch),
+    _parse_auto_or(16),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 16}, {"const": "auto"}]}),
+]
+Prefetch = Annotated[
+    int | Literal["auto"],
+    _parse_auto_or(0),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"const": "auto"}]}),
 ]
 
 
@@ -85,11 +93,22 @@ class TrainConfig(Options):
         description="Of several processes, each holds the whole model, or a share (less memory, slower).",
     )
     num_threads: int | None = Field(None, ge=1, description="CPU threads; torch's choice if left out.")
+    prefetch: Prefetch = Field(
+        "auto",
+        description="Steps whose batches a process of its own makes ahead; 0 is none, auto is 4 with a GPU, "
+        "else 0.",
+    )
     deterministic: bool = Field(
         False, description="Only operations that give the same bits in every run; slower on a GPU."
     )
-    compile: bool = Field(
-        False, description="torch.compile the model: minutes at the start, then faster steps on a GPU."
+    packing: bool | Literal["auto"] = Field(
+        "auto",
+        description="Compute batches without padding; auto: on a GPU that has the attention kernel for it.",
+    )
+    compile: bool | Literal["graphs"] = Field(
+        False,
+        description="torch.compile the model: minutes at the start, then faster steps on a GPU. graphs also "
+        "records CUDA graphs, of few shapes of batches without padding.",
     )
     init_from: Path | None = Field(
         None,
@@ -145,4 +164,12 @@ class TrainConfig(Options):
                 "compile and guided_alignment exclude each other: a compiled model hides its attention. "
                 "Choose one."
             )
+        if self.packing is True and self.guided_alignment:
+            raise ValueError(
+                "packing and guided_alignment exclude each other: alignments need padded batches. Choose one."
+            )
+        if self.compile == "graphs" and self.packing is False:
+            raise ValueError("compile = graphs needs packing: padded batches have too many shapes.")
+        if self.compile == "graphs" and self.parallel == "fsdp":
+            raise ValueError("compile = graphs and parallel = fsdp exclude each other. Use compile = true.")
         return self

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mtkit.text.tokenizer import Tokenizer
-
-Ids = npt.NDArray[np.integer]
+from mtkit.data.padding import Ids, PaddedPairs, padded_pairs, padded_sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +31,28 @@ class Batch:
     tgt_rows: Tensor
     num_tgt_tokens: int
 
-    def to(self, device: torch.device) -> Batch:
-        """The same batch on `device`; asynchronous from pinned memory."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+    @classmethod
+    def of(cls, pairs: PaddedPairs) -> Batch:
+        """The batch of pairs that are arrays, in the same memory."""
+        return cls(
+            torch.from_numpy(pairs.src_ids),
+            torch.from_numpy(pairs.src_mask),
+            torch.from_numpy(pairs.tgt_in),
+            torch.from_numpy(pairs.tgt_out),
+            torch.from_numpy(pairs.tgt_rows),
+            pairs.num_tgt_tokens,
+        )
 
-    def pin(self) -> Batch:
-        """The same batch in page-locked memory, from which copies to a GPU are asynchronous."""
-        return self._each(Tensor.pin_memory)
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on `device`."""
+        return Batch(
+            on_device(self.src_ids, device),
+            on_device(self.src_mask, device),
+            on_device(self.tgt_in, device),
+            on_device(self.tgt_out, device),
+            on_device(self.tgt_rows, device),
+            self.num_tgt_tokens,
+        )
 
     def split(self, parts: int) -> list[Batch]:
         """The same pairs in at most `parts` batches of about as many pairs, each padded as it needs."""
@@ -49,10 +60,6 @@ class Batch:
             return [self]
         pairs = -(-len(self.src_ids) // parts)
         return [self._pairs(begin, begin + pairs) for begin in range(0, len(self.src_ids), pairs)]
-
-    def without_targets(self) -> Batch:
-        """A batch that is computed like this one, but teaches nothing: its loss and its gradient are 0."""
-        return Batch(self.src_ids, self.src_mask, self.tgt_in, self.tgt_out[:0], self.tgt_rows[:0], 0)
 
     def _pairs(self, begin: int, end: int) -> Batch:
         """The pairs from `begin` to `end`."""
@@ -70,45 +77,20 @@ class Batch:
             last - first,
         )
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        return Batch(
-            change(self.src_ids),
-            change(self.src_mask),
-            change(self.tgt_in),
-            change(self.tgt_out),
-            change(self.tgt_rows),
-            self.num_tgt_tokens,
-        )
-
 
 def pad_sources(srcs: Sequence[Sequence[int] | Ids]) -> tuple[Tensor, Tensor]:
     """Ids [batch, src_len] with EOS after each source, and the mask of real tokens."""
-    lengths = np.fromiter((len(src) + 1 for src in srcs), np.int64, len(srcs))
-    ids = np.full((len(srcs), int(lengths.max())), Tokenizer.PAD, np.int64)
-    for row, src in enumerate(srcs):
-        ids[row, : len(src)] = src
-        ids[row, len(src)] = Tokenizer.EOS
-    mask = np.arange(ids.shape[1]) < lengths[:, None]
+    ids, mask = padded_sources(srcs)
     return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
 def collate(srcs: Sequence[Ids], tgts: Sequence[Ids]) -> Batch:
     """The batch of these pairs, in this order; BOS and EOS are added here."""
-    src_ids, src_mask = pad_sources(srcs)
-    lengths = np.fromiter((len(tgt) + 1 for tgt in tgts), np.int64, len(tgts))
-    tgt_in = np.full((len(tgts), int(lengths.max())), Tokenizer.PAD, np.int64)
-    tgt_out = np.full_like(tgt_in, Tokenizer.PAD)
-    tgt_in[:, 0] = Tokenizer.BOS
-    for row, tgt in enumerate(tgts):
-        tgt_in[row, 1 : len(tgt) + 1] = tgt
-        tgt_out[row, : len(tgt)] = tgt
-        tgt_out[row, len(tgt)] = Tokenizer.EOS
-    rows = np.flatnonzero(np.arange(tgt_in.shape[1]) < lengths[:, None])
-    return Batch(
-        src_ids,
-        src_mask,
-        torch.from_numpy(tgt_in),
-        torch.from_numpy(tgt_out.reshape(-1)[rows]),
-        torch.from_numpy(rows),
-        int(lengths.sum()),
-    )
+    return Batch.of(padded_pairs(srcs, tgts))
+
+
+def on_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor on `device`; to a GPU it goes through page-locked memory, so that nobody waits."""
+    if device.type == "cuda" and tensor.device.type == "cpu" and not tensor.is_pinned():
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

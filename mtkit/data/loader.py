@@ -1,19 +1,22 @@
-"""The stream of training steps, and the place in it."""
+"""The stream of training steps, and the place in it. Loads torch only where a batch becomes tensors."""
 
 from __future__ import annotations
 
-import contextlib
-import queue
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
-from mtkit.data.batch import Batch, collate
 from mtkit.data.batching import Indices, cut_by_tokens, plan_epoch
+from mtkit.data.padding import PaddedPairs, padded_pairs
 from mtkit.data.sampling import Stage, stage_at
 from mtkit.data.shards import Shard, open_shard
+
+if TYPE_CHECKING:
+    from mtkit.data.batch import Batch
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
-class StepData:
+class Step(Generic[Part]):
     """What one optimizer step learns from.
 
     Attributes:
@@ -43,21 +46,37 @@ class StepData:
         pairs: numbers of all its pairs, from 0, in the order in which they were prepared.
     """
 
-    batches: tuple[Batch, ...]
+    batches: tuple[Part, ...]
     num_tgt_tokens: int
     cursor: Cursor
     steps_per_epoch: int
     pairs: Indices | None = None
 
 
+StepArrays: TypeAlias = Step[PaddedPairs]
+StepData: TypeAlias = Step["Batch"]
+
+
+def as_tensors(step: StepArrays) -> StepData:
+    """The same step, its batches as tensors."""
+    from mtkit.data.batch import Batch
+
+    return Step(
+        tuple(map(Batch.of, step.batches)), step.num_tgt_tokens, step.cursor, step.steps_per_epoch, step.pairs
+    )
+
+
 class PairTable:
-    """The pairs of several shards under one numbering."""
+    """The pairs of several shards under one numbering. Unpickling opens the shards again."""
 
     def __init__(self, shards: Sequence[Shard]) -> None:
         self.shards = shards
         self.lengths = np.concatenate([shard.lengths for shard in shards])
         self.sizes = [len(shard) for shard in shards]
         self._ends = np.cumsum(self.sizes)
+
+    def __reduce__(self) -> tuple[type[PairTable], tuple[Sequence[Shard]]]:
+        return PairTable, (self.shards,)
 
     def at_epoch(self, epoch: int) -> PairTable:
         """The pairs as pass `epoch` sees them: its turn's segmentation, where several are prepared."""
@@ -68,6 +87,12 @@ class PairTable:
 
     def batch(self, indices: Indices) -> Batch:
         """The pairs with these numbers as one batch."""
+        from mtkit.data.batch import Batch
+
+        return Batch.of(self.padded(indices))
+
+    def padded(self, indices: Indices) -> PaddedPairs:
+        """The pairs with these numbers."""
         srcs, tgts = [], []
         shard_numbers = np.searchsorted(self._ends, indices, side="right")
         for index, number in zip(indices.tolist(), shard_numbers.tolist(), strict=True):
@@ -75,7 +100,7 @@ class PairTable:
             local = index - (int(self._ends[number - 1]) if number else 0)
             srcs.append(shard.src(local))
             tgts.append(shard.tgt(local))
-        return collate(srcs, tgts)
+        return padded_pairs(srcs, tgts)
 
     def batches(self, batch_tokens: int, count: int | None = None) -> Iterator[Batch]:
         """All pairs once, or the first `count`, in batches of like length; for validation."""
@@ -85,55 +110,63 @@ class PairTable:
             yield self.batch(part)
 
 
-def read_steps(
-    table: PairTable,
-    batch_tokens: int,
-    micro_batch_tokens: int | None,
-    seed: int,
-    cursor: Cursor,
-    stages: Sequence[Stage] = (Stage(),),
-    rank: int = 0,
-    num_ranks: int = 1,
-) -> Iterator[StepData]:
-    """The training steps from `cursor` on, without end; a pure function of its arguments.
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The endless stream of training steps: what follows a place in it depends on these values alone.
 
     A pass ends early where a stage does. Of `num_ranks` readers each gets its rows of every micro-batch, of
     like length; the steps and their `num_tgt_tokens` are the same whatever the number. All get equally many
     micro-batches: where one has fewer rows than there are ranks, the last ranks get one without targets.
 
-    Args:
+    Attributes:
         table: the pairs.
         batch_tokens: target tokens of a step at most.
         micro_batch_tokens: those of a micro-batch, on each rank; all of the step's if None.
         seed: of the run.
-        cursor: where to begin.
         stages: how the corpora are mixed.
         rank: which reader this is, from 0.
         num_ranks: how many there are.
     """
-    while True:
-        stage = stage_at(stages, cursor.step)
-        drawn = stage.epoch(table.sizes, seed, cursor.epoch - cursor.stage_epoch)
-        table = table.at_epoch(cursor.epoch)
-        plan = plan_epoch(table.lengths, batch_tokens, seed, cursor.epoch, drawn)
-        for index in range(cursor.index, len(plan)):
-            pairs = plan[index]
-            tokens = table.lengths[pairs, 1].astype(np.int64) + 1
-            parts = [pairs]
-            if micro_batch_tokens is not None:
-                parts = cut_by_tokens(pairs, tokens, micro_batch_tokens * num_ranks)
-            cursor = _after(cursor, len(plan), stage)
-            batches = tuple(_share(table, part, rank, num_ranks) for part in parts)
-            yield StepData(batches, int(tokens.sum()), cursor, len(plan), pairs)
-            if not cursor.index:
-                break
 
+    table: PairTable
+    batch_tokens: int
+    micro_batch_tokens: int | None
+    seed: int
+    stages: Sequence[Stage] = (Stage(),)
+    rank: int = 0
+    num_ranks: int = 1
 
-def _share(table: PairTable, pairs: Indices, rank: int, num_ranks: int) -> Batch:
-    """What one rank computes of a micro-batch."""
-    if rank < len(pairs):
-        return table.batch(pairs[rank::num_ranks])
-    return table.batch(pairs[:1]).without_targets()
+    def read(self, cursor: Cursor) -> Generator[StepData, None, None]:
+        """The steps from `cursor` on."""
+        yield from map(as_tensors, self.arrays(cursor))
+
+    def arrays(self, cursor: Cursor) -> Iterator[StepArrays]:
+        """The steps from `cursor` on, without torch."""
+        table = self.table
+        while True:
+            stage = stage_at(self.stages, cursor.step)
+            drawn = stage.epoch(table.sizes, self.seed, cursor.epoch - cursor.stage_epoch)
+            table = table.at_epoch(cursor.epoch)
+            plan = plan_epoch(table.lengths, self.batch_tokens, self.seed, cursor.epoch, drawn)
+            for pairs in plan[cursor.index :]:
+                cursor = _after(cursor, len(plan), stage)
+                yield self._step(table, pairs, cursor, len(plan))
+                if not cursor.index:
+                    break
+
+    def _step(self, table: PairTable, pairs: Indices, cursor: Cursor, steps_per_epoch: int) -> StepArrays:
+        tokens = table.lengths[pairs, 1].astype(np.int64) + 1
+        parts = [pairs]
+        if self.micro_batch_tokens is not None:
+            parts = cut_by_tokens(pairs, tokens, self.micro_batch_tokens * self.num_ranks)
+        batches = tuple(self._share(table, part) for part in parts)
+        return Step(batches, int(tokens.sum()), cursor, steps_per_epoch, pairs)
+
+    def _share(self, table: PairTable, pairs: Indices) -> PaddedPairs:
+        """What this rank computes of a micro-batch."""
+        if self.rank < len(pairs):
+            return table.padded(pairs[self.rank :: self.num_ranks])
+        return table.padded(pairs[:1]).without_targets()
 
 
 def _after(cursor: Cursor, steps_per_epoch: int, stage: Stage) -> Cursor:
@@ -144,46 +177,3 @@ def _after(cursor: Cursor, steps_per_epoch: int, stage: Stage) -> Cursor:
     if cursor.index + 1 == steps_per_epoch:
         return Cursor(next_epoch, 0, step, cursor.stage_epoch)
     return Cursor(cursor.epoch, cursor.index + 1, step, cursor.stage_epoch)
-
-
-_End = tuple[None, BaseException | None]
-
-
-def prefetch(
-    steps: Iterable[StepData], depth: int, prepare: Callable[[StepData], StepData]
-) -> Iterator[StepData]:
-    """The same steps, made and prepared up to `depth` ahead by a thread whose failure is raised here."""
-    ready: queue.Queue[StepData | _End] = queue.Queue(depth)
-    stop = threading.Event()
-
-    def put(item: StepData | _End) -> None:
-        while not stop.is_set():
-            with contextlib.suppress(queue.Full):
-                ready.put(item, timeout=0.1)
-                return
-
-    def work() -> None:
-        try:
-            for step in steps:
-                put(prepare(step))
-                if stop.is_set():
-                    return
-        except BaseException as error:
-            put((None, error))
-        else:
-            put((None, None))
-
-    worker = threading.Thread(target=work, name="prefetch", daemon=True)
-    worker.start()
-    try:
-        while True:
-            item = ready.get()
-            if isinstance(item, StepData):
-                yield item
-            elif item[1] is not None:
-                raise item[1]
-            else:
-                return
-    finally:
-        stop.set()
-        worker.join()

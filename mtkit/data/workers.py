@@ -100,11 +100,16 @@ class Workers:
 def _begin_worker() -> None:
     """Leave Ctrl-C to the main process, and end with it even if it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """Lets this process end as soon as the one that started it has, even by SIGKILL."""
     parent = multiprocessing.parent_process()
 
-    def end_with_parent() -> None:
+    def wait_and_end() -> None:
         if parent is not None:
             parent.join()
         os._exit(1)
 
-    threading.Thread(target=end_with_parent, name="end with parent", daemon=True).start()
+    threading.Thread(target=wait_and_end, name="end with parent", daemon=True).start()

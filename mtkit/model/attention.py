@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtkit.config.model import ModelConfig
+from mtkit.model.packing import Spans
 from mtkit.model.positions import Rotation, rotate
 from mtkit.model.tricks import tricks
 
@@ -68,6 +69,17 @@ def attend_grouped(
     return attend(queries, k, v, mask, causal, dropout).reshape(q.shape)
 
 
+def attend_packed(q: Tensor, k: Tensor, v: Tensor, spans: Spans, causal: bool, dropout: float) -> Tensor:
+    """As `attend_grouped`, of packed rows, each [1, heads, tokens, d_head]."""
+    if spans.kernel is not None:
+        k, v = (heads.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for heads in (k, v))
+        return spans.kernel(q, k, v, spans, causal)
+    k, v = spans.keys.padded(k), spans.keys.padded(v)
+    mask = None if causal else spans.keys.mask()  # what is causal sees no padding, which comes last
+    out = attend_grouped(spans.queries.padded(q), k, v, mask, causal, dropout)
+    return spans.queries.unpadded(out)
+
+
 class MultiHeadAttention(nn.Module):
     """Queries from `x`, keys and values from `x` itself or from a memory."""
 
@@ -92,13 +104,17 @@ class MultiHeadAttention(nn.Module):
         self,
         x: Tensor,
         keys_values: tuple[Tensor, Tensor],
-        mask: Tensor | None = None,
+        mask: Tensor | Spans | None = None,
         causal: bool = False,
         rotation: Rotation | None = None,
     ) -> Tensor:
-        """What each position of `x` [batch, q_len, d_model] gathers; same shape."""
+        """What each position of `x` [batch, q_len, d_model] gathers; same shape. Packed rows have spans."""
         q = self._heads(self.q_proj(x))
         if rotation is not None:
             q = rotate(q, rotation)
-        out = attend_grouped(q, *keys_values, mask, causal, self.dropout if self.training else 0.0)
+        dropout = self.dropout if self.training else 0.0
+        if isinstance(mask, Spans):
+            out = attend_packed(q, *keys_values, mask, causal, dropout)
+        else:
+            out = attend_grouped(q, *keys_values, mask, causal, dropout)
         return self.out_proj(out.transpose(1, 2).flatten(2))

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from mtkit.config.model import ModelConfig
 from mtkit.model.attention import MultiHeadAttention
 from mtkit.model.dropout import Dropout, MaskSource
+from mtkit.model.packing import Spans
 from mtkit.model.positions import Rotation
 from mtkit.model.state import DecoderState, KeysValues
 
@@ -76,8 +77,8 @@ class EncoderLayer(nn.Module):
         self.feed_forward = FeedForward(config, masks)
         self.feed_forward_sum = Residual(config, masks)
 
-    def forward(self, x: Tensor, mask: Tensor | None, rotation: Rotation | None = None) -> Tensor:
-        """`x` [batch, src_len, d_model]; `mask` [batch, 1, 1, src_len], true = real token."""
+    def forward(self, x: Tensor, mask: Tensor | Spans | None, rotation: Rotation | None = None) -> Tensor:
+        """`x` [batch, src_len, d_model]; `mask` [batch, 1, 1, src_len], true = real token; or packed rows."""
 
         def attend_all(y: Tensor) -> Tensor:
             keys_values = self.attention.keys_values(y, rotation)
@@ -100,13 +101,21 @@ class DecoderLayer(nn.Module):
         self.feed_forward_sum = Residual(config, masks)
 
     def forward(
-        self, x: Tensor, memory: KeysValues, mask: Tensor | None, rotation: Rotation | None = None
+        self,
+        x: Tensor,
+        memory: KeysValues,
+        mask: Tensor | Spans | None,
+        rotation: Rotation | None = None,
+        own: Spans | None = None,
     ) -> Tensor:
-        """All target positions at once; `x` [batch, tgt_len, d_model], `memory` of the source."""
+        """All target positions at once; `x` [batch, tgt_len, d_model], `memory` of the source.
+
+        Of packed rows `mask` tells what is seen of the source, `own` what of the target.
+        """
 
         def attend_before(y: Tensor) -> Tensor:
             keys_values = self.attention.keys_values(y, rotation)
-            return self.attention(y, keys_values, causal=True, rotation=rotation)
+            return self.attention(y, keys_values, own, causal=True, rotation=rotation)
 
         x = self.attention_sum(x, attend_before)
         x = self.cross_attention_sum(x, lambda y: self.cross_attention(y, memory, mask))

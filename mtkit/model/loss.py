@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,7 +13,53 @@ from torch.nn import functional as F
 from mtkit.model.tricks import tricks
 
 CHUNK_CPU, CHUNK_GPU = 256, 4096
-"""Rows whose logits exist at the same time."""
+"""Rows whose logits exist at the same time, at most."""
+_LOGITS_GPU = 2**27
+"""Logits that exist at the same time on a GPU, at most: 256 MiB in bf16, and as many in fp32 unless fused."""
+
+
+def chunk_rows(device: torch.device, vocab_size: int) -> int:
+    """Rows whose logits exist at the same time."""
+    if device.type == "cpu":
+        return CHUNK_CPU
+    return max(1, min(CHUNK_GPU, _LOGITS_GPU // vocab_size))
+
+
+def differentiate(
+    logits: Tensor, probs: Tensor | None, target: Tensor, label_smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """Sums over rows of the target's log-probability and of the logarithm of the normalizer.
+
+    `logits` [rows, vocab] become the gradient of the loss by them, softmax - (1 - ε) one_hot, without its
+    uniform part, ε/V. `probs` is fp32 memory of the same shape, and may be overwritten.
+    """
+    assert probs is not None
+    probs.copy_(logits)
+    largest = probs.amax(-1, keepdim=True)
+    torch.softmax(probs, -1, out=probs)
+    # A softmax's largest value is at least 1/V, so that its logarithm is safe.
+    log_normalizer = largest - probs.amax(-1, keepdim=True).log()
+    picked = (logits.gather(1, target).float() - log_normalizer).sum()
+    probs.scatter_add_(1, target, probs.new_full(target.shape, label_smoothing - 1))
+    logits.copy_(probs)
+    return picked, log_normalizer.sum()
+
+
+def differentiate_fused(
+    logits: Tensor, _: Tensor | None, target: Tensor, label_smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """As `differentiate`, for a compiler to make two passes of, that read and that rewrite `logits`."""
+    scores = logits.float()
+    log_normalizer = scores.logsumexp(-1, keepdim=True)
+    picked = (scores.gather(1, target) - log_normalizer).sum()
+    is_target = torch.arange(logits.shape[1], device=logits.device) == target
+    logits.copy_((scores - log_normalizer).exp() + is_target * (label_smoothing - 1))
+    return picked, log_normalizer.sum()
+
+
+@functools.cache
+def _compiled() -> Callable[..., tuple[Tensor, Tensor]]:
+    return torch.compile(differentiate_fused, dynamic=True)
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
@@ -25,6 +73,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         targets: Tensor,
         label_smoothing: float,
         dtype: torch.dtype,
+        fused: bool,
     ) -> tuple[Tensor, Tensor]:
         need_grad = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         loss = torch.zeros((), device=features.device)
@@ -35,30 +84,23 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         vocab, smooth = weight.shape[0], label_smoothing / weight.shape[0]
         # Σ logits over the vocabulary and the uniform part of the gradient are products with a vector.
         weight_sum = weight.sum(0)
-        chunk = CHUNK_CPU if features.device.type == "cpu" else CHUNK_GPU
+        chunk = chunk_rows(features.device, vocab)
         # Reused by all chunks: a fresh allocation of this size costs more than the softmax.
         logits_buffer = features.new_empty(min(chunk, len(features)), vocab)
-        probs_buffer = torch.empty_like(logits_buffer, dtype=torch.float32)
+        probs_buffer = None if fused else torch.empty_like(logits_buffer, dtype=torch.float32)
+        made = _compiled() if fused else differentiate
         for begin in range(0, features.shape[0], chunk):
             rows = features[begin : begin + chunk]
             target = targets[begin : begin + chunk, None]
             logits = torch.mm(rows, projection.T, out=logits_buffer[: len(rows)])
-            probs = probs_buffer[: len(rows)].copy_(logits)
-            largest = probs.amax(-1, keepdim=True)
-            torch.softmax(probs, -1, out=probs)
-            # A softmax's largest value is at least 1/V, so that its logarithm is safe.
-            log_normalizer = largest - probs.amax(-1, keepdim=True).log()
-            picked = (logits.gather(1, target).float() - log_normalizer).sum()
-            log_prob_sum = (rows.float() @ weight_sum).sum() - vocab * log_normalizer.sum()
+            probs = None if probs_buffer is None else probs_buffer[: len(rows)]
+            picked, log_normalizers = made(logits, probs, target, label_smoothing)
+            log_prob_sum = (rows.float() @ weight_sum).sum() - vocab * log_normalizers
             nll -= picked
             loss -= (1 - label_smoothing) * picked + smooth * log_prob_sum
-            if grad_features is None or grad_weight is None:
-                continue
-            # d loss / d logits = softmax - ((1 - ε) one_hot + ε/V); the last part is added after the loop.
-            probs.scatter_add_(1, target, probs.new_full(target.shape, label_smoothing - 1))
-            grad = logits.copy_(probs)
-            torch.mm(grad, projection, out=grad_features[begin : begin + chunk])
-            grad_weight += grad.T @ rows
+            if grad_features is not None and grad_weight is not None:
+                torch.mm(logits, projection, out=grad_features[begin : begin + chunk])
+                grad_weight += logits.T @ rows
         if grad_features is not None and grad_weight is not None:
             grad_features -= smooth * weight_sum.to(dtype)
             grad_weight -= smooth * features.sum(0, dtype=torch.float32)
@@ -69,7 +111,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         grad_features, grad_weight = ctx.saved_tensors
         # Scaled in fp32: a loss scale of 2^16 does not fit into fp16.
-        return grad_features.float() * grad_loss, grad_weight * grad_loss, None, None, None
+        return grad_features.float() * grad_loss, grad_weight * grad_loss, None, None, None, None
 
 
 def cross_entropy(
@@ -78,6 +120,7 @@ def cross_entropy(
     targets: Tensor,
     label_smoothing: float = 0.0,
     dtype: torch.dtype = torch.float32,
+    fused: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Sums over tokens of the label-smoothed loss, which is trained, and of -log p, which is reported.
 
@@ -90,12 +133,13 @@ def cross_entropy(
         targets: [tokens], int64.
         label_smoothing: probability spread over the whole vocabulary.
         dtype: in which the matrix products are made; softmax and sums are fp32.
+        fused: compile what comes between the products, so that no logits are held in fp32.
     """
     if not tricks.chunked_loss:
         logits = (features.to(dtype) @ weight.to(dtype).T).float()
         nll = F.cross_entropy(logits.detach(), targets, reduction="sum")
         return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=label_smoothing), nll
     loss, nll = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        features, weight, targets, label_smoothing, dtype
+        features, weight, targets, label_smoothing, dtype, fused
     )
     return loss, nll.detach()

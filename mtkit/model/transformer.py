@@ -13,6 +13,7 @@ from mtkit.config.model import ModelConfig
 from mtkit.errors import UsageError
 from mtkit.model.blocks import DecoderLayer, EncoderLayer, build_norm
 from mtkit.model.dropout import Dropout, MaskSource
+from mtkit.model.packing import Kernel, Packed, Spans
 from mtkit.model.positions import (
     AbsolutePositions,
     LearnedPositions,
@@ -114,6 +115,30 @@ class Transformer(nn.Module):
         for layer in self._decoder_layers():
             x = layer(x, layer.cross_attention.keys_values(memory), mask, rotation)
         return self.decoder_norm(x)
+
+    def packed_features(self, src: Packed, tgt: Packed, kernel: Kernel | None = None) -> Tensor:
+        """As `features`, of rows without padding, [target tokens, d_model]; see `Spans.kernel`."""
+        own, seen, before = Spans(src, src, kernel), Spans(tgt, src, kernel), Spans(tgt, tgt, kernel)
+        x, rotation = self._embed_packed(self.src_embedding, self.src_positions, src)
+        for layer in self.encoder:
+            x = layer(x, own, rotation)
+        memory = self.encoder_norm(x)
+        x, rotation = self._embed_packed(self.tgt_embedding, self.tgt_positions, tgt)
+        for layer in self._decoder_layers():
+            x = layer(x, layer.cross_attention.keys_values(memory), seen, rotation, before)
+        return self.decoder_norm(x)[0]
+
+    def _embed_packed(
+        self, embedding: nn.Embedding, positions: AbsolutePositions | None, row: Packed
+    ) -> tuple[Tensor, Rotation | None]:
+        """The embedded tokens of a row [1, tokens, d_model], and the rotation of each."""
+        x, at = embedding(row.ids)[None] * math.sqrt(self.config.d_model), row.positions()
+        if positions is not None:
+            x = x + positions(0, row.max_len).index_select(0, at)
+        if self.rotary is None:
+            return self.dropout(x), None
+        cos, sin = self.rotary(0, row.max_len)
+        return self.dropout(x), (cos.index_select(0, at), sin.index_select(0, at))
 
     def forward(self, src_ids: Tensor, src_mask: Tensor, tgt_in: Tensor) -> Tensor:
         """Logits [batch, tgt_len, vocab] of the token after each of `tgt_in`.

@@ -132,7 +132,8 @@ class World:
         for layer in model.encoder:
             fully_shard(layer, mesh=mesh)
         self._sharded = fully_shard(model, mesh=mesh)
-        register_fsdp_forward_method(model, "features")
+        for method in ("features", "packed_features"):
+            register_fsdp_forward_method(model, method)
 
     def whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The tensors, gathered from the shares of all ranks where they are such."""

@@ -24,10 +24,12 @@ class Precision:
     Attributes:
         num_bytes: of a number in matrix products: 2 (bf16, fp16) or 4.
         keeps_scores: attention keeps the weights of all pairs of positions, as it does in bf16 on a CPU.
+        pads_attention: attention is computed with padding, whether or not the rest is.
     """
 
     num_bytes: int
     keeps_scores: bool
+    pads_attention: bool = True
 
 
 def state_bytes(num_parameters: int, options: TrainConfig) -> dict[str, int]:
@@ -40,47 +42,66 @@ def state_bytes(num_parameters: int, options: TrainConfig) -> dict[str, int]:
     return found | ({"moving average": _FP32 * num_parameters} if options.ema else {})
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Sources or targets of a batch.
+
+    Attributes:
+        positions: that are computed; padding too, unless the batch has none.
+        rows: sentences.
+        length: of the longest.
+    """
+
+    positions: int
+    rows: int
+    length: int
+
+    @property
+    def attended(self) -> int:
+        """Positions in attention, where that pads the rows."""
+        return self.rows * self.length
+
+
 def activation_bytes(
-    model: ModelConfig,
-    num_parameters: int,
-    tgt_vocab_size: int,
-    precision: Precision,
-    rows: int,
-    src_len: int,
-    tgt_len: int,
+    model: ModelConfig, num_parameters: int, tgt_vocab_size: int, precision: Precision, src: Side, tgt: Side
 ) -> int:
-    """What is kept between the forward and the backward pass of a batch of `rows` padded pairs.
+    """What is kept between the forward and the backward pass of a batch.
 
     The logits are not among it: the loss is computed in chunks, which keep its gradient instead.
     """
-    src, tgt, d_model = rows * src_len, rows * tgt_len, model.d_model
-    encoder = _attention(model, precision, src, src, src_len) + _feed_forward(model, precision, src)
-    decoder = _attention(model, precision, tgt, tgt, tgt_len) + _feed_forward(model, precision, tgt)
-    decoder += _attention(model, precision, tgt, src, src_len)
-    embedded = (src + tgt) * d_model * (_FP32 + _mask(model.dropout))
+    d_model = model.d_model
+    encoder = _attention(model, precision, src, src) + _feed_forward(model, precision, src.positions)
+    decoder = _attention(model, precision, tgt, tgt) + _feed_forward(model, precision, tgt.positions)
+    decoder += _attention(model, precision, tgt, src)
+    embedded = (src.positions + tgt.positions) * d_model * (_FP32 + _mask(model.dropout))
     # Real features and their gradient, and the gradient of the output matrix.
-    loss = tgt * d_model * (_FP32 + precision.num_bytes) + _FP32 * tgt_vocab_size * d_model
+    loss = tgt.positions * d_model * (_FP32 + precision.num_bytes) + _FP32 * tgt_vocab_size * d_model
     casts = precision.num_bytes * num_parameters if precision.num_bytes < _FP32 else 0
     return model.num_encoder_layers * encoder + model.num_decoder_layers * decoder + embedded + loss + casts
 
 
-def _attention(model: ModelConfig, precision: Precision, queries: int, keys: int, keys_len: int) -> int:
+def _attention(model: ModelConfig, precision: Precision, queries: Side, keys: Side) -> int:
     """Norm, projections, attention and residual sum of one block, of so many positions on each side."""
     size, d_model = precision.num_bytes, model.d_model
+    seeing, seen = queries.positions, keys.positions
+    if precision.pads_attention:
+        seeing, seen = queries.attended, keys.attended
     # The norm keeps its input. What it gives is kept by the products, in a copy for each in half precision.
-    inputs = _FP32 * queries * d_model
+    inputs = _FP32 * queries.positions * d_model
     if size < _FP32:
-        inputs += size * d_model * (queries + keys)
+        inputs += size * d_model * (queries.positions + keys.positions)
     else:
-        inputs += size * d_model * queries
-    projected = size * (queries * d_model + 2 * keys * model.kv_heads * model.d_head)
-    gathered = 2 * size * queries * d_model  # as the heads give it, and side by side
-    kept = inputs + projected + gathered + _mask(model.dropout) * queries * d_model
+        inputs += size * d_model * queries.positions
+    projected = size * (seeing * d_model + 2 * seen * model.kv_heads * model.d_head)
+    gathered = size * (seeing + queries.positions) * d_model  # as the heads give it, and side by side
+    kept = inputs + projected + gathered + _mask(model.dropout) * queries.positions * d_model
     if precision.keeps_scores:
-        kept += queries * model.num_heads * keys_len * (_FP32 + size + 1)
-        kept += size * queries * d_model  # scaled queries
+        kept += seeing * model.num_heads * keys.length * (_FP32 + size + 1)
+        kept += size * seeing * d_model  # scaled queries
     if model.attention_dropout:
-        kept += queries * model.num_heads * keys_len * (size if precision.keeps_scores else _FP32 + size + 1)
+        kept += (
+            seeing * model.num_heads * keys.length * (size if precision.keeps_scores else _FP32 + size + 1)
+        )
     return kept
 
 

@@ -8,10 +8,13 @@ import torch
 from torch import Tensor
 
 from mtkit.config.train import TrainConfig
-from mtkit.data.batch import Batch
+from mtkit.data.batch import Batch, on_device
+from mtkit.errors import UsageError
 from mtkit.model.loss import cross_entropy
+from mtkit.model.packing import load_kernel
 from mtkit.model.transformer import Transformer
 from mtkit.train.guided import Guide
+from mtkit.train.packing import is_packing, kernel_fits, pack
 from mtkit.train.precision import autocast
 from mtkit.train.r_drop import divergence
 
@@ -20,18 +23,33 @@ Features = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class Objective:
-    """The loss of a micro-batch by the options of a run."""
+    """The loss of a micro-batch by the options of a run.
+
+    Attributes:
+        packing: whether batches are computed without padding.
+        kernel: attention without padding; None where that pads.
+
+    Raises:
+        UsageError: few shapes are asked for, but batches are padded.
+    """
 
     def __init__(self, model: Transformer, options: TrainConfig, dtype: torch.dtype) -> None:
         self.model = model
         self.options = options
         self.dtype = dtype
-        # One graph for all shapes: buckets of lengths and numbers of rows are too many to compile each.
-        self.features: Features = (
-            torch.compile(model.features, dynamic=True) if options.compile else model.features
-        )
-        self.guide: Guide | None = None
         self.device = model.output.weight.device
+        self.packing = is_packing(options, model.config, self.device, dtype)
+        fits = self.packing and kernel_fits(model.config, self.device, dtype)
+        self.kernel = load_kernel() if fits else None
+        if options.compile == "graphs" and not self.packing:
+            raise UsageError(
+                "train.compile = graphs needs batches without padding, which train.packing = auto makes only "
+                "where the attention kernel for them can be used.",
+                "Use train.compile = true, or set train.packing: true.",
+            )
+        self.features: Features = _compiled(model.features, options)
+        self.packed_features = _compiled(model.packed_features, options)
+        self.guide: Guide | None = None
         self.names = ("loss", *(name for name in ("r_drop", "guided_alignment") if getattr(options, name)))
 
     def __call__(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -42,15 +60,12 @@ class Objective:
         """
         passes = 2 if self.options.r_drop else 1
         targets = self.guide.targets(batch) if self.guide is not None else None
-        batch = batch.to(self.device)
-        features = token_features(self.features, batch, passes, self.dtype)
-        loss, nll = cross_entropy(
-            features,
-            self.model.output.weight,
-            batch.tgt_out.repeat(passes),
+        features, tgt_out = self._predicted(batch, passes)
+        smoothing, fused = (
             self.options.label_smoothing,
-            self.dtype,
+            bool(self.options.compile) and self.device.type == "cuda",
         )
+        loss, nll = cross_entropy(features, self.model.output.weight, tgt_out, smoothing, self.dtype, fused)
         loss, sums = loss / passes, {"loss": nll / passes}
         if self.options.r_drop:
             first, second = features.chunk(2)
@@ -59,11 +74,39 @@ class Objective:
             loss = loss + self.options.r_drop / 2 * apart
             sums["r_drop"] = apart.detach()
         if self.guide is not None and targets is not None:
-            targets = targets.to(self.device).repeat(passes, 1, 1)
+            targets = on_device(targets, self.device).repeat(passes, 1, 1)
             misaligned = self.guide.loss(targets) / passes
             loss = loss + self.options.guided_alignment * misaligned
             sums["guided_alignment"] = misaligned.detach()
         return loss, sums
+
+    def _predicted(self, batch: Batch, passes: int) -> tuple[Tensor, Tensor]:
+        """What predicts each target token, [passes · tokens, d_model] in fp32, and the tokens."""
+        if not self.packing:
+            batch = batch.to(self.device)
+            return token_features(self.features, batch, passes, self.dtype), batch.tgt_out.repeat(passes)
+        graphs = self.options.compile == "graphs"
+        packed = pack(batch, passes, few_shapes=graphs).to(self.device)
+        if graphs and self.device.type == "cuda":  # nothing of the pass before is needed any more
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        with autocast(self.dtype, self.device):
+            found = self.packed_features(packed.src, packed.tgt, self.kernel)
+        return found[: len(packed.tgt_out)].float(), packed.tgt_out
+
+
+def _compiled(features: Callable[..., Tensor], options: TrainConfig) -> Callable[..., Tensor]:
+    """What computes the features, compiled as the options say.
+
+    One graph for all shapes: even few are too many to compile each. CUDA graphs are recorded of it, one for
+    each shape.
+    """
+    match options.compile:
+        case False:
+            return features
+        case True:
+            return torch.compile(features, dynamic=True)
+        case "graphs":
+            return torch.compile(features, dynamic=True, mode="reduce-overhead")
 
 
 def token_features(features: Features, batch: Batch, passes: int, dtype: torch.dtype) -> Tensor:

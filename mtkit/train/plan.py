@@ -18,9 +18,8 @@ from mtkit.config.filters import TokensFilter
 from mtkit.config.model import ModelConfig
 from mtkit.config.schema import Config
 from mtkit.data.batch import collate
-from mtkit.data.loader import Cursor, PairTable, StepData, read_steps
+from mtkit.data.loader import Cursor, PairTable, StepData
 from mtkit.data.prepare import Prepared
-from mtkit.data.sampling import build_stages
 from mtkit.data.shards import open_shard, write_shard
 from mtkit.train.distributed import World
 from mtkit.train.memory import forget_peak, resident_bytes, state_bytes
@@ -28,6 +27,7 @@ from mtkit.train.optim import learning_rate
 from mtkit.train.setup import (
     LargestBatch,
     Planned,
+    build_steps,
     build_updater,
     fit_micro_batch,
     largest_batch,
@@ -232,16 +232,7 @@ def _probe(
 ) -> tuple[int, float, int]:
     """Makes some updates; how many, in what time, of how many target tokens. The first one is not counted."""
     world = updater.world
-    steps = read_steps(
-        table,
-        config.train.batch_tokens,
-        micro_batch_tokens,
-        config.seed,
-        Cursor(),
-        build_stages(config.data.mixing, table.sizes),
-        world.rank,
-        world.size,
-    )
+    steps = build_steps(config, table, micro_batch_tokens, world).read(Cursor())
     updater.model.train()
     begin, made, tokens = time.monotonic(), -1, 0
     start, allowed = begin, None

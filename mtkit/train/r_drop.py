@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mtkit.model.loss import CHUNK_CPU, CHUNK_GPU
+from mtkit.model.loss import chunk_rows
 
 
 class _ChunkedDivergence(torch.autograd.Function):
@@ -20,7 +20,7 @@ class _ChunkedDivergence(torch.autograd.Function):
         rows = [features.to(dtype) for features in (first, second)]
         grads = [torch.empty_like(features) for features in rows]
         grad_weight = torch.zeros_like(weight)
-        chunk = CHUNK_CPU if first.device.type == "cpu" else CHUNK_GPU
+        chunk = chunk_rows(first.device, len(weight))
         for begin in range(0, len(first), chunk):
             part = slice(begin, begin + chunk)
             log_p, log_q = (

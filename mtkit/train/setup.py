@@ -9,14 +9,15 @@ import torch
 
 from mtkit.config.schema import Config
 from mtkit.data.batching import Indices, cut_by_tokens, plan_epoch
-from mtkit.data.loader import PairTable
+from mtkit.data.loader import PairTable, Steps
+from mtkit.data.sampling import build_stages
 from mtkit.engine.native import choose_device
 from mtkit.errors import MtkitError, UsageError
 from mtkit.model.transformer import build_model
 from mtkit.train.allocator import keep_blocks
 from mtkit.train.distributed import World, check_device
 from mtkit.train.freeze import freeze
-from mtkit.train.memory import Precision, activation_bytes, available_bytes, state_bytes
+from mtkit.train.memory import Precision, Side, activation_bytes, available_bytes, state_bytes
 from mtkit.train.precision import training_dtype
 from mtkit.train.update import Updater
 
@@ -44,6 +45,13 @@ def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, worl
     if config.train.parallel == "fsdp":
         world.shard(model)
     return Updater(model, config.train, config.seed, dtype, world)
+
+
+def build_steps(config: Config, table: PairTable, micro_batch_tokens: int | None, world: World) -> Steps:
+    """The steps of a run, as this rank computes them."""
+    stages = build_stages(config.data.mixing, table.sizes)
+    options = config.train
+    return Steps(table, options.batch_tokens, micro_batch_tokens, config.seed, stages, world.rank, world.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +113,13 @@ def largest_batch(
             [step] if micro_batch_tokens is None else cut_by_tokens(step, tokens, micro_batch_tokens * size)
         )
         for part in parts:
-            src_len, tgt_len = (table.lengths[part].max(0) + 1).tolist()
-            rows = -(-len(part) // size)
-            needed = activation_bytes(
-                model.config, numbers, model.output.weight.shape[0], precision, rows, src_len, tgt_len
-            )
+            lengths, rows = table.lengths[part] + 1, -(-len(part) // size)
+            src_len, tgt_len = lengths.max(0).tolist()
+            positions = [rows * src_len, rows * tgt_len]
+            if updater.objective.packing:
+                positions = (-(-lengths.sum(0) // size)).tolist()
+            sides = (Side(positions[0], rows, src_len), Side(positions[1], rows, tgt_len))
+            needed = activation_bytes(model.config, numbers, model.output.weight.shape[0], precision, *sides)
             if not found or needed > found[0].activations:
                 found = [LargestBatch(part[::size], src_len, tgt_len, needed)]
     return found[0]
@@ -118,7 +128,11 @@ def largest_batch(
 def precision_of(updater: Updater) -> Precision:
     """What the formulas of memory need to know of the numbers that are computed with."""
     num_bytes = updater.objective.dtype.itemsize
-    return Precision(num_bytes, keeps_scores=updater.device.type == "cpu" and num_bytes < 4)
+    return Precision(
+        num_bytes,
+        keeps_scores=updater.device.type == "cpu" and num_bytes < 4,
+        pads_attention=updater.objective.kernel is None,
+    )
 
 
 # ---------------------------------------------------------------- micro-batches that fit

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from itertools import islice
 from typing import NoReturn
 
@@ -14,9 +14,9 @@ from torch import Tensor
 
 from mtkit.checkpoint import set_weights, weights_of
 from mtkit.config.schema import Config
-from mtkit.data.loader import PairTable, StepData, prefetch, read_steps
+from mtkit.data.loader import PairTable, StepData
+from mtkit.data.prefetch import prefetch
 from mtkit.data.prepare import Prepared
-from mtkit.data.sampling import build_stages
 from mtkit.errors import MtkitError, StoppedError, WriteError
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.averaging import average_weights
@@ -34,12 +34,15 @@ from mtkit.train.monitor import (
 )
 from mtkit.train.optim import learning_rate
 from mtkit.train.progress import Progress
-from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps
+from mtkit.train.setup import build_steps, build_updater, fit_micro_batch, largest_batch, plan_steps
 from mtkit.train.start import DETERMINISTIC, begin_from, repeatable
 from mtkit.train.store import Store
 from mtkit.train.update import Update
 from mtkit.train.validate import Scores, Validator
 from mtkit.train.window import Window
+
+_PREFETCHED = 4
+"""Steps that are made ahead for a GPU."""
 
 
 class Trainer:
@@ -132,17 +135,18 @@ class Trainer:
         self.model.train()
         self._since = (self.progress.seconds, time.monotonic())
         self._after_step()  # what an interruption left undone
-        for data in self._steps():
-            share = self.progress.share(self.options, data.steps_per_epoch)
-            if reason := self._end_reason(share):
-                return reason
-            step = self.progress.step + 1
-            lr = learning_rate(self.options.optimizer, step, share, self.progress.lowered)
-            self.window.add(self._update(data, step, lr))
-            if step % self.options.log_every == 0:
-                skipped = int(self.updater.num_skipped)
-                self._tell(self.window.logged(self.progress, lr, share, data.steps_per_epoch, skipped))
-            self._after_step()
+        with closing(self._steps()) as steps:
+            for data in steps:
+                share = self.progress.share(self.options, data.steps_per_epoch)
+                if reason := self._end_reason(share):
+                    return reason
+                step = self.progress.step + 1
+                lr = learning_rate(self.options.optimizer, step, share, self.progress.lowered)
+                self.window.add(self._update(data, step, lr))
+                if step % self.options.log_every == 0:
+                    skipped = int(self.updater.num_skipped)
+                    self._tell(self.window.logged(self.progress, lr, share, data.steps_per_epoch, skipped))
+                self._after_step()
         raise AssertionError("the stream of steps has no end")
 
     def _after_step(self) -> None:
@@ -185,20 +189,12 @@ class Trainer:
             return f"no better {self.options.best_metric} in {stale} validations"
         return "the end of the budget was reached" if share >= 1.0 else ""
 
-    def _steps(self) -> Iterator[StepData]:
-        steps = read_steps(
-            self.table,
-            self.options.batch_tokens,
-            self._micro_batch_tokens(),
-            self.config.seed,
-            self.progress.cursor,
-            build_stages(self.config.data.mixing, self.table.sizes),
-            self.world.rank,
-            self.world.size,
-        )
-        if self.device.type == "cpu":
-            return steps
-        return prefetch(steps, 4, _pinned)
+    def _steps(self) -> Generator[StepData, None, None]:
+        steps = build_steps(self.config, self.table, self._micro_batch_tokens(), self.world)
+        depth = self.options.prefetch
+        if depth == "auto":
+            depth = _PREFETCHED if self.device.type == "cuda" else 0
+        return prefetch(steps, self.progress.cursor, depth) if depth else steps.read(self.progress.cursor)
 
     def _update(self, data: StepData, step: int, lr: float) -> Update:
         """Makes one update and moves the progress on."""
@@ -288,6 +284,8 @@ class Trainer:
             notes = [*notes, f"beginning with the weights of {origin}"]
         if frozen := sum(weight.numel() for weight in self.model.parameters() if not weight.requires_grad):
             notes = [*notes, f"{frozen:,} parameters are frozen"]
+        if self.updater.objective.packing:
+            notes = [*notes, "batches are computed without padding"]
         return (*notes, *([DETERMINISTIC] if self.options.deterministic else []))
 
     # ------------------------------------------------------------ the end
@@ -350,10 +348,6 @@ class Trainer:
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)
-
-
-def _pinned(data: StepData) -> StepData:
-    return dataclasses.replace(data, batches=tuple(batch.pin() for batch in data.batches))
 
 
 def train(

@@ -14,7 +14,7 @@ from mtkit.checkpoint import weights_of
 from mtkit.config.train import TrainConfig
 from mtkit.data.batch import Batch
 from mtkit.data.batching import Indices
-from mtkit.data.loader import Cursor, StepData
+from mtkit.data.loader import Cursor, Step, StepData
 from mtkit.errors import InputError, MtkitError
 from mtkit.model.transformer import Transformer
 from mtkit.train.averaging import MovingAverage
@@ -80,6 +80,8 @@ class Updater:
         self.num_skipped = torch.zeros((), dtype=torch.int64, device=self.device)
         self.splits = 1
         self.bad_steps = torch.zeros((), dtype=torch.int64, device=self.device)
+        self._keeps_gradient = options.compile == "graphs"
+        self._drop_gradient()
 
     def __call__(self, data: StepData, step: int, lr: float) -> Update:
         """Makes update number `step`, from 1.
@@ -117,7 +119,7 @@ class Updater:
             return False
         fits = self._gradient(_as_step(batch), 0) is not None
         del held
-        self.optimizer.zero_grad(set_to_none=True)
+        self._drop_gradient()
         return fits
 
     def averaged(self) -> AbstractContextManager[None]:
@@ -163,9 +165,17 @@ class Updater:
         for name, value in reported.items():
             sums[name] += value
 
+    def _drop_gradient(self) -> None:
+        """Begins the gradient anew. CUDA graphs, which reuse their memory, add to one that stays."""
+        self.optimizer.zero_grad(set_to_none=not self._keeps_gradient)
+        if self._keeps_gradient:
+            for _, parameter in trained_parameters(self.model):
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+
     def _split_further(self, data: StepData, step: int) -> None:
         """Drops the gradient and halves the micro-batches from now on; the update keeps its tokens."""
-        self.optimizer.zero_grad(set_to_none=True)
+        self._drop_gradient()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         if (
@@ -202,19 +212,16 @@ class Updater:
         norm = gathered(torch.nn.utils.clip_grad_norm_(trained, limit, foreach=True))
         bad = ~torch.isfinite(norm)
         spike = self.spikes(norm) if self.spikes is not None else torch.zeros_like(bad)
+        # The fused optimizer reads this flag on the device and leaves the weights as they are.
+        self.optimizer.found_inf = (bad | spike).float()  # type: ignore[attr-defined]
+        self.optimizer.step()
         if self.scaler.is_enabled():
-            # The scaler skips what is not finite by itself; to skip more, it must be asked before.
-            if self.spikes is None or not bool(spike):
-                self.scaler.step(self.optimizer)
-            self.scaler.update()
+            self.scaler.update()  # lowers the scale if what `unscale_` saw was not finite
         else:
-            # The fused optimizer reads this flag on the device and leaves the weights as they are.
-            self.optimizer.found_inf = (bad | spike).float()  # type: ignore[attr-defined]
-            self.optimizer.step()
             self.bad_steps = (self.bad_steps + 1) * bad
             if step % self.options.log_every == 0 or self.device.type == "cpu":
                 self._refuse_bad_steps(step, lr, norm, pairs)
-        self.optimizer.zero_grad(set_to_none=True)
+        self._drop_gradient()
         if self.ema is not None:
             self.ema.update(self.model, step)
         self.num_skipped += bad | spike
@@ -283,7 +290,7 @@ def _batch_of(pairs: Indices | None) -> str:
 
 
 def _as_step(batch: Batch) -> StepData:
-    return StepData((batch,), max(1, batch.num_tgt_tokens), Cursor(), 1)
+    return Step((batch,), max(1, batch.num_tgt_tokens), Cursor(), 1)
 
 
 def _scalar(value: float) -> Tensor:

@@ -6,13 +6,17 @@ import dataclasses
 import itertools
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from mtkit.config.model import ModelConfig
+from mtkit.data.batch import Batch, collate
 from mtkit.errors import UsageError
+from mtkit.model.packing import Kernel, Spans
 from mtkit.model.transformer import Transformer, build_model
+from mtkit.train.packing import pack
 
 VOCAB = 30
 OPTIONS: dict[str, tuple[object, ...]] = {
@@ -181,3 +185,66 @@ def test_equal_seeds_give_equal_models(model: Transformer) -> None:
 def test_one_matrix_for_two_vocabularies_is_refused() -> None:
     with pytest.raises(UsageError, match=r"tie_embeddings = all needs one vocabulary, .* 30 pieces .* 35\."):
         build_model(ModelConfig(preset="tiny"), 30, 35, seed=1)
+
+
+# ---------------------------------------------------------------- rows without padding
+
+
+def pairs(*lengths: tuple[int, int]) -> Batch:
+    random = np.random.default_rng(sum(map(sum, lengths)))
+    return collate(*([random.integers(4, VOCAB, pair[side]) for pair in lengths] for side in (0, 1)))
+
+
+def sentence_by_sentence(q: Tensor, k: Tensor, v: Tensor, spans: Spans, causal: bool) -> Tensor:
+    """What a kernel for packed rows gives, by torch's own attention of each sentence."""
+    assert q.shape[1] == k.shape[1] == v.shape[1]
+    assert spans.queries.begins.dtype == spans.keys.begins.dtype == torch.int32
+    out, bounds = [], [row.begins.tolist() for row in (spans.queries, spans.keys)]
+    for begin, end, first, last in zip(*(side for b in bounds for side in (b[:-1], b[1:])), strict=True):
+        assert (end - begin > 0) == (last - first > 0)  # a kernel may not know what nothing attends to
+        assert end - begin <= spans.queries.max_len
+        assert last - first <= spans.keys.max_len
+        parts = q[:, :, begin:end], k[:, :, first:last], v[:, :, first:last]
+        if end > begin:
+            out.append(torch.nn.functional.scaled_dot_product_attention(*parts, is_causal=causal))
+    assert end == q.shape[2]
+    return torch.cat(out, dim=2)
+
+
+def outcome(model: Transformer, features: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Features, and the gradient of something that depends on each of them."""
+    weights = [weight for name, weight in model.named_parameters() if name != "output.weight"]
+    total = (features * torch.linspace(-1, 1, features.numel()).view_as(features)).sum()
+    found = torch.autograd.grad(total, weights, allow_unused=True)
+    return features.detach(), [torch.zeros(1) if grad is None else grad for grad in found]
+
+
+@pytest.mark.parametrize("kernel", [None, sentence_by_sentence])
+@pytest.mark.parametrize("few_shapes", [False, True])
+def test_packed_equals_padded(model: Transformer, few_shapes: bool, kernel: Kernel | None) -> None:
+    batch = pairs((6, 3), (1, 8), (4, 4), (45, 1), (2, 50))  # beyond max_positions too
+    found = model.features(batch.src_ids, batch.src_mask, batch.tgt_in)
+    expected, expected_grads = outcome(model, found.flatten(0, 1)[batch.tgt_rows])
+    packed = pack(batch, few_shapes=few_shapes)
+    found = model.packed_features(packed.src, packed.tgt, kernel)
+    assert len(found) == len(packed.tgt.ids)
+    features, grads = outcome(model, found[: len(packed.tgt_out)])
+    assert_near(features, expected)
+    for our, their in zip(grads, expected_grads, strict=True):
+        assert_near(our, their, rtol=1e-3, atol=1e-3)  # sums over many tokens in another order
+
+
+@torch.no_grad()
+def test_packed_sentences_see_neither_neighbours_nor_ahead(model: Transformer) -> None:
+    first, *changed = (
+        pack(batch, few_shapes=True)
+        for batch in (pairs((6, 5), (7, 4)), pairs((6, 5), (7, 4)), pairs((6, 5), (7, 4)))
+    )
+    changed[0].src.ids[8] = changed[0].tgt.ids[7] = 4 + (int(first.src.ids[8]) - 3) % 20  # of the second pair
+    changed[1].tgt.ids[4] = 4 + (int(first.tgt.ids[4]) - 3) % 20  # the last but one of the first pair
+    whole, other, ahead = (model.packed_features(batch.src, batch.tgt) for batch in (first, *changed))
+    assert_near(other[:6], whole[:6])
+    assert not torch.allclose(other[6:11], whole[6:11], atol=1e-3)
+    assert_near(ahead[:4], whole[:4])
+    assert_near(ahead[6:], whole[6:])
+    assert not torch.allclose(ahead[4:6], whole[4:6], atol=1e-3)

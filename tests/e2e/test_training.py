@@ -322,12 +322,15 @@ def test_init_from_nothing_is_refused(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings(
     "ignore::DeprecationWarning"
 )  # of torch's own old modules, which compiling imports
-def test_compiled_learns_like_plain(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "compiling", [("train.compile=true",), ("train.compile=graphs", "train.packing=true")]
+)
+def test_compiled_learns_like_plain(compiling: tuple[str, ...], tmp_path: Path) -> None:
     for name in ("plain", "compiled"):
         (tmp_path / name).mkdir()
     options = ("train.max_steps=8", "model.dropout=0.0")
     plain = go(tmp_path / "plain", *options)
-    compiled = go(tmp_path / "compiled", *options, "train.compile=true")
+    compiled = go(tmp_path / "compiled", *options, *compiling)
     assert compiled.finished.loss == pytest.approx(plain.finished.loss, abs=0.01)
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from mtkit.config.load import load_config
+from mtkit.data.prepare import prepare
 from tests.fakes import make_tiny_run
+from tests.faults.bench import CONFIG, Bench
 from tests.faults.server import ForkServer
 
 
@@ -34,3 +36,17 @@ def server() -> Iterator[ForkServer]:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder; nobody may change it."""
     return load_config([make_tiny_run(tmp_path_factory.mktemp("model"))]).config.run / "model"
+
+
+@pytest.fixture(scope="session")
+def bench(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.mktemp("bench")
+    (folder / "c.yaml").write_text(CONFIG, "utf-8")
+    prepare(load_config([folder / "c.yaml"], [f"run={folder / 'prepared'}"]).config)
+    return Bench(server, folder)
+
+
+@pytest.fixture(scope="session")
+def whole(bench: Bench) -> dict[str, Any]:
+    """What an undisturbed run leaves."""
+    return bench.finish(bench.make("whole"))

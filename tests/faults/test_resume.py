@@ -2,103 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import shutil
 import signal
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mtkit.checkpoint import step_folders
-from mtkit.config.load import load_config
-from mtkit.data.prepare import prepare
+from tests.faults.bench import Bench
 from tests.faults.conftest import mostly_slow
 from tests.faults.figures import trial
-from tests.faults.server import Child, ForkServer
 
 SAME = "SIGKILL at any moment, same command again: the same weights, optimizer and metric history"
-CONFIG = """\
-run: run
-data:
-  src_lang: en
-  tgt_lang: fr
-  train: [{reader: phrasebook, pairs: 150}, {reader: phrasebook, pairs: 100, seed: 7}]
-  valid: {reader: phrasebook, split: valid, pairs: 6}
-  mixing: [{until: 5, temperature: 2.0}, {weights: [1.0, 3.0]}]
-tokenizer: {vocab_size: 150, model_type: bpe}
-model: {preset: tiny, d_model: 16, d_ff: 32, num_encoder_layers: 1, num_decoder_layers: 1, dropout: 0.2}
-train:
-  max_steps: 12
-  batch_tokens: 150
-  precision: fp32
-  validate_every: 4
-  save_every: 3
-  keep_last: 2
-  keep_best: 2
-  log_every: 2
-  ema: 0.9
-  tensorboard: false
-  optimizer: {lr: 3.0e-3, warmup_steps: 5, schedule: linear}
-"""
-TRAIN = "tests.faults.trials:train"
-TIMES = ("seconds", "train/tokens_per_s")
-
-
-@dataclass
-class Bench:
-    """Where trials are made, and what comes of a training that nothing disturbs."""
-
-    server: ForkServer
-    folder: Path
-
-    def make(self, name: str) -> Path:
-        """A run folder with nothing but the prepared data."""
-        run = self.folder / name
-        shutil.copytree(self.folder / "prepared" / "data", run / "data", copy_function=shutil.copy2)
-        return run
-
-    def start(self, run: Path, *hooks: list[Any], options: tuple[str, ...] = (), log: str = "") -> Child:
-        overrides = [f"run={run}", *options]
-        args: dict[str, Any] = {"config": str(self.folder / "c.yaml"), "overrides": overrides, "hooks": hooks}
-        return self.server.start(TRAIN, run.with_suffix(".log"), **args, log=log)
-
-    def finish(self, run: Path, *options: str) -> dict[str, Any]:
-        """The same command again, undisturbed; what it leaves."""
-        child = self.start(run, options=options)
-        assert child.wait() == 0, child.said()
-        return outcome(run)
-
-
-def outcome(run: Path) -> dict[str, Any]:
-    """Everything that must be the same: files of numbers byte for byte, the records without their times."""
-    (*_, last) = step_folders(run / "checkpoints")
-    files = [run / "model" / "model.safetensors", last / "model.safetensors", last / "train.safetensors"]
-    files += [folder / "model.safetensors" for folder in step_folders(run / "best")]
-    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
-    progress = json.loads((last / "progress.json").read_text("utf-8"))
-    return {
-        "files": {str(file.relative_to(run)): file.read_bytes() for file in files},
-        "metrics": [{key: value for key, value in line.items() if key not in TIMES} for line in metrics],
-        "progress": {key: value for key, value in progress.items() if key != "seconds"},
-    }
-
-
-@pytest.fixture(scope="module")
-def bench(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    folder = tmp_path_factory.mktemp("bench")
-    (folder / "c.yaml").write_text(CONFIG, "utf-8")
-    prepare(load_config([folder / "c.yaml"], [f"run={folder / 'prepared'}"]).config)
-    return Bench(server, folder)
-
-
-@pytest.fixture(scope="module")
-def whole(bench: Bench) -> dict[str, Any]:
-    """What an undisturbed run leaves."""
-    return bench.finish(bench.make("whole"))
 
 
 @pytest.fixture(scope="module")
@@ -185,21 +102,26 @@ def test_killed_three_hundred_times(bench: Bench, whole: dict[str, Any], disk_ca
         shutil.rmtree(run)
 
 
+STAGES = "data.mixing=[{until: 4, temperature: 5.0}, {until: 8, weights: [1.0, 0.0]}, {weights: [0.0, 1.0]}]"
 OPTIONS = [
-    (),
-    ("train.precision=bf16",),
-    ("train.micro_batch_tokens=60", "train.ema=0"),
-    ("data.mixing=[{until: 4, temperature: 5.0}, {until: 8, weights: [1.0, 0.0]}, {weights: [0.0, 1.0]}]",),
+    *(
+        (f"train.precision={precision}", f"train.prefetch={depth}")
+        for precision in ("fp32", "bf16")
+        for depth in (0, 2)
+    ),
+    ("train.micro_batch_tokens=60", "train.ema=0", "train.packing=true", "train.prefetch=0"),
+    (STAGES, "train.prefetch=2"),
 ]
 
 
-@pytest.mark.parametrize(
-    "options", [pytest.param(OPTIONS[-1]), *(pytest.param(o, marks=pytest.mark.slow) for o in OPTIONS[:-1])]
-)
+@pytest.mark.parametrize("options", mostly_slow([(o,) for o in OPTIONS], [(OPTIONS[-1],)]))
 def test_going_on_from_every_save_point(options: tuple[str, ...], bench: Bench) -> None:
     name = f"points-{OPTIONS.index(options)}"
     run = bench.make(name)
-    expected = bench.finish(run, "train.keep_last=99", "train.keep_best=99", *options)
+    # Made without prefetching, so that prefetching is shown to change nothing.
+    expected = bench.finish(
+        run, "train.keep_last=99", "train.keep_best=99", *options[:-1], "train.prefetch=0"
+    )
     points = step_folders(run / "checkpoints")
     assert len(points) == 4
     for number, point in enumerate(points[:-1]):

@@ -11,10 +11,10 @@ import pytest
 
 from mtkit.config.load import load_config
 from mtkit.data.prepare import prepare
+from tests.faults.bench import CONFIG, Bench, outcome
 from tests.faults.conftest import mostly_slow
 from tests.faults.figures import trial
 from tests.faults.server import Child, ForkServer
-from tests.faults.test_resume import CONFIG, Bench, outcome
 
 STOP = "SIGTERM or SIGUSR1: finish the step, save, exit 75; a second signal exits at once"
 UPDATE, DECODE = "mtkit.train.update:Updater._gradient", "mtkit.engine.native:NativeEngine.decode"

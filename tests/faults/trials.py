@@ -234,6 +234,21 @@ def signal_at_call(target: str, at: int, number: int, marker: str, times: int = 
     setattr(owner, name, counted)
 
 
+# ---------------------------------------------------------------- the prefetch worker
+
+
+def break_worker(kind: str, at: int, times: int, marker: str, patience: float = 300.0) -> None:
+    """Lets the process that makes the batches be `killed`, `fail` or `hang` when step `at` is due.
+
+    That happens to the first `times` processes that come to it; each writes a line with its number.
+    """
+    from mtkit.data import prefetch
+    from tests.faults.worker import broken_work
+
+    prefetch.PATIENCE_S = patience
+    prefetch.work = functools.partial(broken_work, kind, at, times, Path(marker))
+
+
 # ---------------------------------------------------------------- the network
 
 

@@ -14,7 +14,7 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
 from mtkit.data.align import learn_aligner
 from mtkit.data.batch import Batch, collate
-from mtkit.data.loader import Cursor, StepData
+from mtkit.data.loader import Cursor, Step
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.guided import Guide
 from mtkit.train.objective import Objective
@@ -103,6 +103,6 @@ def test_the_head_learns_it_and_the_term_has_its_weight() -> None:
     loss, sums = updater.objective(batch)
     plain = Objective(model, TrainConfig(), torch.float32)(batch)[0]
     torch.testing.assert_close(loss, plain + 0.5 * sums["guided_alignment"], rtol=1e-5, atol=1e-3)
-    step = StepData((batch,), batch.num_tgt_tokens, Cursor(0, 1, 1), 1)
+    step = Step((batch,), batch.num_tgt_tokens, Cursor(0, 1, 1), 1)
     told = [float(updater(step, number, 0.01).sums["guided_alignment"]) for number in range(1, 61)]
     assert told[-1] < 0.5 * told[0]

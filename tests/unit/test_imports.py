@@ -20,6 +20,7 @@ LIGHT = [
     "mtkit.config.load",
     "mtkit.data.batching",
     "mtkit.data.phrasebook.compose",
+    "mtkit.data.prefetch",
     "mtkit.data.prepare",
     "mtkit.data.readers",
     "mtkit.data.sampling",

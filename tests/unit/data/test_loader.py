@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mtkit.config.data import MixingStage
-from mtkit.data.loader import Cursor, PairTable, StepData, prefetch, read_steps
+from mtkit.data.loader import Cursor, PairTable, StepData, Steps
 from mtkit.data.sampling import build_stages
 from mtkit.data.shards import Shard, open_shard, write_shard
 
@@ -32,7 +32,7 @@ def content(step: StepData) -> list[list[list[int]]]:
 
 
 def take(table: PairTable, count: int, cursor: Cursor, micro: int | None = None) -> list[StepData]:
-    return list(itertools.islice(read_steps(table, 60, micro, seed=3, cursor=cursor), count))
+    return list(itertools.islice(Steps(table, 60, micro, seed=3).read(cursor), count))
 
 
 def test_pairs_are_found_across_shards(table: PairTable) -> None:
@@ -59,7 +59,7 @@ def test_stages_of_mixing_follow_each_other_and_resume(table: PairTable) -> None
     stages = build_stages(mixing, table.sizes)
 
     def steps(count: int, cursor: Cursor) -> list[StepData]:
-        return list(itertools.islice(read_steps(table, 60, None, 3, cursor, stages), count))
+        return list(itertools.islice(Steps(table, 60, None, 3, stages).read(cursor), count))
 
     whole = steps(30, Cursor())
     assert [step.cursor.step for step in whole] == list(range(1, 31))
@@ -105,22 +105,6 @@ def test_validation_batches_hold_each_pair_once(table: PairTable) -> None:
     assert tokens == int(table.lengths[:, 1].sum()) + len(table.lengths)
 
 
-def test_prefetching_changes_nothing(table: PairTable) -> None:
-    steps = prefetch(read_steps(table, 60, None, 3, Cursor()), 2, lambda step: step)
-    found = list(itertools.islice(steps, 20))
-    assert [content(step) for step in found] == [content(step) for step in take(table, 20, Cursor())]
-
-
-def test_a_failure_while_prefetching_is_raised(table: PairTable) -> None:
-    def broken() -> Iterator[StepData]:
-        yield from take(table, 2, Cursor())
-        raise ValueError("the disk is gone")
-
-    steps = prefetch(broken(), 2, lambda step: step)
-    with pytest.raises(ValueError, match="the disk is gone"):
-        list(steps)
-
-
 def rows_of(step: StepData) -> list[tuple[list[int], list[int]]]:
     """The source and target ids of every pair of a step that something is learned of."""
     return sorted(
@@ -134,9 +118,9 @@ def rows_of(step: StepData) -> list[tuple[list[int], list[int]]]:
 @pytest.mark.parametrize("ranks", [2, 4])
 @pytest.mark.parametrize("micro", [None, 20])
 def test_ranks_share_each_step(table: PairTable, ranks: int, micro: int | None) -> None:
-    alone = itertools.islice(read_steps(table, 60, None, 3, Cursor()), 12)
+    alone = itertools.islice(Steps(table, 60, None, 3).read(Cursor()), 12)
     shared = [
-        itertools.islice(read_steps(table, 60, micro, 3, Cursor(), rank=rank, num_ranks=ranks), 12)
+        itertools.islice(Steps(table, 60, micro, 3, rank=rank, num_ranks=ranks).read(Cursor()), 12)
         for rank in range(ranks)
     ]
     for whole, *parts in zip(alone, *shared, strict=True):

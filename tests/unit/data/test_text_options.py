@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from mtkit.config.schema import Config
 from mtkit.data import stages
 from mtkit.data.inspect import find_tokenizer, first_pairs
-from mtkit.data.loader import Cursor, PairTable, read_steps
+from mtkit.data.loader import Cursor, PairTable, Steps
 from mtkit.data.prepare import Prepared, open_prepared, prepare, read_test
 from mtkit.data.shards import Shard, open_shard
 from mtkit.errors import InputError, UsageError
@@ -218,7 +218,7 @@ def test_each_epoch_reads_its_segmentation_of_the_same_text(model_type: str, tmp
 def ids_seen(table: PairTable, epoch: int) -> list[tuple[list[int], list[int]]]:
     """The pairs of one epoch, as its batches have them."""
     seen = []
-    for step in read_steps(table, 400, None, 7, Cursor(epoch=epoch)):
+    for step in Steps(table, 400, None, 7).read(Cursor(epoch=epoch)):
         for batch in step.batches:
             targets = np.split(batch.tgt_out.numpy(), np.flatnonzero(batch.tgt_out.numpy() == 3) + 1)
             for src, mask, tgt in zip(batch.src_ids, batch.src_mask, targets, strict=False):
@@ -232,7 +232,7 @@ def test_steps_resume_in_any_segmentation(tmp_path: Path) -> None:
     table = PairTable(prepared_with(make(tmp_path, sentences(60), num_workers=1), tokenizer=SAMPLING).train)
 
     def take(cursor: Cursor, count: int) -> list[Any]:
-        steps = read_steps(table, 200, None, 7, cursor)
+        steps = Steps(table, 200, None, 7).read(cursor)
         return [next(steps) for _ in range(count)]
 
     whole = take(Cursor(), 40)

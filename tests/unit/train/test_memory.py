@@ -9,9 +9,10 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
 from mtkit.data.batch import Batch, collate
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.train.memory import Precision, activation_bytes, state_bytes
-from mtkit.train.objective import token_losses
+from mtkit.train.memory import Precision, Side, activation_bytes, state_bytes
+from mtkit.train.objective import Objective, token_losses
 from mtkit.train.optim import build_optimizer, optimizer_state
+from tests.contract.test_model import sentence_by_sentence
 
 VOCAB = 500
 
@@ -22,7 +23,7 @@ def make_batch(rows: int, src_len: int, tgt_len: int) -> Batch:
     return collate(srcs, [random.integers(4, VOCAB, tgt_len - 1) for _ in range(rows)])
 
 
-def kept_bytes(model: Transformer, batch: Batch, dtype: torch.dtype) -> int:
+def kept_bytes(model: Transformer, batch: Batch, dtype: torch.dtype, packing: object = False) -> int:
     """What autograd really keeps between the passes, weights aside; asked of autograd itself."""
     own = {weight.untyped_storage().data_ptr() for weight in (*model.parameters(), *model.buffers())}
     kept: dict[int, UntypedStorage] = {}
@@ -34,7 +35,12 @@ def kept_bytes(model: Transformer, batch: Batch, dtype: torch.dtype) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        token_losses(model, batch, 0.1, dtype)
+        if packing:
+            objective = Objective(model, TrainConfig(packing=True), dtype)
+            objective.kernel = sentence_by_sentence if packing == "kernel" else None
+            objective(batch)
+        else:
+            token_losses(model, batch, 0.1, dtype)
     return sum(storage.nbytes() for storage in kept.values())
 
 
@@ -60,9 +66,32 @@ def test_the_formula_counts_what_autograd_keeps(
     precision = (
         Precision(4, keeps_scores=False) if dtype == torch.float32 else Precision(2, keeps_scores=True)
     )
-    formula = activation_bytes(config, model.num_parameters(), VOCAB, precision, *shape)
+    rows, src_len, tgt_len = shape
+    sides = Side(rows * src_len, rows, src_len), Side(rows * tgt_len, rows, tgt_len)
+    formula = activation_bytes(config, model.num_parameters(), VOCAB, precision, *sides)
     # An estimate: a kernel may keep a little more or less than the formula knows of.
     assert formula == pytest.approx(kept_bytes(model, make_batch(*shape), dtype), rel=0.25)
+
+
+@pytest.mark.parametrize("options", [{}, {"activation": "swiglu", "norm": "post"}, {"num_kv_heads": 4}])
+@pytest.mark.parametrize("kernel", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_formula_knows_of_rows_without_padding(
+    options: dict[str, object], kernel: bool, dtype: torch.dtype
+) -> None:
+    sizes = {"preset": "tiny", "num_encoder_layers": 2, "num_decoder_layers": 2}
+    config = ModelConfig.model_validate(sizes | options)
+    model = build_model(config, VOCAB, VOCAB, seed=1)
+    random = np.random.default_rng(0)
+    lengths = np.array([[60, 90], [10, 12], [11, 8], [5, 20], [25, 3], [30, 31]])
+    batch = collate(*([random.integers(4, VOCAB, n - 1) for n in side] for side in lengths.T))
+    src, tgt = (Side(int(side.sum()), len(side), int(side.max())) for side in lengths.T)
+    precision = Precision(
+        dtype.itemsize, keeps_scores=dtype == torch.bfloat16 and not kernel, pads_attention=not kernel
+    )
+    formula = activation_bytes(config, model.num_parameters(), VOCAB, precision, src, tgt)
+    kept = kept_bytes(model, batch, dtype, "kernel" if kernel else "padded")
+    assert formula == pytest.approx(kept, rel=0.25)
 
 
 def test_the_state_is_what_the_optimizer_holds() -> None:

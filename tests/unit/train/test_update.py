@@ -13,8 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mtkit.checkpoint import weights_of
 from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
-from mtkit.data.batch import Batch, Ids, collate
-from mtkit.data.loader import Cursor, StepData
+from mtkit.data.batch import Batch, collate
+from mtkit.data.loader import Cursor, Step, StepData
+from mtkit.data.padding import Ids
 from mtkit.errors import InputError, MtkitError
 from mtkit.model.transformer import build_model
 from mtkit.train.freeze import freeze
@@ -43,7 +44,7 @@ def make_batch(lengths: Sequence[tuple[int, int]] = LENGTHS) -> Batch:
 
 
 def make_step(*batches: Batch) -> StepData:
-    return StepData(batches, sum(batch.num_tgt_tokens for batch in batches), Cursor(0, 1, 1), 10)
+    return Step(batches, sum(batch.num_tgt_tokens for batch in batches), Cursor(0, 1, 1), 10)
 
 
 def fail_above(updater: Updater, pairs: int, error: BaseException) -> list[int]:
@@ -243,3 +244,32 @@ def test_an_update_waits_for_nothing_but_its_guard(monkeypatch: pytest.MonkeyPat
     with Waits() as waits:
         updater(step, 3, 0.01)
     assert waits.found == []
+
+
+def test_loss_scaling_leaves_out_what_is_infinite_and_what_is_a_spike() -> None:
+    """As `torch.amp.GradScaler.step` would, but without asking whether there is a spike."""
+    updater = make_updater({"optimizer": {"skip_spikes": 2.0}})
+    half = Updater(updater.model, updater.options, 1, torch.float16)
+    assert half.spikes is not None
+    step, scale = make_step(make_batch()), half.scaler.get_scale()
+
+    def weights() -> list[torch.Tensor]:
+        return [weight.detach().clone() for weight in half.model.parameters()]
+
+    before = weights()
+    assert not half(step, 1, 0.01).skipped
+    assert not all(map(torch.equal, before, weights()))
+    before = weights()
+    half.spikes.seen.fill_(1000)
+    half.spikes.mean.fill_(1e-6)
+    assert half(step, 2, 0.01).skipped
+    assert all(map(torch.equal, before, weights()))
+    assert half.scaler.get_scale() == scale
+    half.spikes.mean.fill_(1e6)
+    half.scaler._scale.fill_(2.0**120)  # type: ignore[union-attr]
+    assert half(step, 3, 0.01).skipped
+    assert all(map(torch.equal, before, weights()))
+    assert half.scaler.get_scale() == 2.0**119
+    half.scaler._scale.fill_(scale)  # type: ignore[union-attr]
+    assert not half(step, 4, 0.01).skipped
+    assert int(half.num_skipped) == 2

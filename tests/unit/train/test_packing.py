@@ -1,0 +1,148 @@
+"""Training without padding; that the model computes the same is in tests/contract/test_model.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from mtkit.config.model import ModelConfig
+from mtkit.config.train import TrainConfig
+from mtkit.data.batch import Batch, collate
+from mtkit.data.batching import plan_epoch
+from mtkit.data.padding import padded_pairs
+from mtkit.errors import UsageError
+from mtkit.model.packing import has_kernel
+from mtkit.model.transformer import build_model
+from mtkit.train.objective import Objective
+from mtkit.train.packing import is_packing, pack
+from tests.unit.train.test_update import LENGTHS, VOCAB, make_batch, make_pairs, make_step, make_updater
+
+WITHOUT_TARGETS = Batch.of(padded_pairs(*make_pairs(LENGTHS[:1])).without_targets())
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+def gradients(options: dict[str, object], *batches: Batch, splits: int = 1) -> tuple[Any, list[Tensor]]:
+    """What an update reports, and the gradient that it makes."""
+    updater = make_updater(options, num_kv_heads=1)
+    updater.splits = splits
+    sums = updater._gradient(make_step(*batches), 1)
+    return sums, [weight.grad for weight in updater.model.parameters() if weight.grad is not None]
+
+
+@pytest.mark.parametrize("compile_", [False, "graphs"])
+@pytest.mark.parametrize("options", [{}, {"r_drop": 2.0}, {"label_smoothing": 0.0}], ids=str)
+@pytest.mark.parametrize("splits", [1, 3])
+def test_an_update_without_padding_is_the_same(
+    options: dict[str, object], compile_: object, splits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda features, **_: features)
+    batches = (make_batch(), make_batch(LENGTHS[:2]), WITHOUT_TARGETS)
+    expected, theirs = gradients(options, *batches, splits=splits)
+    found, ours = gradients(options | {"packing": True, "compile": compile_}, *batches, splits=splits)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-4)
+    for our, their in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(our, their, rtol=1e-4, atol=1e-5)
+
+
+def test_what_a_row_holds() -> None:
+    batch = collate([np.array([5, 6]), np.array([7])], [np.array([8]), np.array([9, 10])])
+    packed = pack(batch)
+    assert packed.src.ids.tolist() == [5, 6, 3, 7, 3]
+    assert packed.src.begins.tolist() == [0, 3, 5]
+    assert packed.src.positions().tolist() == [0, 1, 2, 0, 1]
+    assert packed.tgt.ids.tolist() == [2, 8, 2, 9, 10]
+    assert packed.tgt.places.tolist() == batch.tgt_rows.tolist()
+    assert packed.tgt_out.tolist() == [8, 3, 9, 10, 3]
+    twice = pack(batch, passes=2)
+    assert twice.src.ids.tolist() == 2 * packed.src.ids.tolist()
+    assert twice.tgt.begins.tolist() == [0, 2, 5, 7, 10]
+    assert twice.tgt_out.tolist() == 2 * packed.tgt_out.tolist()
+
+
+@pytest.mark.parametrize("batch_tokens", [16_384, 25_000])
+def test_an_epoch_has_few_shapes(batch_tokens: int) -> None:
+    random = np.random.default_rng(1)
+    tgt = np.clip(random.lognormal(3.2, 0.6, 100_000), 1, 250)  # as long as the sentences of news
+    lengths = np.stack([tgt * random.lognormal(0, 0.2, len(tgt)), tgt], 1).astype(np.int32)
+    shapes, padded, sizes = set(), set(), np.zeros(2)
+    steps = plan_epoch(lengths, batch_tokens, 1, 0)
+    for step in steps:
+        batch = collate(*([np.full(n, 5) for n in lengths[step, side]] for side in (0, 1)))
+        plain, filled = pack(batch), pack(batch, few_shapes=True)
+        shapes.add(tuple((len(row.ids), len(row.begins), row.max_len) for row in (filled.src, filled.tgt)))
+        sizes += [len(plain.src.ids) + len(plain.tgt.ids), len(filled.src.ids) + len(filled.tgt.ids)]
+        padded.add((batch.src_ids.shape, batch.tgt_in.shape))
+    assert len(shapes) <= 60 < len(padded)
+    assert sizes[1] < 1.05 * sizes[0]
+
+
+@pytest.fixture
+def capability(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
+    def set_to(major: int, minor: int) -> None:
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (major, minor))
+
+    return set_to
+
+
+def test_auto_packs_where_the_kernel_fits(capability: Callable[[int, int], None]) -> None:
+    plain, model = TrainConfig(), ModelConfig(preset="base")
+    capability(8, 0)
+    assert is_packing(plain, model, CUDA, torch.bfloat16)
+    assert is_packing(plain, model, CUDA, torch.float16)
+    assert not is_packing(plain, model, CUDA, torch.float32)
+    assert not is_packing(plain, model, CPU, torch.bfloat16)
+    assert not is_packing(plain, ModelConfig(preset="base", attention_dropout=0.1), CUDA, torch.bfloat16)
+    assert not is_packing(TrainConfig(guided_alignment=0.1), model, CUDA, torch.bfloat16)
+    assert not is_packing(TrainConfig(packing=False), model, CUDA, torch.bfloat16)
+    assert is_packing(TrainConfig(packing=True), model, CPU, torch.float32)
+    assert not has_kernel(CUDA, torch.bfloat16, 20)
+    assert not has_kernel(CUDA, torch.bfloat16, 512)
+    capability(7, 5)
+    assert not is_packing(plain, model, CUDA, torch.bfloat16)
+
+
+def test_graphs_of_padded_batches_are_refused() -> None:
+    model = build_model(ModelConfig(preset="tiny"), VOCAB, VOCAB, seed=1)
+    with pytest.raises(UsageError, match=r"compile = graphs needs batches without padding"):
+        Objective(model, TrainConfig(compile="graphs"), torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"packing": True, "guided_alignment": 0.1}, "packing and guided_alignment"),
+        ({"packing": False, "compile": "graphs"}, "graphs needs packing"),
+        ({"parallel": "fsdp", "compile": "graphs"}, "graphs and parallel = fsdp"),
+    ],
+)
+def test_what_excludes_each_other_is_said(options: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        TrainConfig.model_validate(options)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # torch's compiler has some of its own
+def test_one_compilation_serves_all_shapes() -> None:
+    """Without it each shape costs minutes; each graph is counted and then run as it is."""
+    model = build_model(ModelConfig(preset="tiny", dropout=0.0), VOCAB, VOCAB, seed=1)
+    graphs: list[object] = []
+
+    def backend(graph: torch.fx.GraphModule, _: list[Tensor]) -> Callable[..., Any]:
+        graphs.append(graph)
+        return graph.forward
+
+    compiled = torch.compile(model.packed_features, dynamic=True, backend=backend, fullgraph=True)
+    random = np.random.default_rng(2)
+    for count in (3, 17, 40, 90, 200):
+        lengths = random.integers(1, 60, (2, count))
+        batch = pack(collate(*([random.integers(4, VOCAB, n) for n in side] for side in lengths)), 1, True)
+        torch.testing.assert_close(
+            compiled(batch.src, batch.tgt), model.packed_features(batch.src, batch.tgt), rtol=1e-4, atol=1e-4
+        )
+    assert len(graphs) <= 2, len(graphs)
