@@ -119,6 +119,11 @@ def command(argv: list[str], cwd: str, hooks: dict[str, Any]) -> int:
     return 0
 
 
+def set_environ(**values: str) -> None:
+    """The variables of the process, and of those that it starts."""
+    os.environ.update(values)
+
+
 def limit_memory(size: int) -> None:
     """The process may take so many bytes more than it has; it gets MemoryError beyond."""
     import resource
