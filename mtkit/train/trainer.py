@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -40,6 +41,8 @@ from mtkit.train.store import Store
 from mtkit.train.update import Update
 from mtkit.train.validate import Scores, Validator
 from mtkit.train.window import Window
+
+logger = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -164,9 +167,18 @@ class Trainer:
             self.window.restart()
 
     def _stop_agreed(self) -> bool:
-        """Whether any rank was asked to stop."""
-        seconds, stop = self.world.agree(self._seconds(), self._stop())
+        """Whether any rank was asked to stop; if one ran out of memory, all compute in its smaller parts."""
+        seconds, stop, splits = self.world.agree(self._seconds(), self._stop(), self.updater.splits)
         self.progress = dataclasses.replace(self.progress, seconds=seconds)
+        if splits > self.updater.splits:
+            self.updater.splits = splits
+            logger.warning(
+                "step %d: another process ran out of memory; from the next update on each micro-batch is "
+                "computed in %d parts. The updates keep their tokens.",
+                self.progress.step,
+                splits,
+            )
+            self._tell(OutOfMemory(self.progress.step, splits, seconds))
         return stop
 
     def _save_and_stop(self) -> NoReturn:

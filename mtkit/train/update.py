@@ -172,7 +172,8 @@ class Updater:
             self.world.is_sharded
         ):  # the other ranks wait for the share of this one: none can do it again alone
             raise MtkitError(
-                f"step {step}: out of memory on {self.device}.", "Lower train.micro_batch_tokens."
+                f"step {step}: out of memory on {self.device}.",
+                "Lower train.micro_batch_tokens, or choose a smaller model.preset.",
             )
         if self.splits >= max(len(batch.src_ids) for batch in data.batches):
             raise MtkitError(
@@ -201,19 +202,21 @@ class Updater:
         trained = [parameter for _, parameter in trained_parameters(self.model)]
         norm = gathered(torch.nn.utils.clip_grad_norm_(trained, limit, foreach=True))
         bad = ~torch.isfinite(norm)
+        hopeless = bad
         spike = self.spikes(norm) if self.spikes is not None else torch.zeros_like(bad)
         if self.scaler.is_enabled():
             # The scaler skips what is not finite by itself; to skip more, it must be asked before.
             if self.spikes is None or not bool(spike):
                 self.scaler.step(self.optimizer)
+            hopeless = bad & (self.scaler.get_scale() <= 1.0)  # above, it is the scale that may be too large
             self.scaler.update()
         else:
             # The fused optimizer reads this flag on the device and leaves the weights as they are.
             self.optimizer.found_inf = (bad | spike).float()  # type: ignore[attr-defined]
             self.optimizer.step()
-            self.bad_steps = (self.bad_steps + 1) * bad
-            if step % self.options.log_every == 0 or self.device.type == "cpu":
-                self._refuse_bad_steps(step, lr, norm, pairs)
+        self.bad_steps = (self.bad_steps + 1) * hopeless
+        if step % self.options.log_every == 0 or self.device.type == "cpu":
+            self._refuse_bad_steps(step, lr, norm, pairs)
         self.optimizer.zero_grad(set_to_none=True)
         if self.ema is not None:
             self.ema.update(self.model, step)

@@ -64,7 +64,7 @@ class Bench:
     def start(self, run: Path, *hooks: list[Any], options: tuple[str, ...] = (), log: str = "") -> Child:
         overrides = [f"run={run}", *options]
         args: dict[str, Any] = {"config": str(self.folder / "c.yaml"), "overrides": overrides, "hooks": hooks}
-        return self.server.start(TRAIN, run.with_suffix(".log"), **args, log=log)
+        return self.server.start(TRAIN, run.with_name(f"{run.name}.log"), **args, log=log)
 
     def finish(self, run: Path, *options: str) -> dict[str, Any]:
         """The same command again, undisturbed; what it leaves."""
@@ -122,7 +122,7 @@ CALLS = [(phase, *where) for phase, points in PHASES.items() for where in points
 @pytest.mark.parametrize(("phase", "target", "at"), mostly_slow(CALLS, CALLS[::4]))
 def test_killed_at_a_call(phase: str, target: str, at: int, bench: Bench, whole: dict[str, Any]) -> None:
     run = bench.make(f"{phase}-{target.rpartition('.')[2]}-{at}")
-    marker = run.with_suffix(".struck")
+    marker = run.with_name(f"{run.name}.struck")
     child = bench.start(run, ["kill_at_call", target, at, str(marker)])
     code = child.wait()
     trial(
@@ -136,7 +136,7 @@ def test_killed_at_a_call(phase: str, target: str, at: int, bench: Bench, whole:
 def kill_and_finish(bench: Bench, whole: dict[str, Any], calls: list[str], name: str, at: int) -> None:
     """Kills a run at a call that changes the disk, and compares what the same command then gives."""
     run = bench.make(name)
-    marker = run.with_suffix(".struck")
+    marker = run.with_name(f"{run.name}.struck")
     child = bench.start(run, ["kill_at_disk_call", at, str(marker)])
     code = child.wait()
     struck = code == -signal.SIGKILL and kind_of(marker.read_text(), name) == kind_of(

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,10 @@ def die(marker: str, where: str) -> None:
 
 def kill_at_call(target: str, at: int, marker: str) -> None:
     """Kills the process at call number `at` of a function or method, `module:name` or `module:Class.name`."""
+    _at_call(target, at, lambda: die(marker, target))
+
+
+def _at_call(target: str, at: int, strike: Callable[[], None]) -> None:
     module, _, path = target.partition(":")
     owner: Any = importlib.import_module(module)
     *classes, name = path.split(".")
@@ -182,7 +187,7 @@ def kill_at_call(target: str, at: int, marker: str) -> None:
         nonlocal count
         count += 1
         if count == at:
-            die(marker, target)
+            strike()
         return real(*args, **kwargs)
 
     setattr(owner, name, counted)
@@ -217,26 +222,34 @@ def train(config: str, overrides: list[str], hooks: list[list[Any]], log: str = 
     run(loaded, prepared, lambda event: None)
 
 
-def signal_at_call(target: str, at: int, number: int, marker: str, times: int = 1) -> None:
-    """Sends this process a signal at call number `at` of a function or method, as `kill_at_call` does."""
-    module, _, path = target.partition(":")
-    owner: Any = importlib.import_module(module)
-    *classes, name = path.split(".")
-    for step in classes:
-        owner = getattr(owner, step)
-    real = getattr(owner, name)
-    count = 0
+def run_out_of_memory(above: int, at: int, marker: str) -> None:
+    """From micro-batch number `at` on there is no memory for more than `above` pairs at once."""
+    from mtkit.train.update import Updater
 
-    def counted(*args: Any, **kwargs: Any) -> Any:
+    name = "_add_gradient"
+    real, count = getattr(Updater, name), 0
+
+    def limited(self: Updater, batch: Any, *args: Any) -> None:
         nonlocal count
         count += 1
-        if count == at:
-            Path(marker).write_text(target)
-            for _ in range(times):
-                os.kill(os.getpid(), number)
-        return real(*args, **kwargs)
+        if count >= at and len(batch.src_ids) > above:
+            with Path(marker).open("a") as file:
+                file.write(f"{len(batch.src_ids)}\n")
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+        real(self, batch, *args)
 
-    setattr(owner, name, counted)
+    setattr(Updater, name, limited)
+
+
+def signal_at_call(target: str, at: int, number: int, marker: str, times: int = 1) -> None:
+    """Sends this process a signal at call number `at` of a function or method, as `kill_at_call` does."""
+
+    def strike() -> None:
+        Path(marker).write_text(target)
+        for _ in range(times):
+            os.kill(os.getpid(), number)
+
+    _at_call(target, at, strike)
 
 
 # ---------------------------------------------------------------- the network
