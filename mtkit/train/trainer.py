@@ -312,11 +312,17 @@ class Trainer:
         if self._stop_agreed():
             self._save_and_stop()
         self._save()
-        return self.world.on_main(lambda: self._final(reason))
+        kept = self.world.whole(self.updater.kept_weights())
+        return self.world.on_main(lambda: self._final(reason, kept))
 
-    def _final(self, reason: str) -> Finished:
-        """Writes the mean of the best models, or the best one if it scores higher."""
+    def _final(self, reason: str, kept: dict[str, Tensor]) -> Finished:
+        """Writes the mean of the best models, or the best one if that scores higher; else what is `kept`."""
         models = list(islice(self.store.best(self.progress), self.options.average))
+        if not models:
+            logger.warning(
+                "None of the best models can be read; the model of the last step takes their place."
+            )
+            models = [kept]
         model = self._whole_model(models[0])
         set_weights(model, average_weights(models), "average")
         scores, averaged = self._final_scores(model), len(models)

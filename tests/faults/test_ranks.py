@@ -121,7 +121,7 @@ def test_out_of_memory_on_one_rank(victim: int, pair: Pair) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_run_that_was_split_goes_on_as_it_was(victim: int, pair: Pair) -> None:
-    """All have split, so that a resumed run adds up in the same order whichever rank writes the checkpoint."""
+    """All have split, so that a resumed run adds up in the same order whichever rank had no memory."""
     straight, killed = pair.make(f"straight-{victim}"), pair.make(f"killed-{victim}")
     marker = killed.with_name(f"{killed.name}.struck")
     memory = {"run_out_of_memory": {"above": 1, "at": 5, "marker": str(marker)}}

@@ -7,6 +7,7 @@ import functools
 import importlib
 import itertools
 import os
+import shutil
 import signal
 import sys
 import time
@@ -220,6 +221,24 @@ def train(config: str, overrides: list[str], hooks: list[list[Any]], log: str = 
     for name, *args in hooks:
         globals()[name](*args)
     run(loaded, prepared, lambda event: None)
+
+
+def fill_disk_at_call(target: str, at: int, folder: str, left: int) -> None:
+    """At call number `at` of a function or method the disk of `folder` has but `left` bytes free."""
+    _at_call(target, at, lambda: fill_disk(Path(folder), left))
+
+
+def fill_disk(folder: Path, left: int) -> None:
+    """Leaves so many bytes free, or a few less: the system counts in pages."""
+    size = shutil.disk_usage(folder).free - left
+    (folder / "filler").write_bytes(bytes(size))
+
+
+def limit_file_size(size: int) -> None:
+    """No file that is written grows larger."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def run_out_of_memory(above: int, at: int, marker: str) -> None:
