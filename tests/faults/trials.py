@@ -260,6 +260,26 @@ def run_out_of_memory(above: int, at: int, marker: str) -> None:
     setattr(Updater, name, limited)
 
 
+def prepare_and_die(
+    config: str, force: bool, phase: str = "", at: int = 0, marker: str = "", log: str = ""
+) -> None:
+    """Prepares; dies in the stage `phase` or at call number `at` that changes the disk; logs those calls."""
+    from mtkit.data.prepare import prepare
+
+    def progress(now: str, done: int, total: int | None) -> None:
+        if phase and now.startswith(phase):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if at:
+        kill_at_disk_call(at, marker)
+    if log:
+        with watched() as calls:
+            prepare(Config.model_validate_json(config), progress, force=force)
+        Path(log).write_text("".join(f"{call.name}\n" for call in calls))
+    else:
+        prepare(Config.model_validate_json(config), progress, force=force)
+
+
 def signal_at_call(target: str, at: int, number: int, marker: str, times: int = 1) -> None:
     """Sends this process a signal at call number `at` of a function or method, as `kill_at_call` does."""
 
