@@ -21,6 +21,10 @@ class MtkitError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
 
+    def lines(self) -> list[str]:
+        """What is said: one line, unless it is several failures at once."""
+        return [str(self)]
+
 
 class UsageError(MtkitError):
     """A command line or a configuration that cannot be carried out."""
@@ -34,6 +38,10 @@ class ConfigError(UsageError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+    def lines(self) -> list[str]:
+        """One for each problem."""
+        return self.problems
 
 
 class InputError(MtkitError):

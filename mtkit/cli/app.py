@@ -101,9 +101,7 @@ def report(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
         return _reader_gone()
     if console.state.debug:
-        import traceback
-
-        traceback.print_exception(error)
+        console.trace(error)
     if isinstance(error, MtkitError):
         if error.message:  # else another process of the run says it
             console.fail(error)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments, split_arguments
-from mtkit.cli.console import out, table
+from mtkit.cli.console import out, out_lines, table
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config
@@ -56,7 +56,7 @@ def schema(
     """
     text = json.dumps(json_schema(), indent=2, ensure_ascii=False)
     if write is None:
-        out(text)
+        out_lines(text)
     else:
         write.write_text(text + "\n", encoding="utf-8", newline="\n")
 

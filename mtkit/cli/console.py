@@ -7,6 +7,7 @@ rich is imported when it is first needed, since it would slow every start.
 from __future__ import annotations
 
 import functools
+import io
 import logging
 import os
 import re
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mtkit.errors import MtkitError
+from mtkit.text.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +31,6 @@ SECONDS_BETWEEN_LINES = 10.0
 Report = Callable[[str, int, int | None], None]
 """Takes what is being done, how much of it is done, and how much there is (None if unknown)."""
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _COLOURS = ("cyan", "yellow", "magenta", "green", "red", "blue")
 _NUMBER = re.compile(r"[-+±]?[\d,.]+ ?%?|")
 
@@ -83,11 +84,6 @@ def is_interactive() -> bool:
     return at_terminal and not state.quiet
 
 
-def visible(text: str) -> str:
-    """The text with control characters spelled out, so that a terminal cannot obey them."""
-    return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
-
-
 def say(text: str = "") -> None:
     """A line for the person at the terminal, on stderr; nothing with `--quiet`."""
     if not state.quiet:
@@ -97,6 +93,12 @@ def say(text: str = "") -> None:
 def out(text: str) -> None:
     """A line of the command's result, on stdout."""
     _write(sys.stdout, text)
+
+
+def out_lines(text: str) -> None:
+    """Several lines of the command's result, on stdout."""
+    for line in text.split("\n"):
+        out(line)
 
 
 def out_coloured(cells: Sequence[tuple[str, int | None]]) -> None:
@@ -121,7 +123,16 @@ def forget_stdout() -> None:
 
 def fail(error: MtkitError) -> None:
     """What went wrong and what to do, on stderr, whatever `--quiet` says."""
-    _write(sys.stderr, str(error))
+    for line in error.lines():
+        _write(sys.stderr, line)
+
+
+def trace(error: BaseException) -> None:
+    """Where in the code it went wrong, on stderr."""
+    import traceback
+
+    for line in "".join(traceback.format_exception(error)).rstrip("\n").split("\n"):
+        _write(sys.stderr, line)
 
 
 def _write(stream: TextIO | None, text: str) -> None:
@@ -133,6 +144,25 @@ def _write(stream: TextIO | None, text: str) -> None:
     except OSError:
         if stream is not sys.stderr:  # a terminal that is gone ends no work
             raise
+
+
+class TerminalWriter(io.RawIOBase):
+    """Standard output where it is a terminal: lines as they are, but for control characters."""
+
+    def isatty(self) -> bool:
+        """It is."""
+        return True
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Shows UTF-8 that ends no character in the middle."""
+        lines = bytes(data).decode(errors="replace").split("\n")
+        sys.stdout.write("\n".join(visible(line.removesuffix("\r")) for line in lines))
+        sys.stdout.flush()
+        return len(data)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], *, to_stdout: bool = False) -> None:

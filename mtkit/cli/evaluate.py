@@ -56,7 +56,7 @@ def evaluate(
     else:
         results = _evaluate_run(arguments, metrics or [], bounds, tests or [], device, engine_name(engine))
     if as_json:
-        console.out(json.dumps([_as_json(result) for result in results], indent=2, ensure_ascii=False))
+        console.out_lines(json.dumps([_as_json(result) for result in results], indent=2, ensure_ascii=False))
     else:
         _print_table(results)
     _check(results, bounds)
@@ -83,7 +83,7 @@ def _check(results: list[Evaluated], bounds: dict[str, float]) -> None:
         ]
         missed += [f"{test}: {name} {value:.2f} is worse than {bound:g}." for test, value in worse]
     if missed:
-        raise GateError("\n".join(missed))
+        raise GateError(" ".join(missed))
 
 
 def _print_table(results: list[Evaluated]) -> None:

@@ -66,7 +66,7 @@ def _more_is_there(stream: BufferedReader) -> bool:
 
 @contextmanager
 def open_output(path: Path | None) -> Iterator[IO[bytes]]:
-    """The file at `path`, written whole or not at all, or standard output."""
+    """The file at `path`, written whole or not at all, or standard output; a terminal obeys nothing of it."""
     from mtkit.files import atomic_file
 
     try:
@@ -74,7 +74,7 @@ def open_output(path: Path | None) -> Iterator[IO[bytes]]:
             with atomic_file(path) as file:
                 yield file
         elif sys.stdout is not None:
-            yield sys.stdout.buffer
+            yield cast(IO[bytes], console.TerminalWriter()) if sys.stdout.isatty() else sys.stdout.buffer
         else:
             raise UsageError("standard output is closed.", "Name a file by -o.")
     except BrokenPipeError:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mtkit.cli import console
+from mtkit.text.visible import visible
 from mtkit.train.monitor import Event, Finished, Listener, Logged, OutOfMemory, Saved, Started, Validated
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Dashboard:
         grid.add_column(overflow="fold")
 
         def row(name: str, value: RenderableType) -> None:
-            grid.add_row(Text(name), Text(console.visible(value)) if isinstance(value, str) else value)
+            grid.add_row(Text(name), Text(visible(value)) if isinstance(value, str) else value)
 
         if (now := self.logged) is not None:
             row("progress", ProgressBar(total=1.0, completed=now.share, width=40))
@@ -147,6 +148,6 @@ def training_view() -> Iterator[Listener]:
             dashboard.take(event)
             if isinstance(event, Started | Validated | Finished):
                 for line in describe(event):
-                    live.console.print(console.visible(line))
+                    live.console.print(visible(line))
 
         yield listen

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mtkit.config.schema import Config
-from mtkit.errors import UsageError
+from mtkit.errors import ConfigError
 
 Kind = Literal["free", "declared", "impossible"]
 
@@ -148,7 +148,7 @@ def check(changes: Collection[Change], allowed: Collection[str], where: str) -> 
         where: the run and its step, for the message.
 
     Raises:
-        UsageError: a change is impossible, or has to be declared and is not.
+        ConfigError: a change is impossible, or has to be declared and is not.
     """
 
     def is_allowed(key: str) -> bool:
@@ -159,5 +159,5 @@ def check(changes: Collection[Change], allowed: Collection[str], where: str) -> 
     if impossible or undeclared:
         lines = [f"{change}. This cannot be changed: choose another `run`." for change in impossible]
         lines += [f"{change}. If you mean it: --allow-change {change.key}" for change in undeclared]
-        raise UsageError("\n".join(f"{where}: {line}" for line in lines))
+        raise ConfigError([f"{where}: {line}" for line in lines])
     return [f"changed: {change}" for change in changes]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from mtkit.data.leaks import LEAK_FIGURES, Leaks
 from mtkit.data.ledger import Ledger, LedgerRow
 from mtkit.files import write_text
+from mtkit.text.visible import visible
 
 FORMAT = "mtkit-report"
 VERSION = 1
@@ -101,6 +102,12 @@ def write_report(
 
 # ---------------------------------------------------------------- HTML
 
+
+def _text(text: str) -> str:
+    """Text of unknown origin for a page."""
+    return html.escape(visible(text))
+
+
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2733; --dim: #66727f; --line: #dde3e9; --back: #fff;
   --one: #2f6fb0; --two: #e08a2e; }
@@ -147,13 +154,13 @@ def html_report(
     head = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
     )
-    return f"{head}<body>\n<h1>{escape(title)}</h1>\n{''.join(parts)}</body>\n</html>\n"
+    return f"{head}<body>\n<h1>{_text(title)}</h1>\n{''.join(parts)}</body>\n</html>\n"
 
 
 def _section(title: str, content: str) -> str:
-    return f"<h2>{escape(title)}</h2>\n{content}\n" if content else ""
+    return f"<h2>{_text(title)}</h2>\n{content}\n" if content else ""
 
 
 def _percent(count: int, of: int) -> str:
@@ -184,7 +191,7 @@ def _reasons(total: LedgerRow) -> str:
     for place, (name, count) in enumerate(found):
         top, length = place * step, max(1, count / largest * width)
         bars.append(
-            f'<text x="{left - 8}" y="{top + 16}" text-anchor="end">{escape(name)}</text>'
+            f'<text x="{left - 8}" y="{top + 16}" text-anchor="end">{_text(name)}</text>'
             f'<rect class="one" x="{left}" y="{top + 4}" width="{length:.1f}" height="{step - 8}"/>'
             f'<text x="{left + length + 6:.1f}" y="{top + 16}">'
             f"{count:,} · {_percent(count, total.read)}</text>"
@@ -228,13 +235,13 @@ def _examples(ledger: Ledger) -> str:
         ]
         if lines:
             table = _table(["source", "target", "found", "from"], lines, "texts")
-            blocks.append(f"<details><summary>{escape(name)} ({count:,})</summary>{table}</details>\n")
+            blocks.append(f"<details><summary>{_text(name)} ({count:,})</summary>{table}</details>\n")
     return "".join(blocks)
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]], kind: str = "") -> str:
     def cells(tag: str, values: Sequence[str]) -> str:
-        return "<tr>" + "".join(f'<{tag} dir="auto">{escape(value)}</{tag}>' for value in values) + "</tr>\n"
+        return "<tr>" + "".join(f'<{tag} dir="auto">{_text(value)}</{tag}>' for value in values) + "</tr>\n"
 
     body = "".join(cells("td", line) for line in lines)
     return f'<div class="scroll"><table class="{kind}">\n{cells("th", head)}{body}</table></div>'
@@ -268,14 +275,14 @@ def _plot(histogram: Histogram) -> str:
         kind, x = ("one", "two")[number % 2], right - 150
         marks.append(
             f'<rect class="{kind}" x="{x}" y="{8 + 20 * number}" width="12" height="12"/>'
-            f'<text x="{x + 18}" y="{18 + 20 * number}">{escape(name)}</text>'
+            f'<text x="{x + 18}" y="{18 + 20 * number}">{_text(name)}</text>'
         )
-    caption = f"<figcaption>{escape(histogram.unit)}</figcaption>" if histogram.unit else ""
+    caption = f"<figcaption>{_text(histogram.unit)}</figcaption>" if histogram.unit else ""
     return _svg(right + 30, height + bottom, "".join(marks), histogram.title, caption)
 
 
 def _svg(width: float, height: float, content: str, label: str, caption: str = "") -> str:
     return (
         f'<figure><svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" '
-        f'aria-label="{escape(label)}">{content}</svg>{caption}</figure>'
+        f'aria-label="{_text(label)}">{content}</svg>{caption}</figure>'
     )

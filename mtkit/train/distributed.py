@@ -156,19 +156,19 @@ class World:
 
     # ------------------------------------------------------------ agreement
 
-    def agree(self, seconds: float, stop: bool) -> tuple[float, bool]:
-        """Rank 0's `seconds`, and whether any rank wants to `stop`; the same on all of them.
+    def agree(self, seconds: float, stop: bool, splits: int = 1) -> tuple[float, bool, int]:
+        """Rank 0's `seconds`, whether any rank wants to `stop`, and the most `splits`; the same on all.
 
         Exchanged between the processors, so that no GPU is waited for.
         """
         if self.size == 1:
-            return seconds, stop
+            return seconds, stop, splits
         import torch
         import torch.distributed as dist
 
-        told = torch.tensor([seconds if self.is_main else 0.0, float(stop)], dtype=torch.float64)
-        dist.all_reduce(told)
-        return float(told[0]), bool(told[1])
+        told = torch.tensor([seconds if self.is_main else 0.0, float(stop), splits], dtype=torch.float64)
+        dist.all_reduce(told, dist.ReduceOp.MAX)
+        return float(told[0]), bool(told[1]), int(told[2])
 
     def on_main(self, work: Callable[[], Value]) -> Value:
         """What `work` gives on rank 0, on all ranks; the others wait for it, however long it takes.

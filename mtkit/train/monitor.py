@@ -6,7 +6,8 @@ import json
 import logging
 import math
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -167,7 +168,10 @@ class Recorder:
             self._file = self._path.open("ab", buffering=0)
         except OSError as error:
             self._give_up(error)
-        self._tensorboard = _open_tensorboard(run, step) if tensorboard else None
+        self._tensorboard: Any = None
+        if tensorboard:
+            with self._events_may_fail():
+                self._tensorboard = _open_tensorboard(run, step)
 
     def __call__(self, event: Event) -> None:
         """Records one event."""
@@ -178,12 +182,8 @@ class Recorder:
         line = {"step": event.step, "seconds": round(event.seconds, 3), **numbers}
         self._write(json.dumps(line) + "\n")
         if self._tensorboard is not None:
-            for name, value in numbers.items():
-                self._tensorboard.add_scalar(name, value, event.step)
-            if isinstance(event, Validated):
-                sample = event.sample
-                text = f"source: {sample.src}\n\nmodel: {sample.hyp}\n\nreference: {sample.ref}"
-                self._tensorboard.add_text(f"{event.group}/sample", text, event.step)
+            with self._events_may_fail():
+                _add_events(self._tensorboard, event, numbers)
         if self._wandb is not None:
             self._wandb.log({**numbers, "step": event.step})
 
@@ -197,10 +197,19 @@ class Recorder:
 
     def _give_up(self, error: OSError) -> None:
         """No record is worth a training."""
-        logger.warning("%s: cannot be written: %s. Training goes on without it.", self._path, error.strerror)
+        _say_lost(self._path, error)
         if self._file is not None:
             self._file.close()
         self._file = None
+
+    @contextmanager
+    def _events_may_fail(self) -> Iterator[None]:
+        """Within the block TensorBoard's events are written, until they cannot be."""
+        try:
+            yield
+        except OSError as error:  # of its own thread, some time after it was asked to write
+            _say_lost(self._path.parent / "tensorboard", error)
+            self._tensorboard = None
 
     def close(self) -> None:
         """Flushes and closes all records."""
@@ -209,7 +218,23 @@ class Recorder:
         if self._wandb is not None:
             self._wandb.finish()
         if self._tensorboard is not None:
-            self._tensorboard.close()
+            with self._events_may_fail():
+                self._tensorboard.close()
+
+
+def _say_lost(path: Path, error: OSError) -> None:
+    logger.warning("%s: cannot be written: %s. Training goes on without it.", path, error.strerror or error)
+
+
+def _add_events(
+    tensorboard: Any, event: Logged | OutOfMemory | Validated | Finished, numbers: Mapping[str, float]
+) -> None:
+    for name, value in numbers.items():
+        tensorboard.add_scalar(name, value, event.step)
+    if isinstance(event, Validated):
+        sample = event.sample
+        text = f"source: {sample.src}\n\nmodel: {sample.hyp}\n\nreference: {sample.ref}"
+        tensorboard.add_text(f"{event.group}/sample", text, event.step)
 
 
 def _is_kept(line: str, step: int, validated: int) -> bool:

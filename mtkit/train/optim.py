@@ -59,12 +59,13 @@ def learning_rate(config: OptimizerConfig, step: int, share: float, lowered: int
 
 
 def optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Adam's moments by parameter name, and the count of updates."""
+    """Adam's moments by parameter name, and the count of updates; zeros before the first one was made."""
     state = {}
     for name, parameter in trained_parameters(model):
+        held = optimizer.state[parameter]
         for moment in _MOMENTS:
-            state[f"{moment}.{name}"] = optimizer.state[parameter][moment]
-        state[f"step.{name}"] = optimizer.state[parameter]["step"]
+            state[f"{moment}.{name}"] = held[moment] if held else torch.zeros_like(parameter)
+        state[f"step.{name}"] = held["step"] if held else torch.zeros((), device=parameter.device)
     return state
 
 

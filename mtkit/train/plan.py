@@ -243,13 +243,13 @@ def _probe(
             torch.cuda.synchronize()
         made += 1
         if made == 0:
-            first, _ = world.agree(time.monotonic() - begin, stop=False)
+            first, *_ = world.agree(time.monotonic() - begin, stop=False)
             # So that a slow machine has time for several updates, each of a part of the step.
             allowed = max(1, round(len(data.batches) * PROBE_S / PROBE_STEPS / max(first, 1e-9)))
             start = time.monotonic()
             continue
         tokens += part.num_tgt_tokens
-        _, over = world.agree(0.0, stop=time.monotonic() - begin > PROBE_S)
+        _, over, _ = world.agree(0.0, stop=time.monotonic() - begin > PROBE_S)
         if over:
             break
     return made, time.monotonic() - start, tokens

@@ -168,22 +168,14 @@ class Store:
             logger.warning("%s Training goes on without this model.", error)
 
     def best(self, progress: Progress) -> Iterator[dict[str, Tensor]]:
-        """The weights of the best models, best first; one that is missing or damaged is passed over.
-
-        Raises:
-            InputError: there is none.
-        """
-        found = 0
+        """The weights of the best models, best first; one that is missing or damaged is passed over."""
         for _, step in progress.best:
             try:
                 weights = load_weights(step_folder(self.run / "best", step))
             except InputError as error:
                 logger.warning("%s Going on without it.", error)
                 continue
-            found += 1
             yield weights
-        if not found:
-            raise InputError(f"{self.run / 'best'}: none of the best models can be read.")
 
     def save_final(self, weights: dict[str, Tensor], step: int) -> Path:
         """Writes the finished model; its folder."""

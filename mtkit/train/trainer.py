@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
@@ -40,6 +41,8 @@ from mtkit.train.store import Store
 from mtkit.train.update import Update
 from mtkit.train.validate import Scores, Validator
 from mtkit.train.window import Window
+
+logger = logging.getLogger(__name__)
 
 _PREFETCHED = 4
 """Steps that are made ahead for a GPU."""
@@ -168,9 +171,18 @@ class Trainer:
             self.window.restart()
 
     def _stop_agreed(self) -> bool:
-        """Whether any rank was asked to stop."""
-        seconds, stop = self.world.agree(self._seconds(), self._stop())
+        """Whether any rank was asked to stop; if one ran out of memory, all compute in its smaller parts."""
+        seconds, stop, splits = self.world.agree(self._seconds(), self._stop(), self.updater.splits)
         self.progress = dataclasses.replace(self.progress, seconds=seconds)
+        if splits > self.updater.splits:
+            self.updater.splits = splits
+            logger.warning(
+                "step %d: another process ran out of memory; from the next update on each micro-batch is "
+                "computed in %d parts. The updates keep their tokens.",
+                self.progress.step,
+                splits,
+            )
+            self._tell(OutOfMemory(self.progress.step, splits, seconds))
         return stop
 
     def _save_and_stop(self) -> NoReturn:
@@ -298,11 +310,17 @@ class Trainer:
         if self._stop_agreed():
             self._save_and_stop()
         self._save()
-        return self.world.on_main(lambda: self._final(reason))
+        kept = self.world.whole(self.updater.kept_weights())
+        return self.world.on_main(lambda: self._final(reason, kept))
 
-    def _final(self, reason: str) -> Finished:
-        """Writes the mean of the best models, or the best one if it scores higher."""
+    def _final(self, reason: str, kept: dict[str, Tensor]) -> Finished:
+        """Writes the mean of the best models, or the best one if that scores higher; else what is `kept`."""
         models = list(islice(self.store.best(self.progress), self.options.average))
+        if not models:
+            logger.warning(
+                "None of the best models can be read; the model of the last step takes their place."
+            )
+            models = [kept]
         model = self._whole_model(models[0])
         set_weights(model, average_weights(models), "average")
         scores, averaged = self._final_scores(model), len(models)

@@ -182,7 +182,8 @@ class Updater:
             self.world.is_sharded
         ):  # the other ranks wait for the share of this one: none can do it again alone
             raise MtkitError(
-                f"step {step}: out of memory on {self.device}.", "Lower train.micro_batch_tokens."
+                f"step {step}: out of memory on {self.device}.",
+                "Lower train.micro_batch_tokens, or choose a smaller model.preset.",
             )
         if self.splits >= max(len(batch.src_ids) for batch in data.batches):
             raise MtkitError(
@@ -211,16 +212,18 @@ class Updater:
         trained = [parameter for _, parameter in trained_parameters(self.model)]
         norm = gathered(torch.nn.utils.clip_grad_norm_(trained, limit, foreach=True))
         bad = ~torch.isfinite(norm)
+        hopeless = bad
         spike = self.spikes(norm) if self.spikes is not None else torch.zeros_like(bad)
         # The fused optimizer reads this flag on the device and leaves the weights as they are.
         self.optimizer.found_inf = (bad | spike).float()  # type: ignore[attr-defined]
         self.optimizer.step()
         if self.scaler.is_enabled():
+            # Above its least, it is the scale that may be too large.
+            hopeless = bad & (self.scaler.scale(torch.ones_like(norm)) <= 1.0)
             self.scaler.update()  # lowers the scale if what `unscale_` saw was not finite
-        else:
-            self.bad_steps = (self.bad_steps + 1) * bad
-            if step % self.options.log_every == 0 or self.device.type == "cpu":
-                self._refuse_bad_steps(step, lr, norm, pairs)
+        self.bad_steps = (self.bad_steps + 1) * hopeless
+        if step % self.options.log_every == 0 or self.device.type == "cpu":
+            self._refuse_bad_steps(step, lr, norm, pairs)
         self._drop_gradient()
         if self.ema is not None:
             self.ema.update(self.model, step)

@@ -35,21 +35,26 @@ class Window:
     def state(self) -> dict[str, Tensor]:
         """What a run that is interrupted between two reports has to remember; all ranks ask together."""
         counts = [self.tokens, self.steps, int(self.counted), int(self.skipped)]
-        sums = {f"window.sums.{name}": value for name, value in self.world.sum(self.sums).items()}
-        return sums | {"window.norm": self.norm, "window.counts": torch.tensor(counts)}
+        sums = {
+            f"window.rank.{rank}.{name}": value if rank == self.world.rank else torch.zeros_like(value)
+            for name, value in self.sums.items()
+            for rank in range(self.world.size)
+        }
+        return self.world.sum(sums) | {"window.norm": self.norm, "window.total": torch.tensor(counts)}
 
     def set_state(self, state: Mapping[str, Tensor]) -> None:
-        """Puts back what `state` gave, if it is there."""
-        if "window.counts" not in state:
+        """Puts back what `state` gave, if it is there; rank 0 has what belonged to ranks that are no more."""
+        if "window.total" not in state:
             return
-        share = 1.0 if self.world.is_main else 0.0  # each sum is in one place
-        self.sums = {
-            name.removeprefix("window.sums."): value.to(self.device) * share
-            for name, value in state.items()
-            if name.startswith("window.sums.")
-        }
+        for key, value in state.items():
+            if key.startswith("window.rank."):
+                rank, _, name = key.removeprefix("window.rank.").partition(".")
+                holder = int(rank) if int(rank) < self.world.size else 0
+                own = self.sums.get(name, torch.zeros_like(self.norm))
+                # As it was added up: the sum over ranks is made in fp64.
+                self.sums[name] = own + value.to(self.norm) if holder == self.world.rank else own
         self.norm = state["window.norm"].to(self.device)
-        self.tokens, self.steps, counted, skipped = state["window.counts"].tolist()
+        self.tokens, self.steps, counted, skipped = state["window.total"].tolist()
         self.counted.fill_(counted)
         self.skipped.fill_(skipped)
 

@@ -54,7 +54,7 @@ class Bench:
     def start(self, run: Path, *hooks: list[Any], options: tuple[str, ...] = (), log: str = "") -> Child:
         overrides = [f"run={run}", *options]
         args: dict[str, Any] = {"config": str(self.folder / "c.yaml"), "overrides": overrides, "hooks": hooks}
-        return self.server.start(TRAIN, run.with_suffix(".log"), **args, log=log)
+        return self.server.start(TRAIN, run.with_name(f"{run.name}.log"), **args, log=log)
 
     def finish(self, run: Path, *options: str) -> dict[str, Any]:
         """The same command again, undisturbed; what it leaves."""

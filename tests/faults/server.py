@@ -2,6 +2,7 @@
 
 Run as a script it answers requests, one JSON object a line: `{"call": "module:function", "args": {...},
 "log": path}` starts a child and gives its pid; `{"wait": pid}` gives its exit code, -9 if it was killed.
+If the log is a terminal, the child reads from it too.
 """
 
 from __future__ import annotations
@@ -98,8 +99,8 @@ class ForkServer:
 
 def _child(request: dict[str, Any]) -> int:
     os.setsid()
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    log = os.open(request["log"], os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    os.dup2(log if os.isatty(log) else os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", errors="backslashreplace")  # noqa: SIM115

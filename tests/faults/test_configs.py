@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mtkit.cli.console import visible
 from mtkit.config.fields import option_paths
 from mtkit.config.load import load_config
 from mtkit.errors import ConfigError
+from mtkit.text.visible import visible
 from tests.faults.figures import trial
 
 REFUSED = "a config is read, or refused with line and column"

@@ -51,7 +51,7 @@ def whole(bench: Bench) -> dict[str, Any]:
 
 
 def command(bench: Bench, run: Path, **hooks: Any) -> Child:
-    log = run.with_suffix(".log")
+    log = run.with_name(f"{run.name}.log")
     return bench.server.mtkit("train", "c.yaml", f"run={run}", log=log, cwd=bench.folder, **hooks)
 
 
@@ -60,7 +60,7 @@ def test_a_signal_stops_after_saving(
     target: str, at: int, number: int, bench: Bench, whole: dict[str, Any]
 ) -> None:
     run = bench.make(f"{target.rpartition(':')[2]}-{at}")
-    marker = run.with_suffix(".struck")
+    marker = run.with_name(f"{run.name}.struck")
     hook = {"target": target, "at": at, "number": int(number), "marker": str(marker)}
     child = command(bench, run, signal_at_call=hook)
     code = child.wait()
@@ -84,7 +84,7 @@ def test_a_second_signal_ends_at_once(
     number: int, expected: int, bench: Bench, whole: dict[str, Any]
 ) -> None:
     run = bench.make(f"twice-{number}")
-    marker = run.with_suffix(".struck")
+    marker = run.with_name(f"{run.name}.struck")
     hook = {"target": UPDATE, "at": 6, "number": int(number), "marker": str(marker), "times": 2}
     code = command(bench, run, signal_at_call=hook).wait()
     assert command(bench, run).wait() == 0

@@ -7,9 +7,11 @@ import functools
 import importlib
 import itertools
 import os
+import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,11 @@ def command(argv: list[str], cwd: str, hooks: dict[str, Any]) -> int:
     return 0
 
 
+def set_environ(**values: str) -> None:
+    """The variables of the process, and of those that it starts."""
+    os.environ.update(values)
+
+
 def limit_memory(size: int) -> None:
     """The process may take so many bytes more than it has; it gets MemoryError beyond."""
     import resource
@@ -165,6 +172,10 @@ def die(marker: str, where: str) -> None:
 
 def kill_at_call(target: str, at: int, marker: str) -> None:
     """Kills the process at call number `at` of a function or method, `module:name` or `module:Class.name`."""
+    _at_call(target, at, lambda: die(marker, target))
+
+
+def _at_call(target: str, at: int, strike: Callable[[], None]) -> None:
     module, _, path = target.partition(":")
     owner: Any = importlib.import_module(module)
     *classes, name = path.split(".")
@@ -177,7 +188,7 @@ def kill_at_call(target: str, at: int, marker: str) -> None:
         nonlocal count
         count += 1
         if count == at:
-            die(marker, target)
+            strike()
         return real(*args, **kwargs)
 
     setattr(owner, name, counted)
@@ -212,26 +223,72 @@ def train(config: str, overrides: list[str], hooks: list[list[Any]], log: str = 
     run(loaded, prepared, lambda event: None)
 
 
-def signal_at_call(target: str, at: int, number: int, marker: str, times: int = 1) -> None:
-    """Sends this process a signal at call number `at` of a function or method, as `kill_at_call` does."""
-    module, _, path = target.partition(":")
-    owner: Any = importlib.import_module(module)
-    *classes, name = path.split(".")
-    for step in classes:
-        owner = getattr(owner, step)
-    real = getattr(owner, name)
-    count = 0
+def fill_disk_at_call(target: str, at: int, folder: str, left: int) -> None:
+    """At call number `at` of a function or method the disk of `folder` has but `left` bytes free."""
+    _at_call(target, at, lambda: fill_disk(Path(folder), left))
 
-    def counted(*args: Any, **kwargs: Any) -> Any:
+
+def fill_disk(folder: Path, left: int) -> None:
+    """Leaves so many bytes free, or a few less: the system counts in pages."""
+    size = shutil.disk_usage(folder).free - left
+    (folder / "filler").write_bytes(bytes(size))
+
+
+def limit_file_size(size: int) -> None:
+    """No file that is written grows larger."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def run_out_of_memory(above: int, at: int, marker: str) -> None:
+    """From micro-batch number `at` on there is no memory for more than `above` pairs at once."""
+    from mtkit.train.update import Updater
+
+    name = "_add_gradient"
+    real, count = getattr(Updater, name), 0
+
+    def limited(self: Updater, batch: Any, *args: Any) -> None:
         nonlocal count
         count += 1
-        if count == at:
-            Path(marker).write_text(target)
-            for _ in range(times):
-                os.kill(os.getpid(), number)
-        return real(*args, **kwargs)
+        if count >= at and len(batch.src_ids) > above:
+            with Path(marker).open("a") as file:
+                file.write(f"{len(batch.src_ids)}\n")
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+        real(self, batch, *args)
 
-    setattr(owner, name, counted)
+    setattr(Updater, name, limited)
+
+
+def prepare_and_die(
+    config: str, force: bool, phase: str = "", at: int = 0, marker: str = "", log: str = ""
+) -> None:
+    """Prepares; dies in the stage `phase` or at call number `at` that changes the disk; logs those calls."""
+    from mtkit.data.prepare import prepare
+
+    def progress(now: str, done: int, total: int | None) -> None:
+        if phase and now.startswith(phase):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if at:
+        kill_at_disk_call(at, marker)
+    if log:
+        with watched() as calls:
+            prepare(Config.model_validate_json(config), progress, force=force)
+        Path(log).write_text("".join(f"{call.name}\n" for call in calls))
+    else:
+        prepare(Config.model_validate_json(config), progress, force=force)
+
+
+def signal_at_call(target: str, at: int, number: int, marker: str, times: int = 1) -> None:
+    """Sends this process a signal at call number `at` of a function or method, as `kill_at_call` does."""
+
+    def strike() -> None:
+        Path(marker).write_text(target)
+        for _ in range(times):
+            os.kill(os.getpid(), number)
+
+    _at_call(target, at, strike)
 
 
 # ---------------------------------------------------------------- the prefetch worker

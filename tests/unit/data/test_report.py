@@ -54,7 +54,7 @@ def ledger() -> Ledger:
 def test_text_of_the_corpora_is_escaped(ledger: Ledger) -> None:
     document = Document(html_report(EVIL, ledger, length_histograms([np.ones((3, 2), np.int32)], EVIL, "fr")))
     assert "script" not in document.tags
-    assert document.texts.count(EVIL) >= 5
+    assert document.texts.count(EVIL.replace("\u202e", r"\u202e")) >= 5
 
 
 def test_the_report_shows_the_counts(ledger: Ledger) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
 from io import FileIO
 from pathlib import Path
@@ -141,6 +143,28 @@ def test_a_lost_record_costs_no_training(tmp_path: Path, caplog: pytest.LogCaptu
     (tmp_path / "metrics.jsonl").mkdir()
     record(tmp_path, 0, logged(3))
     assert "Is a directory" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of its own thread
+def test_tensorboard_that_cannot_write_costs_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("tensorboard")
+    recorder = Recorder(tmp_path, 0, tensorboard=True)
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    events.unlink()
+    events.symlink_to("/dev/full")
+    for _ in range(50):  # more than it queues
+        recorder(logged(3))
+    recorder.close()
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1
+    assert re.search(r"tensorboard: cannot be written: .*\. Training goes on without it\.", told[0])
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 50
+    shutil.rmtree(tmp_path / "tensorboard")
+    (tmp_path / "tensorboard").touch()
+    Recorder(tmp_path, 0, tensorboard=True).close()
+    assert len(caplog.records) == 2
 
 
 def test_the_end_is_recorded_once(tmp_path: Path) -> None:

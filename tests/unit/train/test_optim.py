@@ -45,6 +45,21 @@ def step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     optimizer.zero_grad()
 
 
+def test_state_before_the_first_update_is_that_of_a_new_optimizer() -> None:
+    """A signal may come while all updates so far were skipped."""
+    updated = []
+    for restored in (False, True):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(3, 2)
+        optimizer = build_optimizer(model, OptimizerConfig())
+        if restored:
+            set_optimizer_state(model, optimizer, optimizer_state(model, optimizer))
+        model(torch.ones(1, 3)).sum().backward()
+        optimizer.step()
+        updated.append(model.weight.detach())
+    assert torch.equal(*updated)
+
+
 def test_state_put_back_gives_the_same_next_step() -> None:
     torch.manual_seed(0)
     first, second = nn.Linear(4, 3), nn.Linear(4, 3)
