@@ -36,11 +36,7 @@ HANDLED = {"beam_size", "length_penalty", "max_len_ratio", "batch_tokens", "tags
 
 def unsupported(options: DecodeConfig) -> list[str]:
     """The search options that only the native engine has, as `name = value`."""
-    return [
-        f"decode.{name} = {getattr(options, name)}"
-        for name, field in type(options).model_fields.items()
-        if name not in HANDLED and getattr(options, name) != field.default
-    ]
+    return [f"decode.{name} = {value}" for name, value in options.changed().items() if name not in HANDLED]
 
 
 class CTranslate2Engine:
