@@ -10,9 +10,9 @@ import re
 import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-_SAID = {"help", "show_default", "metavar", "min", "max"}
+_SAID = {"help", "show_default", "metavar", "rich_help_panel", "min", "max"}
 """What may be said of an option that is read here."""
 _READ: dict[type, tuple[str, Callable[[str], Any]]] = {
     str: (r".+", str),
@@ -30,21 +30,16 @@ class _Declared(NamedTuple):
 
 
 class _Typer:
-    """Stands for typer in a module of a command, and is it once something is wanted of it."""
+    """Stands for typer in a module of a command, and is it, but while the signature is read here."""
+
+    reading = False
 
     def __getattr__(self, name: str) -> Any:
+        if self.reading and name == "Option":
+            return lambda *names, **said: _Declared(names, said)
         import typer
 
         return getattr(typer, name)
-
-
-class _Reader:
-    """Stands for typer where a signature is only read."""
-
-    @staticmethod
-    def Option(*names: str, **said: Any) -> _Declared:  # noqa: N802
-        """See `typer.Option`."""
-        return _Declared(names, said)
 
 
 typer = _Typer()
@@ -93,14 +88,16 @@ def parse(command: Callable[..., None], args: Sequence[str]) -> dict[str, Any] |
 
 def _flags(command: Callable[..., None]) -> dict[str, _Flag]:
     """The options of a command that can be read here, by name."""
-    names = {**command.__globals__, "typer": _Reader}
+    typer.reading = True
+    try:
+        hints = get_type_hints(command, include_extras=True)
+    finally:
+        typer.reading = False
     flags: dict[str, _Flag] = {}
-    for parameter, hint in get_type_hints(command, names, include_extras=True).items():
-        if get_origin(hint) is not Annotated:
-            continue
-        bare, declared = get_args(hint)
+    for parameter, hint in hints.items():
+        bare, declared, *_ = *get_args(hint), None, None
         kind, many = _kind(bare)
-        if kind is None or declared.said.keys() - _SAID:
+        if kind is None or not isinstance(declared, _Declared) or declared.said.keys() - _SAID:
             continue
         usual = f"--{parameter.replace('_', '-')}"
         if kind is bool:

@@ -134,7 +134,7 @@ def translate(
     found, *others = [find_model(path) for path in named]
     console.say(f"model: {found}{''.join(f' + {other}' for other in others)}")
     windows = read_windows(None if source == Path("-") else source)
-    request = Request(n_best, token_scores, alignment, target_prefix)
+    request = Request(n_best, token_scores, alignment, target_prefix, scores=scores or n_best > 1)
     translator = open_translator(
         found.folder,
         device=device,

@@ -158,7 +158,11 @@ def _ctranslate2(exported: Exported, options: DecodeConfig, device: str, asked: 
 
     tokenizer = load_tokenizer(exported.folder, text_options(exported.text))
     engine = CTranslate2Engine(
-        exported.folder, tokenizer, exported.max_positions, "cuda" if _is_gpu(device) else "cpu"
+        exported.folder,
+        tokenizer,
+        exported.max_positions,
+        "cuda" if _is_gpu(device) else "cpu",
+        scores=asked.request.scores,
     )
     return asked.translator(engine, tokenizer, options, (exported.src_lang, exported.tgt_lang), exported.tags)
 
