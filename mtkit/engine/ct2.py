@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import sys
 import time
 from collections.abc import Sequence
@@ -66,8 +67,7 @@ class CTranslate2Engine:
     ) -> None:
         self._folder = folder
         self._device = device
-        self._src_pieces = tokenizer.src.pieces(range(tokenizer.src.size))
-        self._tgt_pieces = tokenizer.tgt.pieces(range(tokenizer.tgt.size))
+        self._src_pieces, self._tgt_pieces = _pieces(folder, tokenizer)
         self._ids = {piece: number for number, piece in enumerate(self._tgt_pieces)}
         self._max_positions = max_positions
         self._scores = scores
@@ -233,6 +233,13 @@ def _extension() -> Any:
         return importlib.import_module("ctranslate2._ext")
     finally:
         del sys.modules["ctranslate2"]
+
+
+def _pieces(folder: Path, tokenizer: Tokenizer) -> tuple[list[str], list[str]]:
+    """How the ids of both sides are spelt, as CTranslate2 has it: read at once, not asked for one by one."""
+    names = ["shared"] * 2 if tokenizer.is_joint else ["source", "target"]
+    src, tgt = (json.loads((folder / f"{name}_vocabulary.json").read_bytes()) for name in names)
+    return src, tgt
 
 
 def num_gpus() -> int:

@@ -82,7 +82,6 @@ class Translator:
         self.guard = guard
         self.spaced = spaced
         self._banned = Banned(options.banned, tokenizer)
-        self._known_tags = set(tokenizer.tag_ids(tokenizer.src.tags))
         self._number = 0
         self._after_search = Lock()
 
@@ -234,7 +233,8 @@ class Translator:
 
     def _links(self, src_ids: Sequence[int], hyp: Hypothesis) -> Links:
         [links] = self.engine.align([src_ids], [hyp.ids], self.options)
-        tags = len(list(takewhile(self._known_tags.__contains__, src_ids)))
+        known_tags = self.tokenizer.tag_ids(self.tokenizer.src.tags)
+        tags = len(list(takewhile(known_tags.__contains__, src_ids)))
         src_pieces = self.tokenizer.src.pieces(src_ids[tags:])
         tgt_pieces = self.tokenizer.tgt.pieces(hyp.ids)
         between = [(src - tags, tgt) for src, tgt in links if src >= tags]
