@@ -38,6 +38,7 @@ set_up() {
     state=$({ pwd && cat pyproject.toml constraints.txt; } | cksum)
     if ! grep -qsxF -e "$state $what" -e "$state .[dev]" "$stamp"; then
         run python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$what"
+        python -m compileall -q mtkit  # which installing it so does not
         echo "$state $what" > "$stamp"
     fi
 }

@@ -68,6 +68,7 @@ class EchoEngine:
     """An engine whose translation is the source; counts what it was asked."""
 
     name = "echo"
+    at_once = 1
 
     def __init__(self) -> None:
         self.calls: list[list[list[int]]] = []

@@ -1,99 +1,59 @@
-"""The `mtkit` command: the table of commands, and the one place where failures become exit codes."""
+"""The `mtkit` command: where it starts, and the one place where failures become exit codes.
+
+Knows nothing of typer, which `translate` does without if its arguments are plain.
+"""
 
 from __future__ import annotations
 
-import functools
 import io
 import os
-import shlex
 import sys
-from collections.abc import Callable
-from typing import Annotated, Any
 
-import typer
-
-import mtkit
-from mtkit.cli import (
-    config,
-    console,
-    data,
-    evaluate,
-    export,
-    init,
-    plot,
-    prepare,
-    score,
-    tokenize,
-    train,
-    translate,
-)
+from mtkit.cli import console
 from mtkit.errors import MtkitError
 
-EPILOG = """\b
-Exit codes:
-  0    done
-  1    failed while running
-  2    wrong usage or config
-  3    unusable data, model or checkpoint
-  4    a quality bound was missed
-  70   a bug in mtkit
-  75   stopped after saving; the same command goes on
-  130  Ctrl-C
-"""
 
-app = typer.Typer(
-    name="mtkit",
-    epilog=EPILOG,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+def main() -> None:
+    """The console script."""
+    for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "strict"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=errors, newline="\n")
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    try:
+        if not _translate_at_once(sys.argv[1:]):
+            from mtkit.cli.commands import app
+
+            app(prog_name="mtkit")
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):
+            stop.code = _reader_gone()
+        if stop.code in (130, 141):
+            os._exit(stop.code)  # nobody waits for the translations that are still being searched for
+        raise
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        console.out(f"mtkit {mtkit.__version__}")
-        raise typer.Exit
+def _translate_at_once(args: list[str]) -> bool:
+    """Runs `translate` if these are plain arguments of it; tells whether they were."""
+    options = set()
+    while args and args[0] in ("-q", "--quiet", "--debug"):
+        options.add(args[0])
+        args = args[1:]
+    if args[:1] != ["translate"]:
+        return False
+    from mtkit.cli.quick import parse
+    from mtkit.cli.translate import translate
 
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-) -> None:
-    """Train and run your own translation models.
-
-    \b
-    Example:
-      mtkit init                  write mtkit.yaml, a config that runs as it is
-      mtkit prepare               make subwords and training data
-      mtkit train                 train; typed again, it goes on where it stopped
-      mtkit evaluate              score the test sets
-      echo "A sentence." | mtkit translate
-    """
-    console.set_up(quiet=quiet, debug=debug)
-
-
-def _guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with its failures reported and turned into exit codes."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-            if sys.stdout is not None:
-                sys.stdout.flush()
-        except (typer.Exit, typer.BadParameter):
-            raise
-        except (Exception, KeyboardInterrupt) as error:
-            sys.exit(report(error))
-
-    return run
+    given = parse(translate, args[1:])
+    if given is None:
+        return False
+    console.set_up(quiet=bool(options & {"-q", "--quiet"}), debug="--debug" in options)
+    try:
+        translate(**given)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        sys.exit(report(error))
+    return True
 
 
 def report(error: BaseException) -> int:
@@ -112,6 +72,8 @@ def report(error: BaseException) -> int:
         where = f"{error.filename}: " if error.filename else ""
         console.fail(MtkitError(f"{where}{error.strerror}."))
         return MtkitError.exit_code
+    import shlex
+
     again = shlex.join(["mtkit", "--debug", *sys.argv[1:]])
     advice = (
         "Please report it." if console.state.debug else f"Please report it. `{again}` shows the traceback."
@@ -125,53 +87,6 @@ def _reader_gone() -> int:
     """The exit code of a filter whose reader went away; what is still buffered goes nowhere."""
     console.forget_stdout()
     return 141
-
-
-_COMMANDS: tuple[Callable[..., None], ...] = (
-    prepare.prepare,
-    train.train,
-    evaluate.evaluate,
-    translate.translate,
-    score.score,
-    plot.plot,
-    export.export,
-    tokenize.tokenize,
-    tokenize.detokenize,
-    init.init,
-)
-for _command in _COMMANDS:
-    app.command()(_guarded(_command))
-
-_config_app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Show or check a config; print its schema or the presets.",
-)
-_CONFIG_COMMANDS: tuple[Callable[..., None], ...] = (config.show, config.check, config.schema, config.presets)
-for _command in _CONFIG_COMMANDS:
-    _config_app.command()(_guarded(_command))
-app.add_typer(_config_app, name="config")
-
-_data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look after prepared data.")
-_data_app.command()(_guarded(data.verify))
-_data_app.callback()(lambda: None)  # else its only command would be the group itself
-app.add_typer(_data_app, name="data")
-
-
-def main() -> None:
-    """The console script."""
-    for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "strict"), (sys.stderr, "backslashreplace")):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors=errors, newline="\n")
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    try:
-        app(prog_name="mtkit")
-    except SystemExit as stop:
-        if isinstance(stop.__context__, BrokenPipeError):
-            stop.code = _reader_gone()
-        if stop.code in (130, 141):
-            os._exit(stop.code)  # nobody waits for the translations that are still being searched for
-        raise
 
 
 if __name__ == "__main__":

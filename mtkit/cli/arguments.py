@@ -11,7 +11,6 @@ from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
     from mtkit.config.load import Loaded
-    from mtkit.engine.base import EngineName
 
 DEFAULT_CONFIG = Path("mtkit.yaml")
 
@@ -24,22 +23,6 @@ ConfigArguments = Annotated[
         show_default=False,
     ),
 ]
-
-ENGINE_HELP = (
-    "auto, native or ctranslate2; auto is ctranslate2 if there is an export that can do what is asked."
-)
-
-
-def engine_name(text: str) -> EngineName:
-    """The engine called `text`.
-
-    Raises:
-        UsageError: there is none.
-    """
-    match text:
-        case "auto" | "native" | "ctranslate2":
-            return text
-    raise UsageError(f"--engine {text}: is unknown.", "Choose from auto, native and ctranslate2.")
 
 
 def split_arguments(args: list[str] | None) -> tuple[list[Path], list[str]]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli import console
-from mtkit.cli.arguments import ENGINE_HELP, ConfigArguments, engine_name, read_arguments
+from mtkit.cli.arguments import ConfigArguments, read_arguments
+from mtkit.cli.engines import ENGINE_HELP, engine_name
 from mtkit.errors import GateError, UsageError
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ CHUNK = 1 << 16
 
 def read_windows(path: Path | None) -> Iterator[list[bytes]]:
     """Lines with their ends: of a file in windows that fit memory, of standard input as they arrive."""
-    from mtkit.data.lines import raw_lines
-    from mtkit.engine.translator import windows
-
     if path is not None:
+        from mtkit.data.lines import raw_lines
+        from mtkit.engine.translator import windows
+
         return windows(raw_lines(path))
     if sys.stdin is None:
         raise UsageError("standard input is closed.", "Name a file by -i.")

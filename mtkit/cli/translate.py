@@ -9,16 +9,18 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from mtkit.cli import console
-from mtkit.cli.arguments import ENGINE_HELP, engine_name
+from mtkit.cli.engines import ENGINE_HELP, engine_name
 from mtkit.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    import typer
+
     from mtkit.documents.formats import FileFormat, LineFormat
     from mtkit.engine.request import Translation
     from mtkit.engine.translator import Translator
+else:
+    from mtkit.cli.quick import typer  # of which nothing is needed but for help and errors
 
 INPUT_HELP = "Text to translate; .gz, .xz and .zst are decompressed. Standard input if left out or -."
 OUTPUT_HELP = "Where to write, whole or not at all. Standard output if left out or -."
@@ -132,7 +134,7 @@ def translate(
     found, *others = [find_model(path) for path in named]
     console.say(f"model: {found}{''.join(f' + {other}' for other in others)}")
     windows = read_windows(None if source == Path("-") else source)
-    request = Request(n_best, token_scores, alignment, target_prefix)
+    request = Request(n_best, token_scores, alignment, target_prefix, scores=scores or n_best > 1)
     translator = open_translator(
         found.folder,
         device=device,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -49,3 +49,8 @@ class Options(BaseModel):
     """A section of the configuration: strict types, no unknown keys, never changed once read."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def changed(self) -> dict[str, Any]:
+        """The options that are not at their defaults."""
+        fields = type(self).model_fields.items()
+        return {name: getattr(self, name) for name, field in fields if getattr(self, name) != field.default}

@@ -12,6 +12,7 @@ from typing import Any
 from mtkit.data.pair import Pair
 from mtkit.data.scripts import LATIN, is_spaced, letter_bytes, main_language, size_of
 from mtkit.errors import UsageError
+from mtkit.text.lazy import lazy_pattern
 
 Verdict = Callable[[Pair], str | None]
 
@@ -60,7 +61,7 @@ def ratio(max_ratio: float, slack: int, src_lang: str, tgt_lang: str) -> Verdict
     return judge
 
 
-_SENTENCE_END = re.compile(r"[.?!۔؟।。？！](?:(?<=[。？！])|(?<!\b\d\.)(?<!\b\d\d\.)(?<![\s.(]\w\.) )")
+_SENTENCE_END = lazy_pattern(r"[.?!۔؟।。？！](?:(?<=[。？！])|(?<!\b\d\.)(?<!\b\d\d\.)(?<![\s.(]\w\.) )")
 """Not the full stop after a short number or a single letter, as in `21. Oktober`, `p.m.` and `J. Smith`."""
 
 _CLOSED = tuple(".!?。！？…:;：；»”’\"')）」』۔؟।")
@@ -113,7 +114,7 @@ def script(min_letters: float, min_share: float, src_lang: str, tgt_lang: str) -
     return judge
 
 
-_LETTERS = re.compile(r"[^\W_]+")
+_LETTERS = lazy_pattern(r"[^\W_]+")
 
 
 def words(max_chars: int, src_lang: str, tgt_lang: str) -> Verdict:
@@ -139,7 +140,7 @@ def words(max_chars: int, src_lang: str, tgt_lang: str) -> Verdict:
     return judge
 
 
-_GARBLED = re.compile(
+_GARBLED = lazy_pattern(
     "\ufffd|â€|ï»¿|(?<=[a-zß-ÿ])Ã|"
     "[ÃÂ][\xa0-\xbf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
 )
@@ -164,7 +165,7 @@ _TAGS = (
     "i|img|input|ins|label|li|link|meta|nav|ol|option|p|pre|q|s|script|section|select|small|span|strike|strong|"
     "style|sub|sup|table|tbody|td|th|thead|title|tr|tt|u|ul"
 )
-_MARKUP = re.compile(
+_MARKUP = lazy_pattern(
     rf"</?(?:{_TAGS})(?:\s[^<>]*)?/?>|&(?:[a-z]{{2,8}}|#\d{{1,7}}|#x[\da-f]{{1,6}});", re.IGNORECASE
 )
 
@@ -184,8 +185,8 @@ def markup(max_share: float) -> Verdict:
     return judge
 
 
-_URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|www\.)[!-~]+")
-_SITE = re.compile(r"(?:[^/]*://)?(?:[^/@]*@)?(?:[^/?#:.]+\.)*?([^/?#:.]+(?:\.[^/?#:.]+)?)(?:[/?#:]|$)")
+_URL = lazy_pattern(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|www\.)[!-~]+")
+_SITE = lazy_pattern(r"(?:[^/]*://)?(?:[^/@]*@)?(?:[^/?#:.]+\.)*?([^/?#:.]+(?:\.[^/?#:.]+)?)(?:[/?#:]|$)")
 
 
 def urls(max_share: float, src_lang: str, tgt_lang: str) -> Verdict:
@@ -222,9 +223,9 @@ def _site(address: str) -> str:
 
 
 _NOT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
-_NUMBER = re.compile(r"[0-9]+(?:[.,' \u00a0\u2009\u202f][0-9]+)*")
+_NUMBER = lazy_pattern(r"[0-9]+(?:[.,' \u00a0\u2009\u202f][0-9]+)*")
 _SAME_HOUR = {"10": "22", "11": "23", "12": "24", "22": "10", "23": "11", "24": "12"}
-_IN_NUMBER = re.compile("[^0-9]+")
+_IN_NUMBER = lazy_pattern("[^0-9]+")
 
 
 def numbers(min_digits: int) -> Verdict:

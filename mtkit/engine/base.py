@@ -21,6 +21,10 @@ class Engine(Protocol):
     def name(self) -> str:
         """What it is, for the user."""
 
+    @property
+    def at_once(self) -> int:
+        """How many threads may call `decode` at once and gain by it."""
+
     def decode(
         self,
         src_ids: Sequence[Sequence[int]],

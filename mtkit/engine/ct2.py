@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import sys
 import time
 from collections.abc import Sequence
 from itertools import groupby
+from math import nan
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from mtkit.decode.hypothesis import Demand, Hypothesis
@@ -36,11 +39,7 @@ HANDLED = {"beam_size", "length_penalty", "max_len_ratio", "batch_tokens", "tags
 
 def unsupported(options: DecodeConfig) -> list[str]:
     """The search options that only the native engine has, as `name = value`."""
-    return [
-        f"decode.{name} = {getattr(options, name)}"
-        for name, field in type(options).model_fields.items()
-        if name not in HANDLED and getattr(options, name) != field.default
-    ]
+    return [f"decode.{name} = {value}" for name, value in options.changed().items() if name not in HANDLED]
 
 
 class CTranslate2Engine:
@@ -53,6 +52,8 @@ class CTranslate2Engine:
         device: cpu or cuda.
         layout: how many batches are decoded at once, by how many threads each. If left out it is the fastest
             one on this machine, which the first large decoding finds out while it decodes.
+        scores: whether those of hypotheses are wanted; without them a greedy search need not compute the
+            probabilities of all tokens, and a hypothesis's score is NaN.
     """
 
     def __init__(
@@ -62,18 +63,25 @@ class CTranslate2Engine:
         max_positions: int,
         device: str = "cpu",
         layout: Layout | None = None,
+        scores: bool = True,
     ) -> None:
         self._folder = folder
         self._device = device
-        self._src_pieces = tokenizer.src.pieces(range(tokenizer.src.size))
-        self._tgt_pieces = tokenizer.tgt.pieces(range(tokenizer.tgt.size))
+        self._src_pieces, self._tgt_pieces = _pieces(folder, tokenizer)
         self._ids = {piece: number for number, piece in enumerate(self._tgt_pieces)}
         self._max_positions = max_positions
+        self._scores = scores
+        self._settling = Lock()
         self._key = "" if layout or device == "cuda" else machine_key(_digest(folder))
         known = layout or (recall(self._key) if self._key else Layout(1, 1))
         self._candidates = [known] if known else layouts(num_cores())
         self._layout = self._candidates[0]
         self._translator = self._open(self._layout)
+
+    @property
+    def at_once(self) -> int:
+        """See `Engine`; so that a core that is done with the last sentences of a call begins the next one."""
+        return 2
 
     @property
     def name(self) -> str:
@@ -93,8 +101,11 @@ class CTranslate2Engine:
         """
         if any(demand.prefix or demand.terms or demand.banned for demand in demands or ()):
             raise UsageError("engine ctranslate2: knows no prefixes and no terms.", "Use --engine native.")
-        if len(self._candidates) > 1 and len(src_ids) >= len(self._candidates) * MEASURED:
-            return self._decode_and_measure(src_ids, options)
+        if len(self._candidates) > 1:
+            with self._settling:  # nothing else may work while times are taken
+                if len(src_ids) >= len(self._candidates) * MEASURED and len(self._candidates) > 1:
+                    return self._decode_and_measure(src_ids, options)
+                return self._decode(src_ids, options)
         return self._decode(src_ids, options)
 
     def _decode_and_measure(
@@ -120,7 +131,11 @@ class CTranslate2Engine:
 
     def _open(self, layout: Layout) -> Any:
         return _extension().Translator(
-            str(self._folder), self._device, inter_threads=layout.workers, intra_threads=layout.threads
+            str(self._folder),
+            self._device,
+            inter_threads=layout.workers,
+            intra_threads=layout.threads,
+            max_queued_batches=-1,
         )
 
     def _decode(self, src_ids: Sequence[Sequence[int]], options: DecodeConfig) -> list[list[Hypothesis]]:
@@ -188,7 +203,7 @@ class CTranslate2Engine:
             repetition_penalty=options.repetition_penalty,
             max_decoding_length=limit + 1,  # the end of sentence is one of them
             min_decoding_length=options.min_len,
-            return_scores=True,
+            return_scores=self._scores or options.beam_size > 1,
             return_end_token=True,
             disable_unk=True,
             suppress_sequences=[[self._tgt_pieces[number]] for number in (Tokenizer.PAD, Tokenizer.BOS)],
@@ -199,7 +214,7 @@ class CTranslate2Engine:
         ids = [self._ids[piece] for piece in result.hypotheses[0]]
         if ids and ids[-1] == Tokenizer.EOS:
             ids.pop()
-        return Hypothesis(tuple(ids[:limit]), result.scores[0], ())
+        return Hypothesis(tuple(ids[:limit]), result.scores[0] if result.scores else nan, ())
 
 
 def _extension() -> Any:
@@ -218,6 +233,13 @@ def _extension() -> Any:
         return importlib.import_module("ctranslate2._ext")
     finally:
         del sys.modules["ctranslate2"]
+
+
+def _pieces(folder: Path, tokenizer: Tokenizer) -> tuple[list[str], list[str]]:
+    """How the ids of both sides are spelt, as CTranslate2 has it: read at once, not asked for one by one."""
+    names = ["shared"] * 2 if tokenizer.is_joint else ["source", "target"]
+    src, tgt = (json.loads((folder / f"{name}_vocabulary.json").read_bytes()) for name in names)
+    return src, tgt
 
 
 def num_gpus() -> int:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtkit.data.lines import read_lines
 from mtkit.data.scripts import is_spaced
 from mtkit.errors import InputError
 from mtkit.text.normalize import normalize
@@ -111,6 +110,8 @@ def read_glossary(path: Path, src_lang: str) -> Glossary:
 
 
 def _read_terms(path: Path) -> Iterator[Term]:
+    from mtkit.data.lines import read_lines  # with all its ways to decompress
+
     first: dict[str, tuple[int, str]] = {}
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():

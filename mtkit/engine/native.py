@@ -45,6 +45,11 @@ class NativeEngine:
         """See `Engine`."""
         return f"PyTorch, {str(self.dtype).removeprefix('torch.')} on {self.device}"
 
+    @property
+    def at_once(self) -> int:
+        """See `Engine`."""
+        return 1
+
     def decode(
         self,
         src_ids: Sequence[Sequence[int]],

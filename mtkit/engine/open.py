@@ -5,6 +5,7 @@ Free of torch unless the native engine is the one: with an export on a CPU, noth
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtkit.config.stored import decode_options, text_options
 from mtkit.data.scripts import is_spaced
 from mtkit.engine.base import Engine, EngineName, Precision
 from mtkit.engine.find import config_of
@@ -68,23 +70,22 @@ def open_translator(
     """
     export = None if engine == "native" and not is_export(folder) else export_of(folder)
     exported = read_export(export) if export else None
-    if options is None:
-        options = _search_options(folder, exported, given or {})
+    search = options or _search_options(folder, exported, given or {})
     asked = _Asked(request or Request(), glossary, guarded, tuple(others))
     if exported is None:
         if engine == "ctranslate2":
             raise InputError(f"{folder}: there is no export of this model to ctranslate2.", NO_EXPORT)
-        return _native(folder, options, device, precision, asked)
-    reasons = [*asked.native_only(), *_reasons_against(exported, options, device, precision, engine)]
+        return _native(folder, search, device, precision, asked)
+    reasons = [*asked.native_only(), *_reasons_against(exported, search, device, precision, engine)]
     if not reasons:
-        return _ctranslate2(exported, options, device, asked)
+        return _ctranslate2(exported, search, device, asked)
     if engine == "ctranslate2" or is_export(folder):
         raise UsageError(
             f"{exported.folder}: the engine ctranslate2 cannot do this: {', '.join(reasons)}.",
             "Use --engine native with the model itself.",
         )
     logger.info("The native engine translates, since CTranslate2 has no %s.", ", ".join(reasons))
-    return _native(folder, options, device, precision, asked)
+    return _native(folder, options or _search_options(folder, None, given or {}), device, precision, asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +138,9 @@ def _reasons_against(
 
 
 def _search_options(folder: Path, exported: Exported | None, given: Mapping[str, Any]) -> DecodeConfig:
-    from pydantic import ValidationError
-
-    from mtkit.config.decode import DecodeConfig
-
     if exported is not None:
-        try:
-            return DecodeConfig.model_validate_json(json.dumps({**exported.decode, **given}))
-        except ValidationError:
-            pass  # the loader says it in the words of a config
+        with contextlib.suppress(ValueError):  # the loader says it in the words of a config
+            return decode_options({**exported.decode, **given})
     overrides = [f"decode.{name}={json.dumps(value)}" for name, value in given.items()]
     return config_of(folder, overrides).decode
 
@@ -159,13 +154,15 @@ def _is_gpu(device: str) -> bool:
 
 
 def _ctranslate2(exported: Exported, options: DecodeConfig, device: str, asked: _Asked) -> Translator:
-    from mtkit.config.text import TextConfig
     from mtkit.engine.ct2 import CTranslate2Engine
 
-    text = TextConfig.model_validate_json(json.dumps(exported.text))
-    tokenizer = load_tokenizer(exported.folder, text)
+    tokenizer = load_tokenizer(exported.folder, text_options(exported.text))
     engine = CTranslate2Engine(
-        exported.folder, tokenizer, exported.max_positions, "cuda" if _is_gpu(device) else "cpu"
+        exported.folder,
+        tokenizer,
+        exported.max_positions,
+        "cuda" if _is_gpu(device) else "cpu",
+        scores=asked.request.scores,
     )
     return asked.translator(engine, tokenizer, options, (exported.src_lang, exported.tgt_lang), exported.tags)
 

@@ -22,6 +22,7 @@ class Request:
         prefix: text that each translation begins with.
         glossary: terms that each translation uses where the source has them.
         terms: counts what became of these.
+        scores: whether those of translations are looked at; an engine may be faster without.
     """
 
     n_best: int = 1
@@ -30,6 +31,7 @@ class Request:
     prefix: str = ""
     glossary: Glossary | None = None
     terms: TermCount = field(default_factory=TermCount)
+    scores: bool = True
 
     def native_only(self) -> list[str]:
         """What of it only the native engine does, in the words of the command line."""

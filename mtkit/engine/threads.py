@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +44,8 @@ def machine_key(model: str) -> str:
         lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
         cpu = next(line for line in lines if line.startswith(("model name", "CPU part")))
     except (OSError, StopIteration):
+        import platform
+
         cpu = platform.processor()
     return hashlib.sha256(f"{cpu} {num_cores()} {model}".encode()).hexdigest()[:16]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import accumulate, islice, takewhile
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mtkit.decode.hypothesis import Demand, Hypothesis
@@ -81,8 +82,8 @@ class Translator:
         self.guard = guard
         self.spaced = spaced
         self._banned = Banned(options.banned, tokenizer)
-        self._known_tags = set(tokenizer.tag_ids(tokenizer.src.tags))
         self._number = 0
+        self._after_search = Lock()
 
     def translate(self, lines: Iterable[str]) -> Iterator[str]:
         """Exactly one line for each of `lines`, in order; empty for a blank one. Memory stays constant."""
@@ -101,12 +102,12 @@ class Translator:
         way is waited for first.
         """
         under_way: deque[Future[list[list[Translation]]]] = deque()
-        decoding = ThreadPoolExecutor(1)
+        decoding = ThreadPoolExecutor(self.engine.at_once)
         try:
             for window in windows:
                 if window:
                     under_way.append(decoding.submit(self._translate, self._encode(window)))
-                while len(under_way) > (1 if window else 0):
+                while len(under_way) > (self.engine.at_once if window else 0):
                     yield under_way.popleft().result()
             while under_way:
                 yield under_way.popleft().result()
@@ -153,6 +154,16 @@ class Translator:
         terms = [self.request.terms_in(source.text) for source in window.sources]
         demands = self._demands(window, terms)
         hyps = iter(self.engine.decode(window.ids, self.options, demands) if window.ids else ())
+        with self._after_search:  # one window at a time, so that whatever is counted and told is so as well
+            return self._found(window, terms, demands, hyps)
+
+    def _found(
+        self,
+        window: Window,
+        terms: Sequence[Sequence[Term]],
+        demands: list[Demand] | None,
+        hyps: Iterator[list[Hypothesis]],
+    ) -> list[list[Translation]]:
         begins = accumulate(window.counts, initial=0)
         found = []
         for line, (source, count, begin) in enumerate(
@@ -222,7 +233,8 @@ class Translator:
 
     def _links(self, src_ids: Sequence[int], hyp: Hypothesis) -> Links:
         [links] = self.engine.align([src_ids], [hyp.ids], self.options)
-        tags = len(list(takewhile(self._known_tags.__contains__, src_ids)))
+        known_tags = self.tokenizer.tag_ids(self.tokenizer.src.tags)
+        tags = len(list(takewhile(known_tags.__contains__, src_ids)))
         src_pieces = self.tokenizer.src.pieces(src_ids[tags:])
         tgt_pieces = self.tokenizer.tgt.pieces(hyp.ids)
         between = [(src - tags, tgt) for src, tgt in links if src >= tags]

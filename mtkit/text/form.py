@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mtkit.config.text import TextConfig
 from mtkit.text.casing import MARKS, mark_case, restore_case
 from mtkit.text.normalize import in_form, normalize, normalize_lines
 from mtkit.text.protect import build_finder, distinct_spans, drop_unknown, mask, symbol, unmask
+
+if TYPE_CHECKING:
+    from mtkit.config.text import TextConfig
 
 _STRAIGHT = str.maketrans(dict.fromkeys("“”„‟«»", '"') | dict.fromkeys("‘’‚‛‹›", "'"))
 
@@ -31,7 +34,11 @@ class TextForm:
     """
 
     def __init__(self, options: TextConfig | None = None) -> None:
-        self.options = options = options or TextConfig()
+        if options is None:
+            from mtkit.config.text import TextConfig
+
+            options = TextConfig()
+        self.options = options
         spans = [symbol(number + 1) for number in range(options.max_spans)] if options.protect else []
         self.symbols = (*spans, *(MARKS if options.casing == "inline" else ()))
         self.is_plain = not self.symbols and options.quotes == "keep" and options.casing == "keep"

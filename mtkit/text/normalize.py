@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
+from typing import TYPE_CHECKING
 
-from mtkit.config.text import UnicodeForm
+from mtkit.text.lazy import lazy_pattern
+
+if TYPE_CHECKING:
+    import re
+
+    from mtkit.config.text import UnicodeForm
 
 # Colours and titles for terminals: whole sequences, before their ESC is dropped as a control.
-_ANSI = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|[()][0-9A-Za-z])")
+_ANSI = lazy_pattern("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|[()][0-9A-Za-z])")
 
 # Controls but those that are white space, surrogates (no UTF-8 has them), and format characters that neither
 # script nor emoji needs: soft hyphen, zero width space, word joiner and invisible operators, deprecated
 # controls, byte order mark, annotations.
-_DROPPED = re.compile(
+_DROPPED = lazy_pattern(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b\u2060-\u2065\u206a-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
 )
 
@@ -23,27 +28,27 @@ _SHAPED = (
     "\U00010a00-\U00011fff\U0001e900-\U0001e95f"
     "\xa9\xae\u203c-\u2049\u20e3\u2122-\u2139\u2190-\u2bff\u3030-\u303d\ufe0f\U0001f000-\U0001faff\U000e007f"
 )
-_JOINERS = re.compile(f"(?<=[{_SHAPED}])([\u200c\u200d])[\u200c\u200d]*+(?!\\s|$)|[\u200c\u200d]+")
+_JOINERS = lazy_pattern(f"(?<=[{_SHAPED}])([\u200c\u200d])[\u200c\u200d]*+(?!\\s|$)|[\u200c\u200d]+")
 
 # Marks of direction matter beside right-to-left letters alone.
-_DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
-_RIGHT_TO_LEFT = re.compile(
+_DIRECTIONS = lazy_pattern("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_RIGHT_TO_LEFT = lazy_pattern(
     "[\u0590-\u061b\u061d-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
 )
 
 # Invisible letters, but in flags such as that of Scotland, where they follow a black flag.
-_TAGS = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)|[\U000e0001\U000e0020-\U000e007f]")
+_TAGS = lazy_pattern("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)|[\U000e0001\U000e0020-\U000e007f]")
 
-_SPACE = re.compile(r"\s")
+_SPACE = lazy_pattern(r"\s")
 
 # What the functions below look at, but for white space, and that itself but for the space and the line feed.
 # Letters of tags are apart, since one range beyond U+FFFF makes the whole class slow.
-_SPECIAL = re.compile(
+_SPECIAL = lazy_pattern(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufeff\ufff9-\ufffb]"
 )
-_TAG = re.compile("[\U000e0001\U000e0020-\U000e007f]")
-_WHITE = re.compile("[\t\x0b-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
+_TAG = lazy_pattern("[\U000e0001\U000e0020-\U000e007f]")
+_WHITE = lazy_pattern("[\t\x0b-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 
 
 def normalize(text: str, unicode: UnicodeForm = "nfc", *, keep_spaces: bool = False) -> str:

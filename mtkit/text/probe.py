@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import signal
-import subprocess
 import sys
 
 import sentencepiece
@@ -54,6 +52,9 @@ def probe(model_bytes: bytes) -> None:
     passed = user_cache() / "tokenizers" / f"{digest}-{sentencepiece.__version__}"
     if passed.exists():
         return
+    import signal
+    import subprocess
+
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-c", _CODE],

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from mtkit.config.text import SpanKind
+if TYPE_CHECKING:
+    from mtkit.config.text import SpanKind
 
 _URL = r"[!#-;=?-\[\]_a-z~]"
 _PATTERNS: Mapping[SpanKind, str] = {

@@ -64,6 +64,8 @@ class Subwords:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, without BOS and EOS."""
+        if len(texts) == 1:  # SentencePiece starts a thread for each list
+            return [self._model.encode(texts[0])]
         # One thread, since SentencePiece would take all cores, and so would every worker.
         ids: list[list[int]] = self._model.encode(list(texts), num_threads=1) if texts else []
         return ids
@@ -96,7 +98,9 @@ class Subwords:
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """The text of each sequence as its pieces spell it, without special ids."""
         plain = [[int(token) for token in row if token > EOS] for row in ids]
-        texts: list[str] = self._model.decode(plain) if plain else []
+        if len(plain) == 1:  # as in `encode`
+            return [self._model.decode(plain[0])]
+        texts: list[str] = self._model.decode(plain, num_threads=1) if plain else []
         return texts
 
     def pieces(self, ids: Sequence[int]) -> list[str]:

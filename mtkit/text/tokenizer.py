@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from mtkit.config.text import TextConfig
 from mtkit.errors import UsageError
 from mtkit.files import atomic_file
 from mtkit.text import subwords
 from mtkit.text.form import TextForm
-from mtkit.text.sampling import Sampler
 from mtkit.text.subwords import Subwords, load_subwords
+
+if TYPE_CHECKING:
+    from mtkit.config.text import TextConfig
+    from mtkit.text.sampling import Sampler
 
 JOINT = "tokenizer.model"
 SEPARATE = ("tokenizer.src.model", "tokenizer.tgt.model")
@@ -33,9 +35,6 @@ class Tokenizer:
         src: subword model of the source.
         tgt: of the target; that of the source if left out.
         form: of the text that both read.
-
-    Attributes:
-        fingerprint: equal fingerprints mean equal ids for equal text.
     """
 
     PAD: ClassVar[int] = subwords.PAD
@@ -46,8 +45,12 @@ class Tokenizer:
     def __init__(self, src: Subwords, tgt: Subwords | None = None, form: TextForm | None = None) -> None:
         self.src, self.tgt = src, tgt or src
         self.form = form or TextForm()
-        parts = [self.form.options.model_dump_json(), src.fingerprint, self.tgt.fingerprint]
-        self.fingerprint = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Equal fingerprints mean equal ids for equal text."""
+        parts = [self.form.options.model_dump_json(), self.src.fingerprint, self.tgt.fingerprint]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
     @property
     def is_joint(self) -> bool:
@@ -93,6 +96,8 @@ class Tokenizer:
         """
         for tag in tags:
             if tag not in self.src.tags:
+                from difflib import get_close_matches
+
                 known = (
                     f"It knows {', '.join(self.src.tags)}." if self.src.tags else "It was trained without."
                 )

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import pytest
 from typer.testing import CliRunner, Result
 
-from mtkit.cli.app import app
+from mtkit.cli.commands import app
 from mtkit.engine.open import open_translator
 from mtkit.metrics.surface import score_corpus
 from tests.fakes import TINY_PAIRS, make_tiny_run
@@ -111,7 +111,7 @@ def test_files_are_scored_without_a_model(run: Run, folder: Path) -> None:
 
 def test_files_are_scored_without_torch(folder: Path) -> None:
     code = (
-        "import sys; from mtkit.cli.app import app; "
+        "import sys; from mtkit.cli.commands import app; "
         "app(['evaluate', '--hyp', 'test.fr', '--ref', 'test.fr'], standalone_mode=False); "
         "sys.exit('torch' in sys.modules)"
     )

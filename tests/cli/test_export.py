@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mtkit.cli.app import app
+from mtkit.cli.commands import app
 from mtkit.exported import read_export
 from tests.corpora import REPOSITORY
 from tests.fakes import make_tiny_run

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import pytest
 from typer.testing import CliRunner, Result
 
-from mtkit.cli.app import app
+from mtkit.cli.commands import app
 
 Run: TypeAlias = Callable[..., Result]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from mtkit.cli.app import app
+from mtkit.cli.commands import app
 from mtkit.config.data import TokenizerConfig
 from mtkit.config.text import TextConfig
 from mtkit.text.form import TextForm

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import pytest
 from typer.testing import CliRunner, Result
 
-from mtkit.cli.app import app
+from mtkit.cli.commands import app
 from mtkit.engine.open import open_translator
 from tests.fakes import make_tiny_run
 

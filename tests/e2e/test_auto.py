@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from mtkit.cli.app import app
+from mtkit.cli.commands import app
 from mtkit.config.load import load_config
 
 CONFIG = """\

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,24 @@ def test_a_large_decoding_finds_the_fastest_layout_and_loses_nothing(
     assert [hyps[0].ids for hyps in measuring.decode(srcs, options)] == expected
     assert engine()._candidates == measuring._candidates == [measuring._layout]
     assert str(measuring._layout) in measuring.name
+
+
+def test_without_scores_the_same_is_found(tmp_path: Path) -> None:
+    from mtkit.config.decode import DecodeConfig
+
+    make_tiny_run(tmp_path)
+    model, export = tmp_path / "runs" / "tiny" / "model", tmp_path / "export"
+    write_ctranslate2(model, export, "float32", lambda folder, stored: {})
+    tokenizer = load_tokenizer(model, TextConfig())
+    srcs = [[4 + (i * j) % 9 for j in range(1 + i % 7)] for i in range(12)]
+
+    def decode(beam_size: int, scores: bool) -> list[tuple[tuple[int, ...], float]]:
+        engine = CTranslate2Engine(export, tokenizer, MAX_POSITIONS, layout=Layout(1, 1), scores=scores)
+        hyps = engine.decode(srcs, DecodeConfig(beam_size=beam_size, max_len_ratio=0.1))
+        return [(best.ids, best.score) for best, *_ in hyps]
+
+    with_scores, without = decode(1, True), decode(1, False)
+    assert [ids for ids, _ in without] == [ids for ids, _ in with_scores]
+    assert all(math.isnan(score) for _, score in without)
+    assert all(score < 0 for _, score in with_scores)
+    assert decode(3, False) == decode(3, True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -90,6 +91,33 @@ def test_an_endless_input_is_answered_as_it_comes(translator: Translator) -> Non
     answers = translator.translate(endless())
     assert list(itertools.islice(answers, 10)) == list(itertools.islice(itertools.cycle(LINES), 10))
     assert read == module.FIRST_WINDOW + 2 * module.FIRST_WINDOW  # the second is read meanwhile
+
+
+class MeetingEngine(EchoEngine):
+    """Decodes nothing before another call decodes too; then one of them ends after the other."""
+
+    at_once = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both, self.second_is_done = threading.Barrier(2, timeout=30), threading.Event()
+
+    def decode(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+        demands: Sequence[Demand] | None = None,
+    ) -> list[list[Hypothesis]]:
+        if self.both.wait() == 0:
+            self.second_is_done.wait(30)
+        self.second_is_done.set()
+        return super().decode(src_ids, options)
+
+
+def test_an_engine_that_can_gets_two_windows_at_once_and_order_stays(tokenizer: Tokenizer) -> None:
+    translator = Translator(MeetingEngine(), tokenizer, DecodeConfig())
+    windows = [[LINES[0]], [LINES[1]], [LINES[0]], [LINES[1]]]
+    assert list(translator.translate_windows(windows)) == windows
 
 
 def test_a_pause_of_the_sender_brings_the_answer(translator: Translator) -> None:

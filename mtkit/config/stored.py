@@ -1,0 +1,83 @@
+"""Options that a folder of mtkit's holds, read without pydantic if they have been checked before.
+
+Importing pydantic and building a section with it takes longer than translating a line. So what a section made
+of its values is kept in the user's cache, by a hash of these and of the section's source: what was checked by
+other rules is checked again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import json
+from collections.abc import Mapping, Set
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from mtkit.files import user_cache, write_text
+
+if TYPE_CHECKING:
+    from mtkit.config.decode import DecodeConfig
+    from mtkit.config.text import TextConfig
+
+
+class Stored:
+    """The options of a section with the names and values that they have in it.
+
+    Args:
+        values: of all options, as in JSON.
+        changed: which of them are not at their defaults.
+    """
+
+    def __init__(self, values: Mapping[str, Any], changed: Set[str]) -> None:
+        self._values = dict(values)
+        self._changed = changed
+        for name, value in self._values.items():
+            setattr(self, name, tuple(value) if isinstance(value, list) else value)
+
+    def changed(self) -> dict[str, Any]:
+        """See `Options`."""
+        return {name: getattr(self, name) for name in self._values if name in self._changed}
+
+    def model_copy(self, *, update: Mapping[str, Any]) -> Stored:
+        """See pydantic."""
+        return Stored({**self._values, **update}, {*self._changed, *update})
+
+    def model_dump_json(self) -> str:
+        """See pydantic."""
+        return json.dumps(self._values, ensure_ascii=False, separators=(",", ":"))
+
+
+def decode_options(values: Mapping[str, Any]) -> DecodeConfig:
+    """How to search, by options of `decode`.
+
+    Raises:
+        ValueError: they are wrong.
+    """
+    return cast("DecodeConfig", _checked("decode", "DecodeConfig", values))
+
+
+def text_options(values: Mapping[str, Any]) -> TextConfig:
+    """The form of text, by options of `text`.
+
+    Raises:
+        ValueError: they are wrong.
+    """
+    return cast("TextConfig", _checked("text", "TextConfig", values))
+
+
+def _checked(module: str, name: str, values: Mapping[str, Any]) -> Any:
+    given = json.dumps(values)
+    rules = Path(__file__).with_name(f"{module}.py").read_bytes()
+    digest = hashlib.sha256(rules + given.encode()).hexdigest()
+    cached = user_cache() / "options" / f"{digest}.json"
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+        found = json.loads(cached.read_bytes())
+        return Stored(found["values"], set(found["changed"]))
+    options = getattr(importlib.import_module(f"mtkit.config.{module}"), name).model_validate_json(given)
+    known = {"values": options.model_dump(mode="json"), "changed": sorted(options.changed())}
+    with contextlib.suppress(OSError):  # where nothing can be kept, it is checked again
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        write_text(cached, json.dumps(known))
+    return options
