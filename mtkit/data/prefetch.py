@@ -15,7 +15,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.util import Finalize
@@ -46,12 +46,12 @@ def prefetch(steps: Steps, cursor: Cursor, depth: int) -> Generator[StepData, No
     """
     lost = 0
     while True:
-        worker = _Worker(steps, cursor, depth)
         try:
-            while True:
-                data = worker.step()
-                yield data
-                cursor, lost = data.cursor, 0
+            with closing(_Worker(steps, cursor, depth)) as worker:
+                while True:
+                    data = worker.step()
+                    yield data
+                    cursor, lost = data.cursor, 0
         except _LostError as error:
             lost += 1
             where = f"step {cursor.step + 1}: the process that makes the batches {error}"
@@ -61,8 +61,7 @@ def prefetch(steps: Steps, cursor: Cursor, depth: int) -> Generator[StepData, No
                     "With train.prefetch=0 the trainer makes them itself.",
                 ) from None
             logger.warning("%s; a new one begins at this step.", where)
-        finally:
-            worker.end()
+            logger.debug("%s", "".join(getattr(error, "__notes__", [])))
 
 
 class _Worker:
@@ -74,8 +73,11 @@ class _Worker:
         # Pickled here, so that shards which cannot be opened there are the worker's to tell of.
         args = (sender, pickle.dumps(steps), cursor)
         self._process = context.Process(target=work, args=args, name="prefetch", daemon=True)
-        with _signals_blocked():
-            self._process.start()
+        try:
+            with _signals_blocked():
+                self._process.start()
+        except OSError as error:
+            raise _LostError(f"cannot be started: {error}") from None
         sender.close()  # so that the pipe ends when the process does
         # Python ends such processes by SIGTERM at its exit, and would wait for ever: it is blocked there.
         self._finalize = Finalize(self, self._process.kill, exitpriority=1)
@@ -126,7 +128,7 @@ class _Worker:
             if self._stopped.is_set() or isinstance(found, Exception):
                 return
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Ends the process, whatever it does, and the thread."""
         self._stopped.set()
         self._finalize()
@@ -148,8 +150,8 @@ def work(sender: Connection, pickled: bytes, cursor: Cursor) -> None:
     except MtkitError as error:
         failure = error
     except Exception as error:
-        logger.debug("%s", traceback.format_exc())
         failure = _LostError(f"failed: {type(error).__name__}: {error}")
+        failure.add_note(traceback.format_exc())
     sender.send(failure)
 
 

@@ -20,7 +20,7 @@ class _ChunkedDivergence(torch.autograd.Function):
         rows = [features.to(dtype) for features in (first, second)]
         grads = [torch.empty_like(features) for features in rows]
         grad_weight = torch.zeros_like(weight)
-        chunk = chunk_rows(first.device, len(weight))
+        chunk = chunk_rows(first.device, 8 * len(weight))  # so many numbers of each logit are held
         for begin in range(0, len(first), chunk):
             part = slice(begin, begin + chunk)
             log_p, log_q = (

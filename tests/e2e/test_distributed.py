@@ -41,7 +41,8 @@ def assert_alike(run: Path, alone: Run) -> None:
 
 
 def test_two_processes_train_as_one(tmp_path: Path, alone: Run) -> None:
-    main, other = run_ranks(2, arguments(tmp_path), tmp_path)
+    # Each of them with a worker that makes its batches, unlike the one.
+    main, other = run_ranks(2, arguments(tmp_path, "train.prefetch=2"), tmp_path)
     assert (main.returncode, other.returncode) == (0, 0), main.stderr + other.stderr
     assert "done after 24 steps" in main.stderr
     assert (other.stdout, other.stderr) == ("", "")  # only rank 0 speaks

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from mtkit.data.loader import Cursor, PairTable, Steps
-from mtkit.data.prefetch import prefetch
+from mtkit.data.prefetch import MOST_REPLACED, prefetch
 from mtkit.data.shards import write_shard
-from mtkit.errors import InputError
+from mtkit.errors import InputError, MtkitError
 from tests.unit.data.test_loader import content, take
 
 PAIRS = [([5 + n % 9] * (1 + n % 4), [6 + n % 7] * (1 + n % 5)) for n in range(60)]
@@ -49,3 +49,19 @@ def test_what_is_expected_is_raised_at_once(table: PairTable, caplog: pytest.Log
         next(steps)
     assert time.monotonic() - begin < 60
     assert "a new one begins" not in caplog.text
+
+
+def test_a_process_that_cannot_be_started_is_tried_again(
+    table: PairTable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(process: multiprocessing.Process) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.start", refuse)
+    steps = prefetch(Steps(table, 60, None, 3), Cursor(), 2)
+    with (
+        closing(steps),
+        pytest.raises(MtkitError, match=r"step 1: .* cannot be started: .*, 4 times in a row"),
+    ):
+        next(steps)
+    assert caplog.text.count("a new one begins at this step") == MOST_REPLACED
