@@ -27,6 +27,7 @@ from mtkit.cli import (
     train,
     translate,
 )
+from mtkit.cli.arguments import GroupedCommand
 from mtkit.errors import MtkitError
 
 EPILOG = """\b
@@ -142,7 +143,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     init.init,
 )
 for _command in _COMMANDS:
-    app.command()(_guarded(_command))
+    app.command(cls=GroupedCommand)(_guarded(_command))
 
 _config_app = typer.Typer(
     no_args_is_help=True,
@@ -171,7 +172,7 @@ def main() -> None:
     except SystemExit as stop:
         if isinstance(stop.__context__, BrokenPipeError):
             stop.code = _reader_gone()
-        if stop.code in (130, 141):
+        if isinstance(stop.code, int) and (stop.code in (130, 141) or console.state.in_a_hurry):
             os._exit(stop.code)  # nobody waits for the translations that are still being searched for
         raise
 

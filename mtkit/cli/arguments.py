@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperCommand
 
 from mtkit.errors import UsageError
 
@@ -30,16 +31,45 @@ ENGINE_HELP = (
 )
 
 
+Choice = TypeVar("Choice", bound=str)
+
+
+def one_of(option: str, text: str, choices: tuple[Choice, ...]) -> Choice:
+    """The one of `choices` that `text` is.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    for choice in choices:
+        if choice == text:
+            return choice
+    known = f"{', '.join(choices[:-1])} and {choices[-1]}"
+    raise UsageError(f"{option} {text}: is unknown.", f"Choose from {known}.")
+
+
 def engine_name(text: str) -> EngineName:
     """The engine called `text`.
 
     Raises:
         UsageError: there is none.
     """
-    match text:
-        case "auto" | "native" | "ctranslate2":
-            return text
-    raise UsageError(f"--engine {text}: is unknown.", "Choose from auto, native and ctranslate2.")
+    return one_of("--engine", text, ("auto", "native", "ctranslate2"))
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help shows options under the names of their panels; without any, under `Options`."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Writes arguments and options into the help."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            if (record := param.get_help_record(ctx)) is not None:
+                usual = "Arguments" if param.param_type_name == "argument" else "Options"
+                panel = usual if param.name == "help" else getattr(param, "rich_help_panel", None) or usual
+                groups.setdefault(panel, []).append(record)
+        for name, records in groups.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
 
 
 def split_arguments(args: list[str] | None) -> tuple[list[Path], list[str]]:

@@ -35,8 +35,11 @@ _NUMBER = re.compile(r"[-+±]?[\d,.]+ ?%?|")
 
 
 class _State:
+    """How much is said, and whether the process may end while threads still work."""
+
     quiet = False
     debug = False
+    in_a_hurry = False
 
 
 state = _State()
@@ -61,7 +64,7 @@ def set_up(*, quiet: bool, debug: bool) -> None:
     state.quiet, state.debug = quiet, debug
     logger = logging.getLogger("mtkit")
     logger.handlers = [_SayHandler()]
-    logger.setLevel(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)
+    logger.setLevel(logging.DEBUG if debug else logging.ERROR if quiet else logging.INFO)
     logger.propagate = False
 
 
@@ -94,6 +97,11 @@ def say(text: str = "") -> None:
         _write(sys.stderr, text)
 
 
+def prompt(text: str) -> None:
+    """The beginning of a line that somebody is to type, on stderr."""
+    _write(sys.stderr, text, end="")
+
+
 def out(text: str) -> None:
     """A line of the command's result, on stdout."""
     _write(sys.stdout, text)
@@ -124,11 +132,11 @@ def fail(error: MtkitError) -> None:
     _write(sys.stderr, str(error))
 
 
-def _write(stream: TextIO | None, text: str) -> None:
+def _write(stream: TextIO | None, text: str, end: str = "\n") -> None:
     if stream is None:
         return
     try:
-        stream.write(visible(text) + "\n")
+        stream.write(visible(text) + end)
         stream.flush()
     except OSError:
         if stream is not sys.stderr:  # a terminal that is gone ends no work

@@ -92,7 +92,9 @@ def test_n_best_lists_are_moses_lines_and_their_best_is_the_translation(run: Run
 
 def test_scores_are_those_that_score_gives(run: Run, folder: Path) -> None:
     sources = ["the cat sat", "a dog ran on the mat"]
-    shown = [line.split("\t") for line in lines(run("--scores", "--token-scores", stdin="\n".join(sources)))]
+    shown = [
+        line.split("\t") for line in lines(run("--scores", "--token-scores", stdin="\n".join(sources) + "\n"))
+    ]
     (folder / "s.txt").write_text("\n".join(sources), "utf-8")
     (folder / "t.txt").write_text("".join(f"{text}\n" for text, *_ in shown), "utf-8")
     result = run("--token-scores", "s.txt", "t.txt", command="score")
@@ -169,7 +171,7 @@ def test_other_columns_and_fields_come_back_untouched(run: Run) -> None:
 def test_nothing_can_be_added_to_a_table(run: Run) -> None:
     result = run("--format", "tsv", "--scores")
     assert result.exit_code == 2
-    assert "Leave out --n-best, --scores, --token-scores and --alignment." in result.stderr
+    assert "Leave out --n-best, --json, --scores, --token-scores and --alignment." in result.stderr
 
 
 def test_a_file_keeps_its_markup_and_its_times(run: Run, folder: Path) -> None:
