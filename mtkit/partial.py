@@ -6,6 +6,7 @@ they are of and how far that has come. Both are gone when `OUT` is there.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from typing import Any
 
 from mtkit import disk
 from mtkit.errors import InputError, MtkitError, UsageError
-from mtkit.files import make_folders, manifest_bytes, ordinary_file, remove_tree, write_text
+from mtkit.files import make_folders, manifest_bytes, ordinary_file, recover, remove_tree, write_text
 
 FORMAT, VERSION = "mtkit-partial", 1
 SECONDS_BETWEEN_SAVES = 5.0
@@ -60,6 +61,7 @@ class PartialFile:
         self._descriptor = disk.extend(self.path)
         try:
             _lock(self._descriptor, self.path)
+            recover(target.parent, glob.escape(self._state.name))
             if before is not None:
                 self._take(before)
             disk.truncate(self._descriptor, self._bytes)

@@ -110,6 +110,8 @@ def report(error: BaseException) -> int:
             console.fail(error)
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
+        if sys.stderr is not None and sys.stderr.isatty():
+            console.prompt("\n")  # after the ^C, so that the shell's begins a line
         return 130
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""

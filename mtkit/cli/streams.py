@@ -94,11 +94,9 @@ def _typed() -> Iterator[list[bytes]]:
             console.prompt(prompt)
         try:
             line = input(prompt if at_terminal else "")
-        except (EOFError, KeyboardInterrupt) as end:
-            console.say()  # so that the shell's prompt begins a line
-            if isinstance(end, EOFError):
-                return
-            raise
+        except EOFError:
+            console.prompt("\n")  # so that what follows begins a line
+            return
         yield [line.encode(errors="replace") + b"\n"]
         yield []
 

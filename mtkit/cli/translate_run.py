@@ -175,7 +175,7 @@ def _write(
                 rate = done / max(time.monotonic() - begin, 1e-3)
                 report(f"{what} translated, {rate:,.0f} {what}/s", before + done, None)
     seconds = time.monotonic() - begin
-    said = f"{done:,} {what}"
+    said = f"{done:,} {what if done != 1 else what[:-1]}"
     if not typed:  # else most of the time went by between the lines
         said += f" in {seconds:,.1f} s, {done / max(seconds, 1e-3):,.0f} {what}/s"
     console.say(f"{said}, by {translator.engine.name}")
