@@ -38,7 +38,7 @@ def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
 
 
-def session(folder: Path, command: Sequence[str], steps: Sequence[tuple[bytes, bytes]]) -> tuple[str, int]:
+def session(folder: Path, command: list[str], steps: Sequence[tuple[bytes, bytes]]) -> tuple[str, int]:
     """What stands on the terminal in the end, and the exit code.
 
     Args:

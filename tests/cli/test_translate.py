@@ -58,6 +58,32 @@ def test_equals_the_library(run: Run, folder: Path) -> None:
     assert run(stdin="\n".join(lines).encode()).stdout.split("\n") == expected
 
 
+@pytest.mark.parametrize("engine", ["native", "ctranslate2"])
+def test_neighbours_batches_and_arrival_change_no_text(run: Run, folder: Path, engine: str) -> None:
+    if engine == "ctranslate2":
+        args = ["export", "runs/tiny", "--quantization", "float32", "--sample", "12", "-o", "exported"]
+        result = CliRunner().invoke(app, args)
+        assert result.exit_code == 0, result.output
+    model = "runs/tiny" if engine == "native" else "exported"
+    words = ("the", "cat", "sat", "on", "a", "dog", "ran", "mat")
+    lines = [" ".join(words[(i * k) % 8] for k in range(1, 2 + i % 9)) for i in range(60)] + [
+        "a dog ran. The cat " * 60
+    ]
+    (folder / "lines.txt").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    (folder / "reversed.txt").write_text("".join(f"{line}\n" for line in lines[::-1]), "utf-8")
+    flags = ["-m", model, "--no-guard", "--beam-size", "2"]
+    expected = run(*flags, "-i", "lines.txt").stdout.split("\n")
+    assert len(expected) == len(lines) + 1
+    assert run(*flags, "-i", "lines.txt", "--flush", "line").stdout.split("\n") == expected
+    assert run(*flags, "-i", "lines.txt", "--flush", "batch").stdout.split("\n") == expected
+    assert run(*flags, stdin=(folder / "lines.txt").read_bytes()).stdout.split("\n") == expected
+    assert run(*flags, "-i", "reversed.txt").stdout.split("\n")[:-1] == expected[-2::-1]
+    assert (
+        run(*flags, "-i", "lines.txt", "--engine", "native").stdout.split("\n") == expected
+        or engine != "native"
+    )
+
+
 def test_files(run: Run, folder: Path) -> None:
     expected = run(stdin=AWKWARD).stdout_bytes
     (folder / "in.txt").write_bytes(AWKWARD)

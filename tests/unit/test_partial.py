@@ -7,9 +7,9 @@ import pytest
 
 from mtkit import disk, partial
 from mtkit.errors import InputError, MtkitError, UsageError
-from mtkit.partial import partial_file, partial_paths
+from mtkit.partial import Job, partial_file, partial_paths
 
-JOB = {"the input": "in.txt 1234", "decode.beam_size": 5, "--json": False}
+JOB: Job = {"the input": "in.txt 1234", "decode.beam_size": 5, "--json": False}
 ANSWERS = [f"answer {number}\n".encode() for number in range(5)]
 WHOLE = b"".join(ANSWERS)
 
@@ -129,7 +129,7 @@ def test_another_job_is_refused_by_the_name_of_what_changed(tmp_path: Path) -> N
     target = tmp_path / "out.txt"
     with pytest.raises(KeyboardInterrupt):
         attempt(target, 3)
-    job = {**JOB, "decode.beam_size": 1, "--json": True}
+    job: Job = {**JOB, "decode.beam_size": 1, "--json": True}
     with (
         pytest.raises(UsageError, match=r"decode.beam_size was 5, now 1; --json was False, now True\. Give"),
         partial_file(target, job),

@@ -13,9 +13,10 @@ from mtkit.config.load import load_config
 from mtkit.config.text import TextConfig
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.engine import translator as module
+from mtkit.engine.guard import Guard
 from mtkit.engine.notes import CUT, SAID, Notes
 from mtkit.engine.open import start_tags
-from mtkit.engine.request import OnError, Request
+from mtkit.engine.request import OnError, Request, Source
 from mtkit.engine.translator import Translator, windows
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.text.form import TextForm
@@ -244,3 +245,56 @@ def test_the_usual_language_is_wanted_unless_another_is(tmp_path: Path) -> None:
     plain = load_config([tmp_path / "tiny.yaml"]).config
     assert plain.data.language_tags("fr") == ()
     assert start_tags((), ("2x",)) == ("2x",)
+
+
+# ---------------------------------------------------------------- the guard
+
+
+class ScriptedEngine(EchoEngine):
+    """Gives these texts, one a search, whatever it is asked; remembers how it was asked."""
+
+    def __init__(self, tokenizer: Tokenizer, *texts: str) -> None:
+        super().__init__()
+        self.hyps = [tokenizer.tgt.encode([text])[0] for text in texts]
+        self.options: list[DecodeConfig] = []
+
+    def decode(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+        demands: Sequence[Demand] | None = None,
+    ) -> list[list[Hypothesis]]:
+        self.options.append(options)
+        return [[hyp] for hyp in self.score(src_ids, [self.hyps.pop(0)], options)]
+
+
+SOUND = "a dog ran over the hill"
+FAULTS = {
+    "loop": ("en", "fr", "the cat sat on " * 12, "repeats itself"),
+    "length": ("en", "fr", LINES[0] + " " + LINES[1] * 8, "its length"),
+    "copy": ("en", "fr", LINES[0], "is the source"),
+    "script": ("en", "zh", SOUND, "not in the script"),
+    "empty": ("en", "fr", "", "is empty"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_the_guard_blames_is_searched_again_and_flagged_if_that_is_no_better(
+    tokenizer: Tokenizer, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    caplog.set_level(logging.INFO, "mtkit")
+    src_lang, tgt_lang, bad, said = FAULTS[fault]
+    sound = SOUND if tgt_lang == "fr" else LINES[3]
+    for second, flagged in ((sound, False), (bad, True)):
+        engine = ScriptedEngine(tokenizer, bad, second)
+        request = Request(notes=Notes("in.txt"))
+        guard = Guard(src_lang, tgt_lang)
+        translator = Translator(engine, tokenizer, DecodeConfig(beam_size=1), request=request, guard=guard)
+        [[[best]]] = translator.results([[Source(LINES[0], 6)]])
+        assert [options.no_repeat_ngram_size for options in engine.options] == [0, 3]
+        assert engine.options[1].beam_size == 5
+        assert best.text == (" ".join(bad.split()) if flagged else sound)
+        assert (said in best.fault) is flagged
+        assert str(request.notes) == ("1 looking wrong" if flagged else "1 searched again")
+        assert caplog.records[-1].message.startswith("in.txt:7: ")
+        assert said in caplog.records[-1].message
