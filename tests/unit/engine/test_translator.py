@@ -269,9 +269,13 @@ class ScriptedEngine(EchoEngine):
 
 
 SOUND = "a dog ran over the hill"
+ENDLESS = (
+    "nine hens hid their trains and those short lions do not see the older tins near a red door or the main "
+    "gate in last month again since no one has cared to clean all that green glass in the garden on the hill"
+)
 FAULTS = {
     "loop": ("en", "fr", "the cat sat on " * 12, "repeats itself"),
-    "length": ("en", "fr", LINES[0] + " " + LINES[1] * 8, "its length"),
+    "length": ("en", "fr", ENDLESS, "its length"),
     "copy": ("en", "fr", LINES[0], "is the source"),
     "script": ("en", "zh", SOUND, "not in the script"),
     "empty": ("en", "fr", "", "is empty"),
