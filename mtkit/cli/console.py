@@ -20,6 +20,7 @@ from mtkit.errors import MtkitError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import ProgressColumn, Task
 
     console: Console
 
@@ -174,7 +175,7 @@ def progress() -> Iterator[Report]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     text = TextColumn("{task.description}", markup=False)
-    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), _speed_column())
     with Progress(*columns, console=_rich_console(), transient=True) as bars:
         tasks: dict[str, Any] = {}
 
@@ -184,6 +185,18 @@ def progress() -> Iterator[Report]:
             bars.update(tasks[what], completed=done, total=total)
 
         yield report
+
+
+def _speed_column() -> ProgressColumn:
+    """How much a second, of what has no known end."""
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.0f}/s" if task.total is None and task.speed else "")
+
+    return Speed()
 
 
 class _PlainProgress:
@@ -204,6 +217,8 @@ class _PlainProgress:
             line += f" of {total:,}"
             if done > first:
                 line += f", about {rough_time((total - done) * (now - began) / (done - first))} left"
+        elif done > first:
+            line += f", {(done - first) / (now - began):,.0f}/s"
         say(line)
 
 

@@ -172,8 +172,7 @@ def _write(
             put(lines, answer)
             done += lines
             if report:
-                rate = done / max(time.monotonic() - begin, 1e-3)
-                report(f"{what} translated, {rate:,.0f} {what}/s", before + done, None)
+                report(f"{what} translated", before + done, None)
     seconds = time.monotonic() - begin
     said = f"{done:,} {what if done != 1 else what[:-1]}"
     if not typed:  # else most of the time went by between the lines
