@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from mtkit.documents.base import HeaderError
 from mtkit.engine.glossary import Term
 from mtkit.engine.notes import FAILED, INVALID, Notes
 from mtkit.engine.request import OnError, Source, Translation
@@ -163,6 +162,8 @@ class FormatRecords:
         try:
             return self._reader.read(line)
         except InputError as error:
+            from mtkit.documents.base import HeaderError
+
             if self._on_error == "fail" or isinstance(error, HeaderError):
                 raise
             self._notes.add(FAILED, self._reader.number - 1, error.message.partition(": ")[2])

@@ -48,9 +48,9 @@ def read_windows(path: Path | None, flush: Flush, skip: int = 0) -> Iterator[lis
             there is; line is one by one; batch is in full windows.
         skip: lines at the beginning that are left out, of a file.
     """
-    from mtkit.data.lines import raw_lines
-
     if path is not None:
+        from mtkit.data.lines import raw_lines
+
         if flush == "auto" and path.is_fifo():
             return _arriving(path.open("rb"), str(path))
         return _timed(islice(raw_lines(path), skip, None), flush)
@@ -106,7 +106,6 @@ def _arriving(stream: BufferedReader, name: str) -> Iterator[list[bytes]]:
 
     A sender that is slow gets each answer at once; while one is worked out, a fast one fills the next window.
     """
-    from mtkit.data.lines import MAX_LINE, too_long
     from mtkit.engine.translator import WINDOW, WINDOW_CHARS
 
     lines, given = [bytearray()], 0  # the last line is not complete yet
@@ -116,8 +115,8 @@ def _arriving(stream: BufferedReader, name: str) -> Iterator[list[bytes]]:
         for other in others:
             lines[-1] += b"\n"
             lines.append(bytearray(other))
-        if len(lines[-1]) >= MAX_LINE:
-            raise too_long(name, given + len(lines))
+        if len(lines[-1]) > WINDOW_CHARS:
+            _check_length(lines[-1], name, given + len(lines))
         while len(lines) > WINDOW:
             yield [bytes(line) for line in lines[:WINDOW]]
             del lines[:WINDOW]
@@ -133,6 +132,13 @@ def _arriving(stream: BufferedReader, name: str) -> Iterator[list[bytes]]:
         lines.pop()
     if lines:
         yield [bytes(line) for line in lines]
+
+
+def _check_length(line: bytearray, name: str, number: int) -> None:
+    from mtkit.data.lines import MAX_LINE, too_long  # here, since few inputs need it
+
+    if len(line) >= MAX_LINE:
+        raise too_long(name, number)
 
 
 def _more_is_there(stream: BufferedReader) -> bool:

@@ -26,11 +26,9 @@ from mtkit.cli.records import (
     show_moses,
 )
 from mtkit.cli.streams import STDIN, Flush, is_typed, open_output, read_windows, say_unwritable
-from mtkit.data.lines import open_bytes, raw_lines
 from mtkit.engine.notes import Notes
 from mtkit.engine.request import OnError
 from mtkit.errors import StoppedError, UsageError
-from mtkit.files import MANIFEST, sha256
 
 if TYPE_CHECKING:
     from mtkit.documents.formats import FileFormat, LineFormat
@@ -189,6 +187,7 @@ def run_resumable(translator: Translator, task: Task, job: Job) -> None:
     Raises:
         StoppedError: a signal came; what was translated is kept.
     """
+    from mtkit.data.lines import raw_lines
     from mtkit.partial import partial_file
 
     assert task.source is not None
@@ -228,6 +227,8 @@ def _until_stopped(file: PartialFile) -> Iterator[None]:
 
 def job(translator: Translator, task: Task, models: Sequence[Found], glossary: Path | None) -> Job:
     """All that decides what is written, for `partial_file`."""
+    from mtkit.files import MANIFEST
+
     assert task.source is not None
     request = translator.request
     shown = {
@@ -260,5 +261,8 @@ def job(translator: Translator, task: Task, models: Sequence[Found], glossary: P
 
 def _identity(path: Path) -> str:
     """A file's name and the beginning of its hash."""
+    from mtkit.data.lines import open_bytes
+    from mtkit.files import sha256
+
     with open_bytes(path):  # says it where it cannot be read
         return f"{path} {sha256(path)[:16]}"

@@ -22,6 +22,7 @@ from mtkit.config.decode import DecodeConfig
 from mtkit.engine.find import Found
 from mtkit.engine.notes import Notes
 from mtkit.engine.translator import Translator
+from mtkit.errors import InputError
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
 from tests.corpora import REPOSITORY
@@ -200,6 +201,15 @@ def test_arrival_changes_no_answer(tokenizer: Tokenizer, chunks: list[tuple[byte
     once = [line + b"\n" for line in data.split(b"\n")]
     once[-1] = once[-1].removesuffix(b"\n")
     assert found == answered([[line] for line in once if line])
+
+
+def test_a_line_without_end_is_refused_before_memory_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtkit.data.lines.MAX_LINE", 1 << 21)
+    monkeypatch.setattr(streams, "_more_is_there", lambda stream: True)
+    sender = Sender([(b"a\n", False), *[(b"x" * (1 << 16), False)] * 100])
+    with pytest.raises(InputError, match=r"^test:2: has more than 2,097,152 bytes"):
+        list(streams._arriving(sender, "test"))  # type: ignore[arg-type]
+    assert len(sender.chunks) == 100 - 32
 
 
 # ---------------------------------------------------------------- endless input
