@@ -12,6 +12,17 @@ def create(path: Path) -> int:
     return os.open(path, flags, 0o666)
 
 
+def extend(path: Path) -> int:
+    """A descriptor of a file that may be there already, to go on with; a symbolic link is not followed."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+    return os.open(path, flags, 0o666)
+
+
+def truncate(descriptor: int, size: int) -> None:
+    """Cuts off what stands after `size` bytes."""
+    os.ftruncate(descriptor, size)
+
+
 def write(descriptor: int, data: memoryview) -> int:
     """Writes at least the beginning of `data`, and tells how many bytes."""
     return os.write(descriptor, data)

@@ -27,7 +27,7 @@ def main() -> None:
     except SystemExit as stop:
         if isinstance(stop.__context__, BrokenPipeError):
             stop.code = _reader_gone()
-        if stop.code in (130, 141):
+        if isinstance(stop.code, int) and (stop.code in (130, 141) or console.state.in_a_hurry):
             os._exit(stop.code)  # nobody waits for the translations that are still being searched for
         raise
 
@@ -67,6 +67,8 @@ def report(error: BaseException) -> int:
             console.fail(error)
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
+        if sys.stderr is not None and sys.stderr.isatty():
+            console.prompt("\n")  # after the ^C, so that the shell's begins a line
         return 130
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""

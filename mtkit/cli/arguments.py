@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from mtkit.errors import UsageError
 
@@ -23,6 +24,22 @@ ConfigArguments = Annotated[
         show_default=False,
     ),
 ]
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help shows options under the names of their panels; without any, under `Options`."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Writes arguments and options into the help."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            if (record := param.get_help_record(ctx)) is not None:
+                usual = "Arguments" if param.param_type_name == "argument" else "Options"
+                panel = usual if param.name == "help" else getattr(param, "rich_help_panel", None) or usual
+                groups.setdefault(panel, []).append(record)
+        for name, records in groups.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
 
 
 def split_arguments(args: list[str] | None) -> tuple[list[Path], list[str]]:

@@ -25,6 +25,7 @@ from mtkit.cli import (
     translate,
 )
 from mtkit.cli.app import report
+from mtkit.cli.arguments import GroupedCommand
 
 EPILOG = """\b
 Exit codes:
@@ -106,7 +107,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     init.init,
 )
 for _command in _COMMANDS:
-    app.command()(_guarded(_command))
+    app.command(cls=GroupedCommand)(_guarded(_command))
 
 _config_app = typer.Typer(
     no_args_is_help=True,

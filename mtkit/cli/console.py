@@ -7,7 +7,6 @@ rich is imported when it is first needed, since it would slow every start.
 from __future__ import annotations
 
 import functools
-import io
 import logging
 import os
 import re
@@ -22,6 +21,7 @@ from mtkit.text.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import ProgressColumn, Task
 
     console: Console
 
@@ -36,8 +36,11 @@ _NUMBER = re.compile(r"[-+±]?[\d,.]+ ?%?|")
 
 
 class _State:
+    """How much is said, and whether the process may end while threads still work."""
+
     quiet = False
     debug = False
+    in_a_hurry = False
 
 
 state = _State()
@@ -62,7 +65,7 @@ def set_up(*, quiet: bool, debug: bool) -> None:
     state.quiet, state.debug = quiet, debug
     logger = logging.getLogger("mtkit")
     logger.handlers = [_SayHandler()]
-    logger.setLevel(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)
+    logger.setLevel(logging.DEBUG if debug else logging.ERROR if quiet else logging.INFO)
     logger.propagate = False
 
 
@@ -88,6 +91,11 @@ def say(text: str = "") -> None:
     """A line for the person at the terminal, on stderr; nothing with `--quiet`."""
     if not state.quiet:
         _write(sys.stderr, text)
+
+
+def prompt(text: str) -> None:
+    """The beginning of a line that somebody is to type, on stderr."""
+    _write(sys.stderr, text, end="")
 
 
 def out(text: str) -> None:
@@ -135,34 +143,15 @@ def trace(error: BaseException) -> None:
         _write(sys.stderr, line)
 
 
-def _write(stream: TextIO | None, text: str) -> None:
+def _write(stream: TextIO | None, text: str, end: str = "\n") -> None:
     if stream is None:
         return
     try:
-        stream.write(visible(text) + "\n")
+        stream.write(visible(text) + end)
         stream.flush()
     except OSError:
         if stream is not sys.stderr:  # a terminal that is gone ends no work
             raise
-
-
-class TerminalWriter(io.RawIOBase):
-    """Standard output where it is a terminal: lines as they are, but for control characters."""
-
-    def isatty(self) -> bool:
-        """It is."""
-        return True
-
-    def writable(self) -> bool:
-        """It is."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Shows UTF-8 that ends no character in the middle."""
-        lines = bytes(data).decode(errors="replace").split("\n")
-        sys.stdout.write("\n".join(visible(line.removesuffix("\r")) for line in lines))
-        sys.stdout.flush()
-        return len(data)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], *, to_stdout: bool = False) -> None:
@@ -196,7 +185,7 @@ def progress() -> Iterator[Report]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     text = TextColumn("{task.description}", markup=False)
-    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), _speed_column())
     with Progress(*columns, console=_rich_console(), transient=True) as bars:
         tasks: dict[str, Any] = {}
 
@@ -206,6 +195,18 @@ def progress() -> Iterator[Report]:
             bars.update(tasks[what], completed=done, total=total)
 
         yield report
+
+
+def _speed_column() -> ProgressColumn:
+    """How much a second, of what has no known end."""
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.0f}/s" if task.total is None and task.speed else "")
+
+    return Speed()
 
 
 class _PlainProgress:
@@ -226,6 +227,8 @@ class _PlainProgress:
             line += f" of {total:,}"
             if done > first:
                 line += f", about {rough_time((total - done) * (now - began) / (done - first))} left"
+        elif done > first:
+            line += f", {(done - first) / (now - began):,.0f}/s"
         say(line)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from mtkit.cli import console
 from mtkit.cli.arguments import ConfigArguments, read_arguments
-from mtkit.cli.engines import ENGINE_HELP, engine_name
+from mtkit.cli.choices import ENGINE_HELP, engine_name
 from mtkit.errors import GateError, UsageError
 
 if TYPE_CHECKING:

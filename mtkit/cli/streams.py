@@ -2,59 +2,144 @@
 
 from __future__ import annotations
 
+import os
 import select
+import stat
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
+from itertools import islice
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Literal, Protocol, cast
 
 from mtkit.cli import console
 from mtkit.errors import MtkitError, UsageError
+from mtkit.text.visible import visible
 
 CHUNK = 1 << 16
+STDIN = "standard input"
+
+Flush = Literal["auto", "line", "batch"]
 
 
-def read_windows(path: Path | None) -> Iterator[list[bytes]]:
-    """Lines with their ends: of a file in windows that fit memory, of standard input as they arrive."""
+class Output(Protocol):
+    """Where answers go."""
+
+    def write(self, data: bytes, /) -> object:
+        """Takes the next bytes."""
+
+    def flush(self) -> None:
+        """Lets them be seen."""
+
+    def isatty(self) -> bool:
+        """Whether a person sees them."""
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_windows(path: Path | None, flush: Flush, skip: int = 0) -> Iterator[list[bytes]]:
+    """Lines with their ends, in windows that fit memory; an empty window says: answer what has come.
+
+    Args:
+        path: of the file; None is standard input.
+        flush: auto is as lines arrive: of a file in full windows, of a sender that pauses or a terminal what
+            there is; line is one by one; batch is in full windows.
+        skip: lines at the beginning that are left out, of a file.
+    """
     if path is not None:
         from mtkit.data.lines import raw_lines
-        from mtkit.engine.translator import windows
 
-        return windows(raw_lines(path))
+        if flush == "auto" and path.is_fifo():
+            return _arriving(path.open("rb"), str(path))
+        return _timed(islice(raw_lines(path), skip, None), flush)
     if sys.stdin is None:
         raise UsageError("standard input is closed.", "Name a file by -i.")
-    if sys.stdin.isatty():
-        console.say("Type a line to translate and press Enter; Ctrl-D ends.")
-    return _arriving(cast(BufferedReader, sys.stdin.buffer))
+    if is_typed(path) and flush != "batch":
+        return _typed()
+    stream = cast(BufferedReader, sys.stdin.buffer)
+    if flush == "auto":
+        return _arriving(stream, STDIN)
+    from mtkit.data.lines import bounded_lines
+
+    return _timed(bounded_lines(stream, STDIN), flush)
 
 
-def _arriving(stream: BufferedReader) -> Iterator[list[bytes]]:
+def is_typed(path: Path | None) -> bool:
+    """Whether somebody types the lines."""
+    return path is None and sys.stdin is not None and sys.stdin.isatty()
+
+
+def _timed(lines: Iterable[bytes], flush: Flush) -> Iterator[list[bytes]]:
+    from mtkit.engine.translator import windows
+
+    if flush != "line":
+        yield from windows(lines)
+        return
+    for line in lines:
+        yield [line]
+        yield []
+
+
+def _typed() -> Iterator[list[bytes]]:
+    """Lines that a person types, with history and keys of the line if the answers are seen there too."""
+    at_terminal = sys.stdout is not None and sys.stdout.isatty()
+    if at_terminal:
+        import readline  # noqa: F401  # `input` uses it
+    console.say("Type a line to translate and press Enter; Ctrl-D ends.")
+    prompt = "" if console.state.quiet else "> "
+    while True:
+        if not at_terminal:  # `input` would write it among the answers
+            console.prompt(prompt)
+        try:
+            line = input(prompt if at_terminal else "")
+        except EOFError:
+            console.prompt("\n")  # so that what follows begins a line
+            return
+        yield [line.encode(errors="replace") + b"\n"]
+        yield []
+
+
+def _arriving(stream: BufferedReader, name: str) -> Iterator[list[bytes]]:
     """Lines as they come: all that have come, and an empty window when there are no more for now.
 
     A sender that is slow gets each answer at once; while one is worked out, a fast one fills the next window.
     """
     from mtkit.engine.translator import WINDOW, WINDOW_CHARS
 
-    lines = [bytearray()]  # the last one is not complete yet
+    lines, given = [bytearray()], 0  # the last line is not complete yet
     while chunk := stream.read1(CHUNK):
         first, *others = chunk.split(b"\n")
         lines[-1] += first
         for other in others:
             lines[-1] += b"\n"
             lines.append(bytearray(other))
+        if len(lines[-1]) > WINDOW_CHARS:
+            _check_length(lines[-1], name, given + len(lines))
         while len(lines) > WINDOW:
             yield [bytes(line) for line in lines[:WINDOW]]
             del lines[:WINDOW]
-        if len(lines) > 1 and (sum(map(len, lines)) > WINDOW_CHARS or not _more_is_there(stream)):
+            given += WINDOW
+        waiting = not _more_is_there(stream)
+        if len(lines) > 1 and (waiting or sum(map(len, lines)) > WINDOW_CHARS):
             yield [bytes(line) for line in lines[:-1]]
-            yield []
+            given += len(lines) - 1
             del lines[:-1]
+        if waiting:
+            yield []
     if not lines[-1]:
         lines.pop()
     if lines:
         yield [bytes(line) for line in lines]
+
+
+def _check_length(line: bytearray, name: str, number: int) -> None:
+    from mtkit.data.lines import MAX_LINE, too_long  # here, since few inputs need it
+
+    if len(line) >= MAX_LINE:
+        raise too_long(name, number)
 
 
 def _more_is_there(stream: BufferedReader) -> bool:
@@ -64,22 +149,80 @@ def _more_is_there(stream: BufferedReader) -> bool:
         return True
 
 
+# ---------------------------------------------------------------- writing
+
+
 @contextmanager
-def open_output(path: Path | None) -> Iterator[IO[bytes]]:
-    """The file at `path`, written whole or not at all, or standard output; a terminal obeys nothing of it."""
+def open_output(path: Path | None) -> Iterator[Output]:
+    """The file at `path`, written whole or not at all, or standard output."""
     from mtkit.files import atomic_file
 
-    try:
+    with say_unwritable(path):
         if path is not None:
             with atomic_file(path) as file:
                 yield file
-        elif sys.stdout is not None:
-            yield cast(IO[bytes], console.TerminalWriter()) if sys.stdout.isatty() else sys.stdout.buffer
-        else:
+        elif sys.stdout is None:
             raise UsageError("standard output is closed.", "Name a file by -o.")
+        else:
+            with _ending_with_the_reader(sys.stdout.buffer):
+                yield _Terminal(sys.stdout.buffer) if sys.stdout.isatty() else sys.stdout.buffer
+
+
+@contextmanager
+def say_unwritable(path: Path | None) -> Iterator[None]:
+    """Turns what goes wrong in writing into an error that names the file; None is standard output."""
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:
         if path is None:
             console.forget_stdout()
         raise MtkitError(f"{path or 'standard output'}: cannot be written: {error.strerror}.") from error
+
+
+class _Terminal:
+    """A terminal, which control characters in answers and data do not drive."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> None:
+        """See `Output`."""
+        lines = data.decode(errors="replace").split("\n")
+        self._stream.write("\n".join(visible(line.removesuffix("\r")) for line in lines).encode())
+
+    def flush(self) -> None:
+        """See `Output`."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """See `Output`."""
+        return True
+
+
+@contextmanager
+def _ending_with_the_reader(stream: IO[bytes]) -> Iterator[None]:
+    """Within the block the process ends when nobody reads the pipe any more, whatever it is waiting for."""
+    try:
+        descriptor = stream.fileno()
+        piped = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+    except (OSError, ValueError):  # no real file
+        piped = False
+    if not piped or not hasattr(select, "poll"):
+        yield
+        return
+    working = True
+
+    def wait() -> None:
+        watch = select.poll()
+        watch.register(descriptor, 0)
+        gone = any(event & select.POLLERR for _, event in watch.poll())
+        if gone and working:
+            os._exit(141)
+
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        yield
+    finally:
+        working = False

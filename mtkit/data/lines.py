@@ -111,15 +111,25 @@ def raw_lines(path: Path) -> Iterator[bytes]:
         InputError: as `read_lines`, but for the encoding.
     """
     with open_bytes(path) as stream:
-        for number, line in enumerate(iter(partial(stream.readline, MAX_LINE), b""), start=1):
-            if len(line) == MAX_LINE:
-                raise _too_long(path, number)
-            yield line
+        yield from bounded_lines(stream, path)
 
 
-def _too_long(path: Path, number: int) -> InputError:
+def bounded_lines(stream: IO[bytes], name: Path | str) -> Iterator[bytes]:
+    """The lines of a stream called `name`, with their line feeds.
+
+    Raises:
+        InputError: one is too long.
+    """
+    for number, line in enumerate(iter(partial(stream.readline, MAX_LINE), b""), start=1):
+        if len(line) == MAX_LINE:
+            raise too_long(name, number)
+        yield line
+
+
+def too_long(name: Path | str, number: int) -> InputError:
+    """What to raise at a line of more bytes than fit."""
     return InputError(
-        f"{path}:{number}: has more than {MAX_LINE:,} bytes, the most that a line may have.",
+        f"{name}:{number}: has more than {MAX_LINE:,} bytes, the most that a line may have.",
         "Check that the file is text with one sentence a line.",
     )
 
@@ -137,7 +147,7 @@ def count_lines(path: Path) -> int:
             lines += ended
             begun = len(block) - block.rfind(b"\n") - 1 if ended else begun + len(block)
             if begun >= MAX_LINE:
-                raise _too_long(path, lines + 1)
+                raise too_long(path, lines + 1)
     return lines + (begun > 0)
 
 

@@ -13,6 +13,10 @@ _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f\ufffe\uffff]")
 _SURROGATES = re.compile("[\ud800-\udfff]+")
 
 
+Terms = tuple[tuple[str, str], ...]
+"""Source terms, and what each is to be called in the translation."""
+
+
 class Document(Protocol):
     """A whole file, or one line of a line format."""
 
@@ -25,6 +29,14 @@ class Document(Protocol):
 
         A translation equal to its text leaves the place as it stands.
         """
+
+
+class LineDocument(Document, Protocol):
+    """One line of a line format."""
+
+    @property
+    def terms(self) -> Terms:
+        """That the line asks for."""
 
 
 def decode(data: bytes) -> str:
@@ -57,6 +69,10 @@ def check_utf8(name: str, data: bytes) -> str:
             f"{name}:{number}: the byte 0x{data[error.start]:02x} is not UTF-8.",
             "Convert it: iconv -t UTF-8.",
         ) from None
+
+
+class HeaderError(InputError):
+    """The first line lacks what says how to read the others."""
 
 
 class Lines:

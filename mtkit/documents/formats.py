@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol, assert_never
 
-from mtkit.documents.base import Document
+from mtkit.documents.base import Document, LineDocument
 from mtkit.documents.html import open_html
 from mtkit.documents.jsonl import JsonlFormat
 from mtkit.documents.md import open_md
@@ -18,13 +18,21 @@ FileFormat = Literal["md", "html", "srt", "po", "xliff"]
 
 
 class LineReader(Protocol):
-    """Reads the lines of a stream one after the other, in bounded memory."""
+    """Reads the lines of a stream one after the other, in bounded memory.
 
-    def read(self, line: bytes) -> Document:
+    Attributes:
+        number: of lines read; it can be set, to go on within a stream.
+    """
+
+    number: int
+
+    def read(self, line: bytes) -> LineDocument:
         """The next line, with its line feed or without."""
 
 
-def line_format(kind: LineFormat, name: str, *, column: int | str = 1, field: str = "text") -> LineReader:
+def line_format(
+    kind: LineFormat, name: str, *, column: int | str = 1, field: str = "text", terms: str = ""
+) -> LineReader:
     """What reads each line of a stream.
 
     Args:
@@ -32,6 +40,7 @@ def line_format(kind: LineFormat, name: str, *, column: int | str = 1, field: st
         name: of the file, for errors.
         column: number from 1, or name, of the text in a TSV.
         field: dotted path of the text in a line of JSON.
+        terms: dotted path of the terms in a line of JSON; none are read if empty.
 
     Raises:
         UsageError: there is no such column in any file.
@@ -40,7 +49,7 @@ def line_format(kind: LineFormat, name: str, *, column: int | str = 1, field: st
         case "tsv":
             return TsvFormat(name, column)
         case "jsonl":
-            return JsonlFormat(name, field)
+            return JsonlFormat(name, field, terms)
         case _:
             assert_never(kind)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from json.decoder import JSONDecoder
 
-from mtkit.documents.base import Lines, decode, encode
+from mtkit.documents.base import Lines, Terms, decode, encode
 from mtkit.errors import InputError
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -17,9 +17,15 @@ _decoder = JSONDecoder()
 
 
 class JsonLine:
-    """An object; only its text changes."""
+    """An object; only its text changes.
 
-    def __init__(self, line: str, start: int, end: int) -> None:
+    Attributes:
+        texts: the lines of its text.
+        terms: source and target terms that it asks for.
+    """
+
+    def __init__(self, line: str, start: int, end: int, terms: Terms = ()) -> None:
+        self.terms = terms
         self._before, self._raw, self._after = line[:start], line[start:end], line[end:]
         self._text = Lines(json.loads(self._raw) if self._raw else "")
         self._ascii = line.isascii() and bool(_ESCAPED.search(line))
@@ -42,11 +48,16 @@ class JsonlFormat:
     Args:
         name: of the file, for errors.
         field: dotted path of the text, such as `translation.en` or `sentences.0.text`.
+        terms: likewise, of an object `{"source term": "target term", …}` or a list of such pairs; a line may
+            go without.
+
+    Attributes:
+        number: of lines read.
     """
 
-    def __init__(self, name: str, field: str) -> None:
-        self._name, self._field = name, field
-        self._number = 0
+    def __init__(self, name: str, field: str, terms: str = "") -> None:
+        self._name, self._field, self._terms = name, field, terms
+        self.number = 0
 
     def read(self, line: bytes) -> JsonLine:
         """The next object, with its line feed or without; a blank line stays blank.
@@ -54,10 +65,10 @@ class JsonlFormat:
         Raises:
             InputError: the line is not JSON, or has no text in the field.
         """
-        self._number += 1
-        place = f"{self._name}:{self._number}"
+        self.number += 1
+        place = f"{self._name}:{self.number}"
         text = decode(line)
-        start = 1 if self._number == 1 and text.startswith("\ufeff") else 0
+        start = 1 if self.number == 1 and text.startswith("\ufeff") else 0
         if not text[start:].strip():
             return JsonLine(text, 0, 0)
         try:
@@ -73,7 +84,30 @@ class JsonlFormat:
             raise InputError(
                 f"{place}: the field {self._field} is {text[start:end][:40]}, expected text.", _HINT
             )
-        return JsonLine(text, start, end)
+        return JsonLine(text, start, end, self._terms_in(text, place) if self._terms else ())
+
+    def _terms_in(self, text: str, place: str) -> Terms:
+        try:
+            start, end = _find(text, _skip(text, int(text.startswith("\ufeff"))), self._terms)
+        except LookupError:
+            return ()
+        found = json.loads(text[start:end])
+        pairs = list(found.items()) if isinstance(found, dict) else found
+        if not isinstance(pairs, list) or not all(map(_is_pair, pairs)):
+            raise InputError(
+                f"{place}: the field {self._terms} is {text[start:end][:40]}, expected terms.",
+                'Write {"source term": "target term"}, or a list of such pairs.',
+            )
+        return tuple((src, tgt) for src, tgt in pairs)
+
+
+def _is_pair(found: object) -> bool:
+    """Whether it is two texts that are not blank."""
+    return (
+        isinstance(found, list | tuple)
+        and len(found) == 2
+        and all(isinstance(text, str) and text.strip() for text in found)
+    )
 
 
 def _skip(text: str, place: int) -> int:

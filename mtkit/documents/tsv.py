@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtkit.documents.base import Lines, decode, encode
+from mtkit.documents.base import HeaderError, Lines, Terms, decode, encode
 from mtkit.errors import InputError, UsageError
 
 _MARK = b"\xef\xbb\xbf"
@@ -12,6 +12,8 @@ _MARK = b"\xef\xbb\xbf"
 
 class TsvLine:
     """A row; only bytes of the column change."""
+
+    terms: Terms = ()
 
     def __init__(self, line: bytes, start: int, end: int) -> None:
         self._before, self._after = line[:start], line[end:]
@@ -30,6 +32,9 @@ class TsvFormat:
         name: of the file, for errors.
         column: its number from 1, or its name in the first line, which is then a header and stays.
 
+    Attributes:
+        number: of rows read.
+
     Raises:
         UsageError: the number is less than 1.
     """
@@ -38,7 +43,7 @@ class TsvFormat:
         if column in (0, "") or (isinstance(column, int) and column < 0):
             raise UsageError(f"column = {column!r} must be at least 1, or a name.")
         self._name, self._column = name, column
-        self._number = 0
+        self.number = 0
         self._index = column - 1 if isinstance(column, int) else None
 
     def read(self, line: bytes) -> TsvLine:
@@ -47,9 +52,9 @@ class TsvFormat:
         Raises:
             InputError: it does not have the column.
         """
-        self._number += 1
+        self.number += 1
         body = line.rstrip(b"\r\n")
-        start = len(_MARK) if self._number == 1 and body.startswith(_MARK) else 0
+        start = len(_MARK) if self.number == 1 and body.startswith(_MARK) else 0
         cells = body[start:].split(b"\t")
         if self._index is None:
             self._index = self._find(cells)
@@ -58,7 +63,7 @@ class TsvFormat:
             return TsvLine(line, 0, 0)
         if self._index >= len(cells):
             raise InputError(
-                f"{self._name}:{self._number}: has {len(cells)} column{'s'[: len(cells) != 1]}, "
+                f"{self._name}:{self.number}: has {len(cells)} column{'s'[: len(cells) != 1]}, "
                 f"expected at least {self._index + 1}.",
                 "Set column, or repair the line.",
             )
@@ -68,8 +73,8 @@ class TsvFormat:
     def _find(self, cells: list[bytes]) -> int:
         names = [cell.decode(errors="replace").strip() for cell in cells]
         if self._column not in names:
-            raise InputError(
-                f"{self._name}:{self._number}: there is no column {self._column}; "
+            raise HeaderError(
+                f"{self._name}:{self.number}: there is no column {self._column}; "
                 f"there are {', '.join(names)[:80]}.",
                 "Name one of these, or give its number.",
             )

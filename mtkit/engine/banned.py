@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from mtkit.text.tokenizer import Tokenizer
@@ -32,14 +33,16 @@ class Banned:
 
     def spelled_in(self, ids: Sequence[int]) -> Runs:
         """The shortest runs of `ids` whose text holds a phrase: spellings that are yet to be forbidden."""
+        text = self._text(ids)
         found = []
         for phrase in self._folded:
-            for end in range(1, len(ids) + 1):
-                if phrase not in self._text(ids[:end]):
-                    continue
-                begin = max(b for b in range(end) if phrase in self._text(ids[b:end]))
-                found.append(tuple(ids[begin:end]))
-                break
+            if phrase and phrase in text:
+                # What a longer run says holds what a shorter one says, so that both ends can be bisected.
+                end = bisect_left(range(len(ids)), 1, key=lambda end: phrase in self._text(ids[:end]))
+                size = bisect_left(
+                    range(end), 1, key=lambda size: phrase in self._text(ids[end - size : end])
+                )
+                found.append(tuple(ids[end - size : end]))
         return tuple(found)
 
     def _text(self, ids: Sequence[int]) -> str:

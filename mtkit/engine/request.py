@@ -4,11 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from mtkit.engine.glossary import Glossary, Term, TermCount
+from mtkit.engine.notes import Notes
 
 Links = tuple[tuple[int, int], ...]
+
+OnError = Literal["fail", "blank", "source"]
+
+
+class Source(NamedTuple):
+    """A text to translate, and what is asked of it alone.
+
+    Attributes:
+        text: raw, one line.
+        number: of its line in the input, from 0; it fixes what is drawn at random.
+        tags: that it begins with, if not the usual ones.
+        terms: that its translation uses, beside those of the glossary.
+    """
+
+    text: str
+    number: int
+    tags: Sequence[str] | None = None
+    terms: tuple[Term, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +40,11 @@ class Request:
         align: which words of the source the words of the translation come from.
         prefix: text that each translation begins with.
         glossary: terms that each translation uses where the source has them.
-        terms: counts what became of these.
+        own_terms: whether sources may come with terms of their own.
+        strict: a line that would have to be translated in parts is an error.
+        on_error: of a line at which the engine fails: stop, or leave it blank, or give the source.
+        terms: counts what became of terms.
+        notes: what befell lines.
         scores: whether those of translations are looked at; an engine may be faster without.
     """
 
@@ -30,7 +53,11 @@ class Request:
     align: bool = False
     prefix: str = ""
     glossary: Glossary | None = None
+    own_terms: bool = False
+    strict: bool = False
+    on_error: OnError = "fail"
     terms: TermCount = field(default_factory=TermCount)
+    notes: Notes = field(default_factory=Notes)
     scores: bool = True
 
     def native_only(self) -> list[str]:
@@ -41,6 +68,7 @@ class Request:
             "--alignment": self.align,
             "--target-prefix": bool(self.prefix),
             "--glossary": self.glossary is not None,
+            "--terms": self.own_terms,
         }
         return [name for name, is_asked in asked.items() if is_asked]
 
@@ -58,6 +86,7 @@ class Translation(NamedTuple):
         token_scores: log-probabilities of its tokens and ends of sentence, if the engine gives them.
         links: which source word each target word comes from, by number from 0, if that was asked.
         ids: the target's, as the model wrote them.
+        fault: what is wrong with it in the guard's view, even after a second search; else empty.
     """
 
     text: str
@@ -65,6 +94,7 @@ class Translation(NamedTuple):
     token_scores: tuple[float, ...] = ()
     links: Links = ()
     ids: tuple[int, ...] = ()
+    fault: str = ""
 
 
 BLANK = Translation("")

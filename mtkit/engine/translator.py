@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from itertools import accumulate, islice, takewhile
+from itertools import islice, takewhile
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -16,14 +16,15 @@ from mtkit.engine.banned import MAX_SEARCHES, Banned
 from mtkit.engine.base import Engine
 from mtkit.engine.glossary import Term, count_terms
 from mtkit.engine.guard import Guard, retry_options
-from mtkit.engine.request import BLANK, Links, Request, Translation, word_links
+from mtkit.engine.notes import BANNED, CUT, FAILED, FORGOTTEN, SEARCHED_AGAIN, WRONG
+from mtkit.engine.request import BLANK, Links, Request, Source, Translation, word_links
+from mtkit.errors import InputError, MtkitError
 from mtkit.text.form import Masked
+from mtkit.text.segment import segments
 from mtkit.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
-
-logger = logging.getLogger(__name__)
 
 FIRST_WINDOW = 256
 WINDOW = 2048
@@ -34,15 +35,17 @@ Line = TypeVar("Line", str, bytes)
 
 
 class Window(NamedTuple):
-    """Lines decoded together: as the model reads them, how many parts each has, and the ids of the parts.
+    """Lines decoded together: raw, as the model reads them, and the ids of the parts of each."""
 
-    `number` is that of the first line; it decides what is drawn for each.
-    """
-
+    lines: Sequence[Source]
     sources: list[Masked]
-    counts: list[int]
-    ids: list[list[int]]
-    number: int
+    parts: list[list[list[int]]]
+
+    def halves(self) -> tuple[Window, Window]:
+        """The same lines in two windows."""
+        middle = len(self.lines) // 2
+        begin, end = zip(*((own[:middle], own[middle:]) for own in self), strict=True)
+        return Window(*begin), Window(*end)
 
 
 class Translator:
@@ -92,14 +95,18 @@ class Translator:
 
     def translate_windows(self, windows: Iterable[Sequence[str]]) -> Iterator[list[str]]:
         """The best translation of each line of each window; see `results`."""
-        for found in self.results(windows):
+        for found in self.results(map(self._numbered, windows)):
             yield [best.text for best, *_ in found]
 
-    def results(self, windows: Iterable[Sequence[str]]) -> Iterator[list[list[Translation]]]:
+    def results(self, windows: Iterable[Sequence[Source]]) -> Iterator[list[list[Translation]]]:
         """The translations of each line of each window; while one is decoded the next is read and encoded.
 
         An empty window says that nothing more is there for now: it gives nothing, and what is still under
         way is waited for first.
+
+        Raises:
+            InputError: a line is too long for one part, and the request is strict.
+            MtkitError: the engine fails at a line, and the request does not say to go on.
         """
         under_way: deque[Future[list[list[Translation]]]] = deque()
         decoding = ThreadPoolExecutor(self.engine.at_once)
@@ -123,7 +130,15 @@ class Translator:
             lines: raw text.
             tags: of each line, if not those of the translator.
         """
-        return [best.text for best, *_ in self._translate(self._encode(lines, tags))]
+        sources = self._numbered(lines)
+        if tags is not None:
+            sources = [source._replace(tags=own) for source, own in zip(sources, tags, strict=True)]
+        return [best.text for best, *_ in self._translate(self._encode(sources))]
+
+    def _numbered(self, lines: Sequence[str]) -> list[Source]:
+        first = self._number
+        self._number += len(lines)
+        return [Source(line, number) for number, line in enumerate(lines, first)]
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Hypothesis]:
         """Each given translation as a hypothesis of its source, in the tokenizer's own pieces.
@@ -137,23 +152,52 @@ class Translator:
         srcs = [[*self.tag_ids, *src] for src, _ in encoded]
         return self.engine.score(srcs, [tgt for _, tgt in encoded], self.options)
 
-    def _encode(self, lines: Sequence[str], tags: Sequence[Sequence[str]] | None = None) -> Window:
-        begins = [self.tag_ids] * len(lines) if tags is None else list(map(self.tokenizer.tag_ids, tags))
-        sources = [self.tokenizer.form.source(line) for line in lines]
+    def _encode(self, lines: Sequence[Source]) -> Window:
+        sources = [self.tokenizer.form.source(line.text) for line in lines]
         encoded = self.tokenizer.src.encode([source.text for source in sources])
-        parts = [self._parts(source.text, ids) for source, ids in zip(sources, encoded, strict=True)]
-        flat = [begin + ids for begin, own in zip(begins, parts, strict=True) for ids in own]
-        number = self._number
-        self._number += len(lines)
-        return Window(sources, [len(own) for own in parts], flat, number)
+        parts = []
+        for line, source, ids in zip(lines, sources, encoded, strict=True):
+            tags = self.tag_ids if line.tags is None else self.tokenizer.tag_ids(line.tags)
+            own = self._parts(source.text, ids, line.number)
+            parts.append([tags + part for part in own] if tags else own)
+        return Window(lines, sources, parts)
 
     # ------------------------------------------------------------ decoding
 
     def _translate(self, window: Window) -> list[list[Translation]]:
-        """The translations of each line, at least one, the best first."""
-        terms = [self.request.terms_in(source.text) for source in window.sources]
+        """The translations of each line, at least one, the best first; of one that fails as was asked."""
+        try:
+            found = self._searched(window)
+        except (RuntimeError, ValueError, MemoryError) as error:  # what engines raise
+            if len(window.lines) > 1:
+                first, second = window.halves()
+                return self._translate(first) + self._translate(second)
+            found = [[self._failed(window.lines[0], error)]]
+        return found
+
+    def _failed(self, line: Source, error: Exception) -> Translation:
+        """What stands for a line that the engine cannot translate."""
+        notes = self.request.notes
+        said = f"the engine failed at it ({' '.join(str(error).split()) or type(error).__name__})"
+        if self.request.on_error == "fail":
+            raise MtkitError(
+                f"{notes.place(line.number)}: {said}.", "Look at the line, or go on by --on-error."
+            ) from error
+        notes.add(FAILED, line.number, f"{said}.")
+        return (
+            Translation(self.tokenizer.form.normalize(line.text))
+            if self.request.on_error == "source"
+            else BLANK
+        )
+
+    def _searched(self, window: Window) -> list[list[Translation]]:
+        terms = [
+            [*self.request.terms_in(source.text), *line.terms]
+            for line, source in zip(window.lines, window.sources, strict=True)
+        ]
         demands = self._demands(window, terms)
-        hyps = iter(self.engine.decode(window.ids, self.options, demands) if window.ids else ())
+        flat = [part for parts in window.parts for part in parts]
+        hyps = iter(self.engine.decode(flat, self.options, demands) if flat else ())
         with self._after_search:  # one window at a time, so that whatever is counted and told is so as well
             return self._found(window, terms, demands, hyps)
 
@@ -164,20 +208,18 @@ class Translator:
         demands: list[Demand] | None,
         hyps: Iterator[list[Hypothesis]],
     ) -> list[list[Translation]]:
-        begins = accumulate(window.counts, initial=0)
+        asked = iter(demands or ())
         found = []
-        for line, (source, count, begin) in enumerate(
-            zip(window.sources, window.counts, begins, strict=False)
-        ):
-            parts = window.ids[begin : begin + count]
-            translations = self._joined(source, parts, list(islice(hyps, count)))
-            again = demands[begin : begin + count] if demands else None
+        for line, source, parts in zip(*window, strict=True):
+            translations = self._joined(line, source, parts, list(islice(hyps, len(parts))))
+            again = list(islice(asked, len(parts))) or None
             if self._banned and again:
-                translations, again = self._without_banned(translations, source, parts, again)
+                translations, again = self._without_banned(translations, line, source, parts, again)
             if self.guard:
-                translations = self._guarded(translations, source, parts, again, window.number + line)
-            count_terms(terms[line], translations[0].text, self.request.terms)
+                translations = self._guarded(translations, line, source, parts, again)
             found.append(translations)
+        for own, (best, *_) in zip(terms, found, strict=True):
+            count_terms(own, best.text, self.request.terms)
         return found
 
     def _demands(self, window: Window, terms: Sequence[Sequence[Term]]) -> list[Demand] | None:
@@ -187,20 +229,20 @@ class Translator:
             return None
         prefix = self._encode_target(self.request.prefix) if self.request.prefix else ()
         demands = []
-        for line, count in enumerate(window.counts):
-            targets = tuple(self._encode_target(term.tgt) for term in terms[line])
-            for part in range(count):
-                seed = (window.number + line) * 1000 + part
+        for line, parts, wanted in zip(window.lines, window.parts, terms, strict=True):
+            targets = tuple(self._encode_target(term.tgt) for term in wanted)
+            for number in range(len(parts)):
                 # Where a long line was cut it is not known which part a term is in.
-                own = targets if count == 1 else ()
-                demands.append(Demand(prefix if part == 0 else (), own, self._banned.runs, seed))
+                own = targets if len(parts) == 1 else ()
+                seed = line.number * 1000 + number
+                demands.append(Demand(prefix if number == 0 else (), own, self._banned.runs, seed))
         return demands
 
     def _encode_target(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer.tgt.encode([self.tokenizer.form.source(text).text])[0])
 
     def _joined(
-        self, source: Masked, parts: Sequence[Sequence[int]], hyps: Sequence[list[Hypothesis]]
+        self, line: Source, source: Masked, parts: Sequence[Sequence[int]], hyps: Sequence[list[Hypothesis]]
     ) -> list[Translation]:
         """The translations of a line whose parts have these hypotheses."""
         if not hyps:
@@ -212,7 +254,8 @@ class Translator:
             lengths = [len(hyp.ids) + 1 for hyp in best]
             mean = sum(hyp.score * n for hyp, n in zip(best, lengths, strict=True)) / sum(lengths)
             ids = tuple(token for hyp in best for token in hyp.ids)
-            return [Translation(self._restored(self.joiner.join(texts), source), mean, tokens, ids=ids)]
+            text = self._restored(self.joiner.join(filter(None, texts)), line, source)
+            return [Translation(text, mean, tokens, ids=ids)]
         texts = self.tokenizer.tgt.decode([hyp.ids for hyp in hyps[0]])
         order = list(range(len(texts)))
         if self.options.method == "mbr":
@@ -222,7 +265,7 @@ class Translator:
             order.sort(key=lambda place: -expected[place])
         return [
             Translation(
-                self._restored(texts[place], source),
+                self._restored(texts[place], line, source),
                 hyps[0][place].score,
                 hyps[0][place].token_scores,
                 self._links(parts[0], hyps[0][place]) if self.request.align else (),
@@ -241,7 +284,12 @@ class Translator:
         return word_links(src_pieces, tgt_pieces, between, self.spaced)
 
     def _without_banned(
-        self, found: list[Translation], source: Masked, parts: Sequence[Sequence[int]], demands: list[Demand]
+        self,
+        found: list[Translation],
+        line: Source,
+        source: Masked,
+        parts: Sequence[Sequence[int]],
+        demands: list[Demand],
     ) -> tuple[list[Translation], list[Demand]]:
         """`found`, searched again as long as its best says a banned phrase in yet other pieces."""
         for _ in range(MAX_SEARCHES):
@@ -249,17 +297,17 @@ class Translator:
             if not runs:
                 return found, demands
             demands = [replace(demand, banned=(*demand.banned, *runs)) for demand in demands]
-            found = self._joined(source, parts, self.engine.decode(parts, self.options, demands))
-        logger.warning("A banned phrase is still in a translation after %d searches.", MAX_SEARCHES)
+            found = self._joined(line, source, parts, self.engine.decode(parts, self.options, demands))
+        self.request.notes.add(BANNED, line.number, f"says a banned phrase after {MAX_SEARCHES} searches.")
         return found, demands
 
     def _guarded(
         self,
         found: list[Translation],
+        line: Source,
         source: Masked,
         parts: Sequence[Sequence[int]],
         demands: list[Demand] | None,
-        line: int,
     ) -> list[Translation]:
         """`found`, or the result of a second search if the guard blames it and not that."""
         assert self.guard is not None
@@ -267,38 +315,47 @@ class Translator:
         if fault is None:
             return found
         options = retry_options(self.options)
-        second = self._joined(source, parts, self.engine.decode(parts, options, demands))
+        second = self._joined(line, source, parts, self.engine.decode(parts, options, demands))
         if self.guard.fault(source.text, second[0].text) is None:
-            logger.info("line %d: was searched again, since %s.", line + 1, fault)
+            said = f"was searched again, since {fault}."
+            self.request.notes.add(SEARCHED_AGAIN, line.number, said, level=logging.INFO)
             return second
-        logger.warning("line %d: the translation looks wrong: %s.", line + 1, fault)
-        return found
+        self.request.notes.add(WRONG, line.number, f"the translation looks wrong: {fault}.")
+        return [found[0]._replace(fault=fault), *found[1:]]
 
-    def _restored(self, text: str, source: Masked) -> str:
+    def _restored(self, text: str, line: Source, source: Masked) -> str:
         """Text for people, one clean line; spans that the model forgot are told of."""
-        line, forgotten = self.tokenizer.form.restore(text, source.spans)
+        restored, forgotten = self.tokenizer.form.restore(text, source.spans)
         if forgotten:
-            logger.warning(
-                "A translation lacked protected text such as %s, which now stands at its end.", forgotten[0]
+            said = (
+                f"the translation lacked protected text such as {forgotten[0]}, which now stands at its end."
             )
-        return line
+            self.request.notes.add(FORGOTTEN, line.number, said)
+        return restored
 
-    def _parts(self, text: str, ids: list[int]) -> list[list[int]]:
-        """The ids of a line in parts of at most `MAX_TOKENS`; none for a blank line."""
+    def _parts(self, text: str, ids: list[int], number: int) -> list[list[int]]:
+        """The ids of a line in parts of at most `MAX_TOKENS`; none for a blank line.
+
+        Raises:
+            InputError: there would be several, and the request is strict.
+        """
         if not text:
             return []
         if len(ids) <= MAX_TOKENS:
             return [ids]
-        parts = self._split(text, ids)
-        logger.warning("A line of %d tokens is translated in %d parts.", len(ids), len(parts))
+        notes = self.request.notes
+        if self.request.strict:
+            raise InputError(
+                f"{notes.place(number)}: has {len(ids):,} tokens, and at most {MAX_TOKENS} are allowed.",
+                "Divide the line, or leave out --strict.",
+            )
+        pieces = [piece.strip() for piece in segments(text, self._sizes, MAX_TOKENS)]
+        parts = self.tokenizer.src.encode([piece for piece in pieces if piece])
+        notes.add(CUT, number, f"has {len(ids):,} tokens, and is translated in {len(parts):,} parts.")
         return parts
 
-    def _split(self, text: str, ids: list[int]) -> list[list[int]]:
-        if len(ids) <= MAX_TOKENS:
-            return [ids]
-        pieces = _cut(text, len(ids) // MAX_TOKENS + 1)
-        encoded = self.tokenizer.src.encode(pieces)
-        return [part for piece, ids in zip(pieces, encoded, strict=True) for part in self._split(piece, ids)]
+    def _sizes(self, texts: Sequence[str]) -> list[int]:
+        return list(map(len, self.tokenizer.src.encode(texts)))
 
 
 def windows(lines: Iterable[Line], size: int = WINDOW) -> Iterator[list[Line]]:
@@ -316,21 +373,3 @@ def windows(lines: Iterable[Line], size: int = WINDOW) -> Iterator[list[Line]]:
             window, chars, limit = [], 0, min(size, 2 * limit)
     if window:
         yield window
-
-
-def _cut(text: str, count: int) -> list[str]:
-    """`text` in about `count` parts of like length, cut at spaces where there are any."""
-    size = -(-len(text) // count)
-    parts = []
-    while len(text) > size:
-        space = text.rfind(" ", 1, size + 1)
-        end = space if space > 0 else _before_symbol(text, size)
-        parts.append(text[:end])
-        text = text[end:].lstrip()
-    return [*parts, text]
-
-
-def _before_symbol(text: str, end: int) -> int:
-    """`end`, or the beginning of the symbol such as ⟦1⟧ that it would part."""
-    begin = text.rfind("⟦", 0, end)
-    return begin if begin > 0 and end <= text.find("⟧", begin) else end

@@ -237,5 +237,6 @@ def test_log_messages_of_the_library_are_said(capsys: pytest.CaptureFixture[str]
         console.set_up(quiet=quiet, debug=False)
         logging.getLogger("mtkit.data.anything").info("so far %d", 5)
         logging.getLogger("mtkit.data.anything").warning("odd")
+        logging.getLogger("mtkit.data.anything").error("bad")
     console.set_up(quiet=False, debug=False)
-    assert capsys.readouterr() == ("", "so far 5\nwarning: odd\nwarning: odd\n")
+    assert capsys.readouterr() == ("", "so far 5\nwarning: odd\nerror: bad\nerror: bad\n")

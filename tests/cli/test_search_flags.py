@@ -92,7 +92,9 @@ def test_n_best_lists_are_moses_lines_and_their_best_is_the_translation(run: Run
 
 def test_scores_are_those_that_score_gives(run: Run, folder: Path) -> None:
     sources = ["the cat sat", "a dog ran on the mat"]
-    shown = [line.split("\t") for line in lines(run("--scores", "--token-scores", stdin="\n".join(sources)))]
+    shown = [
+        line.split("\t") for line in lines(run("--scores", "--token-scores", stdin="\n".join(sources) + "\n"))
+    ]
     (folder / "s.txt").write_text("\n".join(sources), "utf-8")
     (folder / "t.txt").write_text("".join(f"{text}\n" for text, *_ in shown), "utf-8")
     result = run("--token-scores", "s.txt", "t.txt", command="score")
@@ -145,13 +147,106 @@ def test_an_ensemble_of_a_model_with_itself_is_that_model(run: Run) -> None:
     assert lines(run("-m", "runs/tiny", "-m", "runs/tiny")) == lines(run("-m", "runs/tiny"))
 
 
-def test_bad_bytes_are_repaired_or_with_strict_refused(folder: Path, run: Run) -> None:
+def test_json_shows_all_hypotheses_of_a_line_in_one_object(run: Run) -> None:
+    flags = ["--beam-size", "3", "--n-best", "2", "--token-scores", "--alignment", "--no-guard"]
+    moses = [line.split(" ||| ") for line in lines(run(*flags))]
+    found = [json.loads(line) for line in lines(run(*flags, "--json"))]
+    assert [one["number"] for one in found] == [0, 1, 2]
+    assert [len(one["hypotheses"]) for one in found] == [2, 1, 2]
+    for (number, text, score, tokens, links), one in zip(
+        moses, ((own["number"], hyp) for own in found for hyp in own["hypotheses"]), strict=True
+    ):
+        assert (int(number), text, float(score)) == (one[0], one[1]["text"], one[1]["score"])
+        assert list(map(float, tokens.split())) == one[1]["token_scores"]
+        assert links.split() == [f"{src}-{tgt}" for src, tgt in one[1]["alignment"]]
+
+
+def test_json_tells_what_the_guard_blames(run: Run) -> None:
+    found = [json.loads(line) for line in lines(run("--json", "--beam-size", "1"))]
+    told = run("--beam-size", "1").stderr
+    blamed = {one["number"] + 1: hyp["fault"] for one in found for hyp in one["hypotheses"] if "fault" in hyp}
+    shown = re.findall(r"standard input:(\d+): the translation looks wrong: (.*)\.\n", told)
+    assert blamed == {int(number): fault for number, fault in shown}
+
+
+def test_each_line_of_json_may_come_with_its_own_terms(run: Run, folder: Path) -> None:
+    rows = [
+        {"text": "the cat sat", "terms": {"sat": "est assis"}},
+        {"text": "the cat sat"},
+        {"text": "a dog ran", "terms": [["dog", "un chien"], ["ran", "couru"]]},
+    ]
+    stdin = "".join(json.dumps(row) + "\n" for row in rows)
+    flags = ["--format", "jsonl", "--no-guard", "--beam-size", "4"]
+    result = run(*flags, "--terms", "terms", stdin=stdin)
+    first, second, third = (json.loads(line)["text"] for line in lines(result))
+    assert "est assis" in first
+    assert second == json.loads(lines(run(*flags, stdin=stdin))[1])["text"]
+    assert "un chien" in third
+    assert "couru" in third
+    assert "terms: 3 asked, 3 hit, 0 missed" in result.stderr
+    wrong = run(*flags, "--terms", "terms", stdin='{"text": "a", "terms": ["b"]}\n')
+    assert wrong.exit_code == 3
+    assert 'standard input:1: the field terms is ["b"], expected terms.' in wrong.stderr
+    assert run("--terms", "terms").exit_code == 2
+
+
+def test_bad_bytes_are_repaired_and_counted_or_refused(folder: Path, run: Run) -> None:
     (folder / "bad.txt").write_bytes(b"the cat\na \xff dog\n")
-    assert len(lines(run("-i", "bad.txt"))) == 2
-    result = run("-i", "bad.txt", "--strict", "-o", "out.txt")
+    repaired = run("-i", "bad.txt", "--no-guard")
+    assert len(lines(repaired)) == 2
+    assert "warning: bad.txt:2: has bytes that are not UTF-8, and are read as U+FFFD." in repaired.stderr
+    assert "of these: 1 not UTF-8" in repaired.stderr
+    for flags in (["--strict"], ["--invalid", "error"]):
+        for kind in ("text", "tsv"):
+            result = run("-i", "bad.txt", "-o", "out.txt", "--format", kind, *flags)
+            assert result.exit_code == 3
+            assert "bad.txt:2: byte 3 of the line, 0xff, is not UTF-8." in result.stderr
+            assert not (folder / "out.txt").exists()
+
+
+def test_utf16_is_told(run: Run, folder: Path) -> None:
+    (folder / "wide.txt").write_bytes("the cat\n".encode("utf-16"))
+    assert "This looks like UTF-16: convert it" in run("-i", "wide.txt").stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "rows", "out"),
+    [
+        (["--format", "tsv", "--column", "2"], "1\tthe cat\nbad\n2\t\n", "bad\n"),
+        (["--format", "jsonl"], '{"text": "the cat"}\n{"n": 1}\n{"text": ""}\n', '{"n": 1}\n'),
+    ],
+)
+def test_a_row_without_text_stops_or_stays_or_is_left_blank(
+    run: Run, flags: list[str], rows: str, out: str
+) -> None:
+    assert run(*flags, stdin=rows).exit_code == 3
+    assert run(*flags, "--on-error", "source", "--strict", stdin=rows).exit_code == 3
+    kept, blank = (run(*flags, "--on-error", way, stdin=rows) for way in ("source", "blank"))
+    assert "standard input:2: " in kept.stderr
+    assert "of these: 1 not translated" in kept.stderr
+    assert kept.stdout.replace(out, "\n") == blank.stdout
+    assert kept.stdout.count("\n") == blank.stdout.count("\n") == 3
+    assert kept.stdout.split("\n")[1] + "\n" == out
+
+
+def test_a_column_that_is_not_there_stops_all_the_same(run: Run) -> None:
+    result = run("--format", "tsv", "--column", "fr", "--on-error", "source", stdin="id\ten\n1\tcat\n")
     assert result.exit_code == 3
-    assert "bad.txt:2: byte 3 of the line, 0xff, is not UTF-8." in result.stderr
-    assert not (folder / "out.txt").exists()
+    assert "there is no column fr" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--flush", "--invalid", "--on-error", "--engine"])
+def test_an_unknown_way_is_refused(run: Run, option: str) -> None:
+    result = run(option, "maybe")
+    assert result.exit_code == 2
+    assert f"{option} maybe: is unknown. Choose from " in result.stderr
+
+
+def test_quiet_says_nothing_but_errors(run: Run) -> None:
+    result = run("-q", stdin="a dog ran " * 300 + "\n\xff\n")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert run("-q", "--strict", stdin="a dog ran " * 300).stderr.startswith("standard input:1: has ")
 
 
 def test_other_columns_and_fields_come_back_untouched(run: Run) -> None:
@@ -169,7 +264,7 @@ def test_other_columns_and_fields_come_back_untouched(run: Run) -> None:
 def test_nothing_can_be_added_to_a_table(run: Run) -> None:
     result = run("--format", "tsv", "--scores")
     assert result.exit_code == 2
-    assert "Leave out --n-best, --scores, --token-scores and --alignment." in result.stderr
+    assert "Leave out --n-best, --json, --scores, --token-scores and --alignment." in result.stderr
 
 
 def test_a_file_keeps_its_markup_and_its_times(run: Run, folder: Path) -> None:

@@ -45,7 +45,6 @@ def test_one_line_out_for_each_line_in(run: Run) -> None:
     result = run(stdin=AWKWARD)
     assert result.exit_code == 0, result.output
     lines = result.stdout_bytes.decode().split("\n")
-    assert lines.pop() == ""
     assert len(lines) == AWKWARD.count(b"\n") + 1
     assert [not line for line in lines][1:3] == [True, True]
     assert "model: runs/tiny (of ./tiny.yaml)" in result.stderr
@@ -56,7 +55,33 @@ def test_equals_the_library(run: Run, folder: Path) -> None:
     lines = ["the cat sat", "", "a dog ran on the mat", "the mat"]
     expected = list(open_translator(folder / "runs/tiny/model", guarded=True).translate(lines))
     assert len(set(expected)) == len(lines)
-    assert run(stdin="\n".join(lines).encode()).stdout.split("\n") == [*expected, ""]
+    assert run(stdin="\n".join(lines).encode()).stdout.split("\n") == expected
+
+
+@pytest.mark.parametrize("engine", ["native", "ctranslate2"])
+def test_neighbours_batches_and_arrival_change_no_text(run: Run, folder: Path, engine: str) -> None:
+    if engine == "ctranslate2":
+        args = ["export", "runs/tiny", "--quantization", "float32", "--sample", "12", "-o", "exported"]
+        result = CliRunner().invoke(app, args)
+        assert result.exit_code == 0, result.output
+    model = "runs/tiny" if engine == "native" else "exported"
+    words = ("the", "cat", "sat", "on", "a", "dog", "ran", "mat")
+    lines = [" ".join(words[(i * k) % 8] for k in range(1, 2 + i % 9)) for i in range(60)] + [
+        "a dog ran. The cat " * 60
+    ]
+    (folder / "lines.txt").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    (folder / "reversed.txt").write_text("".join(f"{line}\n" for line in lines[::-1]), "utf-8")
+    flags = ["-m", model, "--no-guard", "--beam-size", "2"]
+    expected = run(*flags, "-i", "lines.txt").stdout.split("\n")
+    assert len(expected) == len(lines) + 1
+    assert run(*flags, "-i", "lines.txt", "--flush", "line").stdout.split("\n") == expected
+    assert run(*flags, "-i", "lines.txt", "--flush", "batch").stdout.split("\n") == expected
+    assert run(*flags, stdin=(folder / "lines.txt").read_bytes()).stdout.split("\n") == expected
+    assert run(*flags, "-i", "reversed.txt").stdout.split("\n")[:-1] == expected[-2::-1]
+    assert (
+        run(*flags, "-i", "lines.txt", "--engine", "native").stdout.split("\n") == expected
+        or engine != "native"
+    )
 
 
 def test_files(run: Run, folder: Path) -> None:

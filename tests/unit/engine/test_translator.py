@@ -14,9 +14,12 @@ from mtkit.config.load import load_config
 from mtkit.config.text import TextConfig
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.engine import translator as module
+from mtkit.engine.guard import Guard
+from mtkit.engine.notes import CUT, SAID, Notes
 from mtkit.engine.open import start_tags
+from mtkit.engine.request import OnError, Request, Source
 from mtkit.engine.translator import Translator, windows
-from mtkit.errors import UsageError
+from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
@@ -134,13 +137,73 @@ def test_a_pause_of_the_sender_brings_the_answer(translator: Translator) -> None
         assert asked == list(range(number + 1))
 
 
-def test_what_goes_wrong_in_the_engine_is_raised(translator: Translator, engine: EchoEngine) -> None:
-    def fail(*_: object) -> None:
-        raise MemoryError("too long")
+class FailingEngine(EchoEngine):
+    """Fails at a window that has a sentence of these ids."""
 
-    engine.decode = fail  # type: ignore[method-assign,assignment]
-    with pytest.raises(MemoryError):
+    def __init__(self, ids: list[int]) -> None:
+        super().__init__()
+        self.ids = ids
+
+    def decode(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+        demands: Sequence[Demand] | None = None,
+    ) -> list[list[Hypothesis]]:
+        if self.ids in src_ids:
+            raise MemoryError("no memory\nleft")
+        return super().decode(src_ids, options, demands)
+
+
+@pytest.mark.parametrize(
+    ("on_error", "expected"), [("fail", None), ("blank", ""), ("source", "a dog ran over the hill")]
+)
+def test_a_line_at_which_the_engine_fails_is_found_among_its_neighbours(
+    tokenizer: Tokenizer, on_error: OnError, expected: str | None
+) -> None:
+    engine = FailingEngine(tokenizer.src.encode([LINES[1]])[0])
+    request = Request(on_error=on_error, notes=Notes("in.txt"))
+    translator = Translator(engine, tokenizer, DecodeConfig(), request=request)
+    lines = [LINES[0], f" {LINES[1]}\t", *LINES[2:]]
+    if expected is None:
+        with pytest.raises(MtkitError, match=r"^in.txt:2: the engine failed at it \(no memory left\)\. "):
+            list(translator.translate(lines))
+        return
+    assert list(translator.translate(lines)) == [LINES[0], expected, *LINES[2:]]
+    assert str(request.notes) == "1 not translated"
+
+
+def test_a_bug_is_no_failure_of_the_engine(translator: Translator, engine: EchoEngine) -> None:
+    engine.decode = None  # type: ignore[method-assign,assignment]
+    with pytest.raises(TypeError):
         list(translator.translate(LINES))
+
+
+def test_strict_refuses_a_line_that_is_too_long(tokenizer: Tokenizer) -> None:
+    request = Request(strict=True, notes=Notes("in.txt"))
+    translator = Translator(EchoEngine(), tokenizer, DecodeConfig(), request=request)
+    with pytest.raises(InputError, match=r"^in.txt:2: has [\d,]+ tokens, and at most 512 are allowed\."):
+        list(translator.translate([LINES[0], "the cat " * 300]))
+
+
+def test_a_long_line_is_cut_at_the_ends_of_its_sentences(tokenizer: Tokenizer) -> None:
+    engine = EchoEngine()
+    sentences = [f"The {word} sat on the mat." for word in ("cat", "dog", "hill")] * 20
+    translator = Translator(engine, tokenizer, DecodeConfig())
+    [found] = translator.translate([" ".join(sentences)])
+    assert engine.calls == [tokenizer.src.encode(sentences)]
+    assert found.split() == translator.translate_window([" ".join(sentences[:3])])[0].split() * 20
+
+
+def test_notes_of_a_kind_are_said_up_to_a_bound_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    notes = Notes("in.txt")
+    for number in range(25):
+        notes.add(CUT, number, "is long.")
+    said = [record.message for record in caplog.records]
+    assert said[0] == "in.txt:1: is long."
+    assert len(said) == SAID + 1
+    assert "only counted" in said[-1]
+    assert str(notes) == "25 in parts"
 
 
 # ---------------------------------------------------------------- the form of text, and tags
@@ -179,7 +242,7 @@ def test_forgotten_text_stands_at_the_end_and_is_told_of(
     translator = Translator(CutEngine(), special, DecodeConfig())
     first, _ = translator.translate(["the cat {who}", "the cat sat"])
     assert first == "the cat {who}"
-    assert "A translation lacked protected text such as {who}" in caplog.text
+    assert "line 1: the translation lacked protected text such as {who}" in caplog.text
 
 
 def test_tags_come_first_whether_of_the_translator_or_of_the_line(special: Tokenizer) -> None:
@@ -210,3 +273,60 @@ def test_the_usual_language_is_wanted_unless_another_is(tmp_path: Path) -> None:
     plain = load_config([tmp_path / "tiny.yaml"]).config
     assert plain.data.language_tags("fr") == ()
     assert start_tags((), ("2x",)) == ("2x",)
+
+
+# ---------------------------------------------------------------- the guard
+
+
+class ScriptedEngine(EchoEngine):
+    """Gives these texts, one a search, whatever it is asked; remembers how it was asked."""
+
+    def __init__(self, tokenizer: Tokenizer, *texts: str) -> None:
+        super().__init__()
+        self.hyps = [tokenizer.tgt.encode([text])[0] for text in texts]
+        self.options: list[DecodeConfig] = []
+
+    def decode(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+        demands: Sequence[Demand] | None = None,
+    ) -> list[list[Hypothesis]]:
+        self.options.append(options)
+        return [[hyp] for hyp in self.score(src_ids, [self.hyps.pop(0)], options)]
+
+
+SOUND = "a dog ran over the hill"
+ENDLESS = (
+    "nine hens hid their trains and those short lions do not see the older tins near a red door or the main "
+    "gate in last month again since no one has cared to clean all that green glass in the garden on the hill"
+)
+FAULTS = {
+    "loop": ("en", "fr", "the cat sat on " * 12, "repeats itself"),
+    "length": ("en", "fr", ENDLESS, "its length"),
+    "copy": ("en", "fr", LINES[0], "is the source"),
+    "script": ("en", "zh", SOUND, "not in the script"),
+    "empty": ("en", "fr", "", "is empty"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_the_guard_blames_is_searched_again_and_flagged_if_that_is_no_better(
+    tokenizer: Tokenizer, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    caplog.set_level(logging.INFO, "mtkit")
+    src_lang, tgt_lang, bad, said = FAULTS[fault]
+    sound = SOUND if tgt_lang == "fr" else LINES[3]
+    for second, flagged in ((sound, False), (bad, True)):
+        engine = ScriptedEngine(tokenizer, bad, second)
+        request = Request(notes=Notes("in.txt"))
+        guard = Guard(src_lang, tgt_lang)
+        translator = Translator(engine, tokenizer, DecodeConfig(beam_size=1), request=request, guard=guard)
+        [[[best]]] = translator.results([[Source(LINES[0], 6)]])
+        assert [options.no_repeat_ngram_size for options in engine.options] == [0, 3]
+        assert engine.options[1].beam_size == 5
+        assert best.text == (" ".join(bad.split()) if flagged else sound)
+        assert (said in best.fault) is flagged
+        assert str(request.notes) == ("1 looking wrong" if flagged else "1 searched again")
+        assert caplog.records[-1].message.startswith("in.txt:7: ")
+        assert said in caplog.records[-1].message

@@ -1,0 +1,38 @@
+"""Choices among words on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from mtkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from mtkit.engine.base import EngineName
+
+ENGINE_HELP = (
+    "auto, native or ctranslate2; auto is ctranslate2 if there is an export that can do what is asked."
+)
+
+Choice = TypeVar("Choice", bound=str)
+
+
+def one_of(option: str, text: str, choices: tuple[Choice, ...]) -> Choice:
+    """The one of `choices` that `text` is.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    for choice in choices:
+        if choice == text:
+            return choice
+    known = f"{', '.join(choices[:-1])} and {choices[-1]}"
+    raise UsageError(f"{option} {text}: is unknown.", f"Choose from {known}.")
+
+
+def engine_name(text: str) -> EngineName:
+    """The engine called `text`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    return one_of("--engine", text, ("auto", "native", "ctranslate2"))

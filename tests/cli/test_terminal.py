@@ -1,0 +1,126 @@
+"""`mtkit translate` as a person at a terminal sees it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mtkit.engine.open import open_translator
+from tests.corpora import REPOSITORY
+from tests.fakes import make_tiny_run
+
+pty = pytest.importorskip("pty")
+
+COMMAND = [sys.executable, "-m", "mtkit", "translate", "-m", "runs/tiny", "--no-guard"]
+SECONDS = 90
+CTRL_C, CTRL_D = b"\x03", b"\x04"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("terminal")
+    make_tiny_run(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("INPUTRC", os.devnull)
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+
+
+def session(folder: Path, command: list[str], steps: Sequence[tuple[bytes, bytes]]) -> tuple[str, int]:
+    """What stands on the terminal in the end, and the exit code.
+
+    Args:
+        folder: where the command runs.
+        command: its words.
+        steps: what is waited for on the terminal, after the last step's; and what is typed then.
+    """
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(folder)
+        os.execvp(command[0], command)
+    shown, seen, alive = b"", 0, True
+
+    def look() -> None:
+        nonlocal shown, alive
+        if select.select([terminal], [], [], 0.1)[0]:
+            try:
+                data = os.read(terminal, 1 << 16)
+            except OSError:  # the other end is closed
+                data = b""
+            shown, alive = shown + data, bool(data)
+
+    end = time.monotonic() + SECONDS
+    for wanted, typed in steps:
+        while alive and wanted not in shown[seen:] and time.monotonic() < end:
+            look()
+        seen = len(shown)
+        os.write(terminal, typed)
+    while alive and time.monotonic() < end:
+        look()
+    if alive:
+        os.kill(process, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    os.close(terminal)
+    return shown.decode(errors="replace").replace("\r\n", "\n"), code
+
+
+def test_each_line_is_answered_after_a_prompt_until_ctrl_d(folder: Path) -> None:
+    translator = open_translator(folder / "runs/tiny/model")
+    lines = ["the cat sat", "", "a dog ran"]
+    first, _, last = translator.translate_window(lines)
+    steps = [(b"> ", f"{line}\n".encode()) for line in lines]
+    shown, code = session(folder, COMMAND, [*steps, (b"> ", CTRL_D)])
+    assert code == 0
+    expected = f"> the cat sat\n{first}\n> \n\n> a dog ran\n{last}\n> \n3 lines, by PyTorch, float32 on cpu\n"
+    hint = "Type a line to translate and press Enter; Ctrl-D ends.\n"
+    assert shown == f"model: runs/tiny\n{hint}{expected}"
+
+
+def test_ctrl_c_ends_without_a_traceback_and_quiet_says_nothing(folder: Path) -> None:
+    translator = open_translator(folder / "runs/tiny/model")
+    answer = translator.translate_window(["the cat sat"])[0]
+    steps = [(b"", b"the cat sat\n"), (answer.encode(), b""), (b"", b"a dog"), (b"a dog", CTRL_C)]
+    shown, code = session(folder, [*COMMAND, "-q"], steps)
+    assert code == 130
+    assert shown.endswith((f"{answer}\na dog\n", f"{answer}\na dog^C\n"))
+
+
+def test_bytes_of_the_data_do_not_drive_the_terminal(folder: Path) -> None:
+    (folder / "a.tsv").write_bytes(b"the cat\t\x1b[31mred\x1b[0m \x07\xe2\x80\xae\xff\r\n")
+    shown, code = session(folder, [*COMMAND, "-q", "-i", "a.tsv", "--format", "tsv"], [])
+    assert code == 0
+    assert shown.endswith("\\u001b[31mred\\u001b[0m \\u0007\\u202e\ufffd\n")
+    assert set(shown) & {"\x1b", "\x07", "\u202e"} == set()
+    piped = subprocess.run(
+        [*COMMAND, "-q", "-i", "a.tsv", "--format", "tsv"], cwd=folder, capture_output=True, check=True
+    )
+    assert piped.stdout.endswith(b"\t\x1b[31mred\x1b[0m \x07\xe2\x80\xae\xff\r\n")
+
+
+def test_a_reader_that_has_enough_ends_it_while_it_waits_for_more(folder: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "-q"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdin.write(b"the cat sat\n")
+    process.stdin.flush()
+    assert process.stdout.readline().endswith(b"\n")
+    process.stdout.close()  # as `head -1` does; nothing more is written to either end
+    assert process.wait(SECONDS) == 141
+    assert process.stderr.read() == b""
+    process.stdin.close()
+    process.stderr.close()
