@@ -68,7 +68,7 @@ def report(error: BaseException) -> int:
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
         if sys.stderr is not None and sys.stderr.isatty():
-            console.prompt("\n")  # after the ^C, so that the shell's begins a line
+            console.end_line()
         return 130
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""

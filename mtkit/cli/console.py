@@ -98,6 +98,11 @@ def prompt(text: str) -> None:
     _write(sys.stderr, text, end="")
 
 
+def end_line() -> None:
+    """Ends what somebody began to type, on stderr, so that what follows begins a line."""
+    _write(sys.stderr, "")
+
+
 def out(text: str) -> None:
     """A line of the command's result, on stdout."""
     _write(sys.stdout, text)

@@ -96,7 +96,7 @@ def _typed() -> Iterator[list[bytes]]:
         try:
             line = input(prompt if at_terminal else "")
         except EOFError:
-            console.prompt("\n")  # so that what follows begins a line
+            console.end_line()
             return
         yield [line.encode(errors="replace") + b"\n"]
         yield []
