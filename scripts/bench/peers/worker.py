@@ -1,7 +1,7 @@
-"""One contender in its process: worker.py wall|cpu|translate NAME[-TRICK] CONFIG [KEY=VALUE…].
+"""One contender in its process: worker.py wall|cpu|translate|translate-cpu NAME[-TRICK] CONFIG [KEY=VALUE…].
 
 It trains when standard input says so, by that clock; `translate` trains to the end of `train.max_time`,
-then translates the test set greedily. A TRICK is one that mtkit does without.
+of wall or processor time, then translates the test set greedily. A TRICK is one that mtkit does without.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
@@ -29,7 +30,9 @@ def main() -> None:
     torch.manual_seed(job.config.seed)
     torch.set_num_threads(job.config.train.num_threads or 1)
     contender = importlib.import_module(name)
-    if way == "translate":
+    if way.startswith("translate"):
+        if way == "translate-cpu":
+            time.monotonic = time.process_time  # type: ignore[assignment]  # by which all loops end
         Pace().answer(hyps=contender.train_and_translate(job))
         return
     with contextlib.suppress(Finished):
