@@ -327,17 +327,8 @@ def signal_at_call(target: str, at: int, number: int, marker: str, times: int = 
 
 
 def block_network(tried: str) -> None:
-    """Refuses, and writes down, every attempt to find or to reach another machine, whoever makes it."""
-    import socket
+    """Refuses, and writes down, every attempt to find or to reach another machine, of children as well."""
+    from tests.faults.offline import refuse, refuse_to_children
 
-    events = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.bind"}
-
-    def refuse(event: str, args: tuple[Any, ...]) -> None:
-        if event in events:
-            with Path(tried).open("a") as file:
-                file.write("refused\n" if args[-1] == ("127.0.0.1", 9) else f"{event} {args}\n")
-            raise OSError(f"blocked: {event}")
-
-    sys.addaudithook(refuse)
-    with contextlib.suppress(OSError), socket.socket() as one:
-        one.connect(("127.0.0.1", 9))
+    refuse(Path(tried))
+    refuse_to_children(Path(tried), Path(f"{tried}-children"))
