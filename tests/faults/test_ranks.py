@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +16,10 @@ from typing import Any
 import pytest
 import torch
 
-from mtkit.checkpoint import load_weights
+from mtkit.checkpoint import load_weights, newest_checkpoint
 from mtkit.config.load import load_config
 from mtkit.data.prepare import prepare
+from tests.corpora import REPOSITORY
 from tests.faults.conftest import mostly_slow
 from tests.faults.figures import trial
 from tests.faults.server import Child, ForkServer
@@ -216,3 +220,34 @@ def test_a_killed_rank_ends_the_other(
         detail=(rank, target, at, left, took, told),
     )
     shutil.rmtree(run)
+
+
+@pytest.mark.slow
+def test_torchrun_passes_a_signal_on(pair: Pair) -> None:
+    run = pair.make("torchrun")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += [
+        "-m",
+        "mtkit",
+        "train",
+        "c.yaml",
+        f"run={run}",
+        "train.max_steps=100000",
+        "train.save_every=100000",
+    ]
+    environ = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, cwd=pair.folder, env=environ, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    told = ""
+    for line in process.stderr:
+        told += line
+        if "step 8  valid" in line:
+            process.send_signal(signal.SIGTERM)
+    process.stderr.close()
+    ended = process.wait()
+    found = re.search(r"stopped after saving step ([\d,]+)", told)
+    newest = newest_checkpoint(run)[0]
+    kept = (
+        found is not None and newest is not None and newest.name.endswith(f"-{found[1].replace(',', ''):>08}")
+    )
+    trial(STOP, struck=ended != 0 and "step 8  valid" in told, kept=kept, detail=told)
