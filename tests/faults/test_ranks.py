@@ -61,9 +61,11 @@ class Pair:
             )
         return children
 
-    def finish(self, run: Path, *options: str) -> dict[str, Any]:
-        """The same command, undisturbed; what it leaves."""
-        done = self.start(run, {}, *options)
+    def finish(
+        self, run: Path, *options: str, hooks: dict[int, dict[str, Any]] | None = None
+    ) -> dict[str, Any]:
+        """The same command to its end, undisturbed unless there are hooks; what it leaves."""
+        done = self.start(run, hooks or {}, *options)
         assert codes(done) == [0, 0], said(done)
         return outcome(run)
 
@@ -128,12 +130,12 @@ def test_a_run_that_was_split_goes_on_as_it_was(victim: int, pair: Pair) -> None
     """All have split, so that a resumed run adds up in the same order whichever rank had no memory."""
     straight, killed = pair.make(f"straight-{victim}"), pair.make(f"killed-{victim}")
     marker = killed.with_name(f"{killed.name}.struck")
-    memory = {"run_out_of_memory": {"above": 1, "at": 5, "marker": str(marker)}}
-    assert codes(pair.start(straight, {victim: memory}, *PLAIN)) == [0, 0]
+    memory = {"run_out_of_memory": {"above": 1, "at": 1, "marker": str(marker)}}
+    expected = pair.finish(straight, *PLAIN, hooks={victim: memory})
     kill = {"kill_at_call": {"target": UPDATE, "at": 10, "marker": f"{marker}.killed"}}
     done = pair.start(killed, {victim: memory, 1 - victim: kill}, *PLAIN)
     struck = sorted(codes(done)) == [-signal.SIGKILL, 1] and marker.exists()
-    kept = pair.finish(killed, *PLAIN)["files"] == outcome(straight)["files"]
+    kept = pair.finish(killed, *PLAIN, hooks={victim: memory})["files"] == expected["files"]
     trial(SPLIT, struck=struck, kept=kept, detail=said(done))
 
 
