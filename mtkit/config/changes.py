@@ -100,8 +100,13 @@ class Change:
     kind: Kind
     meaning: str
 
+    @property
+    def values(self) -> str:
+        """What is now in place of what."""
+        return f"{self.key}: {_shown(self.old)} → {_shown(self.new)}"
+
     def __str__(self) -> str:
-        return f"{self.key}: {_shown(self.old)} → {_shown(self.new)}: {self.meaning}"
+        return f"{self.values}: {self.meaning}"
 
 
 def _shown(value: Any) -> str:

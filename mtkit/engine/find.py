@@ -89,7 +89,7 @@ def read_model(path: Path, load: Callable[[Path], Loaded]) -> Loaded:
         before = _manifests(path)
         try:
             return load(trained_model(path))
-        except (InputError, FileNotFoundError):
+        except (InputError, ConfigError, FileNotFoundError):  # its config may be what is gone
             if _manifests(path) == before:
                 raise
 

@@ -11,7 +11,7 @@ import os
 import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,6 +32,8 @@ _TIMEOUT = timedelta(minutes=5)
 _POLL_S = 0.05
 _GRACE_S = 3.0
 """How long a rank that fails waits for the word of one that may have failed before it."""
+_FAREWELL_S = 15.0
+"""How long rank 0, which keeps what the ranks tell each other, waits for those that have not yet read it."""
 _BUG = 70
 """Exit code of a failure that nobody expected."""
 _BUCKET = 1 << 25
@@ -226,6 +228,19 @@ class World:
         except RuntimeError:  # the store is gone, and with it the machine or the rank that kept it
             return error if self.rank == 1 else PeerFailedError(MtkitError.exit_code)
 
+    def leave(self) -> None:
+        """Tells rank 0 that this rank knows why the run ends; rank 0 waits until all do, or may be gone."""
+        if self._store is None:
+            return
+        with suppress(RuntimeError):  # the store is gone
+            if not self.is_main:
+                self._store.set(f"left/{self.rank}", "")
+                return
+            end = time.monotonic() + _FAREWELL_S
+            others = [f"left/{rank}" for rank in range(1, self.size)]
+            while time.monotonic() < end and not self._store.check(others):
+                time.sleep(_POLL_S)
+
     def _wait_for_word(self) -> None:
         assert self._store is not None
         end = time.monotonic() + _GRACE_S
@@ -303,8 +318,8 @@ def join_world(environ: Mapping[str, str] = os.environ) -> Iterator[World]:
         yield world
     except BaseException as error:
         said = world.explain(error)
-        if world.is_main and environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
-            time.sleep(_GRACE_S)  # this rank keeps the store in which the others read what happened
+        if not world.is_main or environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+            world.leave()
         if said is error:
             raise
         raise said from error

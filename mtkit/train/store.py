@@ -36,8 +36,8 @@ from mtkit.train.progress import Progress
 
 logger = logging.getLogger(__name__)
 
-_DATA = ("data", "text", "tokenizer")
-"""Sections of which the prepared data are made."""
+_DATA = ("seed", "data", "text", "tokenizer")
+"""What the prepared data are made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +105,14 @@ class Store:
             changes = compare(load_config([folder / CONFIG]).config, self.config)
         except ConfigError:
             if progress.data != self.prepared.fingerprint:
-                raise self._other_data("") from None
+                raise self._other_data([]) from None
             return [f"{folder / CONFIG}: is not of this version of mtkit: changed options go unnoticed"]
         if progress.data != self.prepared.fingerprint:
-            told = [str(change) for change in changes if change.key.partition(".")[0] in _DATA]
-            raise self._other_data("".join(f" {change};" for change in told).rstrip(";"))
+            raise self._other_data([c.values for c in changes if c.key.partition(".")[0] in _DATA])
         return check(changes, self.allowed, f"{self.run}, step {progress.step:,}")
 
-    def _other_data(self, told: str) -> InputError:
+    def _other_data(self, changes: list[str]) -> InputError:
+        told = f" {'; '.join(changes)}." if changes else ""
         return InputError(
             f"{self.run}: it was trained on other data or another tokenizer.{told}",
             "Choose another run folder, or begin anew with --from-scratch.",

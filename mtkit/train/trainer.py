@@ -90,6 +90,7 @@ class Trainer:
 
     def run(self) -> Finished:
         """Trains from the last checkpoint, or from the beginning, to the end."""
+        self._stop()  # from here on a signal is a wish: other ranks may be waiting for this one
         notes = self._resume()
         self._rehearse()
         with self._recording():

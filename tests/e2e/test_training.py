@@ -287,6 +287,16 @@ def test_ten_in_a_row_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         go(tmp_path)
 
 
+def test_without_a_best_model_the_last_step_makes_the_final_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when the disk was full at each validation, and has room again at the end."""
+    monkeypatch.setattr("mtkit.train.store.Store.save_best", lambda self, weights, progress: None)
+    run = go(tmp_path, "train.max_steps=4", "train.save_every=4")
+    assert same_weights(run.finished.folder, step_folders(run.config.run / "checkpoints")[-1])
+    assert "the model of the last step takes their place" in caplog.text
+
+
 def test_a_run_begins_with_the_weights_of_another(whole: Run, tmp_path: Path) -> None:
     there = whole.config.run
     still = ("train.optimizer.lr=1.0e-12", "train.max_steps=1")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +16,10 @@ from typing import Any
 import pytest
 import torch
 
-from mtkit.checkpoint import load_weights
+from mtkit.checkpoint import load_weights, newest_checkpoint
 from mtkit.config.load import load_config
 from mtkit.data.prepare import prepare
+from tests.corpora import REPOSITORY
 from tests.faults.bench import CONFIG, outcome
 from tests.faults.conftest import mostly_slow
 from tests.faults.figures import trial
@@ -57,9 +61,11 @@ class Pair:
             )
         return children
 
-    def finish(self, run: Path, *options: str) -> dict[str, Any]:
-        """The same command, undisturbed; what it leaves."""
-        done = self.start(run, {}, *options)
+    def finish(
+        self, run: Path, *options: str, hooks: dict[int, dict[str, Any]] | None = None
+    ) -> dict[str, Any]:
+        """The same command to its end, undisturbed unless there are hooks; what it leaves."""
+        done = self.start(run, hooks or {}, *options)
         assert codes(done) == [0, 0], said(done)
         return outcome(run)
 
@@ -124,12 +130,12 @@ def test_a_run_that_was_split_goes_on_as_it_was(victim: int, pair: Pair) -> None
     """All have split, so that a resumed run adds up in the same order whichever rank had no memory."""
     straight, killed = pair.make(f"straight-{victim}"), pair.make(f"killed-{victim}")
     marker = killed.with_name(f"{killed.name}.struck")
-    memory = {"run_out_of_memory": {"above": 1, "at": 5, "marker": str(marker)}}
-    assert codes(pair.start(straight, {victim: memory}, *PLAIN)) == [0, 0]
+    memory = {"run_out_of_memory": {"above": 1, "at": 1, "marker": str(marker)}}
+    expected = pair.finish(straight, *PLAIN, hooks={victim: memory})
     kill = {"kill_at_call": {"target": UPDATE, "at": 10, "marker": f"{marker}.killed"}}
     done = pair.start(killed, {victim: memory, 1 - victim: kill}, *PLAIN)
     struck = sorted(codes(done)) == [-signal.SIGKILL, 1] and marker.exists()
-    kept = pair.finish(killed, *PLAIN)["files"] == outcome(straight)["files"]
+    kept = pair.finish(killed, *PLAIN, hooks={victim: memory})["files"] == expected["files"]
     trial(SPLIT, struck=struck, kept=kept, detail=said(done))
 
 
@@ -216,3 +222,34 @@ def test_a_killed_rank_ends_the_other(
         detail=(rank, target, at, left, took, told),
     )
     shutil.rmtree(run)
+
+
+@pytest.mark.slow
+def test_torchrun_passes_a_signal_on(pair: Pair) -> None:
+    run = pair.make("torchrun")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += [
+        "-m",
+        "mtkit",
+        "train",
+        "c.yaml",
+        f"run={run}",
+        "train.max_steps=100000",
+        "train.save_every=100000",
+    ]
+    environ = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, cwd=pair.folder, env=environ, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    told = ""
+    for line in process.stderr:
+        told += line
+        if "step 8  valid" in line:
+            process.send_signal(signal.SIGTERM)
+    process.stderr.close()
+    ended = process.wait()
+    found = re.search(r"stopped after saving step ([\d,]+)", told)
+    newest = newest_checkpoint(run)[0]
+    kept = (
+        found is not None and newest is not None and newest.name.endswith(f"-{found[1].replace(',', ''):>08}")
+    )
+    trial(STOP, struck=ended != 0 and "step 8  valid" in told, kept=kept, detail=told)

@@ -1,4 +1,4 @@
-"""SIGTERM or SIGUSR1: finish the step, save, exit 75; the same command ends with the same bytes."""
+"""SIGTERM, SIGUSR1 or SIGHUP: finish the step, save, exit 75; the same command ends with the same bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.faults.conftest import mostly_slow
 from tests.faults.figures import trial
 from tests.faults.server import Child, ForkServer
 
-STOP = "SIGTERM or SIGUSR1: finish the step, save, exit 75; a second signal exits at once"
+STOP = "SIGTERM, SIGUSR1 or SIGHUP: finish the step, save, exit 75; a second signal exits at once"
 UPDATE, DECODE = "mtkit.train.update:Updater._gradient", "mtkit.engine.native:NativeEngine.decode"
 WRITE, REMOVE = "mtkit.disk:rename", "mtkit.disk:remove_file"
 START = [
@@ -31,7 +31,9 @@ MOMENTS = [
     *((REMOVE, at) for at in (3, 8)),
     *((target, 1) for target in START),
 ]
-PAIRED = [(*moment, (signal.SIGTERM, signal.SIGUSR1)[n % 2]) for n, moment in enumerate(MOMENTS)]
+PAIRED = [
+    (*moment, (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)[n % 3]) for n, moment in enumerate(MOMENTS)
+]
 
 
 @pytest.fixture(scope="module")

@@ -223,6 +223,38 @@ def train(config: str, overrides: list[str], hooks: list[list[Any]], log: str = 
     run(loaded, prepared, lambda event: None)
 
 
+def jump_clock(asked: str) -> None:
+    """The wall clock is years ahead or behind, in turn, whenever it is asked; it writes down how often."""
+    real, form, turns = time.time, time.strftime, itertools.count()
+
+    def jumping() -> float:
+        turn = next(turns)
+        with Path(asked).open("a") as file:
+            file.write("asked\n")
+        return real() + (3e8 if turn % 2 else -3e8)
+
+    def formed(layout: str, *when: Any) -> str:
+        return form(layout, *(when or [time.localtime(jumping())]))
+
+    for name, function in (
+        ("time", jumping),
+        ("strftime", formed),
+        ("time_ns", lambda: int(jumping() * 1e9)),
+    ):
+        setattr(time, name, function)
+
+
+def set_machine(threads: int = 0, mtkit: str = "", torch_version: str = "") -> None:
+    """Another machine: threads, and versions of mtkit and torch."""
+    from mtkit.train import store
+
+    if threads:
+        torch.set_num_threads(threads)
+    for owner, version in ((store, mtkit), (torch, torch_version)):
+        if version:
+            setattr(owner, "__version__", version)  # noqa: B010
+
+
 def fill_disk_at_call(target: str, at: int, folder: str, left: int) -> None:
     """At call number `at` of a function or method the disk of `folder` has but `left` bytes free."""
     _at_call(target, at, lambda: fill_disk(Path(folder), left))
@@ -310,17 +342,8 @@ def break_worker(kind: str, at: int, times: int, marker: str, patience: float = 
 
 
 def block_network(tried: str) -> None:
-    """Refuses, and writes down, every attempt to find or to reach another machine, whoever makes it."""
-    import socket
+    """Refuses, and writes down, every attempt to find or to reach another machine, of children as well."""
+    from tests.faults.offline import refuse, refuse_to_children
 
-    events = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.bind"}
-
-    def refuse(event: str, args: tuple[Any, ...]) -> None:
-        if event in events:
-            with Path(tried).open("a") as file:
-                file.write("refused\n" if args[-1] == ("127.0.0.1", 9) else f"{event} {args}\n")
-            raise OSError(f"blocked: {event}")
-
-    sys.addaudithook(refuse)
-    with contextlib.suppress(OSError), socket.socket() as one:
-        one.connect(("127.0.0.1", 9))
+    refuse(Path(tried))
+    refuse_to_children(Path(tried), Path(f"{tried}-children"))
