@@ -116,13 +116,15 @@ def _evaluate_run(
 ) -> list[Evaluated]:
     config = read_arguments(arguments).config
     from mtkit.engine.evaluate import choose_tests, evaluate
-    from mtkit.engine.find import Found, trained_model
+    from mtkit.engine.find import Found, read_model, trained_model
     from mtkit.engine.open import open_translator
 
     choose_tests(config, tests)
     model = Found(trained_model(config.run), config.run)
     console.say(f"model: {model}")
-    translator = open_translator(model.folder, config.decode, device, engine=engine)
+    translator = read_model(
+        model.run, lambda folder: open_translator(folder, config.decode, device, engine=engine)
+    )
     names = list(dict.fromkeys([*(metrics or config.evaluate.metrics), *bounds]))
     with console.progress() as report:
         results = evaluate(config, translator, tests, names, report)

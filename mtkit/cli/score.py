@@ -35,13 +35,15 @@ def score(
 
     Example: mtkit score test.en test.fr
     """
-    from mtkit.engine.find import find_model
+    from mtkit.engine.find import find_model, read_model
     from mtkit.engine.open import open_translator
 
     found = find_model(model)
     console.say(f"model: {found}")
     given = {} if length_penalty is None else {"length_penalty": length_penalty}
-    translator = open_translator(found.folder, device=device, engine="native", given=given)
+    translator = read_model(
+        found.run, lambda folder: open_translator(folder, device=device, engine="native", given=given)
+    )
     total, tokens, lines = 0.0, 0, 0
     for hyp in _scored(translator, src, tgt):
         shown = [f"{hyp.score:.4f}"]

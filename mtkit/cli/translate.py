@@ -148,7 +148,7 @@ def translate(
     """
     from mtkit.cli.records import Details
     from mtkit.cli.translate_run import Task, job, run, run_resumable
-    from mtkit.engine.find import find_model
+    from mtkit.engine.find import find_model, read_model
     from mtkit.engine.open import open_translator
     from mtkit.engine.request import Request
 
@@ -201,15 +201,18 @@ def translate(
         notes=task.notes(),
         scores=scores or as_json or n_best > 1,
     )
-    translator = open_translator(
-        found.folder,
-        device=device,
-        engine=engine_name(engine),
-        given={name: value for name, value in search.items() if value is not None},
-        request=request,
-        glossary=glossary,
-        guarded=guard,
-        others=[other.folder for other in others],
+    translator = read_model(
+        found.run,
+        lambda folder: open_translator(
+            folder,
+            device=device,
+            engine=engine_name(engine),
+            given={name: value for name, value in search.items() if value is not None},
+            request=request,
+            glossary=glossary,
+            guarded=guard,
+            others=[other.folder for other in others],
+        ),
     )
     if resume:
         run_resumable(translator, task, job(translator, task, models, glossary))

@@ -57,11 +57,16 @@ def model_folder(path: Path) -> Path | None:
 
 
 def trained_model(path: Path) -> Path:
-    """The model folder that `path` means, as `model_folder`; `InputError` if there is none."""
-    folder = model_folder(path)
-    if folder is None:
-        raise InputError(f"{path}: there is no trained model here.", HINT)
-    return folder
+    """The model folder that `path` means, as `model_folder`; `InputError` if there is none.
+
+    Where training replaces models meanwhile it is looked for again.
+    """
+    while True:
+        before = _manifests(path)
+        if (folder := model_folder(path)) is not None:
+            return folder
+        if _manifests(path) == before:
+            raise InputError(f"{path}: there is no trained model here.", HINT)
 
 
 def config_of(folder: Path, overrides: Sequence[str] = ()) -> Config:

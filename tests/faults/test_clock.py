@@ -7,45 +7,26 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from mtkit.config.load import load_config
-from mtkit.data.prepare import prepare
-from tests.faults.bench import CONFIG, Bench, outcome
+from tests.faults.bench import Bench, outcome
 from tests.faults.figures import trial
 from tests.faults.server import ForkServer
 from tests.faults.test_stop import UPDATE, command
 
 CLOCK = "a wall clock that jumps changes nothing"
-
-
-@pytest.fixture(scope="module")
-def bench(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    folder = tmp_path_factory.mktemp("bench")
-    (folder / "c.yaml").write_text(CONFIG, "utf-8")
-    prepare(load_config([folder / "c.yaml"], [f"run={folder / 'prepared'}"]).config)
-    return Bench(server, folder)
-
-
-@pytest.fixture(scope="module")
-def whole(bench: Bench) -> dict[str, Any]:
-    return bench.finish(bench.make("whole"))
+BOUNDED = "train.max_time=1h"
 
 
 def test_a_run_under_a_clock_that_jumps(bench: Bench, whole: dict[str, Any]) -> None:
     """Its time is bounded, it is killed, all its files get odd times, and it goes on."""
-    (bench.folder / "c.yaml").write_text(
-        CONFIG.replace("max_steps: 12", "max_steps: 12\n  max_time: 1h"), "utf-8"
-    )
     run = bench.make("jumping")
     asked, struck = run.with_name("asked"), run.with_name("struck")
     kill = {"target": UPDATE, "at": 9, "marker": str(struck)}
-    child = command(bench, run, jump_clock={"asked": str(asked)}, kill_at_call=kill)
+    child = command(bench, run, BOUNDED, jump_clock={"asked": str(asked)}, kill_at_call=kill)
     killed = child.wait() == -signal.SIGKILL
     for number, path in enumerate(sorted([*run.rglob("*"), run], key=str)):
         when = 4e9 - 1e7 * number  # the later the name, the older; far ahead of any clock
         os.utime(path, (when, when))
-    again = command(bench, run, jump_clock={"asked": str(asked)})
+    again = command(bench, run, BOUNDED, jump_clock={"asked": str(asked)})
     code, said = again.wait(), again.said()
     trial(
         CLOCK,

@@ -52,9 +52,9 @@ def whole(bench: Bench) -> dict[str, Any]:
     return outcome(run)
 
 
-def command(bench: Bench, run: Path, **hooks: Any) -> Child:
+def command(bench: Bench, run: Path, *overrides: str, **hooks: Any) -> Child:
     log = run.with_name(f"{run.name}.log")
-    return bench.server.mtkit("train", "c.yaml", f"run={run}", log=log, cwd=bench.folder, **hooks)
+    return bench.server.mtkit("train", "c.yaml", f"run={run}", *overrides, log=log, cwd=bench.folder, **hooks)
 
 
 @pytest.mark.parametrize(("target", "at", "number"), mostly_slow(PAIRED, PAIRED[2::5]))
