@@ -55,7 +55,7 @@ def test_training_prepared_first(folder: Path) -> None:
 
 
 def test_translate_without_arguments(folder: Path) -> None:
-    done = mtkit(folder, "translate", text="Where is the station?\n\nI would like a coffee.")
+    done = mtkit(folder, "translate", text="Where is the station?\n\nI would like a coffee.\n")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 3
     assert done.stdout.split("\n")[1] == ""
