@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -248,7 +249,8 @@ def job(translator: Translator, task: Task, models: Sequence[Found], glossary: P
         "--glossary": _identity(glossary) if glossary else None,
         "--guard": translator.guard is not None,
     }
-    search = {f"decode.{name}": value for name, value in translator.options.model_dump(mode="json").items()}
+    options = json.loads(translator.options.model_dump_json())
+    search = {f"decode.{name}": value for name, value in options.items()}
     return {
         "mtkit": mtkit.__version__,
         "the input": _identity(task.source),

@@ -61,6 +61,16 @@ def test_translate_uses_the_export_without_slow_imports_and_gives_the_same(expor
     assert fast.stdout.count("\n") == 3
 
 
+def test_a_job_that_may_be_resumed_knows_options_that_were_checked_before(exported: Path) -> None:
+    (exported / "in.txt").write_text(LINES, "utf-8")
+    args = ("-m", "runs/tiny", "-i", "in.txt", "-o", "out.txt", "--resume", "--no-guard")
+    for _ in range(2):  # the second time they come from the cache
+        done = translate(exported, *args)
+        assert done.returncode == 0, done.stderr
+        assert "by CTranslate2" in done.stderr
+        assert (exported / "out.txt").read_text("utf-8").count("\n") == LINES.count("\n")
+
+
 def test_an_export_needs_nothing_outside_it(exported: Path, tmp_path: Path) -> None:
     shutil.copytree(exported / "runs" / "tiny" / "export" / "ctranslate2", tmp_path / "alone")
     done = translate(tmp_path, "-m", "alone", "--beam-size", "3", code=("-c", NO_TORCH))
