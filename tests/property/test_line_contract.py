@@ -64,6 +64,7 @@ def command(tokenizer: Tokenizer) -> Any:
     """`mtkit translate` with a model that gives back what it is given."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mtkit.engine.find.find_model", lambda path: Found(Path("echo"), Path("echo")))
+        patch.setattr("mtkit.engine.find.read_model", lambda path, load: load(path))
         patch.setattr(
             "mtkit.engine.open.open_translator",
             lambda *_, request, **__: Translator(EchoEngine(), tokenizer, DecodeConfig(), request=request),
@@ -231,6 +232,7 @@ class Forgetful(EchoEngine):
         return found
 
 mtkit.engine.find.find_model = lambda path: mtkit.engine.find.Found(Path("echo"), Path("echo"))
+mtkit.engine.find.read_model = lambda path, load: load(path)
 mtkit.engine.open.open_translator = lambda *_, request, **__: Translator(
     Forgetful(), make_tokenizer(), DecodeConfig(), request=request
 )

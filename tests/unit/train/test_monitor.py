@@ -152,8 +152,8 @@ def test_tensorboard_that_cannot_write_costs_no_training(
     pytest.importorskip("tensorboard")
     recorder = Recorder(tmp_path, 0, tensorboard=True)
     (events,) = (tmp_path / "tensorboard").iterdir()
-    events.unlink()
-    events.symlink_to("/dev/full")
+    (tmp_path / "link").symlink_to("/dev/full")
+    (tmp_path / "link").replace(events)  # in one go, since a thread of its own writes there
     for _ in range(50):  # more than it queues
         recorder(logged(3))
     recorder.close()
