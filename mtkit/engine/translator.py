@@ -209,17 +209,18 @@ class Translator:
         hyps: Iterator[list[Hypothesis]],
     ) -> list[list[Translation]]:
         asked = iter(demands or ())
-        found = []
+        found, demanded = [], []
         for line, source, parts in zip(*window, strict=True):
             translations = self._joined(line, source, parts, list(islice(hyps, len(parts))))
-            again = list(islice(asked, len(parts))) or None
-            if self._banned and again:
-                translations, again = self._without_banned(translations, line, source, parts, again)
-            if self.guard:
-                translations = self._guarded(translations, line, source, parts, again)
+            own = list(islice(asked, len(parts)))
+            if self._banned and own:
+                translations, own = self._without_banned(translations, line, source, parts, own)
             found.append(translations)
-        for own, (best, *_) in zip(terms, found, strict=True):
-            count_terms(own, best.text, self.request.terms)
+            demanded.append(own)
+        if self.guard:
+            self._search_again(self.guard, window, found, demanded)
+        for wanted, (best, *_) in zip(terms, found, strict=True):
+            count_terms(wanted, best.text, self.request.terms)
         return found
 
     def _demands(self, window: Window, terms: Sequence[Sequence[Term]]) -> list[Demand] | None:
@@ -301,27 +302,31 @@ class Translator:
         self.request.notes.add(BANNED, line.number, f"says a banned phrase after {MAX_SEARCHES} searches.")
         return found, demands
 
-    def _guarded(
-        self,
-        found: list[Translation],
-        line: Source,
-        source: Masked,
-        parts: Sequence[Sequence[int]],
-        demands: list[Demand] | None,
-    ) -> list[Translation]:
-        """`found`, or the result of a second search if the guard blames it and not that."""
-        assert self.guard is not None
-        fault = self.guard.fault(source.text, found[0].text)
-        if fault is None:
-            return found
-        options = retry_options(self.options)
-        second = self._joined(line, source, parts, self.engine.decode(parts, options, demands))
-        if self.guard.fault(source.text, second[0].text) is None:
-            said = f"was searched again, since {fault}."
-            self.request.notes.add(SEARCHED_AGAIN, line.number, said, level=logging.INFO)
-            return second
-        self.request.notes.add(WRONG, line.number, f"the translation looks wrong: {fault}.")
-        return [found[0]._replace(fault=fault), *found[1:]]
+    def _search_again(
+        self, guard: Guard, window: Window, found: list[list[Translation]], demanded: Sequence[list[Demand]]
+    ) -> None:
+        """Puts results of a second search into `found` where the guard blames the first alone."""
+        faults = {
+            place: fault
+            for place, (source, (best, *_)) in enumerate(zip(window.sources, found, strict=True))
+            if (fault := guard.fault(source.text, best.text)) is not None
+        }
+        if not faults:
+            return
+        flat = [part for place in faults for part in window.parts[place]]
+        demands = [demand for place in faults for demand in demanded[place]]
+        hyps = iter(self.engine.decode(flat, retry_options(self.options), demands or None))
+        for place, fault in faults.items():
+            line, source, parts = window.lines[place], window.sources[place], window.parts[place]
+            second = self._joined(line, source, parts, list(islice(hyps, len(parts))))
+            if guard.fault(source.text, second[0].text) is None:
+                said = f"was searched again, since {fault}."
+                self.request.notes.add(SEARCHED_AGAIN, line.number, said, level=logging.INFO)
+                found[place] = second
+            else:
+                self.request.notes.add(WRONG, line.number, f"the translation looks wrong: {fault}.")
+                best, *others = found[place]
+                found[place] = [best._replace(fault=fault), *others]
 
     def _restored(self, text: str, line: Source, source: Masked) -> str:
         """Text for people, one clean line; spans that the model forgot are told of."""

@@ -330,3 +330,13 @@ def test_what_the_guard_blames_is_searched_again_and_flagged_if_that_is_no_bette
         assert str(request.notes) == ("1 looking wrong" if flagged else "1 searched again")
         assert caplog.records[-1].message.startswith("in.txt:7: ")
         assert said in caplog.records[-1].message
+
+
+def test_all_that_is_blamed_of_a_window_is_searched_again_together(tokenizer: Tokenizer) -> None:
+    engine = EchoEngine()  # whose translations are copies of their sources
+    translator = Translator(engine, tokenizer, DecodeConfig(beam_size=1), guard=Guard("en", "fr"))
+    lines = ["a dog ran over the hill", "", "the cat sat on the mat"]
+    assert translator.translate_window(lines) == lines
+    first, second = engine.calls
+    assert first == second
+    assert len(first) == 2
