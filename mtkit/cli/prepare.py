@@ -82,7 +82,7 @@ def print_ledger(report: PrepareReport) -> None:
 def show_examples(config: Config, report: PrepareReport, count: int) -> None:
     """What the model sees of the first pairs of each corpus, and what filters dropped first; on stdout."""
     from mtkit.data.inspect import first_pairs, first_rejected
-    from mtkit.data.prepare import open_prepared
+    from mtkit.data.prepared import open_prepared
 
     for pair in first_pairs(config, open_prepared(config), count):
         out("")

@@ -79,7 +79,7 @@ def _train(config: Config, world: World, stop: StopSignals, anew: bool, allowed:
 
 
 def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) -> None:
-    from mtkit.data.prepare import open_prepared
+    from mtkit.data.prepared import open_prepared
 
     prepared = open_prepared(config)
     say("starting torch …")
@@ -98,7 +98,7 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
 def _plan(config: Config, world: World) -> None:
     """Measures what the run will need, and prints it."""
     from mtkit.config.auto import is_auto
-    from mtkit.data.prepare import is_prepared, open_prepared
+    from mtkit.data.prepared import is_prepared, open_prepared
 
     prepared = open_prepared(config) if is_prepared(config) else None
     say("starting torch …")
@@ -124,7 +124,8 @@ def show_choices(choices: Sequence[Choice]) -> None:
 
 def _prepare(config: Config) -> None:
     from mtkit.cli.prepare import print_ledger
-    from mtkit.data.prepare import is_prepared, prepare
+    from mtkit.data.prepare import prepare
+    from mtkit.data.prepared import is_prepared
 
     if not is_prepared(config):
         with progress() as show:

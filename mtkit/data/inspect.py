@@ -14,7 +14,7 @@ from mtkit.config.schema import Config
 from mtkit.config.text import TextConfig
 from mtkit.data.ledger import Example, Ledger
 from mtkit.data.pair import Pair
-from mtkit.data.prepare import Prepared
+from mtkit.data.prepared import Prepared
 from mtkit.data.readers import read_corpus, source_name
 from mtkit.data.shards import Shard, open_shard
 from mtkit.errors import InputError

@@ -21,12 +21,11 @@ import numpy as np
 
 from mtkit.config.filters import Filter
 from mtkit.config.schema import Config
-from mtkit.config.sources import CutSource, Source
+from mtkit.config.sources import Source
 from mtkit.data.cleaning import KEPT
 from mtkit.data.encoding import REJECTED_HEAD
 from mtkit.data.filters import named
 from mtkit.data.inputs import (
-    check_inputs,
     fingerprint_of,
     held_out_sources,
     origins_of,
@@ -37,22 +36,26 @@ from mtkit.data.leaks import Leaks, read_leaks
 from mtkit.data.ledger import Ledger, LedgerRow
 from mtkit.data.pair import Pair
 from mtkit.data.parts import read_part
+from mtkit.data.prepared import (
+    FORMAT,
+    VERSION,
+    open_prepared,
+    read_data_manifest,
+    read_split,
+    train_name,
+)
 from mtkit.data.readers import read_corpus, source_name
 from mtkit.data.report import length_histograms, write_report
-from mtkit.data.shards import Shard, batches, open_shard, write_shard, write_shard_pieces
+from mtkit.data.shards import Shard, batches, write_shard, write_shard_pieces
 from mtkit.data.stages import EncodedPart, Progress, Stages
 from mtkit.data.workers import Workers, num_cores
 from mtkit.errors import InputError, MtkitError
-from mtkit.files import atomic_folder, read_manifest, recover, remove_tree
+from mtkit.files import atomic_folder, recover, remove_tree
 from mtkit.run import check_run
 from mtkit.text.form import TextForm
-from mtkit.text.tokenizer import Tokenizer, load_tokenizer
+from mtkit.text.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
-
-FORMAT = "mtkit-data"
-VERSION = 6
-"""Of the folder's layout and of what is done to text; a folder of another version is made anew."""
 
 PARTS = "parts"
 """Folder of the stages' results, in the run's."""
@@ -84,44 +87,6 @@ class PrepareReport:
     vocab_sizes: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class ValidSet:
-    """A validation set: ids, normalised sources, raw references and tags of the same pairs."""
-
-    shard: Shard
-    srcs: list[str]
-    refs: list[str]
-    tags: list[tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What training reads.
-
-    Attributes:
-        valid: the set that steers.
-        valid_srcs: normalised source of each validation pair.
-        valid_tags: its tags.
-        valid_refs: its reference as it stands in the file, but for white space at its ends.
-        extra_valid: further sets by name, which are only reported.
-        fingerprint: equal if the options, the input files and the tokenizer were equal.
-    """
-
-    train: tuple[Shard, ...]
-    valid: Shard
-    valid_srcs: list[str]
-    valid_refs: list[str]
-    valid_tags: list[tuple[str, ...]]
-    extra_valid: dict[str, ValidSet]
-    tokenizer: Tokenizer
-    fingerprint: str
-
-    @property
-    def num_pairs(self) -> int:
-        """Training pairs."""
-        return sum(len(shard) for shard in self.train)
-
-
 def prepare(config: Config, progress: Progress | None = None, *, force: bool = False) -> PrepareReport:
     """Write `config.run / "data"`, unless it is there and nothing that it depends on has changed.
 
@@ -143,7 +108,7 @@ def prepare(config: Config, progress: Progress | None = None, *, force: bool = F
         if not force:
             try:
                 open_prepared(config)
-                return _report(folder, _manifest(folder), up_to_date=True)
+                return _report(folder, read_data_manifest(folder), up_to_date=True)
             except InputError as error:
                 logger.debug("preparing, since %s", error)
         recover(config.run, folder.name)
@@ -155,97 +120,6 @@ def prepare(config: Config, progress: Progress | None = None, *, force: bool = F
             manifest |= _prepare(config, inputs, part, progress or (lambda phase, done, total: None))
             manifest["fingerprint"] = fingerprint_of(manifest)
         return _report(folder, manifest, up_to_date=False)
-
-
-def is_prepared(config: Config) -> bool:
-    """Whether `open_prepared` would succeed."""
-    try:
-        open_prepared(config)
-    except InputError:
-        return False
-    return True
-
-
-def open_prepared(config: Config) -> Prepared:
-    """The data that `prepare(config)` wrote.
-
-    Input files that are no longer there are let pass with a warning: the folder can travel without them.
-
-    Raises:
-        InputError: there are none, they were made from other options or files, or they are damaged.
-    """
-    folder = config.run / "data"
-    if not (folder / "manifest.json").exists():
-        raise InputError(f"{folder}: there are no prepared data.", "Run mtkit prepare.")
-    manifest = _manifest(folder)
-    if manifest.get("settings") != settings_of(config):
-        raise InputError(f"{folder}: was made from other options.", "Run mtkit prepare again.")
-    check_inputs(config, manifest.get("inputs", []))
-    valid = _open_valid(folder, "valid")
-    prepared = Prepared(
-        train=tuple(open_shard(folder / _train_name(n)) for n in range(len(config.data.corpora))),
-        valid=valid.shard,
-        valid_srcs=valid.srcs,
-        valid_refs=valid.refs,
-        valid_tags=valid.tags,
-        extra_valid={name: _open_valid(folder, f"valid.{name}") for name in config.data.extra_valid},
-        tokenizer=load_tokenizer(folder, config.text),
-        fingerprint=str(manifest.get("fingerprint")),
-    )
-    shards = (
-        *prepared.train,
-        prepared.valid,
-        *(extra.shard for extra in prepared.extra_valid.values()),
-    )
-    if any(shard.meta.get("tokenizer") != prepared.tokenizer.fingerprint for shard in shards):
-        raise InputError(
-            f"{folder}: tokenizer and shards do not belong together.", "Run mtkit prepare --force."
-        )
-    return prepared
-
-
-def _open_valid(folder: Path, name: str) -> ValidSet:
-    found = ValidSet(open_shard(folder / name), *_read_split(folder, name))
-    if not len(found.shard) == len(found.srcs) == len(found.refs) == len(found.tags):
-        raise InputError(f"{folder}: text and shard of {name} do not agree.", "Run mtkit prepare --force.")
-    return found
-
-
-def verify_prepared(config: Config) -> int:
-    """Compares each file of the prepared data with the hash that was taken when it was written; their number.
-
-    Raises:
-        InputError: a file is missing or has changed.
-    """
-    open_prepared(config)
-    manifest = read_manifest(config.run / "data", FORMAT, VERSION)
-    return len(manifest["files"])
-
-
-def read_test(config: Config, name: str) -> list[Pair]:
-    """The pairs of a test set, wherever they come from.
-
-    Raises:
-        InputError: it cannot be read, or is to be cut from training pairs that are not prepared.
-    """
-    source = config.data.test[name]
-    if not isinstance(source, CutSource):
-        return list(read_corpus(config.data, source))
-    open_prepared(config)
-    path = config.run / "data" / f"test.{name}.src.txt"
-    lines = enumerate(zip(*_read_split(path.parent, f"test.{name}"), strict=True), start=1)
-    return [Pair(src, ref, f"{path}:{number}", tags) for number, (src, ref, tags) in lines]
-
-
-def leaks_of(config: Config, name: str) -> Leaks | None:
-    """How much of a test set stands in the training data; None if nothing prepared tells."""
-    try:
-        manifest = _manifest(config.run / "data")
-    except InputError:
-        return None
-    if manifest.get("settings") != settings_of(config):
-        return None
-    return next((found for found in read_leaks(manifest["leaks"]) if found.name == f"test.{name}"), None)
 
 
 # ---------------------------------------------------------------- the work
@@ -283,7 +157,7 @@ def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress:
     num_segmentations = sampling.segmentations if sampling else 1
     shards = [
         write_shard_pieces(
-            part / _train_name(number),
+            part / train_name(number),
             (
                 read_part(piece.path, f"ids{segmentation}", f"lengths{segmentation}")
                 for segmentation in range(num_segmentations)
@@ -347,7 +221,7 @@ def _write_split(part: Path, name: str, pairs: Iterable[Pair], form: TextForm) -
 
 
 def _write_valid_shard(part: Path, name: str, tokenizer: Tokenizer, progress: Progress) -> Shard:
-    srcs, refs, tags = _read_split(part, name)
+    srcs, refs, tags = read_split(part, name)
     phase = f"encoding the validation set {name.removeprefix('valid').removeprefix('.')}".rstrip()
 
     def encoded() -> Iterator[tuple[list[int], list[int]]]:
@@ -397,23 +271,6 @@ def _normalized(pair: Pair, form: TextForm, name: str) -> Pair:
     return replace(pair, src=form.normalize(pair.src), tgt=form.normalize(pair.tgt), origin=name)
 
 
-def _train_name(number: int) -> str:
-    return f"train-{number:03}"
-
-
-def _read_split(folder: Path, name: str) -> tuple[list[str], list[str], list[tuple[str, ...]]]:
-    """What `_write_split` wrote: sources, references and tags."""
-    srcs, refs, tags = (_read_texts(folder / f"{name}.{kind}.txt") for kind in ("src", "ref", "tags"))
-    return srcs, refs, [tuple(line.split()) for line in tags]
-
-
-def _read_texts(path: Path) -> list[str]:
-    try:
-        return path.read_bytes().decode().split("\n")[:-1]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}.", "Run mtkit prepare --force.") from error
-
-
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
     """Work on `folder` while no other process prepares it; a failure to write says where."""
@@ -431,10 +288,6 @@ def _only_one(folder: Path) -> Iterator[None]:
             lock.release()
     except OSError as error:
         raise MtkitError(f"{folder}: cannot be written: {error.strerror or error}.") from error
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    return read_manifest(folder, FORMAT, VERSION, hashes=False)
 
 
 def _report(folder: Path, manifest: dict[str, Any], *, up_to_date: bool) -> PrepareReport:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from math import nan
 from pathlib import Path
@@ -20,7 +22,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from mtkit.decode.hypothesis import Demand, Hypothesis
-from mtkit.engine.threads import Layout, layouts, machine_key, num_cores, recall, remember
+from mtkit.engine.threads import Layout, cpu_flags, layouts, machine_key, num_cores, recall, remember
 from mtkit.errors import UsageError
 from mtkit.text.tokenizer import Tokenizer
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 EXTRA_LENGTH = 50
 LIMIT_STEP = 64
 """Sentences whose longest outputs round up to the same multiple of this are decoded together."""
-BATCH_TOKENS = 1024
+BATCH_TOKENS = 512
 """Source tokens of a batch, padding included: what a core decodes fastest."""
 MEASURED = 128
 """Sentences that each layout decodes to show how fast it is."""
@@ -149,13 +151,13 @@ class CTranslate2Engine:
             for step, group in groupby(order, key=steps.__getitem__)
             for i, job in self._submit(list(group), src_ids, step, options)
         ]
-        hyps: dict[int, Hypothesis] = {}
-        for i, job in jobs:
-            found = self._hypothesis(job.result(), steps[i])
-            if len(found.ids) > limits[i]:
-                ((_, again),) = self._submit([i], src_ids, limits[i], options)
-                found = self._hypothesis(again.result(), limits[i])
-            hyps[i] = found
+        hyps = {i: self._hypothesis(job.result(), steps[i]) for i, job in jobs}
+        long = [i for i, hyp in hyps.items() if len(hyp.ids) > limits[i]]
+        if options.beam_size == 1 and not self._scores:  # greedy: the shorter output is how the longer begins
+            hyps |= {i: replace(hyps[i], ids=hyps[i].ids[: limits[i]]) for i in long}
+        else:
+            again = [job for i in long for job in self._submit([i], src_ids, limits[i], options)]
+            hyps |= {i: self._hypothesis(job.result(), limits[i]) for i, job in again}
         return [[hyps[i]] for i in range(len(src_ids))]
 
     def score(
@@ -225,6 +227,8 @@ def _extension() -> Any:
     """
     if "ctranslate2" in sys.modules or "ctranslate2._ext" in sys.modules:
         return importlib.import_module("ctranslate2._ext")
+    if "avx512_vnni" in cpu_flags():  # since which AVX-512 slows nothing down; CTranslate2 never chooses it
+        os.environ.setdefault("CT2_FORCE_CPU_ISA", "AVX512")
     spec = importlib.util.find_spec("ctranslate2")
     if spec is None or sys.platform == "win32":  # where the package also finds its libraries
         return importlib.import_module("ctranslate2")

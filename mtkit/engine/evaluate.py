@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mtkit.config.schema import Config
 from mtkit.data.lines import read_lines
-from mtkit.data.prepare import leaks_of, read_test
+from mtkit.data.prepared import leaks_of, read_test
 from mtkit.data.stages import Progress
 from mtkit.engine.translator import Translator, windows
 from mtkit.errors import InputError, UsageError

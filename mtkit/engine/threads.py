@@ -38,12 +38,24 @@ def layouts(cores: int) -> list[Layout]:
     return [Layout(cores // threads, threads) for threads in (1, 2, 4) if threads <= cores]
 
 
+def cpu_flags() -> list[str]:
+    """What the processor can do, in the words of Linux; nothing elsewhere."""
+    return _cpu("flags").split()
+
+
+def _cpu(name: str) -> str:
+    """What Linux says of the first core; empty if nothing."""
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
+            return next((line.partition(":")[2].strip() for line in file if line.startswith(name)), "")
+    except OSError:
+        return ""
+
+
 def machine_key(model: str) -> str:
     """What a measurement holds for: a model on this kind of machine."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-        cpu = next(line for line in lines if line.startswith(("model name", "CPU part")))
-    except (OSError, StopIteration):
+    cpu = _cpu("model name") or _cpu("CPU part")
+    if not cpu:
         import platform
 
         cpu = platform.processor()

@@ -110,16 +110,32 @@ class Translator:
         """
         under_way: deque[Future[list[list[Translation]]]] = deque()
         decoding = ThreadPoolExecutor(self.engine.at_once)
+        refusal: list[MtkitError] = []
         try:
-            for window in windows:
+            for window in self._encoded(windows, refusal):
                 if window:
-                    under_way.append(decoding.submit(self._translate, self._encode(window)))
+                    under_way.append(decoding.submit(self._translate, window))
                 while len(under_way) > (self.engine.at_once if window else 0):
                     yield under_way.popleft().result()
             while under_way:
                 yield under_way.popleft().result()
+            if refusal:
+                raise refusal[0]
         finally:
             decoding.shutdown(wait=False, cancel_futures=True)
+
+    def _encoded(
+        self, windows: Iterable[Sequence[Source]], refusal: list[MtkitError]
+    ) -> Iterator[Window | None]:
+        """Each window encoded, None for a pause, up to one that is refused; `refusal` then holds the reason.
+
+        So that what came before it is answered first.
+        """
+        try:
+            for window in windows:
+                yield self._encode(window) if window else None
+        except MtkitError as error:
+            refusal.append(error)
 
     def translate_window(
         self, lines: Sequence[str], tags: Sequence[Sequence[str]] | None = None

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from mtkit.data.align import PAD, Aligner, Pairs, learn_aligner, read_aligner, write_aligner
 from mtkit.data.batch import Batch
-from mtkit.data.prepare import Prepared
+from mtkit.data.prepared import Prepared
 from mtkit.errors import InputError
 from mtkit.model.attention import MultiHeadAttention
 from mtkit.model.transformer import Transformer

@@ -28,6 +28,7 @@ class Objective:
     Attributes:
         packing: whether batches are computed without padding.
         kernel: attention without padding; None where that pads.
+        passes: of each batch through the model; R-Drop makes two.
 
     Raises:
         UsageError: few shapes are asked for, but batches are padded.
@@ -38,6 +39,7 @@ class Objective:
         self.options = options
         self.dtype = dtype
         self.device = model.output.weight.device
+        self.passes = 2 if options.r_drop else 1
         self.packing = is_packing(options, model.config, self.device, dtype)
         fits = self.packing and kernel_fits(model.config, self.device, dtype)
         self.kernel = load_kernel() if fits else None
@@ -58,7 +60,7 @@ class Objective:
         Reported are `self.names`: `loss`, which is -log p without smoothing, and further terms without
         their weights.
         """
-        passes = 2 if self.options.r_drop else 1
+        passes = self.passes
         targets = self.guide.targets(batch) if self.guide is not None else None
         features, tgt_out = self._predicted(batch, passes)
         smoothing, fused = (

@@ -19,7 +19,7 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.schema import Config
 from mtkit.data.batch import collate
 from mtkit.data.loader import Cursor, PairTable, StepData
-from mtkit.data.prepare import Prepared
+from mtkit.data.prepared import Prepared
 from mtkit.data.shards import open_shard, write_shard
 from mtkit.train.distributed import World
 from mtkit.train.memory import forget_peak, resident_bytes, state_bytes

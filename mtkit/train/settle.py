@@ -10,7 +10,7 @@ import torch
 
 from mtkit.config.auto import Budget, Choice, choose, is_auto, settle
 from mtkit.config.schema import Config
-from mtkit.data.prepare import Prepared
+from mtkit.data.prepared import Prepared
 from mtkit.engine.native import choose_device
 from mtkit.errors import InputError
 from mtkit.files import write_text

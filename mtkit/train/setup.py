@@ -113,11 +113,12 @@ def largest_batch(
             [step] if micro_batch_tokens is None else cut_by_tokens(step, tokens, micro_batch_tokens * size)
         )
         for part in parts:
-            lengths, rows = table.lengths[part] + 1, -(-len(part) // size)
+            lengths = table.lengths[part] + 1
+            rows = updater.objective.passes * -(-len(part) // size)
             src_len, tgt_len = lengths.max(0).tolist()
             positions = [rows * src_len, rows * tgt_len]
             if updater.objective.packing:
-                positions = (-(-lengths.sum(0) // size)).tolist()
+                positions = (updater.objective.passes * -(-lengths.sum(0) // size)).tolist()
             sides = (Side(positions[0], rows, src_len), Side(positions[1], rows, tgt_len))
             needed = activation_bytes(model.config, numbers, model.output.weight.shape[0], precision, *sides)
             if not found or needed > found[0].activations:

@@ -13,7 +13,7 @@ from torch import Tensor
 from mtkit.checkpoint import load_model, weights_of
 from mtkit.config.model import ModelConfig
 from mtkit.config.schema import Config
-from mtkit.data.prepare import Prepared
+from mtkit.data.prepared import Prepared
 from mtkit.engine.find import trained_model
 from mtkit.errors import InputError
 

@@ -27,7 +27,7 @@ from mtkit.checkpoint import (
 from mtkit.config.changes import check, compare
 from mtkit.config.load import load_config
 from mtkit.config.schema import Config
-from mtkit.data.prepare import Prepared
+from mtkit.data.prepared import Prepared
 from mtkit.engine.native import choose_device
 from mtkit.errors import ConfigError, InputError, WriteError
 from mtkit.files import recover

@@ -17,7 +17,7 @@ from mtkit.checkpoint import set_weights, weights_of
 from mtkit.config.schema import Config
 from mtkit.data.loader import PairTable, StepData
 from mtkit.data.prefetch import prefetch
-from mtkit.data.prepare import Prepared
+from mtkit.data.prepared import Prepared
 from mtkit.errors import MtkitError, StoppedError, WriteError
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.averaging import average_weights

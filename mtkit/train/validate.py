@@ -10,7 +10,7 @@ import torch
 from mtkit.config.schema import Config
 from mtkit.data.batch import Batch
 from mtkit.data.loader import PairTable
-from mtkit.data.prepare import Prepared, ValidSet
+from mtkit.data.prepared import Prepared, ValidSet
 from mtkit.decode.hypothesis import Hypothesis
 from mtkit.engine.native import NativeEngine
 from mtkit.metrics.surface import score_corpus

@@ -12,7 +12,8 @@ import torch
 from mtkit.config.load import load_config
 from mtkit.config.model import ModelConfig
 from mtkit.data.batch import collate
-from mtkit.data.prepare import open_prepared, prepare
+from mtkit.data.prepare import prepare
+from mtkit.data.prepared import open_prepared
 from mtkit.model.packing import Kernel, has_kernel, load_kernel
 from mtkit.model.transformer import build_model
 from mtkit.train.distributed import World

@@ -13,7 +13,7 @@ from mtkit.config.load import load_config
 from mtkit.config.model import num_parameters
 from mtkit.config.schema import Config
 from mtkit.data.loader import PairTable
-from mtkit.data.prepare import open_prepared
+from mtkit.data.prepared import open_prepared
 from mtkit.errors import MtkitError
 from mtkit.train import plan, setup
 from mtkit.train.distributed import World
@@ -104,6 +104,16 @@ def test_the_largest_batch_is_the_largest(run: Run, table: PairTable, micro: int
         assert len(found.pairs) * (found.src_len + found.tgt_len) == max(positions)
     else:
         assert batch.num_tgt_tokens <= micro
+
+
+def test_r_drop_takes_the_memory_of_two_passes(run: Run, table: PairTable) -> None:
+    needed = []
+    for r_drop in (0.0, 5.0):
+        train = run.config.train.model_copy(update={"r_drop": r_drop})
+        config = run.config.model_copy(update={"train": train})
+        updater = build_updater(config, 300, 300, World())
+        needed.append(largest_batch(table, plan_steps(table, config), updater, None).activations)
+    assert 1.8 < needed[1] / needed[0] <= 2
 
 
 def test_micro_batches_are_fitted_to_the_memory(

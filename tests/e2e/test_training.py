@@ -12,7 +12,8 @@ import torch
 from mtkit.checkpoint import load_model, load_train_state, load_weights, step_folders
 from mtkit.config.load import load_config
 from mtkit.config.schema import Config
-from mtkit.data.prepare import open_prepared, prepare
+from mtkit.data.prepare import prepare
+from mtkit.data.prepared import open_prepared
 from mtkit.engine.native import NativeEngine
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.metrics.surface import score_corpus

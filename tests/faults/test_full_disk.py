@@ -14,7 +14,8 @@ import pytest
 
 from mtkit.checkpoint import newest_checkpoint
 from mtkit.config.load import load_config
-from mtkit.data.prepare import is_prepared, prepare, verify_prepared
+from mtkit.data.prepare import prepare
+from mtkit.data.prepared import is_prepared, verify_prepared
 from tests.faults.bench import CONFIG, outcome
 from tests.faults.figures import trial
 from tests.faults.server import Child, ForkServer

@@ -20,7 +20,7 @@ STOP = "SIGTERM, SIGUSR1 or SIGHUP: finish the step, save, exit 75; a second sig
 UPDATE, DECODE = "mtkit.train.update:Updater._gradient", "mtkit.engine.native:NativeEngine.decode"
 WRITE, REMOVE = "mtkit.disk:rename", "mtkit.disk:remove_file"
 START = [
-    "mtkit.data.prepare:open_prepared",
+    "mtkit.data.prepared:open_prepared",
     "mtkit.train.trainer:build_updater",
     "mtkit.train.store:Store.newest",
 ]

@@ -207,7 +207,7 @@ def kill_at_disk_call(at: int, marker: str) -> None:
 
 def train(config: str, overrides: list[str], hooks: list[list[Any]], log: str = "") -> None:
     """Trains to the end, after each of `hooks`, a name with its arguments, was put in place."""
-    from mtkit.data.prepare import open_prepared
+    from mtkit.data.prepared import open_prepared
     from mtkit.train.trainer import train as run
 
     loaded = load_config([Path(config)], overrides).config

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from mtkit.config.schema import Config
 from mtkit.config.sources import PlainSource
 from mtkit.data.lines import read_lines
-from mtkit.data.prepare import open_prepared, prepare
+from mtkit.data.prepare import prepare
+from mtkit.data.prepared import open_prepared
 from mtkit.data.shards import open_shard, write_shard
 from mtkit.errors import InputError
 

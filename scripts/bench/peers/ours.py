@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pace import Job, Pace
 
-from mtkit.data.prepare import open_prepared, read_test
+from mtkit.data.prepared import open_prepared, read_test
 from mtkit.engine.open import open_translator
 from mtkit.train.distributed import World
 from mtkit.train.trainer import Trainer

@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from mtkit.data.batching import plan_epoch
 from mtkit.data.loader import PairTable
-from mtkit.data.prepare import open_prepared, read_test
+from mtkit.data.prepared import open_prepared, read_test
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.train.optim import learning_rate
 from mtkit.train.precision import autocast

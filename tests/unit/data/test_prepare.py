@@ -14,7 +14,8 @@ import pytest
 
 from mtkit.config.schema import Config
 from mtkit.data import prepare as module
-from mtkit.data.prepare import is_prepared, open_prepared, prepare
+from mtkit.data.prepare import prepare
+from mtkit.data.prepared import is_prepared, open_prepared
 from mtkit.errors import InputError, MtkitError
 from mtkit.files import manifest_bytes
 from mtkit.text.normalize import normalize

@@ -19,7 +19,8 @@ from mtkit.data.encoding import EncodeSpec, EncodeTask, encode_part
 from mtkit.data.folding import fold
 from mtkit.data.inspect import read_rejected
 from mtkit.data.mono import sample
-from mtkit.data.prepare import open_prepared, prepare, read_test, verify_prepared
+from mtkit.data.prepare import prepare
+from mtkit.data.prepared import open_prepared, read_test, verify_prepared
 from mtkit.errors import InputError
 from mtkit.text.subwords import train_subwords
 from tests.unit.data.test_prepare import Pairs, changed, make, sentences, snapshot, write

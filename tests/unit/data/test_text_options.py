@@ -15,7 +15,8 @@ from mtkit.config.schema import Config
 from mtkit.data import stages
 from mtkit.data.inspect import find_tokenizer, first_pairs
 from mtkit.data.loader import Cursor, PairTable, Steps
-from mtkit.data.prepare import Prepared, open_prepared, prepare, read_test
+from mtkit.data.prepare import prepare
+from mtkit.data.prepared import Prepared, open_prepared, read_test
 from mtkit.data.shards import Shard, open_shard
 from mtkit.errors import InputError, UsageError
 from tests.unit.data.test_prepare import Pairs, make, sentences, write

@@ -186,6 +186,16 @@ def test_strict_refuses_a_line_that_is_too_long(tokenizer: Tokenizer) -> None:
         list(translator.translate([LINES[0], "the cat " * 300]))
 
 
+def test_what_came_before_a_line_that_is_refused_is_answered(tokenizer: Tokenizer) -> None:
+    engine = EchoEngine()
+    engine.at_once = 3
+    translator = Translator(engine, tokenizer, DecodeConfig(), request=Request(strict=True))
+    found = translator.translate_windows([[LINES[0]], LINES[1:], ["the cat " * 300], LINES])
+    assert [next(found), next(found)] == [[LINES[0]], LINES[1:]]
+    with pytest.raises(InputError, match="tokens"):
+        next(found)
+
+
 def test_a_long_line_is_cut_at_the_ends_of_its_sentences(tokenizer: Tokenizer) -> None:
     engine = EchoEngine()
     sentences = [f"The {word} sat on the mat." for word in ("cat", "dog", "hill")] * 20

@@ -23,7 +23,9 @@ def make_batch(rows: int, src_len: int, tgt_len: int) -> Batch:
     return collate(srcs, [random.integers(4, VOCAB, tgt_len - 1) for _ in range(rows)])
 
 
-def kept_bytes(model: Transformer, batch: Batch, dtype: torch.dtype, packing: object = False) -> int:
+def kept_bytes(
+    model: Transformer, batch: Batch, dtype: torch.dtype, packing: object = False, r_drop: float = 0.0
+) -> int:
     """What autograd really keeps between the passes, weights aside; asked of autograd itself."""
     own = {weight.untyped_storage().data_ptr() for weight in (*model.parameters(), *model.buffers())}
     kept: dict[int, UntypedStorage] = {}
@@ -35,8 +37,8 @@ def kept_bytes(model: Transformer, batch: Batch, dtype: torch.dtype, packing: ob
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        if packing:
-            objective = Objective(model, TrainConfig(packing=True), dtype)
+        if packing or r_drop:
+            objective = Objective(model, TrainConfig(packing=bool(packing), r_drop=r_drop), dtype)
             objective.kernel = sentence_by_sentence if packing == "kernel" else None
             objective(batch)
         else:
@@ -92,6 +94,16 @@ def test_the_formula_knows_of_rows_without_padding(
     formula = activation_bytes(config, model.num_parameters(), VOCAB, precision, src, tgt)
     kept = kept_bytes(model, batch, dtype, "kernel" if kernel else "padded")
     assert formula == pytest.approx(kept, rel=0.25)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_r_drop_keeps_what_twice_the_rows_keep(dtype: torch.dtype) -> None:
+    config = ModelConfig(preset="tiny")
+    model = build_model(config, VOCAB, VOCAB, seed=1)
+    precision = Precision(dtype.itemsize, keeps_scores=dtype == torch.bfloat16)
+    sides = Side(2 * 8 * 40, 2 * 8, 40), Side(2 * 8 * 30, 2 * 8, 30)
+    formula = activation_bytes(config, model.num_parameters(), VOCAB, precision, *sides)
+    assert formula == pytest.approx(kept_bytes(model, make_batch(8, 40, 30), dtype, r_drop=5.0), rel=0.25)
 
 
 def test_the_state_is_what_the_optimizer_holds() -> None:
