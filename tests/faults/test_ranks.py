@@ -17,13 +17,11 @@ import pytest
 import torch
 
 from mtkit.checkpoint import load_weights, newest_checkpoint
-from mtkit.config.load import load_config
-from mtkit.data.prepare import prepare
 from tests.corpora import REPOSITORY
-from tests.faults.bench import CONFIG, outcome
+from tests.faults.bench import Bench, outcome
 from tests.faults.conftest import mostly_slow
 from tests.faults.figures import trial
-from tests.faults.server import Child, ForkServer
+from tests.faults.server import Child
 from tests.faults.test_stop import DECODE, UPDATE, WRITE
 from tests.ranks import free_port
 
@@ -40,13 +38,10 @@ PLAIN = ("model.dropout=0",)
 class Pair:
     """Where two ranks train, each a child of the fork server."""
 
-    server: ForkServer
-    folder: Path
+    bench: Bench
 
     def make(self, name: str) -> Path:
-        run = self.folder / name
-        shutil.copytree(self.folder / "prepared" / "data", run / "data", copy_function=shutil.copy2)
-        return run
+        return self.bench.make(f"pair-{name}")
 
     def start(self, run: Path, hooks: dict[int, dict[str, Any]], *options: str) -> list[Child]:
         """`mtkit train` on two ranks, with the hooks of each."""
@@ -57,7 +52,9 @@ class Pair:
             log = run.with_name(f"{run.name}-{time.monotonic_ns()}.log")
             argv = ("train", "c.yaml", f"run={run}", *options)
             children.append(
-                self.server.mtkit(*argv, log=log, cwd=self.folder, **environ, **hooks.get(rank, {}))
+                self.bench.server.mtkit(
+                    *argv, log=log, cwd=self.bench.folder, **environ, **hooks.get(rank, {})
+                )
             )
         return children
 
@@ -79,11 +76,8 @@ def said(children: list[Child]) -> str:
 
 
 @pytest.fixture(scope="module")
-def pair(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    folder = tmp_path_factory.mktemp("pair")
-    (folder / "c.yaml").write_text(CONFIG, "utf-8")
-    prepare(load_config([folder / "c.yaml"], [f"run={folder / 'prepared'}"]).config)
-    return Pair(server, folder)
+def pair(bench: Bench) -> Pair:
+    return Pair(bench)
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +232,7 @@ def test_torchrun_passes_a_signal_on(pair: Pair) -> None:
         "train.save_every=100000",
     ]
     environ = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, cwd=pair.folder, env=environ, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=pair.bench.folder, env=environ, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     told = ""
     for line in process.stderr:
