@@ -33,7 +33,9 @@ EXTRA_LENGTH = 50
 LIMIT_STEP = 64
 """Sentences whose longest outputs round up to the same multiple of this are decoded together."""
 BATCH_TOKENS = 512
-"""Source tokens of a batch, padding included: what a core decodes fastest."""
+"""Source tokens of a batch, padding included: what a core decodes fastest; half of it of a beam."""
+AVX512 = frozenset(f"avx512{part}" for part in ("f", "bw", "cd", "dq", "vl", "_vnni"))
+"""What a processor has whose AVX-512 CTranslate2 can use, and whose clock does not fall for it."""
 MEASURED = 128
 """Sentences that each layout decodes to show how fast it is."""
 HANDLED = {"beam_size", "length_penalty", "max_len_ratio", "batch_tokens", "tags"}
@@ -196,7 +198,7 @@ class CTranslate2Engine:
         jobs = self._translator.translate_batch(
             [[self._src_pieces[number] for number in src_ids[i]] for i in chosen],
             asynchronous=True,
-            max_batch_size=BATCH_TOKENS,
+            max_batch_size=BATCH_TOKENS if options.beam_size == 1 else BATCH_TOKENS // 2,
             batch_type="tokens",
             beam_size=options.beam_size,
             length_penalty=options.length_penalty,
@@ -227,7 +229,7 @@ def _extension() -> Any:
     """
     if "ctranslate2" in sys.modules or "ctranslate2._ext" in sys.modules:
         return importlib.import_module("ctranslate2._ext")
-    if "avx512_vnni" in cpu_flags():  # since which AVX-512 slows nothing down; CTranslate2 never chooses it
+    if set(cpu_flags()) >= AVX512:  # which CTranslate2 never chooses by itself
         os.environ.setdefault("CT2_FORCE_CPU_ISA", "AVX512")
     spec = importlib.util.find_spec("ctranslate2")
     if spec is None or sys.platform == "win32":  # where the package also finds its libraries

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mtkit.config.text import TextConfig
 from mtkit.engine import ct2, threads
-from mtkit.engine.ct2 import CTranslate2Engine
+from mtkit.engine.ct2 import AVX512, CTranslate2Engine
 from mtkit.engine.threads import Layout, layouts, machine_key, recall, remember
 from mtkit.export.ct2 import MAX_POSITIONS, write_ctranslate2
 from mtkit.text.tokenizer import load_tokenizer
@@ -90,3 +93,24 @@ def test_without_scores_the_same_is_found(tmp_path: Path) -> None:
     assert all(math.isnan(score) for _, score in without)
     assert all(score < 0 for _, score in with_scores)
     assert decode(3, False) == decode(3, True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "own", "chosen"),
+    [(AVX512, None, "AVX512"), (AVX512, "AVX2", "AVX2"), (AVX512 - {"avx512_vnni"}, None, None)],
+)
+def test_ctranslate2_is_told_to_use_avx_512_where_that_is_faster(
+    flags: frozenset[str], own: str | None, chosen: str | None
+) -> None:
+    script = f"""
+import os
+from mtkit.engine import ct2
+ct2.cpu_flags = lambda: {sorted(flags)}
+ct2._extension()
+print(os.environ.get("CT2_FORCE_CPU_ISA"))
+"""
+    environ = {name: value for name, value in os.environ.items() if name != "CT2_FORCE_CPU_ISA"}
+    environ |= {"CT2_FORCE_CPU_ISA": own} if own else {}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=environ, check=True, capture_output=True, text=True)
+    assert done.stdout == f"{chosen}\n"
