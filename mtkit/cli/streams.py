@@ -87,7 +87,10 @@ def _typed() -> Iterator[list[bytes]]:
     """Lines that a person types, with history and keys of the line if the answers are seen there too."""
     at_terminal = sys.stdout is not None and sys.stdout.isatty()
     if at_terminal:
-        import readline  # noqa: F401  # `input` uses it
+        import readline  # `input` uses it
+
+        # As which a Ctrl-D comes that was typed while a line was translated.
+        readline.parse_and_bind(r'"\C-@": "\C-d"')
     console.say("Type a line to translate and press Enter; Ctrl-D ends.")
     prompt = "" if console.state.quiet else "> "
     while True:

@@ -40,7 +40,7 @@ class Size:
 
 SIZES = (
     Size(10_000, 2_000, ("small", "small"), (0.3, 0.1), (1024, 2048), 60),
-    Size(30_000, 4_000, ("small", "small"), (0.2, 0.1), (1536, 4096), 40),
+    Size(30_000, 4_000, ("small", "small"), (0.2, 0.1), (1024, 4096), 40),
     Size(100_000, 8_000, ("small", "base"), (0.2, 0.1), (2048, 4096), 30),
     Size(500_000, 8_000, ("small", "base"), (0.1, 0.0), (2048, 8192), 15),
     Size(2_000_000, 16_000, ("small", "base"), (0.1, 0.0), (4096, 16384), 10),
@@ -48,7 +48,7 @@ SIZES = (
     Size(None, 32_000, ("base", "big"), (0.1, 0.0), (8192, 25000), 4),
 )
 
-PEAK_RATES = {"tiny": 2.0e-3, "small": 1.2e-3, "base": 7.0e-4, "big": 5.0e-4}
+PEAK_RATES = {"tiny": 2.0e-3, "small": 2.0e-3, "base": 7.0e-4, "big": 5.0e-4}
 """By width, the narrowest first; wider models need lower rates."""
 
 ENOUGH = 4

@@ -88,6 +88,23 @@ def test_each_line_is_answered_after_a_prompt_until_ctrl_d(folder: Path) -> None
     assert shown == f"model: runs/tiny\n{hint}{expected}"
 
 
+def test_ctrl_d_may_be_typed_while_a_line_is_translated(folder: Path) -> None:
+    slowly = """
+import sys, time
+from mtkit.cli.app import main
+from mtkit.engine.translator import Translator
+search = Translator._searched
+Translator._searched = lambda *args: (time.sleep(1), search(*args))[1]
+sys.argv = ["mtkit", *sys.argv[1:]]
+main()
+"""
+    [answer] = open_translator(folder / "runs/tiny/model").translate_window(["the cat sat"])
+    command = [sys.executable, "-c", slowly, *COMMAND[3:], "-q"]
+    shown, code = session(folder, command, [(b"", b"the cat sat\n"), (b"sat\r\n", CTRL_D)])
+    assert code == 0
+    assert shown.endswith(f"{answer}\n\n")
+
+
 def test_ctrl_c_ends_without_a_traceback_and_quiet_says_nothing(folder: Path) -> None:
     translator = open_translator(folder / "runs/tiny/model")
     answer = translator.translate_window(["the cat sat"])[0]
