@@ -64,21 +64,21 @@ TURNS: list[tuple[str, dict[str, Any], tuple[str, ...], int, str]] = [
 class Begun:
     """A run of six steps, of which each trial goes on with a copy."""
 
-    pair: Pair
+    first: Path
     server: ForkServer
 
     def go(self, run: Path, *options: str, **hooks: Any) -> tuple[int, str]:
-        log = self.pair.folder / f"{run.name}.log"
+        log = run.with_name(f"{run.name}.log")
         log.unlink(missing_ok=True)
         argv = ("train", "c.yaml", f"run={run}", *options)
-        child = self.server.mtkit(*argv, log=log, cwd=self.pair.folder, **hooks)
+        child = self.server.mtkit(*argv, log=log, cwd=run.parent, **hooks)
         return child.wait(), child.said()
 
 
 @pytest.fixture(scope="module")
 def begun(pair: Pair, server: ForkServer) -> Begun:
-    begun = Begun(pair, server)
-    assert begun.go(pair.make("first"), SIX)[0] == 0
+    begun = Begun(pair.make("first"), server)
+    assert begun.go(begun.first, SIX)[0] == 0
     return begun
 
 
@@ -88,8 +88,8 @@ def begun(pair: Pair, server: ForkServer) -> Begun:
 def test_what_has_changed_is_told(
     name: str, machine: dict[str, Any], options: tuple[str, ...], expected: int, told: str, begun: Begun
 ) -> None:
-    run = begun.pair.folder / name
-    shutil.copytree(run.with_name("first"), run, copy_function=shutil.copy2)
+    run = begun.first.with_name(f"changed-{name}")
+    shutil.copytree(begun.first, run, copy_function=shutil.copy2)
     before = outcome(run)
     code, text = begun.go(run, TWELVE, *options, set_machine=machine)
     kept = code == expected and re.search(told, text.replace("\n", " ")) is not None

@@ -40,6 +40,10 @@ class Pair:
 
     bench: Bench
 
+    @property
+    def folder(self) -> Path:
+        return self.bench.folder
+
     def make(self, name: str) -> Path:
         return self.bench.make(f"pair-{name}")
 
@@ -52,9 +56,7 @@ class Pair:
             log = run.with_name(f"{run.name}-{time.monotonic_ns()}.log")
             argv = ("train", "c.yaml", f"run={run}", *options)
             children.append(
-                self.bench.server.mtkit(
-                    *argv, log=log, cwd=self.bench.folder, **environ, **hooks.get(rank, {})
-                )
+                self.bench.server.mtkit(*argv, log=log, cwd=self.folder, **environ, **hooks.get(rank, {}))
             )
         return children
 
@@ -232,7 +234,7 @@ def test_torchrun_passes_a_signal_on(pair: Pair) -> None:
         "train.save_every=100000",
     ]
     environ = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, cwd=pair.bench.folder, env=environ, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=pair.folder, env=environ, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     told = ""
     for line in process.stderr:
