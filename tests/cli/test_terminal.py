@@ -49,6 +49,7 @@ def session(folder: Path, command: list[str], steps: Sequence[tuple[bytes, bytes
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(folder)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # which tests that run in the background ignore
         os.execvp(command[0], command)
     shown, seen, alive = b"", 0, True
 
