@@ -49,7 +49,7 @@ SIZES = (
 )
 
 PEAK_RATES = {"tiny": 2.0e-3, "small": 2.0e-3, "base": 7.0e-4, "big": 5.0e-4}
-"""By width, the narrowest first; wider models need lower rates."""
+"""By width, the narrowest first; the widest need lower rates."""
 
 ENOUGH = 4
 """A width is taken if there is time for the row's epochs divided by this; in less, a narrower model, which

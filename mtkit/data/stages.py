@@ -26,9 +26,9 @@ from mtkit.config.data import TokenizerConfig
 from mtkit.config.filters import DuplicateFilter, NearDuplicateFilter, OverlapFilter, TokensFilter
 from mtkit.config.schema import Config
 from mtkit.config.sources import CutSource
-from mtkit.data.blocks import lines_of
+from mtkit.data.clean_parts import CleanPart, Fates, folds_of, keys_of, sampled, texts_of
 from mtkit.data.cleaning import KEPT, Chunk, CleanSpec, clean_chunk, read_held_out
-from mtkit.data.dedup import Keys, Positions, repeated
+from mtkit.data.dedup import Positions, repeated
 from mtkit.data.encoding import EncodeSpec, EncodeTask, encode_part, read_row
 from mtkit.data.filters import named
 from mtkit.data.inputs import count_pairs, given_models, tokenizer_settings
@@ -36,10 +36,10 @@ from mtkit.data.leaks import LeakGuard, Leaks, count_leaks
 from mtkit.data.ledger import LedgerRow
 from mtkit.data.mono import mono_texts
 from mtkit.data.pair import Pair
-from mtkit.data.parts import array_text, digest_of, read_part, read_summary
+from mtkit.data.parts import digest_of, read_part, read_summary
 from mtkit.data.readers import read_corpus_blocks, source_name
 from mtkit.data.repairs import Repairs
-from mtkit.data.splits import Folds, cut
+from mtkit.data.splits import cut
 from mtkit.data.workers import Workers
 from mtkit.files import recover, write_text
 from mtkit.text.form import TextForm
@@ -56,33 +56,6 @@ Progress = Callable[[str, int, int | None], None]
 
 _DONE = "done.json"
 """In the folder of a corpus that was read to its end: the summaries of its parts."""
-
-Fates = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True)
-class CleanPart:
-    """A part of a cleaned corpus.
-
-    Attributes:
-        source: number of the corpus.
-        begin: position of its first pair among the pairs of all corpora.
-        text: digest of its pairs; `notes` of where they came from and why they were dropped.
-        keys: how many keys it has for each filter that finds repetitions.
-    """
-
-    path: Path
-    source: int
-    begin: int
-    pairs: int
-    text: str
-    notes: str
-    keys: dict[str, int]
-
-    @property
-    def end(self) -> int:
-        """Position after its last pair."""
-        return self.begin + self.pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,10 +219,10 @@ class Stages:
         for index, options in enumerate(self.data.filters):
             if isinstance(options, DuplicateFilter | NearDuplicateFilter):
                 total = sum(part.keys[str(index)] for part in parts)
-                for positions in repeated(_keys(parts, index), total, self.folder):
+                for positions in repeated(keys_of(parts, index), total, self.folder):
                     fates[positions] = np.minimum(fates[positions], index)
         if self.cuts and len(fates):
-            splits = cut(lambda: _folds(parts, fates), list(self.cuts.values()), self.config.seed)
+            splits = cut(lambda: folds_of(parts, fates), list(self.cuts.values()), self.config.seed)
             for number, split in enumerate(splits):
                 fates[split] = len(self.data.filters) + number
         return fates
@@ -261,7 +234,7 @@ class Stages:
         for part in parts:
             own = fates[part.begin : part.end]
             numbers = np.flatnonzero((own >= first) & (own != KEPT)).tolist()
-            for number, (src, tgt) in zip(numbers, _texts(part, numbers), strict=True):
+            for number, (src, tgt) in zip(numbers, texts_of(part, numbers), strict=True):
                 pair = Pair(src, tgt, tags=self.tags[part.source])
                 result[list(self.cuts)[own[number] - first]].append(pair)
         return result
@@ -316,7 +289,7 @@ class Stages:
             which = "" if len(sides) == 2 else f" of the {('source', 'target')[sides[0]]}"
             self.progress(f"training the tokenizer{which}", 0, wanted)
             rng = random.Random(f"{config.seed} tokenizer sample")
-            pairs = (form.pair(*pair) for pair in _sampled(parts, fates, wanted, rng))
+            pairs = (form.pair(*pair) for pair in sampled(parts, fates, wanted, rng))
             texts = (pair[side] for pair in pairs for side in sides)
             train_subwords(
                 chain(texts, mono_texts(self.config, sides, form)),
@@ -383,40 +356,6 @@ def _with_size(options: TokenizerConfig, num_pairs: int, languages: Sequence[str
         return options
     size = choose_vocab_size(num_pairs, many_characters=has_many_characters(*languages))
     return options.model_copy(update={"vocab_size": size})
-
-
-def _sampled(
-    parts: Sequence[CleanPart], fates: Fates, wanted: int, rng: random.Random
-) -> Iterator[tuple[str, str]]:
-    """`wanted` of the kept pairs, in order and each subset equally likely."""
-    chosen = np.array(sorted(rng.sample(range(int((fates == KEPT).sum())), wanted)), np.int64)
-    before = 0
-    for part in parts:
-        kept = np.flatnonzero(fates[part.begin : part.end] == KEPT)
-        begin, end = np.searchsorted(chosen, [before, before + len(kept)])
-        yield from _texts(part, kept[chosen[begin:end] - before].tolist())
-        before += len(kept)
-
-
-def _texts(part: CleanPart, numbers: Sequence[int]) -> Iterator[tuple[str, str]]:
-    """The pairs with these numbers in a part."""
-    if numbers:
-        srcs, tgts = (lines_of(array_text(side)) for side in read_part(part.path, "src", "tgt"))
-        for number in numbers:
-            yield srcs[number], tgts[number]
-
-
-def _keys(parts: Iterable[CleanPart], index: int) -> Iterator[tuple[Keys, Positions]]:
-    for part in parts:
-        keys, owners = read_part(part.path, f"keys{index}", f"owners{index}")
-        yield keys, owners + part.begin
-
-
-def _folds(parts: Iterable[CleanPart], fates: Fates) -> Iterator[tuple[Folds, Positions]]:
-    for part in parts:
-        (folds,) = read_part(part.path, "folds")
-        kept = np.flatnonzero(fates[part.begin : part.end] == KEPT)
-        yield folds[kept], kept + part.begin
 
 
 def _clean_path(folder: Path, index: int) -> Path:

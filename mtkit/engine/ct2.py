@@ -158,7 +158,7 @@ class CTranslate2Engine:
         if options.beam_size == 1 and not self._scores:  # greedy: the shorter output is how the longer begins
             hyps |= {i: replace(hyps[i], ids=hyps[i].ids[: limits[i]]) for i in long}
         else:
-            again = [job for i in long for job in self._submit([i], src_ids, limits[i], options)]
+            again = [pair for i in long for pair in self._submit([i], src_ids, limits[i], options)]
             hyps |= {i: self._hypothesis(job.result(), limits[i]) for i, job in again}
         return [[hyps[i]] for i in range(len(src_ids))]
 

@@ -208,13 +208,17 @@ def train_subwords(
         raise _explained(str(error), config) from error
     subwords = Subwords(model.getvalue())
     if subwords.size < config.vocab_size:
-        logger.warning(
-            "tokenizer.vocab_size = %d is more than this text gives: %d pieces.%s",
-            config.vocab_size,
-            subwords.size,
-            " model_type: bpe finds more in repetitive text." if config.model_type == "unigram" else "",
-        )
+        _warn_of_few(subwords.size, config)
     return subwords
+
+
+def _warn_of_few(size: int, config: TokenizerConfig) -> None:
+    logger.warning(
+        "tokenizer.vocab_size = %d is more than this text gives: %d pieces.%s",
+        config.vocab_size,
+        size,
+        " model_type: bpe finds more in repetitive text." if config.model_type == "unigram" else "",
+    )
 
 
 def _watched(texts: Iterable[str], fault: list[BaseException]) -> Iterator[str]:
