@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -27,11 +27,11 @@ from mtkit.train.optim import learning_rate
 from mtkit.train.setup import (
     LargestBatch,
     Planned,
-    build_steps,
     build_updater,
     fit_micro_batch,
     largest_batch,
     plan_steps,
+    read_steps,
 )
 from mtkit.train.update import Updater
 
@@ -231,12 +231,17 @@ def _probe(
     config: Config, table: PairTable, updater: Updater, micro_batch_tokens: int | None
 ) -> tuple[int, float, int]:
     """Makes some updates; how many, in what time, of how many target tokens. The first one is not counted."""
+    with closing(read_steps(config, table, micro_batch_tokens, updater, Cursor())) as steps:
+        return _timed(config, updater, islice(steps, PROBE_STEPS + 1))
+
+
+def _timed(config: Config, updater: Updater, steps: Iterable[StepData]) -> tuple[int, float, int]:
+    """Makes these updates, or as many as there is time for; the figures of `_probe`."""
     world = updater.world
-    steps = build_steps(config, table, micro_batch_tokens, world).read(Cursor())
     updater.model.train()
     begin, made, tokens = time.monotonic(), -1, 0
     start, allowed = begin, None
-    for number, data in enumerate(islice(steps, PROBE_STEPS + 1), start=1):
+    for number, data in enumerate(steps, start=1):
         part = data if allowed is None else _shortened(data, allowed)
         updater(part, number, learning_rate(config.train.optimizer, number, 0.0))
         if updater.device.type == "cuda":

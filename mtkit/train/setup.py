@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 
 from mtkit.config.schema import Config
 from mtkit.data.batching import Indices, cut_by_tokens, plan_epoch
-from mtkit.data.loader import PairTable, Steps
+from mtkit.data.loader import Cursor, PairTable, StepData, Steps
+from mtkit.data.prefetch import prefetch
 from mtkit.data.sampling import build_stages
 from mtkit.engine.native import choose_device
 from mtkit.errors import MtkitError, UsageError
@@ -21,6 +23,8 @@ from mtkit.train.memory import Precision, Side, activation_bytes, available_byte
 from mtkit.train.precision import training_dtype
 from mtkit.train.update import Updater
 
+_PREFETCHED = 4
+"""Steps that are made ahead for a GPU."""
 _MOST_PLANNED = 1_000_000
 """Pairs of which the largest batch is sought; of a larger corpus it is a sample with the longest pairs."""
 _CPU_SHARE, _GPU_SHARE = 0.6, 0.92
@@ -47,11 +51,19 @@ def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, worl
     return Updater(model, config.train, config.seed, dtype, world)
 
 
-def build_steps(config: Config, table: PairTable, micro_batch_tokens: int | None, world: World) -> Steps:
-    """The steps of a run, as this rank computes them."""
+def read_steps(
+    config: Config, table: PairTable, micro_batch_tokens: int | None, updater: Updater, cursor: Cursor
+) -> Generator[StepData, None, None]:
+    """The steps of a run from `cursor` on, as this rank computes them; to be closed."""
+    options, world = config.train, updater.world
     stages = build_stages(config.data.mixing, table.sizes)
-    options = config.train
-    return Steps(table, options.batch_tokens, micro_batch_tokens, config.seed, stages, world.rank, world.size)
+    steps = Steps(
+        table, options.batch_tokens, micro_batch_tokens, config.seed, stages, world.rank, world.size
+    )
+    depth = options.prefetch
+    if depth == "auto":
+        depth = _PREFETCHED if updater.device.type == "cuda" else 0
+    return prefetch(steps, cursor, depth) if depth else steps.read(cursor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from itertools import islice
 from typing import NoReturn
@@ -16,7 +16,6 @@ from torch import Tensor
 from mtkit.checkpoint import set_weights, weights_of
 from mtkit.config.schema import Config
 from mtkit.data.loader import PairTable, StepData
-from mtkit.data.prefetch import prefetch
 from mtkit.data.prepared import Prepared
 from mtkit.errors import MtkitError, StoppedError, WriteError
 from mtkit.model.transformer import Transformer, build_model
@@ -35,7 +34,7 @@ from mtkit.train.monitor import (
 )
 from mtkit.train.optim import learning_rate
 from mtkit.train.progress import Progress
-from mtkit.train.setup import build_steps, build_updater, fit_micro_batch, largest_batch, plan_steps
+from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps, read_steps
 from mtkit.train.start import DETERMINISTIC, begin_from, repeatable
 from mtkit.train.store import Store
 from mtkit.train.update import Update
@@ -43,9 +42,6 @@ from mtkit.train.validate import Scores, Validator
 from mtkit.train.window import Window
 
 logger = logging.getLogger(__name__)
-
-_PREFETCHED = 4
-"""Steps that are made ahead for a GPU."""
 
 
 class Trainer:
@@ -139,7 +135,10 @@ class Trainer:
         self.model.train()
         self._since = (self.progress.seconds, time.monotonic())
         self._after_step()  # what an interruption left undone
-        with closing(self._steps()) as steps:
+        micro_batch_tokens = self._micro_batch_tokens()
+        with closing(
+            read_steps(self.config, self.table, micro_batch_tokens, self.updater, self.progress.cursor)
+        ) as steps:
             for data in steps:
                 share = self.progress.share(self.options, data.steps_per_epoch)
                 if reason := self._end_reason(share):
@@ -201,13 +200,6 @@ class Trainer:
         if patience and stale >= patience:
             return f"no better {self.options.best_metric} in {stale} validations"
         return "the end of the budget was reached" if share >= 1.0 else ""
-
-    def _steps(self) -> Generator[StepData, None, None]:
-        steps = build_steps(self.config, self.table, self._micro_batch_tokens(), self.world)
-        depth = self.options.prefetch
-        if depth == "auto":
-            depth = _PREFETCHED if self.device.type == "cuda" else 0
-        return prefetch(steps, self.progress.cursor, depth) if depth else steps.read(self.progress.cursor)
 
     def _update(self, data: StepData, step: int, lr: float) -> Update:
         """Makes one update and moves the progress on."""

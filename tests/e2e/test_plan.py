@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ from mtkit.cli.train_plan import show_plan
 from mtkit.config.load import load_config
 from mtkit.config.model import num_parameters
 from mtkit.config.schema import Config
-from mtkit.data.loader import PairTable
+from mtkit.data.loader import Cursor, PairTable, StepData, Steps
+from mtkit.data.prefetch import prefetch
 from mtkit.data.prepared import open_prepared
 from mtkit.errors import MtkitError
 from mtkit.train import plan, setup
@@ -59,6 +62,25 @@ def test_it_foretells_the_run_and_leaves_no_trace(
     shown = capsys.readouterr().out
     assert f"{found.num_parameters:,} parameters, vocabulary {found.vocab_size:,}" in shown
     assert "time   0:0" in shown
+
+
+@pytest.mark.parametrize("depth", [0, 2])
+def test_the_probe_makes_its_batches_as_the_run_does(
+    run: Run, depth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "PROBE_STEPS", 2)
+    made_ahead = []
+
+    def watched(steps: Steps, cursor: Cursor, depth: int) -> Iterator[StepData]:
+        made_ahead.append(depth)
+        return prefetch(steps, cursor, depth)
+
+    monkeypatch.setattr(setup, "prefetch", watched)
+    options = run.config.train.model_copy(update={"prefetch": depth})
+    config = run.config.model_copy(update={"train": options})
+    assert plan_run(config, None, World()).probe[0] == 2  # from files that last as long as the plan
+    assert made_ahead == [depth] * bool(depth)
+    assert not multiprocessing.active_children()
 
 
 def sized(recipe: Path, tmp_path: Path) -> Config:
