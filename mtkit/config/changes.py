@@ -56,6 +56,10 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.num_threads": ("declared", "another number of threads rounds otherwise"),
     "train.label_smoothing": ("declared", _COURSE),
     "train.optimizer": ("declared", _COURSE),
+    "train.optimizer.method": (
+        "impossible",
+        "the other optimizer keeps other things",
+    ),
     "train.ema": ("declared", "a new average begins with the present weights"),
     "train.validate_every": ("declared", "early stopping and the best models depend on it"),
     "train.validate_pairs": ("declared", _CHOICE),

@@ -32,8 +32,13 @@ Prefetch = Annotated[
 
 
 class OptimizerConfig(Options):
-    """AdamW and its learning-rate schedule."""
+    """The optimizer and its learning-rate schedule."""
 
+    method: Literal["adamw", "muon"] = Field(
+        "adamw",
+        description="muon takes the matrices of the layers, whose momentum it makes orthogonal, and leaves "
+        "the rest to adamw; the rate is the same for both.",
+    )
     lr: float = Field(1.0e-3, gt=0, description="Peak learning rate.")
     warmup_steps: int = Field(4000, ge=0, description="Steps of linear rise to the peak.")
     schedule: Literal["inverse_sqrt", "linear", "cosine", "constant", "plateau"] = Field(
@@ -54,6 +59,7 @@ class OptimizerConfig(Options):
         description="Last share of the budget in which the rate falls to 0 in a straight line, whatever the "
         "schedule.",
     )
+    momentum: float = Field(0.95, ge=0, lt=1, description="Of `muon`: share of the old momentum in the new.")
     betas: tuple[float, float] = Field((0.9, 0.98), description="Adam's decay rates.")
     eps: float = Field(1.0e-9, gt=0, description="Adam's epsilon.")
     weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay, on matrices only.")
@@ -170,6 +176,11 @@ class TrainConfig(Options):
             )
         if self.compile == "graphs" and self.packing is False:
             raise ValueError("compile = graphs needs packing: padded batches have too many shapes.")
+        if self.optimizer.method == "muon" and self.parallel == "fsdp":
+            raise ValueError(
+                "optimizer.method = muon and parallel = fsdp exclude each other: muon needs whole matrices. "
+                "Use adamw, or parallel = ddp."
+            )
         if self.compile == "graphs" and self.parallel == "fsdp":
             raise ValueError("compile = graphs and parallel = fsdp exclude each other. Use compile = true.")
         return self

@@ -67,19 +67,26 @@ class Transformer(nn.Module):
 
         Depth-scaled: the matrices of layer l are divided by √l (DS-Init with α = 1, Zhang et al. 2019).
         """
-        gated = self.config.activation == "swiglu"
+        stacked = self.layer_matrices()
         for name, parameter in self.named_parameters():
             stack, layer, *_ = name.split(".")
-            if stack not in ("encoder", "decoder"):
-                if parameter.dim() == 2:
-                    nn.init.normal_(parameter, std=self.config.d_model**-0.5)
-            elif name.endswith("bias"):
-                nn.init.zeros_(parameter)
-            elif parameter.dim() == 2:
+            if name in stacked:
                 gain = (int(layer) + 1) ** -0.5 if self.config.init == "depth_scaled" else 1.0
-                two = name.endswith("kv_proj.weight") or (gated and name.endswith("inner.weight"))
-                for matrix in parameter.chunk(2 if two else 1):
+                for matrix in parameter.chunk(stacked[name]):
                     nn.init.xavier_uniform_(matrix, gain)
+            elif parameter.dim() == 2:
+                nn.init.normal_(parameter, std=self.config.d_model**-0.5)
+            elif stack in ("encoder", "decoder") and name.endswith("bias"):
+                nn.init.zeros_(parameter)
+
+    def layer_matrices(self) -> dict[str, int]:
+        """The matrices of the layers by name, and how many stand on top of each other in each."""
+        twice = ("kv_proj.weight", "inner.weight" if self.config.activation == "swiglu" else "kv_proj.weight")
+        return {
+            name: 2 if name.endswith(twice) else 1
+            for name, parameter in self.named_parameters()
+            if name.startswith(("encoder.", "decoder.")) and parameter.dim() == 2
+        }
 
     def _embed(
         self,

@@ -32,12 +32,19 @@ class Precision:
     pads_attention: bool = True
 
 
-def state_bytes(num_parameters: int, options: TrainConfig) -> dict[str, int]:
-    """What stays for the whole run, by name: all of it is fp32."""
+def state_bytes(num_parameters: int, num_in_layers: int, options: TrainConfig) -> dict[str, int]:
+    """What stays for the whole run, by name: all of it is fp32.
+
+    Args:
+        num_parameters: trained numbers.
+        num_in_layers: those in the matrices of the layers, for each of which Muon keeps one, and Adam two.
+        options: of the run.
+    """
+    moments = 2 * num_parameters - (num_in_layers if options.optimizer.method == "muon" else 0)
     found = {
         "weights": _FP32 * num_parameters,
         "gradients": _FP32 * num_parameters,
-        "optimizer": 2 * _FP32 * num_parameters,
+        "optimizer": _FP32 * moments,
     }
     return found | ({"moving average": _FP32 * num_parameters} if options.ema else {})
 

@@ -1,26 +1,54 @@
-"""The optimizer and its learning-rate schedule."""
+"""The optimizers and their learning-rate schedule."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from mtkit.config.train import OptimizerConfig
 from mtkit.errors import InputError
+from mtkit.train.muon import Muon
+from mtkit.train.precision import training_dtype
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+Optimizer = torch.optim.AdamW | Muon
 
 
-def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """AdamW for the weights that are not frozen, with weight decay on matrices only."""
-    trained = [parameter for _, parameter in trained_parameters(model)]
+def build_optimizers(
+    model: nn.Module, config: OptimizerConfig, stacked: Mapping[str, int]
+) -> list[Optimizer]:
+    """AdamW for the weights that are not frozen, or Muon for some of them; weight decay on matrices only.
+
+    Args:
+        model: whose weights they change.
+        config: their options.
+        stacked: the parameters that Muon may take, and how many matrices stand on top of each other in each.
+    """
+    trained = trained_parameters(model)
+    taken = stacked if config.method == "muon" else {}
+    rest = [parameter for name, parameter in trained if name not in taken]
     groups = [
-        {"params": [p for p in trained if p.dim() > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0},
+        {"params": [p for p in rest if p.dim() > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in rest if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=True)
+    adam = torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=True)
+    if config.method == "adamw":
+        return [adam]
+    layers = [
+        {"params": [parameter for name, parameter in trained if taken.get(name) == count], "stacked": count}
+        for count in sorted(set(taken.values()))
+    ]
+    dtype = training_dtype("auto", trained[0][1].device)
+    return [Muon(layers, config.lr, config.momentum, config.weight_decay, dtype), adam]
+
+
+_KEPT: Mapping[type[Optimizer], tuple[str, ...]] = {
+    torch.optim.AdamW: ("exp_avg", "exp_avg_sq", "step"),
+    Muon: ("momentum_buffer",),
+}
+"""What each keeps of a parameter."""
 
 
 def trained_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
@@ -58,28 +86,43 @@ def learning_rate(config: OptimizerConfig, step: int, share: float, lowered: int
     return config.lr * factor
 
 
-def optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Adam's moments by parameter name, and the count of updates; zeros before the first one was made."""
+def optimizer_state(model: nn.Module, optimizers: Iterable[Optimizer]) -> dict[str, Tensor]:
+    """What they keep of each parameter, by its name; zeros before the first update was made."""
     state = {}
-    for name, parameter in trained_parameters(model):
+    for name, parameter, optimizer in _trained_by(model, optimizers):
         held = optimizer.state[parameter]
-        for moment in _MOMENTS:
-            state[f"{moment}.{name}"] = held[moment] if held else torch.zeros_like(parameter)
-        state[f"step.{name}"] = held["step"] if held else torch.zeros((), device=parameter.device)
+        for kept in _KEPT[type(optimizer)]:
+            empty = (
+                torch.zeros((), device=parameter.device) if kept == "step" else torch.zeros_like(parameter)
+            )
+            state[f"{kept}.{name}"] = held[kept] if held else empty
     return state
 
 
-def set_optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
+def set_optimizer_state(
+    model: nn.Module, optimizers: Iterable[Optimizer], state: Mapping[str, Tensor]
+) -> None:
     """Puts back what `optimizer_state` gave.
 
     Raises:
         InputError: a parameter has no state.
     """
-    for name, parameter in trained_parameters(model):
+    for name, parameter, optimizer in _trained_by(model, optimizers):
         try:
-            values = {key: state[f"{key}.{name}"] for key in (*_MOMENTS, "step")}
+            values = {kept: state[f"{kept}.{name}"] for kept in _KEPT[type(optimizer)]}
         except KeyError as error:
             raise InputError(
                 f"checkpoint: optimizer state {error} is missing.", "Use an older checkpoint."
             ) from None
-        optimizer.state[parameter] = {key: value.to(parameter.device) for key, value in values.items()}
+        optimizer.state[parameter] = {kept: value.to(parameter.device) for kept, value in values.items()}
+
+
+def _trained_by(
+    model: nn.Module, optimizers: Iterable[Optimizer]
+) -> Iterator[tuple[str, nn.Parameter, Optimizer]]:
+    """The parameters that are not frozen, with their names and what changes them."""
+    names = {parameter: name for name, parameter in trained_parameters(model)}
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                yield names[parameter], parameter, optimizer

@@ -17,18 +17,20 @@ import torch
 from mtkit.config.filters import TokensFilter
 from mtkit.config.model import ModelConfig
 from mtkit.config.schema import Config
+from mtkit.config.train import TrainConfig
 from mtkit.data.batch import collate
 from mtkit.data.loader import Cursor, PairTable, StepData
 from mtkit.data.prepared import Prepared
 from mtkit.data.shards import open_shard, write_shard
 from mtkit.train.distributed import World
-from mtkit.train.memory import forget_peak, resident_bytes, state_bytes
+from mtkit.train.memory import forget_peak, resident_bytes
 from mtkit.train.optim import learning_rate
 from mtkit.train.setup import (
     LargestBatch,
     Planned,
     build_updater,
     fit_micro_batch,
+    kept_bytes,
     largest_batch,
     plan_steps,
     read_steps,
@@ -115,7 +117,7 @@ def plan_run(config: Config, prepared: Prepared | None, world: World) -> Plan:
         probe = _probe(config, table, updater, micro)
         tokens_per_s = probe[2] / probe[1]
         steps = _steps(config, planned, tokens_per_s)
-        numbers = updater.model.num_parameters()
+        numbers, kept = updater.model.num_parameters(), kept_bytes(updater)
         activations = largest.activations // updater.splits
         return Plan(
             num_parameters=numbers,
@@ -127,13 +129,13 @@ def plan_run(config: Config, prepared: Prepared | None, world: World) -> Plan:
             micro_batch_tokens=micro,
             splits=updater.splits,
             largest=largest,
-            memory=state_bytes(numbers, config.train) | {"activations": activations},
+            memory=kept | {"activations": activations},
             measured={"state": meter.state(), "largest": peak},
             tokens_per_s=tokens_per_s,
             probe=probe,
             steps=steps,
             seconds=steps * planned.tokens_per_step / tokens_per_s,
-            disk=_disk(config, numbers),
+            disk=_disk(config.train, kept),
             disk_free=shutil.disk_usage(_existing(config.run)).free,
         )
 
@@ -283,11 +285,14 @@ def _steps(config: Config, planned: Planned, tokens_per_s: float) -> float:
     return min(bounds, default=float("inf"))
 
 
-def _disk(config: Config, num_parameters: int) -> dict[str, int]:
-    """Bytes of the run folder at the end, and of the checkpoint that is written before an old one goes."""
-    train = config.train
-    weights = 4 * num_parameters
-    checkpoint = weights * (4 if train.ema else 3)
+def _disk(train: TrainConfig, kept: dict[str, int]) -> dict[str, int]:
+    """Bytes of the run folder at the end, and of the checkpoint that is written before an old one goes.
+
+    Args:
+        train: options of the run.
+        kept: what stays in memory: a checkpoint has all of it but the gradients.
+    """
+    weights, checkpoint = kept["weights"], sum(kept.values()) - kept["gradients"]
     return {
         f"checkpoints (newest {train.keep_last})": train.keep_last * checkpoint,
         f"best models ({train.keep_best})": train.keep_best * weights,

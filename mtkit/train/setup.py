@@ -138,6 +138,13 @@ def largest_batch(
     return found[0]
 
 
+def kept_bytes(updater: Updater) -> dict[str, int]:
+    """What stays in memory for the whole run, by name and formula."""
+    model = updater.model
+    in_layers = sum(model.get_parameter(name).numel() for name in model.layer_matrices())
+    return state_bytes(model.num_parameters(), in_layers, updater.options)
+
+
 def precision_of(updater: Updater) -> Precision:
     """What the formulas of memory need to know of the numbers that are computed with."""
     num_bytes = updater.objective.dtype.itemsize
@@ -184,7 +191,7 @@ def fit_micro_batch(table: PairTable, planned: Planned, updater: Updater) -> int
 
 
 def _fits_cpu(table: PairTable, planned: Planned, updater: Updater, micro_batch_tokens: int) -> bool:
-    state = sum(state_bytes(updater.model.num_parameters(), updater.options).values())
+    state = sum(kept_bytes(updater).values())
     needed = largest_batch(table, planned, updater, micro_batch_tokens).activations + state
     return needed <= _CPU_SHARE * available_bytes() / updater.world.local_size
 

@@ -20,7 +20,7 @@ from mtkit.model.transformer import Transformer
 from mtkit.train.averaging import MovingAverage
 from mtkit.train.distributed import World, gathered
 from mtkit.train.objective import Objective
-from mtkit.train.optim import build_optimizer, optimizer_state, set_optimizer_state, trained_parameters
+from mtkit.train.optim import build_optimizers, optimizer_state, set_optimizer_state, trained_parameters
 from mtkit.train.spikes import SpikeGuard
 
 logger = logging.getLogger(__name__)
@@ -29,8 +29,6 @@ _DROPOUT = 2
 """Purpose of the random stream of dropout masks; each stream is derived from (seed, purpose, step)."""
 _MAX_BAD_STEPS = 10
 _MAX_SHOWN = 10
-_MOMENTS = range(2)
-"""Adam keeps as many numbers for each weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class Update:
 
 
 class Updater:
-    """A model with its optimizer, loss scale and moving average, changed together by each update.
+    """A model with its optimizers, loss scale and moving average, changed together by each update.
 
     Attributes:
         num_skipped: updates that left the weights as they were.
@@ -72,7 +70,7 @@ class Updater:
         self.seed = seed
         self.device = next(model.parameters()).device
         self.objective = Objective(model, options, dtype)
-        self.optimizer = build_optimizer(model, options.optimizer)
+        self.optimizers = build_optimizers(model, options.optimizer, model.layer_matrices())
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
         self.ema = MovingAverage(model, options.ema) if options.ema else None
         skip_spikes = options.optimizer.skip_spikes
@@ -110,11 +108,7 @@ class Updater:
         """Whether there is memory for both passes over a batch, and for the optimizer's state."""
         try:
             # Which comes with the first update only.
-            held = (
-                []
-                if self.optimizer.state
-                else [torch.empty_like(p) for p in self.model.parameters() for _ in _MOMENTS]
-            )
+            held = {} if self.optimizers[-1].state else optimizer_state(self.model, self.optimizers)
         except torch.OutOfMemoryError:
             return False
         fits = self._gradient(_as_step(batch), 0) is not None
@@ -167,7 +161,7 @@ class Updater:
 
     def _drop_gradient(self) -> None:
         """Begins the gradient anew. CUDA graphs, which reuse their memory, add to one that stays."""
-        self.optimizer.zero_grad(set_to_none=not self._keeps_gradient)
+        self.model.zero_grad(set_to_none=not self._keeps_gradient)
         if self._keeps_gradient:
             for _, parameter in trained_parameters(self.model):
                 if parameter.grad is None:
@@ -205,18 +199,21 @@ class Updater:
 
     def _apply(self, step: int, lr: float, pairs: Indices | None) -> tuple[Tensor, Tensor]:
         """Changes the weights by the gradient, unless it is a spike or not finite; its norm, and if it is."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self.scaler.unscale_(self.optimizer)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            self.scaler.unscale_(optimizer)
         limit = self.options.optimizer.clip_norm or math.inf
         trained = [parameter for _, parameter in trained_parameters(self.model)]
         norm = gathered(torch.nn.utils.clip_grad_norm_(trained, limit, foreach=True))
         bad = ~torch.isfinite(norm)
         hopeless = bad
         spike = self.spikes(norm) if self.spikes is not None else torch.zeros_like(bad)
-        # The fused optimizer reads this flag on the device and leaves the weights as they are.
-        self.optimizer.found_inf = (bad | spike).float()  # type: ignore[attr-defined]
-        self.optimizer.step()
+        skipped = bad | spike
+        for optimizer in self.optimizers:
+            # They read this flag on the device and leave the weights as they are.
+            optimizer.found_inf = skipped.float()  # type: ignore[union-attr]
+            optimizer.step()
         if self.scaler.is_enabled():
             # Above its least, it is the scale that may be too large.
             hopeless = bad & (self.scaler.scale(torch.ones_like(norm)) <= 1.0)
@@ -227,8 +224,8 @@ class Updater:
         self._drop_gradient()
         if self.ema is not None:
             self.ema.update(self.model, step)
-        self.num_skipped += bad | spike
-        return norm, bad | spike
+        self.num_skipped += skipped
+        return norm, skipped
 
     def _refuse_bad_steps(self, step: int, lr: float, norm: Tensor, pairs: Indices | None) -> None:
         count = int(self.bad_steps)
@@ -245,7 +242,7 @@ class Updater:
 
     def state(self) -> dict[str, Tensor]:
         """Everything but the weights that the next update depends on."""
-        state = optimizer_state(self.model, self.optimizer)
+        state = optimizer_state(self.model, self.optimizers)
         if self.ema is not None:
             state |= {f"ema.{name}": weight for name, weight in self.ema.weights.items()}
         # Python's numbers are 64 bits wide.
@@ -261,7 +258,7 @@ class Updater:
         Raises:
             InputError: something is missing.
         """
-        set_optimizer_state(self.model, self.optimizer, state)
+        set_optimizer_state(self.model, self.optimizers, state)
         try:
             if self.ema is not None:
                 for name, weight in self.ema.weights.items():

@@ -18,6 +18,7 @@ from mtkit.model.packing import Kernel, has_kernel, load_kernel
 from mtkit.model.transformer import build_model
 from mtkit.train.distributed import World
 from mtkit.train.packing import pack
+from mtkit.train.setup import read_steps
 from mtkit.train.trainer import Trainer
 from tests.e2e.test_training import CONFIG, Run, go, go_until, same_weights
 
@@ -68,11 +69,14 @@ def make_trainer(folder: Path, *overrides: str) -> Trainer:
 
 
 @pytest.mark.parametrize("packing", ["true", "false"])
-def test_no_step_waits_for_the_device(tmp_path: Path, packing: str) -> None:
+@pytest.mark.parametrize("method", ["adamw", "muon"])
+def test_no_step_waits_for_the_device(tmp_path: Path, packing: str, method: str) -> None:
     options = ("train.precision=bf16", "train.log_every=1000", f"train.packing={packing}")
-    trainer = make_trainer(tmp_path, DEVICE, *options)
+    trainer = make_trainer(tmp_path, DEVICE, f"train.optimizer.method={method}", *options)
     trainer.model.train()
-    with closing(trainer._steps()) as steps:
+    with closing(
+        read_steps(trainer.config, trainer.table, None, trainer.updater, trainer.progress.cursor)
+    ) as steps:
         trainer.updater(next(steps), 1, 1e-3)  # the optimizer's state is made
         torch.cuda.set_sync_debug_mode("error")
         try:

@@ -20,9 +20,8 @@ from mtkit.data.prepared import open_prepared
 from mtkit.errors import MtkitError
 from mtkit.train import plan, setup
 from mtkit.train.distributed import World
-from mtkit.train.memory import state_bytes
 from mtkit.train.plan import plan_run, stand_in
-from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps
+from mtkit.train.setup import build_updater, fit_micro_batch, kept_bytes, largest_batch, plan_steps
 from tests.corpora import REPOSITORY
 from tests.e2e.test_training import CONFIG, Run, go
 
@@ -143,7 +142,7 @@ def test_micro_batches_are_fitted_to_the_memory(
 ) -> None:
     updater = build_updater(run.config, 300, 300, World())
     planned = plan_steps(table, run.config)
-    state = sum(state_bytes(updater.model.num_parameters(), run.config.train).values())
+    state = sum(kept_bytes(updater).values())
     whole = largest_batch(table, planned, updater, None).activations
 
     def fitted(memory: float) -> int:

@@ -115,7 +115,7 @@ OPTIONS = [
         for depth in (0, 2)
     ),
     ("train.micro_batch_tokens=60", "train.ema=0", "train.packing=true", "train.prefetch=0"),
-    (STAGES, "train.prefetch=2"),
+    (STAGES, "train.optimizer.method=muon", "train.prefetch=2"),
 ]
 
 

@@ -11,7 +11,7 @@ from mtkit.data.batch import Batch, collate
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.memory import Precision, Side, activation_bytes, state_bytes
 from mtkit.train.objective import Objective, token_losses
-from mtkit.train.optim import build_optimizer, optimizer_state
+from mtkit.train.optim import build_optimizers, optimizer_state
 from tests.contract.test_model import sentence_by_sentence
 
 VOCAB = 500
@@ -106,18 +106,24 @@ def test_r_drop_keeps_what_twice_the_rows_keep(dtype: torch.dtype) -> None:
     assert formula == pytest.approx(kept_bytes(model, make_batch(8, 40, 30), dtype, r_drop=5.0), rel=0.25)
 
 
-def test_the_state_is_what_the_optimizer_holds() -> None:
+@pytest.mark.parametrize("method", ["adamw", "muon"])
+def test_the_state_is_what_the_optimizers_hold(method: str) -> None:
     model = build_model(ModelConfig(preset="tiny"), VOCAB, VOCAB, seed=1)
-    optimizer = build_optimizer(model, TrainConfig().optimizer)
+    options = TrainConfig.model_validate({"ema": 0.999, "optimizer": {"method": method}})
+    optimizers = build_optimizers(model, options.optimizer, model.layer_matrices())
     loss, _ = token_losses(model, make_batch(2, 5, 5), 0.1, torch.float32)
     loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    found = state_bytes(model.num_parameters(), TrainConfig(ema=0.999))
+    for optimizer in optimizers:
+        optimizer.step()
+    in_layers = sum(
+        p.numel() for p in [*model.encoder.parameters(), *model.decoder.parameters()] if p.dim() > 1
+    )
+    found = state_bytes(model.num_parameters(), in_layers, options)
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     assert found["gradients"] == sum(grad.nbytes for grad in gradients)
-    moments = optimizer_state(model, optimizer).items()
+    moments = optimizer_state(model, optimizers).items()
     assert found["optimizer"] == sum(
         tensor.nbytes for name, tensor in moments if not name.startswith("step.")
     )
     assert found["moving average"] == found["weights"] == sum(weight.nbytes for weight in model.parameters())
-    assert "moving average" not in state_bytes(model.num_parameters(), TrainConfig())
+    assert "moving average" not in state_bytes(model.num_parameters(), in_layers, TrainConfig())

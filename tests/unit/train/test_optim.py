@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from mtkit.config.train import OptimizerConfig, TrainConfig
-from mtkit.train.optim import build_optimizer, learning_rate, optimizer_state, set_optimizer_state
+from mtkit.train.optim import Optimizer, build_optimizers, learning_rate, optimizer_state, set_optimizer_state
 from mtkit.train.progress import Progress
 
 
@@ -39,31 +39,40 @@ def test_cooldown_multiplies_the_last_part() -> None:
     assert learning_rate(options, 5, 1.0) == pytest.approx(0.0)
 
 
-def step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def make(model: nn.Module, **options: object) -> list[Optimizer]:
+    return build_optimizers(model, schedule(**options), {"weight": 1})
+
+
+def step(model: nn.Module, optimizers: list[Optimizer]) -> None:
     model(torch.ones(1, 4)).square().sum().backward()
-    optimizer.step()
-    optimizer.zero_grad()
+    for optimizer in optimizers:
+        optimizer.step()
+    model.zero_grad()
 
 
-def test_state_before_the_first_update_is_that_of_a_new_optimizer() -> None:
+both = pytest.mark.parametrize("method", ["adamw", "muon"])
+
+
+@both
+def test_state_before_the_first_update_is_that_of_new_optimizers(method: str) -> None:
     """A signal may come while all updates so far were skipped."""
     updated = []
     for restored in (False, True):
         torch.manual_seed(0)
-        model = torch.nn.Linear(3, 2)
-        optimizer = build_optimizer(model, OptimizerConfig())
+        model = torch.nn.Linear(4, 2)
+        optimizers = make(model, method=method)
         if restored:
-            set_optimizer_state(model, optimizer, optimizer_state(model, optimizer))
-        model(torch.ones(1, 3)).sum().backward()
-        optimizer.step()
+            set_optimizer_state(model, optimizers, optimizer_state(model, optimizers))
+        step(model, optimizers)
         updated.append(model.weight.detach())
     assert torch.equal(*updated)
 
 
-def test_state_put_back_gives_the_same_next_step() -> None:
+@both
+def test_state_put_back_gives_the_same_next_step(method: str) -> None:
     torch.manual_seed(0)
     first, second = nn.Linear(4, 3), nn.Linear(4, 3)
-    ours, theirs = build_optimizer(first, schedule()), build_optimizer(second, schedule())
+    ours, theirs = make(first, method=method), make(second, method=method)
     for _ in range(3):
         step(first, ours)
     saved = {name: value.clone() for name, value in optimizer_state(first, ours).items()}
@@ -77,7 +86,7 @@ def test_state_put_back_gives_the_same_next_step() -> None:
 
 def test_weight_decay_is_for_matrices() -> None:
     model = nn.Linear(4, 3)
-    matrices, vectors = build_optimizer(model, schedule(weight_decay=0.1)).param_groups
+    matrices, vectors = make(model, weight_decay=0.1)[0].param_groups
     assert matrices["params"][0] is model.weight
     assert matrices["weight_decay"] == 0.1
     assert vectors["params"][0] is model.bias
@@ -132,6 +141,15 @@ def test_every_schedule_warms_up_and_cools_down(name: str) -> None:
 def test_frozen_weights_are_not_the_optimizers() -> None:
     model = nn.Linear(4, 3)
     model.bias.requires_grad_(False)
-    optimizer = build_optimizer(model, schedule())
-    step(model, optimizer)
-    assert set(optimizer_state(model, optimizer)) == {"exp_avg.weight", "exp_avg_sq.weight", "step.weight"}
+    optimizers = make(model)
+    step(model, optimizers)
+    assert set(optimizer_state(model, optimizers)) == {"exp_avg.weight", "exp_avg_sq.weight", "step.weight"}
+
+
+def test_muon_takes_what_it_may_and_adam_the_rest() -> None:
+    model = nn.Linear(4, 3)
+    optimizers = make(model, method="muon", weight_decay=0.1)
+    step(model, optimizers)
+    kept = {"momentum_buffer.weight", "exp_avg.bias", "exp_avg_sq.bias", "step.bias"}
+    assert set(optimizer_state(model, optimizers)) == kept
+    assert [group["weight_decay"] for group in optimizers[0].param_groups] == [0.1]

@@ -30,6 +30,7 @@ from tests.unit.train.test_update import LENGTHS, VOCAB, make_batch, make_pairs,
         {"packing": False},
         {"compile": "graphs"},
         {"r_drop": 1.0, "ema": 0.9, "optimizer": {"skip_spikes": 4.0}},
+        {"optimizer": {"method": "muon", "weight_decay": 0.1}},
         {"guided_alignment": 0.1, "packing": False},
     ],
     ids=str,
@@ -41,12 +42,12 @@ def test_updates_and_their_means_ask_for_no_value(
     monkeypatch.setattr(torch, "compile", lambda features, **_: features)
     # As on a GPU: rows without padding, by torch's kernel.
     monkeypatch.setattr(packing, "has_kernel", lambda *_: True)
-    # These two of torch do not know the device: their forms for a GPU ask for nothing.
+    # These of torch do not know the device: their forms for a GPU ask for nothing.
     clip = torch.nn.utils.clip_grad_norm_
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda grads, limit, foreach: clip(grads, limit))
     network = build_model(ModelConfig.model_validate({"preset": "tiny", **model}), VOCAB, VOCAB, seed=1)
     updater = Updater(network.train().to("meta"), TrainConfig.model_validate(options), 1, torch.float32)
-    monkeypatch.setattr(updater.optimizer, "step", lambda: None)
+    monkeypatch.setattr(updater.optimizers[-1], "step", lambda: None)
     assert updater.objective.packing is options.get("packing", True)
     if "guided_alignment" in options:
         pairs = list(zip(*make_pairs(), strict=True))
