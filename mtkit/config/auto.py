@@ -48,8 +48,11 @@ SIZES = (
     Size(None, 32_000, ("base", "big"), (0.1, 0.0), (8192, 25000), 4),
 )
 
-PEAK_RATES = {"tiny": 2.0e-3, "small": 2.0e-3, "base": 7.0e-4, "big": 5.0e-4}
+PEAK_RATES = {"tiny": 5.0e-3, "small": 2.0e-3, "base": 7.0e-4, "big": 5.0e-4}
 """By width, the narrowest first; the widest need lower rates."""
+
+METHODS = {"tiny": "muon"}
+"""By width; adamw for the others, where orthogonal updates cost more than they bring in small batches."""
 
 ENOUGH = 4
 """A width is taken if there is time for the row's epochs divided by this; in less, a narrower model, which
@@ -143,6 +146,7 @@ def choose(num_pairs: int, num_tokens: int, has_gpu: bool, budget: Budget | None
         Choice("train.save_every", every, "with each validation"),
         Choice("train.patience", 8, "stops when eight validations brought nothing"),
         Choice("train.ema", ema, "a moving average of the weights is steadier than the last ones"),
+        Choice("train.optimizer.method", METHODS.get(preset, "adamw"), f"for the width of {preset}"),
         Choice("train.optimizer.lr", PEAK_RATES[preset], f"for the width of {preset}"),
         Choice("train.optimizer.warmup_steps", warmup, "a tenth of the steps, at most 4,000"),
         Choice("train.optimizer.schedule", "linear", "the rate falls to 0 at the end of the budget"),
@@ -178,6 +182,8 @@ def settle(config: Config, choices: list[Choice]) -> tuple[Config, list[Choice]]
     given = {f"model.{name}" for name in model.model_fields_set}
     given |= {f"train.{name}" for name in train.model_fields_set}
     given |= {f"train.optimizer.{name}" for name in optimizer.model_fields_set}
+    if train.parallel == "fsdp":
+        given.add("train.optimizer.method")  # which leaves no choice
     if {"train.max_epochs", "train.max_time"} & given:
         given.add("train.max_steps")  # the budget is the user's
     taken = [

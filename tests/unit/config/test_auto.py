@@ -82,6 +82,13 @@ def test_what_the_config_gives_stays(tmp_path: Path) -> None:
     assert not {"model.dropout", "train.optimizer.lr"} & {choice.key for choice in taken}
 
 
+def test_a_model_in_shares_keeps_the_optimizer_that_can_be_shared(tmp_path: Path) -> None:
+    auto = config(tmp_path, "model: auto\ntrain: {preset: auto, parallel: fsdp}\n")
+    choices = choose(5_000, False, Budget(60, 1e11))
+    assert {choice.key: choice.value for choice in choices}["train.optimizer.method"] == "muon"
+    assert settle(auto, choices)[0].train.optimizer.method == "adamw"
+
+
 def test_a_budget_of_time_is_the_only_budget(tmp_path: Path) -> None:
     auto = config(tmp_path, "train: auto\n", "train.max_time=30m")
     settled, taken = settle(auto, choose(5_000, False))
