@@ -54,6 +54,9 @@ PEAK_RATES = {"tiny": 5.0e-3, "small": 2.0e-3, "base": 7.0e-4, "big": 5.0e-4}
 METHODS = {"tiny": "muon"}
 """By width; adamw for the others, where orthogonal updates cost more than they bring in small batches."""
 
+EFFICIENCY = {"tiny": 0.3, "small": 0.5, "base": 0.5, "big": 0.5}
+"""Share of the machine's rate of matrix products that training reaches, by width; measured on CPUs."""
+
 ENOUGH = 4
 """A width is taken if there is time for the row's epochs divided by this; in less, a narrower model, which
 sees the data oftener, learns more."""
@@ -80,7 +83,7 @@ class Budget:
 
     Attributes:
         seconds: of training.
-        rate: FLOP a second that training reaches on this machine.
+        rate: FLOP a second of matrix products on this machine.
     """
 
     seconds: float
@@ -89,7 +92,7 @@ class Budget:
     def tokens(self, preset: str, vocab_size: int) -> float:
         """Target tokens that a model of this width learns from, by 6 FLOP a token and parameter."""
         parameters = num_parameters(_width(preset), vocab_size, vocab_size)
-        return self.seconds * self.rate / (6 * parameters)
+        return self.seconds * self.rate * EFFICIENCY[preset] / (6 * parameters)
 
 
 def size_for(num_pairs: int) -> Size:

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 _QUINTIC = 3.4445, -4.7750, 2.0315
-"""Coefficients of the iteration, by which all singular values come near 1 in five turns."""
-_TURNS = 5
+"""Coefficients of the iteration, by which all singular values come near 1."""
+_TURNS = 4
+"""A fifth, which the authors make, costs a fifth of the time and taught no more."""
 _EPS = 1e-7
 _ADAM = 0.2
 """Root mean square of Adam's usual update, in units of the rate."""
@@ -110,14 +111,33 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """Matrices with the singular vectors of these, and singular values of about 1 (0.68 to 1.13).
+    """Matrices with the singular vectors of these, and singular values near 1.
+
+    They are 0.68 to 1.2 for what is more than a hundredth of the norm, and 0.13 for a thousandth.
 
     Args:
         matrices: [count, rows, columns], not more rows than columns.
     """
     a, b, c = _QUINTIC
     x = matrices / matrices.flatten(1).norm(dim=1).clamp(min=_EPS)[:, None, None]
-    for _ in range(_TURNS):
-        gram = torch.bmm(x, x.mT)
+    gram = torch.bmm(x, x.mT)
+    if x.dtype == torch.float32 and x.shape[2] >= 2 * x.shape[1]:
+        return torch.bmm(_factor(gram), x)  # in half precision its rounding errors would grow
+    for turn in range(_TURNS):
+        gram = torch.bmm(x, x.mT) if turn else gram
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x
+
+
+def _factor(gram: Tensor) -> Tensor:
+    """What all turns multiply x by, computed from x xᵀ: cheaper for wide x, which is touched only twice."""
+    a, b, c = _QUINTIC
+    factor: Tensor | None = None
+    for turn in range(1, _TURNS + 1):
+        quintic = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        quintic.diagonal(dim1=1, dim2=2).add_(a)
+        factor = quintic if factor is None else torch.bmm(quintic, factor)
+        if turn < _TURNS:
+            gram = torch.bmm(quintic, torch.bmm(gram, quintic))
+    assert factor is not None
+    return factor

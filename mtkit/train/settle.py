@@ -21,10 +21,6 @@ FILE = "auto.json"
 VERSION = 1
 
 
-EFFICIENCY = 0.5
-"""Share of the rate of matrix products that training reaches; with `small` on a CPU it is 0.75."""
-
-
 def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tuple[Config, list[Choice]]:
     """The config with nothing left open, and what was chosen for it.
 
@@ -61,8 +57,9 @@ def _budget(config: Config) -> Budget | None:
     if options.num_threads:
         torch.set_num_threads(options.num_threads)
     device = choose_device(options.device)
-    rate = matrix_rate(device, training_dtype(options.precision, device), seconds=0.3)
-    return Budget(options.max_time, EFFICIENCY * rate)
+    return Budget(
+        options.max_time, matrix_rate(device, training_dtype(options.precision, device), seconds=0.3)
+    )
 
 
 def _read(path: Path) -> list[Choice] | None:

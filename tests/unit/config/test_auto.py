@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from mtkit.config.auto import ENOUGH, SIZES, Budget, Choice, choose_vocab_size, is_auto, settle, size_for
+from mtkit.config.auto import (
+    EFFICIENCY,
+    ENOUGH,
+    SIZES,
+    Budget,
+    Choice,
+    choose_vocab_size,
+    is_auto,
+    settle,
+    size_for,
+)
 from mtkit.config.auto import choose as choose_by_tokens
 from mtkit.config.load import dump_config, load_config
 from mtkit.config.model import num_parameters
@@ -98,7 +108,7 @@ def test_a_budget_of_time_is_the_only_budget(tmp_path: Path) -> None:
 
 
 def width(num_pairs: int, minutes: float) -> int:
-    """d_model for this much time at 100 GFLOP/s."""
+    """d_model for this much time where matrix products come at 100 GFLOP/s."""
     choices = choose(num_pairs, False, Budget(60 * minutes, 1e11))
     return next(choice.value for choice in choices if choice.key == "model.d_model")
 
@@ -108,16 +118,16 @@ def test_the_width_follows_the_time_by_the_arithmetic_of_training() -> None:
     # Three layers each, by hand: weights of attention and feed-forward, biases, norms; and the embedding.
     encoder, decoder = 4 * 256**2 + 2 * 256 * 1024 + 1280 + 1024, 8 * 256**2 + 2 * 256 * 1024 + 1280 + 1536
     flop_per_token = 6 * (3 * (encoder + decoder) + 1024 + 2000 * 256)
-    enough = size.epochs / ENOUGH * 20 * pairs * flop_per_token / 1e11 / 60  # minutes
+    enough = size.epochs / ENOUGH * 20 * pairs * flop_per_token / (EFFICIENCY["small"] * 1e11) / 60  # minutes
     assert [width(pairs, 1.01 * enough), width(pairs, 0.99 * enough)] == [256, 128]
     assert width(pairs, 1e6) == width(pairs, 1.01 * enough)
     assert width(100_000, 0.99 * enough) == 128
 
 
 def test_a_run_that_is_short_warms_up_and_averages_shortly_and_drops_little() -> None:
-    short = {choice.key: choice.value for choice in choose(100_000, False, Budget(60, 1e11))}
+    short = {choice.key: choice.value for choice in choose(100_000, False, Budget(120, 1e11))}
     long = chosen(100_000, False)
-    steps = 60 * 1e11 / (6 * 2_412_544) / short["train.batch_tokens"]
+    steps = 120 * EFFICIENCY["tiny"] * 1e11 / (6 * 2_412_544) / short["train.batch_tokens"]
     assert short["train.max_steps"] == round(steps)
     assert short["train.optimizer.warmup_steps"] < steps / 4 < long["train.optimizer.warmup_steps"]
     assert 1 / (1 - short["train.ema"]) < steps / 10

@@ -119,6 +119,7 @@ def test_graphs_of_padded_batches_are_refused() -> None:
         ({"packing": True, "guided_alignment": 0.1}, "packing and guided_alignment"),
         ({"packing": False, "compile": "graphs"}, "graphs needs packing"),
         ({"parallel": "fsdp", "compile": "graphs"}, "graphs and parallel = fsdp"),
+        ({"parallel": "fsdp", "optimizer": {"method": "muon"}}, "muon and parallel = fsdp"),
     ],
 )
 def test_what_excludes_each_other_is_said(options: dict[str, object], said: str) -> None:
