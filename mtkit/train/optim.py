@@ -90,7 +90,7 @@ def optimizer_state(model: nn.Module, optimizers: Iterable[Optimizer]) -> dict[s
     """What they keep of each parameter, by its name; zeros before the first update was made."""
     state = {}
     for name, parameter, optimizer in _trained_by(model, optimizers):
-        held = optimizer.state[parameter]
+        held = optimizer.state.get(parameter)  # by [] it would get an entry
         for kept in _KEPT[type(optimizer)]:
             empty = (
                 torch.zeros((), device=parameter.device) if kept == "step" else torch.zeros_like(parameter)

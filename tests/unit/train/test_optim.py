@@ -61,8 +61,10 @@ def test_state_before_the_first_update_is_that_of_new_optimizers(method: str) ->
         torch.manual_seed(0)
         model = torch.nn.Linear(4, 2)
         optimizers = make(model, method=method)
+        state = optimizer_state(model, optimizers)
+        assert not any(optimizer.state for optimizer in optimizers)
         if restored:
-            set_optimizer_state(model, optimizers, optimizer_state(model, optimizers))
+            set_optimizer_state(model, optimizers, state)
         step(model, optimizers)
         updated.append(model.weight.detach())
     assert torch.equal(*updated)
