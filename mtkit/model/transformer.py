@@ -81,9 +81,11 @@ class Transformer(nn.Module):
 
     def layer_matrices(self) -> dict[str, int]:
         """The matrices of the layers by name, and how many stand on top of each other in each."""
-        twice = ("kv_proj.weight", "inner.weight" if self.config.activation == "swiglu" else "kv_proj.weight")
+        twice = ["kv_proj.weight"]
+        if self.config.activation == "swiglu":
+            twice.append("inner.weight")
         return {
-            name: 2 if name.endswith(twice) else 1
+            name: 2 if name.endswith(tuple(twice)) else 1
             for name, parameter in self.named_parameters()
             if name.startswith(("encoder.", "decoder.")) and parameter.dim() == 2
         }
