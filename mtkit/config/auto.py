@@ -52,7 +52,7 @@ PEAK_RATES = {"tiny": 5.0e-3, "small": 2.0e-3, "base": 7.0e-4, "big": 5.0e-4}
 """By width, the narrowest first; the widest need lower rates."""
 
 METHODS = {"tiny": "muon"}
-"""By width; adamw for the others, where orthogonal updates cost more than they bring in small batches."""
+"""By width; adamw for the others, where orthogonal updates cost much beside small batches."""
 
 EFFICIENCY = {"tiny": 0.3, "small": 0.5, "base": 0.5, "big": 0.5}
 """Share of the machine's rate of matrix products that training reaches, by width; measured on CPUs."""
