@@ -105,7 +105,13 @@ def choose_vocab_size(num_pairs: int, *, many_characters: bool) -> int:
     return size_for(num_pairs).vocab_size + (6_000 if many_characters else 0)
 
 
-def choose(num_pairs: int, num_tokens: int, has_gpu: bool, budget: Budget | None = None) -> list[Choice]:
+def choose(
+    num_pairs: int,
+    num_tokens: int,
+    has_gpu: bool,
+    budget: Budget | None = None,
+    d_model: int | None = None,
+) -> list[Choice]:
     """Every setting of model and training that `auto` decides on.
 
     Args:
@@ -113,17 +119,19 @@ def choose(num_pairs: int, num_tokens: int, has_gpu: bool, budget: Budget | None
         num_tokens: their target tokens.
         has_gpu: whether a CUDA device does the work.
         budget: what the time allows, if it is limited.
+        d_model: the width, if it is not to be chosen.
     """
     size = size_for(num_pairs)
     machine = "a GPU" if has_gpu else "a CPU"
-    preset, batch_tokens = size.preset[has_gpu], size.batch_tokens[has_gpu]
+    presets, batch_tokens = _presets(size.preset[has_gpu], d_model), size.batch_tokens[has_gpu]
+    preset = presets[0]
     dropout, attention_dropout = size.dropout
     per_epoch = max(1, num_tokens // batch_tokens)
     steps = max(2_000, size.epochs * per_epoch)
     timely = f"{num_pairs:,} pairs on {machine}"
     regularised = f"the fewer pairs, the stronger: {num_pairs:,} pairs"
     if budget is not None:
-        preset, passes = _affordable(preset, size, num_tokens, budget)
+        preset, passes = _affordable(presets, size, num_tokens, budget)
         steps = min(steps, max(1, round(passes * num_tokens / batch_tokens)))
         if passes < size.epochs:
             timely += f", {passes:,.1f} passes in the time that there is"
@@ -156,15 +164,28 @@ def choose(num_pairs: int, num_tokens: int, has_gpu: bool, budget: Budget | None
     ]
 
 
-def _affordable(widest: str, size: Size, num_tokens: int, budget: Budget) -> tuple[str, float]:
-    """The widest preset up to this one that is taught often enough in the time, and its passes."""
+def _presets(widest: str, d_model: int | None) -> list[str]:
+    """Those to choose from, the widest first; the one for a width that is given."""
     presets = list(PEAK_RATES)
-    preset, passes = widest, 0.0
-    for preset in reversed(presets[: presets.index(widest) + 1]):
+    if d_model is not None:
+        return [next((name for name in presets if _width(name).d_model >= d_model), presets[-1])]
+    return presets[presets.index(widest) :: -1]
+
+
+def _affordable(presets: list[str], size: Size, num_tokens: int, budget: Budget) -> tuple[str, float]:
+    """The first of the presets that is taught often enough in the time, or the last; and its passes."""
+    preset, passes = presets[0], 0.0
+    for preset in presets:
         passes = budget.tokens(preset, size.vocab_size) / num_tokens
         if passes >= size.epochs / ENOUGH:
             break
     return preset, passes
+
+
+def given_width(config: Config) -> int | None:
+    """d_model, unless it is left to be chosen."""
+    model = config.model
+    return None if model.preset == "auto" and "d_model" not in model.model_fields_set else model.d_model
 
 
 def _width(preset: str) -> ModelConfig:

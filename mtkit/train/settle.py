@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from mtkit.config.auto import Budget, Choice, choose, is_auto, settle
+from mtkit.config.auto import Budget, Choice, choose, given_width, is_auto, settle
 from mtkit.config.schema import Config
 from mtkit.data.prepared import Prepared
 from mtkit.engine.native import choose_device
@@ -41,7 +41,7 @@ def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tupl
     if choices is None:
         tokens = sum(int(shard.lengths[:, 1].sum()) + len(shard) for shard in prepared.train)
         has_gpu = choose_device(config.train.device).type == "cuda"
-        choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config))
+        choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config), given_width(config))
         if keep:
             path.parent.mkdir(parents=True, exist_ok=True)
             kept = {"version": VERSION, "choices": [asdict(choice) for choice in choices]}

@@ -13,6 +13,7 @@ from mtkit.config.auto import (
     Budget,
     Choice,
     choose_vocab_size,
+    given_width,
     is_auto,
     settle,
     size_for,
@@ -90,6 +91,25 @@ def test_what_the_config_gives_stays(tmp_path: Path) -> None:
     assert (settled.model.dropout, settled.train.optimizer.lr) == (0.15, 0.01)
     assert settled.train.optimizer.schedule == "linear"
     assert not {"model.dropout", "train.optimizer.lr"} & {choice.key for choice in taken}
+
+
+@pytest.mark.parametrize(
+    ("model", "d_model", "method", "lr"),
+    [
+        ("{preset: base}", 512, "adamw", 7.0e-4),
+        ("{preset: auto, d_model: 1024}", 1024, "adamw", 5.0e-4),
+        ("{preset: tiny}", 128, "muon", 5.0e-3),
+        ("auto", None, "muon", 5.0e-3),
+    ],
+)
+def test_the_rate_is_that_of_the_width_that_is_given(
+    tmp_path: Path, model: str, d_model: int | None, method: str, lr: float
+) -> None:
+    found = given_width(auto := config(tmp_path, f"model: {model}\ntrain: auto\n"))
+    assert found == d_model
+    choices = choose_by_tokens(100_000, 2_000_000, False, Budget(120, 1e11), found)
+    optimizer = settle(auto, choices)[0].train.optimizer
+    assert (optimizer.method, optimizer.lr) == (method, lr)
 
 
 def test_a_model_in_shares_keeps_the_optimizer_that_can_be_shared(tmp_path: Path) -> None:
