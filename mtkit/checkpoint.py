@@ -25,9 +25,9 @@ from torch import Tensor
 from mtkit import __version__
 from mtkit.config.load import dump_config, load_config
 from mtkit.config.schema import Config
-from mtkit.errors import InputError, MtkitError, WriteError
+from mtkit.errors import InputError, MtkitError, UsageError, WriteError
 from mtkit.exported import WEIGHTS
-from mtkit.files import atomic_folder, make_folders, new_file, read_manifest, remove_folder
+from mtkit.files import atomic_folder, make_folders, new_file, read_manifest, remove_own_folder
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.tensors import Tensors, num_bytes, read_tensors, write_tensors
 from mtkit.text.tokenizer import Tokenizer, model_files, read_tokenizer
@@ -126,6 +126,8 @@ def write_model(
             for name, content in texts.items():
                 with new_file(new / name) as file:
                     file.write(content)
+    except UsageError as error:
+        raise WriteError(error.message, error.hint) from error
     except OSError as error:
         size = sum(map(num_bytes, numbers.values())) + sum(map(len, texts.values()))
         raise WriteError(
@@ -188,9 +190,11 @@ def keep_only(parent: Path, kept: Collection[Path]) -> None:
     for folder in step_folders(parent):
         if folder not in kept:
             try:
-                remove_folder(folder)
+                remove_own_folder(folder, FORMAT)
             except OSError as error:
                 logger.warning("%s: cannot be removed: %s.", folder, error.strerror)
+            except UsageError as error:
+                logger.warning("%s It is not removed.", error.message)
 
 
 def newest_checkpoint(run: Path) -> tuple[Path | None, list[str]]:

@@ -18,6 +18,8 @@ from mtkit.errors import InputError
 from mtkit.files import MANIFEST, ordinary_file, read_manifest
 
 FORMAT, VERSION = "mtkit-ctranslate2", 1
+HUGGINGFACE = "mtkit-huggingface"
+"""Kind of a folder that transformers reads."""
 MODEL = "model.bin"
 WEIGHTS = "model.safetensors"
 """Of the model folder that an export is made from."""

@@ -1,7 +1,7 @@
 """Files and folders that are whole or absent: written beside their place, flushed to disk, then renamed.
 
-Whatever is lost or killed on the way, a folder that bears its final name is the one that was written,
-and its manifest proves it.
+A folder under its final name is the one that was written, whatever was lost or killed on the way; its
+manifest proves it. Nothing is replaced or deleted but what has a mark of mtkit, and never through a link.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from mtkit import disk
-from mtkit.errors import InputError
+from mtkit.errors import InputError, UsageError
+from mtkit.marks import MARK, add_names, check_marked, check_own, is_torn, new_id, read_mark, write_mark
 
 MANIFEST = "manifest.json"
 _TEMPORARY = ".tmp-"
-_REPLACED = re.compile(rf"{re.escape(_TEMPORARY)}(?P<name>.+)-old-\d+")
+_TEMPORARY_NAME = re.compile(r"\.tmp-(?P<name>.*?)(?P<use>-old|-gone)?-(?P<id>[0-9a-f]{32})", re.DOTALL)
 _BUFFER = 1 << 20
 _MAX_MANIFEST = 1 << 26
 _MAX_FILES = 100_000
@@ -35,8 +36,8 @@ _MAX_FILES = 100_000
 class _Descriptor(io.RawIOBase):
     """A new file as a raw stream whose bytes go through `disk`."""
 
-    def __init__(self, path: Path) -> None:
-        self._descriptor = disk.create(path)
+    def __init__(self, path: Path, mode: int) -> None:
+        self._descriptor = disk.create(path, mode)
 
     def writable(self) -> bool:
         return True
@@ -60,9 +61,9 @@ class _Descriptor(io.RawIOBase):
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[IO[bytes]]:
+def new_file(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """A binary file to be written at `path`, for instance in an `atomic_folder`, which flushes it to disk."""
-    raw = _Descriptor(path)
+    raw = _Descriptor(path, mode)
     try:
         file = io.BufferedWriter(raw, _BUFFER)
         yield file
@@ -72,71 +73,132 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file that appears under `path` when the block ends well, and not at all otherwise."""
-    make_folders(path.parent)
-    temporary = path.with_name(f"{_TEMPORARY}{path.name}-{os.getpid()}")
-    try:
-        with new_file(temporary) as file:
-            yield file
-        disk.sync(temporary)
-        disk.rename(temporary, path)
-        disk.sync(path.parent)
-    except BaseException:
-        remove_tree(temporary)
-        raise
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes `text` as UTF-8, whole or not at all."""
-    with atomic_file(path) as file:
-        file.write(text.encode())
+def new_text(path: Path) -> Iterator[IO[str]]:
+    """A UTF-8 text file to be written at `path`, lines ending in a line feed; see `new_file`."""
+    with new_file(path) as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="\n", write_through=False)
+        yield text
+        text.flush()
+        text.detach()
 
 
 @contextmanager
-def atomic_folder(path: Path, manifest: dict[str, Any]) -> Iterator[Path]:
+def atomic_file(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
+    """A binary file that appears under `path` when the block ends well, and not at all otherwise.
+
+    Raises:
+        UsageError: a link, a folder, a pipe or a device has that name.
+    """
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        raise UsageError(
+            f"{path}: is a link or no ordinary file, so it is not replaced.", "Move it elsewhere."
+        )
+    make_folders(path.parent)
+    temporary = temporary_path(path)
+    with contextlib.ExitStack() as undo:
+        undo.callback(discard, temporary)
+        with new_file(temporary, mode) as file:
+            yield file
+        disk.sync(temporary)
+        disk.rename(temporary, path)
+        undo.pop_all()
+        disk.sync(path.parent)
+
+
+def write_text(path: Path, text: str, mode: int = 0o666) -> None:
+    """Writes `text` as UTF-8, whole or not at all."""
+    with atomic_file(path, mode) as file:
+        file.write(text.encode())
+
+
+PRIVATE = 0o600
+"""Rights of a file that holds somebody's sentences."""
+
+
+@contextmanager
+def atomic_folder(path: Path, manifest: dict[str, Any], *, private: bool = False) -> Iterator[Path]:
     """A folder to fill, which becomes `path` when the block ends well, and vanishes otherwise.
 
-    Its `manifest.json` is `manifest` with the size and sha256 of each file added, and a digest of
-    itself; a folder that was there before is replaced.
+    Its `manifest.json` is `manifest` with the size and sha256 of each file added, and a digest of itself.
+
+    Args:
+        path: a folder of the same kind that is there is replaced.
+        manifest: `format` is the kind of the folder.
+        private: only the owner may read it.
+
+    Raises:
+        UsageError: something is there that mtkit has not made, or that holds something else besides.
     """
+    kind = manifest["format"]
+    check_own(path, kind)
     make_folders(path.parent)
-    temporary = path.with_name(f"{_TEMPORARY}{path.name}-{os.getpid()}")
-    remove_tree(temporary)
-    try:
-        disk.make_folder(temporary)
+    temporary = temporary_path(path)
+    mark_id = temporary.name[-32:]
+    with contextlib.ExitStack() as undo:
+        undo.callback(discard, temporary)
+        disk.make_folder(temporary, 0o700 if private else 0o777)
+        write_mark(temporary, kind, mark_id)
         yield temporary
-        found = sorted(file for file in temporary.rglob("*") if file.is_file())
-        for file in found:
-            disk.sync(file)
-        files = {
-            file.relative_to(temporary).as_posix(): {"size": file.stat().st_size, "sha256": sha256(file)}
-            for file in found
-        }
-        with new_file(temporary / MANIFEST) as stream:
-            stream.write(manifest_bytes({**manifest, "files": files}))
-        disk.sync(temporary / MANIFEST)
-        for folder in sorted({temporary, *(file.parent for file in found)}, reverse=True):
-            disk.sync(folder)
+        _seal(temporary, manifest, private)
+        check_own(path, kind)  # once more: the work may have taken hours
         _put(temporary, path)
-    except BaseException:
-        remove_tree(temporary)
-        raise
+        undo.pop_all()
+
+
+def _seal(folder: Path, manifest: dict[str, Any], private: bool) -> None:
+    """Writes the manifest and the names of all files, and flushes everything."""
+    everything = sorted(file for file in folder.rglob("*") if file.is_file())
+    found = [file for file in everything if file.name != MARK]
+    for file in everything:
+        if private:
+            disk.set_mode(file, PRIVATE)
+        disk.sync(file)
+    files = {
+        file.relative_to(folder).as_posix(): {"size": file.stat().st_size, "sha256": sha256(file)}
+        for file in found
+    }
+    with new_file(folder / MANIFEST, PRIVATE if private else 0o666) as stream:
+        stream.write(manifest_bytes({**manifest, "files": files}))
+    disk.sync(folder / MANIFEST)
+    names = {file.relative_to(folder).as_posix() for file in everything} - {MARK}
+    add_names(folder, sorted(names | {MANIFEST}))
+    for inner in sorted({folder, *(file.parent for file in everything)}, reverse=True):
+        disk.sync(inner)
 
 
 def _put(temporary: Path, path: Path) -> None:
     """Gives a finished folder its name; between the two renames of a replacement, `recover` knows the old."""
-    replaced = path.with_name(f"{_TEMPORARY}{path.name}-old-{os.getpid()}")
-    if path.exists():
+    replaced = temporary_path(path, "-old")
+    exists = read_mark(path) is not None
+    if exists:
         disk.rename(path, replaced)
     try:
         disk.rename(temporary, path)
     except BaseException:
-        if replaced.exists():
+        if exists:
             disk.rename(replaced, path)
         raise
     disk.sync(path.parent)
-    remove_tree(replaced)
+    if exists:
+        _remove_made(replaced)
+
+
+def temporary_path(path: Path, use: str = "") -> Path:
+    """A name beside `path` that nobody can foresee; a name that is too long with it loses its end."""
+    name = path.name.encode()[:150].decode(errors="ignore")
+    return path.with_name(f"{_TEMPORARY}{name}{use}-{new_id()}")
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """A folder for temporary files under `parent`, gone when the block ends."""
+    folder = temporary_path(parent / "scratch")
+    disk.make_folder(folder, 0o700)
+    try:
+        write_mark(folder, "mtkit-scratch", folder.name[-32:])
+        yield folder
+    finally:
+        discard(folder)
 
 
 def make_folders(path: Path) -> None:
@@ -149,31 +211,116 @@ def make_folders(path: Path) -> None:
     disk.sync(path.parent)
 
 
+def marked_folder(path: Path, kind: str, *, private: bool = False, ignore_hidden: bool = False) -> Path:
+    """`path` as a folder of mtkit in which single files can be claimed: new, empty or marked before.
+
+    Args:
+        path: the folder.
+        kind: its kind.
+        private: if it is made, only the owner may enter it.
+        ignore_hidden: one with nothing but hidden files counts as empty.
+
+    Raises:
+        UsageError: it is a link or no folder, or holds anything without having the mark.
+    """
+    check_marked(path, kind, ignore_hidden=ignore_hidden)
+    make_folders(path.parent)
+    with contextlib.suppress(FileExistsError):
+        disk.make_folder(path, 0o700 if private else 0o777)
+    disk.sync(path.parent)
+    if read_mark(path) is None:
+        if is_torn(path / MARK):
+            disk.remove_file(path / MARK)
+        with contextlib.suppress(FileExistsError):  # another process was faster
+            write_mark(path, kind, new_id())
+    return path
+
+
 # ---------------------------------------------------------------- removing
 
 
-def remove_tree(path: Path) -> None:
+def _remove_tree(path: Path) -> None:
     """Deletes a file or folder, if it is there; what cannot be deleted stays. Links are not followed."""
-    if not os.path.lexists(path):
-        return
     with contextlib.suppress(OSError):
         if path.is_symlink() or not path.is_dir():
             disk.remove_file(path)
             return
-        for member in sorted(path.iterdir()):
-            remove_tree(member)
+        for member in sorted(path.iterdir(), key=lambda member: member.name == MARK):  # the mark goes last
+            _remove_tree(member)
         disk.remove_folder(path)
 
 
-def remove_folder(path: Path) -> None:
-    """Deletes a folder that others may be reading: under its name it is whole or absent at any time.
+def discard(temporary: Path) -> None:
+    """Deletes what was written under a temporary name, if it is there and ours beyond doubt."""
+    named = _TEMPORARY_NAME.fullmatch(temporary.name)
+    if named is None or not os.path.lexists(temporary) or temporary.is_symlink():
+        return
+    if temporary.is_dir():
+        mark = read_mark(temporary)
+        members = [] if mark else list(temporary.iterdir())
+        begun = not members or (members == [temporary / MARK] and is_torn(temporary / MARK))
+        if mark.id == named["id"] if mark else begun:
+            _remove_tree(temporary)
+    elif stat.S_ISREG(temporary.lstat().st_mode):
+        _remove_tree(temporary)
+
+
+def _remove_made(folder: Path) -> None:
+    """Deletes what the mark of a folder lists, and the folder if nothing else is in it."""
+    mark = read_mark(folder)
+    if mark is None:
+        return
+    folders = {parent.as_posix() for name in mark.names for parent in Path(name).parents}
+
+    def visit(path: Path, prefix: str) -> None:
+        for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
+            name = f"{prefix}{entry.name}"
+            if entry.is_dir(follow_symlinks=False) and name in folders:
+                visit(path / entry.name, f"{name}/")
+            elif name in mark.names:
+                remove_own_file(path / entry.name)
+        if prefix:
+            with contextlib.suppress(OSError):  # something else is in it
+                disk.remove_folder(path)
+
+    with contextlib.suppress(OSError):
+        visit(folder, "")
+    remove_empty(folder)
+
+
+def remove_own_file(path: Path) -> None:
+    """Deletes an ordinary file that the caller knows to be mtkit's; whatever else has that name stays."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISREG(path.lstat().st_mode):
+            disk.remove_file(path)
+
+
+def remove_own_folder(path: Path, kind: str) -> None:
+    """Deletes a folder of mtkit that others may be reading: under its name it is whole or absent at any time.
 
     Raises:
+        UsageError: it is not of this kind, or holds something else besides.
         OSError: it cannot be renamed; it is still there, and whole.
     """
-    removed = path.with_name(f"{_TEMPORARY}{path.name}-gone-{os.getpid()}")
+    if not os.path.lexists(path):
+        return
+    check_own(path, kind)
+    removed = temporary_path(path, "-gone")
     disk.rename(path, removed)
-    remove_tree(removed)
+    if read_mark(removed) is None:
+        disk.remove_folder(removed)  # an empty one
+    else:
+        _remove_made(removed)
+
+
+def remove_empty(folder: Path) -> None:
+    """Deletes a folder, and the mark in it, if there is nothing else in it and it is no link."""
+    with contextlib.suppress(OSError):
+        if folder.is_symlink():
+            return
+        if read_mark(folder) and [path.name for path in folder.iterdir()] == [MARK]:
+            disk.remove_file(folder / MARK)
+        disk.remove_folder(folder)
 
 
 def recover(parent: Path, name: str = "*") -> None:
@@ -183,12 +330,21 @@ def recover(parent: Path, name: str = "*") -> None:
         parent: where the write was going on; nobody may be writing there now.
         name: pattern of the names that were being written.
     """
+    if parent.is_symlink():
+        return
     for left in sorted(parent.glob(f"{_TEMPORARY}{name}-*")):
-        replaced = _REPLACED.fullmatch(left.name)
-        if replaced and not (parent / replaced["name"]).exists():
-            disk.rename(left, parent / replaced["name"])
-        else:
-            remove_tree(left)
+        found = _TEMPORARY_NAME.fullmatch(left.name)
+        if found is None or left.is_symlink():
+            continue
+        if not found["use"]:
+            discard(left)
+        elif read_mark(left) is not None:
+            if found["use"] == "-old" and not os.path.lexists(parent / found["name"]):
+                disk.rename(left, parent / found["name"])
+            else:
+                _remove_made(left)
+        elif left.is_dir():
+            remove_empty(left)  # its mark was the last thing to go
 
 
 # ---------------------------------------------------------------- reading

@@ -12,7 +12,8 @@ from pathlib import Path
 import filelock
 
 from mtkit.errors import MtkitError, WriteError
-from mtkit.files import remove_tree, write_text
+from mtkit.files import remove_own_file, write_text
+from mtkit.run import claim_in
 
 LOCK, HOLDER = ".train.lock", ".train.holder"
 
@@ -22,11 +23,12 @@ def only_writer(run: Path) -> Iterator[None]:
     """Within the block no other process holds this run folder; one that dies holds it no longer.
 
     Raises:
+        UsageError: `open_run` has not opened it.
         MtkitError: another process holds it.
         WriteError: the folder cannot be written.
     """
     try:
-        run.mkdir(parents=True, exist_ok=True)
+        claim_in(run, LOCK, HOLDER)
         lock = filelock.FileLock(run / LOCK)  # of the operating system: it ends with the process
         lock.acquire(timeout=0)
     except filelock.Timeout:
@@ -44,7 +46,7 @@ def only_writer(run: Path) -> Iterator[None]:
             write_text(run / HOLDER, f"process {os.getpid()} on {socket.gethostname()} since {began}\n")
         yield
     finally:
-        remove_tree(run / HOLDER)
+        remove_own_file(run / HOLDER)
         lock.release()
 
 

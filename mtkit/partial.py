@@ -19,7 +19,16 @@ from typing import Any
 
 from mtkit import disk
 from mtkit.errors import InputError, MtkitError, UsageError
-from mtkit.files import make_folders, manifest_bytes, ordinary_file, recover, remove_tree, write_text
+from mtkit.files import (
+    PRIVATE,
+    make_folders,
+    manifest_bytes,
+    ordinary_file,
+    recover,
+    remove_own_file,
+    write_text,
+)
+from mtkit.output import give_rights
 
 FORMAT, VERSION = "mtkit-partial", 1
 SECONDS_BETWEEN_SAVES = 5.0
@@ -52,13 +61,13 @@ class PartialFile:
         self._hash = hashlib.sha256()
         self.lines, self._bytes = 0, 0
         if before is None:
-            if self.path.exists() and self.path.stat().st_size:
+            if os.path.lexists(self.path):
                 raise UsageError(
                     f"{self.path}: is in the way: there is no {self._state.name} that says what it is of.",
                     "Move it or remove it.",
                 )
             self._save()
-        self._descriptor = disk.extend(self.path)
+        self._descriptor = disk.extend(self.path, PRIVATE)
         try:
             _lock(self._descriptor, self.path)
             recover(target.parent, glob.escape(self._state.name))
@@ -92,9 +101,10 @@ class PartialFile:
         """Gives the whole file its name."""
         disk.truncate(self._descriptor, self._bytes)
         disk.sync(self.path)
+        give_rights(self.path, target)
         disk.rename(self.path, target)
         disk.sync(target.parent)
-        remove_tree(self._state)
+        remove_own_file(self._state)
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -123,7 +133,7 @@ class PartialFile:
             "sha256": self._hash.hexdigest(),
             "job": self._job,
         }
-        write_text(self._state, manifest_bytes(state).decode())
+        write_text(self._state, manifest_bytes(state).decode(), PRIVATE)
 
 
 @contextmanager
@@ -131,7 +141,7 @@ def partial_file(target: Path, job: Job) -> Iterator[PartialFile]:
     """A file that becomes `target` when the block ends well, and else stays for the next attempt.
 
     Args:
-        target: its name when it is whole.
+        target: its name when it is whole; of a link, what it leads to.
         job: an attempt goes on only where all this is as it was.
 
     Raises:
@@ -139,6 +149,7 @@ def partial_file(target: Path, job: Job) -> Iterator[PartialFile]:
         InputError: what is there is damaged.
         MtkitError: another process is writing it.
     """
+    target = Path(os.path.realpath(target))
     make_folders(target.parent)
     file = PartialFile(target, job)
     try:
@@ -161,7 +172,6 @@ def _read_state(path: Path, data: Path, job: dict[str, Any]) -> _Reached | None:
     """How far an attempt at the same job has come; None if there was none."""
     try:
         raw = ordinary_file(path).read_bytes()
-        ordinary_file(data)
     except FileNotFoundError:
         return None
     try:
@@ -177,6 +187,9 @@ def _read_state(path: Path, data: Path, job: dict[str, Any]) -> _Reached | None:
             f"{path}: is damaged, or of another version of mtkit.",
             f"Remove it and {data.name}, and begin anew.",
         ) from None
+    if not os.path.lexists(data):  # stopped before anything was written
+        return None
+    ordinary_file(data)
     now = json.loads(json.dumps(job))
     changed = [
         f"{name} was {_short(before.get(name))}, now {_short(now.get(name))}"

@@ -58,7 +58,10 @@ def schema(
     if write is None:
         out_lines(text)
     else:
-        write.write_text(text + "\n", encoding="utf-8", newline="\n")
+        from mtkit.cli.streams import open_output
+
+        with open_output(write) as file:
+            file.write(f"{text}\n".encode())
 
 
 def presets() -> None:

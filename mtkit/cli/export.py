@@ -63,7 +63,30 @@ def export(
         )
     console.say(f"model: {found}")
     for kind in options.to:
+        check_target(found.folder, kind, output)
+    for kind in options.to:
         export_model(found.folder, kind, options.quantization, output, sample)
+
+
+def check_target(folder: Path, kind: ExportFormat, output: Path | None) -> None:
+    """Returns if an export may be written where it is to go: nothing of anybody else's is replaced.
+
+    Raises:
+        UsageError: something else is there.
+    """
+    from mtkit.exported import EXPORTS, FORMAT, HUGGINGFACE
+    from mtkit.marks import check_own
+
+    target = output or folder.parent / EXPORTS / kind
+    if kind == "argos":
+        from mtkit.export.argos import check_replaceable
+
+        if output is not None:
+            check_replaceable(output)
+        return
+    if target.resolve() == folder.resolve() or not target.name:
+        raise UsageError(f"-o {target}: is not a place for an export.", "Name a new folder.")
+    check_own(target, FORMAT if kind == "ctranslate2" else HUGGINGFACE, "Name a new folder by -o.")
 
 
 def export_model(

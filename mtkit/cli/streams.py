@@ -158,11 +158,11 @@ def _more_is_there(stream: BufferedReader) -> bool:
 @contextmanager
 def open_output(path: Path | None) -> Iterator[Output]:
     """The file at `path`, written whole or not at all, or standard output."""
-    from mtkit.files import atomic_file
+    from mtkit.output import output_file
 
     with say_unwritable(path):
         if path is not None:
-            with atomic_file(path) as file:
+            with output_file(path) as file:
                 yield file
         elif sys.stdout is None:
             raise UsageError("standard output is closed.", "Name a file by -o.")

@@ -68,9 +68,9 @@ def train(
 def _train(config: Config, world: World, stop: StopSignals, anew: bool, allowed: list[str]) -> None:
     """Prepares the data if that has not been done, and trains."""
     from mtkit.lock import only_writer
-    from mtkit.run import check_run, forget_training
+    from mtkit.run import forget_training, open_run
 
-    world.on_main(lambda: check_run(config.run))
+    world.on_main(lambda: open_run(config.run))
     with only_writer(config.run) if world.is_main else nullcontext():
         if anew:
             world.on_main(lambda: forget_training(config.run))

@@ -187,6 +187,11 @@ def translate(
         as_json=as_json,
     )
     task.check(resume)
+    if task.target is not None:
+        from mtkit.output import check_not_read
+
+        read = {"the input": task.source} | ({"the glossary": glossary} if glossary else {})
+        check_not_read(task.target, read | ({"the file of banned phrases": banned} if banned else {}))
     named: list[Path | None] = [*model] if model else [None]
     found, *others = models = [find_model(path) for path in named]
     console.say(f"model: {found}{''.join(f' + {other}' for other in others)}")

@@ -94,6 +94,11 @@ class Task:
             raise UsageError(f"--terms {self.terms}: --format {self.kind} has no fields.", "Use --glossary.")
         if resume and (self.source is None or self.target is None):
             raise UsageError("--resume: needs a file to read and one to write.", "Name them by -i and -o.")
+        if resume and self.target is not None:
+            from mtkit.output import is_ordinary
+
+            if not is_ordinary(self.target):
+                raise UsageError(f"--resume: {self.target} is no ordinary file.", "Leave out --resume.")
         if resume and self.kind in FILE_FORMATS:
             raise UsageError(f"--resume: --format {self.kind} is written as a whole.", "Leave out --resume.")
 

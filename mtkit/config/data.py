@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from mtkit.config.filters import DEFAULT_FILTERS, Filter
-from mtkit.config.options import Language, Options
+from mtkit.config.options import Language, Options, fault_of_name
 from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, Source
 
 
@@ -136,6 +136,9 @@ class DataConfig(Options):
         for name in self.extra_valid:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
                 raise ValueError(f"extra_valid: {name!r} is no name: use letters, digits, - and _.")
+        for name in self.test:
+            if fault := fault_of_name(name):
+                raise ValueError(f"test: the name {name[:40]!r} {fault}. Choose another name.")
         return self
 
     @model_validator(mode="after")

@@ -45,6 +45,20 @@ Tag = Annotated[str, AfterValidator(_check_tag)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
+MAX_NAME_BYTES = 200
+"""Of a name from a config that becomes the name of a file, so that a suffix fits as well."""
+
+
+def fault_of_name(name: str) -> str:
+    """Why `name` cannot be the name of a file in a folder; empty if it can."""
+    if not name or name in (".", ".."):
+        return "is no name"
+    if "/" in name or "\0" in name:
+        return "must not contain / or NUL"
+    size = len(name.encode(errors="replace"))
+    return f"has {size} bytes, at most {MAX_NAME_BYTES} are possible" if size > MAX_NAME_BYTES else ""
+
+
 class Options(BaseModel):
     """A section of the configuration: strict types, no unknown keys, never changed once read."""
 

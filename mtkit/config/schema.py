@@ -33,6 +33,11 @@ class Config(Options):
     """One run of mtkit, from raw text to scores."""
 
     run: Path = Field(description="Folder of everything that the run writes.")
+    private: bool = Field(
+        True,
+        description="Let only their owner read the files that hold sentences: prepared data, reports, "
+        "translations of test sets. If false, the umask decides.",
+    )
     seed: int = Field(1, ge=0, le=2**32 - 1, description="All randomness is derived from it.")
     data: DataConfig
     text: TextConfig = Field(default_factory=TextConfig)

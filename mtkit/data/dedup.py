@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from mtkit.files import new_file, remove_own_file, scratch_folder
 
 Keys = npt.NDArray[np.uint64]
 Positions = npt.NDArray[np.int64]
@@ -39,10 +40,10 @@ def repeated(
             keys, positions = (np.concatenate(column) for column in zip(*found, strict=True))
             yield _later(keys, positions)
         return
-    with tempfile.TemporaryDirectory(prefix=".tmp-keys-", dir=folder) as name:
-        for path in _distribute(parts, Path(name), buckets):
+    with scratch_folder(folder) as scratch:
+        for path in _distribute(parts, scratch, buckets):
             records = np.fromfile(path, _RECORD)
-            path.unlink()
+            remove_own_file(path)
             yield _later(records["key"], records["position"])
 
 
@@ -51,7 +52,7 @@ def _distribute(parts: Iterable[tuple[Keys, Positions]], folder: Path, buckets: 
     paths = [folder / str(number) for number in range(buckets)]
     shift = np.uint64(64 - (buckets - 1).bit_length())
     with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(path.open("wb")) for path in paths]
+        files = [stack.enter_context(new_file(path)) for path in paths]
         for keys, positions in parts:
             numbers = (keys >> shift).astype(np.int64)
             order = np.argsort(numbers, kind="stable")

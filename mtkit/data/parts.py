@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,55 @@ import numpy.typing as npt
 import xxhash
 
 from mtkit.errors import InputError
-from mtkit.files import atomic_file
+from mtkit.files import PRIVATE, atomic_file, marked_folder, recover, remove_empty, remove_own_file
 
 Array = npt.NDArray[Any]
+
+KIND = "mtkit-parts"
+DONE = "done.json"
+"""In the folder of a corpus that was read to its end: the summaries of its parts."""
+
+_OWN = re.compile(
+    r"encoded-[0-9a-f]{32}\.npz|held-out-[0-9a-f]{32}\.tsv|tokenizer-[0-9a-f]{32}\.model"
+    rf"|clean-[0-9a-f]{{32}}/(\d{{6,}}\.npz|{re.escape(DONE)})"
+)
+"""All files that the stages of prepare make in their folder."""
+
+
+def open_parts(folder: Path) -> None:
+    """Makes the folder of the parts if it is missing, and tidies up after an interrupted run.
+
+    Raises:
+        UsageError: there is a folder of that name which mtkit has not made.
+    """
+    marked_folder(folder, KIND, private=True)
+    for path in (folder, *folder.glob("clean-*")):
+        recover(path)
+
+
+def clear_parts(folder: Path, keep: Collection[Path] = ()) -> None:
+    """Deletes what the stages of prepare have made in `folder`; every other file stays.
+
+    Args:
+        folder: of the parts.
+        keep: files, and folders, that are still needed.
+    """
+    if folder.is_symlink():
+        return
+    for member in [path for path in folder.glob("*") if path not in keep]:
+        found = [member]
+        if member.is_dir() and not member.is_symlink():
+            found = list(member.iterdir())
+        for path in found:
+            if _OWN.fullmatch(path.relative_to(folder).as_posix()):
+                remove_own_file(path)
+        if member.is_dir() and member.name.startswith("clean-"):
+            remove_empty(member)
 
 
 def write_part(path: Path, summary: Mapping[str, Any], **arrays: Array) -> dict[str, Any]:
     """Writes the part, whole or not at all; gives `summary`."""
-    with atomic_file(path) as file:
+    with atomic_file(path, PRIVATE) as file:
         np.savez(file, allow_pickle=False, summary=text_array(json.dumps(summary)), **arrays)
     return dict(summary)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +22,7 @@ import numpy as np
 
 from mtkit.config.filters import Filter
 from mtkit.config.schema import Config
-from mtkit.config.sources import Source
+from mtkit.config.sources import HuggingFaceSource, Source
 from mtkit.data.cleaning import KEPT
 from mtkit.data.encoding import REJECTED_HEAD
 from mtkit.data.filters import named
@@ -35,7 +36,7 @@ from mtkit.data.inputs import (
 from mtkit.data.leaks import Leaks, read_leaks
 from mtkit.data.ledger import Ledger, LedgerRow
 from mtkit.data.pair import Pair
-from mtkit.data.parts import read_part
+from mtkit.data.parts import clear_parts, read_part
 from mtkit.data.prepared import (
     FORMAT,
     VERSION,
@@ -44,14 +45,14 @@ from mtkit.data.prepared import (
     read_split,
     train_name,
 )
-from mtkit.data.readers import read_corpus, source_name
+from mtkit.data.readers import read_corpus, source_files, source_name
 from mtkit.data.report import length_histograms, write_report
 from mtkit.data.shards import Shard, batches, write_shard, write_shard_pieces
 from mtkit.data.stages import EncodedPart, Progress, Stages
 from mtkit.data.workers import Workers, num_cores
-from mtkit.errors import InputError, MtkitError
-from mtkit.files import atomic_folder, recover, remove_tree
-from mtkit.run import check_run
+from mtkit.errors import InputError, MtkitError, UsageError
+from mtkit.files import atomic_folder, new_file, new_text, recover
+from mtkit.run import claim_in, open_run
 from mtkit.text.form import TextForm
 from mtkit.text.tokenizer import Tokenizer
 
@@ -103,7 +104,8 @@ def prepare(config: Config, progress: Progress | None = None, *, force: bool = F
         MtkitError: the folder cannot be written.
     """
     folder = config.run / "data"
-    check_run(config.run)
+    _check_apart(config)
+    open_run(config.run)
     with _only_one(folder):
         if not force:
             try:
@@ -114,12 +116,32 @@ def prepare(config: Config, progress: Progress | None = None, *, force: bool = F
         recover(config.run, folder.name)
         inputs = record_inputs(config)
         if force:
-            remove_tree(config.run / PARTS)
+            clear_parts(config.run / PARTS)
         manifest = {"format": FORMAT, "version": VERSION, "settings": settings_of(config), "inputs": inputs}
-        with atomic_folder(folder, manifest) as part:
+        with atomic_folder(folder, manifest, private=config.private) as part:
             manifest |= _prepare(config, inputs, part, progress or (lambda phase, done, total: None))
             manifest["fingerprint"] = fingerprint_of(manifest)
         return _report(folder, manifest, up_to_date=False)
+
+
+def _check_apart(config: Config) -> None:
+    """Refuses a run folder that corpora lie in, or that lies in a corpus that is a folder."""
+    run = Path(os.path.realpath(config.run))
+    sources = (*config.data.train, *held_out_sources(config).values())
+    for path in (path for source in sources for path in (*source_files(source), *_folders(source))):
+        corpus = Path(os.path.realpath(path))
+        if corpus.is_relative_to(run):
+            raise UsageError(
+                f"{run}: the corpus {corpus} lies in it.", "Choose a folder of its own as `run`."
+            )
+        if corpus.is_dir() and run.is_relative_to(corpus):
+            raise UsageError(f"{run}: lies in the corpus {corpus}.", "Choose a folder outside it as `run`.")
+
+
+def _folders(source: Source) -> Iterator[Path]:
+    """The folder of a data set."""
+    if isinstance(source, HuggingFaceSource) and source.path:
+        yield source.path
 
 
 # ---------------------------------------------------------------- the work
@@ -210,9 +232,9 @@ def _read(config: Config, source: Source, progress: Progress) -> Iterator[Pair]:
 def _write_split(part: Path, name: str, pairs: Iterable[Pair], form: TextForm) -> None:
     """The normalised source, the raw reference and the tags of each pair."""
     with (
-        (part / f"{name}.src.txt").open("w", encoding="utf-8", newline="\n") as srcs,
-        (part / f"{name}.ref.txt").open("w", encoding="utf-8", newline="\n") as refs,
-        (part / f"{name}.tags.txt").open("w", encoding="utf-8", newline="\n") as tags,
+        new_text(part / f"{name}.src.txt") as srcs,
+        new_text(part / f"{name}.ref.txt") as refs,
+        new_text(part / f"{name}.tags.txt") as tags,
     ):
         for pair in pairs:
             srcs.write(f"{form.normalize(pair.src)}\n")
@@ -237,7 +259,7 @@ def _write_valid_shard(part: Path, name: str, tokenizer: Tokenizer, progress: Pr
 
 def _write_rejected(path: Path, encoded: Iterable[EncodedPart]) -> None:
     """Every pair that is in no training shard; gzip members one after the other are one gzip file."""
-    with path.open("wb") as file:
+    with new_file(path) as file:
         file.write(gzip.compress(("\t".join(REJECTED_HEAD) + "\n").encode(), mtime=0))
         for piece in encoded:
             file.write(read_part(piece.path, "rejected")[0].tobytes())
@@ -275,7 +297,7 @@ def _normalized(pair: Pair, form: TextForm, name: str) -> Pair:
 def _only_one(folder: Path) -> Iterator[None]:
     """Work on `folder` while no other process prepares it; a failure to write says where."""
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        claim_in(folder.parent, f".{folder.name}.lock")
         lock = filelock.FileLock(folder.parent / f".{folder.name}.lock")
         try:
             lock.acquire(timeout=0)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtkit.errors import InputError
-from mtkit.files import atomic_folder, read_manifest
+from mtkit.files import atomic_folder, new_file, read_manifest
 
 FORMAT = "mtkit-shard"
 VERSION = 3
@@ -97,9 +97,9 @@ def write_shard_pieces(
     with atomic_folder(folder, manifest) as part:
         count, tokens = 0, np.zeros(2, np.int64)
         with (
-            (part / "ids.bin").open("wb") as ids_file,
-            (part / "offsets.bin").open("wb") as offsets_file,
-            (part / "lengths.bin").open("wb") as lengths_file,
+            new_file(part / "ids.bin") as ids_file,
+            new_file(part / "offsets.bin") as offsets_file,
+            new_file(part / "lengths.bin") as lengths_file,
         ):
             for ids, lengths in pieces:
                 sizes = lengths.sum(axis=1, dtype=np.int64)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,12 +35,12 @@ from mtkit.data.leaks import LeakGuard, Leaks, count_leaks
 from mtkit.data.ledger import LedgerRow
 from mtkit.data.mono import mono_texts
 from mtkit.data.pair import Pair
-from mtkit.data.parts import digest_of, read_part, read_summary
+from mtkit.data.parts import DONE, clear_parts, digest_of, open_parts, read_part, read_summary
 from mtkit.data.readers import read_corpus_blocks, source_name
 from mtkit.data.repairs import Repairs
 from mtkit.data.splits import cut
 from mtkit.data.workers import Workers
-from mtkit.files import recover, write_text
+from mtkit.files import PRIVATE, write_text
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import check_pieces, default_coverage, has_many_characters, train_subwords
 from mtkit.text.tokenizer import Tokenizer, read_tokenizer
@@ -53,9 +52,6 @@ PAIRS_IN_PART = 16_384
 
 Progress = Callable[[str, int, int | None], None]
 """Called now and then with what is being done, how many pairs are done, and of how many (None: not known)."""
-
-_DONE = "done.json"
-"""In the folder of a corpus that was read to its end: the summaries of its parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +113,7 @@ class Stages:
         self.repairs: list[dict[str, int]] = [{} for _ in self.sources]
         self._found: list[dict[str, int]] = [{} for _ in self.sources]
         self.used: set[Path] = set()
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in (folder, *folder.glob("clean-*")):
-            recover(path)
+        open_parts(folder)
         guarded, fold = self._write_held_out(held_out), bool(self.cuts)
         self.languages = [self.data.languages_of(source) for source in self.sources]
         self.tags = [self.data.tags_of(source) for source in self.sources]
@@ -136,7 +130,7 @@ class Stages:
         text = "".join(f"{pair.origin}\t{pair.src}\t{pair.tgt}\n" for pair in pairs)
         path = self._used(self.folder / f"held-out-{digest_of(text.encode())}.tsv")
         if not path.exists():
-            write_text(path, text)
+            write_text(path, text, PRIVATE)
         return path
 
     def _clean_digest(self, spec: CleanSpec, source: Any) -> str:
@@ -173,7 +167,7 @@ class Stages:
             for number in numbers:
                 if read[number] is None:
                     done = {"parts": parts[number], "repairs": self._found[number]}
-                    write_text(self._clean_folders[number] / _DONE, json.dumps(done))
+                    write_text(self._clean_folders[number] / DONE, json.dumps(done))
                     read[number] = done
 
         for summary in self.workers.map(clean_chunk, tasks()):
@@ -343,11 +337,7 @@ class Stages:
 
     def clean_up(self) -> None:
         """Deletes the results of earlier runs that this one had no use for."""
-        for path in set(self.folder.iterdir()) - self.used:
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+        clear_parts(self.folder, self.used)
 
 
 def _with_size(options: TokenizerConfig, num_pairs: int, languages: Sequence[str]) -> TokenizerConfig:
@@ -365,7 +355,7 @@ def _clean_path(folder: Path, index: int) -> Path:
 def _read_done(folder: Path) -> dict[str, Any] | None:
     """What is known of a corpus that was read to its end; None if it was not, or parts are missing."""
     try:
-        done: dict[str, Any] = json.loads((folder / _DONE).read_bytes())
+        done: dict[str, Any] = json.loads((folder / DONE).read_bytes())
     except (OSError, ValueError):
         return None
     whole = all(_clean_path(folder, index).is_file() for index in range(len(done["parts"])))

@@ -12,8 +12,10 @@ from mtkit.data.prepared import leaks_of, read_test
 from mtkit.data.stages import Progress
 from mtkit.engine.translator import Translator, windows
 from mtkit.errors import InputError, UsageError
-from mtkit.files import write_text
+from mtkit.files import PRIVATE, marked_folder, write_text
+from mtkit.marks import claim
 from mtkit.metrics.surface import Score, score_corpus
+from mtkit.run import TRANSLATIONS, inside
 
 PAIRS_AT_ONCE = 500
 """So that progress is seen; larger windows sort better by length, but hardly faster."""
@@ -74,6 +76,7 @@ def evaluate(
         UsageError: a name is unknown.
     """
     results = []
+    folder = marked_folder(config.run / "evaluate", TRANSLATIONS, private=config.private)
     for name in choose_tests(config, names):
         pairs = read_test(config, name)
         if not pairs:
@@ -84,8 +87,9 @@ def evaluate(
             hyps += translator.translate_window(window, tags)
             if progress:
                 progress(name, len(hyps), len(pairs))
-        path = config.run / "evaluate" / f"{name}.hyp.txt"
-        write_text(path, "".join(f"{hyp}\n" for hyp in hyps))
+        path = inside(folder, f"{name}.hyp.txt")
+        claim(folder, path.name)
+        write_text(path, "".join(f"{hyp}\n" for hyp in hyps), PRIVATE if config.private else 0o666)
         refs = [pair.tgt for pair in pairs]
         tgt_lang = config.data.languages_of(config.data.test[name])[1]
         scores = score_corpus(hyps, refs, metrics or config.evaluate.metrics, tgt_lang)

@@ -7,6 +7,7 @@ sentencepiece.model and README.md. Data of a sentence splitter are not packed: A
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from babel import Locale, UnknownLocaleError
 from mtkit.config.text import TextConfig
 from mtkit.errors import UsageError
 from mtkit.exported import Exported
-from mtkit.files import atomic_file
+from mtkit.output import output_file
 from mtkit.text.tokenizer import load_tokenizer
 
 VOCABULARIES = ("shared_vocabulary.json", "source_vocabulary.json", "target_vocabulary.json")
@@ -58,12 +59,30 @@ def write_argos(exported: Exported, output: Path) -> None:
     files["sentencepiece.model"] = made / "tokenizer.model"
     folder = package_name(exported)
     readme = f"# {_name(src)} → {_name(tgt)}\n\nMade by mtkit; `argospm install {output.name}` installs it.\n"
-    with atomic_file(output) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+    check_replaceable(output)
+    with output_file(output) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         texts = {"metadata.json": json.dumps(metadata, indent=4, ensure_ascii=False), "README.md": readme}
         for name, text in texts.items():
             archive.writestr(_entry(f"{folder}/{name}"), text)
         for name, path in files.items():
             archive.writestr(_entry(f"{folder}/{name}"), path.read_bytes())
+
+
+def check_replaceable(output: Path) -> None:
+    """Returns if there is nothing at `output`, or a package that may be replaced.
+
+    Raises:
+        UsageError: there is something else.
+    """
+    if not os.path.lexists(output):
+        return
+    try:
+        with zipfile.ZipFile(output) as archive:
+            if any(name.endswith("/metadata.json") for name in archive.namelist()):
+                return
+    except (OSError, zipfile.BadZipFile):
+        pass
+    raise UsageError(f"{output}: is there, and is no package of Argos Translate.", "Name another file by -o.")
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -22,7 +22,7 @@ from mtkit.config.model import ModelConfig
 from mtkit.errors import UsageError
 from mtkit.export.weights import Array, Weights, load_weights
 from mtkit.exported import FORMAT, VERSION, WEIGHTS
-from mtkit.files import atomic_folder, read_manifest, remove_tree, write_text
+from mtkit.files import atomic_folder, read_manifest, scratch_folder, write_text
 from mtkit.model.blocks import NORM_EPSILON
 from mtkit.model.positions import BASE, sinusoidal_positions
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
@@ -98,10 +98,8 @@ def write_ctranslate2(model: Path, output: Path, quantization: Quantization, che
 
     with atomic_folder(output, about) as new:
         if quantization != "float32":
-            exact = new / "float32"
-            exact.mkdir()
-            save(exact, "float32")
-            remove_tree(exact)
+            with scratch_folder(new) as exact:
+                save(exact, "float32")
         about["checked"] = save(new, quantization)
         tokenizer.save(new)
         write_text(new / CONFIG, dump_config(config))

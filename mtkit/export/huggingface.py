@@ -24,12 +24,13 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.schema import Config
 from mtkit.errors import UsageError
 from mtkit.export.weights import Array, Weights, load_weights
+from mtkit.exported import HUGGINGFACE
 from mtkit.files import new_file, read_manifest
 from mtkit.model.positions import sinusoidal_positions
 from mtkit.tensors import write_tensors
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
-FORMAT, VERSION = "mtkit-huggingface", 1
+FORMAT, VERSION = HUGGINGFACE, 1
 MAX_POSITIONS = 1024
 MAX_TOKENS = 512
 _CLASSES = {"post": "MarianMTModel", "pre": "PegasusForConditionalGeneration"}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mtkit.errors import InputError, UsageError
-from mtkit.files import atomic_file
+from mtkit.output import output_file
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ def write_picture(path: Path, panels: Sequence[Panel], axis: Axis = "steps") -> 
     drawn = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "mtkit", "text.parse_math": False}):
         figure.savefig(drawn, format=kind, metadata=metadata)
-    with atomic_file(path) as file:
+    with output_file(path) as file:
         file.write(drawn.getvalue())
 
 

@@ -18,6 +18,7 @@ from mtkit.data.prepared import Prepared
 from mtkit.errors import InputError
 from mtkit.model.attention import MultiHeadAttention
 from mtkit.model.transformer import Transformer
+from mtkit.run import claim_in
 from mtkit.text.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class Guide:
 def find_aligner(run: Path, prepared: Prepared) -> Aligner:
     """The alignments of a run's training data: those in `run/align`, or learned now and written there."""
     folder = run / "align"
+    claim_in(run, ".align.lock")
     with filelock.FileLock(run / ".align.lock"):
         try:
             return read_aligner(folder, prepared.fingerprint)

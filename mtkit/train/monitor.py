@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.errors import MtkitError, UsageError
-from mtkit.files import write_text
+from mtkit.files import marked_folder, write_text
+from mtkit.run import CURVES, EVENTS_SUFFIX, claim_in
 
 logger = logging.getLogger(__name__)
 
@@ -164,6 +165,7 @@ class Recorder:
                     for line in self._path.read_text("utf-8").split("\n")
                     if _is_kept(line, step, validated)
                 ]
+            claim_in(run, self._path.name)
             write_text(self._path, "".join(line + "\n" for line in kept))
             self._file = self._path.open("ab", buffering=0)
         except OSError as error:
@@ -252,7 +254,8 @@ def _open_tensorboard(run: Path, step: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(run / "tensorboard", purge_step=step + 1)
+    folder = marked_folder(run / "tensorboard", CURVES)
+    return SummaryWriter(folder, purge_step=step + 1, filename_suffix=EVENTS_SUFFIX)
 
 
 def _open_wandb(run: Path, project: str) -> Any:
@@ -265,6 +268,7 @@ def _open_wandb(run: Path, project: str) -> Any:
         ) from None
     name = run / "wandb-run.txt"
     if not name.exists():
+        claim_in(run, name.name)
         write_text(name, uuid.uuid4().hex + "\n")
     identity = name.read_text("utf-8").strip()
     try:

@@ -14,6 +14,7 @@ from mtkit.data.prepared import Prepared
 from mtkit.engine.native import choose_device
 from mtkit.errors import InputError
 from mtkit.files import write_text
+from mtkit.run import claim_in
 from mtkit.train.precision import training_dtype
 from mtkit.train.rate import matrix_rate
 
@@ -43,7 +44,7 @@ def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tupl
         has_gpu = choose_device(config.train.device).type == "cuda"
         choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config), given_width(config))
         if keep:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            claim_in(config.run, FILE)
             kept = {"version": VERSION, "choices": [asdict(choice) for choice in choices]}
             write_text(path, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
     return settle(config, choices)

@@ -48,7 +48,7 @@ class Bench:
     def make(self, name: str) -> Path:
         """A run folder with nothing but the prepared data."""
         run = self.folder / name
-        shutil.copytree(self.folder / "prepared" / "data", run / "data", copy_function=shutil.copy2)
+        copy_prepared(self.folder / "prepared", run)
         return run
 
     def start(self, run: Path, *hooks: list[Any], options: tuple[str, ...] = (), log: str = "") -> Child:
@@ -61,6 +61,12 @@ class Bench:
         child = self.start(run, options=options)
         assert child.wait() == 0, child.said()
         return outcome(run)
+
+
+def copy_prepared(prepared: Path, run: Path) -> None:
+    """Makes a run folder with nothing but the prepared data of another one."""
+    shutil.copytree(prepared / "data", run / "data", copy_function=shutil.copy2)
+    shutil.copy2(prepared / ".mtkit", run)
 
 
 def outcome(run: Path) -> dict[str, Any]:

@@ -14,7 +14,18 @@ import pytest
 
 from mtkit import disk
 
-NAMES = ("create", "write", "sync", "make_folder", "rename", "remove_file", "remove_folder")
+NAMES = (
+    "create",
+    "extend",
+    "write",
+    "set_mode",
+    "set_owner",
+    "sync",
+    "make_folder",
+    "rename",
+    "remove_file",
+    "remove_folder",
+)
 
 
 @dataclass
@@ -46,7 +57,7 @@ def watched(before: Before | None = None) -> Iterator[list[Call]]:
                     name, (open_files[descriptor],), bytes(data), os.lseek(descriptor, 0, os.SEEK_CUR)
                 )
             else:
-                call = Call(name, tuple(args))
+                call = Call(name, tuple(path for path in args if isinstance(path, Path)))
             number = len(calls) + 1
 
             def part(count: int) -> None:
@@ -57,7 +68,7 @@ def watched(before: Before | None = None) -> Iterator[list[Call]]:
                 before(call, number, part)
             result = real[name](*args)
             calls.append(call)
-            if name == "create":
+            if name in ("create", "extend"):
                 open_files[result] = args[0]
             elif name == "write":
                 call.data = call.data[:result]
@@ -127,8 +138,8 @@ class Replay:
         path = call.paths[0]
         siblings = self._find(path.parent).entries if path != self.root else {}
         match call.name:
-            case "create":
-                siblings.setdefault(path.name, _File()).content = bytearray()
+            case "create" | "extend":
+                siblings.setdefault(path.name, _File())
             case "write":
                 content = siblings[path.name].content
                 content[call.offset : call.offset + len(call.data)] = call.data

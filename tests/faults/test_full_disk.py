@@ -16,7 +16,7 @@ from mtkit.checkpoint import newest_checkpoint
 from mtkit.config.load import load_config
 from mtkit.data.prepare import prepare
 from mtkit.data.prepared import is_prepared, verify_prepared
-from tests.faults.bench import CONFIG, outcome
+from tests.faults.bench import CONFIG, copy_prepared, outcome
 from tests.faults.figures import trial
 from tests.faults.server import Child, ForkServer
 from tests.faults.test_stop import UPDATE
@@ -70,7 +70,7 @@ Start = Callable[..., Child]
 def train(server: ForkServer, prepared: Path) -> Start:
     def start(run: Path, **hooks: Any) -> Child:
         if not run.exists():
-            shutil.copytree(prepared / "prepared" / "data", run / "data", copy_function=shutil.copy2)
+            copy_prepared(prepared / "prepared", run)
         log = prepared / f"{run.parent.parent.name}-{run.name}.log"
         log.unlink(missing_ok=True)
         return server.mtkit("train", "c.yaml", f"run={run}", log=log, cwd=prepared, **hooks)
@@ -82,7 +82,7 @@ def train(server: ForkServer, prepared: Path) -> Start:
 def whole(server: ForkServer, prepared: Path) -> dict[str, Any]:
     """What an undisturbed run leaves."""
     run = prepared / "whole"
-    shutil.copytree(prepared / "prepared" / "data", run / "data", copy_function=shutil.copy2)
+    copy_prepared(prepared / "prepared", run)
     child = server.mtkit("train", "c.yaml", f"run={run}", log=prepared / "whole.log", cwd=prepared)
     assert child.wait() == 0, child.said()
     return outcome(run)
@@ -143,7 +143,7 @@ def test_files_that_may_not_grow(train: Start, whole: dict[str, Any], tmp_path: 
 def test_the_disk_fills_while_preparing(left: int, disk: Disk, prepared: Path, server: ForkServer) -> None:
     """What was prepared before stays whole, what is half made goes, and the same command makes it good."""
     run = disk.folder / "run"
-    shutil.copytree(prepared / "prepared" / "data", run / "data", copy_function=shutil.copy2)
+    copy_prepared(prepared / "prepared", run)
     config = load_config([prepared / "c.yaml"], [f"run={run}"]).config
     fill_disk(disk.folder, left)
     log = prepared / f"prepare-{left}.log"
@@ -164,7 +164,11 @@ def test_the_disk_fills_while_preparing(left: int, disk: Disk, prepared: Path, s
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".mtkit"
+    }
 
 
 @pytest.mark.parametrize("before", [None, OUT])

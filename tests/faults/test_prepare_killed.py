@@ -59,7 +59,9 @@ def content(run: Path) -> dict[str, bytes]:
     """Every file of the prepared data; nothing may be left beside it but the parts and the lock."""
     assert {path.name for path in run.iterdir()} <= {"data", "parts", ".data.lock"}
     return {
-        str(path.relative_to(run)): path.read_bytes() for path in (run / "data").rglob("*") if path.is_file()
+        str(path.relative_to(run)): path.read_bytes()
+        for path in (run / "data").rglob("*")
+        if path.is_file() and path.name != ".mtkit"
     }
 
 

@@ -133,7 +133,8 @@ def test_going_on_from_every_save_point(options: tuple[str, ...], bench: Bench) 
         other = bench.make(f"{name}-{number}")
         for folder in ("checkpoints", "best"):
             shutil.copytree(run / folder, other / folder)
-        shutil.copy(run / "metrics.jsonl", other)
+        for name in ("metrics.jsonl", ".mtkit"):
+            shutil.copy(run / name, other)
         for later in step_folders(other / "checkpoints"):
             if later.name > point.name:
                 shutil.rmtree(later)

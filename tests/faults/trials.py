@@ -98,7 +98,7 @@ def audited_save(model: str, run: str, step: int, seen: str) -> None:
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         if event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
-            found.append("create")
+            found.append("create" if args[2] & os.O_EXCL else "extend")
         elif event in names or event.startswith("shutil."):
             found.append(names.get(event, event))
 

@@ -69,6 +69,7 @@ def strikes(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         "extend",
         "truncate",
         "write",
+        "set_mode",
         "sync",
         "make_folder",
         "rename",

@@ -18,6 +18,7 @@ from mtkit.data.prepare import prepare
 from mtkit.data.prepared import is_prepared, open_prepared
 from mtkit.errors import InputError, MtkitError
 from mtkit.files import manifest_bytes
+from mtkit.marks import write_mark
 from mtkit.text.normalize import normalize
 
 WORDS = [
@@ -86,7 +87,11 @@ def changed(config: Config, **update: Any) -> Config:
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".mtkit"
+    }
 
 
 def test_what_is_prepared(tmp_path: Path) -> None:
@@ -314,11 +319,15 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     config = make(tmp_path, sentences(100))
-    (config.run / ".tmp-data-123").mkdir(parents=True)
-    (config.run / ".tmp-data-123" / "manifest.json").write_text("{}")
+    left, somebody_s = config.run / f".tmp-data-{'0' * 32}", config.run / ".tmp-data-123"
+    for folder in (left, somebody_s):
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text("{}")
+    write_mark(left, "mtkit-data", "0" * 32)
     assert not is_prepared(config)
     prepare(config)
-    assert sorted(path.name for path in config.run.iterdir()) == [".data.lock", "data", "parts"]
+    names = [".data.lock", ".mtkit", somebody_s.name, "data", "parts"]
+    assert sorted(path.name for path in config.run.iterdir()) == names
 
 
 def test_a_second_process_waits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
