@@ -13,7 +13,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -93,13 +93,29 @@ def atomic_file(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
         raise UsageError(
             f"{path}: is a link or no ordinary file, so it is not replaced.", "Move it elsewhere."
         )
+    with replacing(path, mode) as file:
+        yield file
+
+
+@contextmanager
+def replacing(
+    path: Path, mode: int, prepare: Callable[[Path], None] = lambda temporary: None
+) -> Iterator[IO[bytes]]:
+    """A new file that takes the place of `path` when the block ends well.
+
+    Args:
+        path: where nothing is, or an ordinary file.
+        mode: rights of the new file.
+        prepare: is called with its temporary name before it takes the place.
+    """
     make_folders(path.parent)
     temporary = temporary_path(path)
     with contextlib.ExitStack() as undo:
-        undo.callback(discard, temporary)
         with new_file(temporary, mode) as file:
+            undo.callback(discard, temporary)  # not before: what may be there already is somebody else's
             yield file
         disk.sync(temporary)
+        prepare(temporary)
         disk.rename(temporary, path)
         undo.pop_all()
         disk.sync(path.parent)
@@ -135,8 +151,8 @@ def atomic_folder(path: Path, manifest: dict[str, Any], *, private: bool = False
     temporary = temporary_path(path)
     mark_id = temporary.name[-32:]
     with contextlib.ExitStack() as undo:
-        undo.callback(discard, temporary)
         disk.make_folder(temporary, 0o700 if private else 0o777)
+        undo.callback(discard, temporary)
         write_mark(temporary, kind, mark_id)
         yield temporary
         _seal(temporary, manifest, private)

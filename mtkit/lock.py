@@ -13,7 +13,7 @@ import filelock
 
 from mtkit.errors import MtkitError, WriteError
 from mtkit.files import remove_own_file, write_text
-from mtkit.run import claim_in
+from mtkit.marks import claim
 
 LOCK, HOLDER = ".train.lock", ".train.holder"
 
@@ -28,7 +28,7 @@ def only_writer(run: Path) -> Iterator[None]:
         WriteError: the folder cannot be written.
     """
     try:
-        claim_in(run, LOCK, HOLDER)
+        claim(Path(os.path.realpath(run)), LOCK, HOLDER)
         lock = filelock.FileLock(run / LOCK)  # of the operating system: it ends with the process
         lock.acquire(timeout=0)
     except filelock.Timeout:

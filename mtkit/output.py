@@ -6,13 +6,13 @@ import io
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from mtkit import disk
 from mtkit.errors import UsageError
-from mtkit.files import discard, make_folders, new_file, temporary_path
+from mtkit.files import replacing
 
 _OPEN_ALREADY = ("/dev/fd/", "/proc/self/fd/")
 _STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
@@ -36,7 +36,7 @@ def output_file(path: Path) -> Iterator[IO[bytes]]:
     target = Path(os.path.realpath(path))
     kind = target.stat().st_mode if target.exists() else stat.S_IFREG
     if stat.S_ISREG(kind):
-        with _replacing(target) as file:
+        with replacing(target, 0o600, lambda new: give_rights(new, target)) as file:
             yield file
     elif stat.S_ISFIFO(kind) or stat.S_ISCHR(kind):
         # Not `disk.create`: nothing is made, and nothing is cut off.
@@ -74,22 +74,6 @@ def describe(mode: int) -> str:
         stat.S_IFSOCK: "a socket",
     }
     return kinds.get(stat.S_IFMT(mode), "no ordinary file")
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of `target`, and its rights, when the block ends well."""
-    make_folders(target.parent)
-    temporary = temporary_path(target)
-    with ExitStack() as undo:
-        undo.callback(discard, temporary)
-        with new_file(temporary, 0o600) as file:
-            yield file
-        disk.sync(temporary)
-        give_rights(temporary, target)
-        disk.rename(temporary, target)
-        undo.pop_all()
-        disk.sync(target.parent)
 
 
 def give_rights(path: Path, target: Path) -> None:

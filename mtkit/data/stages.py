@@ -167,7 +167,7 @@ class Stages:
             for number in numbers:
                 if read[number] is None:
                     done = {"parts": parts[number], "repairs": self._found[number]}
-                    write_text(self._clean_folders[number] / DONE, json.dumps(done))
+                    write_text(self._clean_folders[number] / DONE, json.dumps(done), PRIVATE)
                     read[number] = done
 
         for summary in self.workers.map(clean_chunk, tasks()):
@@ -292,7 +292,7 @@ class Stages:
                 symbols=form.symbols,
                 tags=tags,
                 keep_spaces=config.text.whitespace == "keep",
-            ).save(path)
+            ).save(path, PRIVATE)
             self.progress(f"training the tokenizer{which}", wanted, wanted)
         return path
 

@@ -111,9 +111,9 @@ class Subwords:
         """The id of each piece; that of the unknown piece for others."""
         return [self._model.piece_to_id(piece) for piece in pieces]
 
-    def save(self, path: Path) -> None:
-        """Write the model to `path`, whole or not at all."""
-        with atomic_file(path) as stream:
+    def save(self, path: Path, mode: int = 0o666) -> None:
+        """Write the model to `path`, whole or not at all, with these rights."""
+        with atomic_file(path, mode) as stream:
             stream.write(self.model_bytes)
 
 

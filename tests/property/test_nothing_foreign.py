@@ -1,4 +1,4 @@
-"""Whatever stands in and around the paths that a command is given, what mtkit did not make stays as it was."""
+"""What mtkit did not make stays as it was, whatever stands in and around the paths that a command gets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import random
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,14 @@ data:
   test: {{short: {{reader: tsv, path: v.tsv}}}}
 tokenizer: {{vocab_size: 60, model_type: bpe}}
 model: {{preset: tiny, d_model: 16, d_ff: 32, num_encoder_layers: 1, num_decoder_layers: 1}}
-train: {{max_steps: 4, batch_tokens: 60, validate_every: 2, save_every: 2, keep_last: 1, keep_best: 1, tensorboard: false}}
+train:
+  max_steps: 4
+  batch_tokens: 60
+  validate_every: 2
+  save_every: 2
+  keep_last: 1
+  keep_best: 1
+  tensorboard: false
 decode: {{beam_size: 1}}
 export: {{to: []}}
 """
@@ -72,8 +79,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("template")
     pairs = [
         (f"the {a} saw a {b}", f"le {a} a vu un {b}")
-        for a in "cat dog cow pig".split()
-        for b in "axe bus car den elk".split()
+        for a in ["cat", "dog", "cow", "pig"]
+        for b in ["axe", "bus", "car", "den", "elk"]
     ]
     for name, some in (("t.tsv", pairs), ("v.tsv", pairs[::7])):
         (folder / name).write_text("".join(f"{src}\t{tgt}\n" for src, tgt in some), "utf-8")
@@ -226,9 +233,6 @@ def try_one(seed: int, folder: Path, template: Path) -> None:
                 world.foreign.pop(told, None)
             changed = world.changed(told)
             assert not changed, (seed, argv, result.exit_code, result.output, changed)
-
-
-Try = Callable[[int, Path, Path], None]
 
 
 @pytest.mark.parametrize("first", range(4))
