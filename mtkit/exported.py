@@ -242,11 +242,7 @@ def check_files(
         raise InputError(f"{where / name}: {which}.", _ANEW)
     for name, text in texts.items():
         if files[name] != text:
-            raise InputError(
-                f"{where / name}: is not that of the tokenizer beside it, which implies {len(text):,} other "
-                "bytes.",
-                _ANEW,
-            )
+            raise InputError(f"{where / name}: differs from what the options and the tokenizer imply.", _ANEW)
     check_model_bin(files[MODEL], variables, where / MODEL)
 
 
