@@ -219,7 +219,7 @@ def load_model(folder: Path) -> LoadedModel:
     Raises:
         InputError: there is no model, or a file of it is missing, damaged or of another version.
     """
-    manifest = read_manifest(folder, FORMAT, VERSION, hashes=False)
+    manifest = read_manifest(folder, FORMAT, VERSION, later=(CONFIG, JOINT, *SEPARATE, WEIGHTS))
     path = folder / CONFIG
     content = read_listed(folder, manifest, CONFIG, MAX_TEXT)
     config = load_config([path], contents={path: content}).config

@@ -196,7 +196,8 @@ def own_texts(tokenizer: Tokenizer) -> dict[str, bytes]:
     Raises:
         InputError: the special pieces of both sides are not spelt alike, as CTranslate2 expects.
     """
-    src, tgt = (side.pieces(range(side.size)) for side in (tokenizer.src, tokenizer.tgt))
+    tgt = tokenizer.tgt.pieces(range(tokenizer.tgt.size))
+    src = tgt if tokenizer.is_joint else tokenizer.src.pieces(range(tokenizer.src.size))
     if src[:4] != tgt[:4]:  # it would add the missing ones, with ids beyond the embeddings
         raise InputError(
             f"tokenizer: the special pieces of the source are {src[:4]}, those of the target {tgt[:4]}.",

@@ -13,7 +13,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
@@ -210,7 +210,9 @@ def manifest_bytes(values: dict[str, Any]) -> bytes:
     return (json.dumps({**values, "digest": digest}, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def read_manifest(folder: Path, kind: str, version: int, *, hashes: bool = True) -> dict[str, Any]:
+def read_manifest(
+    folder: Path, kind: str, version: int, *, hashes: bool = True, later: Collection[str] = ()
+) -> dict[str, Any]:
     """The manifest of a folder written by `atomic_folder`, after its files have been checked.
 
     Every file that is listed is an ordinary one inside the folder; what is not listed is not vouched for.
@@ -220,6 +222,7 @@ def read_manifest(folder: Path, kind: str, version: int, *, hashes: bool = True)
         kind: what its `format` must be.
         version: the `version` that can be read.
         hashes: compare contents, not only sizes.
+        later: files whose contents are compared when they are read, by `open_listed` or `read_listed`.
 
     Raises:
         InputError: there is no manifest, it is of another kind or version, or a file is missing or
@@ -228,7 +231,7 @@ def read_manifest(folder: Path, kind: str, version: int, *, hashes: bool = True)
     manifest = _parsed(folder, kind, version)
     digests: dict[tuple[int, int], str] = {}
     for name in manifest["files"]:
-        _open_checked(folder, manifest, name, digests if hashes else None).close()
+        _open_checked(folder, manifest, name, digests if hashes and name not in later else None).close()
     return manifest
 
 

@@ -244,8 +244,9 @@ class _Comparison:
         if (head := self.take(len(wanted.head))) != wanted.head:
             self.place -= len(head)
             raise ValueError(f"{name} is {self.head()}, expected {_shown(wanted.type, wanted.shape)}")
-        value = self.take(wanted.num_bytes)
-        if wanted.value is not None and value != wanted.value:
+        if wanted.value is None:
+            self.skip(wanted.num_bytes)
+        elif (value := self.take(wanted.num_bytes)) != wanted.value:
             [found], [own] = (struct.unpack(f"<{TYPES[wanted.type]}", raw) for raw in (value, wanted.value))
             raise ValueError(f"{name} is {found}, expected {own}")
 
@@ -296,10 +297,13 @@ class _Comparison:
         return f"{_shown(type_, shape)} in {size:,} bytes"
 
     def take(self, size: int) -> bytes:
+        self.skip(size)
+        return self.content[self.place - size : self.place]
+
+    def skip(self, size: int) -> None:
         if size > len(self.content) - self.place:
             raise ValueError(f"it ends at byte {len(self.content):,}, within what should stand there")
         self.place += size
-        return self.content[self.place - size : self.place]
 
     @staticmethod
     def same(what: str, found: object, wanted: object) -> None:
