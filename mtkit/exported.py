@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mtkit.config.fixed import LANGUAGE, NORM_EPSILON
-from mtkit.errors import InputError
+from mtkit.errors import ConfigError, InputError
 from mtkit.files import MANIFEST, open_ordinary, read_listed, read_manifest, unlinked
 from mtkit.model_bin import STORED, Variable, check_model_bin, expected_variables, most_bytes
 
@@ -55,7 +55,7 @@ class Exported:
         max_positions: tokens of the longest sequence, on either side.
         src_lang: language translated from; `tgt_lang` likewise.
         tags: that sources begin with, unless others are asked for.
-        decode: the run's options of `decode`; `text` likewise.
+        decode: the run's options of `decode`.
         tokenizer: of the model.
         files: what CTranslate2 gets, by name.
     """
@@ -68,7 +68,6 @@ class Exported:
     tgt_lang: str
     tags: tuple[str, ...]
     decode: dict[str, Any]
-    text: dict[str, Any]
     tokenizer: Tokenizer = field(repr=False)
     files: Mapping[str, bytes] = field(repr=False)
 
@@ -124,7 +123,6 @@ def read_export(folder: Path) -> Exported:
         tgt_lang=claims.text("tgt_lang", LANGUAGE),
         tags=claims.tags(tokenizer),
         decode=manifest["decode"],
-        text=manifest["text"],
         tokenizer=tokenizer,
         files=files,
     )
@@ -137,7 +135,10 @@ def _model_of(folder: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
     if CONFIG not in files:
         raise InputError(f"{folder / MANIFEST}: lists no {CONFIG}.", _ANEW)
     path = folder / CONFIG
-    return load_config([path], contents={path: files[CONFIG]}).config.model.model_dump(mode="json")
+    try:
+        return load_config([path], contents={path: files[CONFIG]}).config.model.model_dump(mode="json")
+    except ConfigError as error:
+        raise InputError(error.problems[0], _ANEW) from None
 
 
 class _Claims:
@@ -174,7 +175,8 @@ class _Claims:
 
     def tags(self, tokenizer: Tokenizer) -> tuple[str, ...]:
         value = self._get("tags")
-        if not isinstance(value, list) or not all(tag in tokenizer.src.tags for tag in value):
+        known = tokenizer.src.tags if value else ()
+        if not isinstance(value, list) or len(value) > len(known) or not all(tag in known for tag in value):
             raise self._wrong("tags", "expected a list of tags of its tokenizer")
         return tuple(value)
 

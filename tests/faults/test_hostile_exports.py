@@ -261,10 +261,16 @@ def _bytes_of_bin(raw: bytes, draw: Draw) -> bytes:
 
 # ---------------------------------------------------------------- what is done to texts
 
+DEEP: list[Any] = []
 JUNK: list[Any] = [
     None, True, -1, 0, 10**400, 1e308, "", "x", "../../x", "\0", "a" * 9999, [], ["x"], [[]], {},
     {"": []}, [None],
 ]  # fmt: skip
+
+
+for _ in range(700):
+    DEEP = [DEEP]
+JUNK.append(DEEP)
 
 
 def _deep(draw: Draw) -> bytes:
