@@ -105,9 +105,8 @@ class Subwords:
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """How each id is spelt, `▁` standing for a space."""
-        pieces: list[str] = self._model.id_to_piece(
-            [int(token) for token in ids]
-        )  # at once: five times as fast
+        # All in one call, which is five times as fast.
+        pieces: list[str] = self._model.id_to_piece([int(token) for token in ids])
         return pieces
 
     def ids_of(self, pieces: Sequence[str]) -> list[int]:

@@ -19,7 +19,8 @@ from mtkit.export.weights import Weights
 from mtkit.exported import check_files, export_of, own_files, own_texts, read_export
 from mtkit.model.transformer import build_model
 from mtkit.model_bin import STORED, check_model_bin, expected_variables, most_bytes
-from mtkit.text.tokenizer import load_tokenizer
+from mtkit.text.subwords import Subwords
+from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 from tests.fakes import make_tiny_run
 
 
@@ -160,3 +161,14 @@ def test_a_model_that_the_file_has_no_room_for_is_refused() -> None:
     config = ModelConfig.model_validate({"d_model": 16384, "d_ff": 65536, "num_heads": 1})
     with pytest.raises(ValueError, match=r"has 4,294,967,296 bytes, at most 4,294,967,295 can be stored"):
         expected_variables(config, 100, 100, "float32", 2048)
+
+
+def test_special_pieces_that_are_spelt_otherwise_are_refused(model: Path) -> None:
+    """CTranslate2 would give a missing one an id beyond the embeddings."""
+    tokenizer = load_tokenizer(model, TextConfig())
+    renamed = tokenizer.tgt.model_bytes.replace(b"</s>", b"</S>")
+    other = Subwords(renamed + b"\x12\x07\xfa\x02\x04</S>")  # its trainer_spec.eos_piece
+    with pytest.raises(InputError, match="the special pieces of the source are"):
+        own_texts(Tokenizer(other, tokenizer.tgt))
+    copy = Subwords(tokenizer.tgt.model_bytes)
+    assert own_texts(Tokenizer(copy, tokenizer.tgt)) == own_texts(tokenizer)
