@@ -26,17 +26,24 @@ from mtkit import __version__
 from mtkit.config.load import dump_config, load_config
 from mtkit.config.schema import Config
 from mtkit.errors import InputError, MtkitError, UsageError, WriteError
-from mtkit.exported import WEIGHTS
-from mtkit.files import atomic_folder, make_folders, new_file, read_manifest, remove_own_folder
+from mtkit.exported import CONFIG, MAX_TEXT, WEIGHTS
+from mtkit.files import (
+    atomic_folder,
+    make_folders,
+    new_file,
+    open_listed,
+    read_listed,
+    read_manifest,
+    remove_own_folder,
+)
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.tensors import Tensors, num_bytes, read_tensors, write_tensors
-from mtkit.text.tokenizer import Tokenizer, model_files, read_tokenizer
+from mtkit.text.tokenizer import JOINT, SEPARATE, Tokenizer, make_tokenizer
 
 logger = logging.getLogger(__name__)
 
 FORMAT = "mtkit-model"
 VERSION = 2
-CONFIG = "config.yaml"
 TRAIN_STATE, PROGRESS = "train.safetensors", "progress.json"
 _STEP = re.compile(r"step-\d{8,}")
 
@@ -216,10 +223,13 @@ def load_model(folder: Path) -> LoadedModel:
     Raises:
         InputError: there is no model, or a file of it is missing, damaged or of another version.
     """
-    manifest = read_manifest(folder, FORMAT, VERSION)
-    config = load_config([_listed(folder, manifest, CONFIG)]).config
-    models = [_listed(folder, manifest, path.name) for path in model_files(folder)]
-    tokenizer = read_tokenizer(models, config.text)
+    manifest = read_manifest(folder, FORMAT, VERSION, later=(CONFIG, JOINT, *SEPARATE, WEIGHTS))
+    path = folder / CONFIG
+    content = read_listed(folder, manifest, CONFIG, MAX_TEXT)
+    config = load_config([path], contents={path: content}).config
+    names = manifest["files"].keys() & {JOINT, *SEPARATE}
+    models = {name: read_listed(folder, manifest, name, MAX_TEXT) for name in names}
+    tokenizer = make_tokenizer(folder, models, config.text)
     if tokenizer.fingerprint != manifest.get("tokenizer"):
         raise InputError(f"{folder}: the tokenizer is not the model's.", "Use another copy of the model.")
 
@@ -228,7 +238,8 @@ def load_model(folder: Path) -> LoadedModel:
 
     with torch.device("meta"):  # names and shapes alone, before any memory is taken for them
         shapes = {name: weight.shape for name, weight in weights_of(build()).items()}
-    weights = read_tensors(_listed(folder, manifest, WEIGHTS), shapes)
+    with open_listed(folder, manifest, WEIGHTS) as file:
+        weights = read_tensors(folder / WEIGHTS, shapes, file)
     if name := _not_finite(weights):
         raise InputError(f"{folder / WEIGHTS}: weight {name} holds NaN or infinity.", "Use another model.")
     model = build()

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
+from contextlib import nullcontext
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
@@ -62,19 +65,22 @@ def num_bytes(tensors: Tensors) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
-def read_tensors(path: Path, expected: Mapping[str, torch.Size] | None = None) -> dict[str, Tensor]:
+def read_tensors(
+    path: Path, expected: Mapping[str, torch.Size] | None = None, opened: BufferedReader | None = None
+) -> dict[str, Tensor]:
     """The tensors of a file, in memory of their own.
 
     Args:
         path: the file.
         expected: names and shapes that it must have, all of real numbers; checked before memory is taken.
+        opened: the file itself, where it is open already.
 
     Raises:
         InputError: it cannot be read, is not what its header says, or not what is expected.
     """
     try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
+        with nullcontext(opened) if opened else path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
             header = _read_header(file, size)
             if expected is not None:
                 _compare(path, header, expected)

@@ -124,8 +124,8 @@ def is_up_to_date(folder: Path, quantization: Quantization) -> bool:
     """Whether the export of these very weights is there, stored so."""
     from mtkit.exported import export_of, read_export
 
-    found = export_of(folder)
     try:
+        found = export_of(folder)
         return found is not None and read_export(found).quantization == quantization
     except InputError:
         return False

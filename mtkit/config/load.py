@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,9 @@ class Loaded:
     origins: dict[str, str]
 
 
-def load_config(paths: Sequence[Path], overrides: Sequence[str] = ()) -> Loaded:
+def load_config(
+    paths: Sequence[Path], overrides: Sequence[str] = (), contents: Mapping[Path, bytes] | None = None
+) -> Loaded:
     """The configuration that the files, merged left to right, and then the overrides give.
 
     Relative paths start at the folder of the file that names them (of an override: the current one),
@@ -46,12 +48,13 @@ def load_config(paths: Sequence[Path], overrides: Sequence[str] = ()) -> Loaded:
     Args:
         paths: YAML files.
         overrides: `dotted.path=value`, the value written as in YAML.
+        contents: of files that have been read before.
 
     Raises:
         ConfigError: with every problem, each with file, line and column.
     """
     problems: list[Problem] = []
-    trees = [tree for path in paths if (tree := _read(path, problems)) is not None]
+    trees = [tree for path in paths if (tree := _read(path, problems, contents)) is not None]
     readable = len(trees) == len(paths)
     tree = trees[0] if trees else Node({}, COMMAND_LINE, COMMAND_LINE)
     for later in trees[1:]:
@@ -72,13 +75,16 @@ def load_config(paths: Sequence[Path], overrides: Sequence[str] = ()) -> Loaded:
     return Loaded(config, _origins(config, tree))
 
 
-def _read(path: Path, problems: list[Problem]) -> Node | None:
+def _read(path: Path, problems: list[Problem], contents: Mapping[Path, bytes] | None) -> Node | None:
     """The tree of a file; an empty file is an empty section. None, and a problem, if it cannot be read."""
     name, before = str(path), len(problems)
     place = Place(name, 1, 1)
     try:
-        with path.open("rb") as file:
-            raw = file.read(4 * MAX_CHARS + 1)
+        if contents and path in contents:
+            raw = contents[path]
+        else:
+            with path.open("rb") as file:
+                raw = file.read(4 * MAX_CHARS + 1)
         text = raw.decode("utf-8-sig")
     except OSError as error:
         advice = f" `mtkit init {name}` writes a starter." if isinstance(error, FileNotFoundError) else ""

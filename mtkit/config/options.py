@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from mtkit.config.fixed import LANGUAGE
+
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -29,7 +31,7 @@ Duration = Annotated[
 ]
 """Seconds as a float; written in YAML as `90s`, `30m`, `1h30m`, `2d` or a number of seconds."""
 
-Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
+Language = Annotated[str, Field(pattern=LANGUAGE)]
 
 
 def _check_tag(tag: str) -> str:

@@ -19,6 +19,7 @@ from mtkit.files import user_cache, write_text
 
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
+    from mtkit.config.model import ModelConfig
     from mtkit.config.text import TextConfig
 
 
@@ -65,6 +66,15 @@ def text_options(values: Mapping[str, Any]) -> TextConfig:
         ValueError: they are wrong.
     """
     return cast("TextConfig", _checked("text", "TextConfig", values))
+
+
+def model_options(values: Mapping[str, Any]) -> ModelConfig:
+    """The shape of the network, by options of `model`.
+
+    Raises:
+        ValueError: they are wrong.
+    """
+    return cast("ModelConfig", _checked("model", "ModelConfig", values))
 
 
 def _checked(module: str, name: str, values: Mapping[str, Any]) -> Any:

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from math import nan
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.engine.threads import Layout, cpu_flags, layouts, machine_key, num_cores, recall, remember
 from mtkit.errors import UsageError
+from mtkit.exported import MODEL, OWN_CONFIG, VOCABULARIES, own_files
 from mtkit.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class CTranslate2Engine:
     """An `Engine` around an export.
 
     Args:
-        folder: holds the files of CTranslate2, already checked.
+        model: the files of CTranslate2 by name, already checked, or a folder that this process has written.
         tokenizer: the export's.
         max_positions: tokens of the longest sequence.
         device: cpu or cuda.
@@ -62,21 +63,21 @@ class CTranslate2Engine:
 
     def __init__(
         self,
-        folder: Path,
+        model: Mapping[str, bytes] | Path,
         tokenizer: Tokenizer,
         max_positions: int,
         device: str = "cpu",
         layout: Layout | None = None,
         scores: bool = True,
     ) -> None:
-        self._folder = folder
+        self._files = own_files(model) if isinstance(model, Path) else model
         self._device = device
-        self._src_pieces, self._tgt_pieces = _pieces(folder, tokenizer)
+        self._src_pieces, self._tgt_pieces = _pieces(self._files)
         self._ids = {piece: number for number, piece in enumerate(self._tgt_pieces)}
         self._max_positions = max_positions
         self._scores = scores
         self._settling = Lock()
-        self._key = "" if layout or device == "cuda" else machine_key(_digest(folder))
+        self._key = "" if layout or device == "cuda" else machine_key(_digest(self._files))
         known = layout or (recall(self._key) if self._key else Layout(1, 1))
         self._candidates = [known] if known else layouts(num_cores())
         self._layout = self._candidates[0]
@@ -134,13 +135,17 @@ class CTranslate2Engine:
         return hyps
 
     def _open(self, layout: Layout) -> Any:
-        return _extension().Translator(
-            str(self._folder),
+        translator = _extension().Translator(
+            "export",  # a mere name, beside `files`
             self._device,
             inter_threads=layout.workers,
             intra_threads=layout.threads,
             max_queued_batches=-1,
+            files=self._files,
         )
+        if len(self._candidates) == 1:
+            self._files = {}  # no other layout will be tried
+        return translator
 
     def _decode(self, src_ids: Sequence[Sequence[int]], options: DecodeConfig) -> list[list[Hypothesis]]:
         limits = [self._limit(len(ids), options) for ids in src_ids]
@@ -241,10 +246,10 @@ def _extension() -> Any:
         del sys.modules["ctranslate2"]
 
 
-def _pieces(folder: Path, tokenizer: Tokenizer) -> tuple[list[str], list[str]]:
+def _pieces(files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
     """How the ids of both sides are spelt, as CTranslate2 has it: read at once, not asked for one by one."""
-    names = ["shared"] * 2 if tokenizer.is_joint else ["source", "target"]
-    src, tgt = (json.loads((folder / f"{name}_vocabulary.json").read_bytes()) for name in names)
+    shared, *two = VOCABULARIES
+    src, tgt = (json.loads(files[name]) for name in ([shared] * 2 if shared in files else two))
     return src, tgt
 
 
@@ -253,6 +258,6 @@ def num_gpus() -> int:
     return int(_extension().get_cuda_device_count())
 
 
-def _digest(folder: Path) -> str:
+def _digest(files: Mapping[str, bytes]) -> str:
     """Something that equal models have in common."""
-    return f"{(folder / 'model.bin').stat().st_size} {(folder / 'config.json').read_text('utf-8')}"
+    return f"{len(files[MODEL])} {files[OWN_CONFIG].decode()}"

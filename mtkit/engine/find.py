@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mtkit.errors import ConfigError, InputError
 from mtkit.exported import EXPORTS, WEIGHTS, is_export
-from mtkit.files import ordinary_file
+from mtkit.files import ordinary_file, unlinked
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config
@@ -46,14 +46,17 @@ def model_folder(path: Path) -> Path | None:
     """The model that `path` means: itself, or of a run the finished, else last best, else last one.
 
     An export to CTranslate2 is a model too; of a run it is taken if nothing else is left.
+
+    Raises:
+        InputError: a link leads to it out of the run.
     """
     if is_export(path):
         return path
     for place in (".", "model", "best/step-*", "checkpoints/step-*"):
         if found := sorted(path.glob(f"{place}/{WEIGHTS}")):
-            return found[-1].parent
+            return unlinked(path, found[-1].parent)
     export = path / EXPORTS / "ctranslate2"
-    return export if is_export(export) else None
+    return unlinked(path, export) if is_export(export) else None
 
 
 def trained_model(path: Path) -> Path:

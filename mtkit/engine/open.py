@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtkit.config.stored import decode_options, text_options
+from mtkit.config.stored import decode_options
 from mtkit.data.scripts import is_spaced
 from mtkit.engine.base import Engine, EngineName, Precision
 from mtkit.engine.find import config_of
@@ -23,7 +23,7 @@ from mtkit.engine.request import Request
 from mtkit.engine.translator import Translator
 from mtkit.errors import InputError, UsageError
 from mtkit.exported import Exported, export_of, is_export, read_export
-from mtkit.text.tokenizer import Tokenizer, load_tokenizer
+from mtkit.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
@@ -156,9 +156,9 @@ def _is_gpu(device: str) -> bool:
 def _ctranslate2(exported: Exported, options: DecodeConfig, device: str, asked: _Asked) -> Translator:
     from mtkit.engine.ct2 import CTranslate2Engine
 
-    tokenizer = load_tokenizer(exported.folder, text_options(exported.text))
+    tokenizer = exported.tokenizer
     engine = CTranslate2Engine(
-        exported.folder,
+        exported.files,
         tokenizer,
         exported.max_positions,
         "cuda" if _is_gpu(device) else "cpu",

@@ -13,13 +13,10 @@ from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
 
-from mtkit.config.text import TextConfig
 from mtkit.errors import UsageError
 from mtkit.exported import Exported
 from mtkit.output import output_file
-from mtkit.text.tokenizer import load_tokenizer
 
-VOCABULARIES = ("shared_vocabulary.json", "source_vocabulary.json", "target_vocabulary.json")
 PACKAGE_VERSION = "1.0"
 ARGOS_VERSION = "1.9"
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -38,8 +35,7 @@ def write_argos(exported: Exported, output: Path) -> None:
     Raises:
         UsageError: the name does not end as Argos Translate expects, or it would read text otherwise.
     """
-    form = TextConfig.model_validate_json(json.dumps(exported.text))
-    if reasons := load_tokenizer(exported.folder, form).refusals_elsewhere(exported.tags):
+    if reasons := exported.tokenizer.refusals_elsewhere(exported.tags):
         raise UsageError(f"export to argos: {'; '.join(reasons)}.", "Export to ctranslate2 instead.")
     if output.suffix != ".argosmodel":
         raise UsageError(f"{output}: a package of Argos Translate ends in .argosmodel.", "Change its name.")
@@ -53,10 +49,8 @@ def write_argos(exported: Exported, output: Path) -> None:
         "to_name": _name(tgt),
         "type": "translate",
     }
-    made = exported.folder
-    own = [made / name for name in ("model.bin", "config.json", *VOCABULARIES) if (made / name).exists()]
-    files = {f"model/{path.name}": path for path in own}
-    files["sentencepiece.model"] = made / "tokenizer.model"
+    files = {f"model/{name}": content for name, content in sorted(exported.files.items())}
+    files["sentencepiece.model"] = exported.tokenizer.src.model_bytes
     folder = package_name(exported)
     readme = f"# {_name(src)} → {_name(tgt)}\n\nMade by mtkit; `argospm install {output.name}` installs it.\n"
     check_replaceable(output)
@@ -64,8 +58,8 @@ def write_argos(exported: Exported, output: Path) -> None:
         texts = {"metadata.json": json.dumps(metadata, indent=4, ensure_ascii=False), "README.md": readme}
         for name, text in texts.items():
             archive.writestr(_entry(f"{folder}/{name}"), text)
-        for name, path in files.items():
-            archive.writestr(_entry(f"{folder}/{name}"), path.read_bytes())
+        for name, content in files.items():
+            archive.writestr(_entry(f"{folder}/{name}"), content)
 
 
 def check_replaceable(output: Path) -> None:

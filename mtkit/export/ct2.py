@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 
 from mtkit import __version__
-from mtkit.checkpoint import CONFIG
 from mtkit.checkpoint import FORMAT as MODEL_FORMAT
 from mtkit.checkpoint import VERSION as MODEL_VERSION
 from mtkit.config.export import Quantization
+from mtkit.config.fixed import NORM_EPSILON, WAVE_BASE
 from mtkit.config.load import dump_config, load_config
 from mtkit.config.model import ModelConfig
 from mtkit.errors import UsageError
 from mtkit.export.weights import Array, Weights, load_weights
-from mtkit.exported import FORMAT, VERSION, WEIGHTS
+from mtkit.exported import CONFIG, FORMAT, VERSION, WEIGHTS, check_files, own_files, own_texts
 from mtkit.files import atomic_folder, read_manifest, scratch_folder, write_text
-from mtkit.model.blocks import NORM_EPSILON
-from mtkit.model.positions import BASE, sinusoidal_positions
+from mtkit.model.positions import sinusoidal_positions
+from mtkit.model_bin import expected_variables
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
 MAX_POSITIONS = 2048
@@ -85,6 +85,7 @@ def write_ctranslate2(model: Path, output: Path, quantization: Quantization, che
         "src_lang": config.data.src_lang,
         "tgt_lang": config.data.tgt_lang,
         "tags": config.data.language_tags(config.data.tgt_lang),
+        "model": config.model.model_dump(mode="json"),
         "decode": config.decode.model_dump(mode="json"),
         "text": config.text.model_dump(mode="json"),
     }
@@ -94,6 +95,9 @@ def write_ctranslate2(model: Path, output: Path, quantization: Quantization, che
         spec.validate()
         spec.optimize(None if stored == "float32" else stored)
         spec.save(str(folder))
+        sizes = tokenizer.src.size, tokenizer.tgt.size
+        variables = expected_variables(config.model, *sizes, stored, MAX_POSITIONS)
+        check_files(folder, own_files(folder), own_texts(tokenizer), variables)
         return check(folder, stored)
 
     with atomic_folder(output, about) as new:
@@ -131,7 +135,7 @@ def build_spec(config: ModelConfig, weights: Weights, tokenizer: Tokenizer) -> A
     }
     if config.positions == "rope":
         # All dimensions turn, those in one half with those in the other.
-        shared |= {"rotary_dim": 0, "rotary_interleave": False, "rotary_base": BASE}
+        shared |= {"rotary_dim": 0, "rotary_interleave": False, "rotary_base": WAVE_BASE}
     encoder = transformer_spec.TransformerEncoderSpec(config.num_encoder_layers, **shared)
     decoder = transformer_spec.TransformerDecoderSpec(config.num_decoder_layers, **shared)
     if config.positions == "rope":

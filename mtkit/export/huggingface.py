@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from mtkit import __version__
-from mtkit.checkpoint import CONFIG
 from mtkit.checkpoint import FORMAT as MODEL_FORMAT
 from mtkit.checkpoint import VERSION as MODEL_VERSION
 from mtkit.config.load import load_config
@@ -24,7 +23,7 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.schema import Config
 from mtkit.errors import UsageError
 from mtkit.export.weights import Array, Weights, load_weights
-from mtkit.exported import HUGGINGFACE
+from mtkit.exported import CONFIG, HUGGINGFACE
 from mtkit.files import new_file, read_manifest
 from mtkit.model.positions import sinusoidal_positions
 from mtkit.tensors import write_tensors

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtkit.config.fixed import NORM_EPSILON
 from mtkit.config.model import ModelConfig
 from mtkit.model.attention import MultiHeadAttention
 from mtkit.model.dropout import Dropout, MaskSource
 from mtkit.model.packing import Spans
 from mtkit.model.positions import Rotation
 from mtkit.model.state import DecoderState, KeysValues
-
-NORM_EPSILON = 1e-5
 
 
 def build_norm(config: ModelConfig) -> nn.LayerNorm | nn.RMSNorm:

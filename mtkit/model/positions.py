@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from mtkit.config.fixed import WAVE_BASE
+
 Rotation = tuple[Tensor, Tensor]
 """Cosines and sines of the angles of some positions, each [length, d_head / 2]."""
-
-BASE = 10_000.0
 
 
 def sinusoidal_positions(length: int, d_model: int) -> Tensor:
@@ -27,7 +27,7 @@ def sinusoidal_positions(length: int, d_model: int) -> Tensor:
 
 def _angles(length: int, width: int) -> Tensor:
     """The angles pos / 10000^(2i/width) in fp64, [length, width / 2]."""
-    rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * (-math.log(BASE) / width))
+    rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * (-math.log(WAVE_BASE) / width))
     return torch.arange(length, dtype=torch.float64)[:, None] * rate
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from mtkit.errors import UsageError
+from mtkit.errors import InputError, UsageError
 from mtkit.files import atomic_file
 from mtkit.text import subwords
 from mtkit.text.form import TextForm
-from mtkit.text.subwords import Subwords, load_subwords
+from mtkit.text.subwords import Subwords, load_subwords, parse_subwords
 
 if TYPE_CHECKING:
     from mtkit.config.text import TextConfig
@@ -163,6 +163,20 @@ def read_tokenizer(models: Sequence[Path], text: TextConfig) -> Tokenizer:
         InputError: a file is missing or not a usable model.
     """
     loaded = [load_subwords(path) for path in models]
+    return Tokenizer(loaded[0], loaded[-1], TextForm(text))
+
+
+def make_tokenizer(folder: Path, files: Mapping[str, bytes], text: TextConfig) -> Tokenizer:
+    """The tokenizer of a folder of which some files have been read: their contents by name.
+
+    Raises:
+        InputError: a file is missing or not a usable model.
+    """
+    names = SEPARATE if any(name in files for name in SEPARATE) else (JOINT,)
+    for name in names:
+        if name not in files:
+            raise InputError(f"{folder}: the manifest lists no {name}.", "Use another model or checkpoint.")
+    loaded = [parse_subwords(files[name], folder / name) for name in names]
     return Tokenizer(loaded[0], loaded[-1], TextForm(text))
 
 

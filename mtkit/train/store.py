@@ -14,7 +14,6 @@ from torch import Tensor
 
 from mtkit import __version__
 from mtkit.checkpoint import (
-    CONFIG,
     PROGRESS,
     keep_only,
     load_train_state,
@@ -30,6 +29,7 @@ from mtkit.config.schema import Config
 from mtkit.data.prepared import Prepared
 from mtkit.engine.native import choose_device
 from mtkit.errors import ConfigError, InputError, WriteError
+from mtkit.exported import CONFIG
 from mtkit.files import recover
 from mtkit.train.precision import training_dtype
 from mtkit.train.progress import Progress

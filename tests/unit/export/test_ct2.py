@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import random
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mtkit.checkpoint import weights_of
+from mtkit.config.export import QUANTIZATIONS
 from mtkit.config.model import ModelConfig
 from mtkit.config.text import TextConfig
 from mtkit.engine.ct2 import CTranslate2Engine
@@ -13,8 +16,11 @@ from mtkit.errors import GateError, InputError, UsageError
 from mtkit.export import ct2
 from mtkit.export.ct2 import MAPPED, TRAINING_ONLY, build_spec, write_ctranslate2
 from mtkit.export.weights import Weights
-from mtkit.exported import export_of, read_export
-from mtkit.text.tokenizer import load_tokenizer
+from mtkit.exported import check_files, export_of, own_files, own_texts, read_export
+from mtkit.model.transformer import build_model
+from mtkit.model_bin import STORED, check_model_bin, expected_variables, most_bytes
+from mtkit.text.subwords import Subwords
+from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 from tests.fakes import make_tiny_run
 
 
@@ -102,3 +108,67 @@ def test_a_long_sentence_has_its_own_limit_whatever_its_neighbours(model: Path, 
     lengths = [len(hyps[0].ids) for hyps in together]
     assert all(length <= 2 * len(src) + 50 for src, length in zip(srcs, lengths, strict=True))
     assert any(length == 2 * len(src) + 50 for src, length in zip(srcs, lengths, strict=True))
+
+
+LAYOUTS: dict[str, list[object]] = {
+    "norm": ["pre", "post"],
+    "norm_type": ["layernorm", "rmsnorm"],
+    "activation": ["relu", "gelu", "swiglu"],
+    "positions": ["sinusoidal", "learned", "rope"],
+    "max_positions": [20, 3000],
+    "bias": ["all", "feed_forward", "none"],
+    "tie_embeddings": ["all", "tgt", "none"],
+    "num_heads": [1, 2, 4],
+    "num_kv_heads": [None, 1],
+    "num_encoder_layers": [1, 2],
+    "num_decoder_layers": [1, 2],
+}
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_the_variables_that_are_expected_are_those_that_ctranslate2_writes(
+    model: Path, tmp_path: Path, seed: int
+) -> None:
+    """Its own package is the independent word; equal arrays, as those of fresh norms, become aliases."""
+    draw = random.Random(seed)
+    chosen = {name: draw.choice(values) for name, values in LAYOUTS.items()}
+    config = ModelConfig.model_validate({"d_model": 16, "d_ff": 24, **chosen})
+    quantization = QUANTIZATIONS[seed % len(QUANTIZATIONS)]
+    tokenizer = load_tokenizer(model, TextConfig())
+    network = build_model(config, tokenizer.src.size, tokenizer.tgt.size, seed=1)
+    spec = build_spec(config, Weights({n: w.numpy() for n, w in weights_of(network).items()}), tokenizer)
+    spec.validate()
+    spec.optimize(None if quantization == "float32" else quantization)
+    (tmp_path / "out").mkdir()
+    spec.save(str(tmp_path / "out"))
+    sizes = tokenizer.src.size, tokenizer.tgt.size
+    variables = expected_variables(config, *sizes, quantization, ct2.MAX_POSITIONS)
+    files = own_files(tmp_path / "out")
+    check_files(tmp_path / "out", files, own_texts(tokenizer), variables)
+    assert len(files["model.bin"]) <= most_bytes(variables)
+    other = ModelConfig.model_validate({"d_model": 16, "d_ff": 32, **chosen})
+    with pytest.raises(InputError, match=r"ffn.*expected"):
+        check_model_bin(
+            files["model.bin"], expected_variables(other, *sizes, quantization, ct2.MAX_POSITIONS), tmp_path
+        )
+
+
+def test_how_each_quantization_is_stored_is_known() -> None:
+    assert STORED.keys() == {*QUANTIZATIONS}
+
+
+def test_a_model_that_the_file_has_no_room_for_is_refused() -> None:
+    config = ModelConfig.model_validate({"d_model": 16384, "d_ff": 65536, "num_heads": 1})
+    with pytest.raises(ValueError, match=r"has 4,294,967,296 bytes, at most 4,294,967,295 can be stored"):
+        expected_variables(config, 100, 100, "float32", 2048)
+
+
+def test_special_pieces_that_are_spelt_otherwise_are_refused(model: Path) -> None:
+    """CTranslate2 would give a missing one an id beyond the embeddings."""
+    tokenizer = load_tokenizer(model, TextConfig())
+    renamed = tokenizer.tgt.model_bytes.replace(b"</s>", b"</S>")
+    other = Subwords(renamed + b"\x12\x07\xfa\x02\x04</S>")  # its trainer_spec.eos_piece
+    with pytest.raises(InputError, match="the special pieces of the source are"):
+        own_texts(Tokenizer(other, tokenizer.tgt))
+    copy = Subwords(tokenizer.tgt.model_bytes)
+    assert own_texts(Tokenizer(copy, tokenizer.tgt)) == own_texts(tokenizer)

@@ -1,0 +1,315 @@
+"""model.bin, the file in which CTranslate2 keeps a model: what the options of that model imply, or refused.
+
+CTranslate2 believes what such a file says of itself, and reads and writes past its arrays where that is
+wrong. So its author chooses nothing but the numbers of the weights: every name, type and shape, and every
+value that is no weight, must be the one of an export of such a model. Free of torch and numpy.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from mtkit.config.fixed import WAVE_BASE
+from mtkit.errors import InputError
+
+if TYPE_CHECKING:
+    from mtkit.config.model import ModelConfig
+
+TYPES = {"float32": "f", "int8": "b", "int16": "h", "int32": "i", "float16": "e", "bfloat16": "H"}
+"""In the order of their numbers in the file, as `struct` calls them."""
+STORED = {
+    "float32": ("float32", "float32"),
+    "float16": ("float16", "float16"),
+    "bfloat16": ("bfloat16", "bfloat16"),
+    "int16": ("int16", "float32"),
+    "int8": ("int8", "float32"),
+    "int8_float32": ("int8", "float32"),
+    "int8_float16": ("int8", "float16"),
+    "int8_bfloat16": ("int8", "bfloat16"),
+}
+"""The types of matrices and of all other weights, by quantization."""
+ACTIVATIONS = {"relu": 0, "gelu": 3, "swiglu": 2}
+BINARY_VERSION, SPECIFICATION, REVISION = 6, "TransformerSpec", 7
+_MAX_BYTES = (1 << 32) - 1
+"""Of a variable: what the file has room to say."""
+
+
+class Variable(NamedTuple):
+    """What is expected under a name.
+
+    Attributes:
+        type: one of `TYPES`.
+        shape: of the array; empty of a single value.
+        kind: variables of one kind may share their numbers.
+        value: the bytes it must have; None of a weight, which may have any.
+    """
+
+    type: str
+    shape: tuple[int, ...]
+    kind: str
+    value: bytes | None = None
+
+    @property
+    def num_bytes(self) -> int:
+        """The size of its numbers."""
+        return math.prod(self.shape) * struct.calcsize(f"<{TYPES[self.type]}")
+
+    @property
+    def head(self) -> bytes:
+        """What stands in the file between its name and its numbers."""
+        number = [*TYPES].index(self.type)
+        return struct.pack(f"<B{len(self.shape)}IBI", len(self.shape), *self.shape, number, self.num_bytes)
+
+
+# ---------------------------------------------------------------- expecting
+
+
+def expected_variables(
+    model: ModelConfig, src_size: int, tgt_size: int, quantization: str, max_positions: int
+) -> dict[str, Variable]:
+    """What an export of a model holds, by name.
+
+    Args:
+        model: the options of the model.
+        src_size: pieces of the source's vocabulary; `tgt_size` likewise.
+        quantization: how the weights are stored, one of `STORED`.
+        max_positions: tokens of the longest sequence.
+
+    Raises:
+        ValueError: a variable is larger than the file can say.
+    """
+    table = _Table(model, quantization)
+    table.encoder(src_size)
+    table.decoder(tgt_size)
+    if model.positions != "rope":
+        rows = max(max_positions, model.max_positions if model.positions == "learned" else 0)
+        for side in ("encoder", "decoder"):
+            table.weights(f"{side}/position_encodings/encodings", rows, model.d_model)
+    for name, variable in table.variables.items():
+        if variable.num_bytes > _MAX_BYTES:
+            raise ValueError(f"{name} has {variable.num_bytes:,} bytes, at most {_MAX_BYTES:,} can be stored")
+    return table.variables
+
+
+class _Table:
+    """Variables as they are added, part for part of the network."""
+
+    def __init__(self, model: ModelConfig, quantization: str) -> None:
+        self.variables: dict[str, Variable] = {}
+        self.model = model
+        self.matrices, self.others = STORED[quantization]
+        self.kv_heads = model.num_kv_heads or model.num_heads
+        self.d_kv = self.kv_heads * (model.d_model // model.num_heads)
+
+    def encoder(self, vocab_size: int) -> None:
+        self.matrix("encoder/embeddings_0/weight", vocab_size, self.model.d_model, "embeddings")
+        self.options("encoder", embeddings_merge=0, multi_query_attention=0)
+        self.side("encoder", self.model.num_encoder_layers)
+
+    def decoder(self, vocab_size: int) -> None:
+        self.matrix("decoder/embeddings/weight", vocab_size, self.model.d_model, "embeddings")
+        self.matrix("decoder/projection/weight", vocab_size, self.model.d_model, "embeddings")
+        self.options("decoder", alibi=0, alibi_use_positive_positions=0, scale_alibi=0)
+        self.options("decoder", start_from_zero_embedding=0)
+        self.options("decoder", "int16", alignment_heads=1, alignment_layer=-1)
+        self.side("decoder", self.model.num_decoder_layers)
+
+    def side(self, name: str, num_layers: int) -> None:
+        pre_norm = self.model.norm == "pre"
+        self.options(name, "int16", num_heads=self.model.num_heads)
+        self.options(name, activation=ACTIVATIONS[self.model.activation], pre_norm=pre_norm)
+        self.options(name, scale_embeddings=1)
+        if pre_norm:
+            self.norm(f"{name}/layer_norm")
+        for index in range(num_layers):
+            layer = f"{name}/layer_{index}"
+            self.self_attention(f"{layer}/self_attention")
+            if name == "decoder":
+                self.cross_attention(f"{layer}/attention")
+            self.feed_forward(f"{layer}/ffn")
+
+    def self_attention(self, name: str) -> None:
+        d_model = self.model.d_model
+        self.attention(name, d_model + 2 * self.d_kv, d_model)
+        if self.model.positions == "rope":
+            self.options(name, "int32", rotary_dim=0)
+            self.options(name, rotary_interleave=0)
+            self.options(name, "float32", rotary_base=WAVE_BASE)
+
+    def cross_attention(self, name: str) -> None:
+        self.attention(name, self.model.d_model, 2 * self.d_kv, self.model.d_model)
+
+    def attention(self, name: str, *widths: int) -> None:
+        """Linear maps from d_model to each of `widths`."""
+        for index, width in enumerate(widths):
+            self.linear(f"{name}/linear_{index}", width, self.model.d_model, self.model.bias == "all")
+        self.norm(f"{name}/layer_norm")
+        if self.kv_heads != self.model.num_heads:
+            self.options(name, "int32", num_heads_kv=self.kv_heads)
+
+    def feed_forward(self, name: str) -> None:
+        d_model, d_ff, bias = self.model.d_model, self.model.d_ff, self.model.bias != "none"
+        self.linear(f"{name}/linear_0", d_ff, d_model, bias)
+        self.linear(f"{name}/linear_1", d_model, d_ff, bias)
+        if self.model.activation == "swiglu":
+            self.linear(f"{name}/linear_0_noact", d_ff, d_model, bias)
+        self.norm(f"{name}/layer_norm")
+
+    def linear(self, name: str, rows: int, columns: int, bias: bool) -> None:
+        self.matrix(f"{name}/weight", rows, columns)
+        if bias:
+            self.weights(f"{name}/bias", rows)
+
+    def norm(self, name: str) -> None:
+        self.weights(f"{name}/gamma", self.model.d_model)
+        if self.model.norm_type == "layernorm":
+            self.weights(f"{name}/beta", self.model.d_model)
+
+    def matrix(self, name: str, rows: int, columns: int, kind: str = "matrix") -> None:
+        self.variables[name] = Variable(self.matrices, (rows, columns), kind)
+        if self.matrices.startswith("int"):
+            shape = (rows,) if self.matrices == "int8" else ()
+            self.variables[f"{name}_scale"] = Variable("float32", shape, "scale")
+
+    def weights(self, name: str, *shape: int) -> None:
+        kind = "vector" if len(shape) == 1 else "positions"
+        self.variables[name] = Variable(self.others, shape, kind)
+
+    def options(self, scope: str, type_: str = "int8", **values: float) -> None:
+        for name, value in values.items():
+            content = struct.pack(f"<{TYPES[type_]}", value)
+            self.variables[f"{scope}/{name}"] = Variable(type_, (), "option", content)
+
+
+# ---------------------------------------------------------------- comparing
+
+
+def most_bytes(expected: dict[str, Variable]) -> int:
+    """How large a file with these variables is at most."""
+    names = sum(4 * (len(name) + 16) for name in expected)  # as a variable or an alias, with its head
+    return 256 + names + sum(variable.num_bytes for variable in expected.values())
+
+
+def check_model_bin(content: bytes, expected: dict[str, Variable], where: Path) -> None:
+    """Nothing, if a file holds these variables and nothing else.
+
+    Args:
+        content: of the file.
+        expected: by name.
+        where: it stands, for messages.
+
+    Raises:
+        InputError: anything in it but the numbers of the weights is not as expected.
+    """
+    try:
+        _Comparison(content, expected).run()
+    except ValueError as error:
+        raise InputError(
+            f"{where}: {error}.", "Do not trust it, or make the export anew: mtkit export."
+        ) from None
+
+
+class _Comparison:
+    """A walk through a file; raises ValueError at the first thing that is not as expected."""
+
+    def __init__(self, content: bytes, expected: dict[str, Variable]) -> None:
+        self.content, self.expected = content, expected
+        self.place = 0
+        self.found: set[str] = set()
+
+    def run(self) -> None:
+        # 1. what it is
+        for what, wanted in (("binary version", BINARY_VERSION), ("specification", SPECIFICATION)):
+            found = self.number() if isinstance(wanted, int) else self.name()
+            self.same(what, found, wanted)
+        self.same("revision", self.number(), REVISION)
+        # 2. its variables
+        for _ in range(self.count("variables")):
+            self.variable()
+        # 3. further names of those that it holds once
+        held = frozenset(self.found)
+        for _ in range(self.count("aliases")):
+            self.alias(held)
+        if self.place != len(self.content):
+            raise ValueError(f"{len(self.content):,} bytes, expected {self.place:,}")
+        if missing := self.expected.keys() - self.found:
+            raise ValueError(f"{min(missing)} is missing")
+
+    def variable(self) -> None:
+        name = self.name()
+        wanted = self.expected[self.new(name)]
+        if (head := self.take(len(wanted.head))) != wanted.head:
+            self.place -= len(head)
+            raise ValueError(f"{name} is {self.head()}, expected {_shown(wanted.type, wanted.shape)}")
+        if wanted.value is None:
+            self.skip(wanted.num_bytes)
+        elif (value := self.take(wanted.num_bytes)) != wanted.value:
+            [found], [own] = (struct.unpack(f"<{TYPES[wanted.type]}", raw) for raw in (value, wanted.value))
+            raise ValueError(f"{name} is {found}, expected {own}")
+
+    def alias(self, held: frozenset[str]) -> None:
+        name, target = self.new(self.name()), self.name()
+        wanted = self.expected[name]
+        if target not in held or wanted.kind in ("option", "scale"):
+            raise ValueError(f"{name} stands for {target[:80]!r}, which it cannot")
+        if self.expected[target][:3] != wanted[:3]:
+            other = self.expected[target]
+            raise ValueError(
+                f"{name} stands for {target}, {_shown(other.type, other.shape)} of the kind {other.kind}, "
+                f"expected {_shown(wanted.type, wanted.shape)} of the kind {wanted.kind}"
+            )
+        if (scale := f"{name}_scale") in self.expected:  # CTranslate2 takes that of the target
+            self.new(scale)
+
+    def new(self, name: str) -> str:
+        """An expected name that was not there before."""
+        if name not in self.expected:
+            raise ValueError(f"{name[:80]!r} is unknown in a model of these options")
+        if name in self.found:
+            raise ValueError(f"{name} is there twice")
+        self.found.add(name)
+        return name
+
+    def count(self, what: str) -> int:
+        if (found := self.number()) > len(self.expected):
+            raise ValueError(f"{found:,} {what}, expected at most {len(self.expected):,}")
+        return found
+
+    def number(self) -> int:
+        return int.from_bytes(self.take(4), "little")
+
+    def name(self) -> str:
+        raw = self.take(int.from_bytes(self.take(2), "little"))
+        if not raw.endswith(b"\0"):
+            raise ValueError(f"a name without its end before byte {self.place:,}")
+        return raw[:-1].decode("ascii", "backslashreplace")
+
+    def head(self) -> str:
+        """The type and shape that a variable claims to have."""
+        [rank] = self.take(1)
+        if rank > 8:
+            return f"an array of {rank} dimensions"
+        *shape, number, size = struct.unpack(f"<{rank}IBI", self.take(4 * rank + 5))
+        type_ = [*TYPES][number] if number < len(TYPES) else f"of type {number}"
+        return f"{_shown(type_, shape)} in {size:,} bytes"
+
+    def take(self, size: int) -> bytes:
+        self.skip(size)
+        return self.content[self.place - size : self.place]
+
+    def skip(self, size: int) -> None:
+        if size > len(self.content) - self.place:
+            raise ValueError(f"it ends at byte {len(self.content):,}, within what should stand there")
+        self.place += size
+
+    @staticmethod
+    def same(what: str, found: object, wanted: object) -> None:
+        if found != wanted:
+            raise ValueError(f"{what} {str(found)[:80]}, expected {wanted}")
+
+
+def _shown(type_: str, shape: tuple[int, ...] | list[int]) -> str:
+    return f"{type_} {list(shape)}" if shape else type_
