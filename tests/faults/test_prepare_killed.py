@@ -57,7 +57,7 @@ def in_run(config: Config, name: str) -> Config:
 
 def content(run: Path) -> dict[str, bytes]:
     """Every file of the prepared data; nothing may be left beside it but the parts and the lock."""
-    assert {path.name for path in run.iterdir()} <= {"data", "parts", ".data.lock"}
+    assert {path.name for path in run.iterdir()} <= {"data", "parts", ".data.lock", ".mtkit"}
     return {
         str(path.relative_to(run)): path.read_bytes()
         for path in (run / "data").rglob("*")

@@ -66,7 +66,7 @@ def test_a_failed_check_leaves_nothing_and_a_good_one_is_in_the_manifest(model: 
     assert write_ctranslate2(model, tmp_path / "out", "int8", check) == {"same": 7}
     names = {path.name for path in (tmp_path / "out").iterdir()}
     own = {"config.json", "model.bin", "shared_vocabulary.json"}
-    assert names == own | {"config.yaml", "manifest.json", "tokenizer.model"}
+    assert names == own | {"config.yaml", "manifest.json", "tokenizer.model", ".mtkit"}
     exported = read_export(tmp_path / "out")
     assert (exported.quantization, exported.src_lang, exported.decode["beam_size"]) == ("int8", "en", 2)
 
