@@ -31,6 +31,7 @@ _LATER = "training does not use it"
 
 CLASSES: dict[str, tuple[Kind, str]] = {
     "run": ("free", "the run folder was moved"),
+    "private": ("free", "only who may read the files changes"),
     "seed": ("impossible", "the order of the data and all that is random would be another"),
     # Whether data are the same is decided by their fingerprint; here are the options that it leaves out.
     "data.mixing": ("declared", _COURSE),
