@@ -20,7 +20,7 @@ Axis = Literal["steps", "time"]
 
 _PANELS = {"loss": "loss", "bleu": "BLEU", "chrf": "chrF"}
 """Panels by the metric that they show, in this order."""
-_MAX_METRICS = 1 << 30
+MAX_METRICS = 1 << 30
 """Bytes: of a few million steps."""
 _FORMATS = {".png": "png", ".svg": "svg"}
 
@@ -95,7 +95,7 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
     """
     path = run / "metrics.jsonl"
     try:
-        raw = read_ordinary(path, _MAX_METRICS).split(b"\n")
+        raw = read_ordinary(path, MAX_METRICS).split(b"\n")
     except FileNotFoundError:
         raise InputError(f"{path}: does not exist.", "Name the folder of a run that was trained.") from None
     lines = []

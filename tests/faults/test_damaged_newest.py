@@ -92,7 +92,7 @@ def deep(path: Path) -> None:
     path.write_bytes(b"[" * 100_000)
 
 
-def honest(damage: Callable[[Path], None]) -> Callable[[Path], None]:
+def honest(damage: Callable[[Path], object]) -> Callable[[Path], None]:
     """The same damage by somebody who writes the manifest anew."""
 
     def change(path: Path) -> None:
