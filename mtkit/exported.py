@@ -9,13 +9,12 @@ compared with the hash in the manifest before it may see one.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mtkit.errors import InputError
-from mtkit.files import MANIFEST, ordinary_file, read_manifest
+from mtkit.files import MANIFEST, WRONG_VALUES, read_manifest, read_object
 
 FORMAT, VERSION = "mtkit-ctranslate2", 1
 MODEL = "model.bin"
@@ -82,8 +81,8 @@ def export_of(model: Path) -> Path | None:
     if not is_export(folder):
         return None
     try:
-        made_from = json.loads(ordinary_file(folder / MANIFEST).read_bytes())["source"]
-        there = json.loads(ordinary_file(model / MANIFEST).read_bytes())["files"][WEIGHTS]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+        made_from = read_object(folder / MANIFEST)["source"]
+        there = read_object(model / MANIFEST)["files"][WEIGHTS]["sha256"]
+    except (OSError, InputError, *WRONG_VALUES):
         return None
     return folder if made_from == there else None

@@ -235,6 +235,20 @@ def read_object(path: Path) -> dict[str, Any]:
     return values
 
 
+@contextmanager
+def using(path: Path, hint: str) -> Iterator[None]:
+    """Within the block the values of a file of mtkit's own are used, which need not be what mtkit wrote.
+
+    Raises:
+        InputError: they are not of the expected types or sizes; it names the file and has this hint.
+    """
+    try:
+        yield
+    except WRONG_VALUES as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:100]
+        raise InputError(f"{path}: does not hold what mtkit writes there ({said}).", hint) from error
+
+
 def sha256(path: Path) -> str:
     """Hex digest of a file's content."""
     with path.open("rb") as file:
@@ -328,6 +342,10 @@ def _inside(folder: Path, name: str) -> Path:
         ) from None
     except OSError as error:
         raise InputError(f"{folder / name}: cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # a lone surrogate
+        raise InputError(
+            f"{folder / MANIFEST}: {name!r} is the name of no file.", "Do not trust it."
+        ) from error
 
 
 def ordinary_file(path: Path) -> Path:
