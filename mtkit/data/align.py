@@ -213,7 +213,9 @@ def read_aligner(folder: Path, data: str) -> Aligner:
             Table(_listed(folder, manifest, f"{name}.keys"), _listed(folder, manifest, f"{name}.probs"), base)
             for name, base in zip(("forward", "backward"), bases, strict=True)
         ]
-        if any(not len(table.keys) == len(table.probs) > 0 or table.base < 1 for table in tables):
+        if any(
+            not len(table.keys) == len(table.probs) > 0 or not 1 <= table.base < 1 << 31 for table in tables
+        ):
             raise ValueError("its tables do not fit")
     return Aligner(*tables)
 
