@@ -34,6 +34,7 @@ from mtkit.files import (
     open_listed,
     read_listed,
     read_manifest,
+    read_object,
     remove_own_folder,
 )
 from mtkit.model.transformer import Transformer, build_model
@@ -167,10 +168,44 @@ def load_weights(folder: Path, expected: Mapping[str, torch.Size] | None = None)
 
 
 def load_train_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Optimizer tensors and progress of a checkpoint, after its manifest has been checked."""
+    """Optimizer tensors and progress of a checkpoint, after its manifest has been checked.
+
+    Raises:
+        InputError: it is not whole, or holds NaN or infinity.
+    """
     manifest = read_manifest(folder, FORMAT, VERSION)
-    progress = json.loads(_listed(folder, manifest, PROGRESS).read_bytes())
-    return read_tensors(_listed(folder, manifest, TRAIN_STATE)), progress
+    progress = _progress(folder, manifest)
+    path = _listed(folder, manifest, TRAIN_STATE)
+    state = read_tensors(path)
+    if name := _not_finite(state):
+        raise InputError(f"{path}: {name} holds NaN or infinity.", "Use another checkpoint.")
+    return state, progress
+
+
+def read_progress(folder: Path, *, hashes: bool) -> dict[str, Any]:
+    """What the progress of a checkpoint says, if training could go on from it, as far as its manifest tells.
+
+    Args:
+        folder: of the checkpoint.
+        hashes: compare contents, not only sizes.
+
+    Raises:
+        InputError: a file is missing or damaged, or the folder is named after another step.
+    """
+    manifest = read_manifest(folder, FORMAT, VERSION, hashes=hashes)
+    for name in (CONFIG, WEIGHTS, TRAIN_STATE):
+        _listed(folder, manifest, name)
+    return _progress(folder, manifest)
+
+
+def _progress(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    progress = read_object(_listed(folder, manifest, PROGRESS))
+    if progress.get("step") != step_of(folder):
+        raise InputError(
+            f"{folder / PROGRESS}: is not of the step that the folder is named after.",
+            "Give the folder its old name, or use another checkpoint.",
+        )
+    return progress
 
 
 def _listed(folder: Path, manifest: dict[str, Any], name: str) -> Path:
@@ -185,11 +220,15 @@ def step_folder(parent: Path, step: int) -> Path:
     return parent / f"step-{step:08d}"
 
 
+def step_of(folder: Path) -> int:
+    """The step whose model stands in a folder that `step_folder` named."""
+    return int(folder.name.removeprefix("step-"))
+
+
 def step_folders(parent: Path) -> list[Path]:
     """The model folders under `parent`, oldest first."""
-    return sorted(
-        folder for folder in parent.glob("step-*") if _STEP.fullmatch(folder.name) and folder.is_dir()
-    )
+    folders = (folder for folder in parent.glob("step-*") if _STEP.fullmatch(folder.name) and folder.is_dir())
+    return sorted(folders, key=step_of)
 
 
 def keep_only(parent: Path, kept: Collection[Path]) -> None:
@@ -209,7 +248,7 @@ def newest_checkpoint(run: Path) -> tuple[Path | None, list[str]]:
     reasons = []
     for folder in reversed(step_folders(run / "checkpoints")):
         try:
-            read_manifest(folder, FORMAT, VERSION)
+            read_progress(folder, hashes=True)
         except InputError as error:
             reasons.append(str(error))
             continue

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mtkit.config.fixed import LANGUAGE, NORM_EPSILON
 from mtkit.errors import ConfigError, InputError
-from mtkit.files import MANIFEST, open_ordinary, read_listed, read_manifest, unlinked
+from mtkit.files import MANIFEST, WRONG_VALUES, read_listed, read_manifest, read_object, unlinked
 from mtkit.model_bin import STORED, Variable, check_model_bin, expected_variables, most_bytes
 
 if TYPE_CHECKING:
@@ -266,14 +266,8 @@ def export_of(model: Path) -> Path | None:
         return None
     unlinked(model.parent, folder)
     try:
-        made_from = _manifest(folder)["source"]
-        there = _manifest(model)["files"][WEIGHTS]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        made_from = read_object(folder / MANIFEST)["source"]
+        there = read_object(model / MANIFEST)["files"][WEIGHTS]["sha256"]
+    except (OSError, InputError, *WRONG_VALUES):
         return None
     return folder if made_from == there else None
-
-
-def _manifest(folder: Path) -> Any:
-    """What a manifest says, unchecked."""
-    with open_ordinary(folder / MANIFEST) as file:
-        return json.loads(file.read(MAX_TEXT))

@@ -29,6 +29,8 @@ _TEMPORARY_NAME = re.compile(r"\.tmp-(?P<name>.*?)(?P<use>-old|-gone)?-(?P<id>[0
 _BUFFER = 1 << 20
 _MAX_MANIFEST = 1 << 26
 _MAX_FILES = 100_000
+_MAX_STATE = 1 << 26
+"""Bytes of a file in which a command keeps what it knows."""
 _CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 """How a file of unknown origin is opened: as itself, and without waiting for it."""
 
@@ -368,6 +370,59 @@ def recover(parent: Path, name: str = "*") -> None:
 
 # ---------------------------------------------------------------- reading
 
+WRONG_VALUES = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What comes of using values that are not of the expected types or sizes."""
+
+
+def read_ordinary(path: Path, most: int = _MAX_STATE) -> bytes:
+    """The content of an ordinary file; a pipe in its place is not waited for, a link not followed.
+
+    Raises:
+        FileNotFoundError: there is none.
+        InputError: it is a link, no ordinary file, cannot be read, or is longer than `most` bytes.
+    """
+    try:
+        with open_ordinary(path) as file:
+            raw = file.read(most + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
+    if len(raw) > most:
+        raise InputError(f"{path}: has more than {most:,} bytes, so it is not what mtkit wrote.")
+    return raw
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object that an ordinary file holds; its values may be of any type.
+
+    Raises:
+        FileNotFoundError: there is none.
+        InputError: it cannot be read, see `read_ordinary`, or holds something else.
+    """
+    raw = read_ordinary(path)
+    try:
+        values = json.loads(raw)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: is damaged: it holds no JSON object.")
+    return values
+
+
+@contextmanager
+def using(path: Path, hint: str) -> Iterator[None]:
+    """Within the block the values of a file of mtkit's own are used, which need not be what mtkit wrote.
+
+    Raises:
+        InputError: they are not of the expected types or sizes; it names the file and has this hint.
+    """
+    try:
+        yield
+    except WRONG_VALUES as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:100]
+        raise InputError(f"{path}: does not hold what mtkit writes there ({said}).", hint) from error
+
 
 def sha256(path: Path) -> str:
     """Hex digest of a file's content."""
@@ -568,6 +623,9 @@ def ordinary_file(path: Path) -> Path:
 def user_cache() -> Path:
     """The folder of what was found out on this machine and can be found out again.
 
-    `expanduser` never fails, as `Path.home` does for a user without a home.
+    A relative path, which would mean another folder wherever one stands, is ignored, as the XDG specification
+    has it. Without a home either, it is a folder in which nothing can be kept. `expanduser` never fails, as
+    `Path.home` does.
     """
-    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "mtkit")  # noqa: PTH111
+    named = (os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache"))  # noqa: PTH111
+    return Path(next(filter(os.path.isabs, named), os.devnull), "mtkit")

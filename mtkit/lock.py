@@ -11,8 +11,8 @@ from pathlib import Path
 
 import filelock
 
-from mtkit.errors import MtkitError, WriteError
-from mtkit.files import remove_own_file, write_text
+from mtkit.errors import InputError, MtkitError, WriteError
+from mtkit.files import read_ordinary, remove_own_file, write_text
 from mtkit.marks import claim
 
 LOCK, HOLDER = ".train.lock", ".train.holder"
@@ -52,6 +52,6 @@ def only_writer(run: Path) -> Iterator[None]:
 
 def _holder(run: Path) -> str:
     try:
-        return (run / HOLDER).read_text("utf-8", errors="replace").strip()[:200] or "unknown"
-    except OSError:
+        return read_ordinary(run / HOLDER).decode(errors="replace").strip()[:200] or "unknown"
+    except (OSError, InputError):
         return "it has just begun, or just ended"

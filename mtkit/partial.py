@@ -21,9 +21,11 @@ from mtkit import disk
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.files import (
     PRIVATE,
+    WRONG_VALUES,
     make_folders,
     manifest_bytes,
     ordinary_file,
+    read_ordinary,
     recover,
     remove_own_file,
     write_text,
@@ -171,7 +173,7 @@ def partial_paths(target: Path) -> tuple[Path, Path]:
 def _read_state(path: Path, data: Path, job: dict[str, Any]) -> _Reached | None:
     """How far an attempt at the same job has come; None if there was none."""
     try:
-        raw = ordinary_file(path).read_bytes()
+        raw = read_ordinary(path)
     except FileNotFoundError:
         return None
     try:
@@ -182,7 +184,9 @@ def _read_state(path: Path, data: Path, job: dict[str, Any]) -> _Reached | None:
             raise ValueError
         reached = _Reached(state["lines"], state["bytes"], state["sha256"])
         before = dict(state["job"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        if not all(type(count) is int and count >= 0 for count in (reached.lines, reached.bytes)):
+            raise ValueError
+    except WRONG_VALUES:
         raise InputError(
             f"{path}: is damaged, or of another version of mtkit.",
             f"Remove it and {data.name}, and begin anew.",
@@ -201,7 +205,22 @@ def _read_state(path: Path, data: Path, job: dict[str, Any]) -> _Reached | None:
             f"{data}: was begun for another job: {'; '.join(changed)}.",
             f"Give the same again, or remove it and {path.name} to begin anew.",
         )
+    _compare_lines(path, data, reached, now.get("--n-best", 1))
     return reached
+
+
+def _compare_lines(path: Path, data: Path, reached: _Reached, n_best: int) -> None:
+    """Nothing, if the bytes are up to `n_best` lines for each that was answered; the last may have no end."""
+    ended, rest = 0, reached.bytes
+    with data.open("rb") as file:
+        while rest and (block := file.read(min(rest, 1 << 20))):
+            ended += block.count(b"\n")
+            rest -= len(block)
+    if not reached.lines - 1 <= ended <= reached.lines * n_best:
+        raise InputError(
+            f"{path}: says {reached.lines:,} lines, but {data.name} has {ended:,} of them.",
+            f"It is damaged: remove it and {data.name}, and begin anew.",
+        )
 
 
 def _short(value: object) -> str:

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 
 from mtkit.cli import console
-from mtkit.errors import MtkitError
+from mtkit.errors import MtkitError, UsageError
+
+_SIZE = re.compile("0*[1-9][0-9]{0,3}")
+_NO_MEMORY = re.compile("out of memory|can('t|not) allocate|map segment|bad_alloc|start new thread", re.I)
 
 
 def main() -> None:
@@ -19,6 +23,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=errors, newline="\n")
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    for name in ("COLUMNS", "LINES"):
+        if not _SIZE.fullmatch(os.environ.get(name, "1")):  # by which nothing would be drawn, or too much
+            del os.environ[name]
     try:
         if not _translate_at_once(sys.argv[1:]):
             from mtkit.cli.commands import app
@@ -30,6 +37,8 @@ def main() -> None:
         if isinstance(stop.code, int) and (stop.code in (130, 141) or console.state.in_a_hurry):
             os._exit(stop.code)  # nobody waits for the translations that are still being searched for
         raise
+    except Exception as error:  # before a command could begin
+        sys.exit(report(error))
 
 
 def _translate_at_once(args: list[str]) -> bool:
@@ -74,6 +83,23 @@ def report(error: BaseException) -> int:
         where = f"{error.filename}: " if error.filename else ""
         console.fail(MtkitError(f"{where}{error.strerror}."))
         return MtkitError.exit_code
+    if _is_out_of_memory(error):
+        said = " ".join(str(error).split())
+        console.fail(
+            MtkitError(
+                f"out of memory{': ' if said else ''}{said[:300]}.",
+                "Close other programs, raise the limit of this process, or give it less at once.",
+            )
+        )
+        return MtkitError.exit_code
+    if isinstance(error, UnicodeEncodeError) and error.encoding != "utf-8":
+        console.fail(
+            UsageError(
+                f"this Python writes file names as {error.encoding}, which lacks characters of a name here.",
+                "Set PYTHONUTF8=1, or a locale of UTF-8.",
+            )
+        )
+        return UsageError.exit_code
     import shlex
 
     again = shlex.join(["mtkit", "--debug", *sys.argv[1:]])
@@ -83,6 +109,14 @@ def report(error: BaseException) -> int:
     said = " ".join(f"{type(error).__name__}: {error}".split())
     console.fail(MtkitError(f"a bug in mtkit: {said}.", advice))
     return 70
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether memory ran out, by Python's word, that of a library, or of the system that loads one."""
+    if error is None:
+        return False
+    named = isinstance(error, RuntimeError | OSError | ImportError) and _NO_MEMORY.search(str(error))
+    return isinstance(error, MemoryError) or bool(named) or _is_out_of_memory(error.__cause__)
 
 
 def _reader_gone() -> int:

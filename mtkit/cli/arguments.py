@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,8 +49,9 @@ def split_arguments(args: list[str] | None) -> tuple[list[Path], list[str]]:
     Raises:
         UsageError: if no file is named and there is no `./mtkit.yaml`.
     """
-    paths = [Path(arg) for arg in args or () if "=" not in arg or Path(arg).is_file()]
-    overrides = [arg for arg in args or () if "=" in arg and not Path(arg).is_file()]
+    # An override may be longer than a name can be, which `Path.is_file` does not take.
+    overrides = [arg for arg in args or () if "=" in arg and not os.path.isfile(arg)]  # noqa: PTH113
+    paths = [Path(arg) for arg in args or () if arg not in overrides]
     if not paths and not DEFAULT_CONFIG.is_file():
         raise UsageError(
             f"no config is named, and there is no {DEFAULT_CONFIG} in this folder.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mtkit.cli.console import out
+from mtkit.cli.streams import open_output
 from mtkit.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -64,25 +64,32 @@ def detokenize(model: Model, ids: Ids = False, side: Side = "tgt", source: Input
     def text(tokenizer: Tokenizer, line: str, number: int) -> str:
         model = tokenizer.src if side == "src" else tokenizer.tgt
         words = line.split(" ") if line else []
-        try:
-            found = [int(word) for word in words] if ids else model.ids_of(words)
-            (decoded,) = model.decode([found])
-        except (ValueError, IndexError, RuntimeError):
+        found = [_id(word) for word in words] if ids else model.ids_of(words)
+        if wrong := [place for place, token in enumerate(found, start=1) if not 0 <= token < model.size]:
             raise InputError(
-                f"{source or 'standard input'}:{number}: is not a line of ids of this tokenizer.",
+                f"{source or 'standard input'}:{number}: word {wrong[0]} is no id of this tokenizer: "
+                f"they go from 0 to {model.size - 1}.",
                 "Leave out --ids if these are pieces.",
-            ) from None
+            )
+        (decoded,) = model.decode([found])
         return tokenizer.form.without_marks(decoded)
 
     _filter(model, source, text)
+
+
+def _id(word: str) -> int:
+    """The number that is written; -1 if none of this size can be an id."""
+    return int(word) if word.isascii() and word.isdecimal() and len(word) < 10 else -1
 
 
 def _filter(model: Path, source: Path | None, change: Callable[[Tokenizer, str, int], str]) -> None:
     from mtkit.data.inspect import find_tokenizer
 
     tokenizer = find_tokenizer(model)
-    for number, line in enumerate(_lines(source), start=1):
-        out(change(tokenizer, line, number))
+    with open_output(None) as output:
+        for number, line in enumerate(_lines(source), start=1):
+            output.write(f"{change(tokenizer, line, number)}\n".encode())
+            output.flush()
 
 
 def _lines(source: Path | None) -> Iterator[str]:

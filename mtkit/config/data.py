@@ -16,7 +16,7 @@ from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, S
 
 def _parse_steps(value: object) -> object:
     """The number in text such as `20000 steps`; anything else is left for the type check."""
-    found = re.fullmatch(r"(\d+) steps?", value) if isinstance(value, str) else None
+    found = re.fullmatch(r"([0-9]{1,12}) steps?", value) if isinstance(value, str) else None
     return int(found[1]) if found else value
 
 

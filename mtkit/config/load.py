@@ -21,6 +21,9 @@ from mtkit.errors import ConfigError
 
 COMMAND_LINE = Place("command line")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+_MAX_NAME, _MAX_PATH = 255, 4000
+"""Bytes; the run's own files need some more, and no system has more than 4,096."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,9 @@ def load_config(
     for override in overrides:
         tree = _spelled_out(_override(tree, override, problems))
     config = None
+    problems += _unwritable(tree, "")
     if readable:
-        tree = _with_absolute_paths(tree)
+        tree = _with_absolute_paths(tree, problems)
         try:
             config = Config.model_validate_json(json.dumps(tree.plain()))
         except ValidationError as error:
@@ -110,6 +114,23 @@ def _spelled_out(tree: Node) -> Node:
     short = {key: node for key in ("model", "train") if (node := sections.get(key)) and node.value == "auto"}
     spelled = {key: replace(node, value={"preset": node}) for key, node in short.items()}
     return replace(tree, value=sections | spelled) if spelled else tree
+
+
+def _unwritable(node: Node, path: str) -> Iterator[Problem]:
+    """Texts that no file can have as its name, and no line as its text."""
+    if isinstance(node.value, dict):
+        for key, member in node.value.items():
+            if _NO_TEXT.search(key):
+                yield Problem(
+                    member.key_place, f"{dotted(path, key)!a}: a name of this character is refused."
+                )
+            else:
+                yield from _unwritable(member, dotted(path, key))
+    elif isinstance(node.value, list):
+        for number, item in enumerate(node.value):
+            yield from _unwritable(item, dotted(path, number))
+    elif isinstance(node.value, str) and (odd := _NO_TEXT.search(node.value)):
+        yield Problem(node.place, f"{path}: the character {odd.group()!a} is refused. Remove it.")
 
 
 # ---------------------------------------------------------------- merging
@@ -193,11 +214,20 @@ def _lay(base: Node, steps: Sequence[str], value: Node) -> Node:
 # ---------------------------------------------------------------- paths
 
 
-def _with_absolute_paths(tree: Node) -> Node:
-    """The tree with every path made absolute."""
+def _with_absolute_paths(tree: Node, problems: list[Problem]) -> Node:
+    """The tree with every path made absolute; those that cannot be are added to the problems."""
     data = tree.value.get("data") if isinstance(tree.value, dict) else None
     root = data.value.get("root") if data and isinstance(data.value, dict) else None
-    start = _absolute(root, None) if root else None
+
+    def absolute(node: Node, path: tuple[str, ...], start: str | None = None) -> Any:
+        try:
+            return _absolute(node, start)
+        except ValueError as error:
+            problems.append(Problem(node.place, f"{'.'.join(path)}: {error}"))
+            return node.value
+
+    start = absolute(root, ("data", "root")) if root else None
+    start = start if isinstance(start, str) else None
 
     def visit(node: Node, kind: Any, path: tuple[str, ...]) -> Node:
         value = node.value
@@ -206,22 +236,43 @@ def _with_absolute_paths(tree: Node) -> Node:
             kind = members(kind).get(tags[0]) if tags and members(kind) else kind
             return replace(node, value={k: visit(v, inside(kind, k), (*path, k)) for k, v in value.items()})
         if isinstance(value, list):
-            return replace(node, value=[visit(item, inside(kind, 0), path) for item in value])
+            items = enumerate(value)
+            return replace(
+                node, value=[visit(item, inside(kind, 0), (*path, str(number))) for number, item in items]
+            )
         in_data = path[:1] == ("data",) and path != ("data", "root")
-        return replace(node, value=_absolute(node, start if in_data else None)) if kind is Path else node
+        if kind is not Path:
+            return node
+        return replace(node, value=absolute(node, path, start if in_data else None))
 
     return visit(tree, Config, ())
 
 
 def _absolute(node: Node, start: str | None) -> Any:
-    """The node's path made absolute; anything but text is left for validation to refuse."""
+    """The node's path made absolute; anything but text is left for validation to refuse.
+
+    Raises:
+        ValueError: there can be no file of that name.
+    """
     if not isinstance(node.value, str):
         return node.value
     path = Path(node.value)
     if path.parts[:1] == ("~",):
-        path = Path.home().joinpath(*path.parts[1:])
+        try:
+            path = Path.home().joinpath(*path.parts[1:])
+        except RuntimeError:
+            raise ValueError("~ stands for no folder: this user has no home.") from None
     folder = start or (Path(node.place.file).parent if node.place.line else "")
-    return os.path.normpath(Path.cwd() / folder / path)
+    whole = os.path.normpath(Path.cwd() / folder / path)
+    try:
+        names = os.fsencode(whole).split(os.fsencode(os.sep))
+    except UnicodeEncodeError as error:
+        raise ValueError(f"this Python writes names as {error.encoding}. Set PYTHONUTF8=1.") from None
+    if (longest := max(map(len, names))) > _MAX_NAME:
+        raise ValueError(f"a name of {longest:,} bytes is too long, at most {_MAX_NAME} can be.")
+    if len(whole) > _MAX_PATH:
+        raise ValueError(f"a path of {len(whole):,} characters is too long, at most {_MAX_PATH:,} can be.")
+    return whole
 
 
 # ---------------------------------------------------------------- origins

@@ -2,7 +2,7 @@
 
 Importing pydantic and building a section with it takes longer than translating a line. So what a section made
 of its values is kept in the user's cache, by a hash of these and of the section's source: what was checked by
-other rules is checked again.
+other rules is checked again, and so is what is not byte for byte as it was kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from mtkit.files import user_cache, write_text
+from mtkit.errors import InputError
+from mtkit.files import WRONG_VALUES, manifest_bytes, read_object, read_ordinary, user_cache, write_text
 
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
@@ -82,12 +83,13 @@ def _checked(module: str, name: str, values: Mapping[str, Any]) -> Any:
     rules = Path(__file__).with_name(f"{module}.py").read_bytes()
     digest = hashlib.sha256(rules + given.encode()).hexdigest()
     cached = user_cache() / "options" / f"{digest}.json"
-    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
-        found = json.loads(cached.read_bytes())
-        return Stored(found["values"], set(found["changed"]))
+    with contextlib.suppress(OSError, InputError, *WRONG_VALUES):
+        found = read_object(cached)
+        if manifest_bytes({"values": found["values"], "changed": found["changed"]}) == read_ordinary(cached):
+            return Stored(found["values"], set(found["changed"]))
     options = getattr(importlib.import_module(f"mtkit.config.{module}"), name).model_validate_json(given)
     known = {"values": options.model_dump(mode="json"), "changed": sorted(options.changed())}
     with contextlib.suppress(OSError):  # where nothing can be kept, it is checked again
         cached.parent.mkdir(parents=True, exist_ok=True)
-        write_text(cached, json.dumps(known))
+        write_text(cached, manifest_bytes(known).decode())
     return options

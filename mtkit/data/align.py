@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtkit.errors import InputError
-from mtkit.files import atomic_folder, new_file, read_manifest
+from mtkit.files import MANIFEST, atomic_folder, new_file, read_manifest, using
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -207,12 +207,20 @@ def read_aligner(folder: Path, data: str) -> Aligner:
     manifest = read_manifest(folder, FORMAT, VERSION)
     if manifest.get("data") != data:
         raise InputError(f"{folder}: was learned from other data.")
-    tables = [
-        Table(
-            np.fromfile(folder / f"{name}.keys.bin", "<i8"),
-            np.fromfile(folder / f"{name}.probs.bin", "<f8"),
-            base,
-        )
-        for name, base in zip(("forward", "backward"), manifest["bases"], strict=True)
-    ]
+    with using(folder / MANIFEST, "Remove the folder, and it is made anew."):
+        bases = [int(base) for base in manifest["bases"]]
+        tables = [
+            Table(_listed(folder, manifest, f"{name}.keys"), _listed(folder, manifest, f"{name}.probs"), base)
+            for name, base in zip(("forward", "backward"), bases, strict=True)
+        ]
+        if any(
+            not len(table.keys) == len(table.probs) > 0 or not 1 <= table.base < 1 << 31 for table in tables
+        ):
+            raise ValueError("its tables do not fit")
     return Aligner(*tables)
+
+
+def _listed(folder: Path, manifest: dict[str, Any], name: str) -> Array:
+    if f"{name}.bin" not in manifest["files"]:
+        raise KeyError(name)
+    return np.fromfile(folder / f"{name}.bin", "<i8" if name.endswith("keys") else "<f8")

@@ -18,6 +18,7 @@ from mtkit.data.prepared import Prepared
 from mtkit.data.readers import read_corpus, source_name
 from mtkit.data.shards import Shard, open_shard
 from mtkit.errors import InputError
+from mtkit.files import read_object, using
 from mtkit.text.tokenizer import Tokenizer, model_files, read_tokenizer
 
 Ids = tuple[list[int], list[int]]
@@ -125,8 +126,9 @@ def _text_beside(folder: Path) -> TextConfig:
         return load_config([folder / "config.yaml"]).config.text
     if not (folder / "manifest.json").is_file():
         return TextConfig()
-    settings = json.loads((folder / "manifest.json").read_bytes()).get("settings", {})
-    return TextConfig.model_validate_json(json.dumps(settings.get("text", {})))
+    with using(folder / "manifest.json", "Name another folder."):
+        settings = read_object(folder / "manifest.json").get("settings", {})
+        return TextConfig.model_validate_json(json.dumps(settings.get("text", {})))
 
 
 def read_rejected(path: Path) -> Iterator[tuple[str, Example]]:

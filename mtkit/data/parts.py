@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,16 @@ import numpy.typing as npt
 import xxhash
 
 from mtkit.errors import InputError
-from mtkit.files import PRIVATE, atomic_file, marked_folder, recover, remove_empty, remove_own_file
+from mtkit.files import (
+    PRIVATE,
+    WRONG_VALUES,
+    atomic_file,
+    marked_folder,
+    ordinary_file,
+    recover,
+    remove_empty,
+    remove_own_file,
+)
 
 Array = npt.NDArray[Any]
 
@@ -74,9 +84,9 @@ def read_part(path: Path, *names: str) -> tuple[Array, ...]:
         InputError: the file is missing or damaged; each array is checked against its CRC.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(ordinary_file(path), allow_pickle=False) as arrays:
             return tuple(arrays[name] for name in names)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, *WRONG_VALUES) as error:
         raise InputError(f"{path}: is damaged: {error}.", "Start over: mtkit prepare --force.") from error
 
 
@@ -84,10 +94,10 @@ def read_summary(path: Path) -> dict[str, Any] | None:
     """What `write_part` was told of the part; None if there is none that can be read."""
     try:
         (found,) = read_part(path, "summary")
-    except InputError:
+        summary = json.loads(array_text(found))
+    except (InputError, *WRONG_VALUES):
         return None
-    summary: dict[str, Any] = json.loads(array_text(found))
-    return summary
+    return summary if isinstance(summary, dict) else None
 
 
 def text_array(text: str) -> npt.NDArray[np.uint8]:

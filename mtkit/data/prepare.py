@@ -12,7 +12,7 @@ import gzip
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ from mtkit.data.shards import Shard, batches, write_shard, write_shard_pieces
 from mtkit.data.stages import EncodedPart, Progress, Stages
 from mtkit.data.workers import Workers, num_cores
 from mtkit.errors import InputError, MtkitError, UsageError
-from mtkit.files import atomic_folder, new_file, new_text, recover
+from mtkit.files import MANIFEST, atomic_folder, new_file, new_text, recover, using
 from mtkit.run import claim_in, open_run
 from mtkit.text.form import TextForm
 from mtkit.text.tokenizer import Tokenizer
@@ -117,9 +117,12 @@ def prepare(config: Config, progress: Progress | None = None, *, force: bool = F
         inputs = record_inputs(config)
         if force:
             clear_parts(config.run / PARTS)
+        begun = (config.run / PARTS).is_dir()
         manifest = {"format": FORMAT, "version": VERSION, "settings": settings_of(config), "inputs": inputs}
         with atomic_folder(folder, manifest, private=config.private) as part:
-            manifest |= _prepare(config, inputs, part, progress or (lambda phase, done, total: None))
+            # Only what an earlier call left can be other than expected: without it this would be a bug.
+            with using(config.run / PARTS, "Start over: mtkit prepare --force.") if begun else nullcontext():
+                manifest |= _prepare(config, inputs, part, progress or (lambda phase, done, total: None))
             manifest["fingerprint"] = fingerprint_of(manifest)
         return _report(folder, manifest, up_to_date=False)
 
@@ -313,8 +316,11 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 
 def _report(folder: Path, manifest: dict[str, Any], *, up_to_date: bool) -> PrepareReport:
-    counts = {name: manifest[name] for name in ("train_pairs", "src_tokens", "tgt_tokens", "valid_pairs")}
-    src_size, tgt_size = manifest["vocab_sizes"]
-    ledger = Ledger.from_json(manifest["ledger"])
-    leaks = tuple(read_leaks(manifest["leaks"]))
+    with using(folder / MANIFEST, "Run mtkit prepare --force."):
+        counts = {
+            name: int(manifest[name]) for name in ("train_pairs", "src_tokens", "tgt_tokens", "valid_pairs")
+        }
+        src_size, tgt_size = map(int, manifest["vocab_sizes"])
+        ledger = Ledger.from_json(manifest["ledger"])
+        leaks = tuple(read_leaks(manifest["leaks"]))
     return PrepareReport(folder, up_to_date, ledger, leaks, vocab_sizes=(src_size, tgt_size), **counts)

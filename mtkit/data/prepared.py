@@ -14,12 +14,14 @@ from mtkit.data.pair import Pair
 from mtkit.data.readers import read_corpus
 from mtkit.data.shards import Shard, open_shard
 from mtkit.errors import InputError
-from mtkit.files import read_manifest
+from mtkit.files import MANIFEST, read_manifest, using
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
 FORMAT = "mtkit-data"
 VERSION = 6
 """Of the folder's layout and of what is done to text; a folder of another version is made anew."""
+
+_AGAIN = "Run mtkit prepare --force."
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ def open_prepared(config: Config) -> Prepared:
     manifest = read_data_manifest(folder)
     if manifest.get("settings") != settings_of(config):
         raise InputError(f"{folder}: was made from other options.", "Run mtkit prepare again.")
-    check_inputs(config, manifest.get("inputs", []))
+    with using(folder / MANIFEST, _AGAIN):
+        check_inputs(config, manifest.get("inputs", []))
     valid = _open_valid(folder, "valid")
     prepared = Prepared(
         train=tuple(open_shard(folder / train_name(n)) for n in range(len(config.data.corpora))),
@@ -148,7 +151,9 @@ def leaks_of(config: Config, name: str) -> Leaks | None:
         return None
     if manifest.get("settings") != settings_of(config):
         return None
-    return next((found for found in read_leaks(manifest["leaks"]) if found.name == f"test.{name}"), None)
+    with using(config.run / "data" / MANIFEST, _AGAIN):
+        found = read_leaks(manifest["leaks"])
+        return next((leaks for leaks in found if leaks.name == f"test.{name}"), None)
 
 
 # ---------------------------------------------------------------- the folder

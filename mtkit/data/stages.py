@@ -40,7 +40,8 @@ from mtkit.data.readers import read_corpus_blocks, source_name
 from mtkit.data.repairs import Repairs
 from mtkit.data.splits import cut
 from mtkit.data.workers import Workers
-from mtkit.files import PRIVATE, write_text
+from mtkit.errors import InputError
+from mtkit.files import PRIVATE, WRONG_VALUES, read_object, write_text
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import check_pieces, default_coverage, has_many_characters, train_subwords
 from mtkit.text.tokenizer import Tokenizer, read_tokenizer
@@ -355,8 +356,13 @@ def _clean_path(folder: Path, index: int) -> Path:
 def _read_done(folder: Path) -> dict[str, Any] | None:
     """What is known of a corpus that was read to its end; None if it was not, or parts are missing."""
     try:
-        done: dict[str, Any] = json.loads((folder / DONE).read_bytes())
-    except (OSError, ValueError):
+        done = read_object(folder / DONE)
+        count = len(done["parts"])
+    except (OSError, InputError, *WRONG_VALUES):
         return None
-    whole = all(_clean_path(folder, index).is_file() for index in range(len(done["parts"])))
-    return done if whole else None
+    # As the parts themselves tell it.
+    return (
+        done
+        if done["parts"] == [read_summary(_clean_path(folder, index)) for index in range(count)]
+        else None
+    )

@@ -5,13 +5,15 @@ Small products gain nothing from a second thread and lose much to it; large ones
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 from pathlib import Path
 from typing import NamedTuple
 
-from mtkit.files import user_cache, write_text
+from mtkit.errors import InputError
+from mtkit.files import WRONG_VALUES, read_object, user_cache, write_text
 
 
 class Layout(NamedTuple):
@@ -65,9 +67,9 @@ def machine_key(model: str) -> str:
 def recall(key: str) -> Layout | None:
     """The layout that was found fastest before, if any."""
     try:
-        workers, threads = json.loads(_memory().read_bytes())[key]
+        workers, threads = read_object(_memory())[key]
         found = Layout(int(workers), int(threads))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, InputError, *WRONG_VALUES):
         return None
     return found if found in layouts(num_cores()) else None
 
@@ -75,13 +77,11 @@ def recall(key: str) -> Layout | None:
 def remember(key: str, layout: Layout) -> None:
     """Keeps a layout for later; where nothing can be kept, it is measured again."""
     try:
-        known = json.loads(_memory().read_bytes())
-    except (OSError, ValueError):
+        known = read_object(_memory())
+    except (OSError, InputError):
         known = {}
-    try:
+    with contextlib.suppress(OSError, *WRONG_VALUES):
         write_text(_memory(), json.dumps({**known, key: layout}, indent=1) + "\n")
-    except (OSError, TypeError):
-        return
 
 
 def _memory() -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mtkit.errors import InputError, UsageError
+from mtkit.files import WRONG_VALUES, read_ordinary
 from mtkit.output import output_file
 
 logger = logging.getLogger(__name__)
@@ -20,6 +21,8 @@ Axis = Literal["steps", "time"]
 
 _PANELS = {"loss": "loss", "bleu": "BLEU", "chrf": "chrF"}
 """Panels by the metric that they show, in this order."""
+MAX_METRICS = 1 << 30
+"""Bytes: of a few million steps."""
 _FORMATS = {".png": "png", ".svg": "svg"}
 
 
@@ -93,17 +96,17 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
     """
     path = run / "metrics.jsonl"
     try:
-        raw = path.read_bytes().split(b"\n")
+        raw = read_ordinary(path, MAX_METRICS).split(b"\n")
     except FileNotFoundError:
         raise InputError(f"{path}: does not exist.", "Name the folder of a run that was trained.") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
     lines = []
     for number, line in enumerate(raw, start=1):
         try:
-            values = json.loads(line)
-            lines.append({str(name): float(value) for name, value in values.items()})
-        except (ValueError, TypeError, AttributeError):
+            values = {str(name): float(value) for name, value in json.loads(line).items()}
+            if not all(map(math.isfinite, (values["step"], values["seconds"]))):
+                raise ValueError
+            lines.append(values)
+        except WRONG_VALUES:
             if number < len(raw):
                 logger.warning("%s:%d: is damaged, left out.", path, number)
     return lines

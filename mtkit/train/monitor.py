@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
+import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,9 +15,10 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from mtkit.errors import MtkitError, UsageError
-from mtkit.files import marked_folder, write_text
+from mtkit.errors import InputError, MtkitError, UsageError
+from mtkit.files import WRONG_VALUES, marked_folder, read_ordinary, write_text
 from mtkit.run import CURVES, EVENTS_SUFFIX, claim_in
+from mtkit.train.curves import MAX_METRICS
 
 logger = logging.getLogger(__name__)
 
@@ -159,16 +162,13 @@ class Recorder:
         self._file: FileIO | None = None
         try:
             kept = []
-            if self._path.exists():
-                kept = [
-                    line
-                    for line in self._path.read_text("utf-8").split("\n")
-                    if _is_kept(line, step, validated)
-                ]
+            if os.path.lexists(self._path):
+                raw = read_ordinary(self._path, MAX_METRICS).decode(errors="replace")
+                kept = [line for line in raw.split("\n") if _is_kept(line, step, validated)]
             claim_in(run, self._path.name)
             write_text(self._path, "".join(line + "\n" for line in kept))
             self._file = self._path.open("ab", buffering=0)
-        except OSError as error:
+        except (OSError, InputError) as error:
             self._give_up(error)
         self._tensorboard: Any = None
         if tensorboard:
@@ -185,9 +185,11 @@ class Recorder:
         self._write(json.dumps(line) + "\n")
         if self._tensorboard is not None:
             with self._events_may_fail():
-                _add_events(self._tensorboard, event, numbers)
+                for name, value in numbers.items():
+                    self._tensorboard.add_scalar(name, value, event.step)
         if self._wandb is not None:
-            self._wandb.log({**numbers, "step": event.step})
+            with self._wandb_may_fail():
+                self._wandb.log({**numbers, "step": event.step})
 
     def _write(self, line: str) -> None:
         if self._file is None:
@@ -197,7 +199,7 @@ class Recorder:
         except OSError as error:
             self._give_up(error)
 
-    def _give_up(self, error: OSError) -> None:
+    def _give_up(self, error: OSError | InputError) -> None:
         """No record is worth a training."""
         _say_lost(self._path, error)
         if self._file is not None:
@@ -213,30 +215,35 @@ class Recorder:
             _say_lost(self._path.parent / "tensorboard", error)
             self._tensorboard = None
 
+    @contextmanager
+    def _wandb_may_fail(self) -> Iterator[None]:
+        """Within the block Weights & Biases is told something, until it hears no more."""
+        try:
+            yield
+        except Exception as error:  # whatever its service, a process of its own, may come to
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            logger.warning("train.wandb: is gone (%s). Training goes on without it.", said)
+            self._wandb = None
+
     def close(self) -> None:
         """Flushes and closes all records."""
         if self._file is not None:
             self._file.close()
         if self._wandb is not None:
-            self._wandb.finish()
+            with self._wandb_may_fail():
+                self._wandb.finish()
         if self._tensorboard is not None:
             with self._events_may_fail():
                 self._tensorboard.close()
 
 
-def _say_lost(path: Path, error: OSError) -> None:
-    logger.warning("%s: cannot be written: %s. Training goes on without it.", path, error.strerror or error)
-
-
-def _add_events(
-    tensorboard: Any, event: Logged | OutOfMemory | Validated | Finished, numbers: Mapping[str, float]
-) -> None:
-    for name, value in numbers.items():
-        tensorboard.add_scalar(name, value, event.step)
-    if isinstance(event, Validated):
-        sample = event.sample
-        text = f"source: {sample.src}\n\nmodel: {sample.hyp}\n\nreference: {sample.ref}"
-        tensorboard.add_text(f"{event.group}/sample", text, event.step)
+def _say_lost(path: Path, error: OSError | InputError) -> None:
+    said = (
+        error.message.removeprefix(f"{path}: ").rstrip(".")
+        if isinstance(error, InputError)
+        else error.strerror
+    )
+    logger.warning("%s: cannot be written: %s. Training goes on without it.", path, said or error)
 
 
 def _is_kept(line: str, step: int, validated: int) -> bool:
@@ -245,7 +252,7 @@ def _is_kept(line: str, step: int, validated: int) -> bool:
         values = json.loads(line)
         last = 0 if "final/loss" in values else validated if "valid/loss" in values else step
         return float(values["step"]) <= last
-    except (ValueError, KeyError, TypeError):
+    except WRONG_VALUES:
         return False
 
 
@@ -258,8 +265,27 @@ def _open_tensorboard(run: Path, step: int) -> Any:
     return SummaryWriter(folder, purge_step=step + 1, filename_suffix=EVENTS_SUFFIX)
 
 
+_UNSENT: Mapping[str, Any] = {
+    "x_disable_meta": True,
+    "x_disable_machine_info": True,
+    "x_disable_stats": True,
+    "x_save_requirements": False,
+    "console": "off",
+    "disable_code": True,
+    "disable_git": True,
+    "save_code": False,
+}
+"""Settings by which Weights & Biases is told nothing of the machine, the command line and what it prints.
+
+Still sent, under the user's account: the names of the project and of the run folder, a random id, the numbers
+of metrics.jsonl with their times, the versions of wandb and Python, and the kind of system (linux-x86_64).
+"""
+_IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
 def _open_wandb(run: Path, project: str) -> Any:
     """The run of Weights & Biases that belongs to this run folder; a resumed run goes on in the same."""
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # it would send tracebacks elsewhere
     try:
         import wandb
     except ImportError:
@@ -270,12 +296,28 @@ def _open_wandb(run: Path, project: str) -> Any:
     if not name.exists():
         claim_in(run, name.name)
         write_text(name, uuid.uuid4().hex + "\n")
-    identity = name.read_text("utf-8").strip()
+    identity = read_ordinary(name).decode(errors="replace").strip()
+    if not _IDENTITY.fullmatch(identity):
+        raise InputError(
+            f"{name}: holds no id of a run.", "Remove it to begin a new run of Weights & Biases."
+        )
     try:
-        opened = wandb.init(project=project, name=run.name, dir=str(run), id=identity, resume="allow")
+        opened = wandb.init(
+            project=project,
+            name=run.name,
+            dir=str(run),
+            id=identity,
+            resume="allow",
+            settings=wandb.Settings(**_UNSENT),
+        )
+        opened.define_metric("*", step_metric="step")
     except wandb.Error as error:
         raise MtkitError(
             f"train.wandb: {' '.join(str(error).split())}", "Run `wandb login`, or set WANDB_MODE=offline."
         ) from error
-    opened.define_metric("*", step_metric="step")
+    except Exception as error:  # of its service, which talks to this process by the network, or its settings
+        raise MtkitError(
+            f"train.wandb: cannot start: {' '.join(f'{type(error).__name__}: {error}'.split())}.",
+            "Update the package wandb, or leave out train.wandb.",
+        ) from error
     return opened

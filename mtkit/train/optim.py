@@ -92,11 +92,12 @@ def optimizer_state(model: nn.Module, optimizers: Iterable[Optimizer]) -> dict[s
     for name, parameter, optimizer in _trained_by(model, optimizers):
         held = optimizer.state.get(parameter)  # by [] it would get an entry
         for kept in _KEPT[type(optimizer)]:
-            empty = (
-                torch.zeros((), device=parameter.device) if kept == "step" else torch.zeros_like(parameter)
-            )
-            state[f"{kept}.{name}"] = held[kept] if held else empty
+            state[f"{kept}.{name}"] = held[kept] if held else _empty(kept, parameter)
     return state
+
+
+def _empty(kept: str, parameter: nn.Parameter) -> Tensor:
+    return torch.zeros((), device=parameter.device) if kept == "step" else torch.zeros_like(parameter)
 
 
 def set_optimizer_state(
@@ -105,16 +106,33 @@ def set_optimizer_state(
     """Puts back what `optimizer_state` gave.
 
     Raises:
-        InputError: a parameter has no state.
+        InputError: a parameter has no state, or one that cannot be its own.
     """
     for name, parameter, optimizer in _trained_by(model, optimizers):
-        try:
-            values = {kept: state[f"{kept}.{name}"] for kept in _KEPT[type(optimizer)]}
-        except KeyError as error:
-            raise InputError(
-                f"checkpoint: optimizer state {error} is missing.", "Use an older checkpoint."
-            ) from None
-        optimizer.state[parameter] = {kept: value.to(parameter.device) for kept, value in values.items()}
+        values = {}
+        for kept in _KEPT[type(optimizer)]:
+            value, empty = state.get(f"{kept}.{name}"), _empty(kept, parameter)
+            if value is None:
+                raise InputError(
+                    f"checkpoint: optimizer state '{kept}.{name}' is missing.", "Use an older checkpoint."
+                )
+            check_fits(f"{kept}.{name}", value, empty)
+            values[kept] = value.to(parameter.device)
+        optimizer.state[parameter] = values
+
+
+def check_fits(name: str, value: Tensor, place: Tensor) -> None:
+    """Nothing, if a value of a checkpoint has the shape and the type of what it is put into.
+
+    Raises:
+        InputError: it has not.
+    """
+    if value.shape != place.shape or value.dtype != place.dtype:
+        raise InputError(
+            f"checkpoint: {name} is {list(value.shape)} of {value.dtype}, expected {list(place.shape)} of "
+            f"{place.dtype}.",
+            "Use an older checkpoint.",
+        )
 
 
 def _trained_by(

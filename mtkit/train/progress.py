@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from mtkit.config.train import TrainConfig
 from mtkit.data.loader import Cursor
 from mtkit.errors import InputError
+
+Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +34,20 @@ class Progress:
         micro_batch_tokens: what `auto` has found, so that a resumed run adds up in the same order.
     """
 
-    step: int = 0
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    step: Count = 0
     cursor: Cursor = field(default_factory=Cursor)
-    tokens_seen: int = 0
-    seconds: float = 0.0
-    best: tuple[tuple[float, int], ...] = ()
-    stale: int = 0
-    waited: int = 0
-    lowered: int = 0
+    tokens_seen: Count = 0
+    seconds: Annotated[float, Field(ge=0)] = 0.0
+    best: tuple[tuple[float, Count], ...] = ()
+    stale: Count = 0
+    waited: Count = 0
+    lowered: Count = 0
     origin: str = ""
     data: str = ""
-    validated_step: int = 0
-    micro_batch_tokens: int | None = None
+    validated_step: Count = 0
+    micro_batch_tokens: Annotated[int, Field(ge=1)] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -54,13 +61,19 @@ class Progress:
             InputError: it is not that; another version of mtkit wrote it.
         """
         try:
-            best = tuple((float(score), int(step)) for score, step in values["best"])
-            return Progress(**{**values, "cursor": Cursor(**values["cursor"]), "best": best})
-        except (KeyError, TypeError, ValueError) as error:
+            if missing := {"step", "cursor", "best"} - values.keys():
+                raise ValueError(f"{min(missing)} is missing")
+            found = _PROGRESS.validate_json(json.dumps(values))
+            if min(place := asdict(found.cursor).values()) < 0 or max(place) >> 53:
+                raise ValueError("its place in the data cannot be")
+        except ValueError as error:
+            problem = error.errors()[0] if isinstance(error, ValidationError) else None
+            said = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" if problem else error
             raise InputError(
-                f"checkpoint: its progress cannot be read ({error}).",
+                f"checkpoint: its progress cannot be read ({said}).",
                 "Go on with the version of mtkit that wrote it, or begin anew in another run folder.",
             ) from None
+        return found
 
     def validated(self, value: float, config: TrainConfig) -> Progress:
         """The progress after the model of this step was scored with `value`, higher being better.
@@ -86,3 +99,6 @@ class Progress:
             self.seconds / config.max_time if config.max_time else 0.0,
         ]
         return min(1.0, max(used))
+
+
+_PROGRESS = TypeAdapter(Progress)

@@ -13,13 +13,14 @@ from mtkit.config.schema import Config
 from mtkit.data.prepared import Prepared
 from mtkit.engine.native import choose_device
 from mtkit.errors import InputError
-from mtkit.files import write_text
+from mtkit.files import WRONG_VALUES, read_object, write_text
 from mtkit.run import claim_in
 from mtkit.train.precision import training_dtype
 from mtkit.train.rate import matrix_rate
 
 FILE = "auto.json"
 VERSION = 1
+_ANEW = "Delete it to choose anew."
 
 
 def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tuple[Config, list[Choice]]:
@@ -38,15 +39,19 @@ def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tupl
     if not is_auto(config):
         return config, []
     path = config.run / FILE
-    choices = _read(path)
-    if choices is None:
-        tokens = sum(int(shard.lengths[:, 1].sum()) + len(shard) for shard in prepared.train)
-        has_gpu = choose_device(config.train.device).type == "cuda"
-        choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config), given_width(config))
-        if keep:
-            claim_in(config.run, FILE)
-            kept = {"version": VERSION, "choices": [asdict(choice) for choice in choices]}
-            write_text(path, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    kept = _read(path)
+    if kept is not None:
+        try:
+            return settle(config, kept)
+        except WRONG_VALUES:
+            raise InputError(f"{path}: does not fit this config, or is damaged.", _ANEW) from None
+    tokens = sum(int(shard.lengths[:, 1].sum()) + len(shard) for shard in prepared.train)
+    has_gpu = choose_device(config.train.device).type == "cuda"
+    choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config), given_width(config))
+    if keep:
+        claim_in(config.run, FILE)
+        values = {"version": VERSION, "choices": [asdict(choice) for choice in choices]}
+        write_text(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
     return settle(config, choices)
 
 
@@ -66,11 +71,11 @@ def _budget(config: Config) -> Budget | None:
 def _read(path: Path) -> list[Choice] | None:
     """The choices kept at `path`, if there are any."""
     try:
-        kept = json.loads(path.read_text("utf-8"))
+        kept = read_object(path)
         if kept["version"] != VERSION:
-            raise InputError(f"{path}: was written by another version of mtkit.", "Delete it to choose anew.")
+            raise InputError(f"{path}: was written by another version of mtkit.", _ANEW)
         return [Choice(**choice) for choice in kept["choices"]]
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: is damaged.", "Delete it to choose anew.") from None
+    except WRONG_VALUES:
+        raise InputError(f"{path}: is damaged.", _ANEW) from None

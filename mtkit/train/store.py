@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -14,13 +13,14 @@ from torch import Tensor
 
 from mtkit import __version__
 from mtkit.checkpoint import (
-    PROGRESS,
     keep_only,
     load_train_state,
     load_weights,
     newest_checkpoint,
+    read_progress,
     step_folder,
     step_folders,
+    step_of,
     write_model,
 )
 from mtkit.config.changes import check, compare
@@ -72,6 +72,9 @@ class Store:
         self.allowed = allowed
         self.num_ranks = num_ranks
         self.failure: WriteError | None = None
+        self._bad: dict[Path, str] = {}  # what training cannot go on from, and why
+        self._compared: set[Path] = set()  # with their hashes
+        self._left: set[Path] = set()  # the user has been told
 
     # ------------------------------------------------------------ going on
 
@@ -85,10 +88,14 @@ class Store:
         for parent, name in (("checkpoints", "step-*"), ("best", "step-*"), (".", "model")):
             recover(self.run / parent, name)
         folder, notes = newest_checkpoint(self.run)
+        newer = [each for each in step_folders(self.run / "checkpoints") if folder is None or each > folder]
+        self._bad = dict(zip(reversed(newer), notes, strict=True))
         if folder is None:
             return None, notes
+        self._compared.add(folder)
         state, values = load_train_state(folder)
         machine = values.pop("machine", {})
+        machine = machine if isinstance(machine, dict) else {}
         progress = Progress.from_json(values)
         notes += self._changes(folder, progress)
         notes += [
@@ -146,17 +153,49 @@ class Store:
             self.failure = error
             logger.warning("%s Training goes on without this checkpoint.", error)
             return folder
-        kept = step_folders(parent)[-self.config.train.keep_last :]
-        keep_only(parent, kept)
-        keep_only(self.run / "best", self._best_of(kept))
+        self._bad.pop(folder, None)
+        self._compared.add(folder)
+        self._rotate(progress.step)
         return folder
 
-    def _best_of(self, checkpoints: Collection[Path]) -> set[Path]:
-        """The best models that some checkpoint needs for going on."""
-        steps = {
-            step for folder in checkpoints for _, step in json.loads((folder / PROGRESS).read_bytes())["best"]
-        }
-        return {step_folder(self.run / "best", step) for step in steps}
+    def _rotate(self, step: int) -> None:
+        """Removes all but the last good checkpoints up to `step`, and best models that none of them needs.
+
+        What training could not go on from, or what lies beyond `step`, is not counted and left alone: it may
+        be all that there is of an earlier training.
+        """
+        good: dict[Path, set[Path]] = {}
+        left: dict[Path, str] = {}
+        for folder in step_folders(self.run / "checkpoints"):
+            if step_of(folder) > step:
+                left[folder] = self._bad.get(folder, f"{folder}: is of a later step than {step:,}.")
+                continue
+            try:
+                good[folder] = self._needs(folder)
+            except InputError as error:
+                left[folder] = self._bad[folder] = str(error)
+        for folder in sorted(left.keys() - self._left):
+            logger.warning("%s This checkpoint stays until you remove it, and is not counted.", left[folder])
+        self._left |= left.keys()
+        kept = list(good)[-self.config.train.keep_last :]
+        keep_only(self.run / "checkpoints", {*kept, *left})
+        later = {folder for folder in step_folders(self.run / "best") if step_of(folder) > step}
+        keep_only(self.run / "best", later.union(*(good[folder] for folder in kept)))
+
+    def _needs(self, folder: Path) -> set[Path]:
+        """The best models that are needed for going on from a checkpoint.
+
+        Contents are compared with their hashes once, since nobody else should change them; sizes each time.
+
+        Raises:
+            InputError: training cannot go on from it.
+        """
+        if folder in self._bad:
+            raise InputError(self._bad[folder])
+        values = read_progress(folder, hashes=folder not in self._compared)
+        self._compared.add(folder)
+        values.pop("machine", None)
+        return {step_folder(self.run / "best", step) for _, step in Progress.from_json(values).best}
 
     def save_best(self, weights: dict[str, Tensor], progress: Progress) -> None:
         """Writes the model of this step if it is one of the best; the next checkpoint lets the others go."""

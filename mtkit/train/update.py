@@ -20,7 +20,13 @@ from mtkit.model.transformer import Transformer
 from mtkit.train.averaging import MovingAverage
 from mtkit.train.distributed import World, gathered
 from mtkit.train.objective import Objective
-from mtkit.train.optim import build_optimizers, optimizer_state, set_optimizer_state, trained_parameters
+from mtkit.train.optim import (
+    build_optimizers,
+    check_fits,
+    optimizer_state,
+    set_optimizer_state,
+    trained_parameters,
+)
 from mtkit.train.spikes import SpikeGuard
 
 logger = logging.getLogger(__name__)
@@ -256,9 +262,11 @@ class Updater:
         """Puts back what `state` gave.
 
         Raises:
-            InputError: something is missing.
+            InputError: something is missing, or not of its shape and type.
         """
         set_optimizer_state(self.model, self.optimizers, state)
+        for name, place in self.state().items():
+            check_fits(name, state.get(name, place), place)
         try:
             if self.ema is not None:
                 for name, weight in self.ema.weights.items():
@@ -272,7 +280,7 @@ class Updater:
                 for name, value in self.spikes.state().items():
                     # A guard that is switched on later begins to watch now.
                     value.copy_(state.get(f"spikes.{name}", value))
-            self.splits = int(state["splits"])
+            self.splits = max(1, int(state["splits"]))
             self.bad_steps.copy_(state["bad_steps"])
             self.num_skipped.copy_(state["num_skipped"])
         except KeyError as error:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from mtkit.errors import InputError
+from mtkit.files import WRONG_VALUES
 from mtkit.train.distributed import World
 from mtkit.train.monitor import Logged
 from mtkit.train.progress import Progress
@@ -43,20 +45,35 @@ class Window:
         return self.world.sum(sums) | {"window.norm": self.norm, "window.total": torch.tensor(counts)}
 
     def set_state(self, state: Mapping[str, Tensor]) -> None:
-        """Puts back what `state` gave, if it is there; rank 0 has what belonged to ranks that are no more."""
+        """Puts back what `state` gave, if it is there; rank 0 has what belonged to ranks that are no more.
+
+        Raises:
+            InputError: it is not what `state` gives.
+        """
         if "window.total" not in state:
             return
+        try:
+            self._set(state)
+        except (RuntimeError, *WRONG_VALUES) as error:
+            raise InputError(
+                f"checkpoint: its sums since the last report cannot be read ({error}).",
+                "Use an older checkpoint.",
+            ) from None
+
+    def _set(self, state: Mapping[str, Tensor]) -> None:
         for key, value in state.items():
             if key.startswith("window.rank."):
                 rank, _, name = key.removeprefix("window.rank.").partition(".")
                 holder = int(rank) if int(rank) < self.world.size else 0
                 own = self.sums.get(name, torch.zeros_like(self.norm))
                 # As it was added up: the sum over ranks is made in fp64.
-                self.sums[name] = own + value.to(self.norm) if holder == self.world.rank else own
-        self.norm = state["window.norm"].to(self.device)
-        self.tokens, self.steps, counted, skipped = state["window.total"].tolist()
+                self.sums[name] = own + value.reshape(()).to(self.norm) if holder == self.world.rank else own
+        self.norm = state["window.norm"].reshape(()).to(self.norm)
+        self.tokens, self.steps, counted, skipped = map(int, state["window.total"].tolist())
         self.counted.fill_(counted)
         self.skipped.fill_(skipped)
+        if self.steps and "loss" not in self.sums:
+            raise ValueError("the loss is missing")
 
     def add(self, update: Update) -> None:
         """Takes in one update; what it tells counts only if it was made, since else it may be infinite."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from mtkit import __version__
 from mtkit.cli import console
-from mtkit.cli.app import report
+from mtkit.cli.app import main, report
 from mtkit.config.load import load_config
 from mtkit.errors import ConfigError, GateError, InputError, MtkitError, UsageError
 from tests.corpora import REPOSITORY
@@ -46,6 +47,24 @@ def mtkit(
             1,
             "x.txt: No such file or directory.\n",
         ),
+        (
+            MemoryError(),
+            1,
+            "out of memory. Close other programs, raise the limit of this process, or give it less at "
+            "once.\n",
+        ),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory:\nyou tried to allocate 9 bytes"),
+            1,
+            "out of memory: DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes. "
+            "Close other programs, raise the limit of this process, or give it less at once.\n",
+        ),
+        (
+            UnicodeEncodeError("ascii", "\u00fc", 0, 1, "ordinal not in range(128)"),
+            2,
+            "this Python writes file names as ascii, which lacks characters of a name here. "
+            "Set PYTHONUTF8=1, or a locale of UTF-8.\n",
+        ),
         (MtkitError("\x1b[31mred\x1b[0m [bold]"), 1, "\\u001b[31mred\\u001b[0m [bold]\n"),
     ],
 )
@@ -76,7 +95,45 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert quiet.returncode == debug.returncode == 2
 
 
+def test_memory_that_the_system_refuses_is_one_line(tmp_path: Path) -> None:
+    for bound in (60, 150, 300, 600):  # MiB; some allow to start, none to work
+        command = f'ulimit -v {bound * 1024}; exec "$@"'
+        done = subprocess.run(
+            ["sh", "-c", command, "sh", *MTKIT, "prepare", "c.yaml"],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY), "OPENBLAS_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode != 70, done.stderr
+
+
+def test_a_file_name_that_python_cannot_write_is_one_line(tmp_path: Path) -> None:
+    text = Path(__file__).with_name("golden").joinpath("ok.yaml").read_text("utf-8")
+    (tmp_path / "c.yaml").write_text(re.sub("(?m)^run:.*", "run: rün", text), "utf-8")
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = mtkit("prepare", "c.yaml", cwd=tmp_path, env=locale)
+    assert done.returncode == 2
+    assert re.match(
+        r"c\.yaml:\d+:\d+: run: this Python writes names as ascii\. Set PYTHONUTF8=1\.", done.stderr
+    )
+
+
 # ---------------------------------------------------------------- streams
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "x", "99999999999"])
+def test_a_terminal_of_no_size_is_one_of_unknown_size(
+    size: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["mtkit", "--version"])
+    monkeypatch.setenv("COLUMNS", size)
+    monkeypatch.setenv("LINES", "50")
+    with pytest.raises(SystemExit):
+        main()
+    assert "COLUMNS" not in os.environ
+    assert os.environ["LINES"] == "50"
 
 
 def test_version(tmp_path: Path) -> None:

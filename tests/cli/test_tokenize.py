@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -53,11 +54,14 @@ def test_a_file_is_read_instead_of_standard_input(run_folder: Path) -> None:
     assert found.stdout == run("tokenize", "-m", run_folder, text=TEXT).stdout
 
 
-@pytest.mark.parametrize("line", ["house", "1 2x", "99999"])
+@pytest.mark.parametrize("line", ["house", "1 2x", "99999", "9" * 20, "9" * 5000, "4 -1", "1_0", "4  5", "٣"])
 def test_what_is_not_ids(run_folder: Path, line: str) -> None:
     found = run("detokenize", "-m", run_folder, "--ids", text=f"5\n{line}\n")
     assert found.exit_code == 3
-    assert "standard input:2: is not a line of ids" in found.stderr
+    assert found.stdout.count("\n") == 1
+    size = Subwords((run_folder / "data" / "tokenizer.model").read_bytes()).size
+    place = r"standard input:2: word [12] is no id of this tokenizer: they go from 0 to"
+    assert re.match(rf"{place} {size - 1}\.", found.stderr)
 
 
 def test_no_tokenizer(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ PAYLOADS = (
     "\x9b2J",  # as ESC [, in one character
     "\x9d0;owned\x9c",
     "\u202e",  # turns what follows round
-    "\u2066\u2069",
+    "\u2066\u2069\u061c\u200e\u200f",
     "\u2028",
     "[red]",
     "[bold red on white]",
@@ -57,7 +57,9 @@ _OURS = re.compile(
     r"\x1b\[(?:\?25[lh]|2K|\d*A|0?m|[1239]m|3[1-6]m|9[0-7]m|38;5;(?!201)\d+m|1;3\dm)|\r+\n|\r(?=\x1b\[)"
 )
 """What our own live views and colours are made of."""
-_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def marked(number: int) -> str:

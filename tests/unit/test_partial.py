@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 
 from mtkit import disk, partial
 from mtkit.errors import InputError, MtkitError, UsageError
+from mtkit.files import manifest_bytes
 from mtkit.partial import Job, partial_file, partial_paths
 
 JOB: Job = {"the input": "in.txt 1234", "decode.beam_size": 5, "--json": False}
@@ -162,3 +165,29 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
         for answer in ANSWERS[1:]:
             file.add(1, answer)
     assert target.read_bytes() == WHOLE
+
+
+@pytest.mark.parametrize("lines", [10**9, 5, 1, 0, -1, "3", 3.0, True, None])
+def test_a_number_of_lines_that_cannot_be_is_refused(lines: Any, tmp_path: Path) -> None:
+    target = tmp_path / "out.txt"
+    with pytest.raises(KeyboardInterrupt):
+        attempt(target, 3)
+    _, state = partial_paths(target)
+    values = json.loads(state.read_bytes())
+    del values["digest"]
+    state.write_bytes(manifest_bytes(values | {"lines": lines}))
+    with pytest.raises(InputError, match=r"is damaged|says|It is damaged"):
+        attempt(target)
+    assert not target.exists()
+
+
+def test_answers_of_several_lines_and_a_last_one_without_its_end(tmp_path: Path) -> None:
+    target, job = tmp_path / "out.txt", {**JOB, "--n-best": 2}
+    for answer, before in ((b"a\nb\n", 0), (b"c\nd", 1)):
+        with contextlib.suppress(KeyboardInterrupt), partial_file(target, job) as file:
+            assert file.lines == before
+            file.add(1, answer)
+            raise KeyboardInterrupt
+    with partial_file(target, job) as file:
+        assert file.lines == 2
+    assert target.read_bytes() == b"a\nb\nc\nd"

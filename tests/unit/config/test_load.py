@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -324,3 +325,27 @@ def test_a_validation_set_needs_a_name_for_files(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match="'a/b' is no name: use letters, digits, - and _"):
         load_config([path])
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ('run: "a\\0b"', r"a\.yaml:1:6: run: the character '\\x00' is refused\. Remove it\."),
+        (f"run: {'a' * 256}", r"a\.yaml:1:6: run: a name of 256 bytes is too long, at most 255 can be\."),
+        (f"run: {'é' * 128}", r"a\.yaml:1:6: run: a name of 256 bytes is too long, at most 255 can be\."),
+        (f"run: {'a/' * 2500}", r"a\.yaml:1:6: run: a path of [0-9,]+ characters is too long"),
+        (f"run: ~/{'a' * 300}", r"a\.yaml:1:6: run: a name of 300 bytes is too long"),
+    ],
+)
+def test_names_that_no_file_can_have(option: str, problem: str) -> None:
+    found = problems(option + MINIMAL[MINIMAL.index("\n") :])
+    assert len(found) == 1
+    assert re.match(problem, found[0])
+
+
+def test_names_inside_lists_have_their_place_too() -> None:
+    overrides = (f"data.train.0={{reader: tsv, path: {'a' * 256}}}", f"train.init_from={'b' * 256}")
+    assert problems(MINIMAL, overrides=overrides) == [
+        "command line: data.train.0.path: a name of 256 bytes is too long, at most 255 can be.",
+        "command line: train.init_from: a name of 256 bytes is too long, at most 255 can be.",
+    ]

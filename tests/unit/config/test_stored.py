@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from mtkit.config import stored
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.stored import Stored, decode_options, text_options
 from mtkit.config.text import TextConfig
+from mtkit.files import user_cache
 
 DECODE = {"beam_size": 3, "banned": ["le", "la"], "length_penalty": 0.5}
 TEXT = {"protect": ["urls", "numbers"], "casing": "lower"}
@@ -69,3 +71,35 @@ def test_without_a_cache_all_is_checked(cache: Path) -> None:
     cache.write_text("a file where a folder should be")
     assert isinstance(decode_options(DECODE), DecodeConfig)
     assert isinstance(decode_options(DECODE), DecodeConfig)
+
+
+@pytest.mark.parametrize(
+    "damage", [b'{"values": {}, "changed": []}', b"[" * 100_000, b'{"values": {"beam_size": 9}}']
+)
+def test_what_was_not_kept_here_is_checked_and_kept_again(damage: bytes, cache: Path) -> None:
+    decode_options(DECODE)
+    (kept,) = cache.rglob("*.json")
+    before = kept.read_bytes()
+    kept.write_bytes(damage)
+    assert isinstance(decode_options(DECODE), DecodeConfig)
+    assert kept.read_bytes() == before
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(cache: Path) -> None:
+    decode_options(DECODE)
+    (kept,) = cache.rglob("*.json")
+    kept.unlink()
+    os.mkfifo(kept)
+    assert decode_options(DECODE).beam_size == 3
+
+
+@pytest.mark.parametrize("named", ["", "cache", "./cache", "~/cache"])
+def test_a_relative_cache_is_ignored(named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", named)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert user_cache() == tmp_path / "home" / ".cache" / "mtkit"
+    monkeypatch.setenv("HOME", "home")
+    assert user_cache().is_absolute()
+    assert isinstance(decode_options(DECODE), DecodeConfig)
+    assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from mtkit.cli.chart import chart
 from mtkit.errors import InputError, UsageError
-from mtkit.train.curves import Curve, Panel, read_panels, write_picture, x_unit
+from mtkit.train.curves import Curve, Panel, read_metrics, read_panels, write_picture, x_unit
 
 
 def make_run(folder: Path, losses: list[float], end: str = "") -> Path:
@@ -130,3 +131,25 @@ def test_a_loss_is_drawn_on_a_logarithmic_axis() -> None:
     middle = next(line for line in log if line.startswith(f"{4:8}"))
     assert log.index(middle) == 11  # the geometric mean is in the middle
     assert "\u2800" < middle[10 + 10] <= "\u28ff"
+
+
+def test_lines_that_hold_no_numbers_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    good = '{"step": 1, "seconds": 1.0, "train/loss": 2.0}'
+    bad = [
+        "[" * 100_000,
+        '{"step": NaN, "seconds": 1.0, "train/loss": 2.0}',
+        '{"step": 1, "seconds": Infinity, "train/loss": 2.0}',
+        '{"step": 1' + "0" * 400 + ', "seconds": 1.0}',
+        '{"train/loss": 2.0}',
+        "7",
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join([good, *bad, good]) + "\n")
+    assert len(read_metrics(tmp_path)) == 2
+    assert len(caplog.records) == len(bad)
+    assert read_panels([tmp_path], "time")[0].curves[0].y == (2.0, 2.0)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "metrics.jsonl")
+    with pytest.raises(InputError, match="no ordinary file"):
+        read_metrics(tmp_path)

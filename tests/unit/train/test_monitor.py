@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import re
 import shutil
+import subprocess
 import sys
 from io import FileIO
 from pathlib import Path
@@ -11,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from mtkit.errors import MtkitError, UsageError
+from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.train.monitor import Event, Finished, Logged, Recorder, Sample, Saved, Validated, scalars
+from tests.corpora import REPOSITORY
 
 SAMPLE = Sample("a [bold]cat", "un chat", "un chat gras")
 
@@ -70,6 +74,8 @@ def test_tensorboard_gets_the_same_numbers(tmp_path: Path) -> None:
     assert {"train/loss", "train/tokens_per_s", "valid/bleu", "valid/chrf"} <= set(found.Tags()["scalars"])
     (bleu,) = found.Scalars("valid/bleu")
     assert (bleu.step, bleu.value) == (100, 31.0)
+    (events_file,) = (tmp_path / "tensorboard").iterdir()
+    assert SAMPLE.hyp.encode() not in events_file.read_bytes()  # texts stay out of files
 
 
 class FakeWandb(ModuleType):
@@ -78,16 +84,21 @@ class FakeWandb(ModuleType):
     class Error(Exception):
         pass
 
-    def __init__(self, refuses: str = "") -> None:
+    def __init__(self, refuses: str = "", kind: type[Exception] = Error) -> None:
         super().__init__("wandb")
+        self.kind = kind
         self.refuses = refuses
         self.begun: list[dict[str, Any]] = []
         self.told: list[dict[str, float]] = []
         self.finished = 0
+        self.is_gone = False
+
+    def Settings(self, **settings: Any) -> dict[str, Any]:
+        return settings
 
     def init(self, **options: Any) -> FakeWandb:
         if self.refuses:
-            raise self.Error(self.refuses)
+            raise self.kind(self.refuses)
         self.begun.append(options)
         return self
 
@@ -95,6 +106,8 @@ class FakeWandb(ModuleType):
         assert (name, step_metric) == ("*", "step")
 
     def log(self, numbers: dict[str, float]) -> None:
+        if self.is_gone:
+            raise ConnectionResetError("the service\nis gone")
         self.told.append(numbers)
 
     def finish(self) -> None:
@@ -126,6 +139,74 @@ def test_weights_and_biases_that_cannot_be_had(tmp_path: Path, monkeypatch: pyte
         Recorder(tmp_path, 0, tensorboard=False, wandb="ours")
 
 
+def test_weights_and_biases_whose_service_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", FakeWandb("no\nloopback", OSError))
+    with pytest.raises(
+        MtkitError, match=r"train\.wandb: cannot start: OSError: no loopback\. Update"
+    ) as caught:
+        Recorder(tmp_path, 0, tensorboard=False, wandb="ours")
+    assert caught.value.exit_code == 1
+    wandb = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    recorder = Recorder(tmp_path, 0, tensorboard=False, wandb="ours")
+    wandb.is_gone = True
+    for step in (50, 100):
+        recorder(logged(step))
+    recorder.close()
+    assert len(lines(tmp_path)) == 2
+    assert [record.getMessage() for record in caplog.records] == [
+        "train.wandb: is gone (ConnectionResetError: the service is gone). Training goes on without it."
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"../../x\n", b"\xff\xfe", b"a b"])
+def test_an_id_that_is_none_is_refused(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", FakeWandb())
+    (tmp_path / "wandb-run.txt").write_bytes(content)
+    with pytest.raises(InputError, match=r"wandb-run\.txt: holds no id"):
+        Recorder(tmp_path, 0, tensorboard=False, wandb="ours")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_weights_and_biases_learn_nothing_of_the_machine(tmp_path: Path) -> None:
+    pytest.importorskip("wandb")
+    script = """
+import sys
+from pathlib import Path
+from tests.unit.train.test_monitor import Recorder, logged, validated
+recorder = Recorder(Path("ours"), 0, tensorboard=False, wandb="our-project")
+print("said-on-stdout"), print("said-on-stderr", file=sys.stderr)
+for event in (logged(50), validated(100)):
+    recorder(event)
+recorder.close()
+"""
+    (tmp_path / "ours").mkdir()
+    environ = os.environ | {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", script, "--said-in-argv"]
+    subprocess.run(command, cwd=tmp_path, env=environ, check=True, capture_output=True, timeout=120)
+    (kept,) = (tmp_path / "ours" / "wandb").glob("offline-run-*")
+    # The folder logs is its own record of itself, which stays here.
+    files = [path for path in kept.rglob("*") if path.is_file() and "logs" not in path.parts]
+    (sent,) = files
+    content = sent.read_bytes()
+    assert b"valid/bleu" in content
+    for private in (
+        "said-",
+        str(tmp_path),
+        sys.executable,
+        platform.platform(),
+        "sentencepiece",
+        SAMPLE.src,
+        SAMPLE.hyp,
+        "memory",
+    ):
+        assert private.encode() not in content, private
+
+
 def test_a_lost_record_costs_no_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     recorder = Recorder(tmp_path, 0, tensorboard=False)
     recorder(logged(3))
@@ -142,7 +223,7 @@ def test_a_lost_record_costs_no_training(tmp_path: Path, caplog: pytest.LogCaptu
     (tmp_path / "metrics.jsonl").unlink()
     (tmp_path / "metrics.jsonl").mkdir()
     record(tmp_path, 0, logged(3))
-    assert "Is a directory" in caplog.text
+    assert "metrics.jsonl: cannot be written: is a link or no ordinary file" in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of its own thread
