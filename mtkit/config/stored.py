@@ -15,7 +15,7 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from mtkit.errors import InputError
+from mtkit.errors import InputError, UsageError
 from mtkit.files import WRONG_VALUES, manifest_bytes, read_object, read_ordinary, user_cache, write_text
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _checked(module: str, name: str, values: Mapping[str, Any]) -> Any:
             return Stored(found["values"], set(found["changed"]))
     options = getattr(importlib.import_module(f"mtkit.config.{module}"), name).model_validate_json(given)
     known = {"values": options.model_dump(mode="json"), "changed": sorted(options.changed())}
-    with contextlib.suppress(OSError):  # where nothing can be kept, it is checked again
+    with contextlib.suppress(OSError, UsageError):  # where nothing can be kept, it is checked again
         cached.parent.mkdir(parents=True, exist_ok=True)
         write_text(cached, manifest_bytes(known).decode())
     return options

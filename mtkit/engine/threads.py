@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from mtkit.errors import InputError
+from mtkit.errors import InputError, UsageError
 from mtkit.files import WRONG_VALUES, read_object, user_cache, write_text
 
 
@@ -80,7 +80,7 @@ def remember(key: str, layout: Layout) -> None:
         known = read_object(_memory())
     except (OSError, InputError):
         known = {}
-    with contextlib.suppress(OSError, *WRONG_VALUES):
+    with contextlib.suppress(OSError, UsageError, *WRONG_VALUES):
         write_text(_memory(), json.dumps({**known, key: layout}, indent=1) + "\n")
 
 

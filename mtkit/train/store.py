@@ -175,7 +175,9 @@ class Store:
             except InputError as error:
                 left[folder] = self._bad[folder] = str(error)
         for folder in sorted(left.keys() - self._left):
-            logger.warning("%s This checkpoint stays until you remove it, and is not counted.", left[folder])
+            logger.warning(
+                "%s The checkpoint is ignored; remove it when you no longer need it.", left[folder]
+            )
         self._left |= left.keys()
         kept = list(good)[-self.config.train.keep_last :]
         keep_only(self.run / "checkpoints", {*kept, *left})

@@ -137,7 +137,7 @@ def test_no_good_checkpoint_is_deleted_for_a_damaged_one(
     assert newest_checkpoint(run)[0] == step_folder(run / "checkpoints", 8)
     assert needed(good) <= set(steps_of(run, "best"))
     told = [
-        record.getMessage() for record in caplog.records if "stays until you remove it" in record.getMessage()
+        record.getMessage() for record in caplog.records if "The checkpoint is ignored" in record.getMessage()
     ]
     assert len(told) == 1
     assert str(bad) in told[0]

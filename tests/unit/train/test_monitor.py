@@ -15,8 +15,15 @@ from typing import Any
 import pytest
 
 from mtkit.errors import InputError, MtkitError, UsageError
+from mtkit.run import claim_in, open_run
 from mtkit.train.monitor import Event, Finished, Logged, Recorder, Sample, Saved, Validated, scalars
 from tests.corpora import REPOSITORY
+
+
+@pytest.fixture(autouse=True)
+def _run_folder(tmp_path: Path) -> None:
+    open_run(tmp_path)
+
 
 SAMPLE = Sample("a [bold]cat", "un chat", "un chat gras")
 
@@ -74,7 +81,7 @@ def test_tensorboard_gets_the_same_numbers(tmp_path: Path) -> None:
     assert {"train/loss", "train/tokens_per_s", "valid/bleu", "valid/chrf"} <= set(found.Tags()["scalars"])
     (bleu,) = found.Scalars("valid/bleu")
     assert (bleu.step, bleu.value) == (100, 31.0)
-    (events_file,) = (tmp_path / "tensorboard").iterdir()
+    (events_file,) = (tmp_path / "tensorboard").glob("events*.mtkit")
     assert SAMPLE.hyp.encode() not in events_file.read_bytes()  # texts stay out of files
 
 
@@ -232,7 +239,7 @@ def test_tensorboard_that_cannot_write_costs_no_training(
 ) -> None:
     pytest.importorskip("tensorboard")
     recorder = Recorder(tmp_path, 0, tensorboard=True)
-    (events,) = (tmp_path / "tensorboard").iterdir()
+    (events,) = (tmp_path / "tensorboard").glob("events*.mtkit")
     (tmp_path / "link").symlink_to("/dev/full")
     (tmp_path / "link").replace(events)  # in one go, since a thread of its own writes there
     for _ in range(50):  # more than it queues
@@ -244,13 +251,14 @@ def test_tensorboard_that_cannot_write_costs_no_training(
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 50
     shutil.rmtree(tmp_path / "tensorboard")
     (tmp_path / "tensorboard").touch()
-    Recorder(tmp_path, 0, tensorboard=True).close()
-    assert len(caplog.records) == 2
+    with pytest.raises(UsageError, match="tensorboard: is a file"):
+        open_run(tmp_path)
 
 
 def test_the_end_is_recorded_once(tmp_path: Path) -> None:
     lines = [{"step": 4, "valid/loss": 1.0}, {"step": 4, "final/loss": 1.0}, {"step": 5, "train/loss": 1.0}]
     text = "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 4, "tra'
+    claim_in(tmp_path, "metrics.jsonl")
     (tmp_path / "metrics.jsonl").write_text(text, "utf-8")
     Recorder(tmp_path, 4, tensorboard=False).close()
     assert (tmp_path / "metrics.jsonl").read_text("utf-8") == json.dumps(lines[0]) + "\n"
