@@ -12,16 +12,15 @@ MOST = 2.5
 """Times the processor time, or the memory, that twice the input may take."""
 FLOOR = 0.02
 """Seconds below which nothing is compared: caches and the clock decide there."""
-MEMORY_FLOOR = 1 << 20
+MEMORY_FLOOR = 2 << 20
+"""Bytes below which nothing is compared: lists grow in steps."""
 ROUNDS = 6
 """A slow machine may spoil a comparison, but not so many."""
 
 Input = TypeVar("Input")
 
 
-def check_time(
-    work: Callable[[Input], object], make: Callable[[int], Input], sizes: Sequence[int]
-) -> None:
+def check_time(work: Callable[[Input], object], make: Callable[[int], Input], sizes: Sequence[int]) -> None:
     """Takes the first of `sizes` whose input can be timed, if there is one, and compares it with twice that.
 
     Processor time of this process, the best of several, so that other processes do not count.
@@ -37,7 +36,9 @@ def check_time(
         ratios.append(twice / once)
         if ratios[-1] <= MOST:
             return
-    raise AssertionError(f"from {size} to {2 * size}: {min(ratios):.2f} times the processor time, {once:.3f} s")
+    raise AssertionError(
+        f"from {size} to {2 * size}: {min(ratios):.2f} times the processor time, {once:.3f} s"
+    )
 
 
 def _seconds(work: Callable[[Input], object], given: Input, repeats: int = 3) -> float:

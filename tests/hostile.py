@@ -43,7 +43,7 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
     "po": ("@", 'msgid "@"\nmsgstr ""\n', 'msgid "a"\nmsgstr ""\n\n#, @\nmsgid "b"\nmsgstr ""\n'),
     "xliff": (
         "@",
-        '<xliff version="1.2"><file><body><trans-unit id="1"><source>@</source></trans-unit></body></file></xliff>',
+        "<xliff><trans-unit><source>@</source></trans-unit></xliff>",
         '<xliff><trans-unit><source a="@">Hello <g>you</g></source></trans-unit></xliff>',
         "<xliff><trans-unit><source><![CDATA[@]]></source><target/></trans-unit></xliff>",
     ),

@@ -186,9 +186,8 @@ def markup(max_share: float) -> Verdict:
     return judge
 
 
-_URL = lazy_pattern(
-    r"(?<![A-Za-z0-9+.-])[0-9+.-]*+([A-Za-z][A-Za-z0-9+.-]*+://[!-~]+)|(www\.[!-~]+)"  # the scheme's only start
-)
+# A scheme is looked for from the first of its characters only, since none of the others ends it elsewhere.
+_URL = lazy_pattern(r"(?<![A-Za-z0-9+.-])[0-9+.-]*+([A-Za-z][A-Za-z0-9+.-]*+://[!-~]+)|(www\.[!-~]+)")
 _SITE = lazy_pattern(r"(?:[^/]*://)?(?:[^/@]*@)?(?:[^/?#:.]+\.)*?([^/?#:.]+(?:\.[^/?#:.]+)?)(?:[/?#:]|$)")
 
 

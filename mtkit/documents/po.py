@@ -11,9 +11,11 @@ from mtkit.documents.spans import PLACEHOLDERS, Cut, Markup, Slot, Spliced, spli
 from mtkit.errors import InputError
 
 _WIDTH = 76
-_ROLE = r"(?::[\w:.+-]{1,64}:)?`{1,2}[^`]+`{1,2}_{0,2}|\|\w+\|"
+_ROLE = r"(?:(?::[\w.+-]{1,64}){1,4}:)?`{1,2}[^`]+`{1,2}_{0,2}|\|\w+\|"
 _PRINTF = r"%%|%[-+# 0]*+\d*+[diouxXeEfgGcs](?![A-Za-z])"
-_FINDER = re.compile(rf"(?:\\n)+|\\[trabfv]|{_ROLE}|</?[A-Za-z](?>(?:\\\"|[^<>\"])*)>|{_PRINTF}|{PLACEHOLDERS}")
+_FINDER = re.compile(
+    rf"(?:\\n)+|\\[trabfv]|{_ROLE}|</?[A-Za-z](?>(?:\\\"|[^<>\"])*)>|{_PRINTF}|{PLACEHOLDERS}"
+)
 _HINT = "Check it: msgfmt -c."
 
 

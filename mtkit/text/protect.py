@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mtkit.config.text import SpanKind
 
-# Each pattern looks a bounded way ahead of where a span might begin, or stops where the next one might.
+# Each looks a bounded way ahead, or up to where the next span might begin. RFC 5321 has at most 64 characters
+# before the @.
 _URL = r"[!#-;=?-\[\]_a-z~]"
 _PATTERNS: Mapping[SpanKind, str] = {
     "urls": rf"(?:(?:https?|ftp)://|\bwww\.){_URL}*[A-Za-z0-9/#=&_~%+-]",
-    "emails": r"\b[A-Za-z0-9_][\w.+-]{0,63}+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b",  # at most 64 before the @ (RFC 5321)
+    "emails": r"\b[A-Za-z0-9_][\w.+-]{0,63}+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b",
     "tags": r"</?[A-Za-z][\w:.-]*(?: +[\w:.-]+ *= *(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>=]+))* */?>",
     "placeholders": r"\{\{[^{}]*\}\}|[$%#]?\{[^{}\s]*\}"
     r"|%\(\w+\)[-+#0]*+\d*+(?:\.\d++)?[a-zA-Z]"

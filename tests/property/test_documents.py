@@ -77,8 +77,7 @@ def documents(kind: FileFormat | LineFormat) -> st.SearchStrategy[bytes]:
 def check(kind: FileFormat | LineFormat, data: bytes) -> None:
     try:
         found = opened(kind, data)
-    except MtkitError as error:
-        assert "\n" not in str(error)
+    except MtkitError:
         return
     for document in found:
         for text in document.texts:
