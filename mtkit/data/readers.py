@@ -37,7 +37,7 @@ from mtkit.data.lines import expand
 from mtkit.data.pair import Pair
 from mtkit.data.repairs import CONTROL, LINE_BREAK, Repairs
 
-_LINE_BREAK = re.compile(r"[ \t\r]*\n\s*")
+_LINE_BREAK = re.compile(r"(?<![ \t\r])[ \t\r]*+\n\s*+")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 
 _PAIRS_AT_ONCE = 256

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from mtkit.data.pair import Pair
@@ -185,7 +186,8 @@ def markup(max_share: float) -> Verdict:
     return judge
 
 
-_URL = lazy_pattern(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|www\.)[!-~]+")
+# A scheme is looked for from the first of its characters only, since none of the others ends it elsewhere.
+_URL = lazy_pattern(r"(?<![A-Za-z0-9+.-])[0-9+.-]*+([A-Za-z][A-Za-z0-9+.-]*+://[!-~]+)|(www\.[!-~]+)")
 _SITE = lazy_pattern(r"(?:[^/]*://)?(?:[^/@]*@)?(?:[^/?#:.]+\.)*?([^/?#:.]+(?:\.[^/?#:.]+)?)(?:[/?#:]|$)")
 
 
@@ -212,7 +214,7 @@ def urls(max_share: float, src_lang: str, tgt_lang: str) -> Verdict:
 
 
 def _addresses(text: str) -> list[str]:
-    found = (re.split('[<>"`]', address)[0] for address in _URL.findall(text))
+    found = (re.split('[<>"`]', address)[0] for address in map("".join, _URL.findall(text)))
     return [address.rstrip(".,;:!?)'*_") for address in found]
 
 
@@ -226,6 +228,8 @@ _NOT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
 _NUMBER = lazy_pattern(r"[0-9]+(?:[.,' \u00a0\u2009\u202f][0-9]+)*")
 _SAME_HOUR = {"10": "22", "11": "23", "12": "24", "22": "10", "23": "11", "24": "12"}
 _IN_NUMBER = lazy_pattern("[^0-9]+")
+_MAX_NUMBERS = 1000
+"""Numbers of a side that are looked for on the other; more are taken for found."""
 
 
 def numbers(min_digits: int) -> Verdict:
@@ -250,12 +254,12 @@ def numbers(min_digits: int) -> Verdict:
 
 def _missing(text: str, digits: str, min_digits: int) -> str:
     """The first number of `text` that `digits` does not hold, or nothing."""
-    for number in _NUMBER.findall(text):
-        plain = _IN_NUMBER.sub("", number)
+    for found in islice(_NUMBER.finditer(text), _MAX_NUMBERS):
+        plain = _IN_NUMBER.sub("", found[0])
         if len(plain) < min_digits or plain in digits or plain.strip("0") in digits:
             continue
         if _SAME_HOUR.get(plain, ".") not in digits:
-            return str(number)
+            return found[0]
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,6 +11,9 @@ from mtkit.errors import InputError
 
 _BREAKS = re.compile("[\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029]+")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f\ufffe\uffff]")
+# A run of white space with a break in it, from its first character on.
+_BREAK = re.compile("((?<!\\s)[^\\S\n\r\x0b\x0c\x85\u2028\u2029]*+[\n\r\x0b\x0c\x85\u2028\u2029]\\s*+)")
+_ENDLESS = re.compile(r"&#[0-9]{1000,}+;?")
 _SURROGATES = re.compile("[\ud800-\udfff]+")
 
 
@@ -55,6 +59,11 @@ def clean(text: str) -> str:
     return text.strip(" ")
 
 
+def unescape(text: str) -> str:
+    """`text` with the characters that HTML's references in it stand for."""
+    return html.unescape(_ENDLESS.sub("\ufffd", text))  # int() refuses numbers that long
+
+
 def check_utf8(name: str, data: bytes) -> str:
     """`data` as text; a byte order mark stays.
 
@@ -83,7 +92,7 @@ class Lines:
     """
 
     def __init__(self, text: str) -> None:
-        self._parts = re.split("([\\s\x1c-\x1e]*[\n\r\x0b\x0c\x85\u2028\u2029][\\s\x1c-\x1e]*)", text)
+        self._parts = _BREAK.split(text)
         self.texts = [clean(part) for part in self._parts[::2] if clean(part).strip()]
 
     def put(self, translations: Sequence[str]) -> str:

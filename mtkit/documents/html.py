@@ -5,10 +5,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
-from html.parser import HTMLParser
 from itertools import pairwise
 
-from mtkit.documents.base import check_utf8
+from mtkit.documents.base import check_utf8, unescape
 from mtkit.documents.spans import PLACEHOLDERS, Cut, Markup, Piece, Slot, Spliced, split_by
 
 _INLINE = re.compile(
@@ -19,90 +18,65 @@ _VOID = re.compile("area|base|br|col|embed|hr|img|input|link|meta|param|source|t
 _KEPT = re.compile(
     "script|style|code|pre|kbd|samp|var|svg|math|textarea|noscript|template|iframe|xmp|plaintext"
 )
-_OTHER_CHARSET = re.compile(r"<meta\b[^>]*charset\s*=\s*[\"']?(?!utf-?8)[\w-]+", re.IGNORECASE)
+_RAW = re.compile("script|style")
+_OTHER_CHARSET = re.compile(r"<meta\b[^<>]*charset\s*=\s*[\"']?(?!utf-?8)[\w-]+", re.IGNORECASE)
 _split_text = split_by(re.compile(PLACEHOLDERS))
+
+# As in section 13.2.5 of the HTML standard; what the end of the page leaves open goes up to there, so that
+# nothing is read twice.
+_NAME = r"[A-Za-z][^\s/>]*+"
+_ATTRIBUTE = r"([^\s/>][^\s/>=]*+)(?:\s*+=\s*+(\"[^\"]*+\"|'[^']*+'|(?![\"'])[^\s>]*+))?"
+_MARKUP = re.compile(
+    rf"<(?:(?P<start>{_NAME})(?P<attributes>(?>(?:[\s/]++|{_ATTRIBUTE})*))(?:>|\Z)"
+    rf"|/(?P<end>{_NAME})[^>]*+>?"
+    r"|(?P<block>!\[CDATA\[.*?(?:\]\]>|\Z)|(?:\?|!\[|!doctype)[^>]*+>?)"
+    r"|!--(?:-?>|.*?(?:--!?>|\Z))|[!/][^>]*+>?)",  # comments
+    re.DOTALL | re.IGNORECASE,
+)
+_attributes = re.compile(_ATTRIBUTE).finditer
 
 _Token = tuple[int, str]
 """Where it begins, and whether it is `text`, an `inline` span, or a `block` that ends a text."""
 
 
-class _Parser(HTMLParser):
-    """Tokens of a page; elements that stay are one each."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__(convert_charrefs=False)
-        self.tokens: list[_Token] = []
-        self._starts = [0, *(found.end() for found in re.finditer("\n", source))]
-        self._kept = ""  # the name of the element that stays
-        self._depth = 0
-        self.feed(source)
-        self.close()
-
-    def _add(self, kind: str) -> None:
-        line, column = self.getpos()
-        if not self._kept:
-            self.tokens.append((self._starts[line - 1] + column, kind))
-
-    def _tag(self, tag: str) -> None:
-        self._add("inline" if _INLINE.fullmatch(tag) else "block")
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._tag(tag)
-        given = dict(attrs)
-        stays = (given.get("translate") or "").lower() == "no"
-        stays |= "notranslate" in (given.get("class") or "").split()
-        if self._kept:
-            self._depth += tag == self._kept
-        elif (stays or _KEPT.fullmatch(tag)) and not _VOID.fullmatch(tag):
-            self._kept, self._depth = tag, 1
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._tag(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self._kept:
-            self._tag(tag)
-        elif tag == self._kept:
-            self._depth -= 1
-            if not self._depth:
-                self._kept = ""
-
-    def handle_data(self, data: str) -> None:
-        self._add("text")
-
-    def handle_entityref(self, name: str) -> None:
-        self._add("text")
-
-    def handle_charref(self, name: str) -> None:
-        self._add("text")
-
-    def handle_comment(self, data: str) -> None:
-        self._add("inline")
-
-    def handle_decl(self, decl: str) -> None:
-        self._add("block")
-
-    def handle_pi(self, data: str) -> None:
-        self._add("block")
-
-    def unknown_decl(self, data: str) -> None:
-        self._add("block")
-
-
 def _tokens(source: str) -> list[tuple[int, int, str]]:
-    """Where each token begins and ends, and its kind."""
-    tokens = [*_Parser(source).tokens, (len(source), "block")]
-    return [(start, end, kind) for (start, kind), (end, _) in pairwise(tokens)]
+    """Where each token begins and ends, and its kind; elements that stay are one each."""
+    tokens: list[_Token] = []
+    place, kept, depth = 0, "", 0  # the name of the element that stays, and how many of it are open
+    while found := _MARKUP.search(source, place):
+        start, end, attributes = (found[name] for name in ("start", "end", "attributes"))
+        name = (start or end or "").lower()
+        is_open = start and not attributes.endswith("/")
+        if not kept:
+            if found.start() > place:
+                tokens.append((place, "text"))
+            is_block = found["block"] or (name and not _INLINE.fullmatch(name))
+            tokens.append((found.start(), "block" if is_block else "inline"))
+            if is_open and not _VOID.fullmatch(name) and (_KEPT.fullmatch(name) or _says_no(attributes)):
+                kept, depth = name, 1
+        elif name == kept:
+            depth += bool(is_open) - bool(end)
+            kept = kept if depth else ""
+        place = found.end()
+        if is_open and _RAW.fullmatch(name):
+            closed = re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE).search(source, place)
+            place = closed.start() if closed else len(source)
+    if place < len(source) and not kept:
+        tokens.append((place, "text"))
+    return [(start, end, kind) for (start, kind), (end, _) in pairwise([*tokens, (len(source), "block")])]
+
+
+def _says_no(attributes: str) -> bool:
+    """Whether a tag says that its element is not to be translated."""
+    given = {found[1].lower(): unescape((found[2] or "").strip("\"'")) for found in _attributes(attributes)}
+    return given.get("translate", "").lower() == "no" or "notranslate" in given.get("class", "").split()
 
 
 def _split(raw: str) -> Sequence[Piece]:
     pieces: list[Piece] = []
     for start, end, kind in _tokens(raw):
-        if kind == "text" and pieces and not pieces[-1][1]:
-            pieces[-1] = (pieces[-1][0] + raw[start:end], False)
-        else:
-            pieces.append((raw[start:end], kind != "text"))
-    return [part for piece in pieces for part in ([piece] if piece[1] else _split_text(piece[0])) if part[0]]
+        pieces += _split_text(raw[start:end]) if kind == "text" else [(raw[start:end], True)]
+    return pieces
 
 
 def _escape(text: str) -> str:
@@ -123,7 +97,7 @@ def open_html(name: str, data: bytes) -> Spliced:
     """
     source = check_utf8(name, data)
     escape = _escape_ascii if _OTHER_CHARSET.search(source) else _escape
-    markup = Markup(_split, escape=escape, unescape=html.unescape)
+    markup = Markup(_split, escape=escape, unescape=unescape)
     slots: list[Slot] = []
     begin = -1
     for start, _, kind in [*_tokens(source), (len(source), len(source), "block")]:

@@ -81,9 +81,7 @@ class JsonlFormat:
         except (ValueError, RecursionError) as error:  # endless digits, endless brackets
             raise InputError(f"{place}: is not JSON that can be read: {error}.", _HINT) from None
         if text[start] != '"':
-            raise InputError(
-                f"{place}: the field {self._field} is {text[start:end][:40]}, expected text.", _HINT
-            )
+            raise InputError(f"{place}: the field {self._field} is not text.", _HINT)
         return JsonLine(text, start, end, self._terms_in(text, place) if self._terms else ())
 
     def _terms_in(self, text: str, place: str) -> Terms:
@@ -95,7 +93,7 @@ class JsonlFormat:
         pairs = list(found.items()) if isinstance(found, dict) else found
         if not isinstance(pairs, list) or not all(map(_is_pair, pairs)):
             raise InputError(
-                f"{place}: the field {self._terms} is {text[start:end][:40]}, expected terms.",
+                f"{place}: the field {self._terms} does not hold terms.",
                 'Write {"source term": "target term"}, or a list of such pairs.',
             )
         return tuple((src, tgt) for src, tgt in pairs)

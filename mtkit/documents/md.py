@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import html
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from mtkit.documents.base import check_utf8
+from mtkit.documents.base import check_utf8, unescape
 from mtkit.documents.spans import PLACEHOLDERS, TAG, Cut, Markup, Slot, Spliced, split_by
 
-_CODE = r"(?<![\\`])(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)"
-_LINK = r"\((?:[^()\s\\]|\\.|\([^()\s]*\))*(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)"
+_CODE = r"(?<![\\`])(?P<ticks>`{1,80}+)(?!`).+?(?<!`)(?P=ticks)(?!`)"
+_LINK = r"\((?>(?:[^()\s\\]|\\.|\([^()\s]*+\))*)(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)"
 _FINDER = re.compile(
     rf"{_CODE}|(?<!\\)(?:"
     rf"!\[[^\]]*\](?:{_LINK}|\[[^\]]*\])?|\](?:{_LINK}|\[[^\]]+\](?!\())|\[[^\]\[]*\](?![\[(])|\[[^\]\[]*\]\[\]|\["
     rf"|<(?:https?|mailto):[^<>\s]*>|{TAG}|\$(?!\s)[^$\n]+(?<!\s)\$(?!\d)"
-    rf"|\*+|~~|(?<!\w)_+(?=\S)|(?<=\S)_+(?!\w)"
-    rf"|(?:https?|ftp)://[^\s<>()\[\]`*|]+|{PLACEHOLDERS})|(?:\\| {{2,}})\r?\n",
+    rf"|\*+|~~|(?<!\w)_+(?=\S)|(?<=\S)(?:(?<!_)|(?<=\\_))_++(?!\w)|(?<=\S)_(?!\w)"
+    rf"|(?:https?|ftp)://[^\s<>()\[\]`*|]+|{PLACEHOLDERS})|(?:\\|(?<! ) {{2,}}+)\r?\n",
     re.DOTALL,
 )
 _SILENT = re.compile(rf"\*+|_+|~~|\[|\](?:{_LINK}|\[[^\]]+\])|(?!<br\b){TAG}", re.DOTALL)
@@ -27,12 +27,14 @@ _CONTAINER = re.compile(
 )
 _CODE_LINE = re.compile(r" {4}| {0,3}\t")
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})")
-_RULE = re.compile(r"\s*(?:=+|(?:[-*_][ \t]*){3,}|-+)\s*")
+_RULE = re.compile(r"\s*+(?>=+|(?:[-*_][ \t]*+){3,}|-+)\s*+")
 _HEADING = re.compile(r"[ \t]*#{1,6}(?:[ \t]+|$)")
-_DELIMITER = re.compile(r"\s*\|?(?:\s*:?-+:?\s*\|)+(?:\s*:?-+:?)?\s*|\s*\|?\s*:?-+:?\s*\|\s*")
+_DELIMITER = re.compile(r"\s*+\|?+(?>(?:\s*+:?-++:?\s*+\|)+)(?:\s*+:?-++:?)?\s*+")
 _DEFINITION = re.compile(r"\s*\[(?!\^)[^\]]+\]:")
 _HTML = re.compile(r"[ \t]*<(?:!--|[?!]|/?[A-Za-z][\w-]*(?:[\s/>]|$))")
 _CELL = re.compile(rf"(?:{_CODE}|\\.|[^|\\])+", re.DOTALL)
+_MAX_DEPTH = 100
+"""Markers of quotes and list items that a line may begin with; more are text."""
 
 
 def _escape(text: str) -> str:
@@ -42,9 +44,7 @@ def _escape(text: str) -> str:
 
 
 def _unescape(raw: str) -> str:
-    return "".join(
-        part if number % 2 else html.unescape(part) for number, part in enumerate(_ESCAPED.split(raw))
-    )
+    return "".join(part if number % 2 else unescape(part) for number, part in enumerate(_ESCAPED.split(raw)))
 
 
 _MARKUP = Markup(split_by(_FINDER), _SILENT, _BREAKS, _escape, _unescape)
@@ -113,7 +113,7 @@ class _Scanner:
         line = lines[number]
         body = self._source[line.text : line.end]
         if fence := _FENCE.match(body):
-            return self._until(lines, number + 1, rf"[ \t>]*{fence[1]}{fence[1][0]}*\s*")
+            return self._until(lines, number + 1, lambda line: _closes(fence[1], line))
         if (may_be_code and re.match(r" {4}| {0,3}\t", body)) or _DEFINITION.match(body):
             self._flush()
             return number + 1
@@ -126,7 +126,7 @@ class _Scanner:
             return number + 1
         if heading := _HEADING.match(body):
             self._flush()
-            end = line.text + len(re.sub(r"(?:[ \t]+#+)?\s*$", "", body))
+            end = line.text + len(_without_closing(body))
             self._slot(line.text + heading.end(), max(end, line.text + heading.end()))
             return number + 1
         if "|" in body and number + 1 < len(lines) and _DELIMITER.fullmatch(self._text(lines[number + 1])):
@@ -138,11 +138,11 @@ class _Scanner:
     def _text(self, line: _Line) -> str:
         return self._source[line.text : line.end]
 
-    def _until(self, lines: list[_Line], number: int, end: str) -> int:
+    def _until(self, lines: list[_Line], number: int, ends: Callable[[str], object]) -> int:
         self._flush()
         while number < len(lines):
             number += 1
-            if re.fullmatch(end, self._source[lines[number - 1].start : lines[number - 1].end]):
+            if ends(self._source[lines[number - 1].start : lines[number - 1].end]):
                 break
         return number
 
@@ -150,9 +150,9 @@ class _Scanner:
         """An HTML block: up to its closing tag or a blank line."""
         found = re.match(r"\s*<(?:(script|style|pre|textarea)\b|(!--))", body, re.IGNORECASE)
         if not found:
-            return self._until(lines, number, r"\s*")
-        end = rf"(?is).*{'-->' if found[2] else f'</{found[1]}>'}.*"
-        return self._until(lines, number, end)
+            return self._until(lines, number, lambda line: not line.strip())
+        end = "-->" if found[2] else f"</{found[1].lower()}>"
+        return self._until(lines, number, lambda line: end in line.lower())
 
     def _table(self, lines: list[_Line], number: int) -> int:
         first = number
@@ -180,11 +180,27 @@ class _Scanner:
         )
 
 
+def _closes(fence: str, line: str) -> bool:
+    """Whether a line ends the code that `fence` opened."""
+    marks = line.lstrip(" \t>").rstrip()
+    return marks.startswith(fence) and not marks.strip(fence[0])
+
+
+def _without_closing(heading: str) -> str:
+    """A heading without white space, or signs behind white space, at its end."""
+    heading = heading.rstrip()
+    title = heading.rstrip("#")
+    return title.rstrip(" \t") if title.endswith((" ", "\t")) else heading
+
+
 def _line(source: str, start: int, end: int) -> _Line:
     line, place, is_item, quotes = source[start:end].rstrip("\r\n"), 0, False, 0
     if start == 0 and line.startswith("\ufeff"):
         place = 1
-    while not _RULE.fullmatch(line, place) and (found := _CONTAINER.match(line, place)):
+    for _ in range(_MAX_DEPTH):
+        found = None if _RULE.fullmatch(line, place) else _CONTAINER.match(line, place)
+        if not found:
+            break
         is_code = (
             not place and re.match(r" {4,}|\t", line) and not line.lstrip().startswith(("-", "*", "+", ">"))
         )

@@ -11,9 +11,11 @@ from mtkit.documents.spans import PLACEHOLDERS, Cut, Markup, Slot, Spliced, spli
 from mtkit.errors import InputError
 
 _WIDTH = 76
-_ROLE = r"(?::[\w:.+-]+:)?`{1,2}[^`]+`{1,2}_{0,2}|\|\w+\|"
-_PRINTF = r"%%|%[-+# 0]*\d*[diouxXeEfgGcs](?![A-Za-z])"
-_FINDER = re.compile(rf"(?:\\n)+|\\[trabfv]|{_ROLE}|</?[A-Za-z](?:[^<>\"]|\\\")*>|{_PRINTF}|{PLACEHOLDERS}")
+_ROLE = r"(?:(?::[\w.+-]{1,64}){1,4}:)?`{1,2}[^`]+`{1,2}_{0,2}|\|\w+\|"
+_PRINTF = r"%%|%[-+# 0]*+\d*+[diouxXeEfgGcs](?![A-Za-z])"
+_FINDER = re.compile(
+    rf"(?:\\n)+|\\[trabfv]|{_ROLE}|</?[A-Za-z](?>(?:\\\"|[^<>\"])*)>|{_PRINTF}|{PLACEHOLDERS}"
+)
 _HINT = "Check it: msgfmt -c."
 
 
@@ -26,11 +28,15 @@ _MARKUP = Markup(split_by(_FINDER), escape=_escape, unescape=unescape)
 
 @dataclass(slots=True)
 class _Field:
-    """One text of a message, as it is spelled, and where it stands: from its keyword on."""
+    """One text of a message, as its lines are spelled, and where it stands: from its keyword on."""
 
     start: int
     end: int
-    raw: str
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def raw(self) -> str:
+        return "".join(self.lines)
 
 
 @dataclass(slots=True)
@@ -62,8 +68,8 @@ def _spelled(keyword: str, raw: str, feed: str) -> str:
     if len(raw) + len(keyword) < _WIDTH and "\\n" not in raw[:-2]:
         return f'{keyword} "{raw}"'
     lines = [""]
-    for word in re.findall(r"(?:\\.|[^ \\])*(?: +|$)", raw):
-        for part in re.split(r"((?:\\.|[^\\])*?\\n)", word):
+    for word in re.findall(r"(?>(?:\\.|[^ ])*)(?: +|$)", raw):
+        for part in re.findall(r"(?:\\[^n]|[^\\])*(?:\\n?)?", word):
             if len(lines[-1]) + len(part) > _WIDTH or lines[-1].endswith("\\n"):
                 lines.append("")
             lines[-1] += part
@@ -90,7 +96,7 @@ def open_po(name: str, data: bytes) -> Spliced:
             continue
         found = LINE.fullmatch(line)
         if not found or not (found[1] or keyword):
-            raise InputError(f"{name}:{number}: is not a line of a PO file: {line[:40]!r}.", _HINT)
+            raise InputError(f"{name}:{number}: is not a line of a PO file.", _HINT)
         keyword = found[1] or keyword
         start += whole.index(line)
         if found[1]:
@@ -101,9 +107,9 @@ def open_po(name: str, data: bytes) -> Spliced:
             ):
                 messages.append(message)
                 message = _Message()
-            message.fields[keyword] = _Field(start, start, "")
+            message.fields[keyword] = _Field(start, start)
         message.fields[keyword].end = start + len(line)
-        message.fields[keyword].raw += found[2]
+        message.fields[keyword].lines.append(found[2])
     slots = [slot for each in [*messages, message] for slot in each.slots(feed)]
     return Spliced(source, slots)
 

@@ -13,12 +13,15 @@ from mtkit.text.protect import build_finder
 Piece = tuple[str, bool]
 """A stretch of a document, and whether it is a span that stays."""
 
-TAG = r"</?[A-Za-z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>|<!--.*?-->"
+TAG = r"</?[A-Za-z](?>(?:[^<>\"']|\"[^\"]*+\"|'[^']*+')*)>|<!--(?s:.*?)-->"
 PLACEHOLDERS = build_finder(("urls", "emails", "placeholders")).pattern
 UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uff65\u3000-\u303f"
 
-_STOP = r"[.,;:!?…)\]»”]+(?=\s|$)"
-_WORD = re.compile(rf"[{UNSPACED}]|{_STOP}|(?:(?!{_STOP})[^\s{UNSPACED}])+")
+_STOP = r".,;:!?…)\]»”"
+_WORD = re.compile(rf"[{UNSPACED}]|[{_STOP}]++(?=\s|$)|(?:[^\s{UNSPACED}{_STOP}]++|[{_STOP}]++(?!\s|$))+")
+_PUNCTUATION = re.compile(r"[.,;:!?…)\]]")
+_MAX_ROUNDS = 8
+"""Times that markup is taken out of a translation, where taking it out makes other markup."""
 _ODD = re.compile(r"[^\w\s.,;!?'’-]|_")
 
 
@@ -50,12 +53,24 @@ def split_by(finder: re.Pattern[str]) -> Callable[[str], Sequence[Piece]]:
 
     def split(raw: str) -> Sequence[Piece]:
         pieces, place = [], 0
-        for found in finder.finditer(raw):
-            pieces += [(raw[place : found.start()], False), (found[0], True)]
-            place = found.end()
+        for found in finder.finditer(_without_open_ends(raw)):
+            start, end = found.span()
+            pieces += [(raw[place:start], False), (raw[start:end], True)]
+            place = end
         return [piece for piece in [*pieces, (raw[place:], False)] if piece[0]]
 
     return split
+
+
+def _without_open_ends(raw: str) -> str:
+    """`raw` with another sign for that of comments and images which nothing ends.
+
+    A finder would look for the end of each of them up to that of the text.
+    """
+    for begin, end in (("<!--", "-->"), ("![", "]")):
+        place = max(0, raw.rfind(end) - len(begin) + 1)
+        raw = raw[:place] + raw[place:].replace(begin, begin.replace("!", ";"))
+    return raw
 
 
 @dataclass(slots=True)
@@ -72,6 +87,34 @@ class _Span:
     at: int
     before: bool
     after: bool = False
+
+
+class _Text:
+    """A text that grows at its end."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self.size = 0
+
+    def __str__(self) -> str:
+        return "".join(self._parts)
+
+    @property
+    def last(self) -> str:
+        """Its last character, if there is one."""
+        return self._parts[-1][-1] if self._parts else ""
+
+    def add(self, part: str) -> None:
+        if part:
+            self._parts.append(part)
+            self.size += len(part)
+
+    def rstrip(self) -> None:
+        """Takes away the spaces at the end."""
+        while self.last == " ":
+            part = self._parts.pop()
+            self.size -= len(part)
+            self.add(part.rstrip(" "))
 
 
 class Cut:
@@ -100,10 +143,10 @@ class Cut:
         self.text = text if any(map(str.isalpha, text)) else ""
 
     def _joined(self, pieces: Sequence[Piece]) -> str:
-        text, spaced, last = "", False, None
+        text, spaced, last = _Text(), False, None
         for raw, is_span in pieces:
             if is_span:
-                last = _Span(raw, len(text), spaced)
+                last = _Span(raw, text.size, spaced)
                 self._spans.append(last)
                 spaced = False
                 continue
@@ -113,19 +156,21 @@ class Cut:
             if last:
                 last.after = words.startswith(" ")
                 is_break = self._markup.breaks.fullmatch(last.raw)
-                is_word = text[-1:].isalnum() and words[:1].isalnum()
+                is_word = text.last.isalnum() and words[:1].isalnum()
                 if is_break or (is_word and not self._markup.silent.fullmatch(last.raw)):
                     words = f" {words}"
-                if text.endswith(" "):
+                if text.last == " ":
                     words = words.removeprefix(" ")
-                    if re.match(r"[.,;:!?…)\]]", words):
-                        text = text.rstrip(" ")
-                        last.at = min(last.at, len(text))
-            text, last = text + words, None
-        stripped = text.lstrip(" ")
+                    if _PUNCTUATION.match(words):
+                        text.rstrip()
+                        last.at = min(last.at, text.size)
+            text.add(words)
+            last = None
+        stripped = str(text).lstrip(" ")
+        offset, stripped = text.size - len(stripped), stripped.rstrip(" ")
         for span in self._spans:
-            span.at = max(0, min(span.at - len(text) + len(stripped), len(stripped.rstrip(" "))))
-        return stripped.rstrip(" ")
+            span.at = max(0, min(span.at - offset, len(stripped)))
+        return stripped
 
     def put(self, translation: str) -> str:
         """The stretch with its text translated, and the same spans in the same order.
@@ -143,7 +188,7 @@ class Cut:
 
     def _tries(self, text: str) -> Iterator[tuple[str, bool]]:
         own = text
-        for _ in range(len(text)):
+        for _ in range(_MAX_ROUNDS):
             kept = [piece for piece, is_span in self._markup.split(self._markup.escape(own)) if not is_span]
             shorter = self._markup.unescape("".join(kept))
             if shorter == own:

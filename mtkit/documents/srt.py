@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 from mtkit.documents.base import check_utf8
 from mtkit.documents.spans import PLACEHOLDERS, TAG, UNSPACED, Cut, Markup, Slot, Spliced, split_by
 from mtkit.errors import InputError
 
-_TIME = re.compile(r"\s*(?:\d+:)?\d+:\d+[,.]\d+\s*-->\s*(?:\d+:)?\d+:\d+[,.]\d+(?:\s.*)?", re.DOTALL)
-_SPEAKER = re.compile(rf"\s*(?:{TAG})*\s*[-–—]\s*\w")
+_TIME = re.compile(
+    r"\s*(?:\d++:)?\d++:\d++[,.]\d++\s*+-->\s*+(?:\d++:)?\d++:\d++[,.]\d++(?:\s.*)?", re.DOTALL
+)
+_SPEAKER = re.compile(rf"\s*+(?>(?:{TAG})*)\s*+[-–—]\s*+\w")
 _FINDER = re.compile(rf"{TAG}|\{{[^{{}}\n]*\}}|^\s*[-–—]\s*|♪|♫|{PLACEHOLDERS}")
 
 _BREAK = re.compile(rf"(?<=\S) (?=\S)|(?<=[{UNSPACED}])(?=[{UNSPACED}])")
 
 
 def _escape(text: str) -> str:
-    return re.sub("-+>", "→", text)
+    return re.sub("(?<!-)-++>", "→", text)
 
 
 _MARKUP = Markup(split_by(_FINDER), escape=_escape)
@@ -39,7 +42,7 @@ def open_srt(name: str, data: bytes) -> Spliced:
     for number, line in enumerate([*lines, ""]):
         if "-->" in line and not is_time[number] and not begin:
             raise InputError(
-                f"{name}:{number + 1}: is not a time code: {line.strip()[:40]!r}.",
+                f"{name}:{number + 1}: is not a time code.",
                 "Write it as 00:00:01,000 --> 00:00:02,000.",
             )
         starts_next = line.strip().isdecimal() and is_time[number + 1]
@@ -90,11 +93,22 @@ def break_lines(raw: str, count: int, feed: str) -> str:
         places += [(visible + (start + end) / 2, offset + start, offset + end) for start, end in found]
         visible += 0 if is_span else len(piece)
         offset += len(piece)
-    breaks: list[tuple[float, int, int]] = []
+    lines, begin, first = [], 0, 0
     for number in range(1, count):
-        left = [place for place in places if not breaks or place > breaks[-1]]
-        if left:
-            breaks.append(min(left, key=lambda place: abs(place[0] - visible * number / count)))
-    for _, start, end in reversed(breaks):
-        raw = raw[:start] + feed + raw[end:]
-    return raw
+        if first == len(places):
+            break
+        chosen = _nearest(places, visible * number / count, first)
+        _, start, end = places[chosen]
+        lines.append(raw[begin:start])
+        begin, first = end, chosen + 1
+    return feed.join([*lines, raw[begin:]])
+
+
+def _nearest(places: list[tuple[float, int, int]], wanted: float, first: int) -> int:
+    """Which place from `first` on has the value nearest to `wanted`, the first of equals."""
+    above = bisect_left(places, (wanted,), first)
+    if above == first:
+        return first
+    if above < len(places) and places[above][0] - wanted < wanted - places[above - 1][0]:
+        return above
+    return bisect_left(places, (places[above - 1][0],), first)

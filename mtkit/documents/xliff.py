@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass, field
 from typing import NoReturn
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from mtkit.documents.base import check_utf8
+from mtkit.documents.base import check_utf8, unescape
 from mtkit.documents.spans import PLACEHOLDERS, Cut, Markup, Slot, Spliced, split_by
 from mtkit.errors import InputError
 
 _UNITS = {"trans-unit", "segment"}
-_START = re.compile(r"<([^\s/>]+)(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_START = re.compile(r"<[^\s/>]++(?>(?:[^>\"']|\"[^\"]*+\"|'[^']*+')*)>")
+_CDATA = re.compile(r"<!--.*?-->|<\?.*?\?>|<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _CODE = r"<((?:\w+:)?(?:ph|bpt|ept|it|sub))\b(?:[^>\"'/]|\"[^\"]*\"|'[^']*')*(?:/>|>.*?</\1\s*>)"
 _FINDER = re.compile(
     rf"{_CODE}|</?[A-Za-z](?:[^>\"']|\"[^\"]*\"|'[^']*')*>|<!--.*?-->|<\?.*?\?>"
@@ -25,7 +24,7 @@ _FINDER = re.compile(
 _SILENT = re.compile(
     r"</?(?:\w+:)?(?:g|mrk|pc|sm|em|bpt|ept|sc|ec)\b.*>|&lt;/?(?!br\b)[A-Za-z].*&gt;|<!--.*-->", re.DOTALL
 )
-_MARKUP = Markup(split_by(_FINDER), silent=_SILENT, escape=escape, unescape=html.unescape)
+_MARKUP = Markup(split_by(_FINDER), silent=_SILENT, escape=escape, unescape=unescape)
 
 
 @dataclass(slots=True)
@@ -138,7 +137,10 @@ class _Chars:
 
 def _slot(source: str, unit: _Unit) -> Slot | None:
     given = unit.parts["source"]
-    cut = Cut(_CDATA.sub(lambda found: escape(found[1]), _inside(source, given)), _MARKUP)
+    inside = _CDATA.sub(
+        lambda found: found[0] if found[1] is None else escape(found[1]), _inside(source, given)
+    )
+    cut = Cut(inside, _MARKUP)
     target = unit.parts.get("target")
     if target:
         if _inside(source, target).strip():
@@ -149,8 +151,10 @@ def _slot(source: str, unit: _Unit) -> Slot | None:
         return Slot(target.start, target.end, cut.text, lambda answer: f"{opening}{cut.put(answer)}</{name}>")
     last = unit.parts.get("seg-source", given)
     name = _tag(source, given).removeprefix("<").rstrip("/>").split()[0].removesuffix("source") + "target"
-    before = source[: given.start]
-    space = before[len(before.rstrip()) :]
+    begin = given.start
+    while begin and source[begin - 1].isspace():
+        begin -= 1
+    space = source[begin : given.start]
     return Slot(last.end, last.end, cut.text, lambda answer: f"{space}<{name}>{cut.put(answer)}</{name}>")
 
 

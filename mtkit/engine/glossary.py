@@ -6,7 +6,7 @@ Free of torch. That the terms are said is the search's business (`decode/constra
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,12 +89,11 @@ class Glossary:
 def count_terms(terms: Iterable[Term], hyp: str, count: TermCount) -> None:
     """Adds to `count` which of `terms` stand in the translation `hyp`; one asked twice has to stand twice."""
     rest = hyp.casefold()
-    for term in terms:
-        count.asked += 1
-        target = term.tgt.casefold()
-        if target in rest:
-            count.hit += 1
-            rest = rest.replace(target, "\n", 1)
+    for target, asked in Counter(term.tgt.casefold() for term in terms).items():
+        hit = min(asked, rest.count(target))
+        count.asked += asked
+        count.hit += hit
+        rest = rest.replace(target, "\n", hit)
 
 
 def read_glossary(path: Path, src_lang: str) -> Glossary:

@@ -8,8 +8,8 @@ CAPITAL, UPPER = "⟦C⟧", "⟦U⟧"
 MARKS = (CAPITAL, UPPER)
 
 # Letters before a combining mark are left alone, so that a mark of ours never parts the two.
-_WORD = re.compile(r"[^\W\d_]++(?![\u0300-\u036f\u0483-\u0487\u1ab0-\u1aff\u1dc0-\u1dff])")
-_MARKED = re.compile(r"([^\W\d_]+)(⟦C⟧|⟦U⟧)")
+_WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]++(?![\u0300-\u036f\u0483-\u0487\u1ab0-\u1aff\u1dc0-\u1dff])")
+_MARKED = re.compile(r"(?<![^\W\d_])([^\W\d_]++)(⟦C⟧|⟦U⟧)")
 _STRAY = re.compile(r"⟦[CU]⟧")
 
 

@@ -41,6 +41,10 @@ _TAGS = lazy_pattern("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)|[\U000e0001
 
 _SPACE = lazy_pattern(r"\s")
 
+MAX_MARKS = 32
+"""Combining marks that a letter may have; Unicode's stream-safe form (UAX 15) has 30."""
+_MANY_MARKS = lazy_pattern(rf"[^\w\s\x00-\x7f]{{{MAX_MARKS + 1},}}")  # marks are among these
+
 # What the functions below look at, but for white space, and that itself but for the space and the line feed.
 # Letters of tags are apart, since one range beyond U+FFFF makes the whole class slow.
 _SPECIAL = lazy_pattern(
@@ -98,14 +102,30 @@ def _mend_lines(text: str, special: re.Pattern[str]) -> str:
 
 
 def in_form(text: str, unicode: UnicodeForm) -> str:
-    """`text` in that Unicode form, of which none is any."""
+    """`text` in that Unicode form, of which none is any; with at most `MAX_MARKS` marks on a letter."""
     match unicode:
         case "nfc":
-            return unicodedata.normalize("NFC", text)
+            return _few_marks(unicodedata.normalize("NFC", _few_marks(text)))
         case "nfkc":
-            return unicodedata.normalize("NFKC", text)
+            return _few_marks(unicodedata.normalize("NFKC", _few_marks(text)))
         case "none":
             return text
+
+
+def _few_marks(text: str) -> str:
+    """`text` without further marks on a letter: putting them in order takes the square of their number."""
+    if not any(map(unicodedata.combining, text[::MAX_MARKS])):  # of a longer run, one of these is part
+        return text
+    return _MANY_MARKS.sub(_first_marks, text)
+
+
+def _first_marks(found: re.Match[str]) -> str:
+    kept, marks = [], 0
+    for character in found[0]:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks <= MAX_MARKS:
+            kept.append(character)
+    return "".join(kept)
 
 
 def _without_invisible(text: str) -> str:

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mtkit.config.text import SpanKind
 
+# Each looks a bounded way ahead, or up to where the next span might begin. RFC 5321 has at most 64 characters
+# before the @.
 _URL = r"[!#-;=?-\[\]_a-z~]"
 _PATTERNS: Mapping[SpanKind, str] = {
     "urls": rf"(?:(?:https?|ftp)://|\bwww\.){_URL}*[A-Za-z0-9/#=&_~%+-]",
-    "emails": r"\b[A-Za-z0-9_][\w.+-]*@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b",
+    "emails": r"\b[A-Za-z0-9_][\w.+-]{0,63}+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b",
     "tags": r"</?[A-Za-z][\w:.-]*(?: +[\w:.-]+ *= *(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>=]+))* */?>",
     "placeholders": r"\{\{[^{}]*\}\}|[$%#]?\{[^{}\s]*\}"
-    r"|%\(\w+\)[-+#0]*\d*(?:\.\d+)?[a-zA-Z]"
-    r"|(?<![\d%])%(?:\d+\$)?[-+#0]*\d*(?:\.\d+)?(?:hh|h|ll|l|z)?[diouxXeEfgGcsp@](?![A-Za-z])"
+    r"|%\(\w+\)[-+#0]*+\d*+(?:\.\d++)?[a-zA-Z]"
+    r"|(?<![\d%])%(?:\d++\$)?[-+#0]*+\d*+(?:\.\d++)?(?:hh|h|ll|l|z)?[diouxXeEfgGcsp@](?![A-Za-z])"
     r"|(?<![\d%])%\d(?![\w.,])|\$\d(?![\w.,]\w)(?!\w)",
     "numbers": r"(?<![A-Za-z0-9_])\d+(?:[.,:]\d+)*(?![A-Za-z0-9_])",
 }

@@ -186,7 +186,7 @@ def test_each_line_of_json_may_come_with_its_own_terms(run: Run, folder: Path) -
     assert "terms: 3 asked, 3 hit, 0 missed" in result.stderr
     wrong = run(*flags, "--terms", "terms", stdin='{"text": "a", "terms": ["b"]}\n')
     assert wrong.exit_code == 3
-    assert 'standard input:1: the field terms is ["b"], expected terms.' in wrong.stderr
+    assert "standard input:1: the field terms does not hold terms." in wrong.stderr
     assert run("--terms", "terms").exit_code == 2
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from html.parser import HTMLParser
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -97,3 +98,24 @@ def test_texts() -> None:
         open_document("html", "a", latin).render(["Süß <"])
         == b'<meta charset="iso-8859-1"><p>S&#252;&#223; &lt;</p>'
     )
+
+
+@pytest.mark.parametrize(
+    ("page", "texts"),
+    [
+        ("<p>Hello <a <b", ["Hello"]),
+        ('<p>Hello <a b="x> you</a></p>', ["Hello you"]),
+        ("<p>Hello</p><![![", ["Hello"]),
+        ("<p>Hello</p><![CDATA[ <p>a</p>", ["Hello"]),
+        ("<p>Hello<!-- <p>a</p>", ["Hello"]),
+        ("<p>Hello<!--><p>a", ["Hello", "a"]),
+        ("<script>a</scripts><p>b</script ><p>c", ["c"]),
+        ("<p class='notranslate'>a</p><p class=x>b<p TRANSLATE = NO>c", ["b"]),
+        ("1 < 2 and 3 <= 4", ["1 < 2 and 3 <= 4"]),
+        ("<p>Hello &#" + "9" * 5000 + ";", ["Hello \ufffd"]),
+    ],
+)
+def test_what_is_broken_is_read_as_the_standard_says(page: str, texts: list[str]) -> None:
+    document = open_document("html", "a.html", page.encode())
+    assert list(document.texts) == texts
+    assert document.render(texts) == page.encode()

@@ -86,7 +86,7 @@ def test_numbers_and_white_space_of_an_object_stay() -> None:
     [
         (b'{"t": "a"', "is not JSON"),
         (b'{"u": "a"}', "there is no field t"),
-        (b'{"t": null}', "the field t is null, expected text"),
+        (b'{"t": null}', "the field t is not text"),
         (b'"t"', "there is no field t"),
         (b"[" * 100_000, "is not JSON"),
     ],

@@ -126,3 +126,10 @@ def test_where_texts_end(source: str, texts: list[str]) -> None:
     document = open_document("md", "a.md", source.encode())
     assert list(document.texts) == texts
     assert document.render(document.texts) == source.encode()
+
+
+def test_markers_beyond_a_depth_are_text() -> None:
+    source = "- " * 200 + "one"
+    document = open_document("md", "a.md", source.encode())
+    assert document.texts == ["- " * 100 + "one"]
+    assert document.render(document.texts) == source.encode()

@@ -120,5 +120,5 @@ def test_a_catalogue_without_gaps_stays_and_a_bad_line_is_told_of() -> None:
     document = open_document("po", "a.po", whole.encode())
     assert not document.texts
     assert document.render([]) == whole.encode()
-    with pytest.raises(InputError, match=r"a\.po:2: is not a line of a PO file: 'nonsense'"):
+    with pytest.raises(InputError, match=r"a\.po:2: is not a line of a PO file\."):
         open_document("po", "a.po", b'msgid "a"\nnonsense\n')

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mtkit.config.text import UnicodeForm
-from mtkit.text.normalize import normalize
+from mtkit.text.normalize import MAX_MARKS, normalize, normalize_lines
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,15 @@ def test_unicode_forms(unicode: UnicodeForm, clean: str) -> None:
 
 def test_white_space_may_be_kept_as_spaces() -> None:
     assert normalize(" if x:\t \u00a0return\r\n", keep_spaces=True) == "if x:   return"
+
+
+@pytest.mark.parametrize("form", ["nfc", "nfkc"])
+@pytest.mark.parametrize("marks", ["\u0301\u0316" * 500, "\u0344" * 500, "\u0316" * 500])
+def test_a_letter_has_few_marks(form: UnicodeForm, marks: str) -> None:
+    eight = "\u0316" * 8
+    found = normalize(f"x{eight} b{marks}a\u0301", form)
+    assert found.startswith(f"x{eight} b")
+    assert found.endswith("á")
+    assert len(found) == 12 + MAX_MARKS
+    assert normalize(found, form) == found
+    assert normalize_lines(f"{found}\n") == f"{found}\n"

@@ -1,0 +1,76 @@
+"""What strangers' texts may be made of, and documents around it."""
+
+from __future__ import annotations
+
+import json
+from typing import get_args
+
+from mtkit.documents.base import Document, encode
+from mtkit.documents.formats import FileFormat, LineFormat, line_format, open_document
+
+UNITS = (
+    *("<a ", "<br ", "<meta ", '<a b="', "<a b='", "<!--", "<![", "<?", "</a", "<a>", "<pre>", "&", "&amp;"),
+    *(
+        "{{",
+        "{",
+        "%0",
+        "%(a",
+        "$",
+        ":",
+        "::::",
+        "://",
+        "www.",
+        "www. ",
+        "a@",
+        "a.",
+        "- ",
+        "-",
+        "> ",
+        "_",
+        "a_",
+    ),
+    *("`", "`` ", "~", "# ", "|", "- |", "[", "]", "![", "](", "[^", "\\", "'", '"', "0", "1.", "⟦", "⟦1⟧"),
+    *("a", "A a ", " ", "\t", "\n", "a\n", " \n", "\r\n", "\u2028", "\0", "!", "!a", "。", "\u200d", "\x1b["),
+    *("e\u0301\u0316", "\u0301\u0316", "中", "\U0001f3f4\U000e0061", "\ufeff", "\udcff"),
+)
+AROUND = (("", ""), ("Hello ", " x"), ("www. ", ""), ("a ", "b"), ("%", "!"), ("<a ", ">"), ("![", ""))
+FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
+    "tsv": ("@\n",),
+    "jsonl": ("@", '{"text": "@"}'),
+    "md": ("@", "a | b\n--|--\n@ | x\n", "* one\n\n  @\n"),
+    "html": ("@", "<p>Hello @</p>", "<script>@", "<pre>@", "<p title='@'>Hello</p>"),
+    "srt": ("@", "1\n00:00:01,000 --> 00:00:02,000\n@\n", "1\n00:00:01,000 --> 00:00:02,000\n- a\n- @\n"),
+    "po": ("@", 'msgid "@"\nmsgstr ""\n', 'msgid "a"\nmsgstr ""\n\n#, @\nmsgid "b"\nmsgstr ""\n'),
+    "xliff": (
+        "@",
+        "<xliff><trans-unit><source>@</source></trans-unit></xliff>",
+        '<xliff><trans-unit><source a="@">Hello <g>you</g></source></trans-unit></xliff>',
+        "<xliff><trans-unit><source><![CDATA[@]]></source><target/></trans-unit></xliff>",
+    ),
+}
+"""Of each format: documents with a place for a text."""
+
+
+def framed(kind: FileFormat | LineFormat, frame: str, text: str) -> bytes:
+    """The bytes of a document with `text`, spelled as the format has it where it is more than the place."""
+    if frame != "@":
+        match kind:
+            case "tsv":
+                text = text.replace("\n", " ").replace("\t", " ")
+            case "jsonl":
+                text = json.dumps(text)[1:-1]
+            case "po":
+                text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\0", "")
+            case "xliff" if "CDATA" not in frame:
+                text = (
+                    text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\0", "")
+                )
+    return encode(frame.replace("@", text).replace("\ud800", "\ufffd"))
+
+
+def opened(kind: FileFormat | LineFormat, data: bytes) -> list[Document]:
+    """The document, or that of each line."""
+    if kind in get_args(FileFormat):
+        return [open_document(kind, "a", data)]  # type: ignore[arg-type]
+    reader = line_format(kind, "a", terms="terms" if kind == "jsonl" else "")  # type: ignore[arg-type]
+    return [reader.read(line) for line in data.splitlines(keepends=True)]

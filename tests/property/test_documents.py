@@ -1,0 +1,111 @@
+"""Any bytes as any format of documents: read and rendered, or refused with a clear error; nothing else."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mtkit.documents.base import encode
+from mtkit.documents.formats import FileFormat, LineFormat
+from mtkit.errors import MtkitError
+from tests.hostile import FRAMES, UNITS, framed, opened
+from tests.unit.documents.translators import NASTY
+
+KINDS = (*get_args(LineFormat), *get_args(FileFormat))
+PARTS: dict[str, tuple[str, ...]] = {
+    "tsv": ("\t", "Hello\n"),
+    "jsonl": ('{"text": "', '"}\n', '"terms": {"a": "b"}, ', '{"a": [', "\\ud800", "9" * 5000, "[" * 2000),
+    "md": ("---\n", "```\n", "    ", "a | b\n--|--\n", "[a]: b\n", "<script>", "</script>\n", "[^1]: "),
+    "html": ("<p>", "</p>", "<script>", "</script>", "<svg translate='no'>", "<![if x]>", "<!doctype", "</>"),
+    "srt": ("1\n00:00:01,000 --> 00:00:02,000\n", "-->", "{\\an8}", "<i>", "- a"),
+    "po": (
+        'msgid "',
+        'msgstr ""\n',
+        '"\n',
+        'msgid_plural "',
+        'msgstr[0] ""\n',
+        "#~ ",
+        'msgctxt "',
+        "\\n",
+        ":r:`",
+    ),
+    "xliff": (
+        *(
+            "<xliff>",
+            "</xliff>",
+            "<trans-unit>",
+            "</trans-unit>",
+            "<source>",
+            "</source>",
+            "<target/>",
+            "<target>",
+        ),
+        *(
+            "</target>",
+            "<g>",
+            "</g>",
+            "<ph/>",
+            "<!-- ",
+            " -->",
+            "]]>",
+            "<segment>",
+            "</segment>",
+            "<seg-source/>",
+        ),
+        *("<a:source xmlns:a='b'>", "</a:source>", "<?xml version='1.0' encoding='utf-16'?>", "<?x ?>"),
+    ),
+}
+"""What a document of each format is made of."""
+
+ALIEN = st.sampled_from([encode(unit) for unit in UNITS]) | st.binary(max_size=4)
+NUMBER = st.sampled_from(
+    ["&#" + "9" * 5000 + ";", "&#x" + "f" * 5000 + ";", "&#xd800;", "&#0;", "%" + "0" * 50]
+)
+
+
+def documents(kind: FileFormat | LineFormat) -> st.SearchStrategy[bytes]:
+    own = st.sampled_from([part.encode() for part in PARTS[kind]])
+    parts = own | ALIEN | NUMBER.map(str.encode) | st.just(b"Hello ")
+    text = st.lists(st.sampled_from(UNITS) | NUMBER | st.just("Hello "), max_size=8).map("".join)
+    whole = st.sampled_from(FRAMES[kind])
+    return st.lists(parts, max_size=16).map(b"".join) | st.builds(framed, st.just(kind), whole, text)
+
+
+def check(kind: FileFormat | LineFormat, data: bytes) -> None:
+    try:
+        found = opened(kind, data)
+    except MtkitError:
+        return
+    for document in found:
+        for text in document.texts:
+            assert text.strip()
+        document.render(document.texts)
+        document.render([f"{NASTY}{text}" for text in document.texts])
+        document.render([text[::-1] for text in document.texts])
+    if kind not in ("po", "xliff"):  # which have a place of their own for a translation
+        assert b"".join(document.render(document.texts) for document in found) == data
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_any_bytes_are_rendered_or_refused(kind: Any, data: st.DataObject) -> None:
+    check(kind, data.draw(documents(kind)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=10_000, derandomize=False, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_many_bytes_are_rendered_or_refused(kind: Any, data: st.DataObject) -> None:
+    check(kind, data.draw(documents(kind)))
+
+
+@pytest.mark.parametrize(
+    "page", ["<p>Hello</p><![![", "<p>Hello</p><![x[<![", "<p>Hello &#" + "9" * 5000 + ";"]
+)
+def test_pages_that_the_standard_library_fails_at(page: str) -> None:
+    check("html", page.encode())

@@ -1,0 +1,252 @@
+"""Linear in the input: twice as much takes at most 2.5 times the processor time and memory.
+
+Ratios of times are compared, never times; see `tests.growth`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import get_args
+
+import pytest
+
+from mtkit.config.data import TokenizerConfig
+from mtkit.config.decode import DecodeConfig
+from mtkit.config.filters import (
+    DuplicateFilter,
+    Filter,
+    LanguageFilter,
+    LengthFilter,
+    NearDuplicateFilter,
+    OverlapFilter,
+    ScoreFilter,
+    TokensFilter,
+)
+from mtkit.config.options import Options
+from mtkit.config.text import TextConfig
+from mtkit.data.column import column_of
+from mtkit.data.filters import build_keys, build_overlap, build_verdict
+from mtkit.data.pair import Pair
+from mtkit.data.readers import _one_line_each
+from mtkit.data.repairs import Repairs
+from mtkit.data.screen import build_screen
+from mtkit.documents.formats import FileFormat, LineFormat
+from mtkit.engine.banned import Banned
+from mtkit.engine.glossary import Glossary, Term, TermCount, count_terms
+from mtkit.engine.guard import Guard
+from mtkit.engine.translator import Translator
+from mtkit.errors import MtkitError
+from mtkit.text.form import TextForm
+from mtkit.text.normalize import normalize, normalize_lines
+from mtkit.text.segment import segments, sentences
+from mtkit.text.subwords import train_subwords
+from mtkit.text.tokenizer import Tokenizer
+from mtkit.text.visible import visible
+from tests.fakes import EchoEngine
+from tests.growth import check_memory, check_time
+from tests.hostile import AROUND, FRAMES, UNITS, framed, opened
+
+Scanner = Callable[[str], object]
+
+TOKENIZER = Tokenizer(
+    train_subwords(
+        ["some text to learn pieces from", "another text"] * 5,
+        TokenizerConfig(vocab_size=300, byte_fallback=True, num_threads=1),
+    )
+)
+KINDS = (*get_args(LineFormat), *get_args(FileFormat))
+
+
+# ---------------------------------------------------------------- documents
+
+
+def document_scanner(kind: FileFormat | LineFormat, frame: str) -> Scanner:
+    """Opens a document, and gives each text its words in the reverse order and something more."""
+
+    def scan(text: str) -> None:
+        with contextlib.suppress(MtkitError):
+            for document in opened(kind, framed(kind, frame, text)):
+                document.render(document.texts)
+                document.render([f"{' '.join(reversed(each.split()))} <x" for each in document.texts])
+
+    return scan
+
+
+# ---------------------------------------------------------------- filters
+
+
+def filter_scanner(options: Filter) -> Scanner:
+    """The screen and the verdict, keys or guard of one filter."""
+    sides: list[Callable[[str], tuple[str, str]]] = [
+        lambda text: (text, text[::-1]),
+        lambda text: (text, "x"),
+        lambda text: (f"x {text}", text),
+    ]
+
+    def scan(text: str) -> None:
+        text = normalize(text)
+        for make in sides:
+            src, tgt = make(text)
+            columns = (column_of([src]), column_of([tgt]))
+            build_screen([options], "en", "fr")(*columns)
+            match options:
+                case DuplicateFilter() | NearDuplicateFilter():
+                    build_keys(options)(*columns, [0])
+                case OverlapFilter():
+                    build_overlap(options, [Pair(src, tgt, origin="a")])(Pair(src, tgt))
+                case _ if verdict := build_verdict(options, "en", "fr"):
+                    verdict(Pair(src, tgt))
+
+    return scan
+
+
+NEEDS: dict[type[Options], dict[str, object]] = {
+    LengthFilter: {"max_chars": 1 << 30},
+    ScoreFilter: {"min_score": 0},
+}
+
+
+def filters() -> Iterator[Filter]:
+    """One of each kind, but for those that need a package or the tokens."""
+    for kind in get_args(get_args(Filter)[0]):
+        if kind not in (LanguageFilter, TokensFilter):
+            [name] = get_args(kind.model_fields["filter"].annotation)
+            yield kind(filter=name, **NEEDS.get(kind, {}))
+
+
+# ---------------------------------------------------------------- texts
+
+FORMS = [
+    TextConfig(protect=("urls", "emails", "tags", "placeholders", "numbers"), casing="inline"),
+    TextConfig(unicode="nfkc", whitespace="keep", quotes="straight", casing="lower"),
+]
+
+
+def form_scanner(options: TextConfig) -> Scanner:
+    form = TextForm(options)
+
+    def scan(text: str) -> None:
+        masked = form.source(text)
+        form.restore(masked.text, masked.spans)
+        form.restore(f"⟦C⟧ {text}", masked.spans)
+        clean = form.normalize(text)
+        form.pair(clean, clean)
+        form.normalize_lines(f"{text}\n")
+
+    return scan
+
+
+def cut(text: str) -> None:
+    segments(text, lambda texts: [len(each) for each in texts], 100)
+
+
+def read(text: str) -> None:
+    _one_line_each(Pair(text, f"{text}\nb", origin="a"), Repairs())
+
+
+def guard(text: str) -> None:
+    text = normalize(text)
+    Guard("en", "fr").fault(text, f"a {text}")
+    Guard("zh", "fr").fault(text, text[::-1])
+
+
+def terms(text: str) -> None:
+    for glossary in GLOSSARIES:
+        count_terms(glossary.find(text), text, TermCount())
+
+
+GLOSSARIES = [
+    Glossary([Term(unit * size, "a" * size) for unit in UNITS for size in (1, 3)], lang)
+    for lang in ("en", "zh")
+]
+
+
+def ban(text: str) -> None:
+    text = normalize(text)
+    ids = TOKENIZER.tgt.encode([text])[0]
+    Banned([text[:20], text[len(text) // 2 :][:20], "z"], TOKENIZER).spelled_in(ids)
+
+
+def translate(text: str) -> None:
+    Translator(EchoEngine(), TOKENIZER, DecodeConfig(), guard=Guard("en", "fr")).translate_window([text])
+
+
+SCANNERS: dict[str, Scanner] = {
+    **{
+        f"{kind}-{n}": document_scanner(kind, frame) for kind in KINDS for n, frame in enumerate(FRAMES[kind])
+    },
+    **{options.filter: filter_scanner(options) for options in filters()},
+    **{f"form-{number}": form_scanner(options) for number, options in enumerate(FORMS)},
+    "normalize_lines": lambda text: normalize_lines(f"{text}\n"),
+    "sentences": sentences,
+    "segments": cut,
+    "visible": visible,
+    "reading": read,
+    "guard": guard,
+    "glossary": terms,
+    "banned": ban,
+    "translator": translate,
+}
+
+
+def sized(unit: str, before: str, after: str) -> Callable[[int], str]:
+    return lambda size: before + unit * (size // len(unit)) + after
+
+
+def check(name: str, sizes: Sequence[int], around: Sequence[tuple[str, str]]) -> None:
+    for unit in UNITS:
+        for before, after in around:
+            try:
+                check_time(SCANNERS[name], sized(unit, before, after), sizes)
+            except AssertionError as error:
+                pytest.fail(f"{before!r} + n * {unit!r} + {after!r}: {error}")
+
+
+@pytest.mark.parametrize("name", [name for name in SCANNERS if name != "translator"])
+def test_time_is_linear(name: str) -> None:
+    check(name, sizes=(2500,), around=AROUND[1:2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCANNERS)
+def test_time_is_linear_whatever_is_around(name: str) -> None:
+    check(name, sizes=(500, 2000, 8000, 32_000), around=AROUND)
+
+
+@pytest.mark.parametrize("name", SCANNERS)
+def test_memory_is_linear(name: str) -> None:
+    check_memory(SCANNERS[name], sized("<b> a. ", "Hello ", " x"), size=4000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCANNERS)
+def test_memory_is_linear_whatever_the_text(name: str) -> None:
+    for unit in UNITS:
+        check_memory(SCANNERS[name], sized(unit, "Hello ", " x"), size=32_000)
+
+
+CASES = {
+    "spaces in JSON": ("jsonl-1", "Hello", " ", "world"),
+    "spaces in a table": ("tsv-0", "Hello", " ", "world"),
+    "colons in a catalogue": ("po-1", "Hello ", ":", ""),
+    "addresses in a catalogue": ("po-1", "Hello ", "www.", ""),
+    "open tags": ("html-0", "<p>Hello ", "<a ", ""),
+    "open attributes": ("html-0", "<p>Hello ", '<a b="', ""),
+    "open comments": ("md-0", "Hello ", "<!--", ""),
+    "nested lists": ("md-0", "", "- ", "x"),
+    "spaces in Markdown": ("md-0", "Hello", " ", "world"),
+    "comments before a dash": ("srt-1", "", "<!---->", "x"),
+    "spaces in a text": ("reading", "a", " ", "b"),
+    "letters behind an address": ("urls", "www. ", "a", ""),
+    "words with stops": ("form-0", "", "a.", ""),
+    "zeros in a placeholder": ("form-0", "%", "0", "!"),
+    "accents": ("form-0", "a", "\u0301\u0316", ""),
+}
+"""Which took the square of their size or worse, a minute and more for some of these 100,000 characters."""
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_time_is_linear_where_it_was_not(case: str) -> None:
+    name, before, unit, after = CASES[case]
+    check_time(SCANNERS[name], sized(unit, before, after), sizes=(1000, 20_000))
