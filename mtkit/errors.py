@@ -64,3 +64,8 @@ class StoppedError(MtkitError):
     """Stopped on request after saving; the same command goes on from there."""
 
     exit_code = 75
+
+
+def shortened(name: str, limit: int = 80) -> str:
+    """A name out of a file as messages show it, however long it is there."""
+    return name if len(name) <= limit else f"{name[:limit]}…"

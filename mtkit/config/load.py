@@ -18,6 +18,7 @@ from mtkit.config.model import PRESETS
 from mtkit.config.schema import Config
 from mtkit.config.strict_yaml import MAX_CHARS, Node, Place, Problem, compose, dotted, resolve
 from mtkit.errors import ConfigError
+from mtkit.opening import is_descriptor, open_input
 
 COMMAND_LINE = Place("command line")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -77,7 +78,7 @@ def _read(path: Path, problems: list[Problem]) -> Node | None:
     name, before = str(path), len(problems)
     place = Place(name, 1, 1)
     try:
-        with path.open("rb") as file:
+        with open_input(path) as file:
             raw = file.read(4 * MAX_CHARS + 1)
         text = raw.decode("utf-8-sig")
     except OSError as error:
@@ -214,7 +215,8 @@ def _absolute(node: Node, start: str | None) -> Any:
     path = Path(node.value)
     if path.parts[:1] == ("~",):
         path = Path.home().joinpath(*path.parts[1:])
-    folder = start or (Path(node.place.file).parent if node.place.line else "")
+    in_file = node.place.line and not is_descriptor(node.place.file)
+    folder = start or (Path(node.place.file).parent if in_file else "")
     return os.path.normpath(Path.cwd() / folder / path)
 
 

@@ -321,11 +321,11 @@ def test_a_bad_item_stops_with_file_and_line_or_is_skipped(
         (lambda xml: "", ":1: is not well-formed XML: no element found."),
         (
             lambda xml: '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>' + xml.split(".dtd\">")[-1],
-            ":1: declares the entity a, which is refused.",
+            ":1: declares entities, attributes or elements, which is refused.",
         ),
         (
             lambda xml: '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>' + xml.split(".dtd\">")[-1],
-            ":1: declares the entity a, which is refused.",
+            ":1: declares entities, attributes or elements, which is refused.",
         ),
         (lambda xml: xml.replace("one", "&eacute;"), ":2: .*(undefined entity|eacute is not declared)"),
         (lambda xml: xml.replace("one", "<g>" * 300 + "</g>" * 300), ":2: elements lie more than 256 deep."),
