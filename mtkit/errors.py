@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import islice
+
+_MOST_NAMES = 20
+
 
 class MtkitError(Exception):
     """A failure that the user can understand and act on.
@@ -69,3 +74,10 @@ class StoppedError(MtkitError):
 def shortened(name: str, limit: int = 80) -> str:
     """A name out of a file as messages show it, however long it is there."""
     return name if len(name) <= limit else f"{name[:limit]}…"
+
+
+def listed(names: Collection[object]) -> str:
+    """Names out of a file as messages show them, however many there are."""
+    shown = ", ".join(shortened(str(name), 40) for name in islice(names, _MOST_NAMES))
+    more = len(names) - _MOST_NAMES
+    return f"{shown} and {more:,} more" if more > 0 else shown

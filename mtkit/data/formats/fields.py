@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from mtkit.data.pair import Pair
 from mtkit.data.repairs import SURROGATE, Repairs
+from mtkit.errors import listed
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -103,7 +104,7 @@ def _found(record: Any, path: str) -> Any:
     try:
         return field_at(record, path)
     except LookupError:
-        has = f"it has {', '.join(map(str, record))[:80]}" if isinstance(record, dict) else "it has no fields"
+        has = f"it has {listed(record)}" if isinstance(record, dict) else "it has no fields"
         raise _RecordError(f"there is no field {path}; {has}.") from None
 
 

@@ -15,7 +15,7 @@ from mtkit.data.formats.markup import same_language
 from mtkit.data.lines import expand, read_lines
 from mtkit.data.pair import Pair
 from mtkit.data.repairs import Repairs
-from mtkit.errors import InputError
+from mtkit.errors import InputError, shortened
 
 LINE = re.compile(r'(?:(msgctxt|msgid_plural|msgid|msgstr(?:\[\d+\])?)\s*)?"([^"\\]*(?:\\.[^"\\]*)*)"')
 _ESCAPE = re.compile(r"\\(.)")
@@ -101,14 +101,12 @@ def _messages(path: Path, repairs: Repairs) -> Iterator[_Message]:
         found = LINE.fullmatch(line)
         keyword = (found[1] or keyword) if found else ""
         if not found or not keyword:
-            raise InputError(
-                f"{path}:{number}: is not a line of a PO file: {line[:40]!r}.", "Check it: msgfmt -c."
-            )
+            raise InputError(f"{path}:{number}: is not a line of a PO file.", "Check it: msgfmt -c.")
         if found[1] and message.is_over(keyword):
             yield message
             message = _Message()
         if found[1] and keyword in message.texts:
-            raise InputError(f"{path}:{number}: {keyword} is given twice.", "Check it: msgfmt -c.")
+            raise InputError(f"{path}:{number}: {shortened(keyword)} is given twice.", "Check it: msgfmt -c.")
         message.line = message.line or number
         message.texts.setdefault(keyword, []).append(found[2])
     if message.texts:
@@ -125,13 +123,15 @@ def _is_turned(place: str, header: str, src_lang: str, tgt_lang: str) -> bool:
     }
     charset = fields.get("content-type", "").lower().partition("charset=")[2]
     if charset not in ("", "utf-8", "utf8", "us-ascii", "ascii", "charset"):
-        raise InputError(f"{place}: is in {charset}, expected UTF-8.", "Convert it: msgconv -t UTF-8.")
+        raise InputError(
+            f"{place}: is in {shortened(charset)}, expected UTF-8.", "Convert it: msgconv -t UTF-8."
+        )
     language = fields.get("language", "")
     if not language or same_language(language, tgt_lang):
         return False
     if same_language(language, src_lang):
         return True
     raise InputError(
-        f"{place}: the catalogue is in {language}, expected {tgt_lang}.",
+        f"{place}: the catalogue is in {shortened(language)}, expected {tgt_lang}.",
         "Set src_lang and tgt_lang, or leave the file out.",
     )
