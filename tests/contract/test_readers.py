@@ -208,8 +208,6 @@ def test_memory_does_not_grow_with_the_corpus(write: Writer, tmp_path: Path) -> 
 
 @WRITERS
 def test_an_empty_corpus_has_no_pairs(write: Writer, tmp_path: Path) -> None:
-    if write is huggingface:
-        pytest.skip("datasets reads no file of zero bytes")
     assert list(read_pairs(write(tmp_path, []), "en", "fr")) == []
 
 
@@ -219,7 +217,7 @@ def test_a_missing_file_is_named(write: Writer, tmp_path: Path) -> None:
     file = source_files(source)[-1]
     file.unlink()
     where = file.parent if write is huggingface else file
-    with pytest.raises(InputError, match=f"{where}: (there is no such|cannot be read)"):
+    with pytest.raises(InputError, match=f"{where}: (there is no such|cannot be read|has no split)"):
         list(read_pairs(source, "en", "fr"))
 
 

@@ -31,7 +31,11 @@ def read_table(source: TsvSource | CsvSource, repairs: Repairs) -> Iterator[Pair
         InputError: a row does not have its columns and is not to be skipped, or no column has the name.
     """
     for path in expand(source.path):
-        rows = _tsv_rows(path, repairs) if isinstance(source, TsvSource) else _csv_rows(path, source, repairs)
+        rows = (
+            _tsv_rows(path, repairs)
+            if isinstance(source, TsvSource)
+            else csv_rows(path, source.delimiter, repairs)
+        )
         yield from _pairs(path, rows, source, repairs)
 
 
@@ -91,7 +95,7 @@ def _tsv_rows(path: Path, repairs: Repairs) -> Iterator[Row]:
         yield number, line.split("\t")
 
 
-def _csv_rows(path: Path, source: CsvSource, repairs: Repairs) -> Iterator[Row]:
+def csv_rows(path: Path, delimiter: str, repairs: Repairs) -> Iterator[Row]:
     """Rows by Python's csv; a line feed inside quotes belongs to the text, and the row goes on.
 
     After a quote that nothing closes, reading goes on with the next line.
@@ -103,7 +107,7 @@ def _csv_rows(path: Path, source: CsvSource, repairs: Repairs) -> Iterator[Row]:
     lines = _Lines(read_lines(path, repairs))
     unclosed = 0
     while True:
-        rows = csv.reader(lines, delimiter=source.delimiter, strict=True)
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             for row in rows:
                 if row:  # a blank line is none
