@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtkit.config.sources import PoSource
-from mtkit.data.formats.markup import same_language
+from mtkit.data.formats.markup import MAX_TEXT, same_language
 from mtkit.data.lines import expand, read_lines
 from mtkit.data.pair import Pair
 from mtkit.data.repairs import Repairs
@@ -33,12 +33,24 @@ class _Message:
 
     line: int = 0
     fuzzy: bool = False
+    length: int = 0
     texts: dict[str, list[str]] = field(default_factory=dict)
 
     def is_over(self, keyword: str) -> bool:
         """Whether `keyword` (empty for a comment) begins the next message."""
         has_msgstr = any(name.startswith("msgstr") for name in self.texts)
         return keyword in ("", "msgctxt", "msgid") and has_msgstr
+
+    def add(self, path: Path, line: int, keyword: str, text: str) -> None:
+        """Adds one quoted text to those of a keyword."""
+        self.line = self.line or line
+        self.texts.setdefault(keyword, []).append(text)
+        self.length += len(text)
+        if self.length > MAX_TEXT:
+            raise InputError(
+                f"{path}:{self.line}: a message has more than {MAX_TEXT:,} characters.",
+                "This is no file of translations.",
+            )
 
     def text(self, keyword: str) -> str:
         """A text with its escapes resolved."""
@@ -107,8 +119,7 @@ def _messages(path: Path, repairs: Repairs) -> Iterator[_Message]:
             message = _Message()
         if found[1] and keyword in message.texts:
             raise InputError(f"{path}:{number}: {shortened(keyword)} is given twice.", "Check it: msgfmt -c.")
-        message.line = message.line or number
-        message.texts.setdefault(keyword, []).append(found[2])
+        message.add(path, number, keyword, found[2])
     if message.texts:
         if not message.is_over(""):
             raise InputError(f"{path}:{message.line}: the message has no msgstr.", "Check it: msgfmt -c.")
