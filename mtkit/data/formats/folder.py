@@ -249,37 +249,50 @@ def _table(delimiter: str) -> Callable[[Path, Repairs], Iterator[Any]]:
     return read
 
 
-def _parquet(file: Path, repairs: Repairs) -> Iterator[Any]:
+def _batches(read: Callable[[Any, int], Iterator[Any]]) -> Callable[[Path, Repairs], Iterator[Any]]:
+    """Rows out of the batches that `read` gives of an open file and its size."""
+
+    def rows(file: Path, repairs: Repairs) -> Iterator[Any]:
+        with open_bytes(file, "file") as stream:
+            try:
+                for batch in read(stream, file.stat().st_size):
+                    batch.validate(full=True)  # or Arrow reads past the end of one whose offsets lie
+                    yield from batch.to_pylist()
+            except (InputError, ImportError):
+                raise
+            except Exception as error:  # whose kinds pyarrow does not promise
+                reason = shortened(" ".join(str(error).split()), 200).rstrip(". ") or type(error).__name__
+                raise InputError(f"{file}: cannot be read: {reason}.", "Fetch it again.") from error
+
+    return rows
+
+
+def _parquet(stream: Any, size: int) -> Iterator[Any]:
     import pyarrow.parquet
 
-    with open_bytes(file) as stream, pyarrow.parquet.ParquetFile(stream) as parquet:
-        groups = range(parquet.metadata.num_row_groups)
-        size = sum(parquet.metadata.row_group(number).total_byte_size for number in groups)
-        if size > max(MAX_UNCHECKED, MAX_RATIO * file.stat().st_size):
-            raise InputError(f"{file}: grows to more than {MAX_RATIO} times its size when decompressed.")
-        for batch in parquet.iter_batches(batch_size=_PARQUET_ROWS):
-            yield from batch.to_pylist()
+    with pyarrow.parquet.ParquetFile(stream) as parquet:
+        groups = map(parquet.metadata.row_group, range(parquet.metadata.num_row_groups))
+        if sum(group.total_byte_size for group in groups) > max(MAX_UNCHECKED, MAX_RATIO * size):
+            raise ValueError(f"it grows to more than {MAX_RATIO} times its size when decompressed")
+        yield from parquet.iter_batches(batch_size=_PARQUET_ROWS)
 
 
-def _arrow(file: Path, repairs: Repairs) -> Iterator[Any]:
+def _arrow(stream: Any, size: int) -> Iterator[Any]:
     import pyarrow.ipc
 
-    with open_bytes(file) as stream:
-        is_file = stream.read(6) == b"ARROW1"
-        stream.seek(0)
-        if not is_file:
-            for batch in pyarrow.ipc.open_stream(stream):
-                yield from batch.to_pylist()
-            return
-        reader = pyarrow.ipc.open_file(stream)
-        for number in range(reader.num_record_batches):
-            yield from reader.get_batch(number).to_pylist()
+    is_file = stream.read(6) == b"ARROW1"
+    stream.seek(0)
+    if not is_file:
+        yield from pyarrow.ipc.open_stream(stream)
+        return
+    reader = pyarrow.ipc.open_file(stream)
+    yield from map(reader.get_batch, range(reader.num_record_batches))
 
 
 _READERS: dict[str, Callable[[Path, Repairs], Iterator[Any]]] = {
     "json": _json,
     "csv": _table(","),
     "tsv": _table("\t"),
-    "parquet": _parquet,
-    "arrow": _arrow,
+    "parquet": _batches(_parquet),
+    "arrow": _batches(_arrow),
 }

@@ -92,15 +92,20 @@ class _Repair:
             if text.startswith("\ufeff"):
                 self._repairs.repair(BYTE_ORDER_MARK, self._path, 1)
                 text = text[1:]
-        whole = _FORBIDDEN.sub(self._mended, text) if _FORBIDDEN.search(text) else text
+        whole = "".join(self._mended(text)) if _FORBIDDEN.search(text) else text
         self._line += text.count("\n")
         return whole.encode()
 
-    def _mended(self, found: re.Match[str]) -> str:
-        bad_bytes = "\ud800" <= found.group()[0] <= "\udfff"
-        line = self._line + found.string.count("\n", 0, found.start())
-        self._repairs.repair(BAD_UTF8 if bad_bytes else CONTROL, self._path, line)
-        return "\ufffd" * len(found.group()) if bad_bytes else ""
+    def _mended(self, text: str) -> Iterator[str]:
+        begin, line = 0, self._line
+        for found in _FORBIDDEN.finditer(text):
+            line += text.count("\n", begin, found.start())
+            bad_bytes = "\ud800" <= found[0][0] <= "\udfff"
+            self._repairs.repair(BAD_UTF8 if bad_bytes else CONTROL, self._path, line)
+            yield text[begin : found.start()]
+            yield "\ufffd" * len(found[0]) if bad_bytes else ""
+            begin = found.end()
+        yield text[begin:]
 
 
 class _Elements:

@@ -81,6 +81,8 @@ class XmlParser:
                 f"{self._name}:{error.lineno}: is not well-formed XML: {reason}.",
                 "Repair or export it again.",
             ) from None
+        except (LookupError, ValueError):  # as Python says it to expat
+            self.fail("declares an encoding that cannot be read here.", "Convert it to UTF-8.")
         self._fed += len(data)
         if self._fed - self.byte > MAX_TOKEN + CHUNK:
             self.fail(f"a tag or comment has more than {MAX_TOKEN:,} bytes.", _NO_TRANSLATIONS)
