@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import islice
+
+_MOST_NAMES = 20
+
 
 class MtkitError(Exception):
     """A failure that the user can understand and act on.
@@ -64,3 +69,15 @@ class StoppedError(MtkitError):
     """Stopped on request after saving; the same command goes on from there."""
 
     exit_code = 75
+
+
+def shortened(name: str, limit: int = 80) -> str:
+    """A name out of a file as messages show it, however long it is there."""
+    return name if len(name) <= limit else f"{name[:limit]}…"
+
+
+def listed(names: Collection[object]) -> str:
+    """Names out of a file as messages show them, however many there are."""
+    shown = ", ".join(shortened(str(name), 40) for name in islice(names, _MOST_NAMES))
+    more = len(names) - _MOST_NAMES
+    return f"{shown} and {more:,} more" if more > 0 else shown

@@ -51,10 +51,11 @@ def read_windows(path: Path | None, flush: Flush, skip: int = 0) -> Iterator[lis
     """
     if path is not None:
         from mtkit.data.lines import raw_lines
+        from mtkit.opening import open_input
 
         if flush == "auto" and path.is_fifo():
-            return _arriving(path.open("rb"), str(path))
-        return _timed(islice(raw_lines(path), skip, None), flush)
+            return _arriving(open_input(path, "pipe"), str(path))
+        return _timed(islice(raw_lines(path, "pipe"), skip, None), flush)
     if sys.stdin is None:
         raise UsageError("standard input is closed.", "Name a file by -i.")
     if is_typed(path) and flush != "batch":

@@ -268,8 +268,6 @@ def job(translator: Translator, task: Task, models: Sequence[Found], glossary: P
 
 def _identity(path: Path) -> str:
     """A file's name and the beginning of its hash."""
-    from mtkit.data.lines import open_bytes
-    from mtkit.files import sha256
+    from mtkit.data.lines import digest
 
-    with open_bytes(path):  # says it where it cannot be read
-        return f"{path} {sha256(path)[:16]}"
+    return f"{path} {digest(path)[0][:16]}"

@@ -18,6 +18,7 @@ from mtkit.config.model import PRESETS
 from mtkit.config.schema import Config
 from mtkit.config.strict_yaml import MAX_CHARS, Node, Place, Problem, compose, dotted, resolve
 from mtkit.errors import ConfigError
+from mtkit.opening import is_descriptor, open_input
 
 COMMAND_LINE = Place("command line")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -87,7 +88,7 @@ def _read(path: Path, problems: list[Problem], contents: Mapping[Path, bytes] | 
         if contents and path in contents:
             raw = contents[path]
         else:
-            with path.open("rb") as file:
+            with open_input(path) as file:
                 raw = file.read(4 * MAX_CHARS + 1)
         text = raw.decode("utf-8-sig")
     except OSError as error:
@@ -262,7 +263,8 @@ def _absolute(node: Node, start: str | None) -> Any:
             path = Path.home().joinpath(*path.parts[1:])
         except RuntimeError:
             raise ValueError("~ stands for no folder: this user has no home.") from None
-    folder = start or (Path(node.place.file).parent if node.place.line else "")
+    in_file = node.place.line and not is_descriptor(node.place.file)
+    folder = start or (Path(node.place.file).parent if in_file else "")
     whole = os.path.normpath(Path.cwd() / folder / path)
     try:
         names = os.fsencode(whole).split(os.fsencode(os.sep))

@@ -21,10 +21,9 @@ from mtkit.config.sources import (
     Source,
     TsvSource,
 )
-from mtkit.data.lines import count_lines, expand
+from mtkit.data.lines import count_lines, digest, expand
 from mtkit.data.readers import source_files
 from mtkit.errors import InputError
-from mtkit.files import sha256
 from mtkit.text.tokenizer import SEPARATE
 
 logger = logging.getLogger(__name__)
@@ -101,16 +100,8 @@ def record_inputs(config: Config) -> list[dict[str, Any]]:
     """
     result = []
     for path in _input_files(config):
-        try:
-            status = path.stat()
-            found = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": sha256(path)}
-        except FileNotFoundError:
-            hint = "Check data.root and the paths in data."
-            raise InputError(f"{path}: there is no such file.", hint) from None
-        except IsADirectoryError:
-            raise InputError(f"{path}: is a folder, expected a file.") from None
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
+        content, status = digest(path)
+        found = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": content}
         result.append({"path": str(path), **found})
     return result
 
@@ -149,7 +140,7 @@ def _has_changed(path: Path, old: dict[str, Any]) -> bool:
         return False
     if status.st_size != old.get("size"):
         return True
-    return status.st_mtime_ns != old.get("mtime_ns") and sha256(path) != old.get("sha256")
+    return status.st_mtime_ns != old.get("mtime_ns") and digest(path)[0] != old.get("sha256")
 
 
 def fingerprint_of(manifest: dict[str, Any]) -> str:

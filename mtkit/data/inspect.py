@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from mtkit.config.load import load_config
 from mtkit.config.schema import Config
 from mtkit.config.text import TextConfig
 from mtkit.data.ledger import Example, Ledger
+from mtkit.data.lines import raw_lines
 from mtkit.data.pair import Pair
 from mtkit.data.prepared import Prepared
 from mtkit.data.readers import read_corpus, source_name
@@ -138,13 +138,11 @@ def read_rejected(path: Path) -> Iterator[tuple[str, Example]]:
         InputError: the file cannot be read.
     """
     try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
-            next(file, None)
-            for line in file:
-                reason, origin, detail, src, tgt = line.removesuffix("\n").split("\t")
-                yield reason, Example(src, tgt, origin, detail)
-    except (OSError, EOFError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}.", "Run mtkit prepare --force.") from error
+        for line in islice(raw_lines(path), 1, None):
+            reason, origin, detail, src, tgt = line.decode().removesuffix("\n").split("\t")
+            yield reason, Example(src, tgt, origin, detail)
+    except ValueError:
+        raise InputError(f"{path}: is damaged.", "Run mtkit prepare --force.") from None
 
 
 def first_rejected(folder: Path, ledger: Ledger, count: int) -> dict[str, list[Example]]:
@@ -155,7 +153,7 @@ def first_rejected(folder: Path, ledger: Ledger, count: int) -> dict[str, list[E
     for reason, example in read_rejected(folder / "rejected.tsv.gz"):
         if not missing:
             break
-        if len(found[reason]) < wanted[reason]:
+        if len(found.get(reason, ())) < wanted.get(reason, 0):
             found[reason].append(example)
             missing -= 1
     return found

@@ -5,18 +5,21 @@ from __future__ import annotations
 import bz2
 import glob
 import gzip
+import hashlib
 import io
 import lzma
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, Any, cast
 
 from mtkit.data.repairs import BAD_UTF8, BYTE_ORDER_MARK, CARRIAGE_RETURN, Repairs
 from mtkit.errors import InputError
+from mtkit.opening import Accept, open_input
 
 MAX_LINE = 1 << 26
 """Bytes of the longest line; there is no such text, and it has to fit in memory."""
@@ -25,7 +28,17 @@ MAX_RATIO = 200
 MAX_UNCHECKED = 1 << 28
 """A compressed file is refused when it has grown beyond these bytes and `MAX_RATIO` times its size."""
 
+DEEP = "**"
+MAX_DEEP = 2
+"""Times that a pattern may ask for folders at any depth: each multiplies the places that are looked at."""
+
 _BUFFER = 1 << 17
+_PACKED_AT_ONCE = 1 << 10
+"""Bytes that are decompressed at once, few since they may stand for 30,000 times as many."""
+
+MAX_XZ_MEMORY = 1 << 28
+"""Bytes that an .xz file may ask for; `xz -9` asks for 65 MiB."""
+
 _BUNDLES = {".zip", ".tar", ".tgz", ".7z", ".rar"}
 
 
@@ -33,11 +46,28 @@ def expand(path: Path) -> list[Path]:
     """The files that `path` stands for, sorted by name: itself, or what its `*`, `?` and `[…]` match.
 
     A path that matches nothing stands for itself, and is then missed by who opens it.
+
+    Raises:
+        InputError: it asks for folders at any depth, `**`, in more places than can be looked through.
     """
-    if not glob.has_magic(str(path)) or path.exists():
+    if not glob.has_magic(str(path)) or os.path.lexists(path):
         return [path]
-    found = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+    found = Path(path.anchor).glob(_bounded_pattern(path))
     return sorted(file for file in found if file.is_file()) or [path]
+
+
+def _bounded_pattern(path: Path) -> str:
+    """The parts of `path` below its root as a pattern whose matches are found in little time."""
+    parts = path.relative_to(path.anchor).parts
+    parts = tuple(
+        part for part, before in zip(parts, ("", *parts), strict=False) if (part, before) != (DEEP, DEEP)
+    )
+    if parts.count(DEEP) > MAX_DEEP or any(DEEP in part != DEEP for part in parts):
+        raise InputError(
+            f"{path}: has {DEEP} more than {MAX_DEEP} times, or beside other characters.",
+            f"Write {DEEP} for folders at any depth, between slashes and at most {MAX_DEEP} times.",
+        )
+    return str(PurePath(*parts))
 
 
 def read_lines(path: Path, repairs: Repairs | None = None) -> Iterator[str]:
@@ -104,13 +134,13 @@ def _without_mark(path: Path, raw: bytes, repairs: Repairs) -> bytes:
     return raw
 
 
-def raw_lines(path: Path) -> Iterator[bytes]:
+def raw_lines(path: Path, accept: Accept = "stream") -> Iterator[bytes]:
     """The decompressed lines of a file, with their line feeds.
 
     Raises:
         InputError: as `read_lines`, but for the encoding.
     """
-    with open_bytes(path) as stream:
+    with open_bytes(path, accept) as stream:
         yield from bounded_lines(stream, path)
 
 
@@ -138,10 +168,10 @@ def count_lines(path: Path) -> int:
     """How many lines `read_lines` would give, found as fast as the file can be decompressed.
 
     Raises:
-        InputError: as `read_lines`.
+        InputError: as `read_lines`; or what is to be read again cannot be.
     """
     lines, begun = 0, 0
-    with open_bytes(path) as stream:
+    with open_bytes(path, "file") as stream:
         while block := stream.read(_BUFFER):
             ended = block.count(b"\n")
             lines += ended
@@ -152,20 +182,24 @@ def count_lines(path: Path) -> int:
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[IO[bytes]]:
+def open_bytes(path: Path, accept: Accept = "stream") -> Iterator[IO[bytes]]:
     """A file to read, decompressed by its suffix; what goes wrong inside the block is said of `path`.
+
+    Args:
+        path: the file.
+        accept: whether it may be something else than an ordinary file, see `Accept`.
 
     Raises:
         InputError: the file is missing, cannot be read or decompressed, or explodes.
     """
+    if path.suffix in _BUNDLES:
+        raise InputError(f"{path}: is an archive of files.", "Unpack it, and name the files in it.")
     try:
-        with _open(path) as stream:
-            yield stream
+        with open_input(path, accept, _BUFFER) as file:
+            yield _unpacked(path, file)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder, expected a file.") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, _Bz2Error) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error, _DamagedError) as error:
         reason = str(error).rstrip(".") or "the data are damaged"
         raise InputError(
             f"{path}: cannot be decompressed: {reason}.", "Fetch or compress it again."
@@ -174,23 +208,39 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
 
 
-def _open(path: Path) -> IO[bytes]:
-    if path.suffix in _BUNDLES:
-        raise InputError(f"{path}: is an archive of files.", "Unpack it, and name the files in it.")
-    unpack = _UNPACK.get(path.suffix)
-    if unpack is None:
-        return path.open("rb", _BUFFER)
-    return io.BufferedReader(_Bounded(unpack(path), path), _BUFFER)
+def digest(path: Path) -> tuple[str, os.stat_result]:
+    """The SHA-256 of a file's bytes, in hex, and the file's status before they were read.
+
+    Raises:
+        InputError: the file cannot be read, or not once more.
+    """
+    try:
+        with open_input(path, "file") as file:
+            status = os.fstat(file.fileno())
+            return hashlib.file_digest(file, "sha256").hexdigest(), status
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: there is no such file.", "Check data.root and the paths in data."
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
+
+
+# ---------------------------------------------------------------- decompression
+
+
+class _DamagedError(Exception):
+    """Bytes that are not what a compressor writes."""
 
 
 class _Bounded(io.RawIOBase):
     """The bytes of a decompressing stream until they are far too many for the size of the file."""
 
-    def __init__(self, stream: Any, path: Path) -> None:
+    def __init__(self, stream: Any, path: Path, size: int) -> None:
         self._stream = stream
         self._path = path
         self._given = 0
-        self._allowed = max(MAX_UNCHECKED, MAX_RATIO * path.stat().st_size)
+        self._allowed = max(MAX_UNCHECKED, MAX_RATIO * size)
 
     def readable(self) -> bool:
         return True
@@ -205,61 +255,36 @@ class _Bounded(io.RawIOBase):
             )
         return count
 
-    def close(self) -> None:
-        if not self.closed and hasattr(self, "_stream"):
-            self._stream.close()
-        super().close()
 
+class _Members(io.RawIOBase):
+    """The decompressed bytes of a file of one or more compressed members; only zeros may lie between them.
 
-class _Bz2Error(Exception):
-    """Bytes that are not what bzip2 writes."""
+    The readers of the standard library pass over what follows the last member, and that of zstandard takes
+    a truncated file for a short one.
 
-
-class _Bz2(bz2.BZ2File):
-    """A .bz2 file whose damage can be told from a failing disk: bz2 raises OSError for both."""
-
-    def readinto(self, buffer: Any, /) -> int:
-        try:
-            return super().readinto(buffer)
-        except OSError as error:
-            if error.errno is None:
-                raise _Bz2Error(str(error)) from error
-            raise
-
-
-class _Zstd(io.RawIOBase):
-    """The decompressed bytes of a .zst file of one or more frames.
-
-    zstandard's own reader takes a truncated file for a short one; this one raises EOFError.
-    It takes little at a time, since a few bytes may stand for very many.
+    Args:
+        file: the compressed bytes.
+        start: gives what decompresses the next member.
+        error: what that raises at bytes that are damaged.
     """
 
-    def __init__(self, path: Path) -> None:
-        try:
-            import zstandard
-        except ImportError:
-            raise InputError(
-                f"{path}: reading .zst needs zstandard.", 'Install it: pip install "mtkit[zstd]".'
-            ) from None
-        self._zstandard: Any = zstandard
-        self._file = path.open("rb")
-        self._chunks = self._decompress()
+    def __init__(self, file: IO[bytes], start: Callable[[], Any], error: type[Exception]) -> None:
+        self._start, self._error = start, error
+        self._chunks = self._decompress(file)
         self._rest = memoryview(b"")
 
-    def _decompress(self) -> Iterator[bytes]:
-        frame = None
-        while packed := self._file.read(1 << 12):
-            while packed:
-                frame = frame or self._zstandard.ZstdDecompressor().decompressobj()
+    def _decompress(self, file: IO[bytes]) -> Iterator[bytes]:
+        member = self._start()
+        while packed := file.read(_PACKED_AT_ONCE):
+            while packed := packed if member else packed.lstrip(b"\0"):
+                member = member or self._start()
                 try:
-                    yield frame.decompress(packed)
-                except self._zstandard.ZstdError as error:
-                    raise EOFError(str(error)) from error
-                packed = frame.unused_data
-                if frame.eof:
-                    frame = None
-        if frame:
-            raise EOFError("Compressed file ended before the end of its last frame")
+                    yield member.decompress(packed)
+                except self._error as error:
+                    raise _DamagedError(str(error)) from error
+                packed, member = (member.unused_data, None) if member.eof else (b"", member)
+        if member:
+            raise EOFError("Compressed file ended before the end of its last member")
 
     def readable(self) -> bool:
         return True
@@ -276,15 +301,29 @@ class _Zstd(io.RawIOBase):
         self._rest = self._rest[count:]
         return count
 
-    def close(self) -> None:
-        if not self.closed and hasattr(self, "_file"):
-            self._file.close()
-        super().close()
+
+def _unpacked(path: Path, file: IO[bytes]) -> IO[bytes]:
+    """The content of a file, decompressed by its suffix."""
+    match path.suffix:
+        case ".gz":
+            stream: Any = gzip.GzipFile(fileobj=file)
+        case ".bz2":
+            stream = _Members(file, bz2.BZ2Decompressor, OSError)
+        case ".xz":
+            stream = _Members(file, partial(lzma.LZMADecompressor, memlimit=MAX_XZ_MEMORY), lzma.LZMAError)
+        case ".zst":
+            zstandard = _zstandard(path)
+            stream = _Members(file, zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError)
+        case _:
+            return file
+    return io.BufferedReader(_Bounded(stream, path, os.fstat(file.fileno()).st_size), _BUFFER)
 
 
-_UNPACK: dict[str, Callable[[Path], Any]] = {
-    ".gz": gzip.GzipFile,
-    ".bz2": _Bz2,
-    ".xz": lzma.LZMAFile,
-    ".zst": _Zstd,
-}
+def _zstandard(path: Path) -> Any:
+    try:
+        import zstandard
+    except ImportError:
+        raise InputError(
+            f"{path}: reading .zst needs zstandard.", 'Install it: pip install "mtkit[zstd]".'
+        ) from None
+    return zstandard

@@ -26,6 +26,7 @@ from mtkit.config.sources import (
     XliffSource,
 )
 from mtkit.data.blocks import Block, Origins, block_of, gathered, lines_of
+from mtkit.data.formats.folder import dataset_files
 from mtkit.data.formats.hub import read_hub
 from mtkit.data.formats.jsonl import read_jsonl
 from mtkit.data.formats.plain import read_mono, read_plain
@@ -184,24 +185,18 @@ def source_paths(source: Source) -> list[Path]:
 
 
 def source_files(source: Source) -> list[Path]:
-    """The files whose bytes decide what `source` gives; a data set on the Hub is decided by its revision."""
+    """The files whose bytes decide what `source` gives; a data set on the Hub is decided by its revision.
+
+    Raises:
+        InputError: a data set has links that lead out of its folder.
+    """
     match source:
         case PhrasebookSource():
             return _files_of_phrasebook()
         case HuggingFaceSource():
-            return _files_in(source.path) if source.path else []
+            return dataset_files(source.path) if source.path else []
         case _:
             return [file for path in source_paths(source) for file in expand(path)]
-
-
-def _files_in(folder: Path) -> list[Path]:
-    """The files below a folder but hidden ones; the folder itself if it is not there."""
-    if not folder.is_dir():
-        return [folder]
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(
-        path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
 
 
 def _files_of_phrasebook() -> list[Path]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import NoReturn
-from xml.parsers import expat
 from xml.sax.saxutils import escape
 
+from mtkit.data.formats.xml import XmlParser
 from mtkit.documents.base import check_utf8, unescape
 from mtkit.documents.spans import PLACEHOLDERS, Cut, Markup, Slot, Spliced, split_by
-from mtkit.errors import InputError
+from mtkit.errors import shortened
 
 _UNITS = {"trans-unit", "segment"}
 _START = re.compile(r"<[^\s/>]++(?>(?:[^>\"']|\"[^\"]*+\"|'[^']*+')*)>")
@@ -43,74 +42,55 @@ class _Unit:
     parts: dict[str, _Part] = field(default_factory=dict)
 
 
-class _Parser:
-    """Expat with what must be refused, and the units that it found."""
+class _Units:
+    """The units of a file."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
         self._kept = [False]
         self._unit: _Unit | None = None
-        self.units: list[_Unit] = []
-        self._expat = expat.ParserCreate(namespace_separator=" ")
-        self._expat.StartElementHandler = self._start
-        self._expat.EndElementHandler = self._end
-        self._expat.EntityDeclHandler = self._entity
-        self._expat.ExternalEntityRefHandler = self._reference
+        self.found: list[_Unit] = []
+        self._parser = XmlParser(name, self._start, self._end)
 
     def parse(self, data: bytes) -> None:
-        try:
-            self._expat.Parse(data, True)
-        except expat.ExpatError as error:
-            reason = expat.ErrorString(error.code)
-            raise InputError(
-                f"{self._name}:{error.lineno}: is not well-formed XML: {reason}.",
-                "Repair or export it again.",
-            ) from None
-
-    def _fail(self, what: str, hint: str) -> NoReturn:
-        raise InputError(f"{self._name}:{self._expat.CurrentLineNumber}: {what}", hint)
+        self._parser.feed(data, last=True)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        name = name.rpartition(" ")[2]
         depth = len(self._kept)
         if depth == 1 and name != "xliff":
-            self._fail(f"the file is <{name}>, expected <xliff>.", "Set format to the file's.")
+            self._parser.fail(
+                f"the file is <{shortened(name)}>, expected <xliff>.", "Set format to the file's."
+            )
         self._kept.append({"no": True, "yes": False}.get(attributes.get("translate", ""), self._kept[-1]))
         if name in _UNITS:
             self._unit = _Unit(depth, self._kept[-1])
-            self.units.append(self._unit)
+            self.found.append(self._unit)
         elif self._unit and depth == self._unit.depth + 1 and name in ("source", "seg-source", "target"):
-            self._unit.parts[name] = _Part(self._expat.CurrentByteIndex)
+            self._unit.parts[name] = _Part(self._parser.byte)
 
     def _end(self, name: str) -> None:
         self._kept.pop()
-        depth, name = len(self._kept), name.rpartition(" ")[2]
+        depth = len(self._kept)
         if not self._unit:
             return
         if depth == self._unit.depth:
             self._unit = None
         elif depth == self._unit.depth + 1 and name in self._unit.parts:
-            self._unit.parts[name].end_tag = self._expat.CurrentByteIndex
-
-    def _entity(self, name: str, *_: object) -> None:
-        self._fail(f"declares the entity {name}, which is refused.", "Replace it by its text.")
-
-    def _reference(self, *_: object) -> int:
-        self._fail("refers to another file, which is refused.", "Remove the reference.")
+            self._unit.parts[name].end_tag = self._parser.byte
 
 
 def open_xliff(name: str, data: bytes) -> Spliced:
     """The units whose target is empty or not there; `translate="no"` and inline elements stay.
 
     Raises:
-        InputError: it is not UTF-8, not well-formed or not XLIFF, declares entities or refers to other files.
+        InputError: it is not UTF-8, not well-formed or not XLIFF, declares entities or attributes, refers
+            to other files, or is deeper or has longer tags than any real one.
     """
     source = check_utf8(name, data)
-    parser = _Parser(name)
-    parser.parse(data)
+    units = _Units(name)
+    units.parse(data)
     chars = _Chars(data)
     slots = []
-    for unit in parser.units:
+    for unit in units.found:
         for part in sorted(unit.parts.values(), key=lambda part: part.start):
             part.start = chars.at(part.start)
             part.end_tag = max(chars.at(part.end_tag), part.start)

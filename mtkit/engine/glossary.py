@@ -123,5 +123,5 @@ def _read_terms(path: Path) -> Iterator[Term]:
         src, tgt = columns[:2]
         known = first.setdefault(src.casefold(), (number, tgt))
         if known[1] != tgt:
-            logger.warning("%s:%d: %r stands in line %d too, which counts.", path, number, src, known[0])
+            logger.warning("%s:%d: its source stands in line %d too, which counts.", path, number, known[0])
         yield Term(src, tgt)

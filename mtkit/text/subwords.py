@@ -29,8 +29,13 @@ PAD, UNK, BOS, EOS = range(4)
 
 MANY_CHARACTERS = {"zh", "ja", "ko"}
 
-# SentencePiece silently skips longer sentences; its own default, 4192 bytes, is too short for paragraphs.
-_MAX_SENTENCE_BYTES = 1 << 24
+_MAX_TEXT = 1 << 16
+"""Characters of a text that SentencePiece learns from: the others of a longer one have nothing new."""
+
+_MAX_PART = 2000
+"""Characters that SentencePiece gets at once. On one long and repetitive text it works for hours."""
+
+_PART = re.compile(rf"\S.{{0,{_MAX_PART - 1}}}(?!\S)|\S{{{_MAX_PART}}}", re.DOTALL)
 _TOO_FEW = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 
 
@@ -202,7 +207,7 @@ def train_subwords(
             character_coverage=config.character_coverage or coverage,
             byte_fallback=config.byte_fallback,
             num_threads=config.num_threads,
-            max_sentence_length=_MAX_SENTENCE_BYTES,
+            max_sentence_length=8 * _MAX_PART,  # in bytes; longer ones are skipped
             normalization_rule_name="identity",
             remove_extra_whitespaces=not keep_spaces,
             user_defined_symbols=list(symbols),
@@ -233,9 +238,16 @@ def _warn_of_few(size: int, config: TokenizerConfig) -> None:
 
 
 def _watched(texts: Iterable[str], fault: list[BaseException]) -> Iterator[str]:
-    """`texts`; what goes wrong in reading them is put into `fault`, since SentencePiece hides its type."""
+    """`texts`, long ones in parts; what goes wrong in reading them is put into `fault`.
+
+    SentencePiece hides the type of an error.
+    """
     try:
-        yield from texts
+        for text in texts:
+            if len(text) <= _MAX_PART:
+                yield text
+            else:
+                yield from _PART.findall(text[:_MAX_TEXT])
     except BaseException as error:
         fault.append(error)
         raise

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from mtkit.data.pair import Pair
 from mtkit.data.repairs import SURROGATE, Repairs
+from mtkit.errors import listed
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -60,27 +61,26 @@ class Fields:
         self._repairs = repairs
 
     def pair(self, record: Any, place: str) -> Pair | None:
-        """The pair of a record; None if it is skipped.
+        """The pair of a record; None if it is skipped. A RecordError in its place is what is wrong with it.
 
         Raises:
             InputError: a field is not there or of the wrong kind, and the record is not to be skipped.
         """
         try:
+            if isinstance(record, RecordError):
+                raise record
             src, tgt = (self._text(record, path, place) for path in (self._src, self._tgt))
             score = None if self._score is None else self._number(record, self._score)
-        except _RecordError as error:
-            self.bad(place, str(error))
+        except RecordError as error:
+            hint = "Name the fields of the texts, or repair it."
+            self._repairs.bad(place, str(error), hint, self._on_error)
             return None
         return Pair(src, tgt, place, score=score)
-
-    def bad(self, place: str, what: str) -> None:
-        """Stops at a record or skips it, as the source's options say."""
-        self._repairs.bad(place, what, "Name the fields of the texts, or repair it.", self._on_error)
 
     def _text(self, record: Any, path: str, place: str) -> str:
         found = _found(record, path)
         if not isinstance(found, str):
-            raise _RecordError(f"the field {path} is {_kind(found)}, expected text.")
+            raise RecordError(f"the field {path} is {_kind(found)}, expected text.")
         if not found.isascii() and _SURROGATE.search(found):
             self._repairs.repair(SURROGATE, place)
             return _SURROGATE.sub("\ufffd", found)
@@ -91,20 +91,20 @@ class Fields:
         found = _found(record, path)
         score = as_score(found)
         if score is None:
-            raise _RecordError(f"the field {path} is {_kind(found)}, expected a number.")
+            raise RecordError(f"the field {path} is {_kind(found)}, expected a number.")
         return score
 
 
-class _RecordError(Exception):
-    """A record without the fields that it must have."""
+class RecordError(Exception):
+    """What is wrong with a record: it cannot be read, or lacks the fields that it must have."""
 
 
 def _found(record: Any, path: str) -> Any:
     try:
         return field_at(record, path)
     except LookupError:
-        has = f"it has {', '.join(map(str, record))[:80]}" if isinstance(record, dict) else "it has no fields"
-        raise _RecordError(f"there is no field {path}; {has}.") from None
+        has = f"it has {listed(record)}" if isinstance(record, dict) else "it has no fields"
+        raise RecordError(f"there is no field {path}; {has}.") from None
 
 
 def _kind(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Data sets that the package `datasets` reads: from a local folder, or by name from the Hugging Face Hub."""
+"""Data sets of the Hugging Face Hub: from a local folder, or by name, read by the package `datasets`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 from mtkit.config.sources import HuggingFaceSource
 from mtkit.data.formats.fields import Fields
+from mtkit.data.formats.folder import read_folder
 from mtkit.data.pair import Pair
 from mtkit.data.repairs import Repairs
-from mtkit.errors import InputError
+from mtkit.errors import InputError, shortened
 
 
 def read_hub(source: HuggingFaceSource, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
@@ -27,45 +28,38 @@ def read_hub(source: HuggingFaceSource, src_lang: str, tgt_lang: str, repairs: R
         repairs,
     )
     where = str(source.path or source.name)
-    for number, row in enumerate(_rows(source, where), start=1):
+    for number, row in enumerate(_rows(source, where, repairs), start=1):
         if pair := fields.pair(row, f"{where}:{source.split}:{number}"):
             yield pair
 
 
-def _rows(source: HuggingFaceSource, where: str) -> Iterator[Any]:
-    """Rows until the end or the first error, whose kinds `datasets` does not promise."""
-    if source.path is not None and not source.path.is_dir():
-        raise InputError(f"{where}: there is no such folder.", "Check data.root and the paths in data.")
+def _rows(source: HuggingFaceSource, where: str, repairs: Repairs) -> Iterator[Any]:
+    """Rows until the end or the first error, whose kinds `datasets` and `pyarrow` do not promise."""
     try:
-        import datasets
-    except ImportError:
+        if source.path is not None:
+            yield from read_folder(source.path, source.config, source.split, repairs)
+        else:
+            yield from _open(source)
+    except ImportError as error:
         raise InputError(
-            f"{where}: reading data sets needs datasets.", 'Install it: pip install "mtkit[hub]".'
+            f"{where}: reading it needs {error.name or 'datasets'}.", 'Install it: pip install "mtkit[hub]".'
         ) from None
-    try:
-        yield from _open(datasets, source)
+    except InputError:
+        raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+        reason = shortened(" ".join(str(error).split()), 300).rstrip(".") or type(error).__name__
         raise InputError(
             f"{where}: cannot be read: {reason}.", "Check path or name, config and split."
         ) from error
 
 
-def _open(datasets: Any, source: HuggingFaceSource) -> Iterable[Any]:
-    """The split; no code of the data set is run, which `datasets` 4 and later cannot."""
-    if source.path is not None and any((source.path / name).is_file() for name in _SAVED):
-        found = datasets.load_from_disk(str(source.path))
-        return found[source.split] if isinstance(found, datasets.DatasetDict) else found
+def _open(source: HuggingFaceSource) -> Iterable[Any]:
+    """The split on the Hub; no code of the data set is run, which `datasets` 4 and later cannot."""
+    import datasets
+
     if not source.streaming:
         datasets.disable_progress_bars()
-    return datasets.load_dataset(
-        str(source.path or source.name),
-        source.config,
-        split=source.split,
-        revision=source.revision,
-        streaming=source.streaming,
+    found: Iterable[Any] = datasets.load_dataset(
+        source.name, source.config, split=source.split, revision=source.revision, streaming=source.streaming
     )
-
-
-_SAVED = ("state.json", "dataset_dict.json")
-"""One of these is in what `save_to_disk` of `datasets` writes."""
+    return found

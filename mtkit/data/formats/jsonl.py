@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from mtkit.config.sources import JsonlSource
-from mtkit.data.formats.fields import Fields
+from mtkit.data.formats.fields import Fields, RecordError
 from mtkit.data.lines import expand, read_lines
 from mtkit.data.pair import Pair
 from mtkit.data.repairs import Repairs
@@ -29,14 +30,15 @@ def read_jsonl(source: JsonlSource, src_lang: str, tgt_lang: str, repairs: Repai
         for number, line in enumerate(read_lines(path, repairs), start=1):
             if not line or line.isspace():
                 continue
-            place = f"{path}:{number}"
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError as error:
-                fields.bad(place, f"is not JSON: {error.msg} at column {error.colno}.")
-                continue
-            except (ValueError, RecursionError) as error:  # endless digits, endless brackets
-                fields.bad(place, f"is not JSON that can be read: {error}.")
-                continue
-            if pair := fields.pair(record, place):
+            if pair := fields.pair(parse_json(line), f"{path}:{number}"):
                 yield pair
+
+
+def parse_json(text: str) -> Any:
+    """The value of a text; a RecordError if it is not JSON."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        return RecordError(f"is not JSON: {error.msg} at column {error.colno}.")
+    except (ValueError, RecursionError) as error:  # endless digits, endless brackets
+        return RecordError(f"is not JSON that can be read: {error}.")

@@ -1,6 +1,6 @@
 """Translation formats in XML, as a stream of elements: no tree is built, so that memory stays constant.
 
-Expat is driven directly, since iterators over trees do not tell the line of an element.
+Iterators over trees of the standard library do not tell the line of an element.
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
-from xml.parsers import expat
 
+from mtkit.data.formats.xml import CHUNK, XmlParser, local
 from mtkit.data.lines import open_bytes
 from mtkit.data.repairs import BAD_UTF8, BYTE_ORDER_MARK, CONTROL, Repairs
-from mtkit.errors import InputError
+from mtkit.errors import shortened
 
-MAX_DEPTH = 256
 MAX_TEXT = 1 << 22
 """Characters of the longest text of one element."""
 
-_CHUNK = 1 << 16
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|[\ud800-\udfff]+")
 _OTHER_ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"'](?!utf-?8[\"'])", re.IGNORECASE)
 
@@ -59,20 +56,20 @@ def read_elements(
         codes: elements inside those whose text is not text of the language.
 
     Raises:
-        InputError: the file cannot be read, is not well-formed, declares entities, refers to other files, or
-            is deeper or has longer texts than any real one.
+        InputError: the file cannot be read, is not well-formed, declares entities or attributes, refers to
+            other files, or is deeper or has longer tags or texts than any real one.
     """
-    parser = _Parser(path, roots, texts, codes)
     with open_bytes(path) as stream:
-        chunk = stream.read(_CHUNK)
+        chunk = stream.read(CHUNK)
         repair = None if _is_other_encoding(chunk) else _Repair(path, repairs)
+        elements = _Elements(path, "utf-8" if repair else None, roots, texts, codes)
         while chunk:
-            parser.feed(repair(chunk) if repair else chunk)
-            yield from parser.found
-            parser.found.clear()
-            chunk = stream.read(_CHUNK)
-        parser.feed(repair(b"", last=True) if repair else b"", last=True)
-        yield from parser.found
+            elements.parser.feed(repair(chunk) if repair else chunk)
+            yield from elements.found
+            elements.found.clear()
+            chunk = stream.read(CHUNK)
+        elements.parser.feed(repair(b"", last=True) if repair else b"", last=True)
+        yield from elements.found
 
 
 def _is_other_encoding(head: bytes) -> bool:
@@ -81,38 +78,47 @@ def _is_other_encoding(head: bytes) -> bool:
 
 
 class _Repair:
-    """Bytes to text, without what XML forbids and with U+FFFD for what is not UTF-8."""
+    """UTF-8 without what XML forbids, and with U+FFFD for what is not UTF-8."""
 
     def __init__(self, path: Path, repairs: Repairs) -> None:
         self._path, self._repairs = path, repairs
         self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
         self._line = 0
 
-    def __call__(self, chunk: bytes, *, last: bool = False) -> str:
+    def __call__(self, chunk: bytes, *, last: bool = False) -> bytes:
         text = self._decode(chunk, last)
         if not self._line:
             self._line = 1
             if text.startswith("\ufeff"):
                 self._repairs.repair(BYTE_ORDER_MARK, self._path, 1)
                 text = text[1:]
-        whole = _FORBIDDEN.sub(self._mended, text) if _FORBIDDEN.search(text) else text
+        whole = "".join(self._mended(text)) if _FORBIDDEN.search(text) else text
         self._line += text.count("\n")
-        return whole
+        return whole.encode()
 
-    def _mended(self, found: re.Match[str]) -> str:
-        bad_bytes = "\ud800" <= found.group()[0] <= "\udfff"
-        line = self._line + found.string.count("\n", 0, found.start())
-        self._repairs.repair(BAD_UTF8 if bad_bytes else CONTROL, self._path, line)
-        return "\ufffd" * len(found.group()) if bad_bytes else ""
+    def _mended(self, text: str) -> Iterator[str]:
+        begin, line = 0, self._line
+        for found in _FORBIDDEN.finditer(text):
+            line += text.count("\n", begin, found.start())
+            bad_bytes = "\ud800" <= found[0][0] <= "\udfff"
+            self._repairs.repair(BAD_UTF8 if bad_bytes else CONTROL, self._path, line)
+            yield text[begin : found.start()]
+            yield "\ufffd" * len(found[0]) if bad_bytes else ""
+            begin = found.end()
+        yield text[begin:]
 
 
-class _Parser:
-    """Expat with what must be refused, and with the elements that it found since the last look."""
+class _Elements:
+    """The elements that a parser found since the last look."""
 
     def __init__(
-        self, path: Path, roots: frozenset[str], texts: frozenset[str], codes: frozenset[str]
+        self,
+        path: Path,
+        encoding: str | None,
+        roots: frozenset[str],
+        texts: frozenset[str],
+        codes: frozenset[str],
     ) -> None:
-        self._path = path
         self.found: list[Element] = []
         self._roots, self._texts, self._codes = roots, texts, codes
         self._open: list[Element] = []
@@ -120,38 +126,17 @@ class _Parser:
         self._length = 0
         self._inside = 0  # elements open inside one whose text is wanted
         self._code = 0  # of those, the ones open from the outermost code on
-        self._expat = expat.ParserCreate(namespace_separator=" ")
-        self._expat.buffer_text = True
-        self._expat.StartElementHandler = self._start
-        self._expat.EndElementHandler = self._end
-        self._expat.CharacterDataHandler = self._characters
-        self._expat.EntityDeclHandler = self._entity
-        self._expat.ExternalEntityRefHandler = self._reference
-        self._expat.SkippedEntityHandler = self._unknown
-
-    def feed(self, data: str | bytes, *, last: bool = False) -> None:
-        try:
-            self._expat.Parse(data, last)
-        except expat.ExpatError as error:
-            reason = expat.ErrorString(error.code)
-            raise InputError(
-                f"{self._path}:{error.lineno}: is not well-formed XML: {reason}.",
-                "Repair or export it again.",
-            ) from None
-
-    def _fail(self, what: str, hint: str) -> NoReturn:
-        raise InputError(f"{self._path}:{self._expat.CurrentLineNumber}: {what}", hint)
+        self.parser = XmlParser(str(path), self._start, self._end, self._characters, encoding)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        name = _local(name)
         if not self._open and name not in self._roots:
             expected = " or ".join(sorted(self._roots))
-            self._fail(f"the file is <{name}>, expected <{expected}>.", "Set reader to the file's format.")
-        if len(self._open) >= MAX_DEPTH:
-            self._fail(f"elements lie more than {MAX_DEPTH} deep.", "This is no file of translations.")
+            self.parser.fail(
+                f"the file is <{shortened(name)}>, expected <{expected}>.", "Set reader to the file's format."
+            )
         parent = self._open[-1].name if self._open else ""
-        attributes = {_local(key): value for key, value in attributes.items()}
-        element = Element(name, parent, self._expat.CurrentLineNumber, attributes)
+        attributes = {local(key): value for key, value in attributes.items()}
+        element = Element(name, parent, self.parser.line, attributes)
         self._open.append(element)
         if self._text is not None:
             self._inside += 1
@@ -167,7 +152,7 @@ class _Parser:
             self._text.append(text)
             self._length += len(text)
             if self._length > MAX_TEXT:
-                self._fail(
+                self.parser.fail(
                     f"a text has more than {MAX_TEXT:,} characters.", "This is no file of translations."
                 )
 
@@ -183,20 +168,6 @@ class _Parser:
         self.found.append(
             Element(element.name, element.parent, element.line, element.attributes, text, is_end=True)
         )
-
-    def _entity(self, name: str, *_: object) -> None:
-        self._fail(f"declares the entity {name}, which is refused.", "Replace it by its text.")
-
-    def _reference(self, *_: object) -> int:
-        self._fail("refers to another file, which is refused.", "Remove the reference.")
-
-    def _unknown(self, name: str, is_parameter: bool) -> None:
-        if not is_parameter:
-            self._fail(f"the entity {name} is not declared.", "Replace it by its text.")
-
-
-def _local(name: str) -> str:
-    return name.rpartition(" ")[2]
 
 
 def same_language(found: str, wanted: str) -> bool:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtkit.config.sources import PoSource
-from mtkit.data.formats.markup import same_language
+from mtkit.data.formats.markup import MAX_TEXT, same_language
 from mtkit.data.lines import expand, read_lines
 from mtkit.data.pair import Pair
 from mtkit.data.repairs import Repairs
-from mtkit.errors import InputError
+from mtkit.errors import InputError, shortened
 
 LINE = re.compile(r'(?:(msgctxt|msgid_plural|msgid|msgstr(?:\[\d+\])?)\s*)?"([^"\\]*(?:\\.[^"\\]*)*)"')
 _ESCAPE = re.compile(r"\\(.)")
@@ -33,12 +33,24 @@ class _Message:
 
     line: int = 0
     fuzzy: bool = False
+    length: int = 0
     texts: dict[str, list[str]] = field(default_factory=dict)
 
     def is_over(self, keyword: str) -> bool:
         """Whether `keyword` (empty for a comment) begins the next message."""
         has_msgstr = any(name.startswith("msgstr") for name in self.texts)
         return keyword in ("", "msgctxt", "msgid") and has_msgstr
+
+    def add(self, path: Path, line: int, keyword: str, text: str) -> None:
+        """Adds one quoted text to those of a keyword."""
+        self.line = self.line or line
+        self.texts.setdefault(keyword, []).append(text)
+        self.length += len(text)
+        if self.length > MAX_TEXT:
+            raise InputError(
+                f"{path}:{self.line}: a message has more than {MAX_TEXT:,} characters.",
+                "This is no file of translations.",
+            )
 
     def text(self, keyword: str) -> str:
         """A text with its escapes resolved."""
@@ -101,16 +113,13 @@ def _messages(path: Path, repairs: Repairs) -> Iterator[_Message]:
         found = LINE.fullmatch(line)
         keyword = (found[1] or keyword) if found else ""
         if not found or not keyword:
-            raise InputError(
-                f"{path}:{number}: is not a line of a PO file: {line[:40]!r}.", "Check it: msgfmt -c."
-            )
+            raise InputError(f"{path}:{number}: is not a line of a PO file.", "Check it: msgfmt -c.")
         if found[1] and message.is_over(keyword):
             yield message
             message = _Message()
         if found[1] and keyword in message.texts:
-            raise InputError(f"{path}:{number}: {keyword} is given twice.", "Check it: msgfmt -c.")
-        message.line = message.line or number
-        message.texts.setdefault(keyword, []).append(found[2])
+            raise InputError(f"{path}:{number}: {shortened(keyword)} is given twice.", "Check it: msgfmt -c.")
+        message.add(path, number, keyword, found[2])
     if message.texts:
         if not message.is_over(""):
             raise InputError(f"{path}:{message.line}: the message has no msgstr.", "Check it: msgfmt -c.")
@@ -125,13 +134,15 @@ def _is_turned(place: str, header: str, src_lang: str, tgt_lang: str) -> bool:
     }
     charset = fields.get("content-type", "").lower().partition("charset=")[2]
     if charset not in ("", "utf-8", "utf8", "us-ascii", "ascii", "charset"):
-        raise InputError(f"{place}: is in {charset}, expected UTF-8.", "Convert it: msgconv -t UTF-8.")
+        raise InputError(
+            f"{place}: is in {shortened(charset)}, expected UTF-8.", "Convert it: msgconv -t UTF-8."
+        )
     language = fields.get("language", "")
     if not language or same_language(language, tgt_lang):
         return False
     if same_language(language, src_lang):
         return True
     raise InputError(
-        f"{place}: the catalogue is in {language}, expected {tgt_lang}.",
+        f"{place}: the catalogue is in {shortened(language)}, expected {tgt_lang}.",
         "Set src_lang and tgt_lang, or leave the file out.",
     )

@@ -10,9 +10,12 @@ from mtkit.data.formats.markup import read_elements, same_language
 from mtkit.data.lines import expand
 from mtkit.data.pair import Pair
 from mtkit.data.repairs import Repairs
-from mtkit.errors import InputError
+from mtkit.errors import InputError, listed
 
 _CODES = frozenset({"bpt", "ept", "it", "ph", "ut"})
+
+_SOME = 100
+"""Languages that are looked at beside those that are wanted."""
 
 
 def read_tmx(source: TmxSource, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
@@ -23,9 +26,10 @@ def read_tmx(source: TmxSource, src_lang: str, tgt_lang: str, repairs: Repairs) 
     """
     for path in expand(source.path):
         units, pairs, languages = 0, 0, dict[str, None]()
-        for line, variants in _units(path, repairs):
+        for line, variants in _units(path, (src_lang, tgt_lang), repairs):
             units += 1
-            languages |= dict.fromkeys(language for language, _ in variants[:100]) if units < 1000 else {}
+            if len(languages) < _SOME:
+                languages |= dict.fromkeys(variants)
             src, tgt = _variant(variants, src_lang), _variant(variants, tgt_lang)
             if src is None or tgt is None:
                 repairs.skip("unit without both languages", f"{path}:{line}")
@@ -35,27 +39,28 @@ def read_tmx(source: TmxSource, src_lang: str, tgt_lang: str, repairs: Repairs) 
         if units and not pairs:
             raise InputError(
                 f"{path}: none of its {units:,} units has both {src_lang} and {tgt_lang}.",
-                f"It has {', '.join(languages) or 'no languages'}.",
+                f"It has {listed(languages) or 'no languages'}.",
             )
 
 
-def _variant(variants: list[tuple[str, str]], wanted: str) -> str | None:
-    exact = (text for language, text in variants if language.lower() == wanted.lower())
-    near = (text for language, text in variants if same_language(language, wanted))
+def _variant(variants: dict[str, str], wanted: str) -> str | None:
+    exact = (text for language, text in variants.items() if language.lower() == wanted.lower())
+    near = (text for language, text in variants.items() if same_language(language, wanted))
     return next(exact, None) or next(near, None)
 
 
-def _units(path: Path, repairs: Repairs) -> Iterator[tuple[int, list[tuple[str, str]]]]:
-    """Line of each unit, and its variants: language and text."""
-    line, language, variants = 0, "", list[tuple[str, str]]()
+def _units(path: Path, wanted: tuple[str, str], repairs: Repairs) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line of each unit, and its variants: the first text of each language, of unwanted ones only some."""
+    line, language, variants = 0, "", dict[str, str]()
     elements = read_elements(path, repairs, frozenset({"tmx"}), frozenset({"seg"}), _CODES)
     for element in elements:
         match element.name:
             case "tu" if not element.is_end:
-                line, variants = element.line, []
+                line, variants = element.line, {}
             case "tuv" if not element.is_end:
                 language = element.attributes.get("lang", "")
             case "seg" if element.text is not None:
-                variants.append((language, element.text))
+                if len(variants) < _SOME or any(same_language(language, one) for one in wanted):
+                    variants.setdefault(language, element.text)
             case "tu":
                 yield line, variants

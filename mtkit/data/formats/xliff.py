@@ -10,11 +10,27 @@ from mtkit.data.formats.markup import Element, read_elements, same_language
 from mtkit.data.lines import expand
 from mtkit.data.pair import Pair
 from mtkit.data.repairs import Repairs
-from mtkit.errors import InputError
+from mtkit.errors import InputError, shortened
 
 _CODES = frozenset({"bpt", "ept", "it", "ph"})
 _UNITS = ("trans-unit", "segment")
 """What holds a source and its target in 1.2 and in 2; alternatives lie in other elements."""
+
+_UNFINISHED = frozenset(
+    {"new", "initial"}
+    | {
+        f"needs-{what}"
+        for what in (
+            "adaptation",
+            "l10n",
+            "review-adaptation",
+            "review-l10n",
+            "review-translation",
+            "translation",
+        )
+    }
+)
+"""States of 1.2 and 2."""
 
 
 def read_xliff(source: XliffSource, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
@@ -49,8 +65,10 @@ def _unfinished(src: str, tgt: str, state: str) -> str:
     """Why a unit is no pair; empty if it is one."""
     if src.strip() and not tgt.strip():
         return "unit without a translation"
-    if state.startswith("needs-") or state in ("new", "initial"):
+    if state in _UNFINISHED:
         return f"unit whose state is {state}"
+    if state.startswith("needs-"):
+        return "unit whose state says what it needs"
     return ""
 
 
@@ -70,8 +88,8 @@ def _is_turned(path: Path, line: int, languages: tuple[str, str], src_lang: str,
         return False
     if same_language(src, tgt_lang) and (not tgt or same_language(tgt, src_lang)):
         return True
+    found = f"{shortened(src)} into {shortened(tgt) or 'an unnamed language'}"
     raise InputError(
-        f"{path}:{line}: translates {src} into {tgt or 'an unnamed language'}, "
-        f"expected {src_lang} into {tgt_lang}.",
+        f"{path}:{line}: translates {found}, expected {src_lang} into {tgt_lang}.",
         "Set src_lang and tgt_lang, or leave the file out.",
     )

@@ -40,7 +40,7 @@ def test_the_first_of_two_targets_counts(tmp_path: Path, caplog: pytest.LogCaptu
     path = tmp_path / "terms.tsv"
     path.write_text("bank\tbanque\tnoun\n\nBank\trive\n", "utf-8")
     assert [term.tgt for term in read_glossary(path, "en").find("a bank")] == ["banque"]
-    assert "terms.tsv:3: 'Bank' stands in line 1 too" in caplog.text
+    assert "terms.tsv:3: its source stands in line 1 too" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import inspect
 import json
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -95,8 +98,13 @@ def test_what_save_to_disk_wrote(tmp_path: Path, datasets: Any) -> None:
 
 def test_a_wrong_split_config_or_folder_is_named(wmt14: Path) -> None:
     right = HuggingFaceSource(reader="huggingface", path=wmt14, config="fr-en")
-    for wrong in ({"split": "tset"}, {"config": "xx"}):
-        with pytest.raises(InputError, match=f"{wmt14}: cannot be read: .*") as caught:
+    wrongs: list[tuple[dict[str, Any], str]] = [
+        ({"split": "tset"}, "has no split tset; it has train, validation."),
+        ({"config": "xx"}, "has no configuration xx; it has de-en, fr-en."),
+        ({"config": None}, "has no configuration default; it has de-en, fr-en."),
+    ]
+    for wrong, message in wrongs:
+        with pytest.raises(InputError, match=f"{wmt14}: {message}") as caught:
             texts(right.model_copy(update=wrong))
         assert caught.value.exit_code == 3
     with pytest.raises(InputError, match="none: there is no such folder"):
@@ -129,15 +137,20 @@ def test_code_in_a_folder_is_not_run(tmp_path: Path, datasets: Any) -> None:
     folder = tmp_path / "evil"
     folder.mkdir()
     (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    with pytest.raises(InputError, match="evil: cannot be read"):
+    with pytest.raises(InputError, match="evil: has no split train; it has none"):
         texts(HuggingFaceSource(reader="huggingface", path=folder))
     assert not (tmp_path / "ran").exists()
 
 
-def test_without_datasets_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(InputError, match="reading data sets needs datasets") as caught:
-        texts(HuggingFaceSource(reader="huggingface", path=tmp_path))
+@pytest.mark.parametrize(("package", "place"), [("datasets", "name"), ("pyarrow", "path")])
+def test_without_a_package_the_extra_is_named(
+    package: str, place: str, wmt14: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        monkeypatch.setitem(sys.modules, name, None)
+    where = {"path": wmt14, "config": "fr-en"} if place == "path" else {"name": "a/b", "revision": "c"}
+    with pytest.raises(InputError, match=f"reading it needs {package}") as caught:
+        texts(HuggingFaceSource.model_validate({"reader": "huggingface", **where}))
     assert "mtkit[hub]" in caught.value.hint
 
 
@@ -153,3 +166,138 @@ def test_without_datasets_the_extra_is_named(tmp_path: Path, monkeypatch: pytest
 def test_the_place_of_a_data_set_is_one_and_pinned(options: dict[str, str], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         HuggingFaceSource.model_validate_json(json.dumps({"reader": "huggingface", **options}))
+
+
+SECRET = [{"translation": {"en": "secret", "fr": "secret"}}]
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def card(folder: Path, paths: str) -> None:
+    (folder / "README.md").write_text(f"---\nconfigs:\n- config_name: default\n  data_files: {paths}\n---\n")
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        "../secret/*.jsonl",
+        "SECRET/train.jsonl",
+        "[{split: train, path: [../secret/train.jsonl]}]",
+        "http://127.0.0.1:{port}/train.jsonl",
+        "{split: train, path: 'zip://train.jsonl::http://127.0.0.1:{port}/a.zip'}",
+        "hf://datasets/a/b/train.jsonl",
+        "a/../../secret/train.jsonl",
+    ],
+)
+def test_a_data_set_reads_no_file_outside_and_opens_no_connection(paths: str, tmp_path: Path) -> None:
+    write_rows(tmp_path / "secret" / "train.jsonl", SECRET)
+    write_rows(tmp_path / "set" / "train.jsonl", ROWS)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        port = str(server.getsockname()[1])
+        card(tmp_path / "set", paths.replace("SECRET", str(tmp_path / "secret")).replace("{port}", port))
+        with pytest.raises(InputError, match="names files outside the data set, which are not read"):
+            texts(HuggingFaceSource(reader="huggingface", path=tmp_path / "set"))
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "card", "shard"])
+def test_a_link_out_of_a_data_set_is_refused(what: str, tmp_path: Path, datasets: Any) -> None:
+    write_rows(tmp_path / "secret" / "train.jsonl", SECRET)
+    folder = tmp_path / "set"
+    write_rows(folder / "train.jsonl", ROWS)
+    link, target = folder / "train-1.jsonl", tmp_path / "secret" / "train.jsonl"
+    if what == "folder":
+        link, target = folder / "data", tmp_path / "secret"
+    elif what == "card":
+        link = folder / "README.md"
+    elif what == "shard":
+        datasets.Dataset.from_list(SECRET).save_to_disk(tmp_path / "saved")
+        datasets.Dataset.from_list(ROWS).save_to_disk(folder)
+        link, target = folder / "data-1.arrow", tmp_path / "saved" / "data-00000-of-00001.arrow"
+    link.symlink_to(target)
+    source = HuggingFaceSource(reader="huggingface", path=folder)
+    for read in (texts, source_files):
+        with pytest.raises(InputError, match=f"{link}: is a link that leads out of the data set"):
+            read(source)
+
+
+def test_a_link_inside_a_data_set_is_followed(tmp_path: Path) -> None:
+    write_rows(tmp_path / "set" / "kept" / "rows.jsonl", ROWS)
+    card(tmp_path / "set", "train.jsonl")
+    (tmp_path / "set" / "train.jsonl").symlink_to(Path("kept", "rows.jsonl"))
+    assert texts(HuggingFaceSource(reader="huggingface", path=tmp_path / "set")) == EXPECTED
+
+
+def test_what_save_to_disk_is_said_to_have_written_elsewhere_is_not_read(
+    tmp_path: Path, datasets: Any
+) -> None:
+    datasets.Dataset.from_list(SECRET).save_to_disk(tmp_path / "secret")
+    datasets.Dataset.from_list(ROWS).save_to_disk(tmp_path / "set")
+    state = tmp_path / "set" / "state.json"
+    state.write_text(state.read_text().replace('"data-', '"../secret/data-'))
+    assert texts(HuggingFaceSource(reader="huggingface", path=tmp_path / "set")) == EXPECTED
+
+
+def test_a_picture_in_a_row_is_not_fetched(tmp_path: Path, datasets: Any) -> None:
+    """Its feature would have `datasets` open the path that the row gives."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/a.png"
+        rows = [{**row, "image": {"path": address, "bytes": None}} for row in ROWS]
+        data = datasets.Dataset.from_list(rows)
+        metadata = {"info": {"features": {"image": {"_type": "Image"}}}}
+        table = data.data.table.replace_schema_metadata({"huggingface": json.dumps(metadata)})
+        (tmp_path / "set").mkdir()
+        pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / "set" / "train.parquet")
+        assert texts(HuggingFaceSource(reader="huggingface", path=tmp_path / "set")) == EXPECTED
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+NAMES = [
+    ({"data/train-00000-of-00001.jsonl", "data/new-00000-of-00001.jsonl"}, {"train", "new"}),
+    ({"train/a.jsonl", "valid/a.jsonl", "test-set/a.jsonl"}, {"train", "validation", "test"}),
+    ({"my_train.jsonl", "train.jsonl", "x-dev.jsonl", "eval.1.jsonl"}, {"train", "validation", "test"}),
+    ({"a.jsonl", "b/c.jsonl"}, {"train"}),
+    ({"strain.jsonl", "tests.jsonl"}, {"train"}),
+    ({"train.csv", "valid.jsonl", "train-2.jsonl"}, {"train", "validation"}),
+]
+
+
+@pytest.mark.parametrize(("names", "splits"), NAMES)
+def test_splits_are_found_by_name_as_datasets_finds_them(
+    names: set[str], splits: set[str], tmp_path: Path, datasets: Any
+) -> None:
+    folder = tmp_path / "set"
+    for name in sorted(names):
+        row = {"en": name, "fr": "x"}
+        write_rows(folder / name, [row])
+        if name.endswith(".csv"):
+            (folder / name).write_text(f"en,fr\n{name},x\n")
+    expected = datasets.load_dataset(str(folder))
+    assert set(expected) == splits
+    for split in splits:
+        source = HuggingFaceSource(
+            reader="huggingface", path=folder, split=split, src_column="en", tgt_column="fr"
+        )
+        assert sorted(texts(source)) == sorted((row["en"], row["fr"]) for row in expected[split])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("train.csv", b'en,fr\n"a, b",1\nc,d\n'),
+        ("train.tsv.gz", gzip.compress(b'en\tfr\n"a, b"\t1\nc\td\n')),
+        ("train.json", b'[{"en": "a, b", "fr": "1"},\n {"en": "c", "fr": "d"}]'),
+        ("train.ndjson.bz2", bz2.compress(b'{"en": "a, b", "fr": "1"}\n{"en": "c", "fr": "d"}\n')),
+    ],
+)
+def test_rows_of_each_kind_of_text_file(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    source = HuggingFaceSource(reader="huggingface", path=tmp_path, src_column="en", tgt_column="fr")
+    assert texts(source) == [("a, b", "1"), ("c", "d")]
