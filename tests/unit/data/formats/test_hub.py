@@ -292,10 +292,11 @@ def test_splits_are_found_by_name_as_datasets_finds_them(
     ("name", "content"),
     [
         ("train.csv", b'en,fr\n"a, b",1\nc,d\n'),
-        ("train.tsv.gz", gzip.compress(b'en\tfr\n"a, b"\t1\nc\td\n')),
+        ("train.tsv.gz", gzip.compress(b'en\tfr\n"a, b"\t1\nc\td\n', mtime=0)),
         ("train.json", b'[{"en": "a, b", "fr": "1"},\n {"en": "c", "fr": "d"}]'),
         ("train.ndjson.bz2", bz2.compress(b'{"en": "a, b", "fr": "1"}\n{"en": "c", "fr": "d"}\n')),
     ],
+    ids=["csv", "tsv.gz", "json", "ndjson.bz2"],
 )
 def test_rows_of_each_kind_of_text_file(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
