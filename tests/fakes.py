@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtkit.checkpoint import weights_of, write_model
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.load import load_config
 from mtkit.decode.hypothesis import Demand, Hypothesis
+from mtkit.model.checkpoint import weights_of, write_model
 from mtkit.model.transformer import build_model
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer

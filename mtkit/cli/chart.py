@@ -7,7 +7,7 @@ import string
 from collections.abc import Sequence
 from itertools import pairwise
 
-from mtkit.train.curves import Curve, Panel
+from mtkit.train.watch.curves import Curve, Panel
 
 _BRAILLE = 0x2800
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))

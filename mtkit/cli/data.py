@@ -14,7 +14,7 @@ def verify(arguments: ConfigArguments = None) -> None:
       mtkit data verify mtkit.yaml
     """
     config = read_arguments(arguments).config
-    from mtkit.data.prepared import verify_prepared
+    from mtkit.data.prepare.prepared import verify_prepared
 
     count = verify_prepared(config)
     out(f"{config.run / 'data'}: {count:,} files are as they were written")

@@ -16,7 +16,7 @@ from mtkit.errors import GateError, UsageError
 
 if TYPE_CHECKING:
     from mtkit.engine.base import EngineName
-    from mtkit.engine.evaluate import Evaluated
+    from mtkit.evaluate.evaluate import Evaluated
 
 
 def evaluate(
@@ -100,7 +100,7 @@ def _score_files(
     hyps: list[Path], ref: Path, metrics: list[str], bounds: Iterable[str], tgt_lang: str
 ) -> list[Evaluated]:
     from mtkit.config.schema import EvaluateConfig
-    from mtkit.engine.evaluate import score_files
+    from mtkit.evaluate.evaluate import score_files
 
     names = list(dict.fromkeys([*(metrics or EvaluateConfig().metrics), *bounds]))
     return [score_files(hyp, ref, names, tgt_lang) for hyp in hyps]
@@ -115,9 +115,9 @@ def _evaluate_run(
     engine: EngineName,
 ) -> list[Evaluated]:
     config = read_arguments(arguments).config
-    from mtkit.engine.evaluate import choose_tests, evaluate
-    from mtkit.engine.find import Found, read_model, trained_model
-    from mtkit.engine.open import open_translator
+    from mtkit.evaluate.evaluate import choose_tests, evaluate
+    from mtkit.runs.find import Found, read_model, trained_model
+    from mtkit.translate.open import open_translator
 
     choose_tests(config, tests)
     model = Found(trained_model(config.run), config.run)

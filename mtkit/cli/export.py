@@ -49,7 +49,7 @@ def export(
     Example:
       mtkit export runs/en-fr --to ctranslate2 --quantization float32
     """
-    from mtkit.engine.find import config_of, find_model
+    from mtkit.runs.find import config_of, find_model
 
     found = find_model(model)
     given = {"to": to and f"[{', '.join(to)}]", "quantization": quantization}
@@ -74,12 +74,12 @@ def check_target(folder: Path, kind: ExportFormat, output: Path | None) -> None:
     Raises:
         UsageError: something else is there.
     """
-    from mtkit.exported import EXPORTS, FORMAT, HUGGINGFACE
-    from mtkit.marks import check_own
+    from mtkit.disk.marks import check_own
+    from mtkit.runs.exports import EXPORTS, FORMAT, HUGGINGFACE
 
     target = output or folder.parent / EXPORTS / kind
     if kind == "argos":
-        from mtkit.export.argos import check_replaceable
+        from mtkit.convert.argos import check_replaceable
 
         if output is not None:
             check_replaceable(output)
@@ -97,7 +97,7 @@ def export_model(
     sample: int = SAMPLE,
 ) -> None:
     """Writes the model in a model folder as `kind`, by default beside it, and says what was found."""
-    from mtkit.exported import EXPORTS
+    from mtkit.runs.exports import EXPORTS
 
     target = output or folder.parent / EXPORTS / kind
     match kind:
@@ -122,7 +122,7 @@ def export_finished(folder: Path, options: ExportConfig) -> None:
 
 def is_up_to_date(folder: Path, quantization: Quantization) -> bool:
     """Whether the export of these very weights is there, stored so."""
-    from mtkit.exported import export_of, read_export
+    from mtkit.runs.exports import export_of, read_export
 
     try:
         found = export_of(folder)
@@ -132,11 +132,11 @@ def is_up_to_date(folder: Path, quantization: Quantization) -> bool:
 
 
 def _to_ctranslate2(folder: Path, quantization: Quantization, target: Path, sample: int) -> None:
-    from mtkit.checkpoint import load_model
+    from mtkit.convert.ct2 import MAX_POSITIONS, write_ctranslate2
+    from mtkit.convert.parity import compare, sample_sources
     from mtkit.engine.ct2 import CTranslate2Engine
     from mtkit.engine.native import NativeEngine
-    from mtkit.engine.parity import compare, sample_sources
-    from mtkit.export.ct2 import MAX_POSITIONS, write_ctranslate2
+    from mtkit.model.checkpoint import load_model
 
     loaded = load_model(folder)
     native = NativeEngine(loaded.model, "cpu", "fp32")
@@ -158,11 +158,11 @@ def _to_ctranslate2(folder: Path, quantization: Quantization, target: Path, samp
 
 
 def _to_huggingface(folder: Path, target: Path, sample: int) -> None:
-    from mtkit.checkpoint import load_model
+    from mtkit.convert.huggingface import FORMAT, VERSION, scores_in_transformers, write_huggingface
+    from mtkit.convert.parity import differences, sample_sources
+    from mtkit.disk.files import atomic_folder
     from mtkit.engine.native import NativeEngine
-    from mtkit.engine.parity import differences, sample_sources
-    from mtkit.export.huggingface import FORMAT, VERSION, scores_in_transformers, write_huggingface
-    from mtkit.files import atomic_folder
+    from mtkit.model.checkpoint import load_model
 
     loaded = load_model(folder)
     native = NativeEngine(loaded.model, "cpu", "fp32")
@@ -181,8 +181,8 @@ def _to_huggingface(folder: Path, target: Path, sample: int) -> None:
 
 
 def _to_argos(folder: Path, quantization: Quantization, output: Path | None, sample: int) -> None:
-    from mtkit.export.argos import package_name, write_argos
-    from mtkit.exported import EXPORTS, export_of, read_export
+    from mtkit.convert.argos import package_name, write_argos
+    from mtkit.runs.exports import EXPORTS, export_of, read_export
 
     if not is_up_to_date(folder, quantization):
         export_model(folder, "ctranslate2", quantization, sample=sample)

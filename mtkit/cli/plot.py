@@ -35,7 +35,7 @@ def plot(
     Example:
       mtkit plot runs/one runs/two -o curves.svg
     """
-    from mtkit.train.curves import picture_format, read_panels, write_picture, x_unit
+    from mtkit.train.watch.curves import picture_format, read_panels, write_picture, x_unit
 
     for path in output or ():
         picture_format(path)

@@ -12,7 +12,7 @@ from mtkit.cli.console import out, progress, say, table
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config
-    from mtkit.data.prepare import PrepareReport
+    from mtkit.data.prepare.prepare import PrepareReport
 
 
 def prepare(
@@ -38,7 +38,7 @@ def prepare(
       mtkit prepare mtkit.yaml --show 5
     """
     config = read_arguments(arguments).config
-    from mtkit.data.prepare import prepare as run
+    from mtkit.data.prepare.prepare import prepare as run
 
     with progress() as show:
         report = run(config, show, force=force)
@@ -72,7 +72,7 @@ def print_ledger(report: PrepareReport) -> None:
     cells = [[row.source, *map("{:,}".format, line)] for row, line in zip(rows, counts, strict=True)]
     table(["corpus", "read", *names, "kept"], cells, to_stdout=True)
     if any(any(found.met.values()) for found in report.leaks):
-        from mtkit.data.leaks import LEAK_FIGURES
+        from mtkit.data.clean.leaks import LEAK_FIGURES
 
         out("")
         lines = [[found.name, *map("{:,}".format, found.figures())] for found in report.leaks]
@@ -81,8 +81,8 @@ def print_ledger(report: PrepareReport) -> None:
 
 def show_examples(config: Config, report: PrepareReport, count: int) -> None:
     """What the model sees of the first pairs of each corpus, and what filters dropped first; on stdout."""
-    from mtkit.data.inspect import first_pairs, first_rejected
-    from mtkit.data.prepared import open_prepared
+    from mtkit.data.prepare.inspect import first_pairs, first_rejected
+    from mtkit.data.prepare.prepared import open_prepared
 
     for pair in first_pairs(config, open_prepared(config), count):
         out("")

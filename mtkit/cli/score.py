@@ -14,7 +14,7 @@ from mtkit.errors import InputError
 
 if TYPE_CHECKING:
     from mtkit.decode.hypothesis import Hypothesis
-    from mtkit.engine.translator import Translator
+    from mtkit.translate.translator import Translator
 
 PAIRS_AT_ONCE = 1000
 
@@ -35,8 +35,8 @@ def score(
 
     Example: mtkit score test.en test.fr
     """
-    from mtkit.engine.find import find_model, read_model
-    from mtkit.engine.open import open_translator
+    from mtkit.runs.find import find_model, read_model
+    from mtkit.translate.open import open_translator
 
     found = find_model(model)
     console.say(f"model: {found}")
@@ -57,7 +57,7 @@ def score(
 
 
 def _scored(translator: Translator, src: Path, tgt: Path) -> Iterator[Hypothesis]:
-    from mtkit.data.lines import count_lines, read_lines
+    from mtkit.data.read.lines import count_lines, read_lines
 
     counts = count_lines(src), count_lines(tgt)
     if counts[0] != counts[1]:

@@ -50,8 +50,8 @@ def read_windows(path: Path | None, flush: Flush, skip: int = 0) -> Iterator[lis
         skip: lines at the beginning that are left out, of a file.
     """
     if path is not None:
-        from mtkit.data.lines import raw_lines
-        from mtkit.opening import open_input
+        from mtkit.data.read.lines import raw_lines
+        from mtkit.disk.opening import open_input
 
         if flush == "auto" and path.is_fifo():
             return _arriving(open_input(path, "pipe"), str(path))
@@ -63,7 +63,7 @@ def read_windows(path: Path | None, flush: Flush, skip: int = 0) -> Iterator[lis
     stream = cast(BufferedReader, sys.stdin.buffer)
     if flush == "auto":
         return _arriving(stream, STDIN)
-    from mtkit.data.lines import bounded_lines
+    from mtkit.data.read.lines import bounded_lines
 
     return _timed(bounded_lines(stream, STDIN), flush)
 
@@ -74,7 +74,7 @@ def is_typed(path: Path | None) -> bool:
 
 
 def _timed(lines: Iterable[bytes], flush: Flush) -> Iterator[list[bytes]]:
-    from mtkit.engine.translator import windows
+    from mtkit.translate.translator import windows
 
     if flush != "line":
         yield from windows(lines)
@@ -111,7 +111,7 @@ def _arriving(stream: BufferedReader, name: str) -> Iterator[list[bytes]]:
 
     A sender that is slow gets each answer at once; while one is worked out, a fast one fills the next window.
     """
-    from mtkit.engine.translator import WINDOW, WINDOW_CHARS
+    from mtkit.translate.translator import WINDOW, WINDOW_CHARS
 
     lines, given = [bytearray()], 0  # the last line is not complete yet
     while chunk := stream.read1(CHUNK):
@@ -140,7 +140,7 @@ def _arriving(stream: BufferedReader, name: str) -> Iterator[list[bytes]]:
 
 
 def _check_length(line: bytearray, name: str, number: int) -> None:
-    from mtkit.data.lines import MAX_LINE, too_long  # here, since few inputs need it
+    from mtkit.data.read.lines import MAX_LINE, too_long  # here, since few inputs need it
 
     if len(line) >= MAX_LINE:
         raise too_long(name, number)
@@ -159,7 +159,7 @@ def _more_is_there(stream: BufferedReader) -> bool:
 @contextmanager
 def open_output(path: Path | None) -> Iterator[Output]:
     """The file at `path`, written whole or not at all, or standard output."""
-    from mtkit.output import output_file
+    from mtkit.disk.output import output_file
 
     with say_unwritable(path):
         if path is not None:

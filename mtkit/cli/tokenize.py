@@ -83,7 +83,7 @@ def _id(word: str) -> int:
 
 
 def _filter(model: Path, source: Path | None, change: Callable[[Tokenizer, str, int], str]) -> None:
-    from mtkit.data.inspect import find_tokenizer
+    from mtkit.data.prepare.inspect import find_tokenizer
 
     tokenizer = find_tokenizer(model)
     with open_output(None) as output:
@@ -94,7 +94,7 @@ def _filter(model: Path, source: Path | None, change: Callable[[Tokenizer, str, 
 
 def _lines(source: Path | None) -> Iterator[str]:
     if source is not None and source != Path("-"):
-        from mtkit.data.lines import read_lines
+        from mtkit.data.read.lines import read_lines
 
         yield from read_lines(source)
     elif sys.stdin is None:

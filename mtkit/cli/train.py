@@ -20,7 +20,7 @@ from mtkit.errors import StoppedError, UsageError
 if TYPE_CHECKING:
     from mtkit.config.auto import Choice
     from mtkit.config.schema import Config
-    from mtkit.train.distributed import World
+    from mtkit.train.machine.distributed import World
 
 
 def train(
@@ -50,7 +50,7 @@ def train(
       tiny 2.4 M, small 7.6 M, base 48.2 M, big 184.6 M, deep 54.5 M,
       paper-base 48.2 M, paper-big 184.5 M; more by `mtkit config presets`
     """
-    from mtkit.train.distributed import join_world
+    from mtkit.train.machine.distributed import join_world
 
     with stop_signals() as stop, join_world() as world:
         if not world.is_main:
@@ -67,8 +67,8 @@ def train(
 
 def _train(config: Config, world: World, stop: StopSignals, anew: bool, allowed: list[str]) -> None:
     """Prepares the data if that has not been done, and trains."""
-    from mtkit.lock import only_writer
-    from mtkit.run import forget_training, open_run
+    from mtkit.disk.lock import only_writer
+    from mtkit.runs.layout import forget_training, open_run
 
     world.on_main(lambda: open_run(config.run))
     with only_writer(config.run) if world.is_main else nullcontext():
@@ -79,7 +79,7 @@ def _train(config: Config, world: World, stop: StopSignals, anew: bool, allowed:
 
 
 def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) -> None:
-    from mtkit.data.prepared import open_prepared
+    from mtkit.data.prepare.prepared import open_prepared
 
     prepared = open_prepared(config)
     say("starting torch …")
@@ -98,7 +98,7 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
 def _plan(config: Config, world: World) -> None:
     """Measures what the run will need, and prints it."""
     from mtkit.config.auto import is_auto
-    from mtkit.data.prepared import is_prepared, open_prepared
+    from mtkit.data.prepare.prepared import is_prepared, open_prepared
 
     prepared = open_prepared(config) if is_prepared(config) else None
     say("starting torch …")
@@ -124,8 +124,8 @@ def show_choices(choices: Sequence[Choice]) -> None:
 
 def _prepare(config: Config) -> None:
     from mtkit.cli.prepare import print_ledger
-    from mtkit.data.prepare import prepare
-    from mtkit.data.prepared import is_prepared
+    from mtkit.data.prepare.prepare import prepare
+    from mtkit.data.prepare.prepared import is_prepared
 
     if not is_prepared(config):
         with progress() as show:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 from mtkit.cli import console
 from mtkit.text.visible import visible
-from mtkit.train.monitor import Event, Finished, Listener, Logged, OutOfMemory, Saved, Started, Validated
+from mtkit.train.watch.monitor import (
+    Event,
+    Finished,
+    Listener,
+    Logged,
+    OutOfMemory,
+    Saved,
+    Started,
+    Validated,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

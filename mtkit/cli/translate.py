@@ -146,11 +146,11 @@ def translate(
 
     Exit codes are those of mtkit; 3 is unusable input, such as a line that --strict refuses.
     """
-    from mtkit.cli.records import Details
     from mtkit.cli.translate_run import Task, job, run, run_resumable
-    from mtkit.engine.find import find_model, read_model
-    from mtkit.engine.open import open_translator
-    from mtkit.engine.request import Request
+    from mtkit.runs.find import find_model, read_model
+    from mtkit.translate.open import open_translator
+    from mtkit.translate.records import Details
+    from mtkit.translate.request import Request
 
     if quiet:
         console.set_up(quiet=True, debug=console.state.debug)
@@ -188,7 +188,7 @@ def translate(
     )
     task.check(resume)
     if task.target is not None:
-        from mtkit.output import check_not_read
+        from mtkit.disk.output import check_not_read
 
         read = {"the input": task.source} | ({"the glossary": glossary} if glossary else {})
         check_not_read(task.target, read | ({"the file of banned phrases": banned} if banned else {}))
@@ -231,6 +231,6 @@ def translate(
 
 
 def _phrases(path: Path) -> list[str]:
-    from mtkit.data.lines import read_lines
+    from mtkit.data.read.lines import read_lines
 
     return [line.strip() for line in read_lines(path) if line.strip()]

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 
 import mtkit
 from mtkit.cli import console
-from mtkit.cli.records import (
+from mtkit.cli.streams import STDIN, Flush, is_typed, open_output, read_windows, say_unwritable
+from mtkit.errors import StoppedError, UsageError
+from mtkit.translate.notes import Notes
+from mtkit.translate.records import (
     Details,
     FormatRecords,
     Invalid,
@@ -26,16 +29,13 @@ from mtkit.cli.records import (
     show_lines,
     show_moses,
 )
-from mtkit.cli.streams import STDIN, Flush, is_typed, open_output, read_windows, say_unwritable
-from mtkit.engine.notes import Notes
-from mtkit.engine.request import OnError
-from mtkit.errors import StoppedError, UsageError
+from mtkit.translate.request import OnError
 
 if TYPE_CHECKING:
+    from mtkit.disk.partial import Job, PartialFile
     from mtkit.documents.formats import FileFormat, LineFormat
-    from mtkit.engine.find import Found
-    from mtkit.engine.translator import Translator
-    from mtkit.partial import Job, PartialFile
+    from mtkit.runs.find import Found
+    from mtkit.translate.translator import Translator
 
 LINE_FORMATS: dict[str, LineFormat] = {"tsv": "tsv", "jsonl": "jsonl"}
 FILE_FORMATS: dict[str, FileFormat] = {"md": "md", "html": "html", "srt": "srt", "po": "po", "xliff": "xliff"}
@@ -95,7 +95,7 @@ class Task:
         if resume and (self.source is None or self.target is None):
             raise UsageError("--resume: needs a file to read and one to write.", "Name them by -i and -o.")
         if resume and self.target is not None:
-            from mtkit.output import is_ordinary
+            from mtkit.disk.output import is_ordinary
 
             if not is_ordinary(self.target):
                 raise UsageError(f"--resume: {self.target} is no ordinary file.", "Leave out --resume.")
@@ -193,8 +193,8 @@ def run_resumable(translator: Translator, task: Task, job: Job) -> None:
     Raises:
         StoppedError: a signal came; what was translated is kept.
     """
-    from mtkit.data.lines import raw_lines
-    from mtkit.partial import partial_file
+    from mtkit.data.read.lines import raw_lines
+    from mtkit.disk.partial import partial_file
 
     assert task.source is not None
     assert task.target is not None
@@ -233,7 +233,7 @@ def _until_stopped(file: PartialFile) -> Iterator[None]:
 
 def job(translator: Translator, task: Task, models: Sequence[Found], glossary: Path | None) -> Job:
     """All that decides what is written, for `partial_file`."""
-    from mtkit.files import MANIFEST
+    from mtkit.disk.files import MANIFEST
 
     assert task.source is not None
     request = translator.request
@@ -268,6 +268,6 @@ def job(translator: Translator, task: Task, models: Sequence[Found], glossary: P
 
 def _identity(path: Path) -> str:
     """A file's name and the beginning of its hash."""
-    from mtkit.data.lines import digest
+    from mtkit.data.read.lines import digest
 
     return f"{path} {digest(path)[0][:16]}"

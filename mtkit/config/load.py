@@ -17,8 +17,8 @@ from mtkit.config.fields import TAGS, inside, members
 from mtkit.config.model import PRESETS
 from mtkit.config.schema import Config
 from mtkit.config.strict_yaml import MAX_CHARS, Node, Place, Problem, compose, dotted, resolve
+from mtkit.disk.opening import is_descriptor, open_input
 from mtkit.errors import ConfigError
-from mtkit.opening import is_descriptor, open_input
 
 COMMAND_LINE = Place("command line")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")

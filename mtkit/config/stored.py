@@ -15,8 +15,8 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from mtkit.disk.files import WRONG_VALUES, manifest_bytes, read_object, read_ordinary, user_cache, write_text
 from mtkit.errors import InputError, UsageError
-from mtkit.files import WRONG_VALUES, manifest_bytes, read_object, read_ordinary, user_cache, write_text
 
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig

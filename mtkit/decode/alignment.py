@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtkit.data.batch import collate
+from mtkit.data.feed.batch import collate
 from mtkit.decode.generate import plan_batches
 from mtkit.model.attention import MultiHeadAttention
 from mtkit.model.blocks import DecoderLayer

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mtkit.config.decode import DecodeConfig
-from mtkit.data.batch import Batch, collate
+from mtkit.data.feed.batch import Batch, collate
 from mtkit.decode.generate import plan_batches
 from mtkit.decode.hypothesis import Hypothesis
 from mtkit.decode.scorer import mean_of_probs

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtkit.config.decode import DecodeConfig
-from mtkit.data.batch import pad_sources
+from mtkit.data.feed.batch import pad_sources
 from mtkit.decode.constrained import ConstrainedBeamSearch
 from mtkit.decode.hypothesis import NO_DEMAND, Demand, Hypothesis
 from mtkit.decode.rules import build_rules

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from mtkit.data.formats.po import LINE, unescape
+from mtkit.data.read.po import LINE, unescape
 from mtkit.documents.base import check_utf8
 from mtkit.documents.spans import PLACEHOLDERS, Cut, Markup, Slot, Spliced, split_by
 from mtkit.errors import InputError

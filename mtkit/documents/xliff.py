@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
-from mtkit.data.formats.xml import XmlParser
+from mtkit.data.read.xml import XmlParser
 from mtkit.documents.base import check_utf8, unescape
 from mtkit.documents.spans import PLACEHOLDERS, Cut, Markup, Slot, Spliced, split_by
 from mtkit.errors import shortened

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.engine.threads import Layout, cpu_flags, layouts, machine_key, num_cores, recall, remember
 from mtkit.errors import UsageError
-from mtkit.exported import MODEL, OWN_CONFIG, VOCABULARIES, own_files
+from mtkit.runs.exports import MODEL, OWN_CONFIG, VOCABULARIES, own_files
 from mtkit.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:

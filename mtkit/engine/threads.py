@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from mtkit.disk.files import WRONG_VALUES, read_object, user_cache, write_text
 from mtkit.errors import InputError, UsageError
-from mtkit.files import WRONG_VALUES, read_object, user_cache, write_text
 
 
 class Layout(NamedTuple):

@@ -9,8 +9,8 @@ import sys
 
 import sentencepiece
 
+from mtkit.disk.files import user_cache
 from mtkit.errors import InputError
-from mtkit.files import user_cache
 
 MAX_BYTES = 1 << 26
 SECONDS = 60

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import sentencepiece
 
+from mtkit.disk.files import atomic_file
 from mtkit.errors import InputError
-from mtkit.files import atomic_file
 from mtkit.text.probe import probe
 
 if TYPE_CHECKING:

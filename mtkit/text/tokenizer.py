@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from mtkit.disk.files import atomic_file
 from mtkit.errors import InputError, UsageError
-from mtkit.files import atomic_file
 from mtkit.text import subwords
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import Subwords, load_subwords, parse_subwords

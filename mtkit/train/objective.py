@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from mtkit.config.train import TrainConfig
-from mtkit.data.batch import Batch, on_device
+from mtkit.data.feed.batch import Batch, on_device
 from mtkit.errors import UsageError
 from mtkit.model.loss import cross_entropy
 from mtkit.model.packing import load_kernel
 from mtkit.model.transformer import Transformer
-from mtkit.train.guided import Guide
-from mtkit.train.packing import is_packing, kernel_fits, pack
-from mtkit.train.precision import autocast
-from mtkit.train.r_drop import divergence
+from mtkit.train.losses.guided import Guide
+from mtkit.train.losses.r_drop import divergence
+from mtkit.train.machine.packing import is_packing, kernel_fits, pack
+from mtkit.train.machine.precision import autocast
 
 Features = Callable[[Tensor, Tensor, Tensor], Tensor]
 """`Transformer.features`, or what torch.compile made of it."""

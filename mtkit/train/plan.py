@@ -18,13 +18,13 @@ from mtkit.config.filters import TokensFilter
 from mtkit.config.model import ModelConfig
 from mtkit.config.schema import Config
 from mtkit.config.train import TrainConfig
-from mtkit.data.batch import collate
-from mtkit.data.loader import Cursor, PairTable, StepData
-from mtkit.data.prepared import Prepared
-from mtkit.data.shards import open_shard, write_shard
-from mtkit.train.distributed import World
-from mtkit.train.memory import forget_peak, resident_bytes
-from mtkit.train.optim import learning_rate
+from mtkit.data.feed.batch import collate
+from mtkit.data.feed.loader import Cursor, PairTable, StepData
+from mtkit.data.prepare.prepared import Prepared
+from mtkit.data.prepare.shards import open_shard, write_shard
+from mtkit.train.machine.distributed import World
+from mtkit.train.machine.memory import forget_peak, resident_bytes
+from mtkit.train.optim.optim import learning_rate
 from mtkit.train.setup import (
     LargestBatch,
     Planned,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from mtkit.config.train import TrainConfig
-from mtkit.data.loader import Cursor
+from mtkit.data.feed.loader import Cursor
 from mtkit.errors import InputError
 
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]

@@ -10,13 +10,13 @@ import torch
 
 from mtkit.config.auto import Budget, Choice, choose, given_width, is_auto, settle
 from mtkit.config.schema import Config
-from mtkit.data.prepared import Prepared
+from mtkit.data.prepare.prepared import Prepared
+from mtkit.disk.files import WRONG_VALUES, read_object, write_text
 from mtkit.engine.native import choose_device
 from mtkit.errors import InputError
-from mtkit.files import WRONG_VALUES, read_object, write_text
-from mtkit.run import claim_in
-from mtkit.train.precision import training_dtype
-from mtkit.train.rate import matrix_rate
+from mtkit.runs.layout import claim_in
+from mtkit.train.machine.flops import matrix_rate
+from mtkit.train.machine.precision import training_dtype
 
 FILE = "auto.json"
 VERSION = 1

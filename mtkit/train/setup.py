@@ -9,18 +9,18 @@ import numpy as np
 import torch
 
 from mtkit.config.schema import Config
-from mtkit.data.batching import Indices, cut_by_tokens, plan_epoch
-from mtkit.data.loader import Cursor, PairTable, StepData, Steps
-from mtkit.data.prefetch import prefetch
-from mtkit.data.sampling import build_stages
+from mtkit.data.feed.batching import Indices, cut_by_tokens, plan_epoch
+from mtkit.data.feed.loader import Cursor, PairTable, StepData, Steps
+from mtkit.data.feed.prefetch import prefetch
+from mtkit.data.feed.sampling import build_stages
 from mtkit.engine.native import choose_device
 from mtkit.errors import MtkitError, UsageError
 from mtkit.model.transformer import build_model
-from mtkit.train.allocator import keep_blocks
-from mtkit.train.distributed import World, check_device
-from mtkit.train.freeze import freeze
-from mtkit.train.memory import Precision, Side, activation_bytes, available_bytes, state_bytes
-from mtkit.train.precision import training_dtype
+from mtkit.train.machine.allocator import keep_blocks
+from mtkit.train.machine.distributed import World, check_device
+from mtkit.train.machine.memory import Precision, Side, activation_bytes, available_bytes, state_bytes
+from mtkit.train.machine.precision import training_dtype
+from mtkit.train.optim.freeze import freeze
 from mtkit.train.update import Updater
 
 _PREFETCHED = 4

@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtkit.checkpoint import load_model, weights_of
 from mtkit.config.model import ModelConfig
 from mtkit.config.schema import Config
-from mtkit.data.prepared import Prepared
-from mtkit.engine.find import trained_model
+from mtkit.data.prepare.prepared import Prepared
 from mtkit.errors import InputError
+from mtkit.model.checkpoint import load_model, weights_of
+from mtkit.runs.find import trained_model
 
 DETERMINISTIC = (
     "deterministic: equal data, options and seed give equal weights, bit for bit, on this kind of device, "

@@ -12,7 +12,14 @@ import torch
 from torch import Tensor
 
 from mtkit import __version__
-from mtkit.checkpoint import (
+from mtkit.config.changes import check, compare
+from mtkit.config.load import load_config
+from mtkit.config.schema import Config
+from mtkit.data.prepare.prepared import Prepared
+from mtkit.disk.files import recover
+from mtkit.engine.native import choose_device
+from mtkit.errors import ConfigError, InputError, WriteError
+from mtkit.model.checkpoint import (
     keep_only,
     load_train_state,
     load_weights,
@@ -23,15 +30,8 @@ from mtkit.checkpoint import (
     step_of,
     write_model,
 )
-from mtkit.config.changes import check, compare
-from mtkit.config.load import load_config
-from mtkit.config.schema import Config
-from mtkit.data.prepared import Prepared
-from mtkit.engine.native import choose_device
-from mtkit.errors import ConfigError, InputError, WriteError
-from mtkit.exported import CONFIG
-from mtkit.files import recover
-from mtkit.train.precision import training_dtype
+from mtkit.runs.exports import CONFIG
+from mtkit.train.machine.precision import training_dtype
 from mtkit.train.progress import Progress
 
 logger = logging.getLogger(__name__)

@@ -13,16 +13,23 @@ from typing import NoReturn
 
 from torch import Tensor
 
-from mtkit.checkpoint import set_weights, weights_of
 from mtkit.config.schema import Config
-from mtkit.data.loader import PairTable, StepData
-from mtkit.data.prepared import Prepared
+from mtkit.data.feed.loader import PairTable, StepData
+from mtkit.data.prepare.prepared import Prepared
 from mtkit.errors import MtkitError, StoppedError, WriteError
+from mtkit.model.checkpoint import set_weights, weights_of
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.train.averaging import average_weights
-from mtkit.train.distributed import World
-from mtkit.train.guided import Guide, find_aligner
-from mtkit.train.monitor import (
+from mtkit.train.losses.guided import Guide, find_aligner
+from mtkit.train.machine.distributed import World
+from mtkit.train.optim.averaging import average_weights
+from mtkit.train.optim.optim import learning_rate
+from mtkit.train.progress import Progress
+from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps, read_steps
+from mtkit.train.start import DETERMINISTIC, begin_from, repeatable
+from mtkit.train.store import Store
+from mtkit.train.update import Update
+from mtkit.train.validate import Scores, Validator
+from mtkit.train.watch.monitor import (
     Event,
     Finished,
     Listener,
@@ -32,14 +39,7 @@ from mtkit.train.monitor import (
     Started,
     Validated,
 )
-from mtkit.train.optim import learning_rate
-from mtkit.train.progress import Progress
-from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps, read_steps
-from mtkit.train.start import DETERMINISTIC, begin_from, repeatable
-from mtkit.train.store import Store
-from mtkit.train.update import Update
-from mtkit.train.validate import Scores, Validator
-from mtkit.train.window import Window
+from mtkit.train.watch.window import Window
 
 logger = logging.getLogger(__name__)
 

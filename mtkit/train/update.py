@@ -10,24 +10,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mtkit.checkpoint import weights_of
 from mtkit.config.train import TrainConfig
-from mtkit.data.batch import Batch
-from mtkit.data.batching import Indices
-from mtkit.data.loader import Cursor, Step, StepData
+from mtkit.data.feed.batch import Batch
+from mtkit.data.feed.batching import Indices
+from mtkit.data.feed.loader import Cursor, Step, StepData
 from mtkit.errors import InputError, MtkitError
+from mtkit.model.checkpoint import weights_of
 from mtkit.model.transformer import Transformer
-from mtkit.train.averaging import MovingAverage
-from mtkit.train.distributed import World, gathered
+from mtkit.train.machine.distributed import World, gathered
 from mtkit.train.objective import Objective
-from mtkit.train.optim import (
+from mtkit.train.optim.averaging import MovingAverage
+from mtkit.train.optim.optim import (
     build_optimizers,
     check_fits,
     optimizer_state,
     set_optimizer_state,
     trained_parameters,
 )
-from mtkit.train.spikes import SpikeGuard
+from mtkit.train.optim.spikes import SpikeGuard
 
 logger = logging.getLogger(__name__)
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import torch
 
 from mtkit.config.schema import Config
-from mtkit.data.batch import Batch
-from mtkit.data.loader import PairTable
-from mtkit.data.prepared import Prepared, ValidSet
+from mtkit.data.feed.batch import Batch
+from mtkit.data.feed.loader import PairTable
+from mtkit.data.prepare.prepared import Prepared, ValidSet
 from mtkit.decode.hypothesis import Hypothesis
 from mtkit.engine.native import NativeEngine
 from mtkit.metrics.surface import score_corpus
 from mtkit.model.transformer import Transformer
-from mtkit.train.monitor import Sample
 from mtkit.train.objective import token_losses
+from mtkit.train.watch.monitor import Sample
 
 _PAIRS_AT_ONCE = 64
 

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mtkit.cli.commands import app
-from mtkit.engine.open import open_translator
 from mtkit.metrics.surface import score_corpus
+from mtkit.translate.open import open_translator
 from tests.fakes import TINY_PAIRS, make_tiny_run
 
 Run: TypeAlias = Callable[..., Result]

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mtkit.cli.commands import app
-from mtkit.exported import read_export
+from mtkit.runs.exports import read_export
 from tests.corpora import REPOSITORY
 from tests.fakes import make_tiny_run
 

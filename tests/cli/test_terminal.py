@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.engine.open import open_translator
+from mtkit.translate.open import open_translator
 from tests.corpora import REPOSITORY
 from tests.fakes import make_tiny_run
 
@@ -95,7 +95,7 @@ def test_ctrl_d_may_be_typed_while_a_line_is_translated(folder: Path) -> None:
     slowly = """
 import sys, time
 from mtkit.cli.app import main
-from mtkit.engine.translator import Translator
+from mtkit.translate.translator import Translator
 search = Translator._searched
 Translator._searched = lambda *args: (time.sleep(1), search(*args))[1]
 sys.argv = ["mtkit", *sys.argv[1:]]

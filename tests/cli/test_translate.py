@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mtkit.cli.commands import app
-from mtkit.engine.open import open_translator
+from mtkit.translate.open import open_translator
 from tests.fakes import make_tiny_run
 
 Run: TypeAlias = Callable[..., Result]

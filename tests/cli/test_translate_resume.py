@@ -17,8 +17,8 @@ from typer.testing import CliRunner, Result
 
 from mtkit.cli import console
 from mtkit.cli.commands import app
-from mtkit.engine.request import Translation
-from mtkit.engine.translator import Translator, Window
+from mtkit.translate.request import Translation
+from mtkit.translate.translator import Translator, Window
 from tests.corpora import REPOSITORY
 from tests.fakes import make_tiny_run
 
@@ -26,9 +26,9 @@ Run: TypeAlias = Callable[..., Result]
 
 SLOWLY = """
 import sys, time
-from mtkit import partial
+from mtkit.disk import partial
 from mtkit.cli.app import main
-from mtkit.engine import translator
+from mtkit.translate import translator
 partial.SECONDS_BETWEEN_SAVES = 0
 translator.FIRST_WINDOW = translator.WINDOW = 8
 real = translator.Translator._translate

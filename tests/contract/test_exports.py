@@ -16,24 +16,24 @@ import torch
 import transformers
 from torch import Tensor
 
-from mtkit.checkpoint import load_model, weights_of, write_model
 from mtkit.config.data import TokenizerConfig
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.load import load_config
 from mtkit.config.model import ModelConfig
 from mtkit.config.text import TextConfig
-from mtkit.data.batch import collate
+from mtkit.convert import huggingface
+from mtkit.convert.argos import write_argos
+from mtkit.convert.ct2 import MAX_POSITIONS, write_ctranslate2
+from mtkit.data.feed.batch import collate
 from mtkit.decode.generate import EXTRA_LENGTH, NEVER, generate
 from mtkit.decode.scorer import ModelScorer
 from mtkit.engine.ct2 import CTranslate2Engine
 from mtkit.engine.native import NativeEngine
 from mtkit.errors import UsageError
-from mtkit.export import huggingface
-from mtkit.export.argos import write_argos
-from mtkit.export.ct2 import MAX_POSITIONS, write_ctranslate2
-from mtkit.exported import read_export
+from mtkit.model.checkpoint import load_model, weights_of, write_model
 from mtkit.model.state import DecoderState
 from mtkit.model.transformer import Transformer, build_model
+from mtkit.runs.exports import read_export
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer

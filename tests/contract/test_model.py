@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from mtkit.config.model import ModelConfig
-from mtkit.data.batch import Batch, collate
+from mtkit.data.feed.batch import Batch, collate
 from mtkit.errors import UsageError
 from mtkit.model.packing import Kernel, Spans
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.train.packing import pack
+from mtkit.train.machine.packing import pack
 
 VOCAB = 30
 OPTIONS: dict[str, tuple[object, ...]] = {

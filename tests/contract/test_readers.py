@@ -23,8 +23,8 @@ from mtkit.config.sources import (
     TsvSource,
     XliffSource,
 )
-from mtkit.data.readers import read_pairs, source_files, source_name
-from mtkit.data.repairs import Repairs
+from mtkit.data.read.readers import read_pairs, source_files, source_name
+from mtkit.data.read.repairs import Repairs
 from mtkit.errors import InputError
 from tests.writers import Writer, csv_, huggingface, jsonl, plain, po, tmx, tsv, xliff, xliff2
 
@@ -413,7 +413,7 @@ def test_po_names_the_line_of_a_fault(text: str, message: str, tmp_path: Path) -
 
 
 def test_phrasebook_gives_what_was_asked_for() -> None:
-    pytest.importorskip("mtkit.data.phrasebook.compose", exc_type=ImportError)
+    pytest.importorskip("mtkit.data.read.phrasebook.compose", exc_type=ImportError)
     source = PhrasebookSource(reader="phrasebook", split="valid", pairs=20)
     pairs = list(read_pairs(source, "en", "fr"))
     assert len(pairs) == 20

@@ -8,11 +8,11 @@ from collections import Counter
 from pathlib import Path
 
 from mtkit.config.filters import DEFAULT_FILTERS
-from mtkit.data.column import column_of
-from mtkit.data.filters import build_keys, build_verdicts
-from mtkit.data.folding import fold
-from mtkit.data.leaks import LeakGuard
-from mtkit.data.pair import Pair
+from mtkit.data.clean.column import column_of
+from mtkit.data.clean.filters import build_keys, build_verdicts
+from mtkit.data.clean.folding import fold
+from mtkit.data.clean.leaks import LeakGuard
+from mtkit.data.read.pair import Pair
 from mtkit.text.normalize import normalize
 from tests.corpora import corpus
 

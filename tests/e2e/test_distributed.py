@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.checkpoint import load_weights, step_folders
+from mtkit.model.checkpoint import load_weights, step_folders
 from tests.corpora import REPOSITORY
 from tests.e2e.test_training import CONFIG, Run, go, metrics, same_weights
 from tests.ranks import run_ranks, start_ranks, wait

@@ -11,13 +11,13 @@ import torch
 
 from mtkit.config.load import load_config
 from mtkit.config.model import ModelConfig
-from mtkit.data.batch import collate
-from mtkit.data.prepare import prepare
-from mtkit.data.prepared import open_prepared
+from mtkit.data.feed.batch import collate
+from mtkit.data.prepare.prepare import prepare
+from mtkit.data.prepare.prepared import open_prepared
 from mtkit.model.packing import Kernel, has_kernel, load_kernel
 from mtkit.model.transformer import build_model
-from mtkit.train.distributed import World
-from mtkit.train.packing import pack
+from mtkit.train.machine.distributed import World
+from mtkit.train.machine.packing import pack
 from mtkit.train.setup import read_steps
 from mtkit.train.trainer import Trainer
 from tests.e2e.test_training import CONFIG, Run, go, go_until, same_weights

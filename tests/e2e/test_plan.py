@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtkit.checkpoint import step_folders
 from mtkit.cli.train_plan import show_plan
 from mtkit.config.load import load_config
 from mtkit.config.model import num_parameters
 from mtkit.config.schema import Config
-from mtkit.data.loader import Cursor, PairTable, StepData, Steps
-from mtkit.data.prefetch import prefetch
-from mtkit.data.prepared import open_prepared
+from mtkit.data.feed.loader import Cursor, PairTable, StepData, Steps
+from mtkit.data.feed.prefetch import prefetch
+from mtkit.data.prepare.prepared import open_prepared
 from mtkit.errors import MtkitError
+from mtkit.model.checkpoint import step_folders
 from mtkit.train import plan, setup
-from mtkit.train.distributed import World
+from mtkit.train.machine.distributed import World
 from mtkit.train.plan import plan_run, stand_in
 from mtkit.train.setup import build_updater, fit_micro_batch, kept_bytes, largest_batch, plan_steps
 from tests.corpora import REPOSITORY

@@ -13,8 +13,8 @@ SCRIPT = """
 import json, resource, sys
 from pathlib import Path
 from mtkit.config.schema import Config
-from mtkit.data import stages
-from mtkit.data.prepare import prepare
+from mtkit.data.prepare import stages
+from mtkit.data.prepare.prepare import prepare
 
 def generate(path, count, words):
     with path.open("w") as file:

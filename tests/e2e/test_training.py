@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from mtkit.checkpoint import load_model, load_train_state, load_weights, step_folders
 from mtkit.config.load import load_config
 from mtkit.config.schema import Config
-from mtkit.data.prepare import prepare
-from mtkit.data.prepared import open_prepared
+from mtkit.data.prepare.prepare import prepare
+from mtkit.data.prepare.prepared import open_prepared
 from mtkit.engine.native import NativeEngine
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.metrics.surface import score_corpus
-from mtkit.train.monitor import Event, Finished, Logged, Started, Validated
+from mtkit.model.checkpoint import load_model, load_train_state, load_weights, step_folders
 from mtkit.train.trainer import train
+from mtkit.train.watch.monitor import Event, Finished, Logged, Started, Validated
 
 CONFIG = """\
 run: run
@@ -121,8 +121,8 @@ ALL_ON = (
 @pytest.fixture
 def early_spikes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gradients are judged soon, and by the last ones alone: these runs are short."""
-    monkeypatch.setattr("mtkit.train.spikes._FIRST", 2)
-    monkeypatch.setattr("mtkit.train.spikes._WINDOW", 2)
+    monkeypatch.setattr("mtkit.train.optim.spikes._FIRST", 2)
+    monkeypatch.setattr("mtkit.train.optim.spikes._WINDOW", 2)
 
 
 @pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150"), ALL_ON])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtkit.model.tricks import Tricks, tricks
-from mtkit.train.monitor import Logged
+from mtkit.train.watch.monitor import Logged
 from tests.e2e.test_training import go
 
 OPTIONS = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtkit.checkpoint import step_folders
+from mtkit.model.checkpoint import step_folders
 from tests.faults.server import Child, ForkServer
 
 CONFIG = """\

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mtkit.config.load import load_config
-from mtkit.data.prepare import prepare
+from mtkit.data.prepare.prepare import prepare
 from tests.fakes import make_tiny_run
 from tests.faults.bench import CONFIG, Bench
 from tests.faults.server import ForkServer

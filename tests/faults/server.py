@@ -121,7 +121,12 @@ def _child(request: dict[str, Any]) -> int:
 
 
 def main() -> None:
-    for module in ("mtkit.cli.app", "mtkit.cli.train_view", "mtkit.engine.translator", "mtkit.train.trainer"):
+    for module in (
+        "mtkit.cli.app",
+        "mtkit.cli.train_view",
+        "mtkit.translate.translator",
+        "mtkit.train.trainer",
+    ):
         importlib.import_module(module)
     for line in sys.stdin:
         request = json.loads(line)

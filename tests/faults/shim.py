@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mtkit import disk
+from mtkit.disk import calls as disk
 
 NAMES = (
     "create",
@@ -30,7 +30,7 @@ NAMES = (
 
 @dataclass
 class Call:
-    """A call of `mtkit.disk`: its name, its paths, and of a write what was written where."""
+    """A call of `mtkit.disk.calls`: its name, its paths, and of a write what was written where."""
 
     name: str
     paths: tuple[Path, ...]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.checkpoint import load_model, load_train_state, newest_checkpoint
 from mtkit.errors import InputError
+from mtkit.model.checkpoint import load_model, load_train_state, newest_checkpoint
 from tests.faults.figures import trial
 from tests.faults.shim import watched
 from tests.faults.trials import save

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.checkpoint import newest_checkpoint, step_folder, step_folders, step_of
 from mtkit.config.load import load_config
-from mtkit.data.prepared import open_prepared
+from mtkit.data.prepare.prepared import open_prepared
+from mtkit.disk.files import manifest_bytes, sha256
 from mtkit.errors import InputError
-from mtkit.files import manifest_bytes, sha256
-from mtkit.train.monitor import Event, Saved, Started
+from mtkit.model.checkpoint import newest_checkpoint, step_folder, step_folders, step_of
 from mtkit.train.trainer import train
+from mtkit.train.watch.monitor import Event, Saved, Started
 from tests.faults.bench import Bench
 
 

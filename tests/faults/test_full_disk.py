@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from mtkit.checkpoint import newest_checkpoint
 from mtkit.config.load import load_config
-from mtkit.data.prepare import prepare
-from mtkit.data.prepared import is_prepared, verify_prepared
+from mtkit.data.prepare.prepare import prepare
+from mtkit.data.prepare.prepared import is_prepared, verify_prepared
+from mtkit.model.checkpoint import newest_checkpoint
 from tests.faults.bench import CONFIG, copy_prepared, outcome
 from tests.faults.figures import trial
 from tests.faults.server import Child, ForkServer

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
+from mtkit.convert.ct2 import write_ctranslate2
+from mtkit.disk.files import MANIFEST, manifest_bytes
 from mtkit.engine import ct2
-from mtkit.engine.open import open_translator
 from mtkit.errors import InputError
-from mtkit.export.ct2 import write_ctranslate2
-from mtkit.files import MANIFEST, manifest_bytes
+from mtkit.translate.open import open_translator
 from tests.fakes import make_tiny_run
 from tests.faults.figures import trial
 

@@ -20,8 +20,8 @@ import safetensors.torch
 import torch
 
 from mtkit.config.text import TextConfig
+from mtkit.disk.files import MANIFEST, manifest_bytes, sha256
 from mtkit.errors import InputError
-from mtkit.files import MANIFEST, manifest_bytes, sha256
 from mtkit.text import probe as module
 from mtkit.text.probe import probe
 from tests.faults.conftest import mostly_slow

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.lock import only_writer
+from mtkit.disk.lock import only_writer
 from tests.faults.figures import trial
 from tests.faults.server import ForkServer
 

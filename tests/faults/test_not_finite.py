@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtkit.checkpoint import weights_of
-from mtkit.data.batch import Batch
+from mtkit.data.feed.batch import Batch
 from mtkit.errors import MtkitError
+from mtkit.model.checkpoint import weights_of
 from mtkit.train.update import Updater
 from tests.faults.figures import trial
 from tests.unit.train.test_update import make_batch, make_step, make_updater

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mtkit.config.schema import Config
-from mtkit.data.prepare import prepare
-from mtkit.data.prepared import is_prepared, open_prepared
+from mtkit.data.prepare.prepare import prepare
+from mtkit.data.prepare.prepared import is_prepared, open_prepared
 from tests.faults.conftest import mostly_slow
 from tests.faults.figures import trial
 from tests.faults.server import ForkServer

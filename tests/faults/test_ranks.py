@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 
-from mtkit.checkpoint import load_weights, newest_checkpoint
+from mtkit.model.checkpoint import load_weights, newest_checkpoint
 from tests.corpora import REPOSITORY
 from tests.faults.bench import Bench, outcome
 from tests.faults.conftest import mostly_slow
@@ -28,7 +28,7 @@ from tests.ranks import free_port
 SPLIT = "out of memory on one of two ranks: all split and keep the update's tokens, or all stop"
 STOP = "two ranks: a signal stops all at the same step with 75, and the run ends with the same bytes"
 KILLED = "two ranks: where one is killed the other ends within a minute, and the run ends with the same bytes"
-PREPARED, NEWEST = "mtkit.data.prepared:open_prepared", "mtkit.train.store:Store.newest"
+PREPARED, NEWEST = "mtkit.data.prepare.prepared:open_prepared", "mtkit.train.store:Store.newest"
 ADD = "mtkit.train.update:Updater._add_gradient"
 # Dropout draws for the rows of a micro-batch, which are others where it is split.
 PLAIN = ("model.dropout=0",)

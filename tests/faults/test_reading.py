@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.checkpoint import load_model, load_train_state, newest_checkpoint
-from mtkit.engine.find import read_model
+from mtkit.model.checkpoint import load_model, load_train_state, newest_checkpoint
+from mtkit.runs.find import read_model
 from tests.faults.conftest import mostly_slow
 from tests.faults.figures import trial
 from tests.faults.server import PATIENCE_S, ForkServer

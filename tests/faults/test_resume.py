@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mtkit.checkpoint import step_folders
+from mtkit.model.checkpoint import step_folders
 from tests.faults.bench import Bench
 from tests.faults.conftest import mostly_slow
 from tests.faults.figures import trial
@@ -32,7 +32,7 @@ PHASES = {
     "step": [("mtkit.train.update:Updater._gradient", n) for n in (1, 4, 7, 11)]
     + [("torch.nn.utils:clip_grad_norm_", n) for n in (2, 5, 9, 12)],
     "validation": [("mtkit.engine.native:NativeEngine.decode", n) for n in (1, 2, 3, 4)],
-    "exit": [("mtkit.train.trainer:average_weights", 1), ("mtkit.train.monitor:Recorder.close", 1)],
+    "exit": [("mtkit.train.trainer:average_weights", 1), ("mtkit.train.watch.monitor:Recorder.close", 1)],
 }
 CALLS = [(phase, *where) for phase, points in PHASES.items() for where in points]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.checkpoint import load_model, load_train_state, newest_checkpoint, step_folders
+from mtkit.disk.files import recover
 from mtkit.errors import WriteError
-from mtkit.files import recover
+from mtkit.model.checkpoint import load_model, load_train_state, newest_checkpoint, step_folders
 from tests.faults.conftest import mostly_slow
 from tests.faults.figures import trial
 from tests.faults.server import ForkServer

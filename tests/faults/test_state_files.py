@@ -17,24 +17,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtkit.checkpoint import load_model
 from mtkit.config.load import load_config
 from mtkit.config.stored import decode_options
-from mtkit.data.align import read_aligner
-from mtkit.data.inspect import find_tokenizer
-from mtkit.data.prepare import prepare
-from mtkit.data.prepared import leaks_of, open_prepared, verify_prepared
-from mtkit.engine.find import read_model
+from mtkit.data.prepare.inspect import find_tokenizer
+from mtkit.data.prepare.prepare import prepare
+from mtkit.data.prepare.prepared import leaks_of, open_prepared, verify_prepared
+from mtkit.disk.files import manifest_bytes, sha256
+from mtkit.disk.lock import _holder
+from mtkit.disk.partial import partial_file
 from mtkit.engine.threads import Layout, machine_key, recall, remember
 from mtkit.errors import MtkitError
-from mtkit.exported import export_of
-from mtkit.files import manifest_bytes, sha256
-from mtkit.lock import _holder
-from mtkit.partial import partial_file
-from mtkit.train.curves import read_panels
-from mtkit.train.monitor import Recorder
+from mtkit.model.checkpoint import load_model
+from mtkit.runs.exports import export_of
+from mtkit.runs.find import read_model
+from mtkit.train.losses.align import read_aligner
 from mtkit.train.settle import settle_run
 from mtkit.train.store import Store
+from mtkit.train.watch.curves import read_panels
+from mtkit.train.watch.monitor import Recorder
 from tests.faults.bench import CONFIG
 from tests.unit.train.test_monitor import FakeWandb
 
@@ -124,7 +124,7 @@ def recorded(folder: Path) -> None:
 
 def plotted(folder: Path) -> None:
     from mtkit.cli.chart import chart
-    from mtkit.train.curves import x_unit
+    from mtkit.train.watch.curves import x_unit
 
     for axis in ("steps", "time"):
         panels = read_panels([folder / "run"], axis)
@@ -280,7 +280,7 @@ def trials(state: Path, folder: Path, name: str, number: int, seed: int) -> None
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
-    monkeypatch.setattr("mtkit.data.prepare.num_cores", lambda: 1)
+    monkeypatch.setattr("mtkit.data.prepare.prepare.num_cores", lambda: 1)
 
 
 @pytest.mark.filterwarnings("ignore")

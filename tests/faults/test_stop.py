@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mtkit.config.load import load_config
-from mtkit.data.prepare import prepare
+from mtkit.data.prepare.prepare import prepare
 from tests.faults.bench import CONFIG, Bench, outcome
 from tests.faults.conftest import mostly_slow
 from tests.faults.figures import trial
@@ -18,9 +18,9 @@ from tests.faults.server import Child, ForkServer
 
 STOP = "SIGTERM, SIGUSR1 or SIGHUP: finish the step, save, exit 75; a second signal exits at once"
 UPDATE, DECODE = "mtkit.train.update:Updater._gradient", "mtkit.engine.native:NativeEngine.decode"
-WRITE, REMOVE = "mtkit.disk:rename", "mtkit.disk:remove_file"
+WRITE, REMOVE = "mtkit.disk.calls:rename", "mtkit.disk.calls:remove_file"
 START = [
-    "mtkit.data.prepared:open_prepared",
+    "mtkit.data.prepare.prepared:open_prepared",
     "mtkit.train.trainer:build_updater",
     "mtkit.train.store:Store.newest",
 ]

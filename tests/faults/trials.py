@@ -17,12 +17,12 @@ from typing import Any
 
 import torch
 
-from mtkit import disk
-from mtkit.checkpoint import keep_only, step_folder, step_folders, weights_of, write_model
 from mtkit.config.load import load_config
 from mtkit.config.schema import Config
+from mtkit.disk import calls as disk
+from mtkit.model.checkpoint import keep_only, step_folder, step_folders, weights_of, write_model
+from mtkit.model.tensors import Tensors
 from mtkit.model.transformer import build_model
-from mtkit.tensors import Tensors
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 from tests.faults.shim import Call, failing, watched
 
@@ -137,8 +137,8 @@ def limit_memory(size: int) -> None:
 
 def hold(run: str, ready: str, release: str) -> int:
     """Holds a run folder until the file `release` is there; 7 if another process holds it."""
+    from mtkit.disk.lock import only_writer
     from mtkit.errors import MtkitError
-    from mtkit.lock import only_writer
 
     try:
         with only_writer(Path(run)):
@@ -207,7 +207,7 @@ def kill_at_disk_call(at: int, marker: str) -> None:
 
 def train(config: str, overrides: list[str], hooks: list[list[Any]], log: str = "") -> None:
     """Trains to the end, after each of `hooks`, a name with its arguments, was put in place."""
-    from mtkit.data.prepared import open_prepared
+    from mtkit.data.prepare.prepared import open_prepared
     from mtkit.train.trainer import train as run
 
     loaded = load_config([Path(config)], overrides).config
@@ -296,7 +296,7 @@ def prepare_and_die(
     config: str, force: bool, phase: str = "", at: int = 0, marker: str = "", log: str = ""
 ) -> None:
     """Prepares; dies in the stage `phase` or at call number `at` that changes the disk; logs those calls."""
-    from mtkit.data.prepare import prepare
+    from mtkit.data.prepare.prepare import prepare
 
     def progress(now: str, done: int, total: int | None) -> None:
         if phase and now.startswith(phase):
@@ -331,7 +331,7 @@ def break_worker(kind: str, at: int, times: int, marker: str, patience: float = 
 
     That happens to the first `times` processes that come to it; each writes a line with its number.
     """
-    from mtkit.data import prefetch
+    from mtkit.data.feed import prefetch
     from tests.faults.worker import broken_work
 
     prefetch.PATIENCE_S = patience

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from mtkit.data import loader, prefetch
+from mtkit.data.feed import loader, prefetch
 
 
 def broken_work(kind: str, at: int, times: int, marker: Path, *args: Any) -> None:

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
-from mtkit.data.align import learn_aligner
-from mtkit.data.batch import Batch, collate
-from mtkit.data.loader import Cursor, Step
+from mtkit.data.feed.batch import Batch, collate
+from mtkit.data.feed.loader import Cursor, Step
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.train.guided import Guide
+from mtkit.train.losses.align import learn_aligner
+from mtkit.train.losses.guided import Guide
 from mtkit.train.objective import Objective
 from mtkit.train.update import Updater
 

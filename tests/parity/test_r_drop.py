@@ -9,11 +9,11 @@ from torch.nn import functional as F
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
-from mtkit.data.batch import Batch, collate
+from mtkit.data.feed.batch import Batch, collate
 from mtkit.model.loss import CHUNK_CPU
 from mtkit.model.transformer import build_model
+from mtkit.train.losses.r_drop import divergence
 from mtkit.train.objective import Objective
-from mtkit.train.r_drop import divergence
 
 
 def kl(of: Tensor, to: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.engine.evaluate import score_files
+from mtkit.evaluate.evaluate import score_files
 
 TEXTS = {
     "fr": [

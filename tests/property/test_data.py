@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from mtkit.config.schema import Config
 from mtkit.config.sources import PlainSource
-from mtkit.data.lines import read_lines
-from mtkit.data.prepare import prepare
-from mtkit.data.prepared import open_prepared
-from mtkit.data.shards import open_shard, write_shard
+from mtkit.data.prepare.prepare import prepare
+from mtkit.data.prepare.prepared import open_prepared
+from mtkit.data.prepare.shards import open_shard, write_shard
+from mtkit.data.read.lines import read_lines
 from mtkit.errors import InputError
 
 IDS = st.lists(st.integers(0, (1 << 16) - 1), max_size=20)

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.config.filters import DEFAULT_FILTERS, DuplicateFilter, NearDuplicateFilter
-from mtkit.data.column import Column, column_of
-from mtkit.data.filters import build_keys, build_verdict, build_verdicts
-from mtkit.data.folding import fold
-from mtkit.data.leaks import LeakGuard
-from mtkit.data.ledger import EXAMPLES, Ledger, LedgerRow
-from mtkit.data.pair import Pair
-from mtkit.data.report import html_report
-from mtkit.data.screen import build_screen
+from mtkit.data.clean.column import Column, column_of
+from mtkit.data.clean.filters import build_keys, build_verdict, build_verdicts
+from mtkit.data.clean.folding import fold
+from mtkit.data.clean.leaks import LeakGuard
+from mtkit.data.clean.screen import build_screen
+from mtkit.data.prepare.ledger import EXAMPLES, Ledger, LedgerRow
+from mtkit.data.prepare.report import html_report
+from mtkit.data.read.pair import Pair
 from mtkit.text.normalize import normalize
 
 TEXT = st.text(max_size=60).map(normalize) | st.sampled_from(

@@ -25,17 +25,13 @@ from mtkit.config.filters import (
 )
 from mtkit.config.options import Options
 from mtkit.config.text import TextConfig
-from mtkit.data.column import column_of
-from mtkit.data.filters import build_keys, build_overlap, build_verdict
-from mtkit.data.pair import Pair
-from mtkit.data.readers import _one_line_each
-from mtkit.data.repairs import Repairs
-from mtkit.data.screen import build_screen
+from mtkit.data.clean.column import column_of
+from mtkit.data.clean.filters import build_keys, build_overlap, build_verdict
+from mtkit.data.clean.screen import build_screen
+from mtkit.data.read.pair import Pair
+from mtkit.data.read.readers import _one_line_each
+from mtkit.data.read.repairs import Repairs
 from mtkit.documents.formats import FileFormat, LineFormat
-from mtkit.engine.banned import Banned
-from mtkit.engine.glossary import Glossary, Term, TermCount, count_terms
-from mtkit.engine.guard import Guard
-from mtkit.engine.translator import Translator
 from mtkit.errors import MtkitError
 from mtkit.text.form import TextForm
 from mtkit.text.normalize import normalize, normalize_lines
@@ -43,6 +39,10 @@ from mtkit.text.segment import segments, sentences
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.text.visible import visible
+from mtkit.translate.banned import Banned
+from mtkit.translate.glossary import Glossary, Term, TermCount, count_terms
+from mtkit.translate.guard import Guard
+from mtkit.translate.translator import Translator
 from tests.fakes import EchoEngine
 from tests.growth import check_memory, check_time
 from tests.hostile import AROUND, FRAMES, UNITS, framed, opened

@@ -16,15 +16,15 @@ from typer.testing import CliRunner, Result
 
 from mtkit.cli import streams
 from mtkit.cli.commands import app
-from mtkit.cli.records import Details, TextRecords, answers, show_lines
 from mtkit.config.data import TokenizerConfig
 from mtkit.config.decode import DecodeConfig
-from mtkit.engine.find import Found
-from mtkit.engine.notes import Notes
-from mtkit.engine.translator import Translator
 from mtkit.errors import InputError
+from mtkit.runs.find import Found
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
+from mtkit.translate.notes import Notes
+from mtkit.translate.records import Details, TextRecords, answers, show_lines
+from mtkit.translate.translator import Translator
 from tests.corpora import REPOSITORY
 from tests.fakes import EchoEngine
 
@@ -63,10 +63,10 @@ def tokenizer() -> Tokenizer:
 def command(tokenizer: Tokenizer) -> Any:
     """`mtkit translate` with a model that gives back what it is given."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mtkit.engine.find.find_model", lambda path: Found(Path("echo"), Path("echo")))
-        patch.setattr("mtkit.engine.find.read_model", lambda path, load: load(path))
+        patch.setattr("mtkit.runs.find.find_model", lambda path: Found(Path("echo"), Path("echo")))
+        patch.setattr("mtkit.runs.find.read_model", lambda path, load: load(path))
         patch.setattr(
-            "mtkit.engine.open.open_translator",
+            "mtkit.translate.open.open_translator",
             lambda *_, request, **__: Translator(EchoEngine(), tokenizer, DecodeConfig(), request=request),
         )
         yield lambda data, *args: CliRunner().invoke(app, ["translate", "-q", *args], input=data)
@@ -205,7 +205,7 @@ def test_arrival_changes_no_answer(tokenizer: Tokenizer, chunks: list[tuple[byte
 
 
 def test_a_line_without_end_is_refused_before_memory_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtkit.data.lines.MAX_LINE", 1 << 21)
+    monkeypatch.setattr("mtkit.data.read.lines.MAX_LINE", 1 << 21)
     monkeypatch.setattr(streams, "_more_is_there", lambda stream: True)
     sender = Sender([(b"a\n", False), *[(b"x" * (1 << 16), False)] * 100])
     with pytest.raises(InputError, match=r"^test:2: has more than 2,097,152 bytes"):
@@ -219,9 +219,9 @@ ENDLESS = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-import mtkit.engine.find, mtkit.engine.open
+import mtkit.runs.find, mtkit.translate.open
 from mtkit.config.decode import DecodeConfig
-from mtkit.engine.translator import Translator
+from mtkit.translate.translator import Translator
 from tests.fakes import EchoEngine
 from tests.property.test_line_contract import make_tokenizer
 
@@ -231,9 +231,9 @@ class Forgetful(EchoEngine):
         self.calls.clear()
         return found
 
-mtkit.engine.find.find_model = lambda path: mtkit.engine.find.Found(Path("echo"), Path("echo"))
-mtkit.engine.find.read_model = lambda path, load: load(path)
-mtkit.engine.open.open_translator = lambda *_, request, **__: Translator(
+mtkit.runs.find.find_model = lambda path: mtkit.runs.find.Found(Path("echo"), Path("echo"))
+mtkit.runs.find.read_model = lambda path, load: load(path)
+mtkit.translate.open.open_translator = lambda *_, request, **__: Translator(
     Forgetful(), make_tokenizer(), DecodeConfig(), request=request
 )
 from mtkit.cli.app import main

@@ -15,12 +15,12 @@ import zstandard
 
 from mtkit.config.load import load_config
 from mtkit.config.sources import HuggingFaceSource, MonoSource, PlainSource, Source
-from mtkit.data.inspect import find_tokenizer, read_rejected
-from mtkit.data.lines import read_lines
-from mtkit.data.readers import read_pairs, source_files
-from mtkit.data.repairs import Repairs
-from mtkit.engine.glossary import read_glossary
+from mtkit.data.prepare.inspect import find_tokenizer, read_rejected
+from mtkit.data.read.lines import read_lines
+from mtkit.data.read.readers import read_pairs, source_files
+from mtkit.data.read.repairs import Repairs
 from mtkit.errors import InputError, MtkitError
+from mtkit.translate.glossary import read_glossary
 from tests.writers import OF_READER, readers
 
 TEXTS = [("Hello, world.", "Bonjour, le monde."), ('say "so" & <b>', "dis\u2028 \\ {0}"), ("", "e\u0301")] * 3

@@ -19,11 +19,11 @@ from mtkit.config.sources import (
     TmxSource,
     XliffSource,
 )
-from mtkit.data.lines import expand, read_lines
-from mtkit.data.readers import read_pairs
-from mtkit.data.repairs import Repairs
-from mtkit.engine.glossary import read_glossary
+from mtkit.data.read.lines import expand, read_lines
+from mtkit.data.read.readers import read_pairs
+from mtkit.data.read.repairs import Repairs
 from mtkit.errors import InputError
+from mtkit.translate.glossary import read_glossary
 from tests.growth import check_memory, check_time
 from tests.writers import OF_READER, readers
 

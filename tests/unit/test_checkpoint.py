@@ -9,8 +9,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mtkit import disk
-from mtkit.checkpoint import (
+from mtkit.config.load import load_config
+from mtkit.disk import calls as disk
+from mtkit.errors import InputError, MtkitError, WriteError
+from mtkit.model.checkpoint import (
     keep_only,
     load_model,
     load_train_state,
@@ -21,8 +23,6 @@ from mtkit.checkpoint import (
     weights_of,
     write_model,
 )
-from mtkit.config.load import load_config
-from mtkit.errors import InputError, MtkitError, WriteError
 from tests.fakes import make_tiny_run
 
 

@@ -12,11 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from mtkit.checkpoint import load_model
-from mtkit.engine.find import model_folder
-from mtkit.errors import InputError
-from mtkit.exported import export_of
-from mtkit.files import (
+from mtkit.disk.files import (
     MANIFEST,
     atomic_folder,
     manifest_bytes,
@@ -25,6 +21,10 @@ from mtkit.files import (
     read_manifest,
     sha256,
 )
+from mtkit.errors import InputError
+from mtkit.model.checkpoint import load_model
+from mtkit.runs.exports import export_of
+from mtkit.runs.find import model_folder
 from tests.fakes import make_tiny_run
 
 
@@ -103,7 +103,7 @@ def test_the_weights_that_were_compared_are_loaded(tmp_path: Path, monkeypatch: 
     make_tiny_run(tmp_path)
     model = tmp_path / "runs" / "tiny" / "model"
     expected = load_model(model)
-    from mtkit import checkpoint
+    from mtkit.model import checkpoint
 
     def exchanging(read: Callable[..., Any]) -> Callable[..., Any]:
         def exchange(folder: Path, manifest: dict[str, Any], name: str, *args: Any) -> Any:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mtkit import files
+from mtkit.disk import files
+from mtkit.disk.output import check_not_read, is_ordinary, output_file
 from mtkit.errors import UsageError
-from mtkit.output import check_not_read, is_ordinary, output_file
 from tests.corpora import REPOSITORY
 
 TEXT = b"le chat\n"
@@ -47,7 +47,7 @@ def test_a_pipe_gets_the_text_and_stays_one(tmp_path: Path) -> None:
 def test_an_open_descriptor_is_written_into_where_it_stands(name: str, tmp_path: Path) -> None:
     code = f"""
 from pathlib import Path
-from mtkit.output import output_file
+from mtkit.disk.output import output_file
 with output_file(Path({name!r})) as file:
     file.write({TEXT!r})
 """
@@ -163,7 +163,7 @@ def test_what_is_being_read_is_no_output(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from mtkit.output import check_not_read
+from mtkit.disk.output import check_not_read
 check_not_read(Path(sys.argv[1]), {"the input": None})
 """
     command = [sys.executable, "-c", code, str(source)]

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from mtkit import disk, partial
+from mtkit.disk import calls as disk
+from mtkit.disk import partial
+from mtkit.disk.files import manifest_bytes
+from mtkit.disk.partial import Job, partial_file, partial_paths
 from mtkit.errors import InputError, MtkitError, UsageError
-from mtkit.files import manifest_bytes
-from mtkit.partial import Job, partial_file, partial_paths
 
 JOB: Job = {"the input": "in.txt 1234", "decode.beam_size": 5, "--json": False}
 ANSWERS = [f"answer {number}\n".encode() for number in range(5)]

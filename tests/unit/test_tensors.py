@@ -11,9 +11,9 @@ import pytest
 import safetensors.torch
 import torch
 
+from mtkit.disk.files import new_file
 from mtkit.errors import InputError
-from mtkit.files import new_file
-from mtkit.tensors import num_bytes, read_tensors, write_tensors
+from mtkit.model.tensors import num_bytes, read_tensors, write_tensors
 
 TENSORS = {
     "a.weight": torch.randn(3, 5),

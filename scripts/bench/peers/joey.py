@@ -11,7 +11,7 @@ from joeynmt.training import TrainManager
 from pace import Job, Pace
 
 from mtkit.config.schema import Config
-from mtkit.data.prepared import open_prepared
+from mtkit.data.prepare.prepared import open_prepared
 
 
 def train(job: Job, pace: Pace) -> None:

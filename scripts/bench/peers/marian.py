@@ -16,7 +16,7 @@ from transformers import (
     TrainerCallback,
 )
 
-from mtkit.data.prepared import open_prepared
+from mtkit.data.prepare.prepared import open_prepared
 from mtkit.text.tokenizer import Tokenizer
 
 IGNORED = -100

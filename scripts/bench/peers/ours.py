@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pace import Job, Pace
 
-from mtkit.data.prepared import open_prepared, read_test
-from mtkit.engine.open import open_translator
-from mtkit.train.distributed import World
+from mtkit.data.prepare.prepared import open_prepared, read_test
+from mtkit.train.machine.distributed import World
 from mtkit.train.trainer import Trainer
+from mtkit.translate.open import open_translator
 
 
 def train(job: Job, pace: Pace) -> None:

@@ -19,7 +19,7 @@ import torch
 
 from mtkit.config.load import load_config
 from mtkit.config.schema import Config
-from mtkit.train.precision import training_dtype
+from mtkit.train.machine.precision import training_dtype
 
 
 class Finished(Exception):  # noqa: N818 - no error: the bench is over

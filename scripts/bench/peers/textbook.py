@@ -15,12 +15,12 @@ from pace import Finished, Job, Pace
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from mtkit.data.batching import plan_epoch
-from mtkit.data.loader import PairTable
-from mtkit.data.prepared import open_prepared, read_test
+from mtkit.data.feed.batching import plan_epoch
+from mtkit.data.feed.loader import PairTable
+from mtkit.data.prepare.prepared import open_prepared, read_test
 from mtkit.text.tokenizer import Tokenizer
-from mtkit.train.optim import learning_rate
-from mtkit.train.precision import autocast
+from mtkit.train.machine.precision import autocast
+from mtkit.train.optim.optim import learning_rate
 
 PAD, BOS, EOS = Tokenizer.PAD, Tokenizer.BOS, Tokenizer.EOS
 

@@ -9,9 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtkit.data import align
-from mtkit.data.align import Aligner, learn_aligner, learn_table, posteriors, read_aligner, write_aligner
 from mtkit.errors import InputError
+from mtkit.train.losses import align
+from mtkit.train.losses.align import (
+    Aligner,
+    learn_aligner,
+    learn_table,
+    posteriors,
+    read_aligner,
+    write_aligner,
+)
 
 BASE = 100
 

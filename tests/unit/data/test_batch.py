@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtkit.data.batch import collate, pad_sources
+from mtkit.data.feed.batch import collate, pad_sources
 from mtkit.text.tokenizer import Tokenizer
 
 PAD, BOS, EOS = Tokenizer.PAD, Tokenizer.BOS, Tokenizer.EOS

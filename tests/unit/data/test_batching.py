@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtkit.data.batching import cut_by_tokens, plan_epoch
+from mtkit.data.feed.batching import cut_by_tokens, plan_epoch
 
 
 def lengths(pairs: int, seed: int = 0) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mtkit.data.dedup import Keys, Positions, repeated
+from mtkit.data.clean.dedup import Keys, Positions, repeated
 
 # Keys of few values and of all bits, so that repetitions are common and buckets differ.
 KEY = st.sampled_from([0, 1, 2**64 - 1, 2**63, 2**63 - 1]) | st.integers(0, 2**64 - 1)

@@ -26,9 +26,9 @@ from mtkit.config.filters import (
     UrlsFilter,
     WordsFilter,
 )
-from mtkit.data.column import column_of
-from mtkit.data.filters import build_keys, build_verdict, build_verdicts, named
-from mtkit.data.pair import Pair
+from mtkit.data.clean.column import column_of
+from mtkit.data.clean.filters import build_keys, build_verdict, build_verdicts, named
+from mtkit.data.read.pair import Pair
 from mtkit.errors import UsageError
 
 Sides = tuple[str, str]

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from mtkit.data.ledger import EXAMPLES, Example, Ledger, LedgerRow
-from mtkit.data.pair import Pair
+from mtkit.data.prepare.ledger import EXAMPLES, Example, Ledger, LedgerRow
+from mtkit.data.read.pair import Pair
 from mtkit.errors import InputError
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mtkit.config.data import MixingStage
-from mtkit.data.loader import Cursor, PairTable, StepData, Steps
-from mtkit.data.sampling import build_stages
-from mtkit.data.shards import Shard, open_shard, write_shard
+from mtkit.data.feed.loader import Cursor, PairTable, StepData, Steps
+from mtkit.data.feed.sampling import build_stages
+from mtkit.data.prepare.shards import Shard, open_shard, write_shard
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import re
 import pytest
 
 from mtkit.config.filters import NearDuplicateFilter
-from mtkit.data.column import column_of
-from mtkit.data.filters import build_keys
-from mtkit.data.folding import fold
-from mtkit.data.kin import Patterns, ShortPairs
-from mtkit.data.leaks import LeakGuard
-from mtkit.data.pair import Pair
+from mtkit.data.clean.column import column_of
+from mtkit.data.clean.filters import build_keys
+from mtkit.data.clean.folding import fold
+from mtkit.data.clean.kin import Patterns, ShortPairs
+from mtkit.data.clean.leaks import LeakGuard
+from mtkit.data.read.pair import Pair
 
 SENTENCE = (
     "The minister said on Tuesday that the new bridge over the river would be open before the end of spring."

@@ -13,11 +13,11 @@ from itertools import islice
 
 import pytest
 
-from mtkit.data.phrasebook import chinese, english, french, german
-from mtkit.data.phrasebook.book import Placeholder
-from mtkit.data.phrasebook.compose import SPLITS, compose, templates
-from mtkit.data.phrasebook.formats import computed_categories
-from mtkit.data.phrasebook.reader import read_book
+from mtkit.data.read.phrasebook import chinese, english, french, german
+from mtkit.data.read.phrasebook.book import Placeholder
+from mtkit.data.read.phrasebook.compose import SPLITS, compose, templates
+from mtkit.data.read.phrasebook.reader import read_book
+from mtkit.data.read.phrasebook.renderings import computed_categories
 from mtkit.errors import InputError
 
 LANGUAGES = ("en", "fr", "de", "zh")
@@ -35,7 +35,7 @@ def sentences(lang: str, split: str = "train", pairs: int = 8_000, seed: int = 1
 
 def test_equal_arguments_give_equal_pairs_in_another_process() -> None:
     code = (
-        "import json; from mtkit.data.phrasebook.compose import compose;"
+        "import json; from mtkit.data.read.phrasebook.compose import compose;"
         "print(json.dumps([[p.src, p.tgt, p.origin] for p in compose('test', 300, 7, 'de', 'zh')]))"
     )
     environment = os.environ | {"PYTHONHASHSEED": "1"}

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.data.loader import Cursor, PairTable, Steps
-from mtkit.data.prefetch import MOST_REPLACED, prefetch
-from mtkit.data.shards import write_shard
+from mtkit.data.feed.loader import Cursor, PairTable, Steps
+from mtkit.data.feed.prefetch import MOST_REPLACED, prefetch
+from mtkit.data.prepare.shards import write_shard
 from mtkit.errors import InputError, MtkitError
 from tests.unit.data.test_loader import content, take
 

@@ -13,12 +13,12 @@ import filelock
 import pytest
 
 from mtkit.config.schema import Config
-from mtkit.data import prepare as module
-from mtkit.data.prepare import prepare
-from mtkit.data.prepared import is_prepared, open_prepared
+from mtkit.data.prepare import prepare as module
+from mtkit.data.prepare.prepare import prepare
+from mtkit.data.prepare.prepared import is_prepared, open_prepared
+from mtkit.disk.files import manifest_bytes
+from mtkit.disk.marks import write_mark
 from mtkit.errors import InputError, MtkitError
-from mtkit.files import manifest_bytes
-from mtkit.marks import write_mark
 from mtkit.text.normalize import normalize
 
 WORDS = [

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from mtkit.data import lines as module
-from mtkit.data.lines import count_lines, expand, read_lines
-from mtkit.data.repairs import BAD_UTF8, BYTE_ORDER_MARK, CARRIAGE_RETURN, Repairs
+from mtkit.data.read import lines as module
+from mtkit.data.read.lines import count_lines, expand, read_lines
+from mtkit.data.read.repairs import BAD_UTF8, BYTE_ORDER_MARK, CARRIAGE_RETURN, Repairs
 from mtkit.errors import InputError
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtkit.data.ledger import Ledger
-from mtkit.data.pair import Pair
-from mtkit.data.report import html_report, length_histograms, write_report
+from mtkit.data.prepare.ledger import Ledger
+from mtkit.data.prepare.report import html_report, length_histograms, write_report
+from mtkit.data.read.pair import Pair
 
 EVIL = "<script>alert('&\"')</script>\u202e"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtkit.data.shards import batches, open_shard, write_shard
+from mtkit.data.prepare.shards import batches, open_shard, write_shard
 from mtkit.errors import InputError
 
 PAIRS = [([5, 6, 7], [8]), ([], [9]), ([10], []), ([], []), ([1] * 300, [65535] * 200)]

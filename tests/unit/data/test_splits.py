@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from mtkit.data.splits import Folds, Positions, cut
+from mtkit.data.clean.splits import Folds, Positions, cut
 from mtkit.errors import InputError
 
 Keys = list[tuple[int, int]]

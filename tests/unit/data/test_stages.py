@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from mtkit.config.schema import Config
-from mtkit.data import prepare as module
-from mtkit.data import stages
-from mtkit.data.cleaning import Chunk, CleanSpec, clean_chunk
-from mtkit.data.encoding import EncodeSpec, EncodeTask, encode_part
-from mtkit.data.folding import fold
-from mtkit.data.inspect import read_rejected
-from mtkit.data.mono import sample
-from mtkit.data.prepare import prepare
-from mtkit.data.prepared import open_prepared, read_test, verify_prepared
+from mtkit.data.clean.folding import fold
+from mtkit.data.prepare import prepare as module
+from mtkit.data.prepare import stages
+from mtkit.data.prepare.cleaning import Chunk, CleanSpec, clean_chunk
+from mtkit.data.prepare.encoding import EncodeSpec, EncodeTask, encode_part
+from mtkit.data.prepare.inspect import read_rejected
+from mtkit.data.prepare.mono import sample
+from mtkit.data.prepare.prepare import prepare
+from mtkit.data.prepare.prepared import open_prepared, read_test, verify_prepared
 from mtkit.errors import InputError
 from mtkit.text.subwords import train_subwords
 from tests.unit.data.test_prepare import Pairs, changed, make, sentences, snapshot, write

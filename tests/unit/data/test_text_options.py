@@ -12,12 +12,12 @@ import pytest
 from pydantic import ValidationError
 
 from mtkit.config.schema import Config
-from mtkit.data import stages
-from mtkit.data.inspect import find_tokenizer, first_pairs
-from mtkit.data.loader import Cursor, PairTable, Steps
-from mtkit.data.prepare import prepare
-from mtkit.data.prepared import Prepared, open_prepared, read_test
-from mtkit.data.shards import Shard, open_shard
+from mtkit.data.feed.loader import Cursor, PairTable, Steps
+from mtkit.data.prepare import stages
+from mtkit.data.prepare.inspect import find_tokenizer, first_pairs
+from mtkit.data.prepare.prepare import prepare
+from mtkit.data.prepare.prepared import Prepared, open_prepared, read_test
+from mtkit.data.prepare.shards import Shard, open_shard
 from mtkit.errors import InputError, UsageError
 from tests.unit.data.test_prepare import Pairs, make, sentences, write
 from tests.unit.data.test_stages import Counted, bytes_of

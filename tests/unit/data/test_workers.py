@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mtkit.data.workers import Workers, num_cores
+from mtkit.data.prepare.workers import Workers, num_cores
 from mtkit.errors import InputError, MtkitError
 
 
@@ -87,7 +87,7 @@ def test_a_killed_worker_is_noticed() -> None:
 def test_workers_end_with_a_killed_parent() -> None:
     script = """
 import os, signal, time
-from mtkit.data.workers import Workers
+from mtkit.data.prepare.workers import Workers
 if __name__ == "__main__":
     with Workers(2) as workers:
         for process in workers.map(os.getpgid, [0] * 3):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.engine.find import find_model, model_folder
 from mtkit.errors import ConfigError, InputError
+from mtkit.runs.find import find_model, model_folder
 
 CONFIG = """\
 run: {run}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.engine.glossary import Glossary, Term, TermCount, count_terms, read_glossary
 from mtkit.errors import InputError
+from mtkit.translate.glossary import Glossary, Term, TermCount, count_terms, read_glossary
 
 TERMS = [Term("art", "l'art"), Term("work of art", "œuvre d'art"), Term("C++", "C++"), Term("Bank", "banque")]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mtkit.config.decode import DecodeConfig
-from mtkit.engine.guard import Guard, retry_options
+from mtkit.translate.guard import Guard, retry_options
 
 EN_FR, EN_ZH = Guard("en", "fr"), Guard("en", "zh")
 

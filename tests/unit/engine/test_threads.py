@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from mtkit.config.text import TextConfig
+from mtkit.convert.ct2 import MAX_POSITIONS, write_ctranslate2
 from mtkit.engine import ct2, threads
 from mtkit.engine.ct2 import AVX512, CTranslate2Engine
 from mtkit.engine.threads import Layout, layouts, machine_key, recall, remember
-from mtkit.export.ct2 import MAX_POSITIONS, write_ctranslate2
 from mtkit.text.tokenizer import load_tokenizer
 from tests.fakes import make_tiny_run
 

@@ -13,16 +13,16 @@ from mtkit.config.decode import DecodeConfig
 from mtkit.config.load import load_config
 from mtkit.config.text import TextConfig
 from mtkit.decode.hypothesis import Demand, Hypothesis
-from mtkit.engine import translator as module
-from mtkit.engine.guard import Guard
-from mtkit.engine.notes import CUT, SAID, Notes
-from mtkit.engine.open import start_tags
-from mtkit.engine.request import OnError, Request, Source
-from mtkit.engine.translator import Translator, windows
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
+from mtkit.translate import translator as module
+from mtkit.translate.guard import Guard
+from mtkit.translate.notes import CUT, SAID, Notes
+from mtkit.translate.open import start_tags
+from mtkit.translate.request import OnError, Request, Source
+from mtkit.translate.translator import Translator, windows
 from tests.fakes import EchoEngine, make_tiny_run
 
 LINES = ["the cat sat on the mat", "a dog ran over the hill", "it rains in the north", "今天天气很好"]

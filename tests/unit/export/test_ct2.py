@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtkit.checkpoint import weights_of
 from mtkit.config.export import QUANTIZATIONS
 from mtkit.config.model import ModelConfig
 from mtkit.config.text import TextConfig
+from mtkit.convert import ct2
+from mtkit.convert.ct2 import MAPPED, TRAINING_ONLY, build_spec, write_ctranslate2
+from mtkit.convert.weights import Weights
 from mtkit.engine.ct2 import CTranslate2Engine
 from mtkit.errors import GateError, InputError, UsageError
-from mtkit.export import ct2
-from mtkit.export.ct2 import MAPPED, TRAINING_ONLY, build_spec, write_ctranslate2
-from mtkit.export.weights import Weights
-from mtkit.exported import check_files, export_of, own_files, own_texts, read_export
+from mtkit.model.checkpoint import weights_of
 from mtkit.model.transformer import build_model
-from mtkit.model_bin import STORED, check_model_bin, expected_variables, most_bytes
+from mtkit.runs.exports import check_files, export_of, own_files, own_texts, read_export
+from mtkit.runs.model_bin import STORED, check_model_bin, expected_variables, most_bytes
 from mtkit.text.subwords import Subwords
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 from tests.fakes import make_tiny_run

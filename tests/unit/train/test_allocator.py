@@ -10,7 +10,7 @@ PROGRAM = """
 import resource, sys
 import numpy as np
 from mtkit.model.tricks import tricks
-from mtkit.train.allocator import keep_blocks
+from mtkit.train.machine.allocator import keep_blocks
 
 tricks.kept_blocks = sys.argv[1] == "with"
 keep_blocks()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mtkit.train.averaging import MovingAverage, average_weights
+from mtkit.train.optim.averaging import MovingAverage, average_weights
 
 
 def test_average_is_the_mean() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from mtkit.cli.chart import chart
 from mtkit.errors import InputError, UsageError
-from mtkit.train.curves import Curve, Panel, read_metrics, read_panels, write_picture, x_unit
+from mtkit.train.watch.curves import Curve, Panel, read_metrics, read_panels, write_picture, x_unit
 
 
 def make_run(folder: Path, losses: list[float], end: str = "") -> Path:

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from mtkit.errors import InputError, StoppedError, UsageError
-from mtkit.train.distributed import World, join_world
+from mtkit.train.machine.distributed import World, join_world
 from tests.ranks import run_ranks
 
 EXCHANGES = """
 import json, sys, torch
-from mtkit.train.distributed import join_world
+from mtkit.train.machine.distributed import join_world
 with join_world() as world:
     few, many = torch.nn.Parameter(torch.zeros(3)), torch.nn.Parameter(torch.zeros(2, 2))
     if world.is_main:  # the others have learned nothing of these
@@ -34,7 +34,7 @@ FAILURES = """
 import os, sys, time
 from mtkit.cli.app import report
 from mtkit.errors import InputError, StoppedError
-from mtkit.train.distributed import join_world
+from mtkit.train.machine.distributed import join_world
 how, rank = sys.argv[1], int(os.environ["RANK"])
 try:
     with join_world() as world:

@@ -5,7 +5,7 @@ import pytest
 from mtkit.config.model import ModelConfig
 from mtkit.errors import UsageError
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.train.freeze import freeze
+from mtkit.train.optim.freeze import freeze
 
 
 def make_model(**options: object) -> Transformer:

@@ -7,11 +7,11 @@ from torch import Tensor, UntypedStorage
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
-from mtkit.data.batch import Batch, collate
+from mtkit.data.feed.batch import Batch, collate
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.train.memory import Precision, Side, activation_bytes, state_bytes
+from mtkit.train.machine.memory import Precision, Side, activation_bytes, state_bytes
 from mtkit.train.objective import Objective, token_losses
-from mtkit.train.optim import build_optimizers, optimizer_state
+from mtkit.train.optim.optim import build_optimizers, optimizer_state
 from tests.contract.test_model import sentence_by_sentence
 
 VOCAB = 500

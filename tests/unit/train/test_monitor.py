@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from mtkit.errors import InputError, MtkitError, UsageError
-from mtkit.run import claim_in, open_run
-from mtkit.train.monitor import Event, Finished, Logged, Recorder, Sample, Saved, Validated, scalars
+from mtkit.runs.layout import claim_in, open_run
+from mtkit.train.watch.monitor import Event, Finished, Logged, Recorder, Sample, Saved, Validated, scalars
 from tests.corpora import REPOSITORY
 
 

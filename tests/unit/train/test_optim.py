@@ -8,7 +8,13 @@ import torch
 from torch import nn
 
 from mtkit.config.train import OptimizerConfig, TrainConfig
-from mtkit.train.optim import Optimizer, build_optimizers, learning_rate, optimizer_state, set_optimizer_state
+from mtkit.train.optim.optim import (
+    Optimizer,
+    build_optimizers,
+    learning_rate,
+    optimizer_state,
+    set_optimizer_state,
+)
 from mtkit.train.progress import Progress
 
 

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
-from mtkit.data.batch import Batch, collate
-from mtkit.data.batching import plan_epoch
-from mtkit.data.padding import padded_pairs
+from mtkit.data.feed.batch import Batch, collate
+from mtkit.data.feed.batching import plan_epoch
+from mtkit.data.feed.padding import padded_pairs
 from mtkit.errors import UsageError
 from mtkit.model.packing import Kernel, has_kernel, load_kernel
 from mtkit.model.transformer import build_model
+from mtkit.train.machine.packing import is_packing, pack
 from mtkit.train.objective import Objective
-from mtkit.train.packing import is_packing, pack
 from tests.unit.train.test_update import LENGTHS, VOCAB, make_batch, make_pairs, make_step, make_updater
 
 WITHOUT_TARGETS = Batch.of(padded_pairs(*make_pairs(LENGTHS[:1])).without_targets())

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mtkit.errors import UsageError
-from mtkit.train.precision import autocast, training_dtype
+from mtkit.train.machine.precision import autocast, training_dtype
 
 CPU = torch.device("cpu")
 

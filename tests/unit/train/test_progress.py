@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mtkit.config.train import TrainConfig
-from mtkit.data.loader import Cursor
+from mtkit.data.feed.loader import Cursor
 from mtkit.train.progress import Progress
 
 

@@ -5,7 +5,7 @@ import random
 
 import torch
 
-from mtkit.train.spikes import SpikeGuard
+from mtkit.train.optim.spikes import SpikeGuard
 
 CPU = torch.device("cpu")
 

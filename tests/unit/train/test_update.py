@@ -10,15 +10,15 @@ import torch
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mtkit.checkpoint import weights_of
 from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
-from mtkit.data.batch import Batch, collate
-from mtkit.data.loader import Cursor, Step, StepData
-from mtkit.data.padding import Ids
+from mtkit.data.feed.batch import Batch, collate
+from mtkit.data.feed.loader import Cursor, Step, StepData
+from mtkit.data.feed.padding import Ids
 from mtkit.errors import InputError, MtkitError
+from mtkit.model.checkpoint import weights_of
 from mtkit.model.transformer import build_model
-from mtkit.train.freeze import freeze
+from mtkit.train.optim.freeze import freeze
 from mtkit.train.update import Updater
 
 LENGTHS = ((3, 4), (5, 2), (1, 7), (6, 6), (2, 3), (4, 1))

@@ -13,13 +13,13 @@ import torch
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
-from mtkit.data.align import learn_aligner
 from mtkit.model.transformer import build_model
-from mtkit.train import packing
-from mtkit.train.distributed import World
-from mtkit.train.guided import Guide
+from mtkit.train.losses.align import learn_aligner
+from mtkit.train.losses.guided import Guide
+from mtkit.train.machine import packing
+from mtkit.train.machine.distributed import World
 from mtkit.train.update import Updater
-from mtkit.train.window import Window
+from mtkit.train.watch.window import Window
 from tests.unit.train.test_update import LENGTHS, VOCAB, make_batch, make_pairs, make_step
 
 

@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from mtkit.config.sources import HuggingFaceSource
-from mtkit.data.readers import read_pairs, source_files, source_name
+from mtkit.data.read.readers import read_pairs, source_files, source_name
 from mtkit.errors import InputError
 
 ROWS = [{"translation": {"en": f"text {n}\u2028", "fr": f"texte {n}"}} for n in range(5)]

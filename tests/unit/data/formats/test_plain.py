@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mtkit.config.sources import PlainSource
-from mtkit.data.formats.plain import parting_line
-from mtkit.data.readers import read_pairs
+from mtkit.data.read.plain import parting_line
+from mtkit.data.read.readers import read_pairs
 from mtkit.errors import InputError
 
 

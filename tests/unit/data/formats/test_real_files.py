@@ -8,8 +8,8 @@ import re
 import pytest
 
 from mtkit.config.sources import PlainSource, PoSource, TmxSource, XliffSource
-from mtkit.data.readers import read_pairs
-from mtkit.data.repairs import Repairs
+from mtkit.data.read.readers import read_pairs
+from mtkit.data.read.repairs import Repairs
 from tests.corpora import corpus
 
 

@@ -1,0 +1,282 @@
+"""Held-out text in training data: the leak guard finds it; counts say how much of which set was met."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mtkit.data.clean.column import Column
+from mtkit.data.clean.folding import fold
+from mtkit.data.clean.kin import Patterns, ShortPairs, likeness, runs_of
+from mtkit.data.clean.near import MIX
+from mtkit.data.read.pair import Pair
+
+_WIDTH = 15
+_STRIDE = 3
+_COMMON = 4
+_SHORTEST = 2 * _WIDTH
+_LONGEST = 4000
+_WINDOWS = [Struct(f"{_WIDTH}s" * count) for count in range(_LONGEST // _WIDTH + 1)]
+
+KINDS = ("equal", "folded", "near")
+"""How a side may repeat held-out text: letter by letter, but for case and punctuation, or nearly."""
+
+NEAR = KINDS.index("near")
+
+
+class Hit(NamedTuple):
+    """A side (0: source, 1: target) that repeats a held-out text, and how, as an index of `KINDS`."""
+
+    text: int
+    side: int
+    kind: int
+
+
+class LeakGuard:
+    """Finds the pairs with a side that held-out text has too, or nearly has.
+
+    Equality is looked up. For nearness, a folded side's bytes are looked up fifteen by fifteen, and its last
+    fifteen, among the windows of held-out text, which begin at every third byte. So a common run of fifteen
+    bytes at either end is found; one in the middle is if it is as long again, always where characters take
+    three bytes and one time in three else. What shares a window is compared run by run. Held-out text that
+    follows a pattern is found if it is equal, and so is a side under 30 bytes, but as a pair (see `kin`).
+
+    Args:
+        held_out: validation and test pairs, normalised; they are kept in memory. Their origin names the set.
+        near: share of common runs of five bytes (Dice's coefficient) from which a side counts as found; None
+            for equal only.
+
+    Attributes:
+        owners: for each different held-out text the numbers of the pairs that have it.
+    """
+
+    def __init__(self, held_out: Iterable[Pair], near: float | None) -> None:
+        self._near = near or 1.0
+        self._texts: list[bytes] = []
+        self._origins: list[str] = []
+        self._exact: dict[bytes, int] = {}
+        self._as_written: set[str] = set()
+        self.owners: list[list[int]] = []
+        pairs: list[tuple[bytes, bytes]] = []
+        for number, pair in enumerate(held_out):
+            pairs.append((fold(pair.src), fold(pair.tgt)))
+            for side, data in zip((pair.src, pair.tgt), pairs[-1], strict=True):
+                if not data:
+                    continue
+                self._as_written.add(side)
+                if data not in self._exact:
+                    self._exact[data] = len(self._texts)
+                    self._texts.append(data)
+                    self._origins.append(pair.origin)
+                    self.owners.append([])
+                self.owners[self._exact[data]].append(number)
+        compared = [data for data in self._texts if near is not None and _SHORTEST <= len(data) <= _LONGEST]
+        found: dict[bytes, list[int]] = {}
+        for place, data in enumerate(compared):
+            for window in _held_out_windows(data):
+                found.setdefault(window, []).append(place)
+        self._compared = compared
+        self._windows = {window: tuple(ids) for window, ids in found.items() if len(ids) <= _COMMON}
+        self._sketch = _Sketch(self._windows)
+        self._patterns = Patterns(compared, self._near)
+        self._pairs = pairs if near is not None else []
+        self._short = ShortPairs(self._pairs, self._near, _SHORTEST)
+
+    def __call__(self, pair: Pair) -> str | None:
+        """None, or which held-out text the pair repeats."""
+        hits = self.find(pair.src, pair.tgt)
+        return self.describe(hits[0]) if hits else None
+
+    def find(self, src: str, tgt: str) -> list[Hit]:
+        """What the sides of a pair repeat: of each side the text that it equals, else the nearest."""
+        return self._find((src, tgt), (fold(src), fold(tgt)))
+
+    def _find(self, texts: tuple[str, str], folds: tuple[bytes, bytes]) -> list[Hit]:
+        sides = enumerate(zip(texts, folds, strict=True))
+        hits = [hit for side, (text, data) in sides if (hit := self._look_up(side, text, data))]
+        if hits or (number := self._short.find(*folds)) is None:
+            return hits
+        return [Hit(self._exact[data], side, NEAR) for side, data in enumerate(self._pairs[number])]
+
+    def find_all(self, src: Column, tgt: Column) -> dict[int, list[Hit]]:
+        """What `find` finds in many pairs, by number; those without a hit are left out."""
+        likely = np.flatnonzero(self.screen(src, tgt)).tolist()
+        found = {
+            number: self._find((src.lines[number], tgt.lines[number]), (src.folds[number], tgt.folds[number]))
+            for number in likely
+        }
+        return {number: hits for number, hits in found.items() if hits}
+
+    def describe(self, hit: Hit) -> str:
+        """The hit in words."""
+        name = self._origins[hit.text] or "held-out text"
+        nearly = "near " if KINDS[hit.kind] == "near" else ""
+        return f"{('source', 'target')[hit.side]} is {nearly}that of {name}"
+
+    def screen(self, src: Column, tgt: Column) -> npt.NDArray[np.bool_]:
+        """The pairs that may be found, of many at once; all others are not."""
+        found = self._short.screen(src, tgt)
+        for side in (src, tgt):
+            if not self._exact.keys().isdisjoint(side.folds):
+                found[[number for number, data in enumerate(side.folds) if data in self._exact]] = True
+            if self._windows:
+                found[self._sketch.lines(side.folded)] = True
+        return found
+
+    def _look_up(self, side: int, text: str, data: bytes) -> Hit | None:
+        if (equal := self._exact.get(data)) is not None:
+            return Hit(equal, side, KINDS.index("equal" if text in self._as_written else "folded"))
+        if not self._windows or not _SHORTEST <= len(data) <= _LONGEST:
+            return None
+        windows = _WINDOWS[len(data) // _WIDTH].unpack_from(data)
+        if self._windows.keys().isdisjoint(windows) and data[-_WIDTH:] not in self._windows:
+            return None
+        nearest = self._nearest(data, {*windows, data[-_WIDTH:]})
+        return None if nearest is None else Hit(self._exact[self._compared[nearest]], side, NEAR)
+
+    def _nearest(self, data: bytes, windows: set[bytes]) -> int | None:
+        """The first held-out text that is near enough, of those that share most windows first."""
+        shared = Counter(number for window in windows for number in self._windows.get(window, ()))
+        likely = [number for number in shared if self._may_be_near(data, self._compared[number])]
+        runs = runs_of(data) if likely else set()
+        for number in sorted(likely, key=lambda number: (-shared[number], number)):
+            is_near = likeness(runs, runs_of(self._compared[number])) >= self._near
+            if is_near and number not in self._patterns:
+                return number
+        return None
+
+    def _may_be_near(self, data: bytes, other: bytes) -> bool:
+        """Whether lengths allow it, and a quarter of the other's windows stand somewhere in `data`."""
+        if min(len(data), len(other)) < self._near * (len(data) + len(other)) / 2:
+            return False
+        windows = _WINDOWS[len(other) // _WIDTH].unpack_from(other)
+        return 4 * [window in data for window in windows].count(True) >= len(windows)
+
+
+class _Sketch:
+    """Which lines may have one of many windows where the leak guard looks for them (a Bloom filter)."""
+
+    def __init__(self, windows: Collection[bytes]) -> None:
+        self._bits = (16 * len(windows)).bit_length()
+        self._table = np.zeros(1 << self._bits, np.bool_)
+        data = b"".join(windows)
+        for slots in self._slots(data, np.arange(0, len(data), _WIDTH)):
+            self._table[slots] = True
+
+    def lines(self, folded: bytes) -> npt.NDArray[np.intp]:
+        """Numbers of such lines, of all that end with a line feed in `folded`."""
+        ends = np.flatnonzero(np.frombuffer(folded, np.uint8) == 0x0A)
+        starts = np.concatenate([np.zeros(1, np.intp), ends[:-1] + 1]) if len(ends) else ends
+        sizes = ends - starts
+        numbers = np.flatnonzero((sizes >= _SHORTEST) & (sizes <= _LONGEST))
+        counts = sizes[numbers] // _WIDTH
+        owners = np.repeat(numbers, counts)
+        steps = np.arange(len(owners)) - np.repeat(counts.cumsum() - counts, counts)
+        places = np.concatenate([starts[owners] + _WIDTH * steps, ends[numbers] - _WIDTH])
+        owners = np.concatenate([owners, numbers])
+        first, second = self._slots(folded, places)
+        likely = np.flatnonzero(self._table[first])
+        return owners[likely[self._table[second[likely]]]]
+
+    def _slots(self, data: bytes, places: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.uint64], ...]:
+        """Two places in the table for each window of `data`."""
+        half = _WIDTH // 2
+        words = np.ndarray((max(0, len(data) - 7),), "<u8", data, strides=(1,))
+        hashes = words[places] * MIX[0]
+        hashes ^= hashes >> np.uint64(32)
+        hashes += words[places + half] * MIX[1]
+        hashes ^= hashes >> np.uint64(29)
+        hashes *= MIX[2]
+        return hashes >> np.uint64(64 - self._bits), hashes & np.uint64(len(self._table) - 1)
+
+
+def _held_out_windows(data: bytes) -> set[bytes]:
+    starts = range(0, len(data) - _WIDTH + 1, _STRIDE)
+    return {data[start : start + _WIDTH] for start in (*starts, len(data) - _WIDTH)}
+
+
+# ---------------------------------------------------------------- counts
+
+
+@dataclass(frozen=True, slots=True)
+class Leaks:
+    """How much of a held-out set was met in the training data, counted by `KINDS`.
+
+    Attributes:
+        name: of the set: `valid`, or `test.NAME`.
+        sentences: how many pairs it has.
+        met: of these, how many have a side that some pair of the corpora has too, before any filter.
+        left: how many have one that a pair has too which was kept.
+        dropped: training pairs that the filter `overlap` dropped for this set.
+    """
+
+    name: str
+    sentences: int
+    met: dict[str, int]
+    left: dict[str, int]
+    dropped: dict[str, int]
+
+    def figures(self) -> list[int]:
+        """The numbers that `LEAK_FIGURES` names."""
+        met, left = sum(self.met.values()), sum(self.left.values())
+        return [self.sentences, met, left, *(self.dropped[kind] for kind in KINDS)]
+
+
+LEAK_FIGURES = ("sentences", "met", "left", "dropped: equal", "folded", "near")
+"""Heads of a table: a set's sentences, those met in the corpora, those left, pairs dropped for it."""
+
+
+def count_leaks(
+    held_out: Sequence[Pair],
+    owners: Sequence[Sequence[int]],
+    found: Iterable[tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]],
+) -> list[Leaks]:
+    """The counts of each set.
+
+    Args:
+        held_out: as for the guard, whose `owners` these are.
+        owners: of each held-out text.
+        found: rows of a pair's number and a hit; which of the rows' pairs were kept; which fell for it.
+    """
+    none = len(KINDS)
+    met, left = np.full(len(held_out), none), np.full(len(held_out), none)
+    dropped: dict[str, Counter[int]] = {pair.origin: Counter() for pair in held_out}
+    for rows, kept, fell in found:
+        fallen: dict[tuple[int, str], int] = {}
+        for (number, text, _, kind), is_kept, is_fallen in zip(
+            rows.tolist(), kept.tolist(), fell.tolist(), strict=True
+        ):
+            for owner in owners[text]:
+                met[owner] = min(met[owner], kind)
+                left[owner] = min(left[owner], kind) if is_kept else left[owner]
+                if is_fallen:
+                    key = number, held_out[owner].origin
+                    fallen[key] = min(fallen.get(key, none), kind)
+        for (_, name), kind in fallen.items():
+            dropped[name][kind] += 1
+    sets = np.array([pair.origin for pair in held_out])
+    return [
+        Leaks(
+            name,
+            int((sets == name).sum()),
+            _by_kind(Counter(met[sets == name].tolist())),
+            _by_kind(Counter(left[sets == name].tolist())),
+            _by_kind(counts),
+        )
+        for name, counts in dropped.items()
+    ]
+
+
+def _by_kind(counts: Counter[int]) -> dict[str, int]:
+    return {name: counts[kind] for kind, name in enumerate(KINDS)}
+
+
+def read_leaks(values: Iterable[dict[str, Any]]) -> list[Leaks]:
+    """The counts from what `dataclasses.asdict` made of them."""
+    return [Leaks(**value) for value in values]

@@ -1,0 +1,179 @@
+"""The stream of training steps, and the place in it. Loads torch only where a batch becomes tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+import numpy as np
+
+from mtkit.data.feed.batching import Indices, cut_by_tokens, plan_epoch
+from mtkit.data.feed.padding import PaddedPairs, padded_pairs
+from mtkit.data.feed.sampling import Stage, stage_at
+from mtkit.data.prepare.shards import Shard, open_shard
+
+if TYPE_CHECKING:
+    from mtkit.data.feed.batch import Batch
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in the endless stream of steps: the next step is number `index` of pass `epoch`.
+
+    Attributes:
+        step: how many steps come before it.
+        stage_epoch: the pass with which the present stage of mixing began.
+    """
+
+    epoch: int = 0
+    index: int = 0
+    step: int = 0
+    stage_epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[Part]):
+    """What one optimizer step learns from.
+
+    Attributes:
+        batches: micro-batches, computed one after the other; of several ranks, those of one.
+        num_tgt_tokens: target tokens of the step, on all ranks; the loss is divided by it.
+        cursor: the place after this step.
+        steps_per_epoch: steps in this pass.
+        pairs: numbers of all its pairs, from 0, in the order in which they were prepared.
+    """
+
+    batches: tuple[Part, ...]
+    num_tgt_tokens: int
+    cursor: Cursor
+    steps_per_epoch: int
+    pairs: Indices | None = None
+
+
+StepArrays: TypeAlias = Step[PaddedPairs]
+StepData: TypeAlias = Step["Batch"]
+
+
+def as_tensors(step: StepArrays) -> StepData:
+    """The same step, its batches as tensors."""
+    from mtkit.data.feed.batch import Batch
+
+    return Step(
+        tuple(map(Batch.of, step.batches)), step.num_tgt_tokens, step.cursor, step.steps_per_epoch, step.pairs
+    )
+
+
+class PairTable:
+    """The pairs of several shards under one numbering. Unpickling opens the shards again."""
+
+    def __init__(self, shards: Sequence[Shard]) -> None:
+        self.shards = shards
+        self.lengths = np.concatenate([shard.lengths for shard in shards])
+        self.sizes = [len(shard) for shard in shards]
+        self._ends = np.cumsum(self.sizes)
+
+    def __reduce__(self) -> tuple[type[PairTable], tuple[Sequence[Shard]]]:
+        return PairTable, (self.shards,)
+
+    def at_epoch(self, epoch: int) -> PairTable:
+        """The pairs as pass `epoch` sees them: its turn's segmentation, where several are prepared."""
+        turn = [epoch % shard.num_segmentations for shard in self.shards]
+        if turn == [shard.segmentation for shard in self.shards]:
+            return self
+        return PairTable([open_shard(shard.folder, n) for shard, n in zip(self.shards, turn, strict=True)])
+
+    def batch(self, indices: Indices) -> Batch:
+        """The pairs with these numbers as one batch."""
+        from mtkit.data.feed.batch import Batch
+
+        return Batch.of(self.padded(indices))
+
+    def padded(self, indices: Indices) -> PaddedPairs:
+        """The pairs with these numbers."""
+        srcs, tgts = [], []
+        shard_numbers = np.searchsorted(self._ends, indices, side="right")
+        for index, number in zip(indices.tolist(), shard_numbers.tolist(), strict=True):
+            shard = self.shards[number]
+            local = index - (int(self._ends[number - 1]) if number else 0)
+            srcs.append(shard.src(local))
+            tgts.append(shard.tgt(local))
+        return padded_pairs(srcs, tgts)
+
+    def batches(self, batch_tokens: int, count: int | None = None) -> Iterator[Batch]:
+        """All pairs once, or the first `count`, in batches of like length; for validation."""
+        lengths = self.lengths[:count]
+        order = np.lexsort((lengths[:, 0], lengths[:, 1]))
+        for part in cut_by_tokens(order, self.lengths[order, 1].astype(np.int64) + 1, batch_tokens):
+            yield self.batch(part)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The endless stream of training steps: what follows a place in it depends on these values alone.
+
+    A pass ends early where a stage does. Of `num_ranks` readers each gets its rows of every micro-batch, of
+    like length; the steps and their `num_tgt_tokens` are the same whatever the number. All get equally many
+    micro-batches: where one has fewer rows than there are ranks, the last ranks get one without targets.
+
+    Attributes:
+        table: the pairs.
+        batch_tokens: target tokens of a step at most.
+        micro_batch_tokens: those of a micro-batch, on each rank; all of the step's if None.
+        seed: of the run.
+        stages: how the corpora are mixed.
+        rank: which reader this is, from 0.
+        num_ranks: how many there are.
+    """
+
+    table: PairTable
+    batch_tokens: int
+    micro_batch_tokens: int | None
+    seed: int
+    stages: Sequence[Stage] = (Stage(),)
+    rank: int = 0
+    num_ranks: int = 1
+
+    def read(self, cursor: Cursor) -> Generator[StepData, None, None]:
+        """The steps from `cursor` on."""
+        yield from map(as_tensors, self.arrays(cursor))
+
+    def arrays(self, cursor: Cursor) -> Iterator[StepArrays]:
+        """The steps from `cursor` on, without torch."""
+        table = self.table
+        while True:
+            stage = stage_at(self.stages, cursor.step)
+            drawn = stage.epoch(table.sizes, self.seed, cursor.epoch - cursor.stage_epoch)
+            table = table.at_epoch(cursor.epoch)
+            plan = plan_epoch(table.lengths, self.batch_tokens, self.seed, cursor.epoch, drawn)
+            for pairs in plan[cursor.index :]:
+                cursor = _after(cursor, len(plan), stage)
+                yield self._step(table, pairs, cursor, len(plan))
+                if not cursor.index:
+                    break
+
+    def _step(self, table: PairTable, pairs: Indices, cursor: Cursor, steps_per_epoch: int) -> StepArrays:
+        tokens = table.lengths[pairs, 1].astype(np.int64) + 1
+        parts = [pairs]
+        if self.micro_batch_tokens is not None:
+            parts = cut_by_tokens(pairs, tokens, self.micro_batch_tokens * self.num_ranks)
+        batches = tuple(self._share(table, part) for part in parts)
+        return Step(batches, int(tokens.sum()), cursor, steps_per_epoch, pairs)
+
+    def _share(self, table: PairTable, pairs: Indices) -> PaddedPairs:
+        """What this rank computes of a micro-batch."""
+        if self.rank < len(pairs):
+            return table.padded(pairs[self.rank :: self.num_ranks])
+        return table.padded(pairs[:1]).without_targets()
+
+
+def _after(cursor: Cursor, steps_per_epoch: int, stage: Stage) -> Cursor:
+    """The place after the step at `cursor`."""
+    step, next_epoch = cursor.step + 1, cursor.epoch + 1
+    if step == stage.until:
+        return Cursor(next_epoch, 0, step, next_epoch)
+    if cursor.index + 1 == steps_per_epoch:
+        return Cursor(next_epoch, 0, step, cursor.stage_epoch)
+    return Cursor(cursor.epoch, cursor.index + 1, step, cursor.stage_epoch)

@@ -1,0 +1,81 @@
+"""What prepare's first stage keeps of each corpus, read again: pairs, keys and folds of parts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mtkit.data.clean.dedup import Keys, Positions
+from mtkit.data.clean.splits import Folds
+from mtkit.data.prepare.cleaning import KEPT
+from mtkit.data.prepare.parts import array_text, read_part
+from mtkit.data.read.blocks import lines_of
+
+Fates = npt.NDArray[np.uint8]
+"""What becomes of each pair, by its position: kept, or by which filter or split it is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class CleanPart:
+    """A part of a cleaned corpus.
+
+    Attributes:
+        source: number of the corpus.
+        begin: position of its first pair among the pairs of all corpora.
+        text: digest of its pairs; `notes` of where they came from and why they were dropped.
+        keys: how many keys it has for each filter that finds repetitions.
+    """
+
+    path: Path
+    source: int
+    begin: int
+    pairs: int
+    text: str
+    notes: str
+    keys: dict[str, int]
+
+    @property
+    def end(self) -> int:
+        """Position after its last pair."""
+        return self.begin + self.pairs
+
+
+def sampled(
+    parts: Sequence[CleanPart], fates: Fates, wanted: int, rng: random.Random
+) -> Iterator[tuple[str, str]]:
+    """`wanted` of the kept pairs, in order and each subset equally likely."""
+    chosen = np.array(sorted(rng.sample(range(int((fates == KEPT).sum())), wanted)), np.int64)
+    before = 0
+    for part in parts:
+        kept = np.flatnonzero(fates[part.begin : part.end] == KEPT)
+        begin, end = np.searchsorted(chosen, [before, before + len(kept)])
+        yield from texts_of(part, kept[chosen[begin:end] - before].tolist())
+        before += len(kept)
+
+
+def texts_of(part: CleanPart, numbers: Sequence[int]) -> Iterator[tuple[str, str]]:
+    """The pairs with these numbers in a part."""
+    if numbers:
+        srcs, tgts = (lines_of(array_text(side)) for side in read_part(part.path, "src", "tgt"))
+        for number in numbers:
+            yield srcs[number], tgts[number]
+
+
+def keys_of(parts: Iterable[CleanPart], index: int) -> Iterator[tuple[Keys, Positions]]:
+    """Of each part the keys of its pairs for filter number `index`, and the positions of these."""
+    for part in parts:
+        keys, owners = read_part(part.path, f"keys{index}", f"owners{index}")
+        yield keys, owners + part.begin
+
+
+def folds_of(parts: Iterable[CleanPart], fates: Fates) -> Iterator[tuple[Folds, Positions]]:
+    """Of each part the folds of its kept pairs, and the positions of these."""
+    for part in parts:
+        (folds,) = read_part(part.path, "folds")
+        kept = np.flatnonzero(fates[part.begin : part.end] == KEPT)
+        yield folds[kept], kept + part.begin

@@ -1,0 +1,180 @@
+"""What a worker does to a chunk of raw pairs: normalise, judge by the filters, write a part.
+
+A part has every pair that was read, dropped or not, so that each can be accounted for later.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mtkit.config.filters import DuplicateFilter, Filter, NearDuplicateFilter, OverlapFilter
+from mtkit.config.text import TextConfig
+from mtkit.data.clean.column import Column
+from mtkit.data.clean.filters import build_keys, build_overlap, build_verdict
+from mtkit.data.clean.folding import hash64
+from mtkit.data.clean.leaks import LeakGuard
+from mtkit.data.clean.near import Keys
+from mtkit.data.clean.screen import Screen, build_screen
+from mtkit.data.clean.verdicts import Verdict
+from mtkit.data.prepare.parts import Array, array_text, digest_of, text_array, write_part
+from mtkit.data.read.blocks import Block, lines_of
+from mtkit.data.read.pair import Pair
+from mtkit.text.form import TextForm
+
+KEPT = 255
+"""The fate of a pair that nothing dropped; any other is the index of the filter that did."""
+
+
+@dataclass(frozen=True, slots=True)
+class CleanSpec:
+    """What decides the verdicts; hashable, so that a worker builds its filters once.
+
+    Attributes:
+        held_out: a file of validation and test pairs, with the name of their set.
+        fold: give the keys by which `splits` groups pairs.
+        text: of which the parts that act before the filters matter.
+    """
+
+    filters: tuple[Filter, ...]
+    src_lang: str
+    tgt_lang: str
+    held_out: Path
+    fold: bool
+    text: TextConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Raw pairs and the part that they become.
+
+    Attributes:
+        block: the pairs; None if an earlier run made the part.
+        stored: the summary of that part.
+    """
+
+    path: Path
+    block: Block | None
+    stored: dict[str, Any] | None = None
+
+
+def clean_chunk(task: tuple[CleanSpec, Chunk]) -> dict[str, Any]:
+    """Writes the part of a chunk: normalised sides, and notes of where each came from and what was found.
+
+    Its summary has the number of `pairs`, of `keys` by the filter's index, and digests of `text` and `notes`.
+    """
+    spec, chunk = task
+    if chunk.block is None:
+        return chunk.stored or {}
+    block = chunk.block
+    form = TextForm(spec.text)
+    src, tgt = (Column(form.normalize_lines(text)) for text in (block.src, block.tgt))
+    arrays, details = _judge(spec, block, src, tgt)
+    if spec.fold:
+        arrays["folds"] = np.stack([fold_keys(src), fold_keys(tgt)], axis=1)
+    notes = text_array(json.dumps({"origins": block.origins, "details": details}))
+    summary = {
+        "pairs": len(src),
+        "text": digest_of(src.data, tgt.data),
+        "notes": digest_of(notes.tobytes()),
+        "keys": {name.removeprefix("keys"): len(arrays[name]) for name in arrays if name.startswith("keys")},
+    }
+    return write_part(chunk.path, summary, src=src.array, tgt=tgt.array, notes=notes, **arrays)
+
+
+def _judge(
+    spec: CleanSpec, block: Block, src: Column, tgt: Column
+) -> tuple[dict[str, Array], dict[int, str]]:
+    """The fates, with the keys of pairs that reach a filter of repetitions; and what was found, by number."""
+    fates = np.full(len(src), KEPT, np.uint8)
+    arrays: dict[str, Array] = {"fates": fates}
+    details: dict[int, str] = {}
+    doubts = _screen(spec)(src, tgt)
+    scores = block.scores or [None] * len(src)
+    steps = _steps(spec)
+    guard = next(step.guard for step in steps if step.guard)
+    leaks = guard.find_all(src, tgt)
+    rows = [(number, *hit) for number, hits in leaks.items() for hit in hits]
+    arrays["leaks"] = np.array(rows, np.int64).reshape(-1, 4)
+    for step in steps:
+        if step.index < 0:
+            continue
+        doubted = doubts[step.index]
+        left = fates == KEPT if doubted is None else (fates == KEPT) & doubted
+        numbers = np.flatnonzero(left).tolist()
+        if step.guard:
+            hits = leaks if step.guard is guard else step.guard.find_all(src, tgt)
+            for number in [number for number in hits if fates[number] == KEPT]:
+                fates[number], details[number] = step.index, step.guard.describe(hits[number][0])
+        elif step.verdict:
+            for number in numbers:
+                found = step.verdict(Pair(src.lines[number], tgt.lines[number], score=scores[number]))
+                if found is not None:
+                    fates[number], details[number] = step.index, found
+        elif step.keys:
+            keys = step.keys(src, tgt, numbers)
+            arrays[f"keys{step.index}"] = keys.ravel()
+            arrays[f"owners{step.index}"] = np.repeat(np.array(numbers, np.int64), keys.shape[1])
+    return arrays, details
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one filter does: it judges a pair by itself, or gives keys that no earlier pair may have.
+
+    Attributes:
+        index: of the filter among all; -1 if it only counts.
+        verdict: None to keep, else why the pair is dropped.
+        guard: finds the pairs to drop, of many at once.
+    """
+
+    index: int
+    verdict: Verdict | None = None
+    keys: Keys | None = None
+    guard: LeakGuard | None = None
+
+
+@functools.lru_cache(maxsize=1)
+def _steps(spec: CleanSpec) -> tuple[Step, ...]:
+    return tuple(_build_steps(spec))
+
+
+@functools.lru_cache(maxsize=1)
+def _screen(spec: CleanSpec) -> Screen:
+    return build_screen(spec.filters, spec.src_lang, spec.tgt_lang)
+
+
+def _build_steps(spec: CleanSpec) -> Iterator[Step]:
+    if not any(isinstance(options, OverlapFilter) for options in spec.filters):
+        yield Step(-1, guard=LeakGuard(read_held_out(spec.held_out), None))
+    for index, options in enumerate(spec.filters):
+        match options:
+            case DuplicateFilter() | NearDuplicateFilter():
+                yield Step(index, keys=build_keys(options))
+            case OverlapFilter():
+                yield Step(index, guard=build_overlap(options, read_held_out(spec.held_out)))
+            case _:
+                if verdict := build_verdict(options, spec.src_lang, spec.tgt_lang):
+                    yield Step(index, verdict)
+
+
+def read_held_out(path: Path) -> Iterator[Pair]:
+    """The validation and test pairs, whose origin is the name of their set."""
+    for line in lines_of(array_text(np.fromfile(path, np.uint8))):
+        name, src, tgt = line.split("\t")
+        yield Pair(src, tgt, name)
+
+
+def fold_keys(side: Column) -> npt.NDArray[np.uint64]:
+    """Of each line, equal for texts that differ in case, punctuation and spacing alone."""
+    found = side.hashes(fold=True)
+    empty = [number for number, data in enumerate(side.folds) if not data]
+    found[empty] = [hash64(side.lines[number].encode()) for number in empty]
+    return found

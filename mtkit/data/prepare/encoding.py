@@ -1,0 +1,188 @@
+"""What a worker does to a cleaned part: segment what is kept, and account for what is not."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtkit.config.data import ModelType, SamplingConfig
+from mtkit.config.text import TextConfig
+from mtkit.data.prepare.cleaning import KEPT
+from mtkit.data.prepare.ledger import Example, LedgerRow
+from mtkit.data.prepare.parts import Array, array_text, read_part, write_part
+from mtkit.data.prepare.shards import count_tokens, flat_ids
+from mtkit.data.read.blocks import Origins, lines_of
+from mtkit.data.read.pair import Pair
+from mtkit.text.sampling import Sampler
+from mtkit.text.tokenizer import Pairs, Tags, Tokenizer, read_tokenizer
+
+REJECTED_HEAD = ("filter", "origin", "detail", "src", "tgt")
+"""Columns of `rejected.tsv.gz`."""
+
+_PAIRS_AT_ONCE = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeSpec:
+    """What decides how text is segmented.
+
+    Attributes:
+        models: the subword model of both sides, or of source and target.
+        reasons: names of the filters, by the fate that stands for them.
+        max_tokens: fate and bound of each filter that counts tokens.
+        model_type: of the subword models.
+        sampling: how to segment at random, several times; None for the best segmentation.
+        seed: of all randomness.
+    """
+
+    models: tuple[Path, ...]
+    text: TextConfig
+    reasons: tuple[str, ...]
+    max_tokens: tuple[tuple[int, int], ...]
+    model_type: ModelType = "unigram"
+    sampling: SamplingConfig | None = None
+    seed: int = 0
+
+    @property
+    def num_segmentations(self) -> int:
+        """How many there are of each pair."""
+        return self.sampling.segmentations if self.sampling else 1
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeTask:
+    """A cleaned part, the fates of its pairs after deduplication, their tags, and the part to write."""
+
+    clean: Path
+    fates: bytes
+    path: Path
+    tags: tuple[str, ...] = ()
+
+
+def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
+    """Writes an encoded part; its summary is a ledger row without a name.
+
+    Of each segmentation `n` the part holds `ids<n>` as a shard has them and `lengths<n>` [kept, 2]; and
+    `rejected`, a gzip member of lines.
+    """
+    spec, this = task
+    tokenizer = _tokenizer(spec.models, spec.text)
+    srcs, tgts = (lines_of(array_text(side)) for side in read_part(this.clean, "src", "tgt"))
+    fates = np.frombuffer(this.fates, np.uint8).copy()
+    segmentations = [_Encoded(tokenizer.max_size) for _ in range(spec.num_segmentations)]
+    kept = np.flatnonzero(fates == KEPT)
+    for begin in range(0, len(kept), _PAIRS_AT_ONCE):
+        some = kept[begin : begin + _PAIRS_AT_ONCE]
+        texts = [(srcs[number], tgts[number]) for number in some.tolist()]
+        pairs = tokenizer.encode_pairs(texts, _tags(this))
+        found = count_tokens(pairs)
+        fits = np.ones(len(pairs), bool)
+        for fate, bound in spec.max_tokens:
+            too_long = fits & (found > bound).any(axis=1)
+            fates[some[too_long]] = fate
+            fits &= ~too_long
+        if not fits.all():
+            pairs = [pair for pair, fit in zip(pairs, fits.tolist(), strict=True) if fit]
+            texts = [pair for pair, fit in zip(texts, fits.tolist(), strict=True) if fit]
+        for number, segmentation in enumerate(segmentations):
+            segmentation.add(_sampled(spec, this, texts, pairs, number) if spec.sampling else pairs)
+    rejected, row = [], LedgerRow("")
+    dropped = np.flatnonzero(fates != KEPT).tolist()
+    notes: dict[str, Any] = (
+        json.loads(array_text(read_part(this.clean, "notes")[0]))
+        if dropped
+        else {"origins": [], "details": {}}
+    )
+    origins = Origins(notes["origins"])
+    for number in dropped:
+        src, tgt = srcs[number], tgts[number]
+        origin, detail = _plain(origins[number]), _plain(notes["details"].get(str(number), ""))
+        reason = spec.reasons[fates[number]]
+        rejected.append(f"{reason}\t{origin}\t{detail}\t{src}\t{tgt}\n")
+        row.drop(reason, Pair(src, tgt, origin), detail)
+    row.keep(len(fates) - row.read)
+    packed = gzip.compress("".join(rejected).encode(), 6, mtime=0) if rejected else b""
+    arrays = {"rejected": np.frombuffer(packed, np.uint8)}
+    for number, segmentation in enumerate(segmentations):
+        arrays |= {f"ids{number}": segmentation.ids(), f"lengths{number}": segmentation.lengths()}
+    return write_part(this.path, asdict(row), **arrays)
+
+
+class _Encoded:
+    """Pairs as arrays, gathered bit by bit."""
+
+    def __init__(self, vocab_size: int) -> None:
+        self._dtype = np.dtype(np.uint16 if vocab_size <= 1 << 16 else np.uint32)
+        self._ids, self._lengths = [np.zeros(0, self._dtype)], [np.zeros((0, 2), np.int32)]
+
+    def add(self, pairs: Pairs) -> None:
+        """Takes in some pairs."""
+        self._ids.append(flat_ids(pairs, self._dtype))
+        self._lengths.append(count_tokens(pairs))
+
+    def ids(self) -> Array:
+        """The ids of all."""
+        return np.concatenate(self._ids)
+
+    def lengths(self) -> Array:
+        """[pairs, 2]: their numbers of tokens."""
+        return np.concatenate(self._lengths)
+
+
+def _sampled(
+    spec: EncodeSpec, task: EncodeTask, texts: Sequence[tuple[str, str]], best: Pairs, number: int
+) -> Pairs:
+    """Segmentation `number` of these pairs, which follows from the seed and the pairs.
+
+    One that breaks a bound of tokens, which the best segmentation keeps to, is replaced by the best.
+    """
+    if spec.sampling is None:
+        return best
+    tokenizer = _tokenizer(spec.models, spec.text)
+    seed = f"{spec.seed} {number}"
+    sampled = tokenizer.sample_pairs(texts, _tags(task), _samplers(spec), seed)
+    longest = min((bound for _, bound in spec.max_tokens), default=None)
+    if longest is None:
+        return sampled
+    return [
+        pair if max(map(len, pair)) <= longest else usual for pair, usual in zip(sampled, best, strict=True)
+    ]
+
+
+@functools.lru_cache(maxsize=1)
+def _samplers(spec: EncodeSpec) -> tuple[Sampler, Sampler]:
+    if spec.sampling is None:
+        raise ValueError("there is nothing to sample")
+    tokenizer, kind, strength = _tokenizer(spec.models, spec.text), spec.model_type, spec.sampling.strength
+    src = Sampler(tokenizer.src, kind, strength)
+    return src, src if tokenizer.is_joint else Sampler(tokenizer.tgt, kind, strength)
+
+
+def _tags(task: EncodeTask) -> Tags:
+    return repeat(task.tags) if task.tags else None
+
+
+def _plain(note: str) -> str:
+    """The note without tabs and line feeds, which file names may have."""
+    return " ".join(note.split()) if "\t" in note or "\n" in note else note
+
+
+def read_row(summary: dict[str, Any]) -> LedgerRow:
+    """The row in the summary of an encoded part."""
+    examples = {
+        name: [Example(**example) for example in found] for name, found in summary["examples"].items()
+    }
+    return LedgerRow(**{**summary, "examples": examples})
+
+
+@functools.lru_cache(maxsize=1)
+def _tokenizer(models: tuple[Path, ...], text: TextConfig) -> Tokenizer:
+    return read_tokenizer(models, text)

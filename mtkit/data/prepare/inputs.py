@@ -1,0 +1,150 @@
+"""What prepared data depend on: options and input files, and whether they have changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mtkit.config.data import TokenizerConfig
+from mtkit.config.schema import Config
+from mtkit.config.sources import (
+    CutSource,
+    HeldOutSource,
+    JsonlSource,
+    MonoSource,
+    PhrasebookSource,
+    PlainSource,
+    Source,
+    TsvSource,
+)
+from mtkit.data.read.lines import count_lines, digest, expand
+from mtkit.data.read.readers import source_files
+from mtkit.errors import InputError
+from mtkit.text.tokenizer import SEPARATE
+
+logger = logging.getLogger(__name__)
+
+_PACKED = {".gz", ".bz2", ".xz", ".zst"}
+
+
+def settings_of(config: Config) -> dict[str, Any]:
+    """The options that decide what is prepared, as JSON gives them back."""
+    data = config.data
+    return {
+        "seed": config.seed,
+        "languages": [data.src_lang, data.tgt_lang],
+        "train": [_source_settings(source) for source in data.train],
+        "valid": _source_settings(data.valid),
+        "extra_valid": {name: _source_settings(source) for name, source in data.extra_valid.items()},
+        "test": [_source_settings(source) for source in data.test.values()],
+        "filters": [options.model_dump(mode="json") for options in data.filters],
+        "text": config.text.model_dump(mode="json"),
+        "tokenizer": tokenizer_settings(config.tokenizer),
+        "sampling": config.tokenizer.sampling.model_dump(mode="json") if config.tokenizer.sampling else None,
+        "tags": [list(data.tags_of(source)) for source in (*data.train, data.valid, *data.test.values())],
+    }
+
+
+def _source_settings(source: HeldOutSource) -> dict[str, Any]:
+    """The options of `source` with file names instead of paths: the same data may lie elsewhere."""
+    values = source.model_dump()
+    names = {key: value.name for key, value in values.items() if isinstance(value, Path)}
+    return {**source.model_dump(mode="json"), **names}
+
+
+def _input_files(config: Config) -> list[Path]:
+    sources = (*config.data.train, *held_out_sources(config).values())
+    return [*given_models(config.tokenizer), *(path for source in sources for path in source_files(source))]
+
+
+def given_models(options: TokenizerConfig) -> tuple[Path, ...]:
+    """The files of the subword models that are to be used as they are."""
+    if options.path is None:
+        return ()
+    return tuple(options.path / name for name in SEPARATE) if options.separate else (options.path,)
+
+
+def tokenizer_settings(options: TokenizerConfig) -> dict[str, Any]:
+    """The options that decide the subword models; of one that is given, its name."""
+    if options.path:
+        return {"path": options.path.name, "separate": options.separate}
+    return options.model_dump(mode="json", exclude={"path", "sampling"})
+
+
+def held_out_sources(config: Config) -> dict[str, Source]:
+    """The validation and test corpora that have files, as `valid`, `valid.NAME` and `test.NAME`."""
+    data = config.data
+    found: dict[str, HeldOutSource] = {"valid": data.valid}
+    found |= {f"valid.{name}": source for name, source in data.extra_valid.items()}
+    found |= {f"test.{name}": source for name, source in data.test.items()}
+    return {name: source for name, source in found.items() if not isinstance(source, CutSource)}
+
+
+def origins_of(sources: Sequence[Source], recorded: Sequence[dict[str, Any]]) -> list[list[Any]]:
+    """What decides the text of each corpus: its options and the hashes of its files."""
+    hashes = {old["path"]: old["sha256"] for old in recorded}
+    return [
+        [_source_settings(source), [hashes[str(path)] for path in source_files(source)]] for source in sources
+    ]
+
+
+def record_inputs(config: Config) -> list[dict[str, Any]]:
+    """Size, time and hash of each input file.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    result = []
+    for path in _input_files(config):
+        content, status = digest(path)
+        found = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": content}
+        result.append({"path": str(path), **found})
+    return result
+
+
+def count_pairs(source: Source) -> int | None:
+    """How many pairs `source` is thought to have, for progress; None where counting is not cheap."""
+    match source:
+        case PhrasebookSource():
+            return source.pairs
+        case PlainSource():
+            files = expand(source.src)
+        case TsvSource() | JsonlSource() | MonoSource():
+            files = expand(source.path)
+        case _:
+            return None
+    return None if any(file.suffix in _PACKED for file in files) else sum(map(count_lines, files))
+
+
+def check_inputs(config: Config, recorded: Sequence[dict[str, Any]]) -> None:
+    """Nothing, if the input files are those that were recorded; InputError if one has changed."""
+    paths = _input_files(config)
+    if len(paths) != len(recorded) and any(path.exists() for path in paths):
+        raise InputError(
+            "The list of input files changed since the data were prepared.", "Run mtkit prepare again."
+        )
+    for path, old in zip(paths, recorded, strict=False):  # a pattern without its files is one path
+        if _has_changed(path, old):
+            raise InputError(f"{path}: changed since the data were prepared.", "Run mtkit prepare again.")
+
+
+def _has_changed(path: Path, old: dict[str, Any]) -> bool:
+    try:
+        status = path.stat()
+    except OSError:
+        logger.warning("%s: is not there; going on with the data that were prepared from it.", path)
+        return False
+    if status.st_size != old.get("size"):
+        return True
+    return status.st_mtime_ns != old.get("mtime_ns") and digest(path)[0] != old.get("sha256")
+
+
+def fingerprint_of(manifest: dict[str, Any]) -> str:
+    """The same for folders made from equal options, equal files and with equal tokenizers."""
+    hashes = [old["sha256"] for old in manifest["inputs"]]
+    content = [manifest["version"], manifest["settings"], hashes, manifest["tokenizer"]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,0 +1,148 @@
+"""What became of every pair: how many came from each corpus, what dropped them, with the first examples.
+
+Ledgers of consecutive chunks of a corpus add up to that of the corpus, however it is cut into chunks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mtkit.data.read.pair import Pair
+from mtkit.errors import InputError
+
+FORMAT = "mtkit-ledger"
+VERSION = 1
+EXAMPLES = 5
+"""Dropped pairs kept for each corpus and filter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A pair that was dropped.
+
+    Attributes:
+        origin: where it was read, as `file:line`.
+        detail: what the filter found, such as `ratio 7.2 > 2`.
+    """
+
+    src: str
+    tgt: str
+    origin: str = ""
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class LedgerRow:
+    """What became of one corpus: `read` is `kept` plus the sum of `dropped`.
+
+    Attributes:
+        source: name of the corpus.
+        dropped: pairs by the filter that dropped them, in the order of the filters.
+        repairs: texts that reading mended, by kind; their pairs are among those read.
+        examples: the first pairs that each filter dropped, at most `EXAMPLES`.
+    """
+
+    source: str
+    read: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    kept: int = 0
+    repairs: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, list[Example]] = field(default_factory=dict)
+
+    def keep(self, count: int = 1) -> None:
+        """Enters pairs that all filters kept."""
+        self.read += count
+        self.kept += count
+
+    def drop(self, name: str, pair: Pair, detail: str = "") -> None:
+        """Enters a pair that the filter `name` dropped."""
+        self.read += 1
+        self.dropped[name] = self.dropped.get(name, 0) + 1
+        self.show(name, Example(pair.src, pair.tgt, pair.origin, detail))
+
+    def show(self, name: str, example: Example) -> None:
+        """Notes an example if there are not enough yet; counts nothing."""
+        examples = self.examples.setdefault(name, [])
+        if len(examples) < EXAMPLES:
+            examples.append(example)
+
+    def repair(self, kind: str, count: int = 1) -> None:
+        """Enters mended texts."""
+        self.repairs[kind] = self.repairs.get(kind, 0) + count
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether every pair that was read is accounted for."""
+        return self.read == self.kept + sum(self.dropped.values())
+
+    def add(self, later: LedgerRow) -> None:
+        """Adds what became of pairs that come after those entered so far."""
+        self.read += later.read
+        self.kept += later.kept
+        for mine, others in ((self.dropped, later.dropped), (self.repairs, later.repairs)):
+            for name, count in others.items():
+                mine[name] = mine.get(name, 0) + count
+        for name, examples in later.examples.items():
+            for example in examples:
+                self.show(name, example)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The rows of all corpora, in the order of the configuration."""
+
+    rows: list[LedgerRow] = field(default_factory=list)
+
+    def row(self, source: str) -> LedgerRow:
+        """The row of a corpus, a new one if there is none."""
+        for row in self.rows:
+            if row.source == source:
+                return row
+        self.rows.append(LedgerRow(source))
+        return self.rows[-1]
+
+    def add(self, later: Ledger) -> None:
+        """Adds a ledger of later pairs, corpus by corpus."""
+        for row in later.rows:
+            self.row(row.source).add(row)
+
+    def total(self) -> LedgerRow:
+        """All corpora together."""
+        total = LedgerRow("all")
+        for row in self.rows:
+            total.add(row)
+        return total
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `json.dump`."""
+        return {"format": FORMAT, "version": VERSION, "rows": [asdict(row) for row in self.rows]}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Ledger:
+        """What `to_json` gave.
+
+        Raises:
+            InputError: it is something else, of another version, or does not add up.
+        """
+        found = (data.get("format"), data.get("version"))
+        if found != (FORMAT, VERSION):
+            raise InputError(
+                f"ledger: format {found[0]} {found[1]}; this mtkit reads {FORMAT} {VERSION}.",
+                "Run mtkit prepare again.",
+            )
+        ledger = cls([_row(row) for row in data["rows"]])
+        for row in ledger.rows:
+            if not row.is_balanced:
+                dropped = sum(row.dropped.values())
+                raise InputError(
+                    f"ledger: {row.source}: {row.read} read pairs are not "
+                    f"{row.kept} kept and {dropped} dropped.",
+                    "Run mtkit prepare again.",
+                )
+        return ledger
+
+
+def _row(data: dict[str, Any]) -> LedgerRow:
+    examples = {name: [Example(**example) for example in found] for name, found in data["examples"].items()}
+    return LedgerRow(**{**data, "examples": examples})

@@ -1,0 +1,326 @@
+"""From the corpora of a config to a folder that training reads: filtered, tokenised, verifiable.
+
+- `run/data`: manifest.json · tokenizer.model (or .src.model, .tgt.model) · train-000/ … · valid/ ·
+  valid.src.txt · .ref.txt · .tags.txt · valid.NAME likewise · test.NAME.src.txt · .ref.txt · .tags.txt ·
+  rejected.tsv.gz · report.*
+- `run/parts`: results of the stages, from which an interrupted or changed run goes on
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+
+from mtkit.config.filters import Filter
+from mtkit.config.schema import Config
+from mtkit.config.sources import HuggingFaceSource, Source
+from mtkit.data.clean.filters import named
+from mtkit.data.clean.leaks import Leaks, read_leaks
+from mtkit.data.prepare.cleaning import KEPT
+from mtkit.data.prepare.encoding import REJECTED_HEAD
+from mtkit.data.prepare.inputs import (
+    fingerprint_of,
+    held_out_sources,
+    origins_of,
+    record_inputs,
+    settings_of,
+)
+from mtkit.data.prepare.ledger import Ledger, LedgerRow
+from mtkit.data.prepare.parts import clear_parts, read_part
+from mtkit.data.prepare.prepared import (
+    FORMAT,
+    VERSION,
+    open_prepared,
+    read_data_manifest,
+    read_split,
+    train_name,
+)
+from mtkit.data.prepare.report import length_histograms, write_report
+from mtkit.data.prepare.shards import Shard, batches, write_shard, write_shard_pieces
+from mtkit.data.prepare.stages import EncodedPart, Progress, Stages
+from mtkit.data.prepare.workers import Workers, num_cores
+from mtkit.data.read.pair import Pair
+from mtkit.data.read.readers import read_corpus, source_files, source_name
+from mtkit.disk.files import MANIFEST, atomic_folder, new_file, new_text, recover, using
+from mtkit.errors import InputError, MtkitError, UsageError
+from mtkit.runs.layout import claim_in, open_run
+from mtkit.text.form import TextForm
+from mtkit.text.tokenizer import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+PARTS = "parts"
+"""Folder of the stages' results, in the run's."""
+
+ALONE = 0.5
+"""Seconds of work before other processes are started: small corpora need none."""
+
+_PAIRS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareReport:
+    """What `prepare` did, or had done before.
+
+    Attributes:
+        up_to_date: nothing had to be done.
+        vocab_sizes: of source and target; one and the same if they share a model.
+        src_tokens: of all training pairs, without BOS and EOS; `tgt_tokens` likewise.
+    """
+
+    folder: Path
+    up_to_date: bool
+    ledger: Ledger
+    leaks: tuple[Leaks, ...]
+    train_pairs: int
+    src_tokens: int
+    tgt_tokens: int
+    valid_pairs: int
+    vocab_sizes: tuple[int, int]
+
+
+def prepare(config: Config, progress: Progress | None = None, *, force: bool = False) -> PrepareReport:
+    """Write `config.run / "data"`, unless it is there and nothing that it depends on has changed.
+
+    An interrupted call leaves the old folder or none, and the next one goes on where it was. A second process
+    waits for the first.
+
+    Args:
+        config: of the run.
+        progress: told how far the work is.
+        force: do it all again, whatever is there.
+
+    Raises:
+        InputError: a corpus cannot be read, or nothing of the training data is left.
+        MtkitError: the folder cannot be written.
+    """
+    folder = config.run / "data"
+    _check_apart(config)
+    open_run(config.run)
+    with _only_one(folder):
+        if not force:
+            try:
+                open_prepared(config)
+                return _report(folder, read_data_manifest(folder), up_to_date=True)
+            except InputError as error:
+                logger.debug("preparing, since %s", error)
+        recover(config.run, folder.name)
+        inputs = record_inputs(config)
+        if force:
+            clear_parts(config.run / PARTS)
+        begun = (config.run / PARTS).is_dir()
+        manifest = {"format": FORMAT, "version": VERSION, "settings": settings_of(config), "inputs": inputs}
+        with atomic_folder(folder, manifest, private=config.private) as part:
+            # Only what an earlier call left can be other than expected: without it this would be a bug.
+            with using(config.run / PARTS, "Start over: mtkit prepare --force.") if begun else nullcontext():
+                manifest |= _prepare(config, inputs, part, progress or (lambda phase, done, total: None))
+            manifest["fingerprint"] = fingerprint_of(manifest)
+        return _report(folder, manifest, up_to_date=False)
+
+
+def _check_apart(config: Config) -> None:
+    """Refuses a run folder that corpora lie in, or that lies in a corpus that is a folder."""
+    run = Path(os.path.realpath(config.run))
+    sources = (*config.data.train, *held_out_sources(config).values())
+    for path in (path for source in sources for path in (*source_files(source), *_folders(source))):
+        corpus = Path(os.path.realpath(path))
+        if corpus.is_relative_to(run):
+            raise UsageError(
+                f"{run}: the corpus {corpus} lies in it.", "Choose a folder of its own as `run`."
+            )
+        if corpus.is_dir() and run.is_relative_to(corpus):
+            raise UsageError(f"{run}: lies in the corpus {corpus}.", "Choose a folder outside it as `run`.")
+
+
+def _folders(source: Source) -> Iterator[Path]:
+    """The folder of a data set."""
+    if isinstance(source, HuggingFaceSource) and source.path:
+        yield source.path
+
+
+# ---------------------------------------------------------------- the work
+
+
+def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress: Progress) -> dict[str, Any]:
+    """Fill the folder `part`; what its manifest tells of it."""
+    held_out = {
+        name: list(_read(config, source, progress)) for name, source in held_out_sources(config).items()
+    }
+    valid_names = ["valid", *(f"valid.{name}" for name in config.data.extra_valid)]
+    for name in valid_names:
+        if held_out.get(name) == []:
+            raise InputError(f"data.{name}: {source_name(held_out_sources(config)[name])} has no pairs.")
+    form = TextForm(config.text)
+    normalized = (_normalized(pair, form, name) for name, pairs in held_out.items() for pair in pairs)
+    with Workers(config.data.num_workers or num_cores(), ALONE) as workers:
+        corpora, mono = (origins_of(sources, inputs) for sources in (config.data.corpora, config.data.mono))
+        stages = Stages(config, corpora, mono, normalized, config.run / PARTS, progress, workers)
+        cleaned = stages.clean()
+        fates = stages.decide(cleaned)
+        counts = np.bincount(fates, minlength=KEPT + 1).tolist()
+        _check_anything_left(config, counts[KEPT], dict(zip(stages.reasons, counts, strict=False)))
+        for name, pairs in stages.cut_pairs(cleaned, fates).items():
+            _write_split(part, name, pairs, form)
+        for name in valid_names:
+            if name in held_out:
+                _write_split(part, name, held_out[name], form)
+        tokenizer, models = stages.tokenizer(cleaned, fates)
+        tokenizer.save(part)
+        encoded = stages.encode(cleaned, fates, tokenizer, models)
+    ledger = _ledger(stages, encoded)
+    _check_anything_left(config, ledger.total().kept, ledger.total().dropped)
+    sampling = config.tokenizer.sampling
+    num_segmentations = sampling.segmentations if sampling else 1
+    shards = [
+        write_shard_pieces(
+            part / train_name(number),
+            (
+                read_part(piece.path, f"ids{segmentation}", f"lengths{segmentation}")
+                for segmentation in range(num_segmentations)
+                for piece in encoded
+                if piece.source == number
+            ),
+            _meta(tokenizer, name),
+            num_segmentations,
+        )
+        for number, name in enumerate(stages.names)
+    ]
+    valid = {name: _write_valid_shard(part, name, tokenizer, progress) for name in valid_names}
+    _write_rejected(part / "rejected.tsv.gz", encoded)
+    leaks = stages.count_leaks(cleaned, fates)
+    languages = (config.data.src_lang, config.data.tgt_lang)
+    histograms = length_histograms((shard.lengths for shard in shards), *languages)
+    write_report(part, "–".join(languages), ledger, histograms, leaks)
+    stages.clean_up()
+    return {
+        "tokenizer": tokenizer.fingerprint,
+        "vocab_sizes": [tokenizer.src.size, tokenizer.tgt.size],
+        "train_pairs": sum(len(shard) for shard in shards),
+        "src_tokens": sum(int(shard.lengths[:, 0].sum()) for shard in shards),
+        "tgt_tokens": sum(int(shard.lengths[:, 1].sum()) for shard in shards),
+        "valid_pairs": len(valid["valid"]),
+        "ledger": ledger.to_json(),
+        "leaks": [asdict(found) for found in leaks],
+    }
+
+
+def _ledger(stages: Stages, encoded: Sequence[EncodedPart]) -> Ledger:
+    none = dict.fromkeys(stages.reasons, 0)
+    pairs = zip(stages.names, stages.repairs, strict=True)
+    rows = [LedgerRow(name, dropped=dict(none), repairs=dict(repairs)) for name, repairs in pairs]
+    for piece in encoded:
+        rows[piece.source].add(piece.row)
+    return Ledger(rows)
+
+
+def _read(config: Config, source: Source, progress: Progress) -> Iterator[Pair]:
+    """The raw pairs of a validation or test corpus, with progress."""
+    phase, done = f"reading {source_name(source)}", 0
+    for done, pair in enumerate(read_corpus(config.data, source), start=1):
+        if done % _PAIRS_AT_ONCE == 0:
+            progress(phase, done, None)
+        yield pair
+    progress(phase, done, done)
+
+
+def _write_split(part: Path, name: str, pairs: Iterable[Pair], form: TextForm) -> None:
+    """The normalised source, the raw reference and the tags of each pair."""
+    with (
+        new_text(part / f"{name}.src.txt") as srcs,
+        new_text(part / f"{name}.ref.txt") as refs,
+        new_text(part / f"{name}.tags.txt") as tags,
+    ):
+        for pair in pairs:
+            srcs.write(f"{form.normalize(pair.src)}\n")
+            refs.write(f"{pair.tgt.strip()}\n")
+            tags.write(f"{' '.join(pair.tags)}\n")
+
+
+def _write_valid_shard(part: Path, name: str, tokenizer: Tokenizer, progress: Progress) -> Shard:
+    srcs, refs, tags = read_split(part, name)
+    phase = f"encoding the validation set {name.removeprefix('valid').removeprefix('.')}".rstrip()
+
+    def encoded() -> Iterator[tuple[list[int], list[int]]]:
+        done = 0
+        for batch in batches(zip(srcs, refs, tags, strict=True), _PAIRS_AT_ONCE):
+            pairs = ((src, tokenizer.form.normalize(ref)) for src, ref, _ in batch)
+            yield from tokenizer.encode_pairs(pairs, [own for _, _, own in batch])
+            done += len(batch)
+            progress(phase, done, len(srcs))
+
+    return write_shard(part / name, encoded(), _meta(tokenizer, name))
+
+
+def _write_rejected(path: Path, encoded: Iterable[EncodedPart]) -> None:
+    """Every pair that is in no training shard; gzip members one after the other are one gzip file."""
+    with new_file(path) as file:
+        file.write(gzip.compress(("\t".join(REJECTED_HEAD) + "\n").encode(), mtime=0))
+        for piece in encoded:
+            file.write(read_part(piece.path, "rejected")[0].tobytes())
+
+
+def _meta(tokenizer: Tokenizer, source: str) -> dict[str, Any]:
+    return {"tokenizer": tokenizer.fingerprint, "vocab_size": tokenizer.max_size, "source": source}
+
+
+def _check_anything_left(config: Config, kept: int, dropped: dict[str, int]) -> None:
+    if kept:
+        return
+    read = sum(dropped.values())
+    if not read:
+        raise InputError("data.train: the training corpora have no pairs.")
+    told = ", ".join(f"{name} dropped {count:,}" for name, count in dropped.items() if count)
+    worst = max(dropped, key=dropped.__getitem__)
+    options = named(config.data.filters).get(worst)
+    raise InputError(
+        f"data.train: nothing is left of {read:,} pairs: {told}.",
+        _advice(worst, options) if options else "Cut fewer pairs.",
+    )
+
+
+def _advice(name: str, options: Filter) -> str:
+    bounds = ", ".join(f"{key} = {value}" for key, value in options.model_dump(exclude={"filter"}).items())
+    return f"Look at the corpora, or change {name}{f' ({bounds})' if bounds else ''} in data.filters."
+
+
+def _normalized(pair: Pair, form: TextForm, name: str) -> Pair:
+    return replace(pair, src=form.normalize(pair.src), tgt=form.normalize(pair.tgt), origin=name)
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Work on `folder` while no other process prepares it; a failure to write says where."""
+    try:
+        claim_in(folder.parent, f".{folder.name}.lock")
+        lock = filelock.FileLock(folder.parent / f".{folder.name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            logger.warning("%s: waiting for another process that prepares it.", folder)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+    except OSError as error:
+        raise MtkitError(f"{folder}: cannot be written: {error.strerror or error}.") from error
+
+
+def _report(folder: Path, manifest: dict[str, Any], *, up_to_date: bool) -> PrepareReport:
+    with using(folder / MANIFEST, "Run mtkit prepare --force."):
+        counts = {
+            name: int(manifest[name]) for name in ("train_pairs", "src_tokens", "tgt_tokens", "valid_pairs")
+        }
+        src_size, tgt_size = map(int, manifest["vocab_sizes"])
+        ledger = Ledger.from_json(manifest["ledger"])
+        leaks = tuple(read_leaks(manifest["leaks"]))
+    return PrepareReport(folder, up_to_date, ledger, leaks, vocab_sizes=(src_size, tgt_size), **counts)

@@ -1,0 +1,186 @@
+"""What `prepare` wrote, opened: what training and evaluation read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtkit.config.schema import Config
+from mtkit.config.sources import CutSource
+from mtkit.data.clean.leaks import Leaks, read_leaks
+from mtkit.data.prepare.inputs import check_inputs, settings_of
+from mtkit.data.prepare.shards import Shard, open_shard
+from mtkit.data.read.pair import Pair
+from mtkit.data.read.readers import read_corpus
+from mtkit.disk.files import MANIFEST, read_manifest, using
+from mtkit.errors import InputError
+from mtkit.text.tokenizer import Tokenizer, load_tokenizer
+
+FORMAT = "mtkit-data"
+VERSION = 6
+"""Of the folder's layout and of what is done to text; a folder of another version is made anew."""
+
+_AGAIN = "Run mtkit prepare --force."
+
+
+@dataclass(frozen=True, slots=True)
+class ValidSet:
+    """A validation set: ids, normalised sources, raw references and tags of the same pairs."""
+
+    shard: Shard
+    srcs: list[str]
+    refs: list[str]
+    tags: list[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What training reads.
+
+    Attributes:
+        valid: the set that steers.
+        valid_srcs: normalised source of each validation pair.
+        valid_tags: its tags.
+        valid_refs: its reference as it stands in the file, but for white space at its ends.
+        extra_valid: further sets by name, which are only reported.
+        fingerprint: equal if the options, the input files and the tokenizer were equal.
+    """
+
+    train: tuple[Shard, ...]
+    valid: Shard
+    valid_srcs: list[str]
+    valid_refs: list[str]
+    valid_tags: list[tuple[str, ...]]
+    extra_valid: dict[str, ValidSet]
+    tokenizer: Tokenizer
+    fingerprint: str
+
+    @property
+    def num_pairs(self) -> int:
+        """Training pairs."""
+        return sum(len(shard) for shard in self.train)
+
+
+def is_prepared(config: Config) -> bool:
+    """Whether `open_prepared` would succeed."""
+    try:
+        open_prepared(config)
+    except InputError:
+        return False
+    return True
+
+
+def open_prepared(config: Config) -> Prepared:
+    """The data that `prepare(config)` wrote.
+
+    Input files that are no longer there are let pass with a warning: the folder can travel without them.
+
+    Raises:
+        InputError: there are none, they were made from other options or files, or they are damaged.
+    """
+    folder = config.run / "data"
+    if not (folder / "manifest.json").exists():
+        raise InputError(f"{folder}: there are no prepared data.", "Run mtkit prepare.")
+    manifest = read_data_manifest(folder)
+    if manifest.get("settings") != settings_of(config):
+        raise InputError(f"{folder}: was made from other options.", "Run mtkit prepare again.")
+    with using(folder / MANIFEST, _AGAIN):
+        check_inputs(config, manifest.get("inputs", []))
+    valid = _open_valid(folder, "valid")
+    prepared = Prepared(
+        train=tuple(open_shard(folder / train_name(n)) for n in range(len(config.data.corpora))),
+        valid=valid.shard,
+        valid_srcs=valid.srcs,
+        valid_refs=valid.refs,
+        valid_tags=valid.tags,
+        extra_valid={name: _open_valid(folder, f"valid.{name}") for name in config.data.extra_valid},
+        tokenizer=load_tokenizer(folder, config.text),
+        fingerprint=str(manifest.get("fingerprint")),
+    )
+    shards = (
+        *prepared.train,
+        prepared.valid,
+        *(extra.shard for extra in prepared.extra_valid.values()),
+    )
+    if any(shard.meta.get("tokenizer") != prepared.tokenizer.fingerprint for shard in shards):
+        raise InputError(
+            f"{folder}: tokenizer and shards do not belong together.", "Run mtkit prepare --force."
+        )
+    return prepared
+
+
+def _open_valid(folder: Path, name: str) -> ValidSet:
+    found = ValidSet(open_shard(folder / name), *read_split(folder, name))
+    if not len(found.shard) == len(found.srcs) == len(found.refs) == len(found.tags):
+        raise InputError(f"{folder}: text and shard of {name} do not agree.", "Run mtkit prepare --force.")
+    return found
+
+
+def verify_prepared(config: Config) -> int:
+    """Compares each file of the prepared data with the hash that was taken when it was written; their number.
+
+    Raises:
+        InputError: a file is missing or has changed.
+    """
+    open_prepared(config)
+    manifest = read_manifest(config.run / "data", FORMAT, VERSION)
+    return len(manifest["files"])
+
+
+def read_test(config: Config, name: str) -> list[Pair]:
+    """The pairs of a test set, wherever they come from.
+
+    Raises:
+        InputError: it cannot be read, or is to be cut from training pairs that are not prepared.
+    """
+    source = config.data.test[name]
+    if not isinstance(source, CutSource):
+        return list(read_corpus(config.data, source))
+    open_prepared(config)
+    path = config.run / "data" / f"test.{name}.src.txt"
+    lines = enumerate(zip(*read_split(path.parent, f"test.{name}"), strict=True), start=1)
+    return [Pair(src, ref, f"{path}:{number}", tags) for number, (src, ref, tags) in lines]
+
+
+def leaks_of(config: Config, name: str) -> Leaks | None:
+    """How much of a test set stands in the training data; None if nothing prepared tells."""
+    try:
+        manifest = read_data_manifest(config.run / "data")
+    except InputError:
+        return None
+    if manifest.get("settings") != settings_of(config):
+        return None
+    with using(config.run / "data" / MANIFEST, _AGAIN):
+        found = read_leaks(manifest["leaks"])
+        return next((leaks for leaks in found if leaks.name == f"test.{name}"), None)
+
+
+# ---------------------------------------------------------------- the folder
+
+
+def read_data_manifest(folder: Path) -> dict[str, Any]:
+    """All that is told of the data in `folder`.
+
+    Raises:
+        InputError: there is none, or of another version.
+    """
+    return read_manifest(folder, FORMAT, VERSION, hashes=False)
+
+
+def train_name(number: int) -> str:
+    """Of the shard of a corpus, by its number."""
+    return f"train-{number:03}"
+
+
+def read_split(folder: Path, name: str) -> tuple[list[str], list[str], list[tuple[str, ...]]]:
+    """What stands in the folder of a set of held-out pairs: sources, references and tags."""
+    srcs, refs, tags = (_read_texts(folder / f"{name}.{kind}.txt") for kind in ("src", "ref", "tags"))
+    return srcs, refs, [tuple(line.split()) for line in tags]
+
+
+def _read_texts(path: Path) -> list[str]:
+    try:
+        return path.read_bytes().decode().split("\n")[:-1]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}.", "Run mtkit prepare --force.") from error

@@ -1,0 +1,288 @@
+"""The report of prepare: `report.json` for programs; `report.html`, one file without scripts, for people."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mtkit.data.clean.leaks import LEAK_FIGURES, Leaks
+from mtkit.data.prepare.ledger import Ledger, LedgerRow
+from mtkit.disk.files import write_text
+from mtkit.text.visible import visible
+
+FORMAT = "mtkit-report"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many values lie in each bin.
+
+    Attributes:
+        title: what is counted.
+        unit: of the edges.
+        edges: of the bins, one more than there are bins; the last bin holds all that is larger too.
+        series: a count for each bin, by what the values belong to.
+    """
+
+    title: str
+    unit: str
+    edges: tuple[float, ...]
+    series: dict[str, tuple[int, ...]]
+
+
+def length_histograms(
+    lengths: Iterable[npt.NDArray[np.int32]], src_lang: str, tgt_lang: str
+) -> tuple[Histogram, Histogram]:
+    """Of the tokens of each side, and of target tokens for each source token.
+
+    Args:
+        lengths: [pairs, 2], source and target tokens; any number of such arrays.
+        src_lang: names the source; `tgt_lang` the target.
+    """
+    token_edges = (*range(0, 120, 5), 120)
+    ratio_edges = tuple(round(float(2**power), 3) for power in np.linspace(-2, 2, 25))
+    sides = np.zeros((2, len(token_edges) - 1), np.int64)
+    ratios = np.zeros(len(ratio_edges) - 1, np.int64)
+    for array in lengths:
+        for side in (0, 1):
+            sides[side] += _counts(array[:, side], token_edges)
+        ratios += _counts(array[:, 1] / np.maximum(array[:, 0], 1), ratio_edges)
+    names = (f"source ({src_lang})", f"target ({tgt_lang})")
+    by_side = {name: tuple(counts.tolist()) for name, counts in zip(names, sides, strict=True)}
+    return (
+        Histogram("Lengths", "tokens", token_edges, by_side),
+        Histogram("Target tokens for each source token", "", ratio_edges, {"pairs": tuple(ratios.tolist())}),
+    )
+
+
+def _counts(values: npt.NDArray[np.generic], edges: Sequence[float]) -> npt.NDArray[np.int64]:
+    """In each bin, values outside counting for the nearest."""
+    bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+    return np.bincount(bins, minlength=len(edges) - 1)
+
+
+def write_report(
+    folder: Path,
+    title: str,
+    ledger: Ledger,
+    histograms: Sequence[Histogram] = (),
+    leaks: Sequence[Leaks] = (),
+) -> None:
+    """Writes `report.json` and `report.html`.
+
+    Args:
+        folder: to write into.
+        title: of the report, such as the languages.
+        ledger: what became of the pairs.
+        histograms: of the pairs that were kept.
+        leaks: of held-out sets into the corpora.
+    """
+    total = ledger.total()
+    data = {
+        "format": FORMAT,
+        "version": VERSION,
+        "title": title,
+        "read": total.read,
+        "kept": total.kept,
+        "dropped": total.dropped,
+        "ledger": ledger.to_json(),
+        "leaks": [asdict(found) for found in leaks],
+        "histograms": [asdict(histogram) for histogram in histograms],
+    }
+    write_text(folder / "report.json", json.dumps(data, ensure_ascii=False, indent=1) + "\n")
+    write_text(folder / "report.html", html_report(title, ledger, histograms, leaks))
+
+
+# ---------------------------------------------------------------- HTML
+
+
+def _text(text: str) -> str:
+    """Text of unknown origin for a page."""
+    return html.escape(visible(text))
+
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c2733; --dim: #66727f; --line: #dde3e9; --back: #fff;
+  --one: #2f6fb0; --two: #e08a2e; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e9ee; --dim: #94a1ad; --line: #35414c; --back: #12181e; --one: #66a3e0; --two: #f0a858; }
+}
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back); max-width: 72rem;
+  margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; }
+h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+.figures { display: flex; flex-wrap: wrap; gap: 2.5rem; }
+.figures b { display: block; font-size: 1.7rem; }
+.dim, figcaption, th { color: var(--dim); font-weight: normal; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; }
+td, th { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: right;
+  vertical-align: top; }
+td:first-child, th:first-child, .texts td, .texts th { text-align: left; }
+.texts td { overflow-wrap: anywhere; }
+figure { margin: 1rem 0; }
+svg { max-width: 100%; height: auto; }
+svg text { fill: var(--dim); font-size: 12px; }
+.one { fill: var(--one); }
+.two { fill: var(--two); }
+.axis { stroke: var(--line); }
+summary { cursor: pointer; padding: .3rem 0; }
+"""
+
+
+def html_report(
+    title: str, ledger: Ledger, histograms: Sequence[Histogram] = (), leaks: Sequence[Leaks] = ()
+) -> str:
+    """The report as one HTML document; all text of the corpora is escaped."""
+    total = ledger.total()
+    parts = [
+        _figures(total),
+        _section("Why pairs were dropped", _reasons(total)),
+        _section("Corpora", _corpora(ledger, total)),
+        _section("Held-out sentences met in the corpora", _leaks(leaks)),
+        *(_section(histogram.title, _plot(histogram)) for histogram in histograms),
+        _section("Repairs", _repairs(ledger)),
+        _section("Examples of dropped pairs", _examples(ledger)),
+    ]
+    head = (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+    )
+    return f"{head}<body>\n<h1>{_text(title)}</h1>\n{''.join(parts)}</body>\n</html>\n"
+
+
+def _section(title: str, content: str) -> str:
+    return f"<h2>{_text(title)}</h2>\n{content}\n" if content else ""
+
+
+def _percent(count: int, of: int) -> str:
+    return f"{count / of:.1%}" if of else "–"
+
+
+def _figures(total: LedgerRow) -> str:
+    dropped = total.read - total.kept
+    figures = (
+        ("read", f"{total.read:,}"),
+        ("kept", f"{total.kept:,}"),
+        (f"dropped ({_percent(dropped, total.read)})", f"{dropped:,}"),
+    )
+    cells = "".join(
+        f'<div><b>{value}</b><span class="dim">pairs {name}</span></div>' for name, value in figures
+    )
+    return f'<div class="figures">{cells}</div>\n'
+
+
+def _reasons(total: LedgerRow) -> str:
+    """A bar for each filter that dropped something."""
+    found = [(name, count) for name, count in total.dropped.items() if count]
+    if not found:
+        return "<p>None were.</p>"
+    left, width, step = 140, 480, 24
+    largest = max(count for _, count in found)
+    bars = []
+    for place, (name, count) in enumerate(found):
+        top, length = place * step, max(1, count / largest * width)
+        bars.append(
+            f'<text x="{left - 8}" y="{top + 16}" text-anchor="end">{_text(name)}</text>'
+            f'<rect class="one" x="{left}" y="{top + 4}" width="{length:.1f}" height="{step - 8}"/>'
+            f'<text x="{left + length + 6:.1f}" y="{top + 16}">'
+            f"{count:,} · {_percent(count, total.read)}</text>"
+        )
+    return _svg(left + width + 130, len(found) * step, "".join(bars), "Pairs dropped by each filter")
+
+
+def _corpora(ledger: Ledger, total: LedgerRow) -> str:
+    names = [name for name, count in total.dropped.items() if count]
+    rows = [*ledger.rows, total] if len(ledger.rows) > 1 else ledger.rows
+    lines = [
+        [
+            row.source,
+            f"{row.read:,}",
+            *(f"{row.dropped.get(name, 0):,}" for name in names),
+            f"{row.kept:,}",
+            _percent(row.kept, row.read),
+        ]
+        for row in rows
+    ]
+    return _table(["corpus", "read", *names, "kept", ""], lines)
+
+
+def _leaks(leaks: Sequence[Leaks]) -> str:
+    lines = [[found.name, *map("{:,}".format, found.figures())] for found in leaks]
+    return _table(["set", *LEAK_FIGURES], lines) if lines else ""
+
+
+def _repairs(ledger: Ledger) -> str:
+    lines = [[row.source, kind, f"{count:,}"] for row in ledger.rows for kind, count in row.repairs.items()]
+    return _table(["corpus", "repair", "texts"], lines) if lines else ""
+
+
+def _examples(ledger: Ledger) -> str:
+    blocks = []
+    for name, count in ledger.total().dropped.items():
+        lines = [
+            [example.src, example.tgt, example.detail, example.origin]
+            for row in ledger.rows
+            for example in row.examples.get(name, ())
+        ]
+        if lines:
+            table = _table(["source", "target", "found", "from"], lines, "texts")
+            blocks.append(f"<details><summary>{_text(name)} ({count:,})</summary>{table}</details>\n")
+    return "".join(blocks)
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]], kind: str = "") -> str:
+    def cells(tag: str, values: Sequence[str]) -> str:
+        return "<tr>" + "".join(f'<{tag} dir="auto">{_text(value)}</{tag}>' for value in values) + "</tr>\n"
+
+    body = "".join(cells("td", line) for line in lines)
+    return f'<div class="scroll"><table class="{kind}">\n{cells("th", head)}{body}</table></div>'
+
+
+def _plot(histogram: Histogram) -> str:
+    """Bars side by side in each bin."""
+    left, bottom, height, width = 60, 34, 180, 24
+    edges, series = histogram.edges, histogram.series
+    bins = len(edges) - 1
+    largest = max((count for counts in series.values() for count in counts), default=0) or 1
+    right = left + bins * width
+    marks = [f'<line class="axis" x1="{left}" x2="{right}" y1="{height + 10}" y2="{height + 10}"/>']
+    bar = (width - 4) / len(series)
+    for number, counts in enumerate(series.values()):
+        kind = ("one", "two")[number % 2]
+        for place, count in enumerate(counts):
+            tall = count / largest * height
+            x, y = left + place * width + 2 + number * bar, height + 10 - tall
+            marks.append(
+                f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{bar:.1f}" height="{tall:.1f}">'
+                f"<title>{edges[place]:g} to {edges[place + 1]:g}: {count:,}</title></rect>"
+            )
+    for place in range(0, bins + 1, 4):
+        more = "+" if place == bins else ""
+        x, y = left + place * width, height + 28
+        marks.append(f'<text x="{x}" y="{y}" text-anchor="middle">{edges[place]:g}{more}</text>')
+    marks.append(f'<text x="{left - 8}" y="20" text-anchor="end">{largest:,}</text>')
+    names = list(series) if len(series) > 1 else []
+    for number, name in enumerate(names):
+        kind, x = ("one", "two")[number % 2], right - 150
+        marks.append(
+            f'<rect class="{kind}" x="{x}" y="{8 + 20 * number}" width="12" height="12"/>'
+            f'<text x="{x + 18}" y="{18 + 20 * number}">{_text(name)}</text>'
+        )
+    caption = f"<figcaption>{_text(histogram.unit)}</figcaption>" if histogram.unit else ""
+    return _svg(right + 30, height + bottom, "".join(marks), histogram.title, caption)
+
+
+def _svg(width: float, height: float, content: str, label: str, caption: str = "") -> str:
+    return (
+        f'<figure><svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" '
+        f'aria-label="{_text(label)}">{content}</svg>{caption}</figure>'
+    )

@@ -1,0 +1,114 @@
+"""Texts and scores out of nested values, as JSON and data sets have them."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Literal
+
+from mtkit.data.read.pair import Pair
+from mtkit.data.read.repairs import SURROGATE, Repairs
+from mtkit.errors import listed
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def as_score(value: Any) -> float | None:
+    """The number that `value` is or spells; None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def field_at(value: Any, path: str) -> Any:
+    """What lies at a dotted path such as `translation.en` or `sentences.0.text`.
+
+    A key that has dots itself is found too.
+
+    Raises:
+        LookupError: nothing does.
+    """
+    if isinstance(value, dict) and path in value:
+        return value[path]
+    step, dot, rest = path.partition(".")
+    if isinstance(value, dict):
+        inner = value[step]
+    elif isinstance(value, list) and step.isdecimal():
+        inner = value[int(step)]
+    else:
+        raise LookupError(step)
+    return field_at(inner, rest) if dot else inner
+
+
+class Fields:
+    """From a record to a pair, by the dotted paths of its texts.
+
+    Args:
+        src: path of the source text.
+        tgt: path of the target text.
+        score: path of the score, if there is one.
+    """
+
+    def __init__(
+        self, src: str, tgt: str, score: str | None, on_error: Literal["stop", "skip"], repairs: Repairs
+    ) -> None:
+        self._src, self._tgt, self._score = src, tgt, score
+        self._on_error = on_error
+        self._repairs = repairs
+
+    def pair(self, record: Any, place: str) -> Pair | None:
+        """The pair of a record; None if it is skipped. A RecordError in its place is what is wrong with it.
+
+        Raises:
+            InputError: a field is not there or of the wrong kind, and the record is not to be skipped.
+        """
+        try:
+            if isinstance(record, RecordError):
+                raise record
+            src, tgt = (self._text(record, path, place) for path in (self._src, self._tgt))
+            score = None if self._score is None else self._number(record, self._score)
+        except RecordError as error:
+            hint = "Name the fields of the texts, or repair it."
+            self._repairs.bad(place, str(error), hint, self._on_error)
+            return None
+        return Pair(src, tgt, place, score=score)
+
+    def _text(self, record: Any, path: str, place: str) -> str:
+        found = _found(record, path)
+        if not isinstance(found, str):
+            raise RecordError(f"the field {path} is {_kind(found)}, expected text.")
+        if not found.isascii() and _SURROGATE.search(found):
+            self._repairs.repair(SURROGATE, place)
+            return _SURROGATE.sub("\ufffd", found)
+        return found
+
+    @staticmethod
+    def _number(record: Any, path: str) -> float:
+        found = _found(record, path)
+        score = as_score(found)
+        if score is None:
+            raise RecordError(f"the field {path} is {_kind(found)}, expected a number.")
+        return score
+
+
+class RecordError(Exception):
+    """What is wrong with a record: it cannot be read, or lacks the fields that it must have."""
+
+
+def _found(record: Any, path: str) -> Any:
+    try:
+        return field_at(record, path)
+    except LookupError:
+        has = f"it has {listed(record)}" if isinstance(record, dict) else "it has no fields"
+        raise RecordError(f"there is no field {path}; {has}.") from None
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    kinds = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list"}
+    return kinds.get(type(value), "an object")

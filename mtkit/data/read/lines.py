@@ -1,0 +1,329 @@
+"""The bytes and the lines of files: globs, compression, encoding. Nothing here knows of pairs."""
+
+from __future__ import annotations
+
+import bz2
+import glob
+import gzip
+import hashlib
+import io
+import lzma
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from pathlib import Path, PurePath
+from typing import IO, Any, cast
+
+from mtkit.data.read.repairs import BAD_UTF8, BYTE_ORDER_MARK, CARRIAGE_RETURN, Repairs
+from mtkit.disk.opening import Accept, open_input
+from mtkit.errors import InputError
+
+MAX_LINE = 1 << 26
+"""Bytes of the longest line; there is no such text, and it has to fit in memory."""
+
+MAX_RATIO = 200
+MAX_UNCHECKED = 1 << 28
+"""A compressed file is refused when it has grown beyond these bytes and `MAX_RATIO` times its size."""
+
+DEEP = "**"
+MAX_DEEP = 2
+"""Times that a pattern may ask for folders at any depth: each multiplies the places that are looked at."""
+
+_BUFFER = 1 << 17
+_PACKED_AT_ONCE = 1 << 10
+"""Bytes that are decompressed at once, few since they may stand for 30,000 times as many."""
+
+MAX_XZ_MEMORY = 1 << 28
+"""Bytes that an .xz file may ask for; `xz -9` asks for 65 MiB."""
+
+_BUNDLES = {".zip", ".tar", ".tgz", ".7z", ".rar"}
+
+
+def expand(path: Path) -> list[Path]:
+    """The files that `path` stands for, sorted by name: itself, or what its `*`, `?` and `[…]` match.
+
+    A path that matches nothing stands for itself, and is then missed by who opens it.
+
+    Raises:
+        InputError: it asks for folders at any depth, `**`, in more places than can be looked through.
+    """
+    if not glob.has_magic(str(path)) or os.path.lexists(path):
+        return [path]
+    found = Path(path.anchor).glob(_bounded_pattern(path))
+    return sorted(file for file in found if file.is_file()) or [path]
+
+
+def _bounded_pattern(path: Path) -> str:
+    """The parts of `path` below its root as a pattern whose matches are found in little time."""
+    parts = path.relative_to(path.anchor).parts
+    parts = tuple(
+        part for part, before in zip(parts, ("", *parts), strict=False) if (part, before) != (DEEP, DEEP)
+    )
+    if parts.count(DEEP) > MAX_DEEP or any(DEEP in part != DEEP for part in parts):
+        raise InputError(
+            f"{path}: has {DEEP} more than {MAX_DEEP} times, or beside other characters.",
+            f"Write {DEEP} for folders at any depth, between slashes and at most {MAX_DEEP} times.",
+        )
+    return str(PurePath(*parts))
+
+
+def read_lines(path: Path, repairs: Repairs | None = None) -> Iterator[str]:
+    r"""The lines of a UTF-8 text file, decompressed if its name ends in .gz, .bz2, .xz or .zst.
+
+    Only `\n` ends a line; a `\r` before it and a byte order mark at the start of the file are dropped, and
+    bytes that are not UTF-8 become U+FFFD. Both are counted in `repairs`, or logged at the end without it.
+
+    Raises:
+        InputError: the file is missing, damaged, explodes when decompressed, is UTF-16, or has a line of more
+            than `MAX_LINE` bytes.
+    """
+    found = Repairs() if repairs is None else repairs
+    for number, raw in enumerate(raw_lines(path), start=1):
+        if number == 1:
+            raw = _without_mark(path, raw, found)
+        yield _mended(raw, path, number, found)
+    if repairs is None:
+        found.log()
+
+
+def read_texts(path: Path, repairs: Repairs, count: int) -> Iterator[str]:
+    """What `read_lines` gives, `count` lines at a time in one text, each ended by a line feed.
+
+    Lines are not bounded here: `count_lines` has refused those that are too long.
+    """
+    number = 1
+    with open_bytes(path) as stream:
+        while lines := list(islice(stream, count)):
+            if number == 1:
+                lines[0] = _without_mark(path, lines[0], repairs)
+            data = b"".join(lines)
+            try:
+                text = "" if b"\r\n" in data or data.endswith(b"\r") else data.decode()
+            except UnicodeDecodeError:
+                text = ""
+            if text:
+                yield text if text.endswith("\n") else f"{text}\n"
+            else:
+                mended = (_mended(line, path, place, repairs) for place, line in enumerate(lines, number))
+                yield "".join(f"{line}\n" for line in mended)
+            number += len(lines)
+
+
+def _mended(raw: bytes, path: Path, number: int, repairs: Repairs) -> str:
+    """A line without its end."""
+    raw = raw.removesuffix(b"\n")
+    if raw.endswith(b"\r"):
+        raw = raw[:-1]
+        repairs.repair(CARRIAGE_RETURN, path, number)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        repairs.repair(BAD_UTF8, path, number)
+        return raw.decode(errors="replace")
+
+
+def _without_mark(path: Path, raw: bytes, repairs: Repairs) -> bytes:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{path}: is UTF-16, expected UTF-8.", "Convert it: iconv -f UTF-16 -t UTF-8.")
+    if raw.startswith(b"\xef\xbb\xbf"):
+        repairs.repair(BYTE_ORDER_MARK, path, 1)
+        return raw[3:]
+    return raw
+
+
+def raw_lines(path: Path, accept: Accept = "stream") -> Iterator[bytes]:
+    """The decompressed lines of a file, with their line feeds.
+
+    Raises:
+        InputError: as `read_lines`, but for the encoding.
+    """
+    with open_bytes(path, accept) as stream:
+        yield from bounded_lines(stream, path)
+
+
+def bounded_lines(stream: IO[bytes], name: Path | str) -> Iterator[bytes]:
+    """The lines of a stream called `name`, with their line feeds.
+
+    Raises:
+        InputError: one is too long.
+    """
+    for number, line in enumerate(iter(partial(stream.readline, MAX_LINE), b""), start=1):
+        if len(line) == MAX_LINE:
+            raise too_long(name, number)
+        yield line
+
+
+def too_long(name: Path | str, number: int) -> InputError:
+    """What to raise at a line of more bytes than fit."""
+    return InputError(
+        f"{name}:{number}: has more than {MAX_LINE:,} bytes, the most that a line may have.",
+        "Check that the file is text with one sentence a line.",
+    )
+
+
+def count_lines(path: Path) -> int:
+    """How many lines `read_lines` would give, found as fast as the file can be decompressed.
+
+    Raises:
+        InputError: as `read_lines`; or what is to be read again cannot be.
+    """
+    lines, begun = 0, 0
+    with open_bytes(path, "file") as stream:
+        while block := stream.read(_BUFFER):
+            ended = block.count(b"\n")
+            lines += ended
+            begun = len(block) - block.rfind(b"\n") - 1 if ended else begun + len(block)
+            if begun >= MAX_LINE:
+                raise too_long(path, lines + 1)
+    return lines + (begun > 0)
+
+
+@contextmanager
+def open_bytes(path: Path, accept: Accept = "stream") -> Iterator[IO[bytes]]:
+    """A file to read, decompressed by its suffix; what goes wrong inside the block is said of `path`.
+
+    Args:
+        path: the file.
+        accept: whether it may be something else than an ordinary file, see `Accept`.
+
+    Raises:
+        InputError: the file is missing, cannot be read or decompressed, or explodes.
+    """
+    if path.suffix in _BUNDLES:
+        raise InputError(f"{path}: is an archive of files.", "Unpack it, and name the files in it.")
+    try:
+        with open_input(path, accept, _BUFFER) as file:
+            yield _unpacked(path, file)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error, _DamagedError) as error:
+        reason = str(error).rstrip(".") or "the data are damaged"
+        raise InputError(
+            f"{path}: cannot be decompressed: {reason}.", "Fetch or compress it again."
+        ) from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
+
+
+def digest(path: Path) -> tuple[str, os.stat_result]:
+    """The SHA-256 of a file's bytes, in hex, and the file's status before they were read.
+
+    Raises:
+        InputError: the file cannot be read, or not once more.
+    """
+    try:
+        with open_input(path, "file") as file:
+            status = os.fstat(file.fileno())
+            return hashlib.file_digest(file, "sha256").hexdigest(), status
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: there is no such file.", "Check data.root and the paths in data."
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
+
+
+# ---------------------------------------------------------------- decompression
+
+
+class _DamagedError(Exception):
+    """Bytes that are not what a compressor writes."""
+
+
+class _Bounded(io.RawIOBase):
+    """The bytes of a decompressing stream until they are far too many for the size of the file."""
+
+    def __init__(self, stream: Any, path: Path, size: int) -> None:
+        self._stream = stream
+        self._path = path
+        self._given = 0
+        self._allowed = max(MAX_UNCHECKED, MAX_RATIO * size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        count = cast(int, self._stream.readinto(buffer))
+        self._given += count
+        if self._given > self._allowed:
+            raise InputError(
+                f"{self._path}: grows to more than {MAX_RATIO} times its size when decompressed.",
+                "Text does not; if you trust the file, decompress it first.",
+            )
+        return count
+
+
+class _Members(io.RawIOBase):
+    """The decompressed bytes of a file of one or more compressed members; only zeros may lie between them.
+
+    The readers of the standard library pass over what follows the last member, and that of zstandard takes
+    a truncated file for a short one.
+
+    Args:
+        file: the compressed bytes.
+        start: gives what decompresses the next member.
+        error: what that raises at bytes that are damaged.
+    """
+
+    def __init__(self, file: IO[bytes], start: Callable[[], Any], error: type[Exception]) -> None:
+        self._start, self._error = start, error
+        self._chunks = self._decompress(file)
+        self._rest = memoryview(b"")
+
+    def _decompress(self, file: IO[bytes]) -> Iterator[bytes]:
+        member = self._start()
+        while packed := file.read(_PACKED_AT_ONCE):
+            while packed := packed if member else packed.lstrip(b"\0"):
+                member = member or self._start()
+                try:
+                    yield member.decompress(packed)
+                except self._error as error:
+                    raise _DamagedError(str(error)) from error
+                packed, member = (member.unused_data, None) if member.eof else (b"", member)
+        if member:
+            raise EOFError("Compressed file ended before the end of its last member")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer)
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = memoryview(chunk)
+        count = min(len(view), len(self._rest))
+        view[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def _unpacked(path: Path, file: IO[bytes]) -> IO[bytes]:
+    """The content of a file, decompressed by its suffix."""
+    match path.suffix:
+        case ".gz":
+            stream: Any = gzip.GzipFile(fileobj=file)
+        case ".bz2":
+            stream = _Members(file, bz2.BZ2Decompressor, OSError)
+        case ".xz":
+            stream = _Members(file, partial(lzma.LZMADecompressor, memlimit=MAX_XZ_MEMORY), lzma.LZMAError)
+        case ".zst":
+            zstandard = _zstandard(path)
+            stream = _Members(file, zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError)
+        case _:
+            return file
+    return io.BufferedReader(_Bounded(stream, path, os.fstat(file.fileno()).st_size), _BUFFER)
+
+
+def _zstandard(path: Path) -> Any:
+    try:
+        import zstandard
+    except ImportError:
+        raise InputError(
+            f"{path}: reading .zst needs zstandard.", 'Install it: pip install "mtkit[zstd]".'
+        ) from None
+    return zstandard

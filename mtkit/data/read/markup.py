@@ -1,0 +1,176 @@
+"""Translation formats in XML, as a stream of elements: no tree is built, so that memory stays constant.
+
+Iterators over trees of the standard library do not tell the line of an element.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtkit.data.read.lines import open_bytes
+from mtkit.data.read.repairs import BAD_UTF8, BYTE_ORDER_MARK, CONTROL, Repairs
+from mtkit.data.read.xml import CHUNK, XmlParser, local
+from mtkit.errors import shortened
+
+MAX_TEXT = 1 << 22
+"""Characters of the longest text of one element."""
+
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|[\ud800-\udfff]+")
+_OTHER_ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"'](?!utf-?8[\"'])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """The start of an element, or its end.
+
+    Attributes:
+        name: without namespace.
+        parent: name of the element around it; empty at the root.
+        line: where it starts.
+        attributes: without namespaces (`xml:lang` is `lang`).
+        text: at the end of an element whose text was asked for; None at every start.
+    """
+
+    name: str
+    parent: str
+    line: int
+    attributes: dict[str, str]
+    text: str | None = None
+    is_end: bool = False
+
+
+def read_elements(
+    path: Path, repairs: Repairs, roots: frozenset[str], texts: frozenset[str], codes: frozenset[str]
+) -> Iterator[Element]:
+    """Starts and ends of the elements of an XML file, in order.
+
+    Args:
+        path: the file, decompressed by its suffix.
+        repairs: counts bytes that are not UTF-8 and characters that XML forbids.
+        roots: what the outermost element may be called.
+        texts: elements whose text is wanted, with that of the elements inside them.
+        codes: elements inside those whose text is not text of the language.
+
+    Raises:
+        InputError: the file cannot be read, is not well-formed, declares entities or attributes, refers to
+            other files, or is deeper or has longer tags or texts than any real one.
+    """
+    with open_bytes(path) as stream:
+        chunk = stream.read(CHUNK)
+        repair = None if _is_other_encoding(chunk) else _Repair(path, repairs)
+        elements = _Elements(path, "utf-8" if repair else None, roots, texts, codes)
+        while chunk:
+            elements.parser.feed(repair(chunk) if repair else chunk)
+            yield from elements.found
+            elements.found.clear()
+            chunk = stream.read(CHUNK)
+        elements.parser.feed(repair(b"", last=True) if repair else b"", last=True)
+        yield from elements.found
+
+
+def _is_other_encoding(head: bytes) -> bool:
+    """Whether the file is not in UTF-8, so that expat has to decode it."""
+    return head.startswith((b"\xff\xfe", b"\xfe\xff")) or bool(_OTHER_ENCODING.match(head))
+
+
+class _Repair:
+    """UTF-8 without what XML forbids, and with U+FFFD for what is not UTF-8."""
+
+    def __init__(self, path: Path, repairs: Repairs) -> None:
+        self._path, self._repairs = path, repairs
+        self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+        self._line = 0
+
+    def __call__(self, chunk: bytes, *, last: bool = False) -> bytes:
+        text = self._decode(chunk, last)
+        if not self._line:
+            self._line = 1
+            if text.startswith("\ufeff"):
+                self._repairs.repair(BYTE_ORDER_MARK, self._path, 1)
+                text = text[1:]
+        whole = "".join(self._mended(text)) if _FORBIDDEN.search(text) else text
+        self._line += text.count("\n")
+        return whole.encode()
+
+    def _mended(self, text: str) -> Iterator[str]:
+        begin, line = 0, self._line
+        for found in _FORBIDDEN.finditer(text):
+            line += text.count("\n", begin, found.start())
+            bad_bytes = "\ud800" <= found[0][0] <= "\udfff"
+            self._repairs.repair(BAD_UTF8 if bad_bytes else CONTROL, self._path, line)
+            yield text[begin : found.start()]
+            yield "\ufffd" * len(found[0]) if bad_bytes else ""
+            begin = found.end()
+        yield text[begin:]
+
+
+class _Elements:
+    """The elements that a parser found since the last look."""
+
+    def __init__(
+        self,
+        path: Path,
+        encoding: str | None,
+        roots: frozenset[str],
+        texts: frozenset[str],
+        codes: frozenset[str],
+    ) -> None:
+        self.found: list[Element] = []
+        self._roots, self._texts, self._codes = roots, texts, codes
+        self._open: list[Element] = []
+        self._text: list[str] | None = None
+        self._length = 0
+        self._inside = 0  # elements open inside one whose text is wanted
+        self._code = 0  # of those, the ones open from the outermost code on
+        self.parser = XmlParser(str(path), self._start, self._end, self._characters, encoding)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if not self._open and name not in self._roots:
+            expected = " or ".join(sorted(self._roots))
+            self.parser.fail(
+                f"the file is <{shortened(name)}>, expected <{expected}>.", "Set reader to the file's format."
+            )
+        parent = self._open[-1].name if self._open else ""
+        attributes = {local(key): value for key, value in attributes.items()}
+        element = Element(name, parent, self.parser.line, attributes)
+        self._open.append(element)
+        if self._text is not None:
+            self._inside += 1
+            if self._code or name in self._codes:
+                self._code += 1
+        elif name in self._texts:
+            self._text, self._length = [], 0
+        if not self._inside:
+            self.found.append(element)
+
+    def _characters(self, text: str) -> None:
+        if self._text is not None and not self._code:
+            self._text.append(text)
+            self._length += len(text)
+            if self._length > MAX_TEXT:
+                self.parser.fail(
+                    f"a text has more than {MAX_TEXT:,} characters.", "This is no file of translations."
+                )
+
+    def _end(self, name: str) -> None:
+        element = self._open.pop()
+        if self._inside:
+            self._inside -= 1
+            self._code = max(0, self._code - 1)
+            return
+        text = None
+        if self._text is not None:
+            text, self._text = "".join(self._text), None
+        self.found.append(
+            Element(element.name, element.parent, element.line, element.attributes, text, is_end=True)
+        )
+
+
+def same_language(found: str, wanted: str) -> bool:
+    """Whether a file's language code is the one wanted, or one of the two is a variety of the other."""
+    one, other = (code.lower().replace("_", "-") for code in (found, wanted))
+    return one == other or one.startswith(f"{other}-") or other.startswith(f"{one}-")

@@ -1,0 +1,137 @@
+"""Composes parallel sentences of the phrasebook: a fixed finite book, from which a seed draws.
+
+Each template gives at most `LIMIT` sentences, chosen once for all; the place of a sentence among them decides
+whether it is for training, validation or test. So the splits are disjoint whatever seeds and sizes are asked
+for, provided that no two meanings read alike in any language; the tests check that for the whole book.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
+
+from mtkit.data.read.pair import Pair
+from mtkit.data.read.phrasebook.book import GRAMMARS, Row
+from mtkit.data.read.phrasebook.reader import read_book
+from mtkit.errors import InputError
+
+LIMIT = 1000
+SPLITS = ("train", "valid", "test")
+_FEW = 40  # a template with fewer sentences serves only training: its test would be of unseen words
+_EVERY = 20  # one sentence in so many is for validation, one for test
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A sentence template and the meanings of it that belong to one split."""
+
+    scene: str
+    row: Row
+    meanings: tuple[int, ...]
+
+    @property
+    def origin(self) -> str:
+        """Scene and line of the template."""
+        return f"phrasebook:{self.scene}:{self.row.where.rpartition(':')[2]}"
+
+    def say(self, meaning: int, lang: str) -> str:
+        """The sentence in a language."""
+        return GRAMMARS[lang].finish(self.row.fill(meaning).text(lang))
+
+
+def compose(split: str, pairs: int, seed: int, src_lang: str, tgt_lang: str) -> Iterator[Pair]:
+    """Sentence pairs, each once; the same for the same arguments, and fewer pairs are the beginning of more.
+
+    Which meanings are drawn does not depend on the languages.
+
+    Args:
+        split: `train`, `valid` or `test`; no two share a sentence in any language, whatever the seeds.
+        pairs: how many.
+        seed: any integer.
+        src_lang: en, fr, de or zh; of a code like `en-GB` or `zh_CN` the first part counts.
+        tgt_lang: another one of them.
+
+    Raises:
+        InputError: for another language, twice the same one, an unknown split, more pairs than there are.
+    """
+    src, tgt = _language(src_lang), _language(tgt_lang)
+    if src == tgt:
+        raise InputError(
+            f"phrasebook: src_lang and tgt_lang are both {src}.", f"Take two of {', '.join(GRAMMARS)}."
+        )
+    if split not in SPLITS:
+        raise InputError(f"phrasebook: split = {split} is unknown.", f"Take one of {', '.join(SPLITS)}.")
+    possible = sum(len(template.meanings) for template in templates(split))
+    if pairs > possible:
+        raise InputError(
+            f"phrasebook: pairs = {pairs} is more than the {possible} sentences of split {split}.",
+            f"Ask for at most {possible}.",
+        )
+    return _pairs(split, pairs, seed, src, tgt)
+
+
+def _language(code: str) -> str:
+    lang = code.replace("_", "-").partition("-")[0].lower()
+    if lang not in GRAMMARS:
+        raise InputError(
+            f"phrasebook: language {code} is not supported.", f"It speaks {', '.join(GRAMMARS)} only."
+        )
+    return lang
+
+
+def _pairs(split: str, pairs: int, seed: int, src: str, tgt: str) -> Iterator[Pair]:
+    for template, meaning in _draw(split, pairs, random.Random(f"{split} {seed}")):
+        yield Pair(template.say(meaning, src), template.say(meaning, tgt), template.origin)
+
+
+def _draw(split: str, pairs: int, rng: random.Random) -> Iterator[tuple[Template, int]]:
+    """Templates, large ones more often, each with a meaning of it that has not been drawn before."""
+    left = [(template, list(template.meanings)) for template in templates(split) if template.meanings]
+    for _, meanings in left:
+        rng.shuffle(meanings)
+    while pairs:
+        weights = list(accumulate(len(template.meanings) ** 0.5 for template, _ in left))
+        while pairs:
+            index = rng.choices(range(len(left)), cum_weights=weights)[0]
+            template, meanings = left[index]
+            yield template, meanings.pop()
+            pairs -= 1
+            if not meanings:
+                del left[index]
+                break
+
+
+@cache
+def templates(split: str) -> tuple[Template, ...]:
+    """All templates with their meanings of a split."""
+    return tuple(
+        Template(category.name.removeprefix("scene/"), row, tuple(_meanings(row, split)))
+        for category in read_book().values()
+        if category.name.startswith("scene/")
+        for row in category.rows
+    )
+
+
+def _meanings(row: Row, split: str) -> list[int]:
+    chosen = _choose(row)
+    if len(chosen) < _FEW:
+        return chosen if split == "train" else []
+    if split == "train":
+        return [meaning for position, meaning in enumerate(chosen) if position % _EVERY > 1]
+    return chosen[SPLITS.index(split) - 1 :: _EVERY]
+
+
+@cache
+def _choose(row: Row) -> list[int]:
+    """At most `LIMIT` meanings of a template in random order, the same ones always; none repeats itself."""
+    rng = random.Random(row.name)
+    if row.size <= LIMIT:
+        meanings = rng.sample(range(row.size), row.size)
+    else:
+        meanings = list(dict.fromkeys(row.draw(rng) for _ in range(LIMIT + LIMIT // 2)))
+    if row.may_repeat:
+        meanings = [meaning for meaning in meanings if not row.repeats(meaning)]
+    return meanings[:LIMIT]

@@ -1,0 +1,90 @@
+"""Text files, one sentence a line: two in parallel, or one alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from mtkit.config.sources import MonoSource, PlainSource
+from mtkit.data.read.blocks import Block
+from mtkit.data.read.lines import count_lines, expand, raw_lines, read_lines, read_texts
+from mtkit.data.read.pair import Pair
+from mtkit.data.read.repairs import Repairs
+from mtkit.errors import InputError
+
+MAX_COMPARED = 5_000_000
+"""Lines that are looked at to find where two sides part."""
+
+_FEW = 20
+"""Lines that tell nothing about where two sides part."""
+
+_CLEAR = 5.0
+"""Standard errors by which the two parts must differ; the largest of many steps by chance is about 4."""
+
+
+def read_plain(source: PlainSource, repairs: Repairs, count: int) -> Iterator[Block]:
+    """The lines of both sides, side by side, `count` at a time; each file begins a new block.
+
+    Raises:
+        InputError: before the first pair, if there are not equally many files and lines on both sides.
+    """
+    srcs, tgts = expand(source.src), expand(source.tgt)
+    if len(srcs) != len(tgts):
+        raise InputError(
+            f"{source.src}: stands for {len(srcs):,} files, but {source.tgt} for {len(tgts):,}.",
+            "Both sides must have as many files, in the same order of names.",
+        )
+    for src, tgt in zip(srcs, tgts, strict=True):
+        _check_counts(src, tgt)
+    for src, tgt in zip(srcs, tgts, strict=True):
+        first = 1
+        both = (read_texts(path, repairs, count) for path in (src, tgt))
+        for one, other in zip(*both, strict=True):
+            lines = one.count("\n")
+            yield Block(one, other, ((str(src), first, lines),))
+            first += lines
+
+
+def read_mono(source: MonoSource, repairs: Repairs) -> Iterator[Pair]:
+    """The lines of one side; the other is empty."""
+    for path in expand(source.path):
+        for number, line in enumerate(read_lines(path, repairs), start=1):
+            src, tgt = (line, "") if source.side == "src" else ("", line)
+            yield Pair(src, tgt, f"{path}:{number}")
+
+
+def _check_counts(src: Path, tgt: Path) -> None:
+    src_count, tgt_count = count_lines(src), count_lines(tgt)
+    if src_count == tgt_count:
+        return
+    place = ""
+    if min(src_count, tgt_count) >= _FEW:
+        line = parting_line(src, tgt)
+        place = f"; the sides seem to part near line {line:,}" if line else "; they match until one ends"
+    raise InputError(
+        f"{src}: has {src_count:,} lines, but {tgt} has {tgt_count:,}{place}.",
+        "Line N of one file must be the translation of line N of the other.",
+    )
+
+
+def parting_line(src: Path, tgt: Path) -> int | None:
+    """The line near which two sides stop being translations of each other, or None if there is none.
+
+    While they are, the ratio of their lengths varies little; beyond a line too many or too few it varies as
+    between strangers. Returned is the line that best divides the distances of the ratios from their median
+    into low ones and high ones (the likelihood ratio of one step in the mean).
+    """
+    import numpy as np
+
+    lengths = ((len(one), len(other)) for one, other in zip(raw_lines(src), raw_lines(tgt), strict=False))
+    table = np.fromiter(islice(lengths, MAX_COMPARED), dtype=np.dtype((np.int32, 2)))
+    ratio = np.log(table[:, 0]) - np.log(table[:, 1])
+    distance = np.minimum(np.abs(ratio - np.median(ratio)), 2.0)
+    count = len(distance)
+    before = np.arange(1, count)
+    step = before * distance.mean() - np.cumsum(distance)[:-1]
+    step /= np.sqrt(before * (count - before) / count) * (distance.std() + 1e-9)
+    line = int(np.argmax(step)) + 1
+    low, high = distance[:line].mean(), distance[line:].mean()
+    return line + 1 if step[line - 1] > _CLEAR and high > 1.5 * low + 0.05 else None

@@ -1,0 +1,66 @@
+"""TMX, the exchange format of translation memories, versions 1.1 to 1.4."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mtkit.config.sources import TmxSource
+from mtkit.data.read.lines import expand
+from mtkit.data.read.markup import read_elements, same_language
+from mtkit.data.read.pair import Pair
+from mtkit.data.read.repairs import Repairs
+from mtkit.errors import InputError, listed
+
+_CODES = frozenset({"bpt", "ept", "it", "ph", "ut"})
+
+_SOME = 100
+"""Languages that are looked at beside those that are wanted."""
+
+
+def read_tmx(source: TmxSource, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
+    """The two languages of each unit; of several variants of one, the first that is named exactly so.
+
+    Raises:
+        InputError: a file cannot be read, or none of its units has both languages.
+    """
+    for path in expand(source.path):
+        units, pairs, languages = 0, 0, dict[str, None]()
+        for line, variants in _units(path, (src_lang, tgt_lang), repairs):
+            units += 1
+            if len(languages) < _SOME:
+                languages |= dict.fromkeys(variants)
+            src, tgt = _variant(variants, src_lang), _variant(variants, tgt_lang)
+            if src is None or tgt is None:
+                repairs.skip("unit without both languages", f"{path}:{line}")
+                continue
+            pairs += 1
+            yield Pair(src, tgt, f"{path}:{line}")
+        if units and not pairs:
+            raise InputError(
+                f"{path}: none of its {units:,} units has both {src_lang} and {tgt_lang}.",
+                f"It has {listed(languages) or 'no languages'}.",
+            )
+
+
+def _variant(variants: dict[str, str], wanted: str) -> str | None:
+    exact = (text for language, text in variants.items() if language.lower() == wanted.lower())
+    near = (text for language, text in variants.items() if same_language(language, wanted))
+    return next(exact, None) or next(near, None)
+
+
+def _units(path: Path, wanted: tuple[str, str], repairs: Repairs) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line of each unit, and its variants: the first text of each language, of unwanted ones only some."""
+    line, language, variants = 0, "", dict[str, str]()
+    elements = read_elements(path, repairs, frozenset({"tmx"}), frozenset({"seg"}), _CODES)
+    for element in elements:
+        match element.name:
+            case "tu" if not element.is_end:
+                line, variants = element.line, {}
+            case "tuv" if not element.is_end:
+                language = element.attributes.get("lang", "")
+            case "seg" if element.text is not None:
+                if len(variants) < _SOME or any(same_language(language, one) for one in wanted):
+                    variants.setdefault(language, element.text)
+            case "tu":
+                yield line, variants

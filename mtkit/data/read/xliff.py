@@ -1,0 +1,95 @@
+"""XLIFF 1.2 and 2, the exchange format of localisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mtkit.config.sources import XliffSource
+from mtkit.data.read.lines import expand
+from mtkit.data.read.markup import Element, read_elements, same_language
+from mtkit.data.read.pair import Pair
+from mtkit.data.read.repairs import Repairs
+from mtkit.errors import InputError, shortened
+
+_CODES = frozenset({"bpt", "ept", "it", "ph"})
+_UNITS = ("trans-unit", "segment")
+"""What holds a source and its target in 1.2 and in 2; alternatives lie in other elements."""
+
+_UNFINISHED = frozenset(
+    {"new", "initial"}
+    | {
+        f"needs-{what}"
+        for what in (
+            "adaptation",
+            "l10n",
+            "review-adaptation",
+            "review-l10n",
+            "review-translation",
+            "translation",
+        )
+    }
+)
+"""States of 1.2 and 2."""
+
+
+def read_xliff(source: XliffSource, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
+    """The finished units; those of a file for the other direction are turned around.
+
+    Raises:
+        InputError: a file cannot be read, or declares other languages.
+    """
+    for path in expand(source.path):
+        elements = read_elements(path, repairs, frozenset({"xliff"}), frozenset({"source", "target"}), _CODES)
+        turned, src, tgt, state = False, "", "", ""
+        for element in elements:
+            if not element.is_end:
+                if element.name in _UNITS:
+                    src, tgt, state = "", "", element.attributes.get("state", "")
+                elif languages := _languages(element):
+                    turned = _is_turned(path, element.line, languages, src_lang, tgt_lang)
+            elif element.name in _UNITS:
+                if problem := _unfinished(src, tgt, state):
+                    repairs.skip(problem, f"{path}:{element.line}")
+                else:
+                    one, other = (tgt, src) if turned else (src, tgt)
+                    yield Pair(one, other, f"{path}:{element.line}")
+            elif element.parent in _UNITS and element.name == "source":
+                src = element.text or ""
+            elif element.parent in _UNITS and element.name == "target":
+                tgt = element.text or ""
+                state = element.attributes.get("state", state)
+
+
+def _unfinished(src: str, tgt: str, state: str) -> str:
+    """Why a unit is no pair; empty if it is one."""
+    if src.strip() and not tgt.strip():
+        return "unit without a translation"
+    if state in _UNFINISHED:
+        return f"unit whose state is {state}"
+    if state.startswith("needs-"):
+        return "unit whose state says what it needs"
+    return ""
+
+
+def _languages(element: Element) -> tuple[str, str] | None:
+    """The languages that an element declares: `file` in 1.2, `xliff` in 2."""
+    found = element.attributes
+    if element.name == "file" and "source-language" in found:
+        return found["source-language"], found.get("target-language", "")
+    if element.name == "xliff" and "srcLang" in found:
+        return found["srcLang"], found.get("trgLang", "")
+    return None
+
+
+def _is_turned(path: Path, line: int, languages: tuple[str, str], src_lang: str, tgt_lang: str) -> bool:
+    src, tgt = languages
+    if same_language(src, src_lang) and (not tgt or same_language(tgt, tgt_lang)):
+        return False
+    if same_language(src, tgt_lang) and (not tgt or same_language(tgt, src_lang)):
+        return True
+    found = f"{shortened(src)} into {shortened(tgt) or 'an unnamed language'}"
+    raise InputError(
+        f"{path}:{line}: translates {found}, expected {src_lang} into {tgt_lang}.",
+        "Set src_lang and tgt_lang, or leave the file out.",
+    )

@@ -1,0 +1,631 @@
+"""Files and folders that are whole or absent: written beside their place, flushed to disk, then renamed.
+
+A folder under its final name is the one that was written, whatever was lost or killed on the way; its
+manifest proves it. Nothing is replaced or deleted but what has a mark of mtkit, and never through a link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import re
+import stat
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from mtkit.disk import calls as disk
+from mtkit.disk.marks import MARK, add_names, check_marked, check_own, is_torn, new_id, read_mark, write_mark
+from mtkit.errors import InputError, UsageError
+
+MANIFEST = "manifest.json"
+_TEMPORARY = ".tmp-"
+_TEMPORARY_NAME = re.compile(r"\.tmp-(?P<name>.*?)(?P<use>-old|-gone)?-(?P<id>[0-9a-f]{32})", re.DOTALL)
+_BUFFER = 1 << 20
+_MAX_MANIFEST = 1 << 26
+_MAX_FILES = 100_000
+_MAX_STATE = 1 << 26
+"""Bytes of a file in which a command keeps what it knows."""
+_CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""How a file of unknown origin is opened: as itself, and without waiting for it."""
+
+
+# ---------------------------------------------------------------- writing
+
+
+class _Descriptor(io.RawIOBase):
+    """A new file as a raw stream whose bytes go through `disk`."""
+
+    def __init__(self, path: Path, mode: int) -> None:
+        self._descriptor = disk.create(path, mode)
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return os.lseek(self._descriptor, offset, whence)
+
+    def write(self, data: Any) -> int:
+        return disk.write(self._descriptor, memoryview(data).cast("B"))
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            os.close(self._descriptor)
+
+
+@contextmanager
+def new_file(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
+    """A binary file to be written at `path`, for instance in an `atomic_folder`, which flushes it to disk."""
+    raw = _Descriptor(path, mode)
+    try:
+        file = io.BufferedWriter(raw, _BUFFER)
+        yield file
+        file.flush()
+    finally:
+        raw.close()  # not the buffer, which would try once more to write what could not be written
+
+
+@contextmanager
+def new_text(path: Path) -> Iterator[IO[str]]:
+    """A UTF-8 text file to be written at `path`, lines ending in a line feed; see `new_file`."""
+    with new_file(path) as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="\n", write_through=False)
+        yield text
+        text.flush()
+        text.detach()
+
+
+@contextmanager
+def atomic_file(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
+    """A binary file that appears under `path` when the block ends well, and not at all otherwise.
+
+    Raises:
+        UsageError: a link, a folder, a pipe or a device has that name.
+    """
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        raise UsageError(
+            f"{path}: is a link or no ordinary file, so it is not replaced.", "Move it elsewhere."
+        )
+    with replacing(path, mode) as file:
+        yield file
+
+
+@contextmanager
+def replacing(
+    path: Path, mode: int, prepare: Callable[[Path], None] = lambda temporary: None
+) -> Iterator[IO[bytes]]:
+    """A new file that takes the place of `path` when the block ends well.
+
+    Args:
+        path: where nothing is, or an ordinary file.
+        mode: rights of the new file.
+        prepare: is called with its temporary name before it takes the place.
+    """
+    make_folders(path.parent)
+    temporary = temporary_path(path)
+    with contextlib.ExitStack() as undo:
+        with new_file(temporary, mode) as file:
+            undo.callback(discard, temporary)  # not before: what may be there already is somebody else's
+            yield file
+        disk.sync(temporary)
+        prepare(temporary)
+        disk.rename(temporary, path)
+        undo.pop_all()
+        disk.sync(path.parent)
+
+
+def write_text(path: Path, text: str, mode: int = 0o666) -> None:
+    """Writes `text` as UTF-8, whole or not at all."""
+    with atomic_file(path, mode) as file:
+        file.write(text.encode())
+
+
+PRIVATE = 0o600
+"""Rights of a file that holds somebody's sentences."""
+
+
+@contextmanager
+def atomic_folder(path: Path, manifest: dict[str, Any], *, private: bool = False) -> Iterator[Path]:
+    """A folder to fill, which becomes `path` when the block ends well, and vanishes otherwise.
+
+    Its `manifest.json` is `manifest` with the size and sha256 of each file added, and a digest of itself.
+
+    Args:
+        path: a folder of the same kind that is there is replaced.
+        manifest: `format` is the kind of the folder.
+        private: only the owner may read it.
+
+    Raises:
+        UsageError: something is there that mtkit has not made, or that holds something else besides.
+    """
+    kind = manifest["format"]
+    check_own(path, kind)
+    make_folders(path.parent)
+    temporary = temporary_path(path)
+    mark_id = temporary.name[-32:]
+    with contextlib.ExitStack() as undo:
+        disk.make_folder(temporary, 0o700 if private else 0o777)
+        undo.callback(discard, temporary)
+        write_mark(temporary, kind, mark_id)
+        yield temporary
+        _seal(temporary, manifest, private)
+        check_own(path, kind)  # once more: the work may have taken hours
+        _put(temporary, path)
+        undo.pop_all()
+
+
+def _seal(folder: Path, manifest: dict[str, Any], private: bool) -> None:
+    """Writes the manifest and the names of all files, and flushes everything."""
+    everything = sorted(file for file in folder.rglob("*") if file.is_file())
+    found = [file for file in everything if file.name != MARK]
+    for file in everything:
+        if private:
+            disk.set_mode(file, PRIVATE)
+        disk.sync(file)
+    files = {
+        file.relative_to(folder).as_posix(): {"size": file.stat().st_size, "sha256": sha256(file)}
+        for file in found
+    }
+    with new_file(folder / MANIFEST, PRIVATE if private else 0o666) as stream:
+        stream.write(manifest_bytes({**manifest, "files": files}))
+    disk.sync(folder / MANIFEST)
+    names = {file.relative_to(folder).as_posix() for file in everything} - {MARK}
+    add_names(folder, sorted(names | {MANIFEST}))
+    for inner in sorted({folder, *(file.parent for file in everything)}, reverse=True):
+        disk.sync(inner)
+
+
+def _put(temporary: Path, path: Path) -> None:
+    """Gives a finished folder its name; between the two renames of a replacement, `recover` knows the old."""
+    replaced = temporary_path(path, "-old")
+    exists = read_mark(path) is not None
+    if exists:
+        disk.rename(path, replaced)
+    try:
+        disk.rename(temporary, path)
+    except BaseException:
+        if exists:
+            disk.rename(replaced, path)
+        raise
+    disk.sync(path.parent)
+    if exists:
+        _remove_made(replaced)
+
+
+def temporary_path(path: Path, use: str = "") -> Path:
+    """A name beside `path` that nobody can foresee; a name that is too long with it loses its end."""
+    name = path.name.encode()[:150].decode(errors="ignore")
+    return path.with_name(f"{_TEMPORARY}{name}{use}-{new_id()}")
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """A folder for temporary files under `parent`, gone when the block ends."""
+    folder = temporary_path(parent / "scratch")
+    disk.make_folder(folder, 0o700)
+    try:
+        write_mark(folder, "mtkit-scratch", folder.name[-32:])
+        yield folder
+    finally:
+        discard(folder)
+
+
+def make_folders(path: Path) -> None:
+    """Makes a folder and those above it, each of them there to stay."""
+    if path.is_dir():
+        return
+    make_folders(path.parent)
+    with contextlib.suppress(FileExistsError):
+        disk.make_folder(path)
+    disk.sync(path.parent)
+
+
+def marked_folder(path: Path, kind: str, *, private: bool = False, ignore_hidden: bool = False) -> Path:
+    """`path` as a folder of mtkit in which single files can be claimed: new, empty or marked before.
+
+    Args:
+        path: the folder.
+        kind: its kind.
+        private: if it is made, only the owner may enter it.
+        ignore_hidden: one with nothing but hidden files counts as empty.
+
+    Raises:
+        UsageError: it is a link or no folder, or holds anything without having the mark.
+    """
+    check_marked(path, kind, ignore_hidden=ignore_hidden)
+    make_folders(path.parent)
+    with contextlib.suppress(FileExistsError):
+        disk.make_folder(path, 0o700 if private else 0o777)
+    disk.sync(path.parent)
+    if read_mark(path) is None:
+        if is_torn(path / MARK):
+            disk.remove_file(path / MARK)
+        with contextlib.suppress(FileExistsError):  # another process was faster
+            write_mark(path, kind, new_id())
+    return path
+
+
+# ---------------------------------------------------------------- removing
+
+
+def _remove_tree(path: Path) -> None:
+    """Deletes a file or folder, if it is there; what cannot be deleted stays. Links are not followed."""
+    with contextlib.suppress(OSError):
+        if path.is_symlink() or not path.is_dir():
+            disk.remove_file(path)
+            return
+        for member in sorted(path.iterdir(), key=lambda member: member.name == MARK):  # the mark goes last
+            _remove_tree(member)
+        disk.remove_folder(path)
+
+
+def discard(temporary: Path) -> None:
+    """Deletes what was written under a temporary name, if it is there and ours beyond doubt."""
+    named = _TEMPORARY_NAME.fullmatch(temporary.name)
+    if named is None or not os.path.lexists(temporary) or temporary.is_symlink():
+        return
+    if temporary.is_dir():
+        mark = read_mark(temporary)
+        members = [] if mark else list(temporary.iterdir())
+        begun = not members or (members == [temporary / MARK] and is_torn(temporary / MARK))
+        if mark.id == named["id"] if mark else begun:
+            _remove_tree(temporary)
+    elif stat.S_ISREG(temporary.lstat().st_mode):
+        _remove_tree(temporary)
+
+
+def _remove_made(folder: Path) -> None:
+    """Deletes what the mark of a folder lists, and the folder if nothing else is in it."""
+    mark = read_mark(folder)
+    if mark is None:
+        return
+    folders = {parent.as_posix() for name in mark.names for parent in Path(name).parents}
+
+    def visit(path: Path, prefix: str) -> None:
+        for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
+            name = f"{prefix}{entry.name}"
+            if entry.is_dir(follow_symlinks=False) and name in folders:
+                visit(path / entry.name, f"{name}/")
+            elif name in mark.names:
+                remove_own_file(path / entry.name)
+        if prefix:
+            with contextlib.suppress(OSError):  # something else is in it
+                disk.remove_folder(path)
+
+    with contextlib.suppress(OSError):
+        visit(folder, "")
+    remove_empty(folder)
+
+
+def remove_own_file(path: Path) -> None:
+    """Deletes an ordinary file that the caller knows to be mtkit's; whatever else has that name stays."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISREG(path.lstat().st_mode):
+            disk.remove_file(path)
+
+
+def remove_own_folder(path: Path, kind: str) -> None:
+    """Deletes a folder of mtkit that others may be reading: under its name it is whole or absent at any time.
+
+    Raises:
+        UsageError: it is not of this kind, or holds something else besides.
+        OSError: it cannot be renamed; it is still there, and whole.
+    """
+    if not os.path.lexists(path):
+        return
+    check_own(path, kind)
+    removed = temporary_path(path, "-gone")
+    disk.rename(path, removed)
+    if read_mark(removed) is None:
+        disk.remove_folder(removed)  # an empty one
+    else:
+        _remove_made(removed)
+
+
+def remove_empty(folder: Path) -> None:
+    """Deletes a folder, and the mark in it, if there is nothing else in it and it is no link."""
+    with contextlib.suppress(OSError):
+        if folder.is_symlink():
+            return
+        if read_mark(folder) and [path.name for path in folder.iterdir()] == [MARK]:
+            disk.remove_file(folder / MARK)
+        disk.remove_folder(folder)
+
+
+def recover(parent: Path, name: str = "*") -> None:
+    """Tidies up after a write that was interrupted: the folder that was to be replaced is put back.
+
+    Args:
+        parent: where the write was going on; nobody may be writing there now.
+        name: pattern of the names that were being written.
+    """
+    if parent.is_symlink():
+        return
+    for left in sorted(parent.glob(f"{_TEMPORARY}{name}-*")):
+        found = _TEMPORARY_NAME.fullmatch(left.name)
+        if found is None or left.is_symlink():
+            continue
+        if not found["use"]:
+            discard(left)
+        elif read_mark(left) is not None:
+            if found["use"] == "-old" and not os.path.lexists(parent / found["name"]):
+                disk.rename(left, parent / found["name"])
+            else:
+                _remove_made(left)
+        elif left.is_dir():
+            remove_empty(left)  # its mark was the last thing to go
+
+
+# ---------------------------------------------------------------- reading
+
+WRONG_VALUES = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What comes of using values that are not of the expected types or sizes."""
+
+
+def read_ordinary(path: Path, most: int = _MAX_STATE) -> bytes:
+    """The content of an ordinary file; a pipe in its place is not waited for, a link not followed.
+
+    Raises:
+        FileNotFoundError: there is none.
+        InputError: it is a link, no ordinary file, cannot be read, or is longer than `most` bytes.
+    """
+    try:
+        with open_ordinary(path) as file:
+            raw = file.read(most + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
+    if len(raw) > most:
+        raise InputError(f"{path}: has more than {most:,} bytes, so it is not what mtkit wrote.")
+    return raw
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object that an ordinary file holds; its values may be of any type.
+
+    Raises:
+        FileNotFoundError: there is none.
+        InputError: it cannot be read, see `read_ordinary`, or holds something else.
+    """
+    raw = read_ordinary(path)
+    try:
+        values = json.loads(raw)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: is damaged: it holds no JSON object.")
+    return values
+
+
+@contextmanager
+def using(path: Path, hint: str) -> Iterator[None]:
+    """Within the block the values of a file of mtkit's own are used, which need not be what mtkit wrote.
+
+    Raises:
+        InputError: they are not of the expected types or sizes; it names the file and has this hint.
+    """
+    try:
+        yield
+    except WRONG_VALUES as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:100]
+        raise InputError(f"{path}: does not hold what mtkit writes there ({said}).", hint) from error
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def manifest_bytes(values: dict[str, Any]) -> bytes:
+    """The one spelling of a manifest; its last member is the hash of all the others."""
+    text = json.dumps(values, indent=1, ensure_ascii=False)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return (json.dumps({**values, "digest": digest}, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def read_manifest(
+    folder: Path, kind: str, version: int, *, hashes: bool = True, later: Collection[str] = ()
+) -> dict[str, Any]:
+    """The manifest of a folder written by `atomic_folder`, after its files have been checked.
+
+    Every file that is listed is an ordinary one inside the folder; what is not listed is not vouched for.
+
+    Args:
+        folder: the folder.
+        kind: what its `format` must be.
+        version: the `version` that can be read.
+        hashes: compare contents, not only sizes.
+        later: files whose contents are compared when they are read, by `open_listed` or `read_listed`.
+
+    Raises:
+        InputError: there is no manifest, it is of another kind or version, or a file is missing or
+            has changed.
+    """
+    manifest = _parsed(folder, kind, version)
+    digests: dict[tuple[int, int], str] = {}
+    for name in manifest["files"]:
+        _open_checked(folder, manifest, name, digests if hashes and name not in later else None).close()
+    return manifest
+
+
+def open_listed(folder: Path, manifest: dict[str, Any], name: str) -> BufferedReader:
+    """A file that the manifest lists, open at its start, after its content has been compared with the hash.
+
+    Whatever is put in its place meanwhile, it is the compared file that is read.
+
+    Raises:
+        InputError: the manifest lists no such file, or it is missing or has changed.
+    """
+    return _open_checked(folder, manifest, name, {})
+
+
+def read_listed(folder: Path, manifest: dict[str, Any], name: str, most: int) -> bytes:
+    """The content of a file that the manifest lists, compared with the hash there.
+
+    Raises:
+        InputError: as `open_listed`, or it has more than `most` bytes.
+    """
+    with _open_checked(folder, manifest, name, None) as file:
+        size = manifest["files"][name]["size"]
+        if size > most:
+            raise InputError(
+                f"{folder / name}: {size:,} bytes, expected at most {most:,}.", "Do not trust it."
+            )
+        try:
+            content = file.read(size + 1)
+        except OSError as error:
+            raise InputError(f"{folder / name}: cannot be read: {error.strerror}.") from error
+    if hashlib.sha256(content).hexdigest() != manifest["files"][name]["sha256"]:
+        raise _changed(folder / name)
+    return content
+
+
+def open_ordinary(path: Path) -> BufferedReader:
+    """A regular file, open for reading: no link is followed, no pipe is waited for.
+
+    Raises:
+        InputError: it is something else.
+        OSError: it cannot be opened.
+    """
+    ordinary_file(path)  # first, since to open a device may do something
+    descriptor = os.open(path, os.O_RDONLY | _CAREFUL)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise InputError(f"{path}: is a link or no ordinary file.", "Put the file itself in its place.")
+
+
+def _open_checked(
+    folder: Path, manifest: dict[str, Any], name: str, digests: dict[tuple[int, int], str] | None
+) -> BufferedReader:
+    """A file of the manifest whose size is right, and its hash, unless `digests` is None.
+
+    `digests` are those that are known by device and number of a file: one that has several names, by hard
+    links or on a file system that ignores case, is read once.
+    """
+    if name not in manifest["files"]:
+        raise InputError(f"{folder}: the manifest lists no {name}.", "Use another model or checkpoint.")
+    expected, path = manifest["files"][name], _inside(folder, name)
+    with contextlib.ExitStack() as opened:
+        try:
+            file = opened.enter_context(open_ordinary(path))
+            found = os.fstat(file.fileno())
+            if found.st_size != expected["size"]:
+                raise InputError(
+                    f"{path}: {found.st_size} bytes, expected {expected['size']}.",
+                    "The file is damaged: make it anew.",
+                )
+            if digests is not None:
+                key = (found.st_dev, found.st_ino)
+                if key not in digests:
+                    digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
+                    file.seek(0)
+                if digests[key] != expected["sha256"]:
+                    raise _changed(path)
+        except FileNotFoundError:
+            raise InputError(
+                f"{path}: missing, though {MANIFEST} lists it.", "Make the folder anew."
+            ) from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
+        opened.pop_all()
+        return file
+
+
+def _changed(path: Path) -> InputError:
+    return InputError(f"{path}: its content is not what was written.", "The file is damaged: make it anew.")
+
+
+def _parsed(folder: Path, kind: str, version: int) -> dict[str, Any]:
+    """The manifest's values, if they are of that format and byte for byte as they were written."""
+    path = folder / MANIFEST
+    try:
+        with open_ordinary(path) as file:
+            raw = file.read(_MAX_MANIFEST + 1)
+        values = json.loads(raw)
+        found = (values["format"], values["version"])
+        if found != (kind, version):  # whatever else another version may hold
+            raise InputError(
+                f"{path}: format {_short(found[0])} {_short(found[1])}; this mtkit reads {kind} {version}.",
+                "Use the version of mtkit that wrote it, or make the folder anew.",
+            )
+        if manifest_bytes({key: value for key, value in values.items() if key != "digest"}) != raw:
+            raise ValueError("its content is not what was written")
+        files = values["files"]
+        if len(files) > _MAX_FILES or not all(map(_is_entry, files.values())):
+            raise ValueError("what it says of its files is not of the right types")
+    except FileNotFoundError:
+        raise InputError(f"{folder}: there is no {MANIFEST}, so this is not a whole {kind} folder.") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        said = "it is not made of the expected values" if isinstance(error, RecursionError) else error
+        raise InputError(f"{path}: unreadable ({said}).", "Use a backup, or make the folder anew.") from error
+    return dict(values)
+
+
+def _short(value: Any) -> str:
+    """A value of unknown type and length, for a message."""
+    return f"{value!s:.40}"
+
+
+def _is_entry(entry: Any) -> bool:
+    return isinstance(entry, dict) and type(entry["size"]) is int and isinstance(entry["sha256"], str)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Where the file stands that a manifest calls `name`, of which there is but one spelling."""
+    path = PurePosixPath(name)
+    odd = path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name
+    if odd or not path.parts or str(path) != name:
+        raise InputError(
+            f"{folder / MANIFEST}: {_short(name)!r} is not the name of a file in this folder.",
+            "Do not trust it.",
+        )
+    unlinked(folder, (folder / name).parent)
+    return folder / name
+
+
+def unlinked(root: Path, path: Path) -> Path:
+    """`path`, a folder below `root`, to which no link leads from there; that of `root` itself may be one.
+
+    Raises:
+        InputError: a step on the way is a link, which may lead anywhere.
+    """
+    steps = path.relative_to(root).parts
+    for depth in range(len(steps)):
+        if (step := root.joinpath(*steps[: depth + 1])).is_symlink():
+            raise InputError(f"{step}: is a link, expected a folder.", "Put the folder itself in its place.")
+    return path
+
+
+def ordinary_file(path: Path) -> Path:
+    """The path of a regular file; a link may lead anywhere, and a pipe would be waited for."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise InputError(f"{path}: is a link or no ordinary file.", "Put the file itself in its place.")
+    return path
+
+
+def user_cache() -> Path:
+    """The folder of what was found out on this machine and can be found out again.
+
+    A relative path, which would mean another folder wherever one stands, is ignored, as the XDG specification
+    has it. Without a home either, it is a folder in which nothing can be kept. `expanduser` never fails, as
+    `Path.home` does.
+    """
+    named = (os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache"))  # noqa: PTH111
+    return Path(next(filter(os.path.isabs, named), os.devnull), "mtkit")

@@ -1,0 +1,244 @@
+"""A file of answers that is written in several attempts.
+
+What is finished waits beside it: `OUT.partial`, the bytes so far, and `OUT.partial.json`, which says what job
+they are of and how far that has come. Both are gone when `OUT` is there.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtkit.disk import calls as disk
+from mtkit.disk.files import (
+    PRIVATE,
+    WRONG_VALUES,
+    make_folders,
+    manifest_bytes,
+    ordinary_file,
+    read_ordinary,
+    recover,
+    remove_own_file,
+    write_text,
+)
+from mtkit.disk.output import give_rights
+from mtkit.errors import InputError, MtkitError, UsageError
+
+FORMAT, VERSION = "mtkit-partial", 1
+SECONDS_BETWEEN_SAVES = 5.0
+
+Job = Mapping[str, str | int | float | bool | list[Any] | None]
+"""All that decides what the file will hold, by names that the user knows."""
+
+
+@dataclass(slots=True)
+class _Reached:
+    """How far a job has come: `lines` were answered, in `bytes` with this hash."""
+
+    lines: int
+    bytes: int
+    sha256: str
+
+
+class PartialFile:
+    """The open file; see `partial_file`.
+
+    Attributes:
+        path: of the bytes so far.
+        lines: that were answered, in this attempt and before.
+    """
+
+    def __init__(self, target: Path, job: Job) -> None:
+        self.path, self._state = partial_paths(target)
+        self._job = dict(job)
+        before = _read_state(self._state, self.path, self._job)
+        self._hash = hashlib.sha256()
+        self.lines, self._bytes = 0, 0
+        if before is None:
+            if os.path.lexists(self.path):
+                raise UsageError(
+                    f"{self.path}: is in the way: there is no {self._state.name} that says what it is of.",
+                    "Move it or remove it.",
+                )
+            self._save()
+        self._descriptor = disk.extend(self.path, PRIVATE)
+        try:
+            _lock(self._descriptor, self.path)
+            recover(target.parent, glob.escape(self._state.name))
+            if before is not None:
+                self._take(before)
+            disk.truncate(self._descriptor, self._bytes)
+            os.lseek(self._descriptor, self._bytes, os.SEEK_SET)
+        except BaseException:
+            self.close()
+            raise
+        self._saved = time.monotonic()
+
+    def add(self, lines: int, answer: bytes) -> None:
+        """Writes the answer to the next lines; now and then what there is becomes safe."""
+        rest = memoryview(answer)
+        while rest:
+            rest = rest[disk.write(self._descriptor, rest) :]
+        self._hash.update(answer)
+        self.lines += lines
+        self._bytes += len(answer)
+        if time.monotonic() - self._saved > SECONDS_BETWEEN_SAVES:
+            self.save()
+
+    def save(self) -> None:
+        """Makes sure that an attempt after this one can go on from here."""
+        disk.sync(self.path)
+        self._save()
+        self._saved = time.monotonic()
+
+    def finish(self, target: Path) -> None:
+        """Gives the whole file its name."""
+        disk.truncate(self._descriptor, self._bytes)
+        disk.sync(self.path)
+        give_rights(self.path, target)
+        disk.rename(self.path, target)
+        disk.sync(target.parent)
+        remove_own_file(self._state)
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        os.close(self._descriptor)
+
+    def _take(self, before: _Reached) -> None:
+        """Goes on after what another attempt had written, once it has been compared with its hash."""
+        with self.path.open("rb") as file:
+            rest = before.bytes
+            while rest and (block := file.read(min(rest, 1 << 20))):
+                self._hash.update(block)
+                rest -= len(block)
+        if rest or self._hash.hexdigest() != before.sha256:
+            raise InputError(
+                f"{self.path}: is not what was written, {before.bytes:,} bytes for {before.lines:,} lines.",
+                f"It is damaged: remove it and {self._state.name}, and begin anew.",
+            )
+        self.lines, self._bytes = before.lines, before.bytes
+
+    def _save(self) -> None:
+        state = {
+            "format": FORMAT,
+            "version": VERSION,
+            "lines": self.lines,
+            "bytes": self._bytes,
+            "sha256": self._hash.hexdigest(),
+            "job": self._job,
+        }
+        write_text(self._state, manifest_bytes(state).decode(), PRIVATE)
+
+
+@contextmanager
+def partial_file(target: Path, job: Job) -> Iterator[PartialFile]:
+    """A file that becomes `target` when the block ends well, and else stays for the next attempt.
+
+    Args:
+        target: its name when it is whole; of a link, what it leads to.
+        job: an attempt goes on only where all this is as it was.
+
+    Raises:
+        UsageError: what is there is of another job, or of nobody knows what.
+        InputError: what is there is damaged.
+        MtkitError: another process is writing it.
+    """
+    target = Path(os.path.realpath(target))
+    make_folders(target.parent)
+    file = PartialFile(target, job)
+    try:
+        yield file
+        file.finish(target)
+    except BaseException:
+        with suppress(OSError):  # the disk is full: what was saved before is still good
+            file.save()
+        raise
+    finally:
+        file.close()
+
+
+def partial_paths(target: Path) -> tuple[Path, Path]:
+    """Where what is finished of `target` waits, and what is known of it."""
+    return target.with_name(f"{target.name}.partial"), target.with_name(f"{target.name}.partial.json")
+
+
+def _read_state(path: Path, data: Path, job: dict[str, Any]) -> _Reached | None:
+    """How far an attempt at the same job has come; None if there was none."""
+    try:
+        raw = read_ordinary(path)
+    except FileNotFoundError:
+        return None
+    try:
+        state = json.loads(raw)
+        if manifest_bytes({key: value for key, value in state.items() if key != "digest"}) != raw:
+            raise ValueError
+        if (state["format"], state["version"]) != (FORMAT, VERSION):
+            raise ValueError
+        reached = _Reached(state["lines"], state["bytes"], state["sha256"])
+        before = dict(state["job"])
+        if not all(type(count) is int and count >= 0 for count in (reached.lines, reached.bytes)):
+            raise ValueError
+    except WRONG_VALUES:
+        raise InputError(
+            f"{path}: is damaged, or of another version of mtkit.",
+            f"Remove it and {data.name}, and begin anew.",
+        ) from None
+    if not os.path.lexists(data):  # stopped before anything was written
+        return None
+    ordinary_file(data)
+    now = json.loads(json.dumps(job))
+    changed = [
+        f"{name} was {_short(before.get(name))}, now {_short(now.get(name))}"
+        for name in {**before, **now}
+        if before.get(name) != now.get(name)
+    ]
+    if changed:
+        raise UsageError(
+            f"{data}: was begun for another job: {'; '.join(changed)}.",
+            f"Give the same again, or remove it and {path.name} to begin anew.",
+        )
+    _compare_lines(path, data, reached, now.get("--n-best", 1))
+    return reached
+
+
+def _compare_lines(path: Path, data: Path, reached: _Reached, n_best: int) -> None:
+    """Nothing, if the bytes are up to `n_best` lines for each that was answered; the last may have no end."""
+    ended, rest = 0, reached.bytes
+    with data.open("rb") as file:
+        while rest and (block := file.read(min(rest, 1 << 20))):
+            ended += block.count(b"\n")
+            rest -= len(block)
+    if not reached.lines - 1 <= ended <= reached.lines * n_best:
+        raise InputError(
+            f"{path}: says {reached.lines:,} lines, but {data.name} has {ended:,} of them.",
+            f"It is damaged: remove it and {data.name}, and begin anew.",
+        )
+
+
+def _short(value: object) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    """Holds the file as long as it is open, where the system can."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise MtkitError(
+            f"{path}: another process is writing it.", "Wait for it, stop it, or choose another output."
+        ) from None
+    except OSError:  # a file system without locks
+        return

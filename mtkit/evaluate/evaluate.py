@@ -1,0 +1,116 @@
+"""How good translations are: of the test sets of a run, or in files. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtkit.config.schema import Config
+from mtkit.data.prepare.prepared import leaks_of, read_test
+from mtkit.data.prepare.stages import Progress
+from mtkit.data.read.lines import read_lines
+from mtkit.disk.files import PRIVATE, marked_folder, write_text
+from mtkit.disk.marks import claim
+from mtkit.errors import InputError, UsageError
+from mtkit.metrics.surface import Score, score_corpus
+from mtkit.runs.layout import TRANSLATIONS, inside
+from mtkit.translate.translator import Translator, windows
+
+PAIRS_AT_ONCE = 500
+"""So that progress is seen; larger windows sort better by length, but hardly faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The scores of one set of translations.
+
+    Attributes:
+        name: of the test set, or the path of the translations.
+        hyps: where the translations stand.
+        num_pairs: how many there are.
+        scores: one per metric.
+        leaked: how many of the pairs have a side that stands in the training data; None if that is not known.
+    """
+
+    name: str
+    hyps: Path
+    num_pairs: int
+    scores: tuple[Score, ...]
+    leaked: int | None = None
+
+
+def choose_tests(config: Config, names: Sequence[str] = ()) -> list[str]:
+    """The test sets called `names`; all if none is named.
+
+    Raises:
+        UsageError: the config has no such test set, or none at all.
+    """
+    tests = config.data.test
+    if not tests:
+        raise UsageError("data.test: there is no test set.", "Add one: test: {NAME: {reader: …}}.")
+    for name in names:
+        if name not in tests:
+            raise UsageError(f"data.test: there is no test set {name}.", f"Choose from {', '.join(tests)}.")
+    return [name for name in tests if not names or name in names]
+
+
+def evaluate(
+    config: Config,
+    translator: Translator,
+    names: Sequence[str] = (),
+    metrics: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> list[Evaluated]:
+    """Translates test sets of a run and scores them; translations are kept as `RUN/evaluate/NAME.hyp.txt`.
+
+    Args:
+        config: of the run.
+        translator: of the model to evaluate.
+        names: of test sets; all if empty.
+        metrics: of bleu, chrf and ter; as configured if empty.
+        progress: told the test set, translations made and their number.
+
+    Raises:
+        InputError: a test set cannot be read or is empty.
+        UsageError: a name is unknown.
+    """
+    results = []
+    folder = marked_folder(config.run / "evaluate", TRANSLATIONS, private=config.private)
+    for name in choose_tests(config, names):
+        pairs = read_test(config, name)
+        if not pairs:
+            raise InputError(f"data.test.{name}: there are no pairs in it.", "Check its files.")
+        hyps: list[str] = []
+        for window in windows([pair.src for pair in pairs], PAIRS_AT_ONCE):
+            tags = [pair.tags for pair in pairs[len(hyps) : len(hyps) + len(window)]]
+            hyps += translator.translate_window(window, tags)
+            if progress:
+                progress(name, len(hyps), len(pairs))
+        path = inside(folder, f"{name}.hyp.txt")
+        claim(folder, path.name)
+        write_text(path, "".join(f"{hyp}\n" for hyp in hyps), PRIVATE if config.private else 0o666)
+        refs = [pair.tgt for pair in pairs]
+        tgt_lang = config.data.languages_of(config.data.test[name])[1]
+        scores = score_corpus(hyps, refs, metrics or config.evaluate.metrics, tgt_lang)
+        leaks = leaks_of(config, name)
+        leaked = None if leaks is None else sum(leaks.left.values())
+        results.append(Evaluated(name, path, len(pairs), tuple(scores), leaked))
+    return results
+
+
+def score_files(hyp: Path, ref: Path, metrics: Sequence[str], tgt_lang: str) -> Evaluated:
+    """The scores of the translations in `hyp`, line by line against `ref`.
+
+    Raises:
+        InputError: a file cannot be read or has no lines, or their numbers of lines differ.
+    """
+    hyps, refs = list(read_lines(hyp)), list(read_lines(ref))
+    if len(hyps) != len(refs):
+        raise InputError(
+            f"{hyp}: has {len(hyps):,} lines, but {ref} has {len(refs):,}.",
+            "Line N of one file must be the translation of line N of the other.",
+        )
+    if not hyps:
+        raise InputError(f"{hyp}: there are no lines to score.", "Check the file.")
+    return Evaluated(str(hyp), hyp, len(hyps), tuple(score_corpus(hyps, refs, metrics, tgt_lang)))

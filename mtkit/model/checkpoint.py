@@ -1,0 +1,286 @@
+"""A run folder ↔ weights, optimizer state and progress: safetensors and JSON, whole or absent, no pickle.
+
+    RUN/model/                    the finished model
+    RUN/best/step-00001500/       best models so far, by validation
+    RUN/checkpoints/step-…/       a model and what training needs to go on
+
+All three are model folders: weights, tokenizer and configuration, with nothing outside them needed.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import re
+import shutil
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mtkit import __version__
+from mtkit.config.load import dump_config, load_config
+from mtkit.config.schema import Config
+from mtkit.disk.files import (
+    atomic_folder,
+    make_folders,
+    new_file,
+    open_listed,
+    read_listed,
+    read_manifest,
+    read_object,
+    remove_own_folder,
+)
+from mtkit.errors import InputError, MtkitError, UsageError, WriteError
+from mtkit.model.tensors import Tensors, num_bytes, read_tensors, write_tensors
+from mtkit.model.transformer import Transformer, build_model
+from mtkit.runs.exports import CONFIG, MAX_TEXT, WEIGHTS
+from mtkit.text.tokenizer import JOINT, SEPARATE, Tokenizer, make_tokenizer
+
+logger = logging.getLogger(__name__)
+
+FORMAT = "mtkit-model"
+VERSION = 2
+TRAIN_STATE, PROGRESS = "train.safetensors", "progress.json"
+_STEP = re.compile(r"step-\d{8,}")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that is ready to translate.
+
+    Attributes:
+        model: in evaluation mode, on the CPU.
+        tokenizer: the one it was trained with.
+        config: of the run that made it.
+        folder: where it was read from.
+    """
+
+    model: Transformer
+    tokenizer: Tokenizer
+    config: Config
+    folder: Path
+
+
+def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:
+    """The trained numbers by name, a tied matrix once; views, not copies."""
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def set_weights(model: torch.nn.Module, weights: Tensors, where: Path | str) -> None:
+    """Copies `weights` into `model`; `where` they come from is named in errors.
+
+    Raises:
+        InputError: a name or a shape differs.
+    """
+    own = weights_of(model)
+    if own.keys() != weights.keys():
+        name = min(own.keys() ^ weights.keys())
+        which = "is missing" if name in own else "is unknown"
+        raise InputError(f"{where}: weight {name} {which}.", "The weights belong to another model section.")
+    for name, parameter in own.items():
+        if parameter.shape != weights[name].shape:
+            raise InputError(
+                f"{where}: weight {name} is {list(weights[name].shape)}, expected {list(parameter.shape)}.",
+                "The weights belong to another model section or vocabulary.",
+            )
+        parameter.copy_(weights[name])
+
+
+def write_model(
+    folder: Path,
+    config: Config,
+    tokenizer: Tokenizer,
+    weights: Tensors,
+    *,
+    step: int,
+    train_state: Tensors | None = None,
+    progress: dict[str, Any] | None = None,
+) -> None:
+    """Writes a model folder; with `train_state` and `progress` training can go on from it.
+
+    Raises:
+        MtkitError: a number is not finite; nothing is written.
+        WriteError: the disk is full, read-only or broken; what was there before is there still.
+    """
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "mtkit": __version__,
+        "torch": torch.__version__,
+        "step": step,
+        "tokenizer": tokenizer.fingerprint,
+    }
+    numbers = {WEIGHTS: weights} | ({TRAIN_STATE: train_state} if train_state is not None else {})
+    texts = {CONFIG: dump_config(config).encode(), **tokenizer.files()}
+    if progress is not None:
+        texts[PROGRESS] = (json.dumps(progress, indent=1) + "\n").encode()
+    for tensors in numbers.values():
+        if bad := _not_finite(tensors):
+            raise MtkitError(
+                f"{folder}: {bad} holds NaN or infinity, so it is not written.",
+                "Lower train.optimizer.lr, or raise warmup_steps; the same command goes on from the last "
+                "checkpoint.",
+            )
+    try:
+        with atomic_folder(folder, manifest) as new:
+            for name, tensors in numbers.items():
+                with new_file(new / name) as file:
+                    write_tensors(file, tensors)
+            for name, content in texts.items():
+                with new_file(new / name) as file:
+                    file.write(content)
+    except UsageError as error:
+        raise WriteError(error.message, error.hint) from error
+    except OSError as error:
+        size = sum(map(num_bytes, numbers.values())) + sum(map(len, texts.values()))
+        raise WriteError(
+            f"{folder}: cannot be written: {_why(folder, error, size)}.",
+            "Free space or mend the permissions; what was written before is untouched.",
+        ) from error
+
+
+def _not_finite(tensors: Tensors) -> str:
+    """The name of a tensor with NaN or infinity; empty if there is none."""
+    return next((name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())), "")
+
+
+def _why(folder: Path, error: OSError, size: int) -> str:
+    """What the system says, and of a full disk how many bytes are missing."""
+    said = error.strerror or str(error)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return said
+    try:
+        make_folders(folder.parent)
+        free = shutil.disk_usage(folder.parent).free
+    except OSError:
+        return f"{said}, {size:,} bytes are needed"
+    return f"{said}, {size:,} bytes are needed, {free:,} are free, {max(0, size - free):,} are missing"
+
+
+def load_weights(folder: Path, expected: Mapping[str, torch.Size] | None = None) -> dict[str, Tensor]:
+    """The weights of a model folder, after its manifest has been checked; see `read_tensors`."""
+    return read_tensors(_listed(folder, read_manifest(folder, FORMAT, VERSION), WEIGHTS), expected)
+
+
+def load_train_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Optimizer tensors and progress of a checkpoint, after its manifest has been checked.
+
+    Raises:
+        InputError: it is not whole, or holds NaN or infinity.
+    """
+    manifest = read_manifest(folder, FORMAT, VERSION)
+    progress = _progress(folder, manifest)
+    path = _listed(folder, manifest, TRAIN_STATE)
+    state = read_tensors(path)
+    if name := _not_finite(state):
+        raise InputError(f"{path}: {name} holds NaN or infinity.", "Use another checkpoint.")
+    return state, progress
+
+
+def read_progress(folder: Path, *, hashes: bool) -> dict[str, Any]:
+    """What the progress of a checkpoint says, if training could go on from it, as far as its manifest tells.
+
+    Args:
+        folder: of the checkpoint.
+        hashes: compare contents, not only sizes.
+
+    Raises:
+        InputError: a file is missing or damaged, or the folder is named after another step.
+    """
+    manifest = read_manifest(folder, FORMAT, VERSION, hashes=hashes)
+    for name in (CONFIG, WEIGHTS, TRAIN_STATE):
+        _listed(folder, manifest, name)
+    return _progress(folder, manifest)
+
+
+def _progress(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    progress = read_object(_listed(folder, manifest, PROGRESS))
+    if progress.get("step") != step_of(folder):
+        raise InputError(
+            f"{folder / PROGRESS}: is not of the step that the folder is named after.",
+            "Give the folder its old name, or use another checkpoint.",
+        )
+    return progress
+
+
+def _listed(folder: Path, manifest: dict[str, Any], name: str) -> Path:
+    """The file of that name, if the manifest vouches for it."""
+    if name not in manifest["files"]:
+        raise InputError(f"{folder}: the manifest lists no {name}.", "Use another model or checkpoint.")
+    return folder / name
+
+
+def step_folder(parent: Path, step: int) -> Path:
+    """Where the model of `step` stands under `parent`."""
+    return parent / f"step-{step:08d}"
+
+
+def step_of(folder: Path) -> int:
+    """The step whose model stands in a folder that `step_folder` named."""
+    return int(folder.name.removeprefix("step-"))
+
+
+def step_folders(parent: Path) -> list[Path]:
+    """The model folders under `parent`, oldest first."""
+    folders = (folder for folder in parent.glob("step-*") if _STEP.fullmatch(folder.name) and folder.is_dir())
+    return sorted(folders, key=step_of)
+
+
+def keep_only(parent: Path, kept: Collection[Path]) -> None:
+    """Deletes the model folders under `parent` that are not in `kept`; one that cannot be deleted stays."""
+    for folder in step_folders(parent):
+        if folder not in kept:
+            try:
+                remove_own_folder(folder, FORMAT)
+            except OSError as error:
+                logger.warning("%s: cannot be removed: %s.", folder, error.strerror)
+            except UsageError as error:
+                logger.warning("%s It is not removed.", error.message)
+
+
+def newest_checkpoint(run: Path) -> tuple[Path | None, list[str]]:
+    """The newest checkpoint of a run that is whole, and why newer ones were passed over."""
+    reasons = []
+    for folder in reversed(step_folders(run / "checkpoints")):
+        try:
+            read_progress(folder, hashes=True)
+        except InputError as error:
+            reasons.append(str(error))
+            continue
+        return folder, reasons
+    return None, reasons
+
+
+def load_model(folder: Path) -> LoadedModel:
+    """The model of a model folder, on the CPU, ready to translate.
+
+    Raises:
+        InputError: there is no model, or a file of it is missing, damaged or of another version.
+    """
+    manifest = read_manifest(folder, FORMAT, VERSION, later=(CONFIG, JOINT, *SEPARATE, WEIGHTS))
+    path = folder / CONFIG
+    content = read_listed(folder, manifest, CONFIG, MAX_TEXT)
+    config = load_config([path], contents={path: content}).config
+    names = manifest["files"].keys() & {JOINT, *SEPARATE}
+    models = {name: read_listed(folder, manifest, name, MAX_TEXT) for name in names}
+    tokenizer = make_tokenizer(folder, models, config.text)
+    if tokenizer.fingerprint != manifest.get("tokenizer"):
+        raise InputError(f"{folder}: the tokenizer is not the model's.", "Use another copy of the model.")
+
+    def build() -> Transformer:
+        return build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=0)
+
+    with torch.device("meta"):  # names and shapes alone, before any memory is taken for them
+        shapes = {name: weight.shape for name, weight in weights_of(build()).items()}
+    with open_listed(folder, manifest, WEIGHTS) as file:
+        weights = read_tensors(folder / WEIGHTS, shapes, file)
+    if name := _not_finite(weights):
+        raise InputError(f"{folder / WEIGHTS}: weight {name} holds NaN or infinity.", "Use another model.")
+    model = build()
+    set_weights(model, weights, folder / WEIGHTS)
+    return LoadedModel(model.eval(), tokenizer, config, folder)

@@ -1,0 +1,148 @@
+"""Files of tensors in the safetensors format, https://huggingface.co/docs/safetensors.
+
+The library's own writer cannot tell a full disk from a bug, flushes nothing to disk and cannot be made
+to fail in tests; its reader maps files, and dies with them. Here bytes go through `mtkit.disk.files`, and a
+file is believed in nothing before its header has been checked against its size and what is expected.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from contextlib import nullcontext
+from io import BufferedReader
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from torch import Tensor
+
+from mtkit.errors import InputError
+
+Tensors = Mapping[str, Tensor]
+
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+_MAX_HEADER = 100_000_000
+"""Bytes; the library's own bound."""
+_MAX_DIMS = 8
+
+
+def write_tensors(file: IO[bytes], tensors: Tensors) -> None:
+    """Writes `tensors`, wherever they are, one after the other and without a second copy of them all."""
+    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))  # aligned by their size
+    header: dict[str, Any] = {}
+    start = 0
+    for name in names:
+        tensor = tensors[name]
+        end = start + tensor.numel() * tensor.element_size()
+        header[name] = {
+            "dtype": _NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [start, end],
+        }
+        start = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for name in names:
+        file.write(_bytes_of(tensors[name].detach().cpu().contiguous()))
+
+
+def num_bytes(tensors: Tensors) -> int:
+    """How many bytes the numbers take."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+def read_tensors(
+    path: Path, expected: Mapping[str, torch.Size] | None = None, opened: BufferedReader | None = None
+) -> dict[str, Tensor]:
+    """The tensors of a file, in memory of their own.
+
+    Args:
+        path: the file.
+        expected: names and shapes that it must have, all of real numbers; checked before memory is taken.
+        opened: the file itself, where it is open already.
+
+    Raises:
+        InputError: it cannot be read, is not what its header says, or not what is expected.
+    """
+    try:
+        with nullcontext(opened) if opened else path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            header = _read_header(file, size)
+            if expected is not None:
+                _compare(path, header, expected)
+            tensors = {}
+            for name, (dtype, shape, _) in sorted(header.items(), key=lambda item: item[1][2]):
+                tensors[name] = torch.empty(shape, dtype=dtype)
+                if file.readinto(_bytes_of(tensors[name])) != num_bytes({name: tensors[name]}):
+                    raise ValueError(f"it ends within {name}")
+            return tensors
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        raise InputError(f"{path}: is no file of tensors ({error}).", "Use another copy.") from error
+
+
+_Entry = tuple[torch.dtype, tuple[int, ...], tuple[int, int]]
+
+
+def _read_header(file: IO[bytes], size: int) -> dict[str, _Entry]:
+    """What the file claims to hold; ValueError unless that is just as large as the file."""
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > min(_MAX_HEADER, size - 8):
+        raise ValueError(f"a header of {length:,} bytes in a file of {size:,}")
+    claims = json.loads(file.read(length))
+    claims.pop("__metadata__", None)
+    header: dict[str, _Entry] = {}
+    for name, claim in claims.items():
+        shape, (start, end) = claim["shape"], claim["data_offsets"]
+        whole = all(type(number) is int and 0 <= number < 1 << 62 for number in (*shape, start, end))
+        if not whole or len(shape) > _MAX_DIMS:
+            raise ValueError(f"{name}: the shape {shape}, from byte {start} to {end}")
+        dtype = _DTYPES.get(claim["dtype"])
+        if dtype is None:
+            raise ValueError(f"{name}: the type {claim['dtype']}")
+        if math.prod(shape) * dtype.itemsize != end - start:
+            raise ValueError(f"{name}: {end - start:,} bytes for {shape} of {claim['dtype']}")
+        header[name] = (dtype, tuple(shape), (start, end))
+    place = 0
+    for start, end in sorted(entry[2] for entry in header.values()):
+        if start != place:
+            raise ValueError(f"a gap or an overlap at byte {place:,} of its numbers")
+        place = end
+    if place != size - 8 - length:
+        raise ValueError(f"{size - 8 - length:,} bytes of numbers, {place:,} announced")
+    return header
+
+
+def _compare(path: Path, header: dict[str, _Entry], expected: Mapping[str, torch.Size]) -> None:
+    if header.keys() != expected.keys():
+        name = min(header.keys() ^ expected.keys())
+        which = "is missing" if name in expected else "is unknown"
+        raise InputError(f"{path}: weight {name} {which}.", "The weights belong to another model section.")
+    for name, (dtype, shape, _) in header.items():
+        if shape != tuple(expected[name]):
+            raise InputError(
+                f"{path}: weight {name} is {list(shape)}, expected {list(expected[name])}.",
+                "The weights belong to another model section or vocabulary.",
+            )
+        if not dtype.is_floating_point:
+            raise InputError(f"{path}: weight {name} is of type {_NAMES[dtype]}, expected real numbers.")
+
+
+def _bytes_of(tensor: Tensor) -> memoryview:
+    """The memory of a contiguous tensor on the CPU."""
+    return tensor.reshape(-1).view(torch.uint8).numpy().data

@@ -1,0 +1,273 @@
+"""What a folder that CTranslate2 runs is called and holds, for who writes it and who reads it. Free of torch.
+
+    RUN/export/ctranslate2/    manifest.json · model.bin, config.json, *_vocabulary.json (CTranslate2's own)
+                               tokenizer.model or two of them · config.yaml (of the run)
+
+It needs nothing outside it. CTranslate2 believes its files, so each is compared with the hash in the manifest
+and with what the options and the tokenizer imply; it then gets the bytes that were compared, and no others.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from json.encoder import encode_basestring_ascii
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mtkit.config.fixed import LANGUAGE, NORM_EPSILON
+from mtkit.disk.files import MANIFEST, WRONG_VALUES, read_listed, read_manifest, read_object, unlinked
+from mtkit.errors import ConfigError, InputError
+from mtkit.runs.model_bin import STORED, Variable, check_model_bin, expected_variables, most_bytes
+
+if TYPE_CHECKING:
+    from mtkit.text.tokenizer import Tokenizer
+
+Options = TypeVar("Options")
+
+FORMAT, VERSION = "mtkit-ctranslate2", 1
+HUGGINGFACE = "mtkit-huggingface"
+"""Kind of a folder that transformers reads."""
+MODEL = "model.bin"
+WEIGHTS = "model.safetensors"
+"""Of the model folder that an export is made from."""
+EXPORTS = "export"
+"""Folder of the exports, in the run's."""
+CONFIG = "config.yaml"
+"""Of the run."""
+OWN_CONFIG = "config.json"
+"""CTranslate2's; so are the vocabularies: the shared one, or two."""
+VOCABULARIES = ("shared_vocabulary.json", "source_vocabulary.json", "target_vocabulary.json")
+_ANEW = "Do not trust it, or make the export anew: mtkit export."
+MAX_TEXT = 1 << 26
+"""Bytes of each file of a model but the weights."""
+_MAX_POSITIONS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An export whose files are all as its options imply.
+
+    Attributes:
+        folder: where it stands.
+        source: sha256 of the weights that it was made from.
+        quantization: how its weights are stored.
+        max_positions: tokens of the longest sequence, on either side.
+        src_lang: language translated from; `tgt_lang` likewise.
+        tags: that sources begin with, unless others are asked for.
+        decode: the run's options of `decode`.
+        tokenizer: of the model.
+        files: what CTranslate2 gets, by name.
+    """
+
+    folder: Path
+    source: str
+    quantization: str
+    max_positions: int
+    src_lang: str
+    tgt_lang: str
+    tags: tuple[str, ...]
+    decode: dict[str, Any]
+    tokenizer: Tokenizer = field(repr=False)
+    files: Mapping[str, bytes] = field(repr=False)
+
+
+def is_export(folder: Path) -> bool:
+    """Whether `folder` looks like one that CTranslate2 runs."""
+    return (folder / MODEL).is_file()
+
+
+def read_export(folder: Path) -> Exported:
+    """An export, after all that it holds has been compared with its hashes, options and tokenizer.
+
+    Raises:
+        InputError: it is not a whole export, is damaged, is not what mtkit makes of such options, or another
+            version of mtkit wrote it.
+    """
+    from mtkit.config.stored import decode_options, model_options, text_options
+    from mtkit.text.tokenizer import JOINT, SEPARATE, make_tokenizer
+
+    # 1. all that is small
+    manifest = read_manifest(folder, FORMAT, VERSION, hashes=False)
+    for name in manifest["files"].keys() - {MODEL, CONFIG, OWN_CONFIG, *VOCABULARIES, JOINT, *SEPARATE}:
+        raise InputError(f"{folder / MANIFEST}: lists {name!r:.80}, which no export has.", _ANEW)
+    small = {
+        name: read_listed(folder, manifest, name, MAX_TEXT) for name in manifest["files"] if name != MODEL
+    }
+    # 2. what it says of itself
+    if "model" not in manifest:  # older exports say it in their config alone
+        manifest["model"] = _model_of(folder, small)
+    claims = _Claims(folder / MANIFEST, manifest)
+    model = claims.options("model", model_options)
+    claims.options("decode", decode_options)
+    tokenizer = make_tokenizer(folder, small, claims.options("text", text_options))
+    if tokenizer.fingerprint != manifest.get("tokenizer"):
+        raise InputError(f"{folder}: the tokenizer is not the model's.", "Use another copy of the model.")
+    quantization = claims.text("quantization", "|".join(STORED))
+    max_positions = claims.count("max_positions", 2, _MAX_POSITIONS)
+    # 3. what CTranslate2 gets
+    try:
+        sizes = tokenizer.src.size, tokenizer.tgt.size
+        variables = expected_variables(model, *sizes, quantization, max_positions)
+    except ValueError as error:
+        raise InputError(f"{folder / MANIFEST}: model: {error}.", _ANEW) from None
+    files = {name: small[name] for name in (OWN_CONFIG, *VOCABULARIES) if name in small}
+    files[MODEL] = read_listed(folder, manifest, MODEL, most_bytes(variables))
+    check_files(folder, files, own_texts(tokenizer), variables)
+    return Exported(
+        folder=folder,
+        source=claims.text("source", "[0-9a-f]{64}"),
+        quantization=quantization,
+        max_positions=max_positions,
+        src_lang=claims.text("src_lang", LANGUAGE),
+        tgt_lang=claims.text("tgt_lang", LANGUAGE),
+        tags=claims.tags(tokenizer),
+        decode=manifest["decode"],
+        tokenizer=tokenizer,
+        files=files,
+    )
+
+
+def _model_of(folder: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """The options of the model in the config of an export."""
+    from mtkit.config.load import load_config
+
+    if CONFIG not in files:
+        raise InputError(f"{folder / MANIFEST}: lists no {CONFIG}.", _ANEW)
+    path = folder / CONFIG
+    try:
+        return load_config([path], contents={path: files[CONFIG]}).config.model.model_dump(mode="json")
+    except ConfigError as error:
+        raise InputError(error.problems[0], _ANEW) from None
+
+
+class _Claims:
+    """What a manifest says, of unknown types until it has been asked for.
+
+    Args:
+        where: it stands, for messages.
+        values: of the manifest.
+    """
+
+    def __init__(self, where: Path, values: Mapping[str, Any]) -> None:
+        self._where, self._values = where, values
+
+    def text(self, name: str, pattern: str) -> str:
+        value = self._get(name)
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise self._wrong(name, f"expected text like {pattern}")
+        return value
+
+    def count(self, name: str, least: int, most: int) -> int:
+        value = self._get(name)
+        if type(value) is not int or not least <= value <= most:
+            raise self._wrong(name, f"expected a number from {least} to {most}")
+        return value
+
+    def options(self, name: str, build: Callable[[Mapping[str, Any]], Options]) -> Options:
+        value = self._get(name)
+        try:
+            if not isinstance(value, dict):
+                raise TypeError
+            return build(value)
+        except (ValueError, TypeError, RecursionError):
+            raise self._wrong(name, f"expected valid options of {name}") from None
+
+    def tags(self, tokenizer: Tokenizer) -> tuple[str, ...]:
+        value = self._get("tags")
+        known = tokenizer.src.tags if value else ()
+        if not isinstance(value, list) or len(value) > len(known) or not all(tag in known for tag in value):
+            raise self._wrong("tags", "expected a list of tags of its tokenizer")
+        return tuple(value)
+
+    def _get(self, name: str) -> Any:
+        if name not in self._values:
+            raise InputError(f"{self._where}: has no {name}.", "Make the export anew: mtkit export.")
+        return self._values[name]
+
+    def _wrong(self, name: str, expected: str) -> InputError:
+        return InputError(f"{self._where}: {name} = {self._values.get(name)!r:.80}, {expected}.", _ANEW)
+
+
+# ---------------------------------------------------------------- what CTranslate2 gets
+
+
+def own_texts(tokenizer: Tokenizer) -> dict[str, bytes]:
+    """CTranslate2's own text files of a model with this tokenizer, byte for byte, by name.
+
+    Raises:
+        InputError: the special pieces of both sides are not spelt alike, as CTranslate2 expects.
+    """
+    tgt = tokenizer.tgt.pieces(range(tokenizer.tgt.size))
+    src = tgt if tokenizer.is_joint else tokenizer.src.pieces(range(tokenizer.src.size))
+    if src[:4] != tgt[:4]:  # it would add the missing ones, with ids beyond the embeddings
+        raise InputError(
+            f"tokenizer: the special pieces of the source are {src[:4]}, those of the target {tgt[:4]}.",
+            "CTranslate2 needs them alike: use --engine native.",
+        )
+    config = {
+        "add_source_bos": False,
+        "add_source_eos": True,
+        "bos_token": tgt[tokenizer.BOS],
+        "decoder_start_token": tgt[tokenizer.BOS],
+        "eos_token": tgt[tokenizer.EOS],
+        "layer_norm_epsilon": NORM_EPSILON,
+        "multi_query_attention": False,
+        "unk_token": tgt[tokenizer.UNK],
+    }
+    shared, *two = VOCABULARIES
+    vocabularies = {shared: tgt} if src == tgt else dict(zip(two, (src, tgt), strict=True))
+    written = {name: _as_text(pieces).encode() for name, pieces in vocabularies.items()}
+    return {OWN_CONFIG: (json.dumps(config, indent=2) + "\n").encode(), **written}
+
+
+def _as_text(pieces: list[str]) -> str:
+    """What `json.dumps` gives with an indent, in a tenth of the time."""
+    return "[\n  " + ",\n  ".join(map(encode_basestring_ascii, pieces)) + "\n]"
+
+
+def own_files(folder: Path) -> dict[str, bytes]:
+    """What CTranslate2 gets of a folder that this process has just written, by name."""
+    names = (MODEL, OWN_CONFIG, *VOCABULARIES)
+    return {name: (folder / name).read_bytes() for name in names if (folder / name).exists()}
+
+
+def check_files(
+    where: Path, files: Mapping[str, bytes], texts: Mapping[str, bytes], variables: dict[str, Variable]
+) -> None:
+    """Nothing, if the files of CTranslate2 are these texts, and weights of these variables.
+
+    Raises:
+        InputError: CTranslate2 shall not see them.
+    """
+    for name in sorted(files.keys() ^ {MODEL, *texts}):
+        which = "is missing" if name in texts else "is unknown in a model with this tokenizer"
+        raise InputError(f"{where / name}: {which}.", _ANEW)
+    for name, text in texts.items():
+        if files[name] != text:
+            raise InputError(f"{where / name}: differs from what the options and the tokenizer imply.", _ANEW)
+    check_model_bin(files[MODEL], variables, where / MODEL)
+
+
+def export_of(model: Path) -> Path | None:
+    """The export of the model folder `model`: itself if it is one, else that of its run.
+
+    None if there is none, or only one that was made from other weights.
+
+    Raises:
+        InputError: a link leads to it out of the run.
+    """
+    if is_export(model):
+        return model
+    folder = model.parent / EXPORTS / "ctranslate2"
+    if not is_export(folder):
+        return None
+    unlinked(model.parent, folder)
+    try:
+        made_from = read_object(folder / MANIFEST)["source"]
+        there = read_object(model / MANIFEST)["files"][WEIGHTS]["sha256"]
+    except (OSError, InputError, *WRONG_VALUES):
+        return None
+    return folder if made_from == there else None

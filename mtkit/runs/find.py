@@ -1,0 +1,174 @@
+"""Which model a command means when it is told little or nothing. Free of torch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from mtkit.disk.files import ordinary_file, unlinked
+from mtkit.errors import ConfigError, InputError
+from mtkit.runs.exports import EXPORTS, WEIGHTS, is_export
+
+if TYPE_CHECKING:
+    from mtkit.config.schema import Config
+
+VARIABLE = "MTKIT_MODEL"
+HINT = "Train one with mtkit train, or name one by -m."
+
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A model and why it was chosen.
+
+    Attributes:
+        folder: its model folder.
+        run: the run folder it belongs to, or `folder` itself if that was named.
+        reason: why this one, for the user; empty if it was named.
+    """
+
+    folder: Path
+    run: Path
+    reason: str = ""
+
+    def __str__(self) -> str:
+        here = Path.cwd()
+        shown = self.run.relative_to(here) if self.run.is_relative_to(here) else self.run
+        return f"{shown} ({self.reason})" if self.reason else str(shown)
+
+
+def model_folder(path: Path) -> Path | None:
+    """The model that `path` means: itself, or of a run the finished, else last best, else last one.
+
+    An export to CTranslate2 is a model too; of a run it is taken if nothing else is left.
+
+    Raises:
+        InputError: a link leads to it out of the run.
+    """
+    if is_export(path):
+        return path
+    for place in (".", "model", "best/step-*", "checkpoints/step-*"):
+        if found := sorted(path.glob(f"{place}/{WEIGHTS}")):
+            return unlinked(path, found[-1].parent)
+    export = path / EXPORTS / "ctranslate2"
+    return unlinked(path, export) if is_export(export) else None
+
+
+def trained_model(path: Path) -> Path:
+    """The model folder that `path` means, as `model_folder`; `InputError` if there is none.
+
+    Where training replaces models meanwhile it is looked for again.
+    """
+    while True:
+        before = _manifests(path)
+        if (folder := model_folder(path)) is not None:
+            return folder
+        if _manifests(path) == before:
+            raise InputError(f"{path}: there is no trained model here.", HINT)
+
+
+def config_of(folder: Path, overrides: Sequence[str] = ()) -> Config:
+    """The config of a model folder, before anything else of it is read; of an ordinary file only.
+
+    Raises:
+        InputError: it is a link or a pipe.
+        ConfigError: it cannot be read, or it or `overrides` are wrong.
+    """
+    from mtkit.config.load import load_config
+
+    path = folder / "config.yaml"
+    with contextlib.suppress(OSError):  # the loader says why it cannot be read
+        ordinary_file(path)
+    return load_config([path], overrides).config
+
+
+def read_model(path: Path, load: Callable[[Path], Loaded]) -> Loaded:
+    """`load(folder)` of the model that `path` means; once more where training replaced it meanwhile.
+
+    Raises:
+        InputError: there is no model, or it cannot be used.
+    """
+    while True:
+        before = _manifests(path)
+        try:
+            return load(trained_model(path))
+        except (InputError, ConfigError, FileNotFoundError):  # its config may be what is gone
+            if _manifests(path) == before:
+                raise
+
+
+def _manifests(path: Path) -> list[tuple[str, int]]:
+    """The manifests under `path`, each with the number of its file."""
+    found = []
+    for place in (".", "model", "best/step-*", "checkpoints/step-*"):
+        for manifest in path.glob(f"{place}/manifest.json"):
+            with contextlib.suppress(OSError):
+                found.append((str(manifest), manifest.stat().st_ino))
+    return sorted(found)
+
+
+def find_model(named: Path | None = None) -> Found:
+    """The model to use: the named one, else that of $MTKIT_MODEL, of the config here, or of the newest run.
+
+    Args:
+        named: a run folder, a model folder or a config file.
+
+    Raises:
+        InputError: there is none, or none where one was named.
+        ConfigError: a config that was named, or ./mtkit.yaml, is wrong.
+    """
+    if named is not None:
+        return _named(named)
+    if value := os.environ.get(VARIABLE):
+        return _named(Path(value), f"${VARIABLE}")
+    for run, reason in _runs_here():
+        if folder := model_folder(run):
+            return Found(folder, run, reason)
+    raise InputError(
+        f"no model: neither -m nor ${VARIABLE} names one, and there is no trained run of a config in this "
+        "folder or under ./runs.",
+        HINT,
+    )
+
+
+def _named(path: Path, reason: str = "") -> Found:
+    if not path.exists():
+        raise InputError(f"{path}: there is no such run folder, model folder or config file.", HINT)
+    run = _run_of(path) if path.is_file() else path.resolve()
+    return Found(trained_model(run), run, reason)
+
+
+def _runs_here() -> Iterator[tuple[Path, str]]:
+    """Runs that the current folder suggests, the likeliest first."""
+    here = Path.cwd()
+    config = here / "mtkit.yaml"
+    if config.is_file():
+        yield _run_of(config), f"of ./{config.name}"
+    else:
+        configs = list(_loadable(here))
+        if len(configs) == 1:
+            yield configs[0][1], f"of ./{configs[0][0].name}"
+    trained = [(folder.stat().st_mtime, run) for run in here.glob("runs/*") if (folder := model_folder(run))]
+    for _, run in sorted(trained, reverse=True):
+        yield run, "newest under ./runs"
+
+
+def _loadable(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """The configs in `folder` that can be read, with their runs."""
+    for path in sorted(filter(Path.is_file, folder.glob("*.yaml"))):  # a pipe would be waited for
+        try:
+            yield path, _run_of(path)
+        except ConfigError:
+            continue
+
+
+def _run_of(config: Path) -> Path:
+    # Imported here, since a model that is named directly needs no config, and this is half of a fast start.
+    from mtkit.config.load import load_config
+
+    return load_config([config]).config.run

@@ -1,0 +1,129 @@
+"""Which folders are runs of mtkit, paths inside them, and what of them may be removed. Free of torch."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from mtkit.config.options import fault_of_name
+from mtkit.disk.files import marked_folder, remove_empty, remove_own_file, remove_own_folder
+from mtkit.disk.marks import check_marked, check_own, claim, described, read_mark
+from mtkit.errors import UsageError
+from mtkit.runs.exports import EXPORTS, FORMAT
+
+KIND = "mtkit-run"
+_ADVICE = "Choose a new or an empty folder as `run`, or one that mtkit made, with the .mtkit in it."
+_WHOLE = {
+    "data": "mtkit-data",
+    "model": "mtkit-model",
+    "align": "mtkit-alignment",
+    f"{EXPORTS}/ctranslate2": FORMAT,
+}
+"""Folders that mtkit writes as a whole, with their kind."""
+TRANSLATIONS, CURVES = "mtkit-translations", "mtkit-tensorboard"
+_MARKED = {"parts": "mtkit-parts", "evaluate": TRANSLATIONS, "tensorboard": CURVES}
+"""Folders in which it writes single files."""
+_STEPS = ("checkpoints", "best")
+"""Folders of model folders, `step-00000100`."""
+_FILES = (
+    "metrics.jsonl",
+    "auto.json",
+    "wandb-run.txt",
+    ".data.lock",
+    ".train.lock",
+    ".train.holder",
+    ".align.lock",
+)
+_STEP = re.compile(r"step-\d{8,}")
+EVENTS_SUFFIX = ".mtkit"
+"""How the names of TensorBoard's files end that mtkit has written."""
+
+
+def inside(run: Path, *names: str) -> Path:
+    """The path of a file in a run folder.
+
+    Args:
+        run: the folder.
+        names: of folders and, last, of the file.
+
+    Raises:
+        UsageError: a name would lead out of the folder, or cannot be one.
+    """
+    for name in names:
+        if fault := fault_of_name(name):
+            raise UsageError(f"{run}: the name {name[:40]!r} {fault}.", "Choose another name.")
+    return run.joinpath(*names)
+
+
+def open_run(run: Path) -> None:
+    """Makes a run folder, or makes sure that it is one in which nothing is in the way.
+
+    Raises:
+        UsageError: it is not mtkit's, or something in it that mtkit would replace is not.
+    """
+    check_run(run)
+    marked_folder(_real(run), KIND, ignore_hidden=True)
+
+
+def check_run(run: Path) -> None:
+    """Returns if `open_run` can open the run folder; writes nothing."""
+    run = _real(run)
+    check_marked(run, KIND, _ADVICE, ignore_hidden=True)
+    mark = read_mark(run)
+    if mark is None:
+        return
+    for name in (*_STEPS, EXPORTS):
+        path = run / name
+        if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
+            raise UsageError(f"{described(path, str(path))}: expected a folder.", "Move it elsewhere.")
+    for name, kind in _WHOLE.items():
+        check_own(run / name, kind)
+    for name, kind in _MARKED.items():
+        check_marked(run / name, kind)
+    for folder in _step_folders(run):
+        check_marked(folder, "mtkit-model")
+    for name in _FILES:
+        if os.path.lexists(run / name) and name not in mark.names:
+            raise UsageError(f"{run / name}: was not written by mtkit.", "Move it elsewhere.")
+
+
+def claim_in(run: Path, *names: str) -> None:
+    """Lists single files that are about to be written in the run folder; see `marks.claim`."""
+    claim(_real(run), *names)
+
+
+def _real(run: Path) -> Path:
+    """The run folder itself: the user may name it by a link."""
+    return Path(os.path.realpath(run))
+
+
+def _step_folders(run: Path) -> Iterator[Path]:
+    for parent in _STEPS:
+        if (run / parent).is_dir():
+            yield from (path for path in sorted((run / parent).iterdir()) if _STEP.fullmatch(path.name))
+
+
+def forget_training(run: Path) -> None:
+    """Removes checkpoints, models with their export, and records; prepared data and all else stay.
+
+    Raises:
+        UsageError: one of them holds what mtkit did not write; nothing is removed.
+    """
+    whole = {run / "model": "mtkit-model", run / EXPORTS / "ctranslate2": FORMAT}
+    whole |= dict.fromkeys(_step_folders(run), "mtkit-model")
+    for folder, kind in whole.items():
+        check_own(folder, kind)
+    for folder, kind in whole.items():
+        remove_own_folder(folder, kind)
+    mark = read_mark(run)
+    for name in ("metrics.jsonl", "auto.json"):
+        if mark and name in mark.names:
+            remove_own_file(run / name)
+    events = run / "tensorboard"
+    if read_mark(events):
+        for path in events.glob(f"events.out.tfevents.*{EVENTS_SUFFIX}"):
+            remove_own_file(path)
+    for name in (*_STEPS, "tensorboard"):
+        remove_empty(run / name)

@@ -1,0 +1,226 @@
+"""Word alignment of pairs of token sequences: IBM Model 1 with fast_align's diagonal prior. Free of torch.
+
+Tables of translation probabilities t(target | source) are learned by EM (Brown et al. 1993) from token ids as
+they stand in shards. The probability of a position is that of Dyer et al. 2013, equation 2, with a fixed
+tension; the null word takes the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mtkit.disk.files import MANIFEST, atomic_folder, new_file, read_manifest, using
+from mtkit.errors import InputError
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+Pairs = Sequence[tuple[Array, Array]]
+Progress = Callable[[str, int, int | None], None]
+
+FORMAT, VERSION = "mtkit-alignment", 1
+PAD = 0
+"""Fills rows up; no token of a text has this id."""
+
+_NULL = 0.08
+"""Probability that a token has no counterpart, and sharpness of the diagonal: fast_align's defaults."""
+_TENSION = 4.0
+_CELLS = 1 << 21
+"""Pairs of positions that are computed at once."""
+_FEWEST = 1e-7
+"""Entries of less probability are dropped in the end."""
+_UNSEEN = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Probabilities t(target | source) of the pairs of tokens that occur together.
+
+    Attributes:
+        keys: source id · `base` + target id, rising; the null word is the source PAD.
+        probs: of each key; they sum to 1 for each source token.
+        base: more than any target id.
+    """
+
+    keys: npt.NDArray[np.int64]
+    probs: Floats
+    base: int
+
+    def lookup(self, keys: Array) -> Floats:
+        """The probability of each key; a tiny one if it was never seen."""
+        index = np.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
+        return np.where(self.keys[index] == keys, self.probs[index], _UNSEEN)
+
+
+# ---------------------------------------------------------------- learning
+
+
+def learn_table(pairs: Pairs, base: int, iterations: int = 5, progress: Progress | None = None) -> Table:
+    """The table that EM learns from (source ids, target ids) in so many passes, from uniform probabilities.
+
+    A pure function of its arguments. Memory grows with the number of different pairs of tokens that occur
+    together; give a sample of a large corpus.
+
+    Raises:
+        InputError: no pair has tokens on both sides.
+    """
+    order = [number for number, (src, tgt) in enumerate(pairs) if len(src) and len(tgt)]
+    if not order:
+        raise InputError("alignment: there is no pair with tokens on both sides.")
+    order.sort(key=lambda number: (len(pairs[number][0]), len(pairs[number][1])))
+    keys = np.zeros(0, np.int64)
+    for src, tgt in _chunks(pairs, order):
+        keys = np.union1d(keys, _keys(src, tgt, base)[_cells(src, tgt)])
+    table = Table(keys, np.ones(len(keys)), base)
+    owners = keys // base
+    for number in range(iterations):
+        if progress is not None:
+            progress("aligning words", number, iterations)
+        counts = np.zeros(len(keys))
+        for src, tgt in _chunks(pairs, order):
+            cells = _cells(src, tgt)
+            index = np.searchsorted(keys, _keys(src, tgt, base)[cells])
+            expected = _with_null(table, src, tgt)[cells]
+            counts += np.bincount(index, expected, len(keys))
+        table = Table(keys, counts / np.bincount(owners, counts)[owners], base)
+    kept = table.probs >= _FEWEST
+    return Table(keys[kept], table.probs[kept], base)
+
+
+def _chunks(pairs: Pairs, order: Sequence[int]) -> Iterator[tuple[Array, Array]]:
+    """Pairs of like length as two padded arrays, [pairs, src_len] and [pairs, tgt_len]."""
+    begin = 0
+    while begin < len(order):
+        src_len = tgt_len = end = 0
+        for end in range(begin, len(order)):
+            src, tgt = pairs[order[end]]
+            src_len, tgt_len = max(src_len, len(src)), max(tgt_len, len(tgt))
+            if (end + 1 - begin) * (src_len + 1) * tgt_len > _CELLS and end > begin:
+                break
+        else:
+            end = len(order)
+        chosen = [pairs[number] for number in order[begin:end]]
+        yield _padded([src for src, _ in chosen]), _padded([tgt for _, tgt in chosen])
+        begin = end
+
+
+def _padded(rows: Sequence[Array]) -> Array:
+    result = np.full((len(rows), max(map(len, rows))), PAD, np.int64)
+    for number, row in enumerate(rows):
+        result[number, : len(row)] = row
+    return result
+
+
+# ---------------------------------------------------------------- posteriors
+
+
+def _keys(src: Array, tgt: Array, base: int) -> npt.NDArray[np.int64]:
+    """[pairs, tgt_len, 1 + src_len]: the keys of all pairs of positions, the null word first."""
+    with_null = np.pad(src, ((0, 0), (1, 0)), constant_values=PAD)
+    return with_null[:, None, :] * base + tgt[:, :, None]
+
+
+def _cells(src: Array, tgt: Array) -> npt.NDArray[np.bool_]:
+    """Those of them where neither side is padding."""
+    real = np.pad(src != PAD, ((0, 0), (1, 0)), constant_values=True)
+    return real[:, None, :] & (tgt != PAD)[:, :, None]
+
+
+def _prior(src: Array, tgt: Array) -> Floats:
+    """[pairs, tgt_len, 1 + src_len]: where each target token's counterpart stands, by position alone."""
+    src_place, tgt_place = (
+        np.arange(1, ids.shape[1] + 1) / (ids != PAD).sum(1, keepdims=True).clip(min=1) for ids in (src, tgt)
+    )
+    near = np.exp(-_TENSION * np.abs(tgt_place[:, :, None] - src_place[:, None, :]))
+    near *= (src != PAD)[:, None, :]
+    near *= (1 - _NULL) / near.sum(-1, keepdims=True).clip(min=np.finfo(float).tiny)
+    return np.pad(near, ((0, 0), (0, 0), (1, 0)), constant_values=_NULL)
+
+
+def _with_null(table: Table, src: Array, tgt: Array) -> Floats:
+    """[pairs, tgt_len, 1 + src_len]: probability that each target token comes from each source token."""
+    joint = table.lookup(_keys(src, tgt, table.base)) * _prior(src, tgt) * _cells(src, tgt)
+    return joint / joint.sum(-1, keepdims=True).clip(min=np.finfo(float).tiny)
+
+
+def posteriors(table: Table, src: Array, tgt: Array) -> Floats:
+    """The probability [pairs, tgt_len, src_len] that each target token comes from each source token.
+
+    Rows sum to less than 1: the rest is the null word's. Both sides [pairs, length] are filled with PAD.
+    """
+    return _with_null(table, src, tgt)[:, :, 1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Aligner:
+    """Tables of both directions."""
+
+    forward: Table
+    backward: Table
+
+    def agreement(self, src: Array, tgt: Array, least: float = 0.1) -> Floats:
+        """For each target token, a distribution [pairs, tgt_len, src_len] over its counterparts.
+
+        The product of both directions' posteriors (Liang et al. 2006), the soft form of an intersection;
+        products below `least` are left out. A token of which none is left has a row of zeros.
+        """
+        both = posteriors(self.forward, src, tgt) * posteriors(self.backward, tgt, src).transpose(0, 2, 1)
+        both[both < least] = 0.0
+        return both / both.sum(-1, keepdims=True).clip(min=least)
+
+
+def learn_aligner(
+    pairs: Pairs, src_base: int, tgt_base: int, iterations: int = 5, progress: Progress | None = None
+) -> Aligner:
+    """Both tables from the same pairs; `src_base` and `tgt_base` are more than any id of that side."""
+    turned = [(tgt, src) for src, tgt in pairs]
+    return Aligner(
+        learn_table(pairs, tgt_base, iterations, progress),
+        learn_table(turned, src_base, iterations, progress),
+    )
+
+
+# ---------------------------------------------------------------- files
+
+
+def write_aligner(folder: Path, aligner: Aligner, data: str) -> None:
+    """Writes `folder`, whole or not at all; `data` is the fingerprint of what it was learned from."""
+    bases = [aligner.forward.base, aligner.backward.base]
+    with atomic_folder(folder, {"format": FORMAT, "version": VERSION, "data": data, "bases": bases}) as part:
+        for name, table in (("forward", aligner.forward), ("backward", aligner.backward)):
+            for kind, values in (("keys", table.keys.astype("<i8")), ("probs", table.probs.astype("<f8"))):
+                with new_file(part / f"{name}.{kind}.bin") as file:
+                    file.write(values.tobytes())
+
+
+def read_aligner(folder: Path, data: str) -> Aligner:
+    """What `write_aligner` wrote.
+
+    Raises:
+        InputError: there is none, it is damaged, or was learned from other data.
+    """
+    manifest = read_manifest(folder, FORMAT, VERSION)
+    if manifest.get("data") != data:
+        raise InputError(f"{folder}: was learned from other data.")
+    with using(folder / MANIFEST, "Remove the folder, and it is made anew."):
+        bases = [int(base) for base in manifest["bases"]]
+        tables = [
+            Table(_listed(folder, manifest, f"{name}.keys"), _listed(folder, manifest, f"{name}.probs"), base)
+            for name, base in zip(("forward", "backward"), bases, strict=True)
+        ]
+        if any(
+            not len(table.keys) == len(table.probs) > 0 or not 1 <= table.base < 1 << 31 for table in tables
+        ):
+            raise ValueError("its tables do not fit")
+    return Aligner(*tables)
+
+
+def _listed(folder: Path, manifest: dict[str, Any], name: str) -> Array:
+    if f"{name}.bin" not in manifest["files"]:
+        raise KeyError(name)
+    return np.fromfile(folder / f"{name}.bin", "<i8" if name.endswith("keys") else "<f8")

@@ -1,0 +1,193 @@
+"""Learning curves: their points from metrics.jsonl, and their picture by matplotlib. Free of torch."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mtkit.disk.files import WRONG_VALUES, read_ordinary
+from mtkit.disk.output import output_file
+from mtkit.errors import InputError, UsageError
+
+logger = logging.getLogger(__name__)
+
+Axis = Literal["steps", "time"]
+
+_PANELS = {"loss": "loss", "bleu": "BLEU", "chrf": "chrF"}
+"""Panels by the metric that they show, in this order."""
+MAX_METRICS = 1 << 30
+"""Bytes: of a few million steps."""
+_FORMATS = {".png": "png", ".svg": "svg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One metric of one run.
+
+    Attributes:
+        run: its folder, as it was named.
+        group: what was measured: `train`, or `valid` with the name of a further set after it.
+        x: optimizer steps, or seconds of training.
+        y: values, all of them finite.
+    """
+
+    run: str
+    group: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+    @property
+    def label(self) -> str:
+        """What a legend calls it."""
+        return f"{self.run} {self.group}"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The curves of one metric; those of the loss are best seen on a logarithmic axis."""
+
+    title: str
+    curves: tuple[Curve, ...]
+    log: bool
+
+
+def read_panels(runs: Sequence[Path], axis: Axis = "steps") -> list[Panel]:
+    """The learning curves of these runs, a panel for each metric that one of them has.
+
+    Args:
+        runs: run folders; their metrics.jsonl may still grow, or end in a line that was cut off.
+        axis: what x is.
+
+    Raises:
+        InputError: a run has no metrics.jsonl, or nothing stands in it.
+    """
+    curves: dict[str, list[Curve]] = {metric: [] for metric in _PANELS}
+    for run in runs:
+        lines = read_metrics(run)
+        names = [name for name in dict.fromkeys(name for line in lines for name in line) if "/" in name]
+        for name in sorted(names, key=lambda name: not name.startswith("train")):
+            group, _, metric = name.rpartition("/")
+            if metric in curves and group.split("/")[0] in ("train", "valid"):
+                curves[metric].append(_curve(str(run), name, lines, axis))
+    panels = [
+        Panel(_PANELS[metric], tuple(found), log=metric == "loss")
+        for metric, each in curves.items()
+        if (found := [curve for curve in each if curve.x])
+    ]
+    if not panels:
+        raise InputError(
+            f"{', '.join(map(str, runs))}: nothing is measured yet.",
+            "Wait for train.log_every steps, or for the first validation.",
+        )
+    return panels
+
+
+def read_metrics(run: Path) -> list[dict[str, float]]:
+    """The lines of a run's metrics.jsonl; a cut off last one is left out, another damaged one with a warning.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    path = run / "metrics.jsonl"
+    try:
+        raw = read_ordinary(path, MAX_METRICS).split(b"\n")
+    except FileNotFoundError:
+        raise InputError(f"{path}: does not exist.", "Name the folder of a run that was trained.") from None
+    lines = []
+    for number, line in enumerate(raw, start=1):
+        try:
+            values = {str(name): float(value) for name, value in json.loads(line).items()}
+            if not all(map(math.isfinite, (values["step"], values["seconds"]))):
+                raise ValueError
+            lines.append(values)
+        except WRONG_VALUES:
+            if number < len(raw):
+                logger.warning("%s:%d: is damaged, left out.", path, number)
+    return lines
+
+
+def _curve(run: str, name: str, lines: Sequence[dict[str, float]], axis: Axis) -> Curve:
+    key = "step" if axis == "steps" else "seconds"
+    points = [
+        (line[key], line[name]) for line in lines if key in line and math.isfinite(line.get(name, math.nan))
+    ]
+    return Curve(run, name.rpartition("/")[0], tuple(x for x, _ in points), tuple(y for _, y in points))
+
+
+def x_unit(panels: Sequence[Panel], axis: Axis) -> tuple[str, float]:
+    """What stands below the x axis, and by what x is divided for it."""
+    if axis == "steps":
+        return "steps", 1.0
+    longest = max(max(curve.x) for panel in panels for curve in panel.curves)
+    return ("minutes", 60.0) if longest < 3 * 3600 else ("hours", 3600.0)
+
+
+def write_picture(path: Path, panels: Sequence[Panel], axis: Axis = "steps") -> None:
+    """Draws the panels side by side, as PNG or SVG by the suffix of `path`.
+
+    Raises:
+        UsageError: the suffix is another, or matplotlib is not installed.
+    """
+    kind = picture_format(path)
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UsageError(
+            f"{path}: drawing needs matplotlib.", 'Install it: pip install "mtkit[plot]".'
+        ) from None
+    unit, divisor = x_unit(panels, axis)
+    figure = Figure(figsize=(5.2 * len(panels), 3.8), layout="constrained", dpi=150)
+    curves = [curve for panel in panels for curve in panel.curves]
+    runs = list(dict.fromkeys(curve.run for curve in curves))
+    groups = list(dict.fromkeys(curve.group for curve in curves if curve.group != "train"))
+    for number, panel in enumerate(panels, start=1):
+        axes: Any = figure.add_subplot(1, len(panels), number)
+        for curve in panel.curves:
+            axes.plot(
+                [x / divisor for x in curve.x],
+                curve.y,
+                label=curve.label,
+                color=f"C{runs.index(curve.run) % 10}",
+                marker="o" if len(curve.x) == 1 else None,
+                **_style(curve.group, groups),
+            )
+        if panel.log and min(min(curve.y) for curve in panel.curves) > 0:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
+            axes.yaxis.set_minor_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
+        axes.set(title=panel.title, xlabel=unit)
+        axes.grid(visible=True, alpha=0.3)
+        axes.legend(fontsize="small")
+    # Neither the date nor random ids: the same points give the same file.
+    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    drawn = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "mtkit", "text.parse_math": False}):
+        figure.savefig(drawn, format=kind, metadata=metadata)
+    with output_file(path) as file:
+        file.write(drawn.getvalue())
+
+
+def _style(group: str, groups: Sequence[str]) -> dict[str, Any]:
+    """The runs differ by colour: training is pale, the validation sets differ by their dashes."""
+    if group == "train":
+        return {"linewidth": 1.0, "alpha": 0.45}
+    return {"linewidth": 1.4, "linestyle": ("-", "--", ":", "-.")[groups.index(group) % 4]}
+
+
+def picture_format(path: Path) -> str:
+    """What the suffix of `path` stands for.
+
+    Raises:
+        UsageError: if it is neither .png nor .svg.
+    """
+    try:
+        return _FORMATS[path.suffix.lower()]
+    except KeyError:
+        raise UsageError(f"{path}: a picture's name ends in {' or '.join(_FORMATS)}.") from None

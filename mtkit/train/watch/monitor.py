@@ -1,0 +1,323 @@
+"""What a training run reports, and its record in metrics.jsonl, TensorBoard and Weights & Biases."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from mtkit.disk.files import WRONG_VALUES, marked_folder, read_ordinary, write_text
+from mtkit.errors import InputError, MtkitError, UsageError
+from mtkit.runs.layout import CURVES, EVENTS_SUFFIX, claim_in
+from mtkit.train.watch.curves import MAX_METRICS
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The run begins, or goes on from `step`."""
+
+    step: int
+    num_parameters: int
+    vocab_size: int
+    num_pairs: int
+    device: str
+    precision: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Means since the last report. `loss` is -log p per target token, without smoothing.
+
+    `skipped` counts the updates of the whole run that left the weights alone, their gradients being spikes
+    or not finite; `extra` holds what some options add to the loss, by name, per target token.
+    """
+
+    step: int
+    epoch: float
+    loss: float
+    lr: float
+    grad_norm: float
+    tokens_per_s: float
+    seconds: float
+    share: float
+    skipped: int = 0
+    extra: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfMemory:
+    """Memory ran out in update `step`; micro-batches are computed in `splits` parts from then on."""
+
+    step: int
+    splits: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A validation sentence, its translation by the model, and the reference."""
+
+    src: str
+    hyp: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """Scores of the model on validation data. `loss` is -log p per target token.
+
+    `name` is that of a further validation set, which steers nothing; empty for the one that does.
+    """
+
+    step: int
+    loss: float
+    bleu: float
+    chrf: float
+    is_best: bool
+    sample: Sample
+    seconds: float
+    name: str = ""
+
+    @property
+    def group(self) -> str:
+        """What its metrics' names begin with: `valid` or `valid/NAME`."""
+        return f"valid/{self.name}" if self.name else "valid"
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A checkpoint is on disk."""
+
+    step: int
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The final model stands in `folder`; `reason` ended the training."""
+
+    step: int
+    folder: Path
+    reason: str
+    averaged: int
+    bleu: float
+    chrf: float
+    loss: float
+    seconds: float
+
+
+Event = Started | Logged | OutOfMemory | Validated | Saved | Finished
+Listener = Callable[[Event], None]
+
+
+def scalars(event: Event) -> dict[str, float]:
+    """The numbers of an event under the names they have in metrics.jsonl and TensorBoard."""
+    match event:
+        case Logged():
+            names = ("loss", "lr", "grad_norm", "tokens_per_s", "epoch", "skipped")
+            values = {name: getattr(event, name) for name in names} | dict(event.extra)
+            return {f"train/{name}": value for name, value in values.items()}
+        case OutOfMemory():
+            return {"train/splits": event.splits}
+        case Validated() | Finished():
+            group = event.group if isinstance(event, Validated) else "final"
+            return {f"{group}/{name}": getattr(event, name) for name in ("loss", "bleu", "chrf")}
+        case Started() | Saved():
+            return {}
+
+
+class Recorder:
+    """Writes the numbers of events to `metrics.jsonl`, one JSON object a line, and wherever else is wanted.
+
+    Args:
+        run: the run folder.
+        step: where the run goes on; later lines of an interrupted part are removed.
+        tensorboard: also write TensorBoard events.
+        wandb: project of Weights & Biases to send them to as well.
+        validated: step of the last validation; `step` if left out.
+
+    Raises:
+        UsageError: `wandb` is given but not installed.
+        MtkitError: it does not take the run.
+    """
+
+    def __init__(
+        self, run: Path, step: int, tensorboard: bool, wandb: str | None = None, validated: int | None = None
+    ) -> None:
+        validated = step if validated is None else validated
+        self._wandb = _open_wandb(run, wandb) if wandb else None
+        self._path = run / "metrics.jsonl"
+        self._file: FileIO | None = None
+        try:
+            kept = []
+            if os.path.lexists(self._path):
+                raw = read_ordinary(self._path, MAX_METRICS).decode(errors="replace")
+                kept = [line for line in raw.split("\n") if _is_kept(line, step, validated)]
+            claim_in(run, self._path.name)
+            write_text(self._path, "".join(line + "\n" for line in kept))
+            self._file = self._path.open("ab", buffering=0)
+        except (OSError, InputError) as error:
+            self._give_up(error)
+        self._tensorboard: Any = None
+        if tensorboard:
+            with self._events_may_fail():
+                self._tensorboard = _open_tensorboard(run, step)
+
+    def __call__(self, event: Event) -> None:
+        """Records one event."""
+        # The means of updates that were all skipped are no numbers, and JSON has no word for them.
+        numbers = {name: value for name, value in scalars(event).items() if math.isfinite(value)}
+        if not numbers or isinstance(event, Started | Saved):
+            return
+        line = {"step": event.step, "seconds": round(event.seconds, 3), **numbers}
+        self._write(json.dumps(line) + "\n")
+        if self._tensorboard is not None:
+            with self._events_may_fail():
+                for name, value in numbers.items():
+                    self._tensorboard.add_scalar(name, value, event.step)
+        if self._wandb is not None:
+            with self._wandb_may_fail():
+                self._wandb.log({**numbers, "step": event.step})
+
+    def _write(self, line: str) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.write(line.encode())
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError | InputError) -> None:
+        """No record is worth a training."""
+        _say_lost(self._path, error)
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+    @contextmanager
+    def _events_may_fail(self) -> Iterator[None]:
+        """Within the block TensorBoard's events are written, until they cannot be."""
+        try:
+            yield
+        except OSError as error:  # of its own thread, some time after it was asked to write
+            _say_lost(self._path.parent / "tensorboard", error)
+            self._tensorboard = None
+
+    @contextmanager
+    def _wandb_may_fail(self) -> Iterator[None]:
+        """Within the block Weights & Biases is told something, until it hears no more."""
+        try:
+            yield
+        except Exception as error:  # whatever its service, a process of its own, may come to
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            logger.warning("train.wandb: is gone (%s). Training goes on without it.", said)
+            self._wandb = None
+
+    def close(self) -> None:
+        """Flushes and closes all records."""
+        if self._file is not None:
+            self._file.close()
+        if self._wandb is not None:
+            with self._wandb_may_fail():
+                self._wandb.finish()
+        if self._tensorboard is not None:
+            with self._events_may_fail():
+                self._tensorboard.close()
+
+
+def _say_lost(path: Path, error: OSError | InputError) -> None:
+    said = (
+        error.message.removeprefix(f"{path}: ").rstrip(".")
+        if isinstance(error, InputError)
+        else error.strerror
+    )
+    logger.warning("%s: cannot be written: %s. Training goes on without it.", path, said or error)
+
+
+def _is_kept(line: str, step: int, validated: int) -> bool:
+    """Whether a line was written up to `step`, and none of what is now made anew will repeat it."""
+    try:
+        values = json.loads(line)
+        last = 0 if "final/loss" in values else validated if "valid/loss" in values else step
+        return float(values["step"]) <= last
+    except WRONG_VALUES:
+        return False
+
+
+def _open_tensorboard(run: Path, step: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    folder = marked_folder(run / "tensorboard", CURVES)
+    return SummaryWriter(folder, purge_step=step + 1, filename_suffix=EVENTS_SUFFIX)
+
+
+_UNSENT: Mapping[str, Any] = {
+    "x_disable_meta": True,
+    "x_disable_machine_info": True,
+    "x_disable_stats": True,
+    "x_save_requirements": False,
+    "console": "off",
+    "disable_code": True,
+    "disable_git": True,
+    "save_code": False,
+}
+"""Settings by which Weights & Biases is told nothing of the machine, the command line and what it prints.
+
+Still sent, under the user's account: the names of the project and of the run folder, a random id, the numbers
+of metrics.jsonl with their times, the versions of wandb and Python, and the kind of system (linux-x86_64).
+"""
+_IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def _open_wandb(run: Path, project: str) -> Any:
+    """The run of Weights & Biases that belongs to this run folder; a resumed run goes on in the same."""
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # it would send tracebacks elsewhere
+    try:
+        import wandb
+    except ImportError:
+        raise UsageError(
+            "train.wandb: Weights & Biases is not installed.", 'Install it: pip install "mtkit[wandb]".'
+        ) from None
+    name = run / "wandb-run.txt"
+    if not name.exists():
+        claim_in(run, name.name)
+        write_text(name, uuid.uuid4().hex + "\n")
+    identity = read_ordinary(name).decode(errors="replace").strip()
+    if not _IDENTITY.fullmatch(identity):
+        raise InputError(
+            f"{name}: holds no id of a run.", "Remove it to begin a new run of Weights & Biases."
+        )
+    try:
+        opened = wandb.init(
+            project=project,
+            name=run.name,
+            dir=str(run),
+            id=identity,
+            resume="allow",
+            settings=wandb.Settings(**_UNSENT),
+        )
+        opened.define_metric("*", step_metric="step")
+    except wandb.Error as error:
+        raise MtkitError(
+            f"train.wandb: {' '.join(str(error).split())}", "Run `wandb login`, or set WANDB_MODE=offline."
+        ) from error
+    except Exception as error:  # of its service, which talks to this process by the network, or its settings
+        raise MtkitError(
+            f"train.wandb: cannot start: {' '.join(f'{type(error).__name__}: {error}'.split())}.",
+            "Update the package wandb, or leave out train.wandb.",
+        ) from error
+    return opened
