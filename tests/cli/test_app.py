@@ -17,7 +17,7 @@ from mtkit.cli import console
 from mtkit.cli.app import main, report
 from mtkit.config.load import load_config
 from mtkit.errors import ConfigError, GateError, InputError, MtkitError, UsageError
-from tests.corpora import REPOSITORY
+from tests.support.corpora import REPOSITORY
 
 MTKIT = [sys.executable, "-W", "error", "-m", "mtkit"]
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from mtkit.cli.commands import app
 from mtkit.metrics.surface import score_corpus
 from mtkit.translate.open import open_translator
-from tests.fakes import TINY_PAIRS, make_tiny_run
+from tests.support.fakes import TINY_PAIRS, make_tiny_run
 
 Run: TypeAlias = Callable[..., Result]
 

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from mtkit.cli.commands import app
 from mtkit.runs.exports import read_export
-from tests.corpora import REPOSITORY
-from tests.fakes import make_tiny_run
+from tests.support.corpora import REPOSITORY
+from tests.support.fakes import make_tiny_run
 
 LINES = "the cat sat on the mat\n\na dog ran\n"
 NO_TORCH = """

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from tests.corpora import REPOSITORY
+from tests.support.corpora import REPOSITORY
 
 GOLDEN = Path(__file__).with_name("golden")
 SESSIONS = sorted(GOLDEN.glob("*.txt"))

@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 from mtkit.cli.quick import parse
 from mtkit.cli.translate import translate
 from mtkit.errors import MtkitError
-from tests.corpora import REPOSITORY
-from tests.fakes import make_tiny_run
+from tests.support.corpora import REPOSITORY
+from tests.support.fakes import make_tiny_run
 
 PLAIN: tuple[list[str], ...] = (
     ["-m", "runs/a", "--model", "b"],

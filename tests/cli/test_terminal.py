@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from mtkit.translate.open import open_translator
-from tests.corpora import REPOSITORY
-from tests.fakes import make_tiny_run
+from tests.support.corpora import REPOSITORY
+from tests.support.fakes import make_tiny_run
 
 pty = pytest.importorskip("pty")
 

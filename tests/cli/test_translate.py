@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from mtkit.cli.commands import app
 from mtkit.translate.open import open_translator
-from tests.fakes import make_tiny_run
+from tests.support.fakes import make_tiny_run
 
 Run: TypeAlias = Callable[..., Result]
 

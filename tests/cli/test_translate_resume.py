@@ -19,8 +19,8 @@ from mtkit.cli import console
 from mtkit.cli.commands import app
 from mtkit.translate.request import Translation
 from mtkit.translate.translator import Translator, Window
-from tests.corpora import REPOSITORY
-from tests.fakes import make_tiny_run
+from tests.support.corpora import REPOSITORY
+from tests.support.fakes import make_tiny_run
 
 Run: TypeAlias = Callable[..., Result]
 

@@ -37,7 +37,7 @@ from mtkit.runs.exports import read_export
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
-from tests.fakes import TINY_PAIRS, TINY_RUN
+from tests.support.fakes import TINY_PAIRS, TINY_RUN
 
 VARIANTS: list[dict[str, str | int]] = [
     {},

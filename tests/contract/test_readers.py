@@ -26,7 +26,7 @@ from mtkit.config.sources import (
 from mtkit.data.read.readers import read_pairs, source_files, source_name
 from mtkit.data.read.repairs import Repairs
 from mtkit.errors import InputError
-from tests.writers import Writer, csv_, huggingface, jsonl, plain, po, tmx, tsv, xliff, xliff2
+from tests.support.writers import Writer, csv_, huggingface, jsonl, plain, po, tmx, tsv, xliff, xliff2
 
 AWKWARD = [
     ("Hello.", "Bonjour."),

@@ -14,7 +14,7 @@ from mtkit.data.clean.folding import fold
 from mtkit.data.clean.leaks import LeakGuard
 from mtkit.data.read.pair import Pair
 from mtkit.text.normalize import normalize
-from tests.corpora import corpus
+from tests.support.corpora import corpus
 
 MADE_FOR = {
     "duplicate": "duplicate",

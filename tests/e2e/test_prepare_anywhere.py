@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.corpora import REPOSITORY
+from tests.support.corpora import REPOSITORY
 
 CONFIG = """
 run: {run}

@@ -8,9 +8,9 @@ import pytest
 
 from mtkit.config.load import load_config
 from mtkit.data.prepare.prepare import prepare
-from tests.fakes import make_tiny_run
-from tests.faults.bench import CONFIG, Bench
-from tests.faults.server import ForkServer
+from tests.support.fakes import make_tiny_run
+from tests.support.faults.bench import CONFIG, Bench
+from tests.support.faults.server import ForkServer
 
 
 def mostly_slow(cases: Sequence[Any], quick: Collection[Any]) -> list[Any]:

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 import mtkit
-from tests.faults.bench import outcome
 from tests.faults.conftest import mostly_slow
-from tests.faults.figures import trial
-from tests.faults.server import ForkServer
 from tests.faults.test_ranks import PLAIN, Pair, codes, pair, said
+from tests.support.faults.bench import outcome
+from tests.support.faults.figures import trial
+from tests.support.faults.server import ForkServer
 
 __all__ = ["pair"]
 

@@ -7,10 +7,10 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from tests.faults.bench import Bench, outcome
-from tests.faults.figures import trial
-from tests.faults.server import ForkServer
 from tests.faults.test_stop import UPDATE, command
+from tests.support.faults.bench import Bench, outcome
+from tests.support.faults.figures import trial
+from tests.support.faults.server import ForkServer
 
 CLOCK = "a wall clock that jumps changes nothing"
 BOUNDED = "train.max_time=1h"
@@ -39,10 +39,10 @@ def test_a_run_under_a_clock_that_jumps(bench: Bench, whole: dict[str, Any]) -> 
 def test_a_lock_does_not_go_by_the_clock(server: ForkServer, tmp_path: Path) -> None:
     run, ready, release = tmp_path / "run", tmp_path / "ready", tmp_path / "release"
     args = {"run": str(run), "ready": str(ready), "release": str(release)}
-    first = server.start("tests.faults.trials:hold", tmp_path / "log", **args)
+    first = server.start("tests.support.faults.trials:hold", tmp_path / "log", **args)
     first.wait_until(ready.exists, "the holder")
     for path in run.iterdir():
         os.utime(path, (1.0, 1.0))  # as old as can be
-    code = server.start("tests.faults.trials:hold", tmp_path / "log2", **args).wait()
+    code = server.start("tests.support.faults.trials:hold", tmp_path / "log2", **args).wait()
     release.touch()
     trial(CLOCK, struck=first.wait() == 0, kept=code == 7, detail=code)

@@ -16,7 +16,7 @@ from mtkit.config.fields import option_paths
 from mtkit.config.load import load_config
 from mtkit.errors import ConfigError
 from mtkit.text.visible import visible
-from tests.faults.figures import trial
+from tests.support.faults.figures import trial
 
 REFUSED = "a config is read, or refused with line and column"
 PLACE = re.compile(r"c\.yaml:\d+:\d+: \S")

@@ -11,9 +11,9 @@ import pytest
 
 from mtkit.errors import InputError
 from mtkit.model.checkpoint import load_model, load_train_state, newest_checkpoint
-from tests.faults.figures import trial
-from tests.faults.shim import watched
-from tests.faults.trials import save
+from tests.support.faults.figures import trial
+from tests.support.faults.shim import watched
+from tests.support.faults.trials import save
 
 DAMAGE = "damage is always noticed"
 FILES = (

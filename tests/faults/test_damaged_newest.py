@@ -17,7 +17,7 @@ from mtkit.errors import InputError
 from mtkit.model.checkpoint import newest_checkpoint, step_folder, step_folders, step_of
 from mtkit.train.trainer import train
 from mtkit.train.watch.monitor import Event, Saved, Started
-from tests.faults.bench import Bench
+from tests.support.faults.bench import Bench
 
 
 class KilledError(Exception):

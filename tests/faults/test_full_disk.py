@@ -16,11 +16,11 @@ from mtkit.config.load import load_config
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import is_prepared, verify_prepared
 from mtkit.model.checkpoint import newest_checkpoint
-from tests.faults.bench import CONFIG, copy_prepared, outcome
-from tests.faults.figures import trial
-from tests.faults.server import Child, ForkServer
 from tests.faults.test_stop import UPDATE
-from tests.faults.trials import fill_disk
+from tests.support.faults.bench import CONFIG, copy_prepared, outcome
+from tests.support.faults.figures import trial
+from tests.support.faults.server import Child, ForkServer
+from tests.support.faults.trials import fill_disk
 
 FULL = "a full or read-only disk or a lost log costs no checkpoint; training goes on, what is missing is told"
 MISSING = re.compile(r"([\d,]+) bytes are needed, ([\d,]+) are free, ([\d,]+) are missing")

@@ -21,8 +21,8 @@ from mtkit.disk.files import MANIFEST, manifest_bytes
 from mtkit.engine import ct2
 from mtkit.errors import InputError
 from mtkit.translate.open import open_translator
-from tests.fakes import make_tiny_run
-from tests.faults.figures import trial
+from tests.support.fakes import make_tiny_run
+from tests.support.faults.figures import trial
 
 EXPORTS = "an export from a stranger reaches CTranslate2 only if it is what its options imply"
 BIN, CONFIG, PIECES = "model.bin", "config.json", "shared_vocabulary.json"

@@ -25,8 +25,8 @@ from mtkit.errors import InputError
 from mtkit.text import probe as module
 from mtkit.text.probe import probe
 from tests.faults.conftest import mostly_slow
-from tests.faults.figures import trial
-from tests.faults.server import ForkServer
+from tests.support.faults.figures import trial
+from tests.support.faults.server import ForkServer
 
 STRANGERS = "files from strangers cannot run code, leave their folder, or exhaust the machine"
 WEIGHTS, TOKENIZER, CONFIG = "model.safetensors", "tokenizer.model", "config.yaml"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from mtkit.disk.lock import only_writer
-from tests.faults.figures import trial
-from tests.faults.server import ForkServer
+from tests.support.faults.figures import trial
+from tests.support.faults.server import ForkServer
 
 ALONE = "two runs never write into one folder; a dead holder never blocks"
-HOLD = "tests.faults.trials:hold"
+HOLD = "tests.support.faults.trials:hold"
 
 
 @pytest.mark.parametrize("count", [2, 8])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.faults.figures import trial
-from tests.faults.server import ForkServer
+from tests.support.faults.figures import trial
+from tests.support.faults.server import ForkServer
 
 OFFLINE = "no command touches the network"
 CONFIG = """\

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.faults.bench import Bench, outcome
 from tests.faults.conftest import mostly_slow
-from tests.faults.figures import trial
+from tests.support.faults.bench import Bench, outcome
+from tests.support.faults.figures import trial
 
 REPLACED = "a dead or hanging prefetch worker is replaced at the same batch, three times"
 PREFETCH = ("train.prefetch=2",)

@@ -14,11 +14,11 @@ from mtkit.config.schema import Config
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import is_prepared, open_prepared
 from tests.faults.conftest import mostly_slow
-from tests.faults.figures import trial
-from tests.faults.server import ForkServer
+from tests.support.faults.figures import trial
+from tests.support.faults.server import ForkServer
 
 SAME = "prepare interrupted at any moment, same command again: the same bytes"
-PREPARE = "tests.faults.trials:prepare_and_die"
+PREPARE = "tests.support.faults.trials:prepare_and_die"
 PHASES = [
     "reading train",
     "reading valid",

@@ -17,13 +17,13 @@ import pytest
 import torch
 
 from mtkit.model.checkpoint import load_weights, newest_checkpoint
-from tests.corpora import REPOSITORY
-from tests.faults.bench import Bench, outcome
 from tests.faults.conftest import mostly_slow
-from tests.faults.figures import trial
-from tests.faults.server import Child
 from tests.faults.test_stop import DECODE, UPDATE, WRITE
-from tests.ranks import free_port
+from tests.support.corpora import REPOSITORY
+from tests.support.faults.bench import Bench, outcome
+from tests.support.faults.figures import trial
+from tests.support.faults.server import Child
+from tests.support.ranks import free_port
 
 SPLIT = "out of memory on one of two ranks: all split and keep the update's tokens, or all stop"
 STOP = "two ranks: a signal stops all at the same step with 75, and the run ends with the same bytes"

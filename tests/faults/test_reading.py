@@ -10,8 +10,8 @@ import pytest
 from mtkit.model.checkpoint import load_model, load_train_state, newest_checkpoint
 from mtkit.runs.find import read_model
 from tests.faults.conftest import mostly_slow
-from tests.faults.figures import trial
-from tests.faults.server import PATIENCE_S, ForkServer
+from tests.support.faults.figures import trial
+from tests.support.faults.server import PATIENCE_S, ForkServer
 
 READING = "reading a run while it trains always gives a verified checkpoint"
 
@@ -20,7 +20,7 @@ READING = "reading a run while it trains always gives a verified checkpoint"
 def test_loads_against_a_fast_writer(loads: int, server: ForkServer, model: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     args = {"model": str(model), "run": str(run)}
-    writer = server.start("tests.faults.trials:write_often", tmp_path / "log", **args)
+    writer = server.start("tests.support.faults.trials:write_often", tmp_path / "log", **args)
     writer.wait_until(lambda: newest_checkpoint(run)[0] is not None, "the first checkpoint")
     steps: list[int] = []
     try:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from mtkit.model.checkpoint import step_folders
-from tests.faults.bench import Bench
 from tests.faults.conftest import mostly_slow
-from tests.faults.figures import trial
+from tests.support.faults.bench import Bench
+from tests.support.faults.figures import trial
 
 SAME = "SIGKILL at any moment, same command again: the same weights, optimizer and metric history"
 

@@ -15,10 +15,10 @@ from mtkit.disk.files import recover
 from mtkit.errors import WriteError
 from mtkit.model.checkpoint import load_model, load_train_state, newest_checkpoint, step_folders
 from tests.faults.conftest import mostly_slow
-from tests.faults.figures import trial
-from tests.faults.server import ForkServer
-from tests.faults.shim import Call, Replay, failing, watched
-from tests.faults.trials import save
+from tests.support.faults.figures import trial
+from tests.support.faults.server import ForkServer
+from tests.support.faults.shim import Call, Replay, failing, watched
+from tests.support.faults.trials import save
 
 WHOLE = "a checkpoint is whole and verified, or absent"
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS)
@@ -108,7 +108,7 @@ def test_killed_at_every_call(
         run, marker = tmp_path / f"{at}", tmp_path / f"{at}.struck"
         shutil.copytree(before, run)
         args = {"model": str(model), "run": str(run), "step": 3, "at": at, "marker": str(marker)}
-        child = server.start("tests.faults.trials:killed_save", tmp_path / "log", **args)
+        child = server.start("tests.support.faults.trials:killed_save", tmp_path / "log", **args)
         code = child.wait()
         step, reasons = state_of(run)
         good = not reasons and step in (2, 3) and (step == 3) >= is_committed(calls, at - 1)
@@ -163,7 +163,7 @@ def test_every_call_is_seen(
     run, seen = tmp_path / "run", tmp_path / "seen"
     shutil.copytree(before, run)
     args = {"model": str(model), "run": str(run), "step": 3, "seen": str(seen)}
-    child = server.start("tests.faults.trials:audited_save", tmp_path / "log", **args)
+    child = server.start("tests.support.faults.trials:audited_save", tmp_path / "log", **args)
     assert child.wait() == 0, child.said()
     expected = sorted(call.name for call in calls if call.name not in ("write", "sync"))
     assert sorted(seen.read_text().split()) == expected
@@ -189,7 +189,7 @@ def test_the_kernel_says_no(
     run, trace = tmp_path / "run", tmp_path / "trace"
     shutil.copytree(before, run)
     args = {"model": str(model), "run": str(run), "step": 3}
-    child = server.start("tests.faults.trials:stopped_save", tmp_path / "log", **args)
+    child = server.start("tests.support.faults.trials:stopped_save", tmp_path / "log", **args)
     state = Path(f"/proc/{child.pid}/stat")
     child.wait_until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", "the child to stop")
     what = "signal=SIGKILL" if fault == "KILL" else f"error={fault}"

@@ -35,7 +35,7 @@ from mtkit.train.settle import settle_run
 from mtkit.train.store import Store
 from mtkit.train.watch.curves import read_panels
 from mtkit.train.watch.monitor import Recorder
-from tests.faults.bench import CONFIG
+from tests.support.faults.bench import CONFIG
 from tests.unit.train.test_monitor import FakeWandb
 
 VALUES: tuple[Any, ...] = (

@@ -11,10 +11,10 @@ import pytest
 
 from mtkit.config.load import load_config
 from mtkit.data.prepare.prepare import prepare
-from tests.faults.bench import CONFIG, Bench, outcome
 from tests.faults.conftest import mostly_slow
-from tests.faults.figures import trial
-from tests.faults.server import Child, ForkServer
+from tests.support.faults.bench import CONFIG, Bench, outcome
+from tests.support.faults.figures import trial
+from tests.support.faults.server import Child, ForkServer
 
 STOP = "SIGTERM, SIGUSR1 or SIGHUP: finish the step, save, exit 75; a second signal exits at once"
 UPDATE, DECODE = "mtkit.train.update:Updater._gradient", "mtkit.engine.native:NativeEngine.decode"

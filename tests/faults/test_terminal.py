@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mtkit.text.visible import visible
-from tests.faults.figures import trial
-from tests.faults.server import ForkServer
-from tests.faults.terminal import HARMLESS, PAYLOADS, marked, obeyed, under_terminal
+from tests.support.faults.figures import trial
+from tests.support.faults.server import ForkServer
+from tests.support.faults.terminal import HARMLESS, PAYLOADS, marked, obeyed, under_terminal
 
 SHOWN = "data cannot drive the terminal: escapes, markup and control characters are shown, not obeyed"
 ALL = range(len(PAYLOADS))

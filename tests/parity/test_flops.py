@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mtkit.config.model import ModelConfig
 from mtkit.model.transformer import build_model
-from tests.corpora import REPOSITORY
+from tests.support.corpora import REPOSITORY
 
 
 def load_flops() -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 from mtkit.config.decode import DecodeConfig
 from mtkit.decode.generate import generate
-from tests.fakes import EOS, WORDS, FakeScorer, next_log_probs
+from tests.support.fakes import EOS, WORDS, FakeScorer, next_log_probs
 
 SRCS = [(4,), (5, 6, 4), (), (6, 6), (4, 5, 6, 4, 5)]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mtkit.documents.base import encode
 from mtkit.documents.formats import FileFormat, LineFormat
 from mtkit.errors import MtkitError
-from tests.hostile import FRAMES, UNITS, framed, opened
-from tests.unit.documents.translators import NASTY
+from tests.support.hostile import FRAMES, UNITS, framed, opened
+from tests.support.translators import NASTY
 
 KINDS = (*get_args(LineFormat), *get_args(FileFormat))
 PARTS: dict[str, tuple[str, ...]] = {

@@ -1,6 +1,6 @@
 """Linear in the input: twice as much takes at most 2.5 times the processor time and memory.
 
-Ratios of times are compared, never times; see `tests.growth`.
+Ratios of times are compared, never times; see `tests.support.growth`.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from mtkit.translate.banned import Banned
 from mtkit.translate.glossary import Glossary, Term, TermCount, count_terms
 from mtkit.translate.guard import Guard
 from mtkit.translate.translator import Translator
-from tests.fakes import EchoEngine
-from tests.growth import check_memory, check_time
-from tests.hostile import AROUND, FRAMES, UNITS, framed, opened
+from tests.support.fakes import EchoEngine
+from tests.support.growth import check_memory, check_time
+from tests.support.hostile import AROUND, FRAMES, UNITS, framed, opened
 
 Scanner = Callable[[str], object]
 

@@ -25,8 +25,8 @@ from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.notes import Notes
 from mtkit.translate.records import Details, TextRecords, answers, show_lines
 from mtkit.translate.translator import Translator
-from tests.corpora import REPOSITORY
-from tests.fakes import EchoEngine
+from tests.support.corpora import REPOSITORY
+from tests.support.fakes import EchoEngine
 
 Command: TypeAlias = Callable[..., Result]
 
@@ -222,7 +222,7 @@ sys.path.insert(0, {root!r})
 import mtkit.runs.find, mtkit.translate.open
 from mtkit.config.decode import DecodeConfig
 from mtkit.translate.translator import Translator
-from tests.fakes import EchoEngine
+from tests.support.fakes import EchoEngine
 from tests.property.test_line_contract import make_tokenizer
 
 class Forgetful(EchoEngine):

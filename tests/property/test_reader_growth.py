@@ -24,8 +24,8 @@ from mtkit.data.read.readers import read_pairs
 from mtkit.data.read.repairs import Repairs
 from mtkit.errors import InputError
 from mtkit.translate.glossary import read_glossary
-from tests.growth import check_memory, check_time
-from tests.writers import OF_READER, readers
+from tests.support.growth import check_memory, check_time
+from tests.support.writers import OF_READER, readers
 
 SIZES = tuple(500 * 2**power for power in range(9))
 

@@ -12,7 +12,7 @@ from importlib.metadata import packages_distributions
 
 import pytest
 
-from tests.corpora import REPOSITORY
+from tests.support.corpora import REPOSITORY
 
 LIGHT = [
     "mtkit.cli.app",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpora import REPOSITORY
+from tests.support.corpora import REPOSITORY
 
 BENCH = REPOSITORY / "scripts" / "bench"
 SCRIPTS = sorted(path for path in BENCH.iterdir() if path.is_file())

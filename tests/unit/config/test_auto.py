@@ -22,7 +22,7 @@ from mtkit.config.auto import choose as choose_by_tokens
 from mtkit.config.load import dump_config, load_config
 from mtkit.config.model import num_parameters
 from mtkit.config.schema import Config
-from tests.corpora import REPOSITORY
+from tests.support.corpora import REPOSITORY
 
 BASE = """\
 run: run

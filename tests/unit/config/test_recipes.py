@@ -9,7 +9,7 @@ import pytest
 
 from mtkit.config.load import load_config
 from mtkit.config.sources import HuggingFaceSource
-from tests.corpora import REPOSITORY
+from tests.support.corpora import REPOSITORY
 
 RECIPES = sorted((REPOSITORY / "configs").glob("*.yaml"))
 

@@ -15,7 +15,7 @@ from mtkit.config.fields import TAGS
 from mtkit.config.load import load_config
 from mtkit.config.options import Options
 from mtkit.config.schema import Config
-from tests.corpora import REPOSITORY
+from tests.support.corpora import REPOSITORY
 
 CONFIGS = sorted((REPOSITORY / "configs").glob("*.yaml"))
 

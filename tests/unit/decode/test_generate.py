@@ -6,7 +6,7 @@ from torch import Tensor
 
 from mtkit.config.decode import DecodeConfig
 from mtkit.decode.generate import generate, plan_batches
-from tests.fakes import EOS, VOCAB, FakeScorer, FakeState
+from tests.support.fakes import EOS, VOCAB, FakeScorer, FakeState
 
 
 class Constant(FakeScorer):

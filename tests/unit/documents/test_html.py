@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.documents.formats import open_document
-from tests.unit.documents.translators import TRANSLATORS
+from tests.support.translators import TRANSLATORS
 
 PAGE = """<!DOCTYPE html>
 <html><head><title>A page &amp; more</title><style>p > a { color: red }</style></head>

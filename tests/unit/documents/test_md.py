@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 
 from mtkit.documents.formats import open_document
-from tests.corpora import REPOSITORY
-from tests.unit.documents.translators import TRANSLATORS
+from tests.support.corpora import REPOSITORY
+from tests.support.translators import TRANSLATORS
 
 PAGE = """---
 title: Kept

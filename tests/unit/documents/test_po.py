@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 
 from mtkit.documents.formats import open_document
 from mtkit.errors import InputError
-from tests.corpora import corpus
-from tests.unit.documents.translators import TRANSLATORS
+from tests.support.corpora import corpus
+from tests.support.translators import TRANSLATORS
 
 HEAD = r"""msgid ""
 msgstr ""

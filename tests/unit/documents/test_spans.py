@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.documents.spans import PLACEHOLDERS, TAG, Cut, Markup, split_by
-from tests.unit.documents.translators import TRANSLATORS
+from tests.support.translators import TRANSLATORS
 
 FINDER = re.compile(f"{TAG}|{PLACEHOLDERS}")
 MARKUP = Markup(split_by(FINDER))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mtkit.documents.formats import open_document
 from mtkit.errors import InputError
-from tests.unit.documents.translators import TRANSLATORS
+from tests.support.translators import TRANSLATORS
 
 TIME = re.compile(r"^\d+\r?\n\d\d:\d\d:\d\d,\d{3} --> .*$", re.M)
 TAG = re.compile(r"</?[biu]>|\{\\an\d\}")

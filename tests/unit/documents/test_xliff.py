@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 
 from mtkit.documents.formats import open_document
 from mtkit.errors import InputError
-from tests.corpora import corpus
-from tests.unit.documents.translators import TRANSLATORS
+from tests.support.corpora import corpus
+from tests.support.translators import TRANSLATORS
 
 ONE = """<?xml version="1.0" encoding="utf-8"?>
 <x:xliff xmlns:x="urn:oasis:names:tc:xliff:document:1.2" version="1.2"><x:file original="a"><x:body>

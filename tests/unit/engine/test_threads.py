@@ -14,7 +14,7 @@ from mtkit.engine import ct2, threads
 from mtkit.engine.ct2 import AVX512, CTranslate2Engine
 from mtkit.engine.threads import Layout, layouts, machine_key, recall, remember
 from mtkit.text.tokenizer import load_tokenizer
-from tests.fakes import make_tiny_run
+from tests.support.fakes import make_tiny_run
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import torch
 
 from mtkit.errors import InputError, StoppedError, UsageError
 from mtkit.train.machine.distributed import World, join_world
-from tests.ranks import run_ranks
+from tests.support.ranks import run_ranks
 
 EXCHANGES = """
 import json, sys, torch

@@ -17,7 +17,7 @@ import pytest
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.runs.layout import claim_in, open_run
 from mtkit.train.watch.monitor import Event, Finished, Logged, Recorder, Sample, Saved, Validated, scalars
-from tests.corpora import REPOSITORY
+from tests.support.corpora import REPOSITORY
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from mtkit.runs.exports import check_files, export_of, own_files, own_texts, rea
 from mtkit.runs.model_bin import STORED, check_model_bin, expected_variables, most_bytes
 from mtkit.text.subwords import Subwords
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
-from tests.fakes import make_tiny_run
+from tests.support.fakes import make_tiny_run
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from mtkit.model.checkpoint import (
     weights_of,
     write_model,
 )
-from tests.fakes import make_tiny_run
+from tests.support.fakes import make_tiny_run
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from mtkit.disk.marks import MARK, claim, read_mark, write_mark
 from mtkit.errors import UsageError
 from mtkit.model.checkpoint import keep_only, step_folders
 from mtkit.runs.layout import forget_training, inside, open_run
-from tests.corpora import REPOSITORY
-from tests.fakes import make_tiny_run
+from tests.support.corpora import REPOSITORY
+from tests.support.fakes import make_tiny_run
 
 CONFIG = """\
 run: {run}

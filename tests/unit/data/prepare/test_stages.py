@@ -23,7 +23,7 @@ from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import open_prepared, read_test, verify_prepared
 from mtkit.errors import InputError
 from mtkit.text.subwords import train_subwords
-from tests.unit.data.test_prepare import Pairs, changed, make, sentences, snapshot, write
+from tests.unit.data.prepare.test_prepare import Pairs, changed, make, sentences, snapshot, write
 
 FILTERS: list[dict[str, Any]] = [
     {"filter": "empty"},

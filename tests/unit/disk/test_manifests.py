@@ -25,7 +25,7 @@ from mtkit.errors import InputError
 from mtkit.model.checkpoint import load_model
 from mtkit.runs.exports import export_of
 from mtkit.runs.find import model_folder
-from tests.fakes import make_tiny_run
+from tests.support.fakes import make_tiny_run
 
 
 @pytest.fixture

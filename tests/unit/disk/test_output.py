@@ -12,7 +12,7 @@ import pytest
 from mtkit.disk import files
 from mtkit.disk.output import check_not_read, is_ordinary, output_file
 from mtkit.errors import UsageError
-from tests.corpora import REPOSITORY
+from tests.support.corpora import REPOSITORY
 
 TEXT = b"le chat\n"
 

@@ -23,7 +23,7 @@ from mtkit.translate.notes import CUT, SAID, Notes
 from mtkit.translate.open import start_tags
 from mtkit.translate.request import OnError, Request, Source
 from mtkit.translate.translator import Translator, windows
-from tests.fakes import EchoEngine, make_tiny_run
+from tests.support.fakes import EchoEngine, make_tiny_run
 
 LINES = ["the cat sat on the mat", "a dog ran over the hill", "it rains in the north", "今天天气很好"]
 

@@ -12,7 +12,7 @@ import termios
 import threading
 from pathlib import Path
 
-from tests.faults.server import ForkServer
+from tests.support.faults.server import ForkServer
 
 PAYLOADS = (
     "\x1b[2J",  # clears the screen

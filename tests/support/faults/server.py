@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.corpora import REPOSITORY
+from tests.support.corpora import REPOSITORY
 
 PATIENCE_S = 300.0
 """How long to wait for what must come: only a hang takes so long, however busy the machine is."""
@@ -69,7 +69,7 @@ class ForkServer:
     def __init__(self) -> None:
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "TERM": "dumb"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.server"],
+            [sys.executable, "-m", "tests.support.faults.server"],
             cwd=REPOSITORY,
             env=environment,
             stdin=subprocess.PIPE,
@@ -89,8 +89,8 @@ class ForkServer:
         return Child(self, int(self.ask({"call": call, "args": args, "log": str(log)})), log)
 
     def mtkit(self, *argv: str, log: Path, cwd: Path, **hooks: Any) -> Child:
-        """The command line `mtkit ARGV`, with `tests.faults.trials:HOOK` called first for each of `hooks`."""
-        return self.start("tests.faults.trials:command", log, argv=argv, cwd=str(cwd), hooks=hooks)
+        """The command line `mtkit ARGV`, after each of `hooks`, functions of `trials`, was called."""
+        return self.start("tests.support.faults.trials:command", log, argv=argv, cwd=str(cwd), hooks=hooks)
 
     def close(self) -> None:
         """Ends the server."""

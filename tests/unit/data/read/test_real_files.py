@@ -10,7 +10,7 @@ import pytest
 from mtkit.config.sources import PlainSource, PoSource, TmxSource, XliffSource
 from mtkit.data.read.readers import read_pairs
 from mtkit.data.read.repairs import Repairs
-from tests.corpora import corpus
+from tests.support.corpora import corpus
 
 
 def test_a_translation_memory() -> None:

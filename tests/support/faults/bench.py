@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.model.checkpoint import step_folders
-from tests.faults.server import Child, ForkServer
+from tests.support.faults.server import Child, ForkServer
 
 CONFIG = """\
 run: run
@@ -34,7 +34,7 @@ train:
   tensorboard: false
   optimizer: {lr: 3.0e-3, warmup_steps: 5, schedule: linear}
 """
-TRAIN = "tests.faults.trials:train"
+TRAIN = "tests.support.faults.trials:train"
 TIMES = ("seconds", "train/tokens_per_s")
 
 

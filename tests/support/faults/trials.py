@@ -24,7 +24,7 @@ from mtkit.model.checkpoint import keep_only, step_folder, step_folders, weights
 from mtkit.model.tensors import Tensors
 from mtkit.model.transformer import build_model
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
-from tests.faults.shim import Call, failing, watched
+from tests.support.faults.shim import Call, failing, watched
 
 KEPT = 2
 _ARMED = contextlib.ExitStack()
@@ -332,7 +332,7 @@ def break_worker(kind: str, at: int, times: int, marker: str, patience: float = 
     That happens to the first `times` processes that come to it; each writes a line with its number.
     """
     from mtkit.data.feed import prefetch
-    from tests.faults.worker import broken_work
+    from tests.support.faults.worker import broken_work
 
     prefetch.PATIENCE_S = patience
     prefetch.work = functools.partial(broken_work, kind, at, times, Path(marker))
@@ -343,7 +343,7 @@ def break_worker(kind: str, at: int, times: int, marker: str, patience: float = 
 
 def block_network(tried: str) -> None:
     """Refuses, and writes down, every attempt to find or to reach another machine, of children as well."""
-    from tests.faults.offline import refuse, refuse_to_children
+    from tests.support.faults.offline import refuse, refuse_to_children
 
     refuse(Path(tried))
     refuse_to_children(Path(tried), Path(f"{tried}-children"))

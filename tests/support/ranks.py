@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.corpora import REPOSITORY
+from tests.support.corpora import REPOSITORY
 
 
 def free_port() -> int:
