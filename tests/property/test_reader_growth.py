@@ -45,7 +45,7 @@ def test_twice_as_many_pairs_take_twice_the_time(reader: str, tmp_path: Path) ->
         return OF_READER[reader](tmp_path, ((f"text {n}", f"texte {n}") for n in range(count)))
 
     check_time(read, pairs, SIZES)
-    check_memory(read, pairs, 2_000)
+    check_memory(read, pairs, 800)
 
 
 @pytest.mark.parametrize("reader", readers())
@@ -69,9 +69,6 @@ def unit(inside: bytes) -> bytes:
 HOSTILE: dict[str, Callable[[int, Path], Source]] = {
     "open quotes": lambda n, folder: CsvSource(
         reader="csv", path=written("a.csv", b'q","\n' * n, folder), on_error="skip"
-    ),
-    "one open quote": lambda n, folder: CsvSource(
-        reader="csv", path=written("a.csv", b'"\n' + b"a,b\n" * n, folder), on_error="skip"
     ),
     "line feeds in quotes": lambda n, folder: CsvSource(
         reader="csv", path=written("a.csv", (b'"' + b"a\n" * 500 + b'",b\n') * (n // 100), folder)
@@ -124,12 +121,6 @@ HOSTILE: dict[str, Callable[[int, Path], Source]] = {
     "continued": lambda n, folder: PoSource(
         reader="po", path=written("a.po", b'msgid ""\n' + b'"a\\\\"\n' * n + b'msgstr "b"\n', folder)
     ),
-    "plurals": lambda n, folder: PoSource(
-        reader="po",
-        path=written(
-            "a.po", b'msgid "a"\n' + b"".join(b'msgstr[%d] "b"\n' % i for i in range(n)), folder
-        ),
-    ),
     "no end": lambda n, folder: PoSource(
         reader="po", path=written("a.po", b'msgid "' + b"\\" * n + b"\n", folder)
     ),
@@ -154,7 +145,7 @@ def test_what_is_hostile_grows_no_faster_than_the_file(kind: str, tmp_path: Path
 
 @pytest.mark.parametrize("kind", ["open quotes", "columns", "comment", "variants", "states", "continued"])
 def test_what_is_hostile_takes_memory_in_proportion(kind: str, tmp_path: Path) -> None:
-    check_memory(read, lambda count: HOSTILE[kind](count, tmp_path), 3_000)
+    check_memory(read, lambda count: HOSTILE[kind](count, tmp_path), 800)
 
 
 def test_a_compressed_file_takes_time_in_proportion(tmp_path: Path) -> None:
