@@ -12,7 +12,8 @@ MOST = 2.5
 """Times the processor time, or the memory, that twice the input may take."""
 FLOOR = 0.02
 """Seconds below which nothing is compared: caches and the clock decide there."""
-MEMORY_FLOOR = 1 << 20
+MEMORY_FLOOR = 2 << 20
+"""Bytes below which nothing is compared: lists grow in steps."""
 ROUNDS = 6
 """A slow machine may spoil a comparison, but not so many."""
 
