@@ -12,18 +12,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from mtkit.data.repairs import Repairs
 
 from mtkit.config.load import load_config
 from mtkit.config.sources import CsvSource, MonoSource, PoSource, TmxSource, TsvSource, XliffSource
-from mtkit.data.formats.xml import MAX_TOKEN
-from mtkit.data.inputs import record_inputs
-from mtkit.data.lines import MAX_XZ_MEMORY, count_lines, digest, read_lines
-from mtkit.data.readers import read_pairs
-from mtkit.data.repairs import Repairs
+from mtkit.data.prepare.inputs import record_inputs
+from mtkit.data.read.lines import MAX_XZ_MEMORY, count_lines, digest, read_lines
+from mtkit.data.read.readers import read_pairs
+from mtkit.data.read.xml import MAX_TOKEN
+from mtkit.disk.opening import open_input
 from mtkit.documents.xliff import open_xliff
-from mtkit.engine.glossary import read_glossary
 from mtkit.errors import ConfigError, InputError, listed, shortened
-from mtkit.opening import open_input
+from mtkit.translate.glossary import read_glossary
 
 READ: list[Callable[[Path], object]] = [
     lambda path: list(read_lines(path)),
