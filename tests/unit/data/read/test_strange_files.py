@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from mtkit.data.repairs import Repairs
 
 from mtkit.config.load import load_config
 from mtkit.config.sources import CsvSource, MonoSource, PoSource, TmxSource, TsvSource, XliffSource
 from mtkit.data.prepare.inputs import record_inputs
 from mtkit.data.read.lines import MAX_XZ_MEMORY, count_lines, digest, read_lines
 from mtkit.data.read.readers import read_pairs
+from mtkit.data.read.repairs import Repairs
 from mtkit.data.read.xml import MAX_TOKEN
 from mtkit.disk.opening import open_input
 from mtkit.documents.xliff import open_xliff
