@@ -11,7 +11,8 @@ import torch
 from mtkit.config.auto import Budget, Choice, choose, given_width, is_auto, settle
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepared import Prepared
-from mtkit.disk.files import WRONG_VALUES, read_object, write_text
+from mtkit.disk.files import write_text
+from mtkit.disk.state import WRONG_VALUES, read_object
 from mtkit.engine.native import choose_device
 from mtkit.errors import InputError
 from mtkit.runs.layout import claim_in

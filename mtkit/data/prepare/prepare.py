@@ -50,7 +50,9 @@ from mtkit.data.prepare.stages import EncodedPart, Progress, Stages
 from mtkit.data.prepare.workers import Workers, num_cores
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus, source_files, source_name
-from mtkit.disk.files import MANIFEST, atomic_folder, new_file, new_text, recover, using
+from mtkit.disk.files import atomic_folder, new_file, new_text, recover
+from mtkit.disk.manifest import MANIFEST
+from mtkit.disk.state import using
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.runs.layout import claim_in, open_run
 from mtkit.text.form import TextForm

@@ -13,7 +13,8 @@ from mtkit.data.prepare.inputs import check_inputs, settings_of
 from mtkit.data.prepare.shards import Shard, open_shard
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus
-from mtkit.disk.files import MANIFEST, read_manifest, using
+from mtkit.disk.manifest import MANIFEST, read_manifest
+from mtkit.disk.state import using
 from mtkit.errors import InputError
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mtkit.disk.files import WRONG_VALUES, read_ordinary
 from mtkit.disk.output import output_file
+from mtkit.disk.state import WRONG_VALUES, read_ordinary
 from mtkit.errors import InputError, UsageError
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from mtkit.disk.files import WRONG_VALUES, marked_folder, read_ordinary, write_text
+from mtkit.disk.files import marked_folder, write_text
+from mtkit.disk.state import WRONG_VALUES, read_ordinary
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.runs.layout import CURVES, EVENTS_SUFFIX, claim_in
 from mtkit.train.watch.curves import MAX_METRICS

@@ -12,15 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from mtkit.disk.files import (
-    MANIFEST,
-    atomic_folder,
-    manifest_bytes,
-    open_listed,
-    read_listed,
-    read_manifest,
-    sha256,
-)
+from mtkit.disk.files import atomic_folder
+from mtkit.disk.manifest import MANIFEST, manifest_bytes, open_listed, read_listed, read_manifest, sha256
 from mtkit.errors import InputError
 from mtkit.model.checkpoint import load_model
 from mtkit.runs.exports import export_of
