@@ -80,7 +80,9 @@ class CsvSource(_Table):
     """Columns as spreadsheets write them: texts in double quotes may hold the delimiter and line feeds."""
 
     reader: Literal["csv"]
-    delimiter: str = Field(",", min_length=1, max_length=1, description="Between columns, such as ;.")
+    delimiter: str = Field(
+        ",", min_length=1, max_length=1, pattern=r'^[^"\r\n\x00]$', description="Between columns, such as ;."
+    )
 
 
 class JsonlSource(Corpus):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from mtkit.config.load import load_config
 from mtkit.config.sources import CsvSource, MonoSource, PoSource, TmxSource, TsvSource, XliffSource
@@ -226,6 +227,12 @@ def test_after_a_quote_that_nothing_closes_reading_goes_on(tmp_path: Path) -> No
     assert fault.places[1].startswith(f"{path}:5003: not a row of CSV: a quote is never closed.")
     with pytest.raises(InputError, match=f"{path}:2: not a row of CSV: a quote is not closed within"):
         list(read_pairs(source.model_copy(update={"on_error": "stop"}), "en", "fr"))
+
+
+@pytest.mark.parametrize("delimiter", ['"', "\n", "\r", "\0", "", ";;"])
+def test_a_delimiter_that_no_table_has_is_refused(delimiter: str) -> None:
+    with pytest.raises(ValidationError, match="delimiter"):
+        CsvSource(reader="csv", path=Path("a.csv"), delimiter=delimiter)
 
 
 def test_many_quotes_that_nothing_closes_stop_the_reading(tmp_path: Path) -> None:
