@@ -339,11 +339,10 @@ def recover(parent: Path, name: str = "*") -> None:
     """Tidies up after a write that was interrupted: the folder that was to be replaced is put back.
 
     Args:
-        parent: where the write was going on; nobody may be writing there now.
+        parent: where the write was going on; nobody may be writing there now. The caller knows it to be
+            mtkit's, and no link.
         name: pattern of the names that were being written.
     """
-    if parent.is_symlink():
-        return
     for left in sorted(parent.glob(f"{_TEMPORARY}{name}-*")):
         found = _TEMPORARY_NAME.fullmatch(left.name)
         if found is None or left.is_symlink():

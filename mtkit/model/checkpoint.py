@@ -32,6 +32,7 @@ from mtkit.errors import InputError, MtkitError, UsageError, WriteError
 from mtkit.model.tensors import Tensors, num_bytes, read_tensors, write_tensors
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.runs.exports import CONFIG, MAX_TEXT, WEIGHTS
+from mtkit.runs.layout import CHECKPOINTS, inside
 from mtkit.text.tokenizer import JOINT, SEPARATE, Tokenizer, make_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -239,7 +240,7 @@ def keep_only(parent: Path, kept: Collection[Path]) -> None:
 def newest_checkpoint(run: Path) -> tuple[Path | None, list[str]]:
     """The newest checkpoint of a run that is whole, and why newer ones were passed over."""
     reasons = []
-    for folder in reversed(step_folders(run / "checkpoints")):
+    for folder in reversed(step_folders(inside(run, CHECKPOINTS))):
         try:
             read_progress(folder, hashes=True)
         except InputError as error:
