@@ -10,7 +10,7 @@ from pathlib import Path
 from mtkit.config.options import fault_of_name
 from mtkit.disk.files import marked_folder, remove_empty, remove_own_file, remove_own_folder
 from mtkit.disk.lock import HOLDER, LOCK
-from mtkit.disk.marks import check_marked, check_own, claim, described, read_mark
+from mtkit.disk.marks import check_marked, check_own, claim, described, read_mark, release
 from mtkit.errors import UsageError
 from mtkit.runs.exports import EXPORTS, FORMAT
 
@@ -110,6 +110,7 @@ def forget_training(run: Path) -> None:
     Raises:
         UsageError: one of them holds what mtkit did not write; nothing is removed.
     """
+    run = _real(run)
     whole = {inside(run, MODEL): "mtkit-model", run / EXPORTS / "ctranslate2": FORMAT}
     whole |= dict.fromkeys(_step_folders(run), "mtkit-model")
     for folder, kind in whole.items():
@@ -120,6 +121,7 @@ def forget_training(run: Path) -> None:
     for name in (METRICS, AUTO):
         if mark and name in mark.names:
             remove_own_file(run / name)
+            release(run, name)
     events = inside(run, TENSORBOARD)
     if read_mark(events):
         for path in events.glob(f"events.out.tfevents.*{EVENTS_SUFFIX}"):
