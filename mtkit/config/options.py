@@ -48,6 +48,7 @@ Probability = Annotated[float, Field(ge=0, lt=1)]
 
 MetricName = Literal["bleu", "chrf", "ter"]
 """Each is an entry of `mtkit.metrics.surface.METRICS`."""
+BestMetric = Literal[MetricName, "loss"]
 
 
 MAX_NAME_BYTES = 200

@@ -13,9 +13,12 @@ from typing import get_args
 import pytest
 
 from mtkit.config.options import MetricName
+from mtkit.config.train import TrainConfig
 from mtkit.errors import UsageError
 from mtkit.evaluate.evaluate import score_files
 from mtkit.metrics.surface import METRICS, Input, Metric, Statistics, score_corpus
+from mtkit.train.validate import Validation
+from mtkit.train.watch.monitor import Sample
 
 NAMES: tuple[MetricName, ...] = get_args(MetricName)
 EACH = pytest.mark.parametrize("name", NAMES)
@@ -99,6 +102,14 @@ def test_a_score_is_made_from_the_statistics_of_single_segments(name: MetricName
     recipe = METRICS[name].build("fr")
     single = [recipe.statistics([hyp], {"refs": [ref]})[0] for hyp, ref in zip(hyps, refs, strict=True)]
     assert recipe.aggregate(single) == pytest.approx(score(name, hyps, refs), rel=1e-12)
+
+
+@EACH
+def test_training_can_choose_by_it(name: MetricName) -> None:
+    assert TrainConfig(best_metric=name).best_metric == name
+    better, worse = (1.0, 0.0) if METRICS[name].higher_is_better else (0.0, 1.0)
+    found = [Validation(9.0, {name: value}, Sample("", "", "")) for value in (better, worse)]
+    assert found[0].quality(name) > found[1].quality(name)
 
 
 class Lengths:

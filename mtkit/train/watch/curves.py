@@ -14,12 +14,13 @@ from typing import Any, Literal
 from mtkit.disk.files import WRONG_VALUES, read_ordinary
 from mtkit.disk.output import output_file
 from mtkit.errors import InputError, UsageError
+from mtkit.metrics.surface import METRICS
 
 logger = logging.getLogger(__name__)
 
 Axis = Literal["steps", "time"]
 
-_PANELS = {"loss": "loss", "bleu": "BLEU", "chrf": "chrF"}
+_PANELS = {"loss": "loss"} | {str(name): metric.title for name, metric in METRICS.items()}
 """Panels by the metric that they show, in this order."""
 MAX_METRICS = 1 << 30
 """Bytes: of a few million steps."""

@@ -15,6 +15,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from mtkit.config.options import MetricName
 from mtkit.disk.files import WRONG_VALUES, marked_folder, read_ordinary, write_text
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.runs.layout import CURVES, EVENTS_SUFFIX, claim_in
@@ -76,15 +77,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """Scores of the model on validation data. `loss` is -log p per target token.
+    """The loss, -log p per target token, and the scores of the model on validation data.
 
     `name` is that of a further validation set, which steers nothing; empty for the one that does.
     """
 
     step: int
     loss: float
-    bleu: float
-    chrf: float
+    scores: Mapping[MetricName, float]
     is_best: bool
     sample: Sample
     seconds: float
@@ -112,9 +112,8 @@ class Finished:
     folder: Path
     reason: str
     averaged: int
-    bleu: float
-    chrf: float
     loss: float
+    scores: Mapping[MetricName, float]
     seconds: float
 
 
@@ -133,7 +132,8 @@ def scalars(event: Event) -> dict[str, float]:
             return {"train/splits": event.splits}
         case Validated() | Finished():
             group = event.group if isinstance(event, Validated) else "final"
-            return {f"{group}/{name}": getattr(event, name) for name in ("loss", "bleu", "chrf")}
+            values = {"loss": event.loss} | dict(event.scores)
+            return {f"{group}/{name}": value for name, value in values.items()}
         case Started() | Saved():
             return {}
 

@@ -33,7 +33,7 @@ def logged(step: int, loss: float = 2.0) -> Logged:
 
 
 def validated(step: int) -> Validated:
-    return Validated(step, 1.5, 31.0, 55.0, True, SAMPLE, 13.0)
+    return Validated(step, 1.5, {"bleu": 31.0, "chrf": 55.0}, True, SAMPLE, 13.0)
 
 
 def lines(run: Path) -> list[dict[str, float]]:
@@ -69,7 +69,7 @@ def test_lines_after_the_checkpoint_are_removed(tmp_path: Path) -> None:
 
 
 def test_final_scores_have_names_of_their_own(tmp_path: Path) -> None:
-    finished = Finished(9, tmp_path, "the end", 3, 40.0, 60.0, 1.2, 99.0)
+    finished = Finished(9, tmp_path, "the end", 3, 1.2, {"bleu": 40.0, "chrf": 60.0}, 99.0)
     assert scalars(finished) == {"final/loss": 1.2, "final/bleu": 40.0, "final/chrf": 60.0}
 
 
