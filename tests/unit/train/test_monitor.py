@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from io import FileIO
 from pathlib import Path
 from types import ModuleType
@@ -238,6 +239,7 @@ def test_tensorboard_that_cannot_write_costs_no_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     pytest.importorskip("tensorboard")
+    before = set(threading.enumerate())
     recorder = Recorder(tmp_path, 0, tensorboard=True)
     (events,) = (tmp_path / "tensorboard").glob("events*.mtkit")
     (tmp_path / "link").symlink_to("/dev/full")
@@ -245,6 +247,8 @@ def test_tensorboard_that_cannot_write_costs_no_training(
     for _ in range(50):  # more than it queues
         recorder(logged(3))
     recorder.close()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)  # or its failure would be blamed on a later test
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 1
     assert re.search(r"tensorboard: cannot be written: .*\. Training goes on without it\.", told[0])
