@@ -9,7 +9,7 @@ from pathlib import Path
 from mtkit.config.options import MetricName
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepared import leaks_of, read_test
-from mtkit.data.prepare.stages import Progress
+from mtkit.data.prepare.stages import ReportProgress
 from mtkit.data.read.lines import read_lines
 from mtkit.disk.files import PRIVATE, marked_folder, write_text
 from mtkit.disk.marks import claim
@@ -61,7 +61,7 @@ def evaluate(
     translator: Translator,
     names: Sequence[str] = (),
     metrics: Sequence[MetricName] = (),
-    progress: Progress | None = None,
+    progress: ReportProgress | None = None,
 ) -> list[Evaluated]:
     """Translates test sets of a run and scores them; translations are kept as `RUN/evaluate/NAME.hyp.txt`.
 

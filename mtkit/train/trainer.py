@@ -39,7 +39,7 @@ from mtkit.train.watch.monitor import (
     Started,
     Validated,
 )
-from mtkit.train.watch.window import Window
+from mtkit.train.watch.window import LogWindow
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Trainer:
         self.validator = Validator(config, prepared, self.device, self.updater.objective.dtype)
         self.store = Store(config, prepared, allowed, world.size)
         self.progress = Progress(data=prepared.fingerprint)
-        self.window = Window(self.device, world)
+        self.window = LogWindow(self.device, world)
         self._saved_step = 0
         self._since = (0.0, time.monotonic())
 
