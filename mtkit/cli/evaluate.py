@@ -15,6 +15,7 @@ from mtkit.cli.choices import ENGINE_HELP, engine_name
 from mtkit.errors import GateError, UsageError
 
 if TYPE_CHECKING:
+    from mtkit.config.options import MetricName
     from mtkit.engine.base import EngineName
     from mtkit.evaluate.evaluate import Evaluated
 
@@ -45,17 +46,16 @@ def evaluate(
 
     Examples: mtkit evaluate mtkit.yaml -m bleu -m ter; mtkit evaluate --hyp out.txt --ref ref.txt
     """
-    from mtkit.metrics.surface import build_metric
+    from mtkit.metrics.surface import metric_name
 
+    names = [metric_name(name) for name in metrics or ()]
     bounds = _bounds(fail_under or [])
-    for name in (*(metrics or ()), *bounds):
-        build_metric(name, tgt_lang)  # an unknown one is refused before any work
     if hyps or ref:
         if arguments or tests or not (hyps and ref):
             raise UsageError("--hyp and --ref go together, without a config and --test.")
-        results = _score_files(hyps, ref, metrics or [], bounds, tgt_lang)
+        results = _score_files(hyps, ref, names, bounds, tgt_lang)
     else:
-        results = _evaluate_run(arguments, metrics or [], bounds, tests or [], device, engine_name(engine))
+        results = _evaluate_run(arguments, names, bounds, tests or [], device, engine_name(engine))
     if as_json:
         console.out_lines(json.dumps([_as_json(result) for result in results], indent=2, ensure_ascii=False))
     else:
@@ -63,26 +63,30 @@ def evaluate(
     _check(results, bounds)
 
 
-def _bounds(given: list[str]) -> dict[str, float]:
+def _bounds(given: list[str]) -> dict[MetricName, float]:
+    from mtkit.metrics.surface import metric_name
+
     bounds = {}
     for text in given:
         name, _, value = text.partition("=")
         try:
-            bounds[name] = float(value)
+            bounds[metric_name(name)] = float(value)
         except ValueError:
             raise UsageError(f"--fail-under {text}: is not METRIC=VALUE.", "Write bleu=30, say.") from None
     return bounds
 
 
-def _check(results: list[Evaluated], bounds: dict[str, float]) -> None:
-    """Refuses scores that miss their bound; TER is better when lower."""
-    missed = []
-    for name, bound in bounds.items():
-        found = [(r.name, s.value) for r in results for s in r.scores if s.metric == name]
-        worse = [
-            (test, value) for test, value in found if (value > bound if name == "ter" else value < bound)
-        ]
-        missed += [f"{test}: {name} {value:.2f} is worse than {bound:g}." for test, value in worse]
+def _check(results: list[Evaluated], bounds: dict[MetricName, float]) -> None:
+    """Refuses scores that are worse than their bound."""
+    from mtkit.metrics.surface import METRICS
+
+    missed = [
+        f"{result.name}: {name} {score.value:.2f} is worse than {bound:g}."
+        for name, bound in bounds.items()
+        for result in results
+        for score in result.scores
+        if score.metric == name and METRICS[name].quality(score.value) < METRICS[name].quality(bound)
+    ]
     if missed:
         raise GateError(" ".join(missed))
 
@@ -97,7 +101,7 @@ def _print_table(results: list[Evaluated]) -> None:
 
 
 def _score_files(
-    hyps: list[Path], ref: Path, metrics: list[str], bounds: Iterable[str], tgt_lang: str
+    hyps: list[Path], ref: Path, metrics: list[MetricName], bounds: Iterable[MetricName], tgt_lang: str
 ) -> list[Evaluated]:
     from mtkit.config.schema import EvaluateConfig
     from mtkit.evaluate.evaluate import score_files
@@ -108,8 +112,8 @@ def _score_files(
 
 def _evaluate_run(
     arguments: list[str] | None,
-    metrics: list[str],
-    bounds: Iterable[str],
+    metrics: list[MetricName],
+    bounds: Iterable[MetricName],
     tests: list[str],
     device: str,
     engine: EngineName,

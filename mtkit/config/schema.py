@@ -8,7 +8,6 @@ default stands anywhere else: the JSON Schema, the option tables and the errors 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -16,17 +15,15 @@ from mtkit.config.data import DataConfig, TokenizerConfig
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.export import ExportConfig
 from mtkit.config.model import ModelConfig
-from mtkit.config.options import Options
+from mtkit.config.options import MetricName, Options
 from mtkit.config.text import TextConfig
 from mtkit.config.train import TrainConfig
-
-Metric = Literal["bleu", "chrf", "ter"]
 
 
 class EvaluateConfig(Options):
     """What `mtkit evaluate` reports."""
 
-    metrics: tuple[Metric, ...] = Field(("bleu", "chrf"), min_length=1, description="Scores to compute.")
+    metrics: tuple[MetricName, ...] = Field(("bleu", "chrf"), min_length=1, description="Scores to compute.")
 
 
 class Config(Options):

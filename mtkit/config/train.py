@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from mtkit.config.options import Duration, Options, Probability
+from mtkit.config.options import BestMetric, Duration, Options, Probability
 
 
 def _parse_auto_or(least: int) -> BeforeValidator:
@@ -150,9 +150,7 @@ class TrainConfig(Options):
     save_every: int = Field(1000, ge=1, description="Steps between checkpoints.")
     keep_last: int = Field(2, ge=1, description="Newest checkpoints kept.")
     keep_best: int = Field(5, ge=1, description="Best checkpoints kept, by `best_metric`.")
-    best_metric: Literal["bleu", "chrf", "loss"] = Field(
-        "bleu", description="What makes a checkpoint the best."
-    )
+    best_metric: BestMetric = Field("bleu", description="What makes a checkpoint the best.")
     average: int = Field(5, ge=1, description="Best checkpoints averaged into the final model.")
     patience: int | None = Field(
         None, ge=1, description="Validations without a new best before stopping early."
