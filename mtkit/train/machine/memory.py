@@ -10,6 +10,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
@@ -115,10 +116,23 @@ def _attention(model: ModelConfig, precision: Precision, queries: Side, keys: Si
 def _feed_forward(model: ModelConfig, precision: Precision, positions: int) -> int:
     """Norm, feed-forward and residual sum of one block."""
     size = precision.num_bytes
-    inner = {"relu": 1, "gelu": 2, "swiglu": 4}[model.activation] * size * model.d_ff
+    inner = _kept_inside(model) * size * model.d_ff
     if model.activation_dropout:
         inner += (1 + size) * model.d_ff
     return positions * (model.d_model * (_FP32 + size + _mask(model.dropout)) + inner)
+
+
+def _kept_inside(model: ModelConfig) -> int:
+    """Numbers kept for each inner unit; relu finds its gradient from its output alone."""
+    match model.activation:
+        case "relu":
+            return 1
+        case "gelu":
+            return 2
+        case "swiglu":
+            return 4
+        case _:
+            assert_never(model.activation)
 
 
 def _mask(dropout: float) -> int:
