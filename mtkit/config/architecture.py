@@ -6,11 +6,17 @@ opened without either.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 if TYPE_CHECKING:
     from mtkit.config.model import ModelConfig
+
+TRAINING_ONLY = frozenset(
+    {"preset", "dropout", "embedding_dropout", "attention_dropout", "activation_dropout", "init"}
+)
+"""Options of `model` that a trained network does not depend on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +99,27 @@ def architecture_of(model: ModelConfig) -> Architecture:  # noqa: PLR0912
         case _:
             assert_never(model.tie_embeddings)
     return Architecture(
-        pre_norm=pre_norm,
-        norm_bias=norm_bias,
-        gated=gated,
-        attention_bias=attention_bias,
-        feed_forward_bias=feed_forward_bias,
-        position_table=position_table,
-        learned_positions=learned_positions,
-        rotary=rotary,
-        shared_src=shared_src,
-        shared_output=shared_output,
-    )
+        pre_norm=pre_norm, norm_bias=norm_bias, gated=gated,
+        attention_bias=attention_bias, feed_forward_bias=feed_forward_bias,
+        position_table=position_table, learned_positions=learned_positions, rotary=rotary,
+        shared_src=shared_src, shared_output=shared_output,
+    )  # fmt: skip
+
+
+def refusals(model: ModelConfig, known: Mapping[str, Collection[object] | None]) -> list[str]:
+    """Every reason why a format cannot hold a model; empty if it can.
+
+    Args:
+        model: the options of the model.
+        known: the options that the format can express, each with the values that it has; None is any value.
+    """
+    reasons = []
+    for name, values in known.items():
+        value = getattr(model, name)
+        if values is not None and value not in values:
+            only = " or ".join("null" if possible is None else str(possible) for possible in values)
+            reasons.append(f"model.{name} = {value} is not supported, only {only}")
+    for name, value in model.changed().items():
+        if name not in known and name not in TRAINING_ONLY:
+            reasons.append(f"model.{name} = {value} is not supported")
+    return reasons
