@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from mtkit.config.architecture import TRAINING_ONLY
 from mtkit.config.model import ModelConfig
+from mtkit.config.train import OptimizerConfig
 
 MODEL_CHOICES: dict[str, tuple[str, ...]] = {
     name: get_args(field.annotation)
@@ -13,6 +14,9 @@ MODEL_CHOICES: dict[str, tuple[str, ...]] = {
     if get_origin(field.annotation) is Literal and name not in TRAINING_ONLY
 }
 """The values of each option of `model` that is a choice and shapes the network."""
+
+METHODS: tuple[str, ...] = get_args(OptimizerConfig.model_fields["method"].annotation)
+SCHEDULES: tuple[str, ...] = get_args(OptimizerConfig.model_fields["schedule"].annotation)
 
 
 def members(union: Any) -> tuple[type, ...]:

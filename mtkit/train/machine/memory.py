@@ -38,10 +38,11 @@ def state_bytes(num_parameters: int, num_in_layers: int, options: TrainConfig) -
 
     Args:
         num_parameters: trained numbers.
-        num_in_layers: those in the matrices of the layers, for each of which Muon keeps one, and Adam two.
+        num_in_layers: those in the matrices of the layers.
         options: of the run.
     """
-    moments = 2 * num_parameters - (num_in_layers if options.optimizer.method == "muon" else 0)
+    needs = options.optimizer.needs
+    moments = needs.layer_moments * num_in_layers + needs.other_moments * (num_parameters - num_in_layers)
     found = {
         "weights": _FP32 * num_parameters,
         "gradients": _FP32 * num_parameters,
