@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from mtkit.config.architecture import Architecture, architecture_of
 from mtkit.config.options import Options, Probability
 
 _BIG: dict[str, Any] = {"d_model": 1024, "d_ff": 4096, "num_heads": 16, "dropout": 0.3}
@@ -72,6 +73,11 @@ class ModelConfig(Options):
     )
 
     @property
+    def architecture(self) -> Architecture:
+        """What the choices among these options come to."""
+        return architecture_of(self)
+
+    @property
     def kv_heads(self) -> int:
         """Heads of keys and values."""
         return self.num_kv_heads or self.num_heads
@@ -96,10 +102,10 @@ class ModelConfig(Options):
         if self.d_model % 2:
             raise ValueError(f"d_model = {self.d_model} must be even. Try {self.d_model + 1}.")
         _must_divide("num_kv_heads", self.kv_heads, "num_heads", self.num_heads)
-        if self.positions == "rope" and self.d_head % 2:
+        if self.architecture.rotary and self.d_head % 2:
             raise ValueError(
-                f"positions = rope needs heads of even width, but d_model / num_heads = {self.d_head}. "
-                "Change num_heads, or use sinusoidal."
+                f"positions = {self.positions} needs heads of even width, but d_model / num_heads = "
+                f"{self.d_head}. Change num_heads, or use sinusoidal."
             )
         return self
 
@@ -116,14 +122,15 @@ def _must_divide(name: str, value: int, whole_name: str, whole: int) -> None:
 def num_parameters(config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int) -> int:
     """The trained numbers of a model, a tied matrix once, by formula."""
     d, d_ff, d_kv = config.d_model, config.d_ff, config.kv_heads * config.d_head
-    inner = 2 * d_ff if config.activation == "swiglu" else d_ff
-    attention = 2 * d * d + 2 * d * d_kv + (2 * d + 2 * d_kv) * (config.bias == "all")
-    feed_forward = d * inner + d_ff * d + (inner + d) * (config.bias != "none")
-    norm = d * (2 if config.norm_type == "layernorm" else 1)
+    has = config.architecture
+    inner = 2 * d_ff if has.gated else d_ff
+    attention = 2 * d * d + 2 * d * d_kv + (2 * d + 2 * d_kv) * has.attention_bias
+    feed_forward = d * inner + d_ff * d + (inner + d) * has.feed_forward_bias
+    norm = d * (2 if has.norm_bias else 1)
     encoder = config.num_encoder_layers * (attention + feed_forward + 2 * norm)
     decoder = config.num_decoder_layers * (2 * attention + feed_forward + 3 * norm)
-    final_norms = 2 * norm * (config.norm == "pre")
-    positions = 2 * config.max_positions * d * (config.positions == "learned")
-    src_rows = 0 if config.tie_embeddings == "all" else src_vocab_size
-    tgt_rows = tgt_vocab_size * (2 if config.tie_embeddings == "none" else 1)
+    final_norms = 2 * norm * has.pre_norm
+    positions = 2 * has.learned_positions * d
+    src_rows = 0 if has.shared_src else src_vocab_size
+    tgt_rows = tgt_vocab_size * (1 if has.shared_output else 2)
     return encoder + decoder + final_norms + positions + (src_rows + tgt_rows) * d

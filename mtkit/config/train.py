@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
@@ -29,6 +30,21 @@ Prefetch = Annotated[
     _parse_auto_or(0),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"const": "auto"}]}),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerNeeds:
+    """What a method of optimization asks of a run.
+
+    Attributes:
+        layer_moments: numbers kept for each weight in the matrices of the layers.
+        other_moments: numbers kept for each other weight.
+        whole_matrices: it cannot work on a share of a matrix.
+    """
+
+    layer_moments: int
+    other_moments: int
+    whole_matrices: bool
 
 
 class OptimizerConfig(Options):
@@ -70,6 +86,17 @@ class OptimizerConfig(Options):
         description="Skip an update whose gradient norm is more than this times its running mean; none if "
         "left out.",
     )
+
+    @property
+    def needs(self) -> OptimizerNeeds:
+        """What the method asks of a run."""
+        match self.method:
+            case "adamw":
+                return OptimizerNeeds(layer_moments=2, other_moments=2, whole_matrices=False)
+            case "muon":
+                return OptimizerNeeds(layer_moments=1, other_moments=2, whole_matrices=True)
+            case _:
+                assert_never(self.method)
 
 
 class TrainConfig(Options):
@@ -161,6 +188,28 @@ class TrainConfig(Options):
         None, min_length=1, description="Project of Weights & Biases that the curves are sent to."
     )
 
+    @property
+    def shards_model(self) -> bool:
+        """Each process holds a share of the model."""
+        match self.parallel:
+            case "ddp":
+                return False
+            case "fsdp":
+                return True
+            case _:
+                assert_never(self.parallel)
+
+    @property
+    def records_graphs(self) -> bool:
+        """The compiled model is recorded as CUDA graphs."""
+        match self.compile:
+            case bool():
+                return False
+            case "graphs":
+                return True
+            case _:
+                assert_never(self.compile)
+
     @model_validator(mode="after")
     def _compiled_whole(self) -> TrainConfig:
         if self.compile and self.guided_alignment:
@@ -172,13 +221,14 @@ class TrainConfig(Options):
             raise ValueError(
                 "packing and guided_alignment exclude each other: alignments need padded batches. Choose one."
             )
-        if self.compile == "graphs" and self.packing is False:
+        if self.records_graphs and self.packing is False:
             raise ValueError("compile = graphs needs packing: padded batches have too many shapes.")
-        if self.optimizer.method == "muon" and self.parallel == "fsdp":
+        if self.shards_model and self.optimizer.needs.whole_matrices:
+            method = self.optimizer.method
             raise ValueError(
-                "optimizer.method = muon and parallel = fsdp exclude each other: muon needs whole matrices. "
-                "Use adamw, or parallel = ddp."
+                f"optimizer.method = {method} and parallel = {self.parallel} exclude each other: {method} "
+                "needs whole matrices. Use adamw, or parallel = ddp."
             )
-        if self.compile == "graphs" and self.parallel == "fsdp":
+        if self.records_graphs and self.shards_model:
             raise ValueError("compile = graphs and parallel = fsdp exclude each other. Use compile = true.")
         return self
