@@ -143,6 +143,7 @@ def hold(run: str, ready: str, release: str) -> int:
 
     open_run(Path(run))
     try:
+        open_run(Path(run))
         with only_writer(Path(run)):
             with Path(ready).open("a") as file:
                 file.write(f"{os.getpid()} in\n")
