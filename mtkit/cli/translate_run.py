@@ -233,7 +233,7 @@ def _until_stopped(file: PartialFile) -> Iterator[None]:
 
 def job(translator: Translator, task: Task, models: Sequence[Found], glossary: Path | None) -> Job:
     """All that decides what is written, for `partial_file`."""
-    from mtkit.disk.files import MANIFEST
+    from mtkit.disk.manifest import MANIFEST
 
     assert task.source is not None
     request = translator.request

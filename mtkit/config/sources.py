@@ -80,7 +80,9 @@ class CsvSource(_Table):
     """Columns as spreadsheets write them: texts in double quotes may hold the delimiter and line feeds."""
 
     reader: Literal["csv"]
-    delimiter: str = Field(",", min_length=1, max_length=1, description="Between columns, such as ;.")
+    delimiter: str = Field(
+        ",", min_length=1, max_length=1, pattern=r'^[^"\r\n\x00]$', description="Between columns, such as ;."
+    )
 
 
 class JsonlSource(Corpus):
@@ -128,7 +130,7 @@ class MonoSource(Options):
 
 
 class HuggingFaceSource(Corpus):
-    """A data set that the package `datasets` reads; nothing is downloaded unless `name` is given."""
+    """A data set of the Hugging Face Hub, out of a local folder or by name; a folder opens no connection."""
 
     reader: Literal["huggingface"]
     path: Path | None = Field(None, description="Local folder of the data set.")
@@ -147,7 +149,9 @@ class HuggingFaceSource(Corpus):
     score_column: str | None = Field(
         None, min_length=1, description="Dotted path of a score, for the filter `score`."
     )
-    streaming: bool = Field(True, description="Read without a copy on disk; else it is cached first.")
+    streaming: bool = Field(
+        True, description="With `name`: read without a copy on disk; else it is cached first."
+    )
     on_error: OnError = Field("stop", description="At a bad row: stop, or skip it and count.")
 
     @model_validator(mode="after")

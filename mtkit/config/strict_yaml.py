@@ -13,9 +13,13 @@ from typing import Any
 
 import yaml
 
+from mtkit.errors import shortened
+
 MAX_CHARS = 1_000_000
 MAX_DEPTH = 30
 MAX_NODES = 50_000
+MAX_SAID = 1000
+"""Characters of a message, which may quote a long name."""
 
 Scalar = None | bool | int | float | str
 
@@ -64,7 +68,7 @@ class Problem:
 
     def __str__(self) -> str:
         said = self.text.replace("\n", "\\n")  # a name that is quoted may have any character
-        return f"{self.place}: {said}"
+        return f"{self.place}: {shortened(said, MAX_SAID)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from mtkit.config.load import load_config
 from mtkit.config.model import ModelConfig
 from mtkit.config.schema import Config
 from mtkit.convert.weights import Array, Weights, load_weights
-from mtkit.disk.files import new_file, read_manifest
+from mtkit.disk.files import new_file
+from mtkit.disk.manifest import read_manifest
 from mtkit.errors import UsageError
 from mtkit.model.checkpoint import FORMAT as MODEL_FORMAT
 from mtkit.model.checkpoint import VERSION as MODEL_VERSION

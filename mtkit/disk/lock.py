@@ -11,8 +11,9 @@ from pathlib import Path
 
 import filelock
 
-from mtkit.disk.files import read_ordinary, remove_own_file, write_text
+from mtkit.disk.files import remove_own_file, write_text
 from mtkit.disk.marks import claim
+from mtkit.disk.state import read_ordinary
 from mtkit.errors import InputError, MtkitError, WriteError
 
 LOCK, HOLDER = ".train.lock", ".train.holder"

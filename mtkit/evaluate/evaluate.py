@@ -14,7 +14,7 @@ from mtkit.disk.files import PRIVATE, marked_folder, write_text
 from mtkit.disk.marks import claim
 from mtkit.errors import InputError, UsageError
 from mtkit.metrics.surface import Score, score_corpus
-from mtkit.runs.layout import TRANSLATIONS, inside
+from mtkit.runs.layout import EVALUATE, TRANSLATIONS, inside
 from mtkit.translate.translator import Translator, windows
 
 PAIRS_AT_ONCE = 500
@@ -76,7 +76,7 @@ def evaluate(
         UsageError: a name is unknown.
     """
     results = []
-    folder = marked_folder(config.run / "evaluate", TRANSLATIONS, private=config.private)
+    folder = marked_folder(inside(config.run, EVALUATE), TRANSLATIONS, private=config.private)
     for name in choose_tests(config, names):
         pairs = read_test(config, name)
         if not pairs:

@@ -31,6 +31,7 @@ from mtkit.model.checkpoint import (
     write_model,
 )
 from mtkit.runs.exports import CONFIG
+from mtkit.runs.layout import BEST, CHECKPOINTS, MODEL, inside
 from mtkit.train.machine.precision import training_dtype
 from mtkit.train.progress import Progress
 
@@ -85,10 +86,12 @@ class Store:
             InputError: the run folder belongs to other data.
             UsageError: options have changed that cannot, or that have to be declared.
         """
-        for parent, name in (("checkpoints", "step-*"), ("best", "step-*"), (".", "model")):
+        for parent, name in ((CHECKPOINTS, "step-*"), (BEST, "step-*"), (".", MODEL)):
             recover(self.run / parent, name)
         folder, notes = newest_checkpoint(self.run)
-        newer = [each for each in step_folders(self.run / "checkpoints") if folder is None or each > folder]
+        newer = [
+            each for each in step_folders(inside(self.run, CHECKPOINTS)) if folder is None or each > folder
+        ]
         self._bad = dict(zip(reversed(newer), notes, strict=True))
         if folder is None:
             return None, notes
@@ -144,7 +147,7 @@ class Store:
 
         Where it cannot be written, that is logged and training can go on; see `failure`.
         """
-        parent = self.run / "checkpoints"
+        parent = inside(self.run, CHECKPOINTS)
         folder = step_folder(parent, progress.step)
         self.failure = None
         try:
@@ -166,7 +169,7 @@ class Store:
         """
         good: dict[Path, set[Path]] = {}
         left: dict[Path, str] = {}
-        for folder in step_folders(self.run / "checkpoints"):
+        for folder in step_folders(inside(self.run, CHECKPOINTS)):
             if step_of(folder) > step:
                 left[folder] = self._bad.get(folder, f"{folder}: is of a later step than {step:,}.")
                 continue
@@ -180,9 +183,9 @@ class Store:
             )
         self._left |= left.keys()
         kept = list(good)[-self.config.train.keep_last :]
-        keep_only(self.run / "checkpoints", {*kept, *left})
-        later = {folder for folder in step_folders(self.run / "best") if step_of(folder) > step}
-        keep_only(self.run / "best", later.union(*(good[folder] for folder in kept)))
+        keep_only(inside(self.run, CHECKPOINTS), {*kept, *left})
+        later = {folder for folder in step_folders(inside(self.run, BEST)) if step_of(folder) > step}
+        keep_only(inside(self.run, BEST), later.union(*(good[folder] for folder in kept)))
 
     def _needs(self, folder: Path) -> set[Path]:
         """The best models that are needed for going on from a checkpoint.
@@ -197,14 +200,14 @@ class Store:
         values = read_progress(folder, hashes=folder not in self._compared)
         self._compared.add(folder)
         values.pop("machine", None)
-        return {step_folder(self.run / "best", step) for _, step in Progress.from_json(values).best}
+        return {step_folder(inside(self.run, BEST), step) for _, step in Progress.from_json(values).best}
 
     def save_best(self, weights: dict[str, Tensor], progress: Progress) -> None:
         """Writes the model of this step if it is one of the best; the next checkpoint lets the others go."""
         if progress.step not in {step for _, step in progress.best}:
             return
         try:
-            self._write(step_folder(self.run / "best", progress.step), weights, progress.step)
+            self._write(step_folder(inside(self.run, BEST), progress.step), weights, progress.step)
         except WriteError as error:
             logger.warning("%s Training goes on without this model.", error)
 
@@ -212,7 +215,7 @@ class Store:
         """The weights of the best models, best first; one that is missing or damaged is passed over."""
         for _, step in progress.best:
             try:
-                weights = load_weights(step_folder(self.run / "best", step))
+                weights = load_weights(step_folder(inside(self.run, BEST), step))
             except InputError as error:
                 logger.warning("%s Going on without it.", error)
                 continue
@@ -220,8 +223,8 @@ class Store:
 
     def save_final(self, weights: dict[str, Tensor], step: int) -> Path:
         """Writes the finished model; its folder."""
-        self._write(self.run / "model", weights, step)
-        return self.run / "model"
+        self._write(inside(self.run, MODEL), weights, step)
+        return inside(self.run, MODEL)
 
     def _write(
         self,

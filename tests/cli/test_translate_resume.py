@@ -184,3 +184,11 @@ def test_going_on_knows_the_first_line_and_the_numbers_of_lines(
     result = run(*args, "--resume")
     assert result.exit_code == 0, result.output
     assert (folder / "out.txt").read_bytes() == expected
+
+
+def test_a_pipe_is_refused_since_it_cannot_be_read_again(run: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    args = [str(tmp_path / "pipe") if arg == "in.txt" else arg for arg in ARGS]
+    result = run(*args)
+    assert result.exit_code == 3
+    assert f"{tmp_path / 'pipe'}: cannot be read: it is a pipe, expected a file" in result.stderr

@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 
 from mtkit.config.text import TextConfig
-from mtkit.disk.files import MANIFEST, manifest_bytes, sha256
+from mtkit.disk.manifest import MANIFEST, manifest_bytes, sha256
 from mtkit.errors import InputError
 from mtkit.text import probe as module
 from mtkit.text.probe import probe

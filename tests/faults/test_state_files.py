@@ -22,8 +22,8 @@ from mtkit.config.stored import decode_options
 from mtkit.data.prepare.inspect import find_tokenizer
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import leaks_of, open_prepared, verify_prepared
-from mtkit.disk.files import manifest_bytes, sha256
 from mtkit.disk.lock import _holder
+from mtkit.disk.manifest import manifest_bytes, sha256
 from mtkit.disk.partial import partial_file
 from mtkit.engine.threads import Layout, machine_key, recall, remember
 from mtkit.errors import MtkitError

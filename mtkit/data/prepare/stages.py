@@ -40,7 +40,8 @@ from mtkit.data.prepare.workers import Workers
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus_blocks, source_name
 from mtkit.data.read.repairs import Repairs
-from mtkit.disk.files import PRIVATE, WRONG_VALUES, read_object, write_text
+from mtkit.disk.files import PRIVATE, write_text
+from mtkit.disk.state import WRONG_VALUES, read_object
 from mtkit.errors import InputError
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import check_pieces, default_coverage, has_many_characters, train_subwords

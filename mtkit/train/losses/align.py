@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mtkit.disk.files import MANIFEST, atomic_folder, new_file, read_manifest, using
+from mtkit.disk.files import atomic_folder, new_file
+from mtkit.disk.manifest import MANIFEST, read_manifest
+from mtkit.disk.state import using
 from mtkit.errors import InputError
 
 Array = npt.NDArray[Any]

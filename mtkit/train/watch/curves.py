@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mtkit.disk.files import WRONG_VALUES, read_ordinary
 from mtkit.disk.output import output_file
+from mtkit.disk.state import WRONG_VALUES, read_ordinary
 from mtkit.errors import InputError, UsageError
+from mtkit.runs.layout import METRICS, inside
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
     Raises:
         InputError: there is none, or it cannot be read.
     """
-    path = run / "metrics.jsonl"
+    path = inside(run, METRICS)
     try:
         raw = read_ordinary(path, MAX_METRICS).split(b"\n")
     except FileNotFoundError:

@@ -15,9 +15,10 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from mtkit.disk.files import WRONG_VALUES, marked_folder, read_ordinary, write_text
+from mtkit.disk.files import marked_folder, write_text
+from mtkit.disk.state import WRONG_VALUES, read_ordinary
 from mtkit.errors import InputError, MtkitError, UsageError
-from mtkit.runs.layout import CURVES, EVENTS_SUFFIX, claim_in
+from mtkit.runs.layout import CURVES, EVENTS_SUFFIX, METRICS, TENSORBOARD, WANDB_RUN, claim_in, inside
 from mtkit.train.watch.curves import MAX_METRICS
 
 logger = logging.getLogger(__name__)
@@ -158,7 +159,7 @@ class Recorder:
     ) -> None:
         validated = step if validated is None else validated
         self._wandb = _open_wandb(run, wandb) if wandb else None
-        self._path = run / "metrics.jsonl"
+        self._path = inside(run, METRICS)
         self._file: FileIO | None = None
         try:
             kept = []
@@ -212,7 +213,7 @@ class Recorder:
         try:
             yield
         except OSError as error:  # of its own thread, some time after it was asked to write
-            _say_lost(self._path.parent / "tensorboard", error)
+            _say_lost(inside(self._path.parent, TENSORBOARD), error)
             self._tensorboard = None
 
     @contextmanager
@@ -261,7 +262,7 @@ def _open_tensorboard(run: Path, step: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    folder = marked_folder(run / "tensorboard", CURVES)
+    folder = marked_folder(inside(run, TENSORBOARD), CURVES)
     return SummaryWriter(folder, purge_step=step + 1, filename_suffix=EVENTS_SUFFIX)
 
 
@@ -292,7 +293,7 @@ def _open_wandb(run: Path, project: str) -> Any:
         raise UsageError(
             "train.wandb: Weights & Biases is not installed.", 'Install it: pip install "mtkit[wandb]".'
         ) from None
-    name = run / "wandb-run.txt"
+    name = inside(run, WANDB_RUN)
     if not name.exists():
         claim_in(run, name.name)
         write_text(name, uuid.uuid4().hex + "\n")

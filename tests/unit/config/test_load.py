@@ -305,7 +305,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert caught.value.problems == [
         "no.yaml: cannot be read: No such file or directory. `mtkit init no.yaml` writes a starter.",
         "latin.yaml:2:7: not UTF-8 text. Save the file as UTF-8.",
-        "folder: cannot be read: Is a directory.",
+        "folder: cannot be read: it is a folder, expected a file.",
     ]
 
 

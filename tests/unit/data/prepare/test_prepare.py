@@ -16,7 +16,7 @@ from mtkit.config.schema import Config
 from mtkit.data.prepare import prepare as module
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import is_prepared, open_prepared
-from mtkit.disk.files import manifest_bytes
+from mtkit.disk.manifest import manifest_bytes
 from mtkit.disk.marks import write_mark
 from mtkit.errors import InputError, MtkitError
 from mtkit.text.normalize import normalize
