@@ -7,7 +7,7 @@ from mtkit.cli.console import out
 
 
 def verify(arguments: ConfigArguments = None) -> None:
-    """Compare every file of the prepared data with the hash taken when it was written.
+    """Check the prepared data against their recorded hashes.
 
     \b
     Example:
@@ -17,4 +17,4 @@ def verify(arguments: ConfigArguments = None) -> None:
     from mtkit.data.prepare.prepared import verify_prepared
 
     count = verify_prepared(config)
-    out(f"{config.run / 'data'}: {count:,} files are as they were written")
+    out(f"{config.run / 'data'}: {count:,} files are unchanged")

@@ -210,6 +210,7 @@ def test_schema_is_json_and_the_same_in_a_file(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "s.json").read_text("utf-8")) == printed
     assert set(printed["properties"]) == {
         "run",
+        "private",
         "seed",
         "data",
         "text",
