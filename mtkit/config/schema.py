@@ -22,21 +22,21 @@ from mtkit.config.train import TrainConfig
 
 
 class EvaluateConfig(Options):
-    """What `mtkit evaluate` reports."""
+    """The metrics of `mtkit evaluate`."""
 
-    metrics: tuple[MetricName, ...] = Field(("bleu", "chrf"), min_length=1, description="Scores to compute.")
+    metrics: tuple[MetricName, ...] = Field(("bleu", "chrf"), min_length=1, description="Metrics to compute.")
 
 
 class Config(Options):
-    """One run of mtkit, from raw text to scores."""
+    """A run of mtkit, from raw text to scores."""
 
-    run: Path = Field(description="Folder of everything that the run writes.")
+    run: Path = Field(description="Folder of all files that the run writes.")
     private: bool = Field(
         True,
-        description="Let only their owner read the files that hold sentences: prepared data, reports, "
-        "translations of test sets. If false, the umask decides.",
+        description="Make files with sentences (prepared data, reports, translations of test sets) "
+        "readable by their owner only. If false, the umask decides.",
     )
-    seed: int = Field(1, ge=0, le=2**32 - 1, description="All randomness is derived from it.")
+    seed: int = Field(1, ge=0, le=2**32 - 1, description="Random seed, from which all randomness is derived.")
     data: DataConfig
     text: TextConfig = Field(default_factory=TextConfig)
     tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
