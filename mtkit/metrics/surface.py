@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, get_args
 
 from mtkit.config.schema import Metric
 from mtkit.errors import InputError, UsageError
+from mtkit.text.languages import language_of
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as SacrebleuMetric
-
-BLEU_TOKENIZERS = {"zh": "zh", "ja": "char", "th": "char"}
-"""How BLEU splits languages that are written without spaces; 13a, sacreBLEU's default, splits the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +70,13 @@ def build_metric(name: str, tgt_lang: str) -> SacrebleuMetric:
     from sacrebleu.metrics.chrf import CHRF
     from sacrebleu.metrics.ter import TER
 
-    language = tgt_lang.lower().replace("_", "-").split("-")[0]
-    unspaced = language in BLEU_TOKENIZERS
+    language = language_of(tgt_lang)
     match name:
         case "bleu":
-            return BLEU(tokenize=BLEU_TOKENIZERS.get(language, "13a"))
+            return BLEU(tokenize=language.bleu_tokenizer)
         case "chrf":
             return CHRF()
         case "ter":
-            return TER(normalized=unspaced, asian_support=unspaced)
+            return TER(normalized=not language.spaced, asian_support=not language.spaced)
         case _:
             raise UsageError(f"metric {name}: unknown.", f"Choose from {', '.join(get_args(Metric))}.")
