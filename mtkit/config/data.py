@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from mtkit.config.filters import DEFAULT_FILTERS, Filter
-from mtkit.config.options import Language, Options, fault_of_name
+from mtkit.config.options import LanguageCode, Options, fault_of_name
 from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, Source
 
 
@@ -41,8 +41,8 @@ class DataConfig(Options):
     """Where the parallel text comes from and what is kept of it."""
 
     root: Path | None = Field(None, description="Relative paths in `data` start here.")
-    src_lang: Language = Field(description="Language translated from, such as en.")
-    tgt_lang: Language = Field(description="Language translated into, such as fr.")
+    src_lang: LanguageCode = Field(description="Language translated from, such as en.")
+    tgt_lang: LanguageCode = Field(description="Language translated into, such as fr.")
     train: tuple[Source, ...] = Field(min_length=1, description="Training corpora.")
     valid: HeldOutSource = Field(
         description="Validation corpus: steers early stopping and the choice of checkpoints."

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from mtkit.config.options import Language, Options, Tag
+from mtkit.config.options import LanguageCode, Options, Tag
 
 _PACKED = "`*` and `?` stand for any text in names; .gz, .bz2, .xz and .zst are decompressed."
 
@@ -35,8 +35,8 @@ class Corpus(Options):
     """What every corpus with text of its own may say, whatever reads it."""
 
     reader: str
-    src_lang: Language | None = Field(None, description="Of its source side, if not that of `data`.")
-    tgt_lang: Language | None = Field(None, description="Of its target side, if not that of `data`.")
+    src_lang: LanguageCode | None = Field(None, description="Of its source side, if not that of `data`.")
+    tgt_lang: LanguageCode | None = Field(None, description="Of its target side, if not that of `data`.")
     reverse: bool = Field(False, description="Translate from its target side to its source side.")
     tags: tuple[Tag, ...] = Field(
         (), description="Tokens that each of its sources begins with, such as domain:legal."
