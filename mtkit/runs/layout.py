@@ -10,13 +10,13 @@ from pathlib import Path
 from mtkit.config.options import fault_of_name
 from mtkit.disk.files import marked_folder, remove_empty, remove_own_file, remove_own_folder
 from mtkit.disk.lock import HOLDER, LOCK
-from mtkit.disk.marks import check_marked, check_own, claim, described, read_mark
+from mtkit.disk.marks import check_marked, check_own, claim, described, read_mark, release
 from mtkit.errors import UsageError
 from mtkit.runs.exports import EXPORTS, FORMAT
 
 DATA, PARTS, CHECKPOINTS, BEST, MODEL = "data", "parts", "checkpoints", "best", "model"
 EVALUATE, TENSORBOARD, ALIGN = "evaluate", "tensorboard", "align"
-METRICS, AUTO, WANDB_RUN = "metrics.jsonl", "auto.json", "wandb-run.txt"
+METRICS_FILE, AUTO, WANDB_RUN = "metrics.jsonl", "auto.json", "wandb-run.txt"
 DATA_LOCK, ALIGN_LOCK = ".data.lock", ".align.lock"
 
 KIND = "mtkit-run"
@@ -33,7 +33,7 @@ _MARKED = {PARTS: "mtkit-parts", EVALUATE: TRANSLATIONS, TENSORBOARD: CURVES}
 """Folders in which it writes single files."""
 _STEPS = (CHECKPOINTS, BEST)
 """Folders of model folders, `step-00000100`."""
-_FILES = (METRICS, AUTO, WANDB_RUN, DATA_LOCK, LOCK, HOLDER, ALIGN_LOCK)
+_FILES = (METRICS_FILE, AUTO, WANDB_RUN, DATA_LOCK, LOCK, HOLDER, ALIGN_LOCK)
 """Single files that it writes in the run folder itself."""
 _STEP = re.compile(r"step-\d{8,}")
 EVENTS_SUFFIX = ".mtkit"
@@ -110,6 +110,7 @@ def forget_training(run: Path) -> None:
     Raises:
         UsageError: one of them holds what mtkit did not write; nothing is removed.
     """
+    run = _real(run)
     whole = {inside(run, MODEL): "mtkit-model", run / EXPORTS / "ctranslate2": FORMAT}
     whole |= dict.fromkeys(_step_folders(run), "mtkit-model")
     for folder, kind in whole.items():
@@ -117,9 +118,10 @@ def forget_training(run: Path) -> None:
     for folder, kind in whole.items():
         remove_own_folder(folder, kind)
     mark = read_mark(run)
-    for name in (METRICS, AUTO):
+    for name in (METRICS_FILE, AUTO):
         if mark and name in mark.names:
             remove_own_file(run / name)
+            release(run, name)
     events = inside(run, TENSORBOARD)
     if read_mark(events):
         for path in events.glob(f"events.out.tfevents.*{EVENTS_SUFFIX}"):

@@ -22,13 +22,13 @@ from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.losses.guided import Guide, find_aligner
 from mtkit.train.machine.distributed import World
 from mtkit.train.optim.averaging import average_weights
-from mtkit.train.optim.optim import learning_rate
+from mtkit.train.optim.schedule import learning_rate
 from mtkit.train.progress import Progress
 from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps, read_steps
 from mtkit.train.start import DETERMINISTIC, begin_from, repeatable
 from mtkit.train.store import Store
 from mtkit.train.update import Update
-from mtkit.train.validate import Scores, Validator
+from mtkit.train.validate import Validation, Validator
 from mtkit.train.watch.monitor import (
     Event,
     Finished,
@@ -39,7 +39,7 @@ from mtkit.train.watch.monitor import (
     Started,
     Validated,
 )
-from mtkit.train.watch.window import Window
+from mtkit.train.watch.window import LogWindow
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Trainer:
         self.validator = Validator(config, prepared, self.device, self.updater.objective.dtype)
         self.store = Store(config, prepared, allowed, world.size)
         self.progress = Progress(data=prepared.fingerprint)
-        self.window = Window(self.device, world)
+        self.window = LogWindow(self.device, world)
         self._saved_step = 0
         self._since = (0.0, time.monotonic())
 
@@ -228,24 +228,23 @@ class Trainer:
         step = self.progress.step
         kept = self.world.whole(self.updater.kept_weights())
         with self.updater.averaged():
-            found = self.world.on_main(lambda: self._scores(self._whole_model(kept)))
+            found = self.world.on_main(lambda: self._validations(self._whole_model(kept)))
         if found is None:
             return False
-        scores, extra = found
-        if not math.isfinite(scores.loss):
+        validation, extra = found
+        if not math.isfinite(validation.loss):
             raise MtkitError(
-                f"step {step}: the validation loss is {scores.loss}.", "Lower train.optimizer.lr."
+                f"step {step}: the validation loss is {validation.loss}.", "Lower train.optimizer.lr."
             )
-        self.progress = self.progress.validated(scores.value(self.options.best_metric), self.options)
+        self.progress = self.progress.validated(validation.quality(self.options.best_metric), self.options)
         is_best = self.progress.stale == 0
         self.world.on_main(lambda: self.store.save_best(kept, self.progress))
-        for name, scored in {"": scores, **extra}.items():
+        for name, scored in {"": validation, **extra}.items():
             self._tell(
                 Validated(
                     step,
                     scored.loss,
-                    scored.bleu,
-                    scored.chrf,
+                    scored.scores,
                     is_best and not name,
                     scored.sample,
                     self.progress.seconds,
@@ -255,12 +254,12 @@ class Trainer:
         self.progress = dataclasses.replace(self.progress, validated_step=step)
         return True
 
-    def _scores(self, model: Transformer) -> tuple[Scores, dict[str, Scores]] | None:
+    def _validations(self, model: Transformer) -> tuple[Validation, dict[str, Validation]] | None:
         """Of the set that steers, and of the others by name; None if there is no time for it."""
         turn = self.progress.step // self.options.validate_every
-        scores = self.validator(model, turn, self._stop)
-        extra = self.validator.extra(model, turn, self._stop) if scores is not None else None
-        return (scores, extra) if scores is not None and extra is not None else None
+        validation = self.validator(model, turn, self._stop)
+        extra = self.validator.extra(model, turn, self._stop) if validation is not None else None
+        return (validation, extra) if validation is not None and extra is not None else None
 
     def _save(self, window: Mapping[str, Tensor] | None = None) -> None:
         """Writes a checkpoint of everything; amid two reports, of the window too."""
@@ -316,18 +315,17 @@ class Trainer:
             models = [kept]
         model = self._whole_model(models[0])
         set_weights(model, average_weights(models), "average")
-        scores, averaged = self._final_scores(model), len(models)
-        if averaged > 1 and scores.value(self.options.best_metric) < self.progress.best[0][0]:
+        validation, averaged = self._final_validation(model), len(models)
+        if averaged > 1 and validation.quality(self.options.best_metric) < self.progress.best[0][0]:
             set_weights(model, models[0], "best")
-            scores, averaged = self._final_scores(model), 1
+            validation, averaged = self._final_validation(model), 1
         return Finished(
             step=self.progress.step,
             folder=self.store.save_final(weights_of(model), self.progress.step),
             reason=reason,
             averaged=averaged,
-            bleu=scores.bleu,
-            chrf=scores.chrf,
-            loss=scores.loss,
+            loss=validation.loss,
+            scores=validation.scores,
             seconds=self.progress.seconds,
         )
 
@@ -340,10 +338,10 @@ class Trainer:
         set_weights(whole, weights, "gathered")
         return whole.to(self.device)
 
-    def _final_scores(self, model: Transformer) -> Scores:
-        scores = self.validator(model, 0)
-        assert scores is not None
-        return scores
+    def _final_validation(self, model: Transformer) -> Validation:
+        validation = self.validator(model, 0)
+        assert validation is not None
+        return validation
 
     def _started(self, notes: tuple[str, ...]) -> Started:
         return Started(

@@ -197,15 +197,18 @@ def test_reported_scores_are_those_of_the_written_model(whole: Run) -> None:
     hyps = NativeEngine(loaded.model, "cpu").decode(loaded.tokenizer.encode(prepared.valid_srcs), options)
     texts = loaded.tokenizer.decode([found[0].ids for found in hyps])
     bleu, chrf = score_corpus(texts, prepared.valid_refs, ["bleu", "chrf"], "fr")
-    assert (whole.finished.bleu, whole.finished.chrf) == (bleu.value, chrf.value)
+    assert whole.finished.scores == {"bleu": bleu.value, "chrf": chrf.value}
 
 
-def test_best_and_last_are_kept(whole: Run, tmp_path: Path) -> None:
-    run = go(tmp_path, "train.keep_last=1", "train.keep_best=2", "train.best_metric=loss")
+@pytest.mark.parametrize("metric", ["loss", "ter"])  # of both, lower is better
+def test_best_and_last_are_kept(metric: str, whole: Run, tmp_path: Path) -> None:
+    run = go(tmp_path, "train.keep_last=1", "train.keep_best=2", f"train.best_metric={metric}")
     assert [folder.name for folder in step_folders(run.config.run / "checkpoints")] == ["step-00000024"]
-    validated = [event for event in run.told(Validated) if isinstance(event, Validated)]
-    best = sorted(validated, key=lambda event: event.loss)[:2]
-    expected = sorted(f"step-{event.step:08d}" for event in best)
+    values = {
+        line["step"]: line[f"valid/{metric}"] for line in metrics(run.config.run) if "valid/loss" in line
+    }
+    best = sorted(values, key=lambda step: (values[step], -step))[:2]  # of equal ones the newer
+    expected = sorted(f"step-{int(step):08d}" for step in best)
     assert [folder.name for folder in step_folders(run.config.run / "best")] == expected
     assert len(step_folders(whole.config.run / "best")) == 3
 
@@ -364,4 +367,4 @@ def test_further_validation_sets_are_reported_and_steer_nothing(tmp_path: Path) 
     texts = loaded.tokenizer.decode([hyp[0].ids for hyp in hyps])
     bleu, chrf = score_corpus(texts, found.refs[:10], ["bleu", "chrf"], "fr")
     told = next(event for event in extra if event.step == int(best.name.removeprefix("step-")))
-    assert (told.bleu, told.chrf) == (bleu.value, chrf.value)
+    assert told.scores == {"bleu": bleu.value, "chrf": chrf.value}

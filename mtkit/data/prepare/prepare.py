@@ -46,7 +46,7 @@ from mtkit.data.prepare.prepared import (
 )
 from mtkit.data.prepare.report import length_histograms, write_report
 from mtkit.data.prepare.shards import Shard, batches, write_shard, write_shard_pieces
-from mtkit.data.prepare.stages import EncodedPart, Progress, Stages
+from mtkit.data.prepare.stages import EncodedPart, ReportProgress, Stages
 from mtkit.data.prepare.workers import Workers, num_cores
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus, source_files, source_name
@@ -87,7 +87,7 @@ class PrepareReport:
     vocab_sizes: tuple[int, int]
 
 
-def prepare(config: Config, progress: Progress | None = None, *, force: bool = False) -> PrepareReport:
+def prepare(config: Config, progress: ReportProgress | None = None, *, force: bool = False) -> PrepareReport:
     """Write `inside(config.run, DATA)`, unless it is there and nothing that it depends on has changed.
 
     An interrupted call leaves the old folder or none, and the next one goes on where it was. A second process
@@ -149,7 +149,9 @@ def _folders(source: Source) -> Iterator[Path]:
 # ---------------------------------------------------------------- the work
 
 
-def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress: Progress) -> dict[str, Any]:
+def _prepare(
+    config: Config, inputs: list[dict[str, Any]], part: Path, progress: ReportProgress
+) -> dict[str, Any]:
     """Fill the folder `part`; what its manifest tells of it."""
     held_out = {
         name: list(_read(config, source, progress)) for name, source in held_out_sources(config).items()
@@ -221,7 +223,7 @@ def _ledger(stages: Stages, encoded: Sequence[EncodedPart]) -> Ledger:
     return Ledger(rows)
 
 
-def _read(config: Config, source: Source, progress: Progress) -> Iterator[Pair]:
+def _read(config: Config, source: Source, progress: ReportProgress) -> Iterator[Pair]:
     """The raw pairs of a validation or test corpus, with progress."""
     phase, done = f"reading {source_name(source)}", 0
     for done, pair in enumerate(read_corpus(config.data, source), start=1):
@@ -244,7 +246,7 @@ def _write_split(part: Path, name: str, pairs: Iterable[Pair], form: TextForm) -
             tags.write(f"{' '.join(pair.tags)}\n")
 
 
-def _write_valid_shard(part: Path, name: str, tokenizer: Tokenizer, progress: Progress) -> Shard:
+def _write_valid_shard(part: Path, name: str, tokenizer: Tokenizer, progress: ReportProgress) -> Shard:
     srcs, refs, tags = read_split(part, name)
     phase = f"encoding the validation set {name.removeprefix('valid').removeprefix('.')}".rstrip()
 

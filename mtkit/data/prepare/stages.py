@@ -52,8 +52,8 @@ VERSION = 3
 
 PAIRS_IN_PART = 16_384
 
-Progress = Callable[[str, int, int | None], None]
-"""Called now and then with what is being done, how many pairs are done, and of how many (None: not known)."""
+ReportProgress = Callable[[str, int, int | None], None]
+"""Takes what is being done, how much of it is done, and how much there is (None if unknown)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Stages:
         mono: Sequence[Any],
         held_out: Iterable[Pair],
         folder: Path,
-        progress: Progress,
+        progress: ReportProgress,
         workers: Workers,
     ) -> None:
         self.config, self.data = config, config.data

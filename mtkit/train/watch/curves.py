@@ -14,13 +14,14 @@ from typing import Any, Literal
 from mtkit.disk.output import output_file
 from mtkit.disk.state import WRONG_VALUES, read_ordinary
 from mtkit.errors import InputError, UsageError
-from mtkit.runs.layout import METRICS, inside
+from mtkit.metrics.surface import METRICS
+from mtkit.runs.layout import METRICS_FILE, inside
 
 logger = logging.getLogger(__name__)
 
 Axis = Literal["steps", "time"]
 
-_PANELS = {"loss": "loss", "bleu": "BLEU", "chrf": "chrF"}
+_PANELS = {"loss": "loss"} | {str(name): metric.title for name, metric in METRICS.items()}
 """Panels by the metric that they show, in this order."""
 MAX_METRICS = 1 << 30
 """Bytes: of a few million steps."""
@@ -95,7 +96,7 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
     Raises:
         InputError: there is none, or it cannot be read.
     """
-    path = inside(run, METRICS)
+    path = inside(run, METRICS_FILE)
     try:
         raw = read_ordinary(path, MAX_METRICS).split(b"\n")
     except FileNotFoundError:

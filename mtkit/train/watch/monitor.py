@@ -15,10 +15,11 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from mtkit.config.options import MetricName
 from mtkit.disk.files import marked_folder, write_text
 from mtkit.disk.state import WRONG_VALUES, read_ordinary
 from mtkit.errors import InputError, MtkitError, UsageError
-from mtkit.runs.layout import CURVES, EVENTS_SUFFIX, METRICS, TENSORBOARD, WANDB_RUN, claim_in, inside
+from mtkit.runs.layout import CURVES, EVENTS_SUFFIX, METRICS_FILE, TENSORBOARD, WANDB_RUN, claim_in, inside
 from mtkit.train.watch.curves import MAX_METRICS
 
 logger = logging.getLogger(__name__)
@@ -77,15 +78,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """Scores of the model on validation data. `loss` is -log p per target token.
+    """The loss, -log p per target token, and the scores of the model on validation data.
 
     `name` is that of a further validation set, which steers nothing; empty for the one that does.
     """
 
     step: int
     loss: float
-    bleu: float
-    chrf: float
+    scores: Mapping[MetricName, float]
     is_best: bool
     sample: Sample
     seconds: float
@@ -113,9 +113,8 @@ class Finished:
     folder: Path
     reason: str
     averaged: int
-    bleu: float
-    chrf: float
     loss: float
+    scores: Mapping[MetricName, float]
     seconds: float
 
 
@@ -134,7 +133,8 @@ def scalars(event: Event) -> dict[str, float]:
             return {"train/splits": event.splits}
         case Validated() | Finished():
             group = event.group if isinstance(event, Validated) else "final"
-            return {f"{group}/{name}": getattr(event, name) for name in ("loss", "bleu", "chrf")}
+            values = {"loss": event.loss} | dict(event.scores)
+            return {f"{group}/{name}": value for name, value in values.items()}
         case Started() | Saved():
             return {}
 
@@ -159,7 +159,7 @@ class Recorder:
     ) -> None:
         validated = step if validated is None else validated
         self._wandb = _open_wandb(run, wandb) if wandb else None
-        self._path = inside(run, METRICS)
+        self._path = inside(run, METRICS_FILE)
         self._file: FileIO | None = None
         try:
             kept = []

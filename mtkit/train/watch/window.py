@@ -17,7 +17,7 @@ from mtkit.train.update import Update
 from mtkit.train.watch.monitor import Logged
 
 
-class Window:
+class LogWindow:
     """Sums over the updates since the last report; the device is asked only when they are read."""
 
     def __init__(self, device: torch.device, world: World) -> None:

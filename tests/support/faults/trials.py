@@ -139,8 +139,11 @@ def hold(run: str, ready: str, release: str) -> int:
     """Holds a run folder until the file `release` is there; 7 if another process holds it."""
     from mtkit.disk.lock import only_writer
     from mtkit.errors import MtkitError
+    from mtkit.runs.layout import open_run
 
+    open_run(Path(run))
     try:
+        open_run(Path(run))
         with only_writer(Path(run)):
             with Path(ready).open("a") as file:
                 file.write(f"{os.getpid()} in\n")

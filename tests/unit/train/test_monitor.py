@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from io import FileIO
 from pathlib import Path
 from types import ModuleType
@@ -33,7 +34,7 @@ def logged(step: int, loss: float = 2.0) -> Logged:
 
 
 def validated(step: int) -> Validated:
-    return Validated(step, 1.5, 31.0, 55.0, True, SAMPLE, 13.0)
+    return Validated(step, 1.5, {"bleu": 31.0, "chrf": 55.0}, True, SAMPLE, 13.0)
 
 
 def lines(run: Path) -> list[dict[str, float]]:
@@ -69,7 +70,7 @@ def test_lines_after_the_checkpoint_are_removed(tmp_path: Path) -> None:
 
 
 def test_final_scores_have_names_of_their_own(tmp_path: Path) -> None:
-    finished = Finished(9, tmp_path, "the end", 3, 40.0, 60.0, 1.2, 99.0)
+    finished = Finished(9, tmp_path, "the end", 3, 1.2, {"bleu": 40.0, "chrf": 60.0}, 99.0)
     assert scalars(finished) == {"final/loss": 1.2, "final/bleu": 40.0, "final/chrf": 60.0}
 
 
@@ -238,6 +239,7 @@ def test_tensorboard_that_cannot_write_costs_no_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     pytest.importorskip("tensorboard")
+    before = set(threading.enumerate())
     recorder = Recorder(tmp_path, 0, tensorboard=True)
     (events,) = (tmp_path / "tensorboard").glob("events*.mtkit")
     (tmp_path / "link").symlink_to("/dev/full")
@@ -245,6 +247,8 @@ def test_tensorboard_that_cannot_write_costs_no_training(
     for _ in range(50):  # more than it queues
         recorder(logged(3))
     recorder.close()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)  # or its failure would be blamed on a later test
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 1
     assert re.search(r"tensorboard: cannot be written: .*\. Training goes on without it\.", told[0])
