@@ -140,7 +140,10 @@ def _score_files(
 ) -> list[Evaluated]:
     from mtkit.config.schema import EvaluateConfig
     from mtkit.evaluate.evaluate import score_files
+    from mtkit.text.languages import warn_if_unknown
 
+    if tgt_lang:
+        warn_if_unknown(tgt_lang)
     names = list(dict.fromkeys([*(metrics or EvaluateConfig().metrics), *bounds]))
     return [score_files(hyp, ref, names, tgt_lang) for hyp in hyps]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from mtkit.config.filters import DEFAULT_FILTERS, Filter
-from mtkit.config.options import Language, Options, fault_of_name
+from mtkit.config.options import LanguageCode, Options, fault_of_name
 from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, Source
 
 
@@ -50,8 +50,8 @@ class DataConfig(Options):
         None,
         description="Folder in which relative paths in `data` start. Default: the folder of the config file.",
     )
-    src_lang: Language = Field(description="Code of the source language, such as en.")
-    tgt_lang: Language = Field(description="Code of the target language, such as fr.")
+    src_lang: LanguageCode = Field(description="Code of the source language, such as en.")
+    tgt_lang: LanguageCode = Field(description="Code of the target language, such as fr.")
     train: tuple[Source, ...] = Field(min_length=1, description="Training corpora.")
     valid: HeldOutSource = Field(
         description="Validation corpus, used for early stopping and to choose the best checkpoints."

@@ -31,7 +31,7 @@ Duration = Annotated[
 ]
 """Seconds as a float; written in YAML as `90s`, `30m`, `1h30m`, `2d` or a number of seconds."""
 
-Language = Annotated[str, Field(pattern=LANGUAGE)]
+LanguageCode = Annotated[str, Field(pattern=LANGUAGE)]
 
 
 def _check_tag(tag: str) -> str:

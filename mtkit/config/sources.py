@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from mtkit.config.options import Language, Options, Tag
+from mtkit.config.options import LanguageCode, Options, Tag
 
 _PACKED = "`*` and `?` are wildcards; .gz, .bz2, .xz and .zst files are decompressed."
 
@@ -35,10 +35,10 @@ class Corpus(Options):
     """The options that all corpora of parallel text share."""
 
     reader: str
-    src_lang: Language | None = Field(
+    src_lang: LanguageCode | None = Field(
         None, description="Language of the source side. Default: data.src_lang."
     )
-    tgt_lang: Language | None = Field(
+    tgt_lang: LanguageCode | None = Field(
         None, description="Language of the target side. Default: data.tgt_lang."
     )
     reverse: bool = Field(

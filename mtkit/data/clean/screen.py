@@ -29,7 +29,7 @@ from mtkit.config.filters import (
 )
 from mtkit.data.clean.column import Column, Counts
 from mtkit.data.clean.verdicts import MIN_REPEATING, may_repeat
-from mtkit.text.languages import byte_size, is_spaced, letter_bytes
+from mtkit.text.languages import language_of
 
 Doubts = npt.NDArray[np.bool_]
 Screen = Callable[[Column, Column], list[Doubts | None]]
@@ -69,7 +69,7 @@ def _doubts(options: Filter, src: Column, tgt: Column, languages: tuple[str, str
             either = [
                 side.chars > (side.spaces + 1.5) * options.max_chars
                 for side, language in zip((src, tgt), languages, strict=True)
-                if is_spaced(language)
+                if language_of(language).spaced
             ]
         case GarbledFilter():
             signs = (b"\xc3\x83", b"\xc3\x82", b"\xc3\xa2\xe2", b"\xef\xbf")
@@ -83,7 +83,7 @@ def _doubts(options: Filter, src: Column, tgt: Column, languages: tuple[str, str
             either = [both & ~_equal_digits(src, tgt)]
         case RepetitionFilter():
             either = [
-                _has_repetition(side, side.spaces if is_spaced(language) else side.chars)
+                _has_repetition(side, side.spaces if language_of(language).spaced else side.chars)
                 for side, language in zip((src, tgt), languages, strict=True)
             ]
         case _:
@@ -94,7 +94,7 @@ def _doubts(options: Filter, src: Column, tgt: Column, languages: tuple[str, str
 def _is_uneven(src: Column, tgt: Column, languages: tuple[str, str], max_ratio: float, slack: int) -> Doubts:
     sizes = []
     for side, language in zip((src, tgt), languages, strict=True):
-        weight = byte_size(language)
+        weight = language_of(language).byte_size
         sizes.append((side.chars if weight is None else weight * side.bytes) + slack)
     return (sizes[0] > max_ratio * sizes[1]) | (sizes[1] > max_ratio * sizes[0])
 
@@ -119,5 +119,5 @@ def _equal_digits(src: Column, tgt: Column) -> Doubts:
 @functools.cache
 def _other_bytes(language: str) -> bytes:
     """A table of the bytes with which characters begin that are no letters of the language."""
-    letters = {*letter_bytes(language), *range(0x80, 0xC0), 0x0A}
+    letters = {*language_of(language).letters, *range(0x80, 0xC0), 0x0A}
     return bytes(byte not in letters for byte in range(256))
