@@ -9,12 +9,12 @@ from pathlib import Path
 
 from mtkit.config.filters import DEFAULT_FILTERS
 from mtkit.data.clean.column import column_of
-from mtkit.data.clean.filters import build_keys, build_verdicts
 from mtkit.data.clean.folding import fold
 from mtkit.data.clean.leaks import LeakGuard
 from mtkit.data.read.pair import Pair
 from mtkit.text.normalize import normalize
 from tests.support.corpora import corpus
+from tests.support.filters import judges, keys_of
 
 MADE_FOR = {
     "duplicate": "duplicate",
@@ -38,8 +38,8 @@ def read(path: Path) -> list[str]:
 
 
 def test_labelled_faults_are_caught_and_clean_pairs_kept() -> None:
-    verdicts = build_verdicts(DEFAULT_FILTERS, "en", "fr")
-    (keys,) = (build_keys(options) for options in DEFAULT_FILTERS if options.filter == "duplicate")
+    verdicts = [judge.verdict for judge in judges(DEFAULT_FILTERS, "en", "fr")]
+    (keys,) = (keys_of(options) for options in DEFAULT_FILTERS if options.filter == "duplicate")
     seen: set[int] = set()
     total: Counter[str] = Counter()
     caught: Counter[str] = Counter()
@@ -47,7 +47,7 @@ def test_labelled_faults_are_caught_and_clean_pairs_kept() -> None:
         label, src, tgt = line.split("\t")
         pair = Pair(normalize(src), normalize(tgt))
         total[label] += 1
-        falls = any(verdict(pair) is not None for _, verdict in verdicts)
+        falls = any(verdict(pair) is not None for verdict in verdicts)
         if not falls:
             ((key,),) = keys(column_of([pair.src]), column_of([pair.tgt]), [0]).tolist()
             falls = key in seen

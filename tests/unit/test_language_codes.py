@@ -28,8 +28,7 @@ from mtkit.convert.argos import package_name, write_argos
 from mtkit.convert.ct2 import write_ctranslate2
 from mtkit.convert.huggingface import model_card
 from mtkit.data.clean.column import column_of
-from mtkit.data.clean.filters import build_verdict
-from mtkit.data.clean.screen import build_screen
+from mtkit.data.clean.filters import Judge, build_filter
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.phrasebook.compose import compose
@@ -73,6 +72,12 @@ MANY = {"zh", "ja", "ko"}
 # ---------------------------------------------------------------- metrics
 
 
+def judge_of(options: Filter, src_lang: str, tgt_lang: str) -> Judge:
+    built = build_filter(options, src_lang, tgt_lang)
+    assert isinstance(built, Judge)
+    return built
+
+
 @pytest.mark.parametrize(("main", "code"), CODES)
 def test_bleu_and_ter_split_words_as_in_the_language(main: str, code: str) -> None:
     tokenizer = "zh" if main == "zh" else "char" if main in UNSPACED else "13a"
@@ -107,15 +112,13 @@ def test_every_filter_judges_alike(main: str, code: str) -> None:
     tgts = [own, own * 4, own[:4], f"{own[:6]} " * 30, own.replace(" ", "") * 3, *others]
     pairs = [Pair(src, tgt) for src in (TEXTS["en"][0], TEXTS["ru"][0] * 3) for tgt in tgts]
     columns = [column_of([pair.src for pair in pairs]), column_of([pair.tgt for pair in pairs])]
-    doubts = [build_screen(filters, "en", name)(*columns) for name in (main, code)]
-    for options, one, other in zip(filters, *doubts, strict=True):
-        judges = [build_verdict(options, "en", name) for name in (main, code)]
-        assert all(judges)
-        found = [[judge(pair) for pair in pairs] for judge in judges if judge]
-        assert found[0] == found[1]
-        assert np.array_equal(np.asarray(one), np.asarray(other))
-    script = build_verdict(filters[0], "en", code)
-    assert script is not None
+    for options in filters:
+        one, other = (judge_of(options, "en", name) for name in (main, code))
+        assert [one.verdict(pair) for pair in pairs] == [other.verdict(pair) for pair in pairs]
+        assert (one.screen is None) == (other.screen is None)
+        if one.screen and other.screen:
+            assert np.array_equal(one.screen(*columns), other.screen(*columns))
+    script = judge_of(filters[0], "en", code).verdict
     assert script(Pair(TEXTS["en"][0], own)) is None
     foreign = TEXTS["en" if main in {"zh", "ja", "ko", "th", "ru"} else "ru"][0]
     assert script(Pair(TEXTS["en"][0], foreign))
@@ -123,8 +126,7 @@ def test_every_filter_judges_alike(main: str, code: str) -> None:
 
 @pytest.mark.parametrize("code", ["srp_Latn", "sr-Latn"])
 def test_the_script_filter_knows_the_script_in_the_code(code: str) -> None:
-    judge = build_verdict(ScriptFilter(filter="script"), "en", code)
-    assert judge is not None
+    judge = judge_of(ScriptFilter(filter="script"), "en", code).verdict
     assert judge(Pair("Today it rains.", "Danas pada kiša.")) is None
     assert judge(Pair("Today it rains.", "Данас пада киша."))
 
@@ -132,8 +134,7 @@ def test_the_script_filter_knows_the_script_in_the_code(code: str) -> None:
 @pytest.mark.parametrize(("main", "code"), [one for one in CODES if one[0] in {"zh", "ja", "en", "fi", "tl"}])
 def test_the_language_filter_finds_the_label_of_its_package(main: str, code: str) -> None:
     pytest.importorskip("py3langid")
-    judge = build_verdict(LanguageFilter(filter="language", min_chars=5), code, "ru")
-    assert judge is not None
+    judge = judge_of(LanguageFilter(filter="language", min_chars=5), code, "ru").verdict
     assert judge(Pair(TEXTS[main][1], TEXTS["ru"][1])) is None
     assert judge(Pair(TEXTS["ru"][1], TEXTS["ru"][1]))
 
