@@ -20,8 +20,8 @@ ConfigArguments = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="CONFIG|KEY=VALUE",
-        help="YAML files, merged from left to right, then single options such as train.max_steps=500. "
-        "Without a file: ./mtkit.yaml.",
+        help="YAML files, merged from left to right, and single options such as train.max_steps=500, which "
+        "override them. Without a file, ./mtkit.yaml is read.",
         show_default=False,
     ),
 ]

@@ -8,7 +8,7 @@ from mtkit.runs.layout import DATA, inside
 
 
 def verify(arguments: ConfigArguments = None) -> None:
-    """Compare every file of the prepared data with the hash taken when it was written.
+    """Check the prepared data against their recorded hashes.
 
     \b
     Example:
@@ -18,4 +18,4 @@ def verify(arguments: ConfigArguments = None) -> None:
     from mtkit.data.prepare.prepared import verify_prepared
 
     count = verify_prepared(config)
-    out(f"{inside(config.run, DATA)}: {count:,} files are as they were written")
+    out(f"{inside(config.run, DATA)}: {count:,} files are unchanged")

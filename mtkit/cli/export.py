@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli import console
+from mtkit.cli.choices import MODEL_HELP
 from mtkit.errors import InputError, MtkitError, UsageError
 
 if TYPE_CHECKING:
@@ -22,28 +23,44 @@ def export(
         Path | None,
         typer.Argument(
             metavar="[RUN]",
-            help="A run folder, a model folder or a config file; found if left out.",
+            help=MODEL_HELP,
             show_default=False,
         ),
     ] = None,
     to: Annotated[
         list[str] | None,
-        typer.Option(help="ctranslate2, huggingface or argos; repeatable. As configured if left out."),
+        typer.Option(
+            metavar="ctranslate2|huggingface|argos",
+            help="Format to export to; repeatable. Default: export.to of the config.",
+        ),
     ] = None,
     quantization: Annotated[
-        str | None, typer.Option(help="int8, int8_float32, float16 …, of ctranslate2 and argos.")
+        str | None,
+        typer.Option(
+            metavar="TYPE",
+            help="Number format of the weights for ctranslate2 and argos: int8, int8_float32, int8_float16, "
+            "int8_bfloat16, int16, float16, bfloat16 or float32. Default: export.quantization of the config.",
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to write. RUN/export/FORMAT if left out.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="Folder (argos: file) to write. Default: RUN/export/FORMAT.",
+        ),
     ] = None,
     sample: Annotated[
-        int, typer.Option(min=1, help="Sentences that both engines translate to compare.")
+        int,
+        typer.Option(min=1, metavar="N", help="Number of sentences with which the export is checked."),
     ] = SAMPLE,
 ) -> None:
-    """Write a model in the format of another program, and prove that it translates the same.
+    """Export a model to the format of another program.
 
-    The native engine and the exported model translate the first validation sentences; if they differ by more
-    than rounding does, nothing is written. mtkit translate uses the export to ctranslate2 by itself.
+    The export is checked first: the native engine and the exported model translate the same validation
+    sentences. If they differ by more than rounding errors, nothing is written. `mtkit translate` uses an
+    export to ctranslate2 automatically.
 
     \b
     Example:
@@ -56,10 +73,10 @@ def export(
     overrides = [f"export.{name}={value}" for name, value in given.items() if value]
     options = config_of(found.folder, overrides).export
     if not options.to:
-        raise UsageError("export.to: no format is named.", "Name one: --to ctranslate2.")
+        raise UsageError("export.to: no format is given.", "Give one, such as --to ctranslate2.")
     if output is not None and len(options.to) > 1:
         raise UsageError(
-            f"-o {output}: is one place for {len(options.to)} formats.", "Name one format by --to."
+            f"-o {output}: one path for {len(options.to)} formats.", "Choose one format with --to."
         )
     console.say(f"model: {found}")
     for kind in options.to:
@@ -85,8 +102,8 @@ def check_target(folder: Path, kind: ExportFormat, output: Path | None) -> None:
             check_replaceable(output)
         return
     if target.resolve() == folder.resolve() or not target.name:
-        raise UsageError(f"-o {target}: is not a place for an export.", "Name a new folder.")
-    check_own(target, FORMAT if kind == "ctranslate2" else HUGGINGFACE, "Name a new folder by -o.")
+        raise UsageError(f"-o {target}: an export cannot be written there.", "Name a new folder.")
+    check_own(target, FORMAT if kind == "ctranslate2" else HUGGINGFACE, "Name a new folder with -o.")
 
 
 def export_model(
@@ -117,7 +134,7 @@ def export_finished(folder: Path, options: ExportConfig) -> None:
         try:
             export_model(folder, kind, options.quantization)
         except MtkitError as error:
-            console.say(f"no export to {kind}: {error}")
+            console.say(f"not exported to {kind}: {error}")
 
 
 def is_up_to_date(folder: Path, quantization: Quantization) -> bool:
@@ -146,8 +163,8 @@ def _to_ctranslate2(folder: Path, quantization: Quantization, target: Path, samp
         exported = CTranslate2Engine(written, loaded.tokenizer, MAX_POSITIONS)
         parity = compare(native, exported, srcs, loaded.config.decode)
         console.say(
-            f"{stored}: {parity.same} of {parity.sentences} {what} are translated as by the native engine; "
-            f"log-probabilities differ by {parity.differences.mean:.1g} in the mean"
+            f"{stored}: {parity.same} of {parity.sentences} {what} are identical to full precision; "
+            f"log-probabilities differ by {parity.differences.mean:.1g} on average"
         )
         parity.require(exact=stored == "float32")
         return {"sources": what, "sentences": parity.sentences, "same": parity.same}
@@ -170,7 +187,9 @@ def _to_huggingface(folder: Path, target: Path, sample: int) -> None:
     with atomic_folder(target, {"format": FORMAT, "version": VERSION}) as new:
         write_huggingface(folder, new)
         if importlib.util.find_spec("transformers") is None:
-            console.say('not compared with transformers, which is not here: pip install "mtkit[huggingface]"')
+            console.say(
+                'not compared with transformers, which is not installed: pip install "mtkit[huggingface]"'
+            )
         else:
             hyps = [found[0].ids for found in native.decode(srcs, loaded.config.decode)]
             ours = [hyp.token_scores for hyp in native.score(srcs, hyps, loaded.config.decode)]

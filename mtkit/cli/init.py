@@ -77,15 +77,19 @@ def _file(meaning: str) -> Any:
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="The file to write.")] = DEFAULT_CONFIG,
-    src_lang: Annotated[str, typer.Option(help="Language to translate from.")] = "en",
-    tgt_lang: Annotated[str, typer.Option(help="Language to translate into.")] = "fr",
-    train_src: Annotated[Path | None, _file("Your training text, source side.")] = None,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Config file to write.")] = DEFAULT_CONFIG,
+    src_lang: Annotated[str, typer.Option(metavar="CODE", help="Source language.")] = "en",
+    tgt_lang: Annotated[str, typer.Option(metavar="CODE", help="Target language.")] = "fr",
+    train_src: Annotated[
+        Path | None, _file("Your training text in the source language, one sentence per line.")
+    ] = None,
     train_tgt: Annotated[Path | None, _file("Its translation, line by line.")] = None,
-    valid_src: Annotated[Path | None, _file("Your validation text, source side.")] = None,
-    valid_tgt: Annotated[Path | None, _file("Its translation.")] = None,
+    valid_src: Annotated[Path | None, _file("Your validation text in the source language.")] = None,
+    valid_tgt: Annotated[Path | None, _file("Its translation, line by line.")] = None,
 ) -> None:
-    """Write a commented starter config that runs as it is.
+    """Write a commented starter config that works as it is.
+
+    Without files of your own, the config trains on a phrasebook that mtkit generates (en, fr, de, zh).
 
     \b
     Example:
@@ -101,7 +105,7 @@ def init(
             file.write(text)
     except FileExistsError:
         raise UsageError(
-            f"{path}: exists already.", "Name another file, as in `mtkit init my.yaml`."
+            f"{path}: exists already.", "Choose another name, as in `mtkit init my.yaml`."
         ) from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}.") from None
@@ -117,10 +121,10 @@ def starter(path: Path, src_lang: str, tgt_lang: str, files: dict[str, Path | No
     given = {name: file for name, file in files.items() if file is not None}
     if given and len(given) < len(files):
         missing = [f"--{name.replace('_', '-')}" for name in files if name not in given]
-        raise UsageError(f"own text needs all four files; {', '.join(missing)} not given.")
+        raise UsageError(f"{', '.join(missing)}: missing.", "Give all four files of your own text.")
     if not given and not {src_lang, tgt_lang} <= set(PHRASEBOOK):
         raise UsageError(
-            f"the phrasebook speaks {', '.join(PHRASEBOOK)}, not {src_lang} → {tgt_lang}.",
+            f"{src_lang} → {tgt_lang}: the phrasebook has only {', '.join(PHRASEBOOK)}.",
             "Give your own text with --train-src, --train-tgt, --valid-src and --valid-tgt.",
         )
     values = {"src_lang": scalar_text(src_lang), "tgt_lang": scalar_text(tgt_lang)}

@@ -205,7 +205,7 @@ def run_resumable(translator: Translator, task: Task, job: Job) -> None:
         _until_stopped(file),
     ):
         if before := file.lines:
-            console.say(f"{file.path}: goes on after {before:,} lines.")
+            console.say(f"{file.path}: resuming after {before:,} lines.")
             records.skip(next(raw_lines(task.source)), before)
         windows = read_windows(task.source, task.flush, skip=before)
         _write(translator, task, answers(translator, windows, records), file.add, before=before)

@@ -206,7 +206,7 @@ def settle(config: Config, choices: list[Choice]) -> tuple[Config, list[Choice]]
     given = {f"model.{name}" for name in model.model_fields_set}
     given |= {f"train.{name}" for name in train.model_fields_set}
     given |= {f"train.optimizer.{name}" for name in optimizer.model_fields_set}
-    if train.parallel == "fsdp":
+    if train.shards_model:
         given.add("train.optimizer.method")  # which leaves no choice
     if {"train.max_epochs", "train.max_time"} & given:
         given.add("train.max_steps")  # the budget is the user's

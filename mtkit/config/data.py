@@ -21,48 +21,65 @@ def _parse_steps(value: object) -> object:
 
 
 class MixingStage(Options):
-    """How much of the training data comes from which corpus, for a part of the training.
+    """The share of each corpus in one stage of training.
 
-    The share of a corpus is its weight, raised to the power 1 / temperature, divided by the sum of all.
+    The share is proportional to the weight of the corpus raised to the power 1 / temperature.
     """
 
     until: Annotated[int | None, BeforeValidator(_parse_steps)] = Field(
-        None, ge=1, description="Step at which the next stage begins, such as 20000; none in the last."
+        None,
+        ge=1,
+        description="Step at which the next stage begins, such as 20000. Required in every stage but the "
+        "last, which has none.",
     )
     weights: tuple[Annotated[float, Field(ge=0)], ...] | None = Field(
-        None, description="One for each corpus of `train`; their numbers of pairs if left out."
+        None, description="Weight of each corpus in `train`, in that order. Default: its number of pairs."
     )
     temperature: float = Field(
-        1.0, gt=0, description="Above 1 small corpora come more often than their weights say."
+        1.0,
+        gt=0,
+        description="Sampling temperature. Above 1, small corpora are sampled more often than their "
+        "weights say.",
     )
 
 
 class DataConfig(Options):
-    """Where the parallel text comes from and what is kept of it."""
+    """The parallel text: where it comes from, and which pairs are kept."""
 
-    root: Path | None = Field(None, description="Relative paths in `data` start here.")
-    src_lang: Language = Field(description="Language translated from, such as en.")
-    tgt_lang: Language = Field(description="Language translated into, such as fr.")
+    root: Path | None = Field(
+        None,
+        description="Folder in which relative paths in `data` start. Default: the folder of the config file.",
+    )
+    src_lang: Language = Field(description="Code of the source language, such as en.")
+    tgt_lang: Language = Field(description="Code of the target language, such as fr.")
     train: tuple[Source, ...] = Field(min_length=1, description="Training corpora.")
     valid: HeldOutSource = Field(
-        description="Validation corpus: steers early stopping and the choice of checkpoints."
+        description="Validation corpus, used for early stopping and to choose the best checkpoints."
     )
     extra_valid: dict[str, Source] = Field(
         default_factory=dict,
-        description="Further validation sets by name: scored and recorded, steer nothing.",
+        description="Additional validation sets by name. They are scored and recorded but do not affect "
+        "training.",
     )
-    test: dict[str, HeldOutSource] = Field(default_factory=dict, description="Test sets by name.")
+    test: dict[str, HeldOutSource] = Field(
+        default_factory=dict, description="Test sets by name, scored by `mtkit evaluate`."
+    )
     filters: tuple[Filter, ...] = Field(
-        DEFAULT_FILTERS, max_length=200, description="Applied to training pairs in this order."
+        DEFAULT_FILTERS, max_length=200, description="Filters for the training pairs, applied in this order."
     )
     target_tags: bool = Field(
-        False, description="Begin each source with a tag of the language wanted, such as <2fr>."
+        False, description="Start each source with a tag that names the target language, such as <2fr>."
     )
     mixing: tuple[MixingStage, ...] = Field(
-        (), description="Stages of training that draw from the corpora; every pair once an epoch if empty."
+        (),
+        description="Training stages with a share for each corpus. If empty, every pair is used once per "
+        "epoch.",
     )
     num_workers: int | None = Field(
-        None, ge=1, description="Processes that prepare; one per core if left out. Changes no result."
+        None,
+        ge=1,
+        description="Number of processes that prepare the data. Default: one per core. The result does "
+        "not depend on it.",
     )
 
     @property
@@ -162,22 +179,27 @@ ModelType = Literal["unigram", "bpe"]
 
 
 class SamplingConfig(Options):
-    """Training text segmented in several ways, one an epoch in turn, so that words vary in their pieces."""
+    """Subword regularisation: several segmentations of the training text, used in turn, one per epoch."""
 
-    segmentations: int = Field(4, ge=2, le=100, description="How many are prepared; shards grow as much.")
+    segmentations: int = Field(
+        4,
+        ge=2,
+        le=100,
+        description="Number of segmentations to prepare. The training data on disk grow by this factor.",
+    )
     merge_dropout: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="For bpe: how likely a merge is left out (BPE dropout, Provilkov et al. 2020). If left "
-        "out: 0.1.",
+        description="bpe only: probability of skipping a merge (BPE-dropout, Provilkov et al. 2020). "
+        "Default: 0.1.",
     )
     alpha: float | None = Field(
         None,
         gt=0,
         le=10,
-        description="For unigram: the lower, the more even the chances of all segmentations (Kudo 2018). If "
-        "left out: 0.1.",
+        description="unigram only: exponent of the segmentation probabilities. The lower it is, the "
+        "closer they are to uniform (Kudo 2018). Default: 0.1.",
     )
 
     @property
@@ -200,35 +222,50 @@ VocabSize = Annotated[
 
 
 class TokenizerConfig(Options):
-    """The SentencePiece subword model that both languages share, or one for each side."""
+    """The SentencePiece subword model: one for both languages, or one for each side."""
 
     path: Path | None = Field(
         None,
-        description="A tokenizer.model to use as it is, or with `separate` the folder of tokenizer.src.model "
-        "and tokenizer.tgt.model; the other options then have no effect.",
+        description="Existing tokenizer.model to use unchanged; with `separate`, the folder of "
+        "tokenizer.src.model and tokenizer.tgt.model. The other options of this section then "
+        "have no effect.",
     )
     separate: bool = Field(
         False,
-        description="One model for the source and one for the target; needs tie_embeddings tgt or none.",
+        description="Use one model for the source and one for the target. Requires model.tie_embeddings: "
+        "tgt or none.",
     )
     model_type: ModelType = Field("unigram", description="Segmentation algorithm.")
     vocab_size: VocabSize = Field(
-        8000, description="Pieces, fewer if the text gives no more; auto fits their number to the data."
+        8000,
+        description="Number of subword pieces; fewer if the text does not yield that many. auto chooses "
+        "it from the amount of data.",
     )
     character_coverage: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="Share of the text's characters that the vocabulary must spell. If left out: 0.9995 "
-        "with Chinese, Japanese or Korean, else 1.",
+        description="Share of the characters in the text that the vocabulary must cover. Default: 0.9995 "
+        "with Chinese, Japanese or Korean, otherwise 1.",
     )
-    byte_fallback: bool = Field(False, description="Spell unknown characters as bytes.")
+    byte_fallback: bool = Field(False, description="Encode unknown characters as bytes.")
     sample_pairs: int = Field(
-        200_000, ge=1, description="Training pairs that the model is trained on; a million may take 3 GB."
+        200_000,
+        ge=1,
+        description="Maximum number of training pairs that the subword model is trained on. A million "
+        "can take 3 GB of memory.",
     )
-    num_threads: int = Field(4, ge=1, le=128, description="Fixed, since unigram pieces depend on it.")
+    num_threads: int = Field(
+        4,
+        ge=1,
+        le=128,
+        description="Threads that train the subword model. The default is fixed because unigram pieces "
+        "depend on it.",
+    )
     sampling: SamplingConfig | None = Field(
-        None, description="Prepare several segmentations of the training text; the best one only if left out."
+        None,
+        description="Subword regularisation: prepare several segmentations of the training text. "
+        "Default: only the most likely one.",
     )
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from mtkit.config.data import DataConfig, TokenizerConfig
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.export import ExportConfig
+from mtkit.config.filters import TokensFilter
 from mtkit.config.model import ModelConfig
 from mtkit.config.options import MetricName, Options
 from mtkit.config.text import TextConfig
@@ -21,21 +22,21 @@ from mtkit.config.train import TrainConfig
 
 
 class EvaluateConfig(Options):
-    """What `mtkit evaluate` reports."""
+    """The metrics of `mtkit evaluate`."""
 
-    metrics: tuple[MetricName, ...] = Field(("bleu", "chrf"), min_length=1, description="Scores to compute.")
+    metrics: tuple[MetricName, ...] = Field(("bleu", "chrf"), min_length=1, description="Metrics to compute.")
 
 
 class Config(Options):
-    """One run of mtkit, from raw text to scores."""
+    """A run of mtkit, from raw text to scores."""
 
-    run: Path = Field(description="Folder of everything that the run writes.")
+    run: Path = Field(description="Folder of all files that the run writes.")
     private: bool = Field(
         True,
-        description="Let only their owner read the files that hold sentences: prepared data, reports, "
-        "translations of test sets. If false, the umask decides.",
+        description="Make files with sentences (prepared data, reports, translations of test sets) "
+        "readable by their owner only. If false, the umask decides.",
     )
-    seed: int = Field(1, ge=0, le=2**32 - 1, description="All randomness is derived from it.")
+    seed: int = Field(1, ge=0, le=2**32 - 1, description="Random seed, from which all randomness is derived.")
     data: DataConfig
     text: TextConfig = Field(default_factory=TextConfig)
     tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
@@ -48,19 +49,20 @@ class Config(Options):
     @model_validator(mode="after")
     def _positions_are_learned(self) -> Config:
         """A pair that training keeps has a learned position for each token and the end of sentence."""
-        for item in self.data.filters if self.model.positions == "learned" else ():
-            if item.filter == "tokens" and item.max_tokens >= self.model.max_positions:
+        places = self.model.architecture.learned_positions
+        for item in self.data.filters if places else ():
+            if isinstance(item, TokensFilter) and item.max_tokens >= places:
                 raise ValueError(
-                    f"model.max_positions = {self.model.max_positions} must be more than the max_tokens of "
+                    f"model.max_positions = {places} must be more than the max_tokens of "
                     f"the filter tokens, {item.max_tokens}. Try {item.max_tokens + 1}."
                 )
         return self
 
     @model_validator(mode="after")
     def _vocabularies_fit(self) -> Config:
-        if self.tokenizer.separate and self.model.tie_embeddings == "all":
+        if self.tokenizer.separate and self.model.architecture.shared_src:
             raise ValueError(
-                "tokenizer.separate gives two vocabularies, which model.tie_embeddings = all cannot share. "
-                "Set model.tie_embeddings to tgt or none."
+                "tokenizer.separate gives two vocabularies, which model.tie_embeddings = "
+                f"{self.model.tie_embeddings} cannot share. Set model.tie_embeddings to tgt or none."
             )
         return self

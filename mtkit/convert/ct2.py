@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mtkit import __version__
+from mtkit.config.architecture import refusals
 from mtkit.config.export import Quantization
 from mtkit.config.fixed import NORM_EPSILON, WAVE_BASE
 from mtkit.config.load import dump_config, load_config
@@ -25,7 +26,7 @@ from mtkit.model.checkpoint import FORMAT as MODEL_FORMAT
 from mtkit.model.checkpoint import VERSION as MODEL_VERSION
 from mtkit.model.positions import sinusoidal_positions
 from mtkit.runs.exports import CONFIG, FORMAT, VERSION, WEIGHTS, check_files, own_files, own_texts
-from mtkit.runs.model_bin import expected_variables
+from mtkit.runs.model_bin import ACTIVATIONS, KNOWN, expected_variables
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
 MAX_POSITIONS = 2048
@@ -33,22 +34,6 @@ MAX_POSITIONS = 2048
 
 Check = Callable[[Path, Quantization], dict[str, Any]]
 """Tries a written folder; raises if it is not good, else gives what the manifest shall say of that."""
-
-MAPPED = {
-    "d_model", "d_ff", "num_heads", "num_kv_heads", "num_encoder_layers", "num_decoder_layers", "norm",
-    "norm_type", "activation", "positions", "max_positions", "bias", "tie_embeddings",
-}  # fmt: skip
-TRAINING_ONLY = {"preset", "dropout", "embedding_dropout", "attention_dropout", "activation_dropout", "init"}
-
-
-def refusals(config: ModelConfig) -> list[str]:
-    """Why CTranslate2 cannot express a model; nothing if it can."""
-    known = MAPPED | TRAINING_ONLY
-    return [
-        f"model.{name} = {getattr(config, name)}: CTranslate2 has no such thing"
-        for name, field in ModelConfig.model_fields.items()
-        if name not in known and getattr(config, name) != field.default
-    ]
 
 
 def write_ctranslate2(model: Path, output: Path, quantization: Quantization, check: Check) -> dict[str, Any]:
@@ -117,29 +102,25 @@ def build_spec(config: ModelConfig, weights: Weights, tokenizer: Tokenizer) -> A
     Raises:
         UsageError: CTranslate2 cannot express it; all reasons are told.
     """
-    if reasons := refusals(config):
+    if reasons := refusals(config, KNOWN):
         raise UsageError(f"export to ctranslate2: {'; '.join(reasons)}.", "Translate with the native engine.")
     from ctranslate2.specs import common_spec, transformer_spec
 
-    activations = {
-        "relu": common_spec.Activation.RELU,
-        "gelu": common_spec.Activation.GELU,
-        "swiglu": common_spec.Activation.SWISH,
-    }
+    has = config.architecture
     shared: dict[str, Any] = {
         "num_heads": config.num_heads,
         "num_heads_kv": config.kv_heads if config.kv_heads != config.num_heads else None,
-        "pre_norm": config.norm == "pre",
-        "rms_norm": config.norm_type == "rmsnorm",
-        "activation": activations[config.activation],
-        "ffn_glu": config.activation == "swiglu",
+        "pre_norm": has.pre_norm,
+        "rms_norm": not has.norm_bias,
+        "activation": common_spec.Activation(ACTIVATIONS[config.activation]),
+        "ffn_glu": has.gated,
     }
-    if config.positions == "rope":
+    if has.rotary:
         # All dimensions turn, those in one half with those in the other.
         shared |= {"rotary_dim": 0, "rotary_interleave": False, "rotary_base": WAVE_BASE}
     encoder = transformer_spec.TransformerEncoderSpec(config.num_encoder_layers, **shared)
     decoder = transformer_spec.TransformerDecoderSpec(config.num_decoder_layers, **shared)
-    if config.positions == "rope":
+    if not has.position_table:
         del encoder.position_encodings  # which it has all the same
     spec = transformer_spec.TransformerSpec(encoder, decoder)
     _Mapping(weights, config).fill(encoder, decoder)
@@ -161,6 +142,7 @@ class _Mapping:
     def __init__(self, weights: Weights, config: ModelConfig) -> None:
         self.weights = weights
         self.config = config
+        self.has = config.architecture
 
     def fill(self, encoder: Any, decoder: Any) -> None:
         """All weights of both sides."""
@@ -169,16 +151,16 @@ class _Mapping:
         decoder.embeddings.weight = self.weights(tgt)
         decoder.projection.weight = self.weights(output if output in self.weights else tgt)
         for side, name in ((encoder, "encoder"), (decoder, "decoder")):
-            if self.config.positions != "rope":
+            if self.has.position_table:
                 side.position_encodings.encodings = self._positions(name)
-            if self.config.norm == "pre":
+            if self.has.pre_norm:
                 self._norm(side.layer_norm, f"{name}_norm")
             for index, layer in enumerate(side.layer):
                 self._layer(layer, f"{name}.{index}")
 
     def _positions(self, side: str) -> Array:
         # Explicit, since CTranslate2's own table has the sines in one half and the cosines in the other.
-        if self.config.positions == "sinusoidal":
+        if not self.has.learned_positions:
             return sinusoidal_positions(MAX_POSITIONS, self.config.d_model).numpy()
         table = self.weights("src_positions.table" if side == "encoder" else "tgt_positions.table")
         beyond = np.broadcast_to(table[-1], (max(0, MAX_POSITIONS - len(table)), table.shape[1]))
@@ -205,10 +187,10 @@ class _Mapping:
     def _feed_forward(self, spec: Any, name: str) -> None:
         self._linear(spec.linear_0, f"{name}.inner")
         self._linear(spec.linear_1, f"{name}.outer")
-        if self.config.activation == "swiglu":
+        if self.has.gated:
             both = spec.linear_0
             both.weight, spec.linear_0_noact.weight = np.split(both.weight, 2)
-            if self.config.bias != "none":
+            if self.has.feed_forward_bias:
                 both.bias, spec.linear_0_noact.bias = np.split(both.bias, 2)
 
     def _linear(self, spec: Any, *names: str) -> None:
@@ -219,5 +201,5 @@ class _Mapping:
 
     def _norm(self, spec: Any, name: str) -> None:
         spec.gamma = self.weights(f"{name}.weight")
-        if self.config.norm_type == "layernorm":
+        if self.has.norm_bias:
             spec.beta = self.weights(f"{name}.bias")

@@ -8,7 +8,7 @@ of their positions in one half and the cosines in the other, so that the dimensi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from mtkit import __version__
+from mtkit.config.architecture import refusals
 from mtkit.config.load import load_config
 from mtkit.config.model import ModelConfig
 from mtkit.config.schema import Config
@@ -33,35 +34,27 @@ from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 FORMAT, VERSION = HUGGINGFACE, 1
 MAX_POSITIONS = 1024
 MAX_TOKENS = 512
-_CLASSES = {"post": "MarianMTModel", "pre": "PegasusForConditionalGeneration"}
-_MAPPED = {
-    "d_model", "d_ff", "num_heads", "num_encoder_layers", "num_decoder_layers", "norm", "bias",
-    "max_positions",
-}  # fmt: skip
-_TRAINING_ONLY = {"preset", "dropout", "embedding_dropout", "attention_dropout", "activation_dropout", "init"}
-_ONLY: dict[str, tuple[Any, ...]] = {
-    "num_kv_heads": (None,),
-    "norm_type": ("layernorm",),
-    "activation": ("relu", "gelu"),
-    "positions": ("sinusoidal",),
-    "tie_embeddings": ("all",),
-}
-"""Options of which the architectures have some values only."""
+_FAMILIES = {"post": ("marian", "MarianMTModel"), "pre": ("pegasus", "PegasusForConditionalGeneration")}
+"""The model type and the class by `model.norm`."""
 
 
-def refusals(config: ModelConfig) -> list[str]:
-    """Why no architecture of transformers expresses a model; nothing if one does."""
-    reasons = []
-    for name in ModelConfig.model_fields:
-        value = getattr(config, name)
-        if name == "num_kv_heads" and value == config.num_heads:
-            value = None
-        if name in _ONLY and value not in _ONLY[name]:
-            can = " or ".join(map(str, _ONLY[name]))
-            reasons.append(f"model.{name} = {value}, where it has only {can}")
-        elif name not in _ONLY and name not in _MAPPED | _TRAINING_ONLY:
-            reasons.append(f"model.{name} = {value}, which it does not know")
-    return reasons
+def known(config: ModelConfig) -> dict[str, Collection[object] | None]:
+    """The options that one of these classes can express, with their values; see `refusals`."""
+    return {
+        "d_model": None,
+        "d_ff": None,
+        "num_heads": None,
+        "num_kv_heads": (None, config.num_heads),
+        "num_encoder_layers": None,
+        "num_decoder_layers": None,
+        "norm": tuple(_FAMILIES),
+        "norm_type": ("layernorm",),
+        "activation": ("relu", "gelu"),
+        "positions": ("sinusoidal",),
+        "max_positions": None,
+        "bias": ("all", "feed_forward", "none"),
+        "tie_embeddings": ("all",),
+    }
 
 
 def write_huggingface(model: Path, new: Path) -> None:
@@ -74,7 +67,7 @@ def write_huggingface(model: Path, new: Path) -> None:
     manifest = read_manifest(model, MODEL_FORMAT, MODEL_VERSION)
     config = load_config([model / CONFIG]).config
     tokenizer = load_tokenizer(model, config.text)
-    if reasons := refusals(config.model) + tokenizer.refusals_elsewhere(
+    if reasons := refusals(config.model, known(config.model)) + tokenizer.refusals_elsewhere(
         config.data.language_tags(config.data.tgt_lang)
     ):
         raise UsageError(f"export to huggingface: {'; '.join(reasons)}.", "Export to ctranslate2 instead.")
@@ -133,7 +126,7 @@ class _Mapping:
             ("encoder", self.config.num_encoder_layers),
             ("decoder", self.config.num_decoder_layers),
         ):
-            if self.config.norm == "pre":
+            if self.config.architecture.pre_norm:
                 yield from self._norm(f"model.{side}.layer_norm", f"{side}_norm")
                 # Transformers computes this table, but complains of a Pegasus without it.
                 table = sinusoidal_positions(MAX_POSITIONS, self.config.d_model).numpy()
@@ -178,9 +171,10 @@ class _Mapping:
 
 
 def _model_config(config: ModelConfig, vocab_size: int) -> dict[str, Any]:
+    model_type, name = _FAMILIES[config.norm]
     return {
-        "architectures": [_CLASSES[config.norm]],
-        "model_type": "marian" if config.norm == "post" else "pegasus",
+        "architectures": [name],
+        "model_type": model_type,
         "vocab_size": vocab_size,
         "d_model": config.d_model,
         "encoder_layers": config.num_encoder_layers,

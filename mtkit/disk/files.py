@@ -11,6 +11,7 @@ import io
 import os
 import re
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from mtkit.errors import UsageError
 _TEMPORARY = ".tmp-"
 _TEMPORARY_NAME = re.compile(r"\.tmp-(?P<name>.*?)(?P<use>-old|-gone)?-(?P<id>[0-9a-f]{32})", re.DOTALL)
 _BUFFER = 1 << 20
+_MOMENT = 0.2
 
 
 # ---------------------------------------------------------------- writing
@@ -242,7 +244,9 @@ def marked_folder(path: Path, kind: str, *, private: bool = False, ignore_hidden
     disk.sync(path.parent)
     if read_mark(path) is None:
         if is_torn(path / MARK):
-            disk.remove_file(path / MARK)
+            time.sleep(_MOMENT)  # another process may be writing it
+            if is_torn(path / MARK):
+                disk.remove_file(path / MARK)
         with contextlib.suppress(FileExistsError):  # another process was faster
             write_mark(path, kind, new_id())
     return path

@@ -143,7 +143,8 @@ def partial_file(target: Path, job: Job) -> Iterator[PartialFile]:
         InputError: what is there is damaged.
         MtkitError: another process is writing it.
     """
-    target = Path(os.path.realpath(target))
+    if target.is_symlink():
+        target = Path(os.path.realpath(target))
     make_folders(target.parent)
     file = PartialFile(target, job)
     try:

@@ -85,7 +85,7 @@ class MultiHeadAttention(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        d_model, bias = config.d_model, config.bias == "all"
+        d_model, bias = config.d_model, config.architecture.attention_bias
         self.d_head = config.d_head
         self.dropout = config.attention_dropout
         self.q_proj = nn.Linear(d_model, d_model, bias=bias)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import assert_never
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,6 +24,8 @@ def build_norm(config: ModelConfig) -> nn.LayerNorm | nn.RMSNorm:
             return nn.LayerNorm(config.d_model, eps=NORM_EPSILON)
         case "rmsnorm":
             return nn.RMSNorm(config.d_model, eps=NORM_EPSILON)
+        case _:
+            assert_never(config.norm_type)
 
 
 def swiglu(x: Tensor) -> Tensor:
@@ -31,7 +34,16 @@ def swiglu(x: Tensor) -> Tensor:
     return F.silu(gate) * value
 
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu, "swiglu": swiglu}
+def _activation(config: ModelConfig) -> Callable[[Tensor], Tensor]:
+    match config.activation:
+        case "relu":
+            return F.relu
+        case "gelu":
+            return F.gelu
+        case "swiglu":
+            return swiglu
+        case _:
+            assert_never(config.activation)
 
 
 class FeedForward(nn.Module):
@@ -39,10 +51,11 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: ModelConfig, masks: MaskSource) -> None:
         super().__init__()
-        inner, bias = config.d_ff * (2 if config.activation == "swiglu" else 1), config.bias != "none"
+        has = config.architecture
+        inner, bias = config.d_ff * (2 if has.gated else 1), has.feed_forward_bias
         self.inner = nn.Linear(config.d_model, inner, bias=bias)
         self.outer = nn.Linear(config.d_ff, config.d_model, bias=bias)
-        self.activation = ACTIVATIONS[config.activation]
+        self.activation = _activation(config)
         self.dropout = Dropout(config.activation_dropout, masks)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -57,7 +70,7 @@ class Residual(nn.Module):
         super().__init__()
         self.norm = build_norm(config)
         self.dropout = Dropout(config.dropout, masks)
-        self.pre = config.norm == "pre"
+        self.pre = config.architecture.pre_norm
 
     def forward(self, x: Tensor, block: Callable[[Tensor], Tensor]) -> Tensor:
         """`x` [batch, length, d_model] with the block's output added."""

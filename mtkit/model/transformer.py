@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import cast
+from typing import assert_never, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,9 +29,10 @@ class Transformer(nn.Module):
 
     def __init__(self, config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int) -> None:
         super().__init__()
-        if config.tie_embeddings == "all" and src_vocab_size != tgt_vocab_size:
+        has = config.architecture
+        if has.shared_src and src_vocab_size != tgt_vocab_size:
             raise UsageError(
-                "model.tie_embeddings = all needs one vocabulary, but the source has "
+                f"model.tie_embeddings = {config.tie_embeddings} needs one vocabulary, but the source has "
                 f"{src_vocab_size:,} pieces and the target {tgt_vocab_size:,}.",
                 "Use tgt or none.",
             )
@@ -39,27 +40,24 @@ class Transformer(nn.Module):
         self.masks = MaskSource()
         self.tgt_embedding = nn.Embedding(tgt_vocab_size, config.d_model)
         self.src_embedding = (
-            self.tgt_embedding
-            if config.tie_embeddings == "all"
-            else nn.Embedding(src_vocab_size, config.d_model)
+            self.tgt_embedding if has.shared_src else nn.Embedding(src_vocab_size, config.d_model)
         )
         self.output = nn.Linear(config.d_model, tgt_vocab_size, bias=False)
-        if config.tie_embeddings != "none":
+        if has.shared_output:
             self.output.weight = self.tgt_embedding.weight
         embedding_dropout = config.embedding_dropout
         self.dropout = Dropout(config.dropout if embedding_dropout is None else embedding_dropout, self.masks)
         self.src_positions = _absolute_positions(config)
         self.tgt_positions = _absolute_positions(config)
-        self.rotary = RotaryPositions(config.d_head) if config.positions == "rope" else None
+        self.rotary = RotaryPositions(config.d_head) if has.rotary else None
         self.encoder = nn.ModuleList(
             EncoderLayer(config, self.masks) for _ in range(config.num_encoder_layers)
         )
         self.decoder = nn.ModuleList(
             DecoderLayer(config, self.masks) for _ in range(config.num_decoder_layers)
         )
-        pre = config.norm == "pre"
-        self.encoder_norm = build_norm(config) if pre else nn.Identity()
-        self.decoder_norm = build_norm(config) if pre else nn.Identity()
+        self.encoder_norm = build_norm(config) if has.pre_norm else nn.Identity()
+        self.decoder_norm = build_norm(config) if has.pre_norm else nn.Identity()
         self._initialise()
 
     def _initialise(self) -> None:
@@ -71,7 +69,7 @@ class Transformer(nn.Module):
         for name, parameter in self.named_parameters():
             stack, layer, *_ = name.split(".")
             if name in stacked:
-                gain = (int(layer) + 1) ** -0.5 if self.config.init == "depth_scaled" else 1.0
+                gain = _gain(self.config, int(layer))
                 for matrix in parameter.chunk(stacked[name]):
                     nn.init.xavier_uniform_(matrix, gain)
             elif parameter.dim() == 2:
@@ -81,11 +79,9 @@ class Transformer(nn.Module):
 
     def layer_matrices(self) -> dict[str, int]:
         """The matrices of the layers by name, and how many stand on top of each other in each."""
-        twice = ["kv_proj.weight"]
-        if self.config.activation == "swiglu":
-            twice.append("inner.weight")
+        twice = ("kv_proj.weight", "inner.weight") if self.config.architecture.gated else ("kv_proj.weight",)
         return {
-            name: 2 if name.endswith(tuple(twice)) else 1
+            name: 2 if name.endswith(twice) else 1
             for name, parameter in self.named_parameters()
             if name.startswith(("encoder.", "decoder.")) and parameter.dim() == 2
         }
@@ -188,6 +184,19 @@ def _absolute_positions(config: ModelConfig) -> AbsolutePositions | None:
             return LearnedPositions(config.max_positions, config.d_model)
         case "rope":
             return None
+        case _:
+            assert_never(config.positions)
+
+
+def _gain(config: ModelConfig, layer: int) -> float:
+    """What the initial matrices of layer number `layer`, from 0, are multiplied by."""
+    match config.init:
+        case "xavier":
+            return 1.0
+        case "depth_scaled":
+            return (layer + 1) ** -0.5
+        case _:
+            assert_never(config.init)
 
 
 def build_model(config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int, seed: int) -> Transformer:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from mtkit.config.architecture import architecture_of, refusals
 from mtkit.config.fixed import WAVE_BASE
 from mtkit.errors import InputError
 
@@ -32,6 +34,23 @@ STORED = {
 }
 """The types of matrices and of all other weights, by quantization."""
 ACTIVATIONS = {"relu": 0, "gelu": 3, "swiglu": 2}
+"""The numbers of CTranslate2's activations."""
+KNOWN: Mapping[str, Collection[object] | None] = {
+    "d_model": None,
+    "d_ff": None,
+    "num_heads": None,
+    "num_kv_heads": None,
+    "num_encoder_layers": None,
+    "num_decoder_layers": None,
+    "norm": ("pre", "post"),
+    "norm_type": ("layernorm", "rmsnorm"),
+    "activation": tuple(ACTIVATIONS),
+    "positions": ("sinusoidal", "learned", "rope"),
+    "max_positions": None,
+    "bias": ("all", "feed_forward", "none"),
+    "tie_embeddings": ("all", "tgt", "none"),
+}
+"""The options of a model that CTranslate2 can express, with their values; see `refusals`."""
 BINARY_VERSION, SPECIFICATION, REVISION = 6, "TransformerSpec", 7
 _MAX_BYTES = (1 << 32) - 1
 """Of a variable: what the file has room to say."""
@@ -79,13 +98,15 @@ def expected_variables(
         max_positions: tokens of the longest sequence.
 
     Raises:
-        ValueError: a variable is larger than the file can say.
+        ValueError: CTranslate2 cannot express the model, or a variable is larger than the file can say.
     """
+    if reasons := refusals(model, KNOWN):
+        raise ValueError("; ".join(reasons))
     table = _Table(model, quantization)
     table.encoder(src_size)
     table.decoder(tgt_size)
-    if model.positions != "rope":
-        rows = max(max_positions, model.max_positions if model.positions == "learned" else 0)
+    if table.has.position_table:
+        rows = max(max_positions, table.has.learned_positions)
         for side in ("encoder", "decoder"):
             table.weights(f"{side}/position_encodings/encodings", rows, model.d_model)
     for name, variable in table.variables.items():
@@ -100,6 +121,7 @@ class _Table:
     def __init__(self, model: ModelConfig, quantization: str) -> None:
         self.variables: dict[str, Variable] = {}
         self.model = model
+        self.has = architecture_of(model)
         self.matrices, self.others = STORED[quantization]
         self.kv_heads = model.num_kv_heads or model.num_heads
         self.d_kv = self.kv_heads * (model.d_model // model.num_heads)
@@ -118,11 +140,10 @@ class _Table:
         self.side("decoder", self.model.num_decoder_layers)
 
     def side(self, name: str, num_layers: int) -> None:
-        pre_norm = self.model.norm == "pre"
         self.options(name, "int16", num_heads=self.model.num_heads)
-        self.options(name, activation=ACTIVATIONS[self.model.activation], pre_norm=pre_norm)
+        self.options(name, activation=ACTIVATIONS[self.model.activation], pre_norm=self.has.pre_norm)
         self.options(name, scale_embeddings=1)
-        if pre_norm:
+        if self.has.pre_norm:
             self.norm(f"{name}/layer_norm")
         for index in range(num_layers):
             layer = f"{name}/layer_{index}"
@@ -134,7 +155,7 @@ class _Table:
     def self_attention(self, name: str) -> None:
         d_model = self.model.d_model
         self.attention(name, d_model + 2 * self.d_kv, d_model)
-        if self.model.positions == "rope":
+        if self.has.rotary:
             self.options(name, "int32", rotary_dim=0)
             self.options(name, rotary_interleave=0)
             self.options(name, "float32", rotary_base=WAVE_BASE)
@@ -145,16 +166,16 @@ class _Table:
     def attention(self, name: str, *widths: int) -> None:
         """Linear maps from d_model to each of `widths`."""
         for index, width in enumerate(widths):
-            self.linear(f"{name}/linear_{index}", width, self.model.d_model, self.model.bias == "all")
+            self.linear(f"{name}/linear_{index}", width, self.model.d_model, self.has.attention_bias)
         self.norm(f"{name}/layer_norm")
         if self.kv_heads != self.model.num_heads:
             self.options(name, "int32", num_heads_kv=self.kv_heads)
 
     def feed_forward(self, name: str) -> None:
-        d_model, d_ff, bias = self.model.d_model, self.model.d_ff, self.model.bias != "none"
+        d_model, d_ff, bias = self.model.d_model, self.model.d_ff, self.has.feed_forward_bias
         self.linear(f"{name}/linear_0", d_ff, d_model, bias)
         self.linear(f"{name}/linear_1", d_model, d_ff, bias)
-        if self.model.activation == "swiglu":
+        if self.has.gated:
             self.linear(f"{name}/linear_0_noact", d_ff, d_model, bias)
         self.norm(f"{name}/layer_norm")
 
@@ -165,7 +186,7 @@ class _Table:
 
     def norm(self, name: str) -> None:
         self.weights(f"{name}/gamma", self.model.d_model)
-        if self.model.norm_type == "layernorm":
+        if self.has.norm_bias:
             self.weights(f"{name}/beta", self.model.d_model)
 
     def matrix(self, name: str, rows: int, columns: int, kind: str = "matrix") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import assert_never
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ class Objective:
         self.packing = is_packing(options, model.config, self.device, dtype)
         fits = self.packing and kernel_fits(model.config, self.device, dtype)
         self.kernel = load_kernel() if fits else None
-        if options.compile == "graphs" and not self.packing:
+        if options.records_graphs and not self.packing:
             raise UsageError(
                 "train.compile = graphs needs batches without padding, which train.packing = auto makes only "
                 "where the attention kernel for them can be used.",
@@ -87,7 +88,7 @@ class Objective:
         if not self.packing:
             batch = batch.to(self.device)
             return token_features(self.features, batch, passes, self.dtype), batch.tgt_out.repeat(passes)
-        graphs = self.options.compile == "graphs"
+        graphs = self.options.records_graphs
         packed = pack(batch, passes, few_shapes=graphs).to(self.device)
         if graphs and self.device.type == "cuda":  # nothing of the pass before is needed any more
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
@@ -109,6 +110,8 @@ def _compiled(features: Callable[..., Tensor], options: TrainConfig) -> Callable
             return torch.compile(features, dynamic=True)
         case "graphs":
             return torch.compile(features, dynamic=True, mode="reduce-overhead")
+        case _:
+            assert_never(options.compile)
 
 
 def token_features(features: Features, batch: Batch, passes: int, dtype: torch.dtype) -> Tensor:

@@ -24,7 +24,7 @@ from mtkit.data.prepare.prepared import Prepared
 from mtkit.data.prepare.shards import open_shard, write_shard
 from mtkit.train.machine.distributed import World
 from mtkit.train.machine.memory import forget_peak, resident_bytes
-from mtkit.train.optim.optim import learning_rate
+from mtkit.train.optim.schedule import learning_rate
 from mtkit.train.setup import (
     LargestBatch,
     Planned,

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.loader import Cursor
 from mtkit.errors import InputError
+from mtkit.train.optim.schedule import lowering_patience
 
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 
@@ -85,7 +86,8 @@ class Progress:
         # Of equal scores the newer model is the better one.
         best = sorted([(value, self.step), *self.best], reverse=True)[: config.keep_best]
         waited, lowered = 0 if is_best else self.waited + 1, self.lowered
-        if config.optimizer.schedule == "plateau" and waited >= config.optimizer.plateau_patience:
+        patience = lowering_patience(config.optimizer)
+        if patience is not None and waited >= patience:
             waited, lowered = 0, lowered + 1
         stale = 0 if is_best else self.stale + 1
         return replace(self, best=tuple(best), stale=stale, waited=waited, lowered=lowered)

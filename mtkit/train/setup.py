@@ -46,7 +46,7 @@ def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, worl
         torch.set_num_threads(config.train.num_threads)
     model = build_model(config.model, src_vocab_size, tgt_vocab_size, config.seed).to(device)
     freeze(model, config.train.freeze)
-    if config.train.parallel == "fsdp":
+    if config.train.shards_model:
         world.shard(model)
     return Updater(model, config.train, config.seed, dtype, world)
 

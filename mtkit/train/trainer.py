@@ -22,7 +22,7 @@ from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.losses.guided import Guide, find_aligner
 from mtkit.train.machine.distributed import World
 from mtkit.train.optim.averaging import average_weights
-from mtkit.train.optim.optim import learning_rate
+from mtkit.train.optim.schedule import learning_rate
 from mtkit.train.progress import Progress
 from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps, read_steps
 from mtkit.train.start import DETERMINISTIC, begin_from, repeatable

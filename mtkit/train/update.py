@@ -84,7 +84,7 @@ class Updater:
         self.num_skipped = torch.zeros((), dtype=torch.int64, device=self.device)
         self.splits = 1
         self.bad_steps = torch.zeros((), dtype=torch.int64, device=self.device)
-        self._keeps_gradient = options.compile == "graphs"
+        self._keeps_gradient = options.records_graphs
         self._drop_gradient()
 
     def __call__(self, data: StepData, step: int, lr: float) -> Update:

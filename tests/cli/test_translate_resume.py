@@ -130,7 +130,7 @@ def test_after_kills_and_stops_the_bytes_are_those_of_an_undisturbed_run(
             assert "Traceback" not in said
     result = run(*args)
     assert result.exit_code == 0, result.output
-    assert f"out.txt.partial: goes on after {lines:,} lines." in result.stderr
+    assert f"out.txt.partial: resuming after {lines:,} lines." in result.stderr
     assert f"{len(LINES) - lines:,} lines in" in result.stderr
     assert (folder / "out.txt").read_bytes() == expected
     assert not list(folder.glob("out.txt.*"))

@@ -6,7 +6,9 @@ import json
 import random
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import assert_never
 
 import ctranslate2
 import numpy as np
@@ -16,14 +18,17 @@ import torch
 import transformers
 from torch import Tensor
 
+from mtkit.config.architecture import refusals
 from mtkit.config.data import TokenizerConfig
 from mtkit.config.decode import DecodeConfig
+from mtkit.config.export import FORMATS, ExportFormat
 from mtkit.config.load import load_config
 from mtkit.config.model import ModelConfig
 from mtkit.config.text import TextConfig
 from mtkit.convert import huggingface
 from mtkit.convert.argos import write_argos
-from mtkit.convert.ct2 import MAX_POSITIONS, write_ctranslate2
+from mtkit.convert.ct2 import MAX_POSITIONS, build_spec, write_ctranslate2
+from mtkit.convert.weights import Weights
 from mtkit.data.feed.batch import collate
 from mtkit.decode.generate import EXTRA_LENGTH, NEVER, generate
 from mtkit.decode.scorer import ModelScorer
@@ -34,27 +39,38 @@ from mtkit.model.checkpoint import load_model, weights_of, write_model
 from mtkit.model.state import DecoderState
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.runs.exports import read_export
+from mtkit.runs.model_bin import KNOWN, expected_variables
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
+from tests.support.choices import MODEL_CHOICES
 from tests.support.fakes import TINY_PAIRS, TINY_RUN
 
-VARIANTS: list[dict[str, str | int]] = [
+VARIANTS: list[Mapping[str, object]] = [
     {},
-    {"norm": "post"},
+    *(
+        {name: value}
+        for name, values in MODEL_CHOICES.items()
+        for value in values
+        if value != getattr(ModelConfig(), name)
+    ),
     {"norm": "post", "bias": "feed_forward", "norm_type": "rmsnorm"},
-    {"norm_type": "rmsnorm"},
     {"activation": "gelu", "tie_embeddings": "tgt"},
     {"activation": "swiglu", "bias": "none"},
     {"activation": "swiglu", "tie_embeddings": "none", "norm": "post"},
-    {"positions": "learned", "max_positions": 20},
-    {"positions": "rope"},
     {"num_kv_heads": 2},
     {"num_kv_heads": 1, "positions": "rope"},
     {"norm_type": "rmsnorm", "activation": "swiglu", "positions": "rope", "num_kv_heads": 2, "bias": "none"},
 ]
 STEPS = 30
-SIZES = {"d_model": 16, "d_ff": 32, "num_heads": 4, "num_encoder_layers": 2, "num_decoder_layers": 3}
+SIZES = {
+    "d_model": 16,
+    "d_ff": 32,
+    "num_heads": 4,
+    "num_encoder_layers": 2,
+    "num_decoder_layers": 3,
+    "max_positions": 20,
+}
 SRCS = [[random.Random(100 * i + j).randrange(4, 28) for j in range(i)] for i in range(1, 40)]
 
 
@@ -71,11 +87,11 @@ def learn_to_end(model: Transformer, vocab_size: int) -> None:
         optimizer.zero_grad()
 
 
-def make_model(variant: dict[str, str | int], tmp_path: Path) -> Path:
+def make_model(variant: Mapping[str, object], tmp_path: Path) -> Path:
     """The folder of a model of one variant, with weights of which every one matters."""
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY_RUN.format(run="run"), "utf-8")
-    overrides = [f"model.{name}={value}" for name, value in (SIZES | variant).items()]
+    overrides = [f"model.{name}={value}" for name, value in {**SIZES, **variant}.items()]
     overrides.append("data.filters=[]")  # one of them would not fit a short table of positions
     config = load_config([path], overrides).config
     src = train_subwords([*TINY_PAIRS, *TINY_PAIRS.values()] * 20, config.tokenizer)
@@ -88,7 +104,7 @@ def make_model(variant: dict[str, str | int], tmp_path: Path) -> Path:
     return config.run / "model"
 
 
-@pytest.fixture(params=VARIANTS, ids=lambda variant: "-".join(map(str, variant.values())) or "default")
+@pytest.fixture(params=VARIANTS, ids=str)
 def model_folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return make_model(request.param, tmp_path)
 
@@ -151,7 +167,7 @@ def test_huggingface_scores_as_the_native_engine_or_is_refused(model_folder: Pat
     loaded = load_model(model_folder)
     new = tmp_path / "huggingface"
     new.mkdir()
-    if reasons := huggingface.refusals(loaded.config.model):
+    if reasons := refusals(loaded.config.model, huggingface.known(loaded.config.model)):
         with pytest.raises(UsageError) as caught:
             huggingface.write_huggingface(model_folder, new)
         assert all(reason in caught.value.message for reason in reasons)
@@ -174,11 +190,53 @@ def test_text_that_only_mtkit_reads_goes_to_no_one_else() -> None:
     assert len(Tokenizer(model, other, form).refusals_elsewhere()) == 3
 
 
+def refusals_of(to: ExportFormat, model: ModelConfig) -> list[str]:
+    match to:
+        case "ctranslate2" | "argos":  # which packs the former
+            return refusals(model, KNOWN)
+        case "huggingface":
+            return refusals(model, huggingface.known(model))
+        case _:
+            assert_never(to)
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_every_value_that_a_format_does_not_know_is_refused(to: ExportFormat) -> None:
+    assert refusals_of(to, ModelConfig()) == []
+    novel = ModelConfig().model_copy(update=dict.fromkeys(MODEL_CHOICES, "novel"))
+    for name, reason in zip(MODEL_CHOICES, refusals_of(to, novel), strict=True):
+        assert reason.startswith(f"model.{name} = novel is not supported, only ")
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_an_option_that_a_format_does_not_know_is_refused(to: ExportFormat) -> None:
+    class Novel(ModelConfig):
+        softcap: float | None = None
+        query_norm: bool = False
+
+    assert refusals_of(to, Novel()) == []
+    assert refusals_of(to, Novel(softcap=30.0, query_norm=True)) == [
+        "model.softcap = 30.0 is not supported",
+        "model.query_norm = True is not supported",
+    ]
+
+
+def test_all_reasons_against_ctranslate2_are_told_at_once() -> None:
+    model = train_subwords([*TINY_PAIRS] * 20, TokenizerConfig(vocab_size=60))
+    novel = ModelConfig().model_copy(update={"positions": "alibi", "activation": "silu"})
+    found = r"model\.activation = silu is not supported, only .*; model\.positions = alibi is not supported"
+    with pytest.raises(UsageError, match=found):
+        build_spec(novel, Weights({}), Tokenizer(model))
+    with pytest.raises(ValueError, match=found):
+        expected_variables(novel, 60, 60, "int8", MAX_POSITIONS)
+
+
 def test_what_huggingface_refuses() -> None:
     refused = {"num_kv_heads": 2, "norm_type": "rmsnorm", "activation": "swiglu", "positions": "rope"}
     config = ModelConfig.model_validate({**refused, "tie_embeddings": "tgt"})
-    assert len(huggingface.refusals(config)) == 5
-    assert huggingface.refusals(ModelConfig.model_validate({"norm": "post", "bias": "feed_forward"})) == []
+    assert len(refusals_of("huggingface", config)) == 5
+    paper = ModelConfig.model_validate({"norm": "post", "bias": "feed_forward", "num_kv_heads": 8})
+    assert refusals_of("huggingface", paper) == []
 
 
 def test_huggingface_tokenizes_as_mtkit_and_back(tmp_path: Path) -> None:

@@ -17,17 +17,10 @@ from mtkit.errors import UsageError
 from mtkit.model.packing import Kernel, Spans
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.machine.packing import pack
+from tests.support.choices import MODEL_CHOICES
 
 VOCAB = 30
-OPTIONS: dict[str, tuple[object, ...]] = {
-    "norm": ("pre", "post"),
-    "norm_type": ("layernorm", "rmsnorm"),
-    "activation": ("relu", "gelu", "swiglu"),
-    "positions": ("sinusoidal", "learned", "rope"),
-    "num_kv_heads": (4, 2, 1),
-    "tie_embeddings": ("all", "tgt", "none"),
-    "bias": ("all", "feed_forward", "none"),
-}
+OPTIONS: dict[str, tuple[object, ...]] = {**MODEL_CHOICES, "num_kv_heads": (4, 2, 1)}
 
 
 def all_pairs(options: dict[str, tuple[object, ...]]) -> list[dict[str, object]]:

@@ -18,6 +18,7 @@ from mtkit.config.load import load_config
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.model.checkpoint import weights_of, write_model
 from mtkit.model.transformer import build_model
+from mtkit.runs.layout import open_run
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
 
@@ -123,5 +124,6 @@ def make_tiny_run(folder: Path) -> Path:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2)  # sharper, so that different lines get different translations
+    open_run(config.run)
     write_model(config.run / "model", config, tokenizer, weights_of(model), step=1)
     return config_path

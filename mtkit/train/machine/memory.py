@@ -10,6 +10,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
@@ -37,10 +38,11 @@ def state_bytes(num_parameters: int, num_in_layers: int, options: TrainConfig) -
 
     Args:
         num_parameters: trained numbers.
-        num_in_layers: those in the matrices of the layers, for each of which Muon keeps one, and Adam two.
+        num_in_layers: those in the matrices of the layers.
         options: of the run.
     """
-    moments = 2 * num_parameters - (num_in_layers if options.optimizer.method == "muon" else 0)
+    needs = options.optimizer.needs
+    moments = needs.layer_moments * num_in_layers + needs.other_moments * (num_parameters - num_in_layers)
     found = {
         "weights": _FP32 * num_parameters,
         "gradients": _FP32 * num_parameters,
@@ -118,10 +120,23 @@ def _attention(model: ModelConfig, mode: ComputeMode, queries: BatchSide, keys: 
 def _feed_forward(model: ModelConfig, mode: ComputeMode, positions: int) -> int:
     """Norm, feed-forward and residual sum of one block."""
     size = mode.num_bytes
-    inner = {"relu": 1, "gelu": 2, "swiglu": 4}[model.activation] * size * model.d_ff
+    inner = _kept_inside(model) * size * model.d_ff
     if model.activation_dropout:
         inner += (1 + size) * model.d_ff
     return positions * (model.d_model * (_FP32 + size + _mask(model.dropout)) + inner)
+
+
+def _kept_inside(model: ModelConfig) -> int:
+    """Numbers kept for each inner unit; relu finds its gradient from its output alone."""
+    match model.activation:
+        case "relu":
+            return 1
+        case "gelu":
+            return 2
+        case "swiglu":
+            return 4
+        case _:
+            assert_never(model.activation)
 
 
 def _mask(dropout: float) -> int:

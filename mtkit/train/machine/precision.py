@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from typing import Literal, assert_never
 
 import torch
 
@@ -27,6 +27,8 @@ def training_dtype(precision: Literal["fp32", "bf16", "fp16", "auto"], device: t
             return torch.float16
         case "auto":
             return torch.bfloat16 if _has_bf16(device) else torch.float32
+        case _:
+            assert_never(precision)
 
 
 def _has_bf16(device: torch.device) -> bool:

@@ -1,9 +1,9 @@
-"""The optimizers and their learning-rate schedule."""
+"""The optimizers, and their state by the names of the parameters."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
@@ -27,21 +27,28 @@ def build_optimizers(
         stacked: the parameters that Muon may take, and how many matrices stand on top of each other in each.
     """
     trained = trained_parameters(model)
-    taken = stacked if config.method == "muon" else {}
-    rest = [parameter for name, parameter in trained if name not in taken]
+    match config.method:
+        case "adamw":
+            return [_build_adamw([parameter for _, parameter in trained], config)]
+        case "muon":
+            rest = [parameter for name, parameter in trained if name not in stacked]
+            layers = [
+                {"params": [p for name, p in trained if stacked.get(name) == count], "stacked": count}
+                for count in sorted(set(stacked.values()))
+            ]
+            dtype = training_dtype("auto", trained[0][1].device)
+            muon = Muon(layers, config.lr, config.momentum, config.weight_decay, dtype)
+            return [muon, _build_adamw(rest, config)]
+        case _:
+            assert_never(config.method)
+
+
+def _build_adamw(parameters: Sequence[nn.Parameter], config: OptimizerConfig) -> torch.optim.AdamW:
     groups = [
-        {"params": [p for p in rest if p.dim() > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in rest if p.dim() <= 1], "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    adam = torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=True)
-    if config.method == "adamw":
-        return [adam]
-    layers = [
-        {"params": [parameter for name, parameter in trained if taken.get(name) == count], "stacked": count}
-        for count in sorted(set(taken.values()))
-    ]
-    dtype = training_dtype("auto", trained[0][1].device)
-    return [Muon(layers, config.lr, config.momentum, config.weight_decay, dtype), adam]
+    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=True)
 
 
 _KEPT: Mapping[type[Optimizer], tuple[str, ...]] = {
@@ -54,36 +61,6 @@ _KEPT: Mapping[type[Optimizer], tuple[str, ...]] = {
 def trained_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
     """The parameters that are not frozen, with their names."""
     return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-
-
-def learning_rate(config: OptimizerConfig, step: int, share: float, lowered: int = 0) -> float:
-    """The rate of update number `step`, from 1.
-
-    Warm-up and inverse square root follow Vaswani et al. 2017, equation 3, with the peak given
-    instead of computed from d_model; the cosine is that of Loshchilov & Hutter 2017 without restarts.
-
-    Args:
-        config: its options.
-        step: of the update.
-        share: of the budget that is used.
-        lowered: how often `plateau` lowered the rate.
-    """
-    warmup = max(1, config.warmup_steps)
-    factor = min(1.0, step / warmup)
-    match config.schedule:
-        case "inverse_sqrt":
-            factor = factor if step <= warmup else (warmup / step) ** 0.5
-        case "linear":
-            factor = min(factor, 1.0 - share)
-        case "cosine":
-            factor = min(factor, 0.5 * (1.0 + math.cos(math.pi * share)))
-        case "plateau":
-            factor *= config.plateau_factor**lowered
-        case "constant":
-            pass
-    if config.cooldown and share > 1.0 - config.cooldown:
-        factor *= (1.0 - share) / config.cooldown
-    return config.lr * factor
 
 
 def optimizer_state(model: nn.Module, optimizers: Iterable[Optimizer]) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from mtkit.data.feed.loader import PairTable
 from mtkit.data.prepare.prepared import open_prepared, read_test
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.train.machine.precision import autocast
-from mtkit.train.optim.optim import learning_rate
+from mtkit.train.optim.schedule import learning_rate
 
 PAD, BOS, EOS = Tokenizer.PAD, Tokenizer.BOS, Tokenizer.EOS
 

@@ -239,8 +239,8 @@ def test_unknown_options(line: str, problem: str) -> None:
          "po, mono, huggingface, phrasebook or cut. Did you mean plain?"),
         ("{src: a}", "7:3: data.valid.reader: missing. It is plain, tsv, csv, jsonl, tmx, xliff, po, mono, "
          "huggingface, phrasebook or cut."),
-        ("{reader: tsv}", "7:3: data.valid.path: missing. The file; `*` and `?` stand for any text in names; "
-         ".gz, .bz2, .xz and .zst are decompressed."),
+        ("{reader: tsv}", "7:3: data.valid.path: missing. File of the corpus. `*` and `?` are wildcards; "
+         ".gz, .bz2, .xz and .zst files are decompressed."),
         ("{reader: tsv, path: 3}", "7:30: data.valid.path = 3 must be text."),
         ("{reader: tsv, path: a, tsv: 3}", "7:33: data.valid.tsv: unknown option. Known here: "
          "reader, src_lang, tgt_lang, reverse, tags, path, src_column, tgt_column, score_column, columns, "
@@ -266,9 +266,9 @@ def test_all_problems_at_once_in_the_order_of_the_lines() -> None:
         overrides=["decode.beam_size=0"],
     )
     assert found == [
-        "a.yaml:1:1: run: missing. Folder of everything that the run writes.",
-        "a.yaml:1:1: data.tgt_lang: missing. Language translated into, such as fr.",
-        "a.yaml:1:1: data.valid: missing. Validation corpus: steers early stopping and the choice of "
+        "a.yaml:1:1: run: missing. Folder of all files that the run writes.",
+        "a.yaml:1:1: data.tgt_lang: missing. Code of the target language, such as fr.",
+        "a.yaml:1:1: data.valid: missing. Validation corpus, used for early stopping and to choose the best "
         "checkpoints.",
         "a.yaml:1:29: data.train must have at least 1 item, but has 0.",
         "a.yaml:1:33: data.src_lang: given twice, first in line 1. Remove one.",

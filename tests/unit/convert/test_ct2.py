@@ -2,25 +2,28 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mtkit.config.architecture import TRAINING_ONLY
 from mtkit.config.export import QUANTIZATIONS
 from mtkit.config.model import ModelConfig
 from mtkit.config.text import TextConfig
 from mtkit.convert import ct2
-from mtkit.convert.ct2 import MAPPED, TRAINING_ONLY, build_spec, write_ctranslate2
+from mtkit.convert.ct2 import build_spec, write_ctranslate2
 from mtkit.convert.weights import Weights
 from mtkit.engine.ct2 import CTranslate2Engine
 from mtkit.errors import GateError, InputError, UsageError
 from mtkit.model.checkpoint import weights_of
 from mtkit.model.transformer import build_model
 from mtkit.runs.exports import check_files, export_of, own_files, own_texts, read_export
-from mtkit.runs.model_bin import STORED, check_model_bin, expected_variables, most_bytes
+from mtkit.runs.model_bin import KNOWN, STORED, check_model_bin, expected_variables, most_bytes
 from mtkit.text.subwords import Subwords
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
+from tests.support.choices import MODEL_CHOICES
 from tests.support.fakes import make_tiny_run
 
 
@@ -31,15 +34,8 @@ def model(tmp_path: Path) -> Path:
 
 
 def test_every_option_of_the_model_is_accounted_for() -> None:
-    assert ModelConfig.model_fields.keys() == MAPPED | TRAINING_ONLY
-    assert not MAPPED & TRAINING_ONLY
-
-
-def test_all_reasons_are_told_at_once(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ct2, "MAPPED", MAPPED - {"positions", "norm"})
-    config = ModelConfig.model_validate({"positions": "rope", "norm": "post"})
-    with pytest.raises(UsageError, match=r"model\.norm = post.*model\.positions = rope"):
-        build_spec(config, Weights({}), load_tokenizer(model, TextConfig()))
+    assert ModelConfig.model_fields.keys() == KNOWN.keys() | TRAINING_ONLY
+    assert not KNOWN.keys() & TRAINING_ONLY
 
 
 def test_a_weight_without_a_place_is_refused() -> None:
@@ -110,14 +106,9 @@ def test_a_long_sentence_has_its_own_limit_whatever_its_neighbours(model: Path, 
     assert any(length == 2 * len(src) + 50 for src, length in zip(srcs, lengths, strict=True))
 
 
-LAYOUTS: dict[str, list[object]] = {
-    "norm": ["pre", "post"],
-    "norm_type": ["layernorm", "rmsnorm"],
-    "activation": ["relu", "gelu", "swiglu"],
-    "positions": ["sinusoidal", "learned", "rope"],
+LAYOUTS: dict[str, Sequence[object]] = {
+    **MODEL_CHOICES,
     "max_positions": [20, 3000],
-    "bias": ["all", "feed_forward", "none"],
-    "tie_embeddings": ["all", "tgt", "none"],
     "num_heads": [1, 2, 4],
     "num_kv_heads": [None, 1],
     "num_encoder_layers": [1, 2],

@@ -13,6 +13,7 @@ from mtkit.train.machine.memory import BatchSide, ComputeMode, activation_bytes,
 from mtkit.train.objective import Objective, token_losses
 from mtkit.train.optim.optim import build_optimizers, optimizer_state
 from tests.contract.test_model import sentence_by_sentence
+from tests.support.choices import METHODS
 
 VOCAB = 500
 
@@ -104,7 +105,7 @@ def test_r_drop_keeps_what_twice_the_rows_keep(dtype: torch.dtype) -> None:
     assert formula == pytest.approx(kept_bytes(model, make_batch(8, 40, 30), dtype, r_drop=5.0), rel=0.25)
 
 
-@pytest.mark.parametrize("method", ["adamw", "muon"])
+@pytest.mark.parametrize("method", METHODS)
 def test_the_state_is_what_the_optimizers_hold(method: str) -> None:
     model = build_model(ModelConfig(preset="tiny"), VOCAB, VOCAB, seed=1)
     options = TrainConfig.model_validate({"ema": 0.999, "optimizer": {"method": method}})

@@ -8,14 +8,10 @@ import torch
 from torch import nn
 
 from mtkit.config.train import OptimizerConfig, TrainConfig
-from mtkit.train.optim.optim import (
-    Optimizer,
-    build_optimizers,
-    learning_rate,
-    optimizer_state,
-    set_optimizer_state,
-)
+from mtkit.train.optim.optim import Optimizer, build_optimizers, optimizer_state, set_optimizer_state
+from mtkit.train.optim.schedule import learning_rate
 from mtkit.train.progress import Progress
+from tests.support.choices import METHODS, SCHEDULES
 
 
 def schedule(**options: object) -> OptimizerConfig:
@@ -45,6 +41,13 @@ def test_cooldown_multiplies_the_last_part() -> None:
     assert learning_rate(options, 5, 1.0) == pytest.approx(0.0)
 
 
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_warms_up_and_stays_within_the_peak(name: str) -> None:
+    options = schedule(lr=1.0, warmup_steps=10, schedule=name)
+    assert [learning_rate(options, step, 0.0) for step in (1, 5, 10)] == pytest.approx([0.1, 0.5, 1.0])
+    assert all(0 <= learning_rate(options, 10 + step, step / 100) <= 1 for step in range(101))
+
+
 def make(model: nn.Module, **options: object) -> list[Optimizer]:
     return build_optimizers(model, schedule(**options), {"weight": 1})
 
@@ -56,7 +59,7 @@ def step(model: nn.Module, optimizers: list[Optimizer]) -> None:
     model.zero_grad()
 
 
-both = pytest.mark.parametrize("method", ["adamw", "muon"])
+both = pytest.mark.parametrize("method", METHODS)
 
 
 @both

@@ -1,0 +1,125 @@
+"""The parts that a network has, by the choices of `model`, each of which is matched here.
+
+Whoever builds, counts or exports a network reads the result. Free of pydantic and torch, because an export is
+opened without either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+if TYPE_CHECKING:
+    from mtkit.config.model import ModelConfig
+
+TRAINING_ONLY = frozenset(
+    {"preset", "dropout", "embedding_dropout", "attention_dropout", "activation_dropout", "init"}
+)
+"""Options of `model` that a trained network does not depend on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The parts that a network has or lacks.
+
+    Attributes:
+        pre_norm: blocks normalise their input, and each side its output; else residual sums are normalised.
+        norm_bias: a norm adds a bias after scaling.
+        gated: the feed-forward layers multiply by a gate, which is half of an inner map of twice the width.
+        attention_bias: the linear maps of attention add a bias.
+        feed_forward_bias: those of the feed-forward layers do.
+        position_table: embeddings are added to a table of positions.
+        learned_positions: the rows of that table if it is trained, else 0.
+        rotary: queries and keys are rotated by their positions.
+        shared_src: the source embedding is the target embedding.
+        shared_output: the output projection is the target embedding.
+    """
+
+    pre_norm: bool
+    norm_bias: bool
+    gated: bool
+    attention_bias: bool
+    feed_forward_bias: bool
+    position_table: bool
+    learned_positions: int
+    rotary: bool
+    shared_src: bool
+    shared_output: bool
+
+
+def architecture_of(model: ModelConfig) -> Architecture:  # noqa: PLR0912
+    """The architecture that the options of `model` describe."""
+    match model.norm:
+        case "pre":
+            pre_norm = True
+        case "post":
+            pre_norm = False
+        case _:
+            assert_never(model.norm)
+    match model.norm_type:
+        case "layernorm":
+            norm_bias = True
+        case "rmsnorm":
+            norm_bias = False
+        case _:
+            assert_never(model.norm_type)
+    match model.activation:
+        case "relu" | "gelu":
+            gated = False
+        case "swiglu":
+            gated = True
+        case _:
+            assert_never(model.activation)
+    match model.bias:
+        case "all":
+            attention_bias = feed_forward_bias = True
+        case "feed_forward":
+            attention_bias, feed_forward_bias = False, True
+        case "none":
+            attention_bias = feed_forward_bias = False
+        case _:
+            assert_never(model.bias)
+    match model.positions:
+        case "sinusoidal":
+            position_table, learned_positions, rotary = True, 0, False
+        case "learned":
+            position_table, learned_positions, rotary = True, model.max_positions, False
+        case "rope":
+            position_table, learned_positions, rotary = False, 0, True
+        case _:
+            assert_never(model.positions)
+    match model.tie_embeddings:
+        case "all":
+            shared_src = shared_output = True
+        case "tgt":
+            shared_src, shared_output = False, True
+        case "none":
+            shared_src = shared_output = False
+        case _:
+            assert_never(model.tie_embeddings)
+    return Architecture(
+        pre_norm=pre_norm, norm_bias=norm_bias, gated=gated,
+        attention_bias=attention_bias, feed_forward_bias=feed_forward_bias,
+        position_table=position_table, learned_positions=learned_positions, rotary=rotary,
+        shared_src=shared_src, shared_output=shared_output,
+    )  # fmt: skip
+
+
+def refusals(model: ModelConfig, known: Mapping[str, Collection[object] | None]) -> list[str]:
+    """Every reason why a format cannot hold a model; empty if it can.
+
+    Args:
+        model: the options of the model.
+        known: the options that the format can express, each with the values that it has; None is any value.
+    """
+    reasons = []
+    for name, values in known.items():
+        value = getattr(model, name)
+        if values is not None and value not in values:
+            only = " or ".join("null" if possible is None else str(possible) for possible in values)
+            reasons.append(f"model.{name} = {value} is not supported, only {only}")
+    for name, value in model.changed().items():
+        if name not in known and name not in TRAINING_ONLY:
+            reasons.append(f"model.{name} = {value} is not supported")
+    return reasons

@@ -1,0 +1,146 @@
+"""What every document format keeps: untouched bytes stay, answers come back, and none breaks the markup."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from io import BytesIO
+from typing import assert_never, get_args
+from xml.etree import ElementTree
+
+import pytest
+from babel.messages.pofile import read_po
+from hypothesis import HealthCheck, given, settings
+from markdown_it import MarkdownIt
+
+from mtkit.documents.formats import FileFormat, LineFormat
+from tests.support.hostile import opened
+from tests.support.translators import TRANSLATORS
+
+Format = FileFormat | LineFormat
+FORMATS: tuple[Format, ...] = (*get_args(LineFormat), *get_args(FileFormat))
+SAMPLES: dict[Format, bytes] = {
+    "tsv": b"Good morning\t1\t\xff\nThe red house\t2\tx y\n",
+    "jsonl": b'{"id": 1, "text": "Good morning", "more": [null, 1.50]}\n{ "text":"The red house" }\n',
+    "md": b"# Good morning #\n\n```\nkept = 1\n```\n\n- [ ] The red house\n",
+    "html": b"<!DOCTYPE html>\n<h1 class='a>b'>Good morning</h1><!-- kept -->\n<p>The red house<br></p>\n",
+    "srt": b"1\r\n00:00:01,000 --> 00:00:02,000\r\nGood morning\r\n\r\n"
+    b"2\n00:00:03,000 --> 00:00:04,000\n<i>The red house</i>\n",
+    "po": b'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n#: a.c:1\n#, c-format\n'
+    b'msgctxt "menu"\nmsgid "Good morning"\nmsgstr ""\n\nmsgid "Done"\nmsgstr "Fertig"\n\n'
+    b'msgid "The red house"\nmsgstr ""\n',
+    "xliff": b'<?xml version="1.0"?>\n<xliff><file><body><trans-unit id="1"><source>Good morning</source>'
+    b"<note> kept</note><target></target></trans-unit>\n<trans-unit id='2'><source>The red house</source>"
+    b"<target></target></trans-unit></body></file></xliff>",
+}
+TEXTS = ["Good morning", "The red house"]
+"""Those of each sample."""
+EVERY = pytest.mark.parametrize("kind", FORMATS)
+
+
+class _Tags(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[object] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, attrs))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.found.append(tag)
+
+    def handle_comment(self, data: str) -> None:
+        self.found.append(data)
+
+
+def outline(kind: Format, data: bytes) -> object:
+    """All of a document but its translations, as a parser that is not ours sees it."""
+    text = data.decode(errors="replace")
+    match kind:
+        case "tsv":
+            return [line.split("\t")[1:] for line in text.split("\n")]
+        case "jsonl":
+            return [json.loads(line) | {"text": ""} for line in text.split("\n")[:-1]]
+        case "md":
+            return [
+                (token.type, token.content * (token.type == "fence")) for token in MarkdownIt().parse(text)
+            ]
+        case "html":
+            return _Tags(text).found
+        case "srt":
+            return re.findall(r"(?m)^\d+\r?\n\d\S* --> \S*\r?$|</?i>", text)
+        case "po":
+            catalog = read_po(BytesIO(data), abort_invalid=True)
+            return [(message.id, message.context, message.locations, message.flags) for message in catalog]
+        case "xliff":
+            return [
+                (element.tag, element.attrib, "" if element.tag == "target" else element.text)
+                for element in ElementTree.fromstring(data).iter()
+            ]
+        case _:
+            assert_never(kind)
+
+
+def rendered(kind: Format, translate: Callable[[str], str]) -> bytes:
+    documents = opened(kind, SAMPLES[kind])
+    return b"".join(document.render([translate(text) for text in document.texts]) for document in documents)
+
+
+def test_every_format_has_a_sample() -> None:
+    assert SAMPLES.keys() == {*FORMATS}
+
+
+@EVERY
+def test_its_texts_are_found(kind: Format) -> None:
+    assert [text for document in opened(kind, SAMPLES[kind]) for text in document.texts] == TEXTS
+
+
+@EVERY
+def test_untouched_bytes_stay(kind: Format) -> None:
+    """With each translation taken out again, or put back as it was, the document is the same to the byte."""
+    found = rendered(kind, lambda text: f"QQ{TEXTS.index(text)}QQ")
+    # Where a format has places for translations of their own, they are empty in the sample.
+    bilingual = kind in ("po", "xliff")
+    for number, text in enumerate(TEXTS):
+        assert found.count(b"QQ%dQQ" % number) == 1
+        found = found.replace(b"QQ%dQQ" % number, b"" if bilingual else text.encode())
+    assert found == SAMPLES[kind]
+
+
+@EVERY
+def test_an_equal_translation_changes_nothing_but_its_own_place(kind: Format) -> None:
+    found = rendered(kind, lambda text: text)
+    if kind in ("po", "xliff"):
+        assert all(found.count(text.encode()) == 2 for text in TEXTS)
+    else:
+        assert found == SAMPLES[kind]
+
+
+@EVERY
+@pytest.mark.parametrize("answer", ["Über\u2028alle", 'say "so"', "a \\ b", "e\u0301 \U0001f600", "50 % ok"])
+def test_an_answer_comes_back(kind: Format, answer: str) -> None:
+    """As the text of the rendered document, or beside its source, on one line."""
+    found = rendered(kind, lambda text: answer)
+    expected = " ".join(answer.split())
+    match kind:
+        case "po":
+            strings = [message.string for message in read_po(BytesIO(found)) if message.id in TEXTS]
+            assert strings == [expected] * 2
+        case "xliff":
+            targets = [element.text for element in ElementTree.fromstring(found).iter("target")]
+            assert targets == [expected] * 2
+        case _:
+            assert [text for document in opened(kind, found) for text in document.texts] == [expected] * 2
+
+
+@EVERY
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(translate=TRANSLATORS)
+def test_no_answer_breaks_the_markup(kind: Format, translate: Callable[[str], str]) -> None:
+    # A block without a word is another block of Markdown, or none.
+    found = rendered(kind, lambda text: f"a {translate(text)}")
+    assert outline(kind, found) == outline(kind, SAMPLES[kind])
