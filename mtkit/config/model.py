@@ -112,7 +112,7 @@ class ModelConfig(Options):
         _must_divide("num_kv_heads", self.kv_heads, "num_heads", self.num_heads)
         if self.positions == "rope" and self.d_head % 2:
             raise ValueError(
-                f"positions = rope needs heads of even width, but d_model / num_heads = {self.d_head}. "
+                f"positions = rope requires an even head width, but d_model / num_heads = {self.d_head}. "
                 "Change num_heads, or use sinusoidal."
             )
         return self

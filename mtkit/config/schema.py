@@ -54,8 +54,8 @@ class Config(Options):
         for item in self.data.filters if self.model.positions == "learned" else ():
             if item.filter == "tokens" and item.max_tokens >= self.model.max_positions:
                 raise ValueError(
-                    f"model.max_positions = {self.model.max_positions} must be more than the max_tokens of "
-                    f"the filter tokens, {item.max_tokens}. Try {item.max_tokens + 1}."
+                    f"model.max_positions = {self.model.max_positions} must be greater than max_tokens = "
+                    f"{item.max_tokens} of the filter tokens. Try {item.max_tokens + 1}."
                 )
         return self
 
@@ -63,7 +63,7 @@ class Config(Options):
     def _vocabularies_fit(self) -> Config:
         if self.tokenizer.separate and self.model.tie_embeddings == "all":
             raise ValueError(
-                "tokenizer.separate gives two vocabularies, which model.tie_embeddings = all cannot share. "
+                "tokenizer.separate gives two vocabularies, which cannot share one embedding. "
                 "Set model.tie_embeddings to tgt or none."
             )
         return self

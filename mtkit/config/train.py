@@ -14,7 +14,7 @@ def _parse_auto_or(least: int) -> BeforeValidator:
     def parse(value: object) -> object:
         if value is None or value == "auto" or (type(value) is int and value >= least):
             return value
-        raise ValueError(f"it is auto, or a whole number of at least {least}")
+        raise ValueError(f"must be auto or a whole number of at least {least}")
 
     return BeforeValidator(parse)
 
@@ -203,20 +203,22 @@ class TrainConfig(Options):
     def _compiled_whole(self) -> TrainConfig:
         if self.compile and self.guided_alignment:
             raise ValueError(
-                "compile and guided_alignment exclude each other: a compiled model hides its attention. "
+                "compile and guided_alignment cannot be combined: a compiled model hides its attention. "
                 "Choose one."
             )
         if self.packing is True and self.guided_alignment:
             raise ValueError(
-                "packing and guided_alignment exclude each other: alignments need padded batches. Choose one."
+                "packing and guided_alignment cannot be combined: alignments need padded batches. Choose one."
             )
         if self.compile == "graphs" and self.packing is False:
-            raise ValueError("compile = graphs needs packing: padded batches have too many shapes.")
+            raise ValueError(
+                "compile = graphs requires packing: padded batches have too many shapes. Set packing: true."
+            )
         if self.optimizer.method == "muon" and self.parallel == "fsdp":
             raise ValueError(
-                "optimizer.method = muon and parallel = fsdp exclude each other: muon needs whole matrices. "
+                "optimizer.method = muon and parallel = fsdp cannot be combined: muon needs whole matrices. "
                 "Use adamw, or parallel = ddp."
             )
         if self.compile == "graphs" and self.parallel == "fsdp":
-            raise ValueError("compile = graphs and parallel = fsdp exclude each other. Use compile = true.")
+            raise ValueError("compile = graphs and parallel = fsdp cannot be combined. Use compile = true.")
         return self

@@ -160,7 +160,7 @@ def test_without_a_package_the_extra_is_named(
         ({}, "path or name must be given"),
         ({"path": "/x", "name": "a/b", "revision": "c"}, "path or name must be given"),
         ({"name": "a/b"}, "revision is missing"),
-        ({"path": "/x", "revision": "c"}, "revision belongs to name"),
+        ({"path": "/x", "revision": "c"}, "revision requires name"),
     ],
 )
 def test_the_place_of_a_data_set_is_one_and_pinned(options: dict[str, str], message: str) -> None:
