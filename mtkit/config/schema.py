@@ -53,8 +53,8 @@ class Config(Options):
         for item in self.data.filters if places else ():
             if isinstance(item, TokensFilter) and item.max_tokens >= places:
                 raise ValueError(
-                    f"model.max_positions = {places} must be greater than max_tokens = {item.max_tokens} of the "
-                    f"filter tokens. Try {item.max_tokens + 1}."
+                    f"model.max_positions = {places} must be greater than max_tokens = {item.max_tokens} "
+                    f"of the filter tokens. Try {item.max_tokens + 1}."
                 )
         return self
 
