@@ -15,7 +15,9 @@ from mtkit.disk.marks import claim
 from mtkit.errors import InputError, UsageError
 from mtkit.metrics.surface import Score, score_corpus
 from mtkit.runs.layout import TRANSLATIONS, inside
-from mtkit.translate.translator import Translator, windows
+from mtkit.translate.request import Request, Source, best_texts
+from mtkit.translate.translator import Translator
+from mtkit.translate.windows import Window
 
 PAIRS_AT_ONCE = 500
 """So that progress is seen; larger windows sort better by length, but hardly faster."""
@@ -58,6 +60,7 @@ def choose_tests(config: Config, names: Sequence[str] = ()) -> list[str]:
 def evaluate(
     config: Config,
     translator: Translator,
+    request: Request,
     names: Sequence[str] = (),
     metrics: Sequence[str] = (),
     progress: Progress | None = None,
@@ -67,6 +70,7 @@ def evaluate(
     Args:
         config: of the run.
         translator: of the model to evaluate.
+        request: how to search.
         names: of test sets; all if empty.
         metrics: of bleu, chrf and ter; as configured if empty.
         progress: told the test set, translations made and their number.
@@ -82,9 +86,13 @@ def evaluate(
         if not pairs:
             raise InputError(f"data.test.{name}: there are no pairs in it.", "Check its files.")
         hyps: list[str] = []
-        for window in windows([pair.src for pair in pairs], PAIRS_AT_ONCE):
-            tags = [pair.tags for pair in pairs[len(hyps) : len(hyps) + len(window)]]
-            hyps += translator.translate_window(window, tags)
+        sources = [Source(pair.src, number, pair.tags) for number, pair in enumerate(pairs)]
+        windows = (
+            Window(sources[begin : begin + PAIRS_AT_ONCE], best_texts)
+            for begin in range(0, len(sources), PAIRS_AT_ONCE)
+        )
+        for texts in translator.results(windows, request):
+            hyps += texts
             if progress:
                 progress(name, len(hyps), len(pairs))
         path = inside(folder, f"{name}.hyp.txt")
