@@ -160,16 +160,16 @@ def _evaluate_run(
     from mtkit.evaluate.evaluate import choose_tests, evaluate
     from mtkit.runs.find import Found, read_model, trained_model
     from mtkit.translate.open import open_translator
+    from mtkit.translate.request import Request
 
     choose_tests(config, tests)
     model = Found(trained_model(config.run), config.run)
     console.say(f"model: {model}")
-    translator = read_model(
-        model.run, lambda folder: open_translator(folder, config.decode, device, engine=engine)
-    )
+    request = Request(search=config.decode.model_dump(mode="json"))
+    translator = read_model(model.run, lambda folder: open_translator(folder, request, device, engine=engine))
     names = list(dict.fromkeys([*(metrics or config.evaluate.metrics), *bounds]))
     with console.progress() as report:
-        results = evaluate(config, translator, tests, names, report)
+        results = evaluate(config, translator, request, tests, names, report)
     for result in results:
         console.say(f"{result.name}: translations in {result.hyps}, engine {translator.engine.name}")
         if result.leaked:
