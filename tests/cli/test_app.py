@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,18 +16,8 @@ from mtkit.cli import console
 from mtkit.cli.app import main, report
 from mtkit.config.load import load_config
 from mtkit.errors import ConfigError, GateError, InputError, MtkitError, UsageError
+from tests.support.commands import MTKIT, mtkit
 from tests.support.corpora import REPOSITORY
-
-MTKIT = [sys.executable, "-W", "error", "-m", "mtkit"]
-
-
-def mtkit(
-    *args: str, cwd: Path, env: dict[str, str] | None = None, **options: Any
-) -> subprocess.CompletedProcess[str]:
-    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "encoding": "utf-8", **options}
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "TERM": "dumb"} | (env or {})
-    return subprocess.run([*MTKIT, *args], cwd=cwd, env=environment, check=False, **options)
-
 
 # ---------------------------------------------------------------- failures
 

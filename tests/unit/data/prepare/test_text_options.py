@@ -19,8 +19,7 @@ from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import Prepared, open_prepared, read_test
 from mtkit.data.prepare.shards import Shard, open_shard
 from mtkit.errors import InputError, UsageError
-from tests.unit.data.prepare.test_prepare import Pairs, make, sentences, write
-from tests.unit.data.prepare.test_stages import Counted, bytes_of
+from tests.support.preparations import Counted, Pairs, bytes_of, make, sentences, write
 
 
 @pytest.fixture(autouse=True)
