@@ -84,7 +84,7 @@ def evaluate(
         if arguments or tests or not (hyps and ref):
             raise UsageError(
                 "--hyp: needs --ref, and cannot be combined with a config or --test.",
-                "Name one file by --ref, and leave out the config and --test.",
+                "Give the references with --ref, and leave out the config and --test.",
             )
         results = _score_files(hyps, ref, names, bounds, tgt_lang)
     else:
@@ -171,7 +171,7 @@ def _evaluate_run(
     with console.progress() as report:
         results = evaluate(config, translator, tests, names, report)
     for result in results:
-        console.say(f"{result.name}: translations in {result.hyps}, by {translator.engine.name}")
+        console.say(f"{result.name}: translations in {result.hyps}, engine {translator.engine.name}")
         if result.leaked:
             console.say(
                 f"Warning: {result.name}: {result.leaked:,} of {result.num_pairs:,} sentences are in the "

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as SacrebleuMetric
 
 Input = Literal["srcs", "refs"]
-"""What translations can be compared with, one text per translation."""
+"""Texts that translations can be compared with, one per translation."""
 Statistics = Sequence[Sequence[float]]
 """Counts of each segment, [segments, counts]; those of a corpus are their sums."""
 
@@ -97,11 +97,11 @@ METRICS: Mapping[MetricName, Metric] = {
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A number and the recipe that it was made by.
+    """A number with the recipe that it was computed by.
 
     Attributes:
         metric: the name of the metric.
-        value: 0 to 100 in percent; TER can exceed 100.
+        value: from 0 to 100, except that TER can exceed 100.
         signature: sacreBLEU's, with version and tokenisation.
     """
 

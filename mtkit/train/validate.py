@@ -26,7 +26,7 @@ _ALWAYS: tuple[MetricName, ...] = ("bleu", "chrf")
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What validating a model found.
+    """The result of one validation.
 
     Attributes:
         loss: -log p per target token.
@@ -57,8 +57,8 @@ class _ScoredSet:
 class Validator:
     """Scores a model on the validation sets of a run: BLEU, chrF and the metric that chooses the best model.
 
-    The first `train.validate_pairs` pairs are translated. The loss is that of all pairs, but of further sets
-    that of the same first ones, so that their cost has a bound.
+    The first `train.validate_pairs` pairs are translated. The loss covers all pairs of the main set, but only
+    these first ones of further sets, which bounds their cost.
     """
 
     def __init__(self, config: Config, prepared: Prepared, device: torch.device, dtype: torch.dtype) -> None:
@@ -88,17 +88,17 @@ class Validator:
     def __call__(
         self, model: Transformer, turn: int, stop: Callable[[], bool] = lambda: False
     ) -> Validation | None:
-        """The scores of `model` on the set that steers; None if `stop` says so meanwhile.
+        """Validates `model` on the main set. Returns None as soon as `stop()` is true.
 
         Args:
-            model: to be scored.
-            turn: picks the sentence that is shown.
-            stop: asked now and then.
+            model: the model to validate.
+            turn: selects the sample.
+            stop: called between batches.
         """
         return self._validate(model, self._main, turn, stop)
 
     def extra(self, model: Transformer, turn: int, stop: Callable[[], bool]) -> dict[str, Validation] | None:
-        """Those on the further sets, by name; None if `stop` says so meanwhile."""
+        """Validates on the further sets, by name. Returns None as soon as `stop()` is true."""
         found = {}
         for name, scored in self._extra.items():
             if (validation := self._validate(model, scored, turn, stop)) is None:

@@ -39,20 +39,20 @@ from tests.support.corpora import REPOSITORY
         (
             MemoryError(),
             1,
-            "out of memory. Close other programs, raise the limit of this process, or give it less at "
-            "once.\n",
+            "out of memory. Close other programs, raise the memory limit of this process, or use "
+            "smaller batches.\n",
         ),
         (
             RuntimeError("DefaultCPUAllocator: can't allocate memory:\nyou tried to allocate 9 bytes"),
             1,
             "out of memory: DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes. "
-            "Close other programs, raise the limit of this process, or give it less at once.\n",
+            "Close other programs, raise the memory limit of this process, or use smaller batches.\n",
         ),
         (
             UnicodeEncodeError("ascii", "\u00fc", 0, 1, "ordinal not in range(128)"),
             2,
-            "this Python writes file names as ascii, which lacks characters of a name here. "
-            "Set PYTHONUTF8=1, or a locale of UTF-8.\n",
+            "this Python encodes file names as ascii, which lacks characters of a name here. "
+            "Set PYTHONUTF8=1, or use a UTF-8 locale.\n",
         ),
         (MtkitError("\x1b[31mred\x1b[0m [bold]"), 1, "\\u001b[31mred\\u001b[0m [bold]\n"),
     ],
@@ -105,7 +105,7 @@ def test_a_file_name_that_python_cannot_write_is_one_line(tmp_path: Path) -> Non
     done = mtkit("prepare", "c.yaml", cwd=tmp_path, env=locale)
     assert done.returncode == 2
     assert re.match(
-        r"c\.yaml:\d+:\d+: run: this Python writes names as ascii\. Set PYTHONUTF8=1\.", done.stderr
+        r"c\.yaml:\d+:\d+: run: this Python encodes file names as ascii\. Set PYTHONUTF8=1\.", done.stderr
     )
 
 

@@ -98,7 +98,7 @@ def test_the_disk_fills_while_training(left: int, disk: Disk, train: Start, whol
     told = [tuple(int(n.replace(",", "")) for n in found.groups()) for found in MISSING.finditer(said)]
     kept = code == 1 and newest is not None and newest.name == "step-00000003" and not reasons
     kept &= bool(told) and all(need - free == missing for need, free, missing in told)
-    kept &= "Training goes on" in said and "step 12  valid" in said and "Traceback" not in said
+    kept &= "Training continues" in said and "step 12  valid" in said and "Traceback" not in said
     kept &= not list(run.rglob(".tmp-*"))
     disk.free()
     again = train(run)
@@ -130,7 +130,7 @@ def test_files_that_may_not_grow(train: Start, whole: dict[str, Any], tmp_path: 
     run = tmp_path / "disk" / "run"
     child = train(run, limit_file_size={"size": 20_000})
     code, said = child.wait(), child.said()
-    kept = code == 1 and "Training goes on without this checkpoint" in said and "Traceback" not in said
+    kept = code == 1 and "Training continues without this checkpoint" in said and "Traceback" not in said
     kept &= newest_checkpoint(run) == (None, [])
     ended = train(run).wait()
     trial(

@@ -42,7 +42,7 @@ def test_a_folder_without_numbers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"does not exist\. Name the folder of a run"):
         read_panels([tmp_path])
     (tmp_path / "metrics.jsonl").write_text("")
-    with pytest.raises(InputError, match="nothing is measured yet"):
+    with pytest.raises(InputError, match="no measurements yet"):
         read_panels([tmp_path])
 
 
@@ -78,7 +78,9 @@ def test_other_suffixes_and_a_missing_matplotlib_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panels = read_panels([make_run(tmp_path, [1.0])])
-    with pytest.raises(UsageError, match=r"c.gif: a picture's name ends in .png or .svg"):
+    with pytest.raises(
+        UsageError, match=r"c\.gif: unknown picture format\. Choose a name that ends in \.png or \.svg"
+    ):
         write_picture(Path("c.gif"), panels)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UsageError, match=r'pip install "mtkit\[plot\]"'):

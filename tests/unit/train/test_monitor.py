@@ -117,7 +117,7 @@ def test_weights_and_biases_whose_service_fails(
     recorder.close()
     assert len(lines(tmp_path)) == 2
     assert [record.getMessage() for record in caplog.records] == [
-        "train.wandb: is gone (ConnectionResetError: the service is gone). Training goes on without it."
+        "train.wandb: failed (ConnectionResetError: the service is gone). Training continues without it."
     ]
 
 
@@ -127,7 +127,7 @@ def test_an_id_that_is_none_is_refused(
 ) -> None:
     monkeypatch.setitem(sys.modules, "wandb", FakeWandb())
     (tmp_path / "wandb-run.txt").write_bytes(content)
-    with pytest.raises(InputError, match=r"wandb-run\.txt: holds no id"):
+    with pytest.raises(InputError, match=r"wandb-run\.txt: not the id of a run"):
         Recorder(tmp_path, 0, tensorboard=False, wandb="ours")
 
 
@@ -179,7 +179,7 @@ def test_a_lost_record_costs_no_training(tmp_path: Path, caplog: pytest.LogCaptu
     recorder.close()
     assert [record.getMessage() for record in caplog.records] == [
         f"{tmp_path / 'metrics.jsonl'}: cannot be written: No space left on device. "
-        "Training goes on without it."
+        "Training continues without it."
     ]
     (tmp_path / "metrics.jsonl").unlink()
     (tmp_path / "metrics.jsonl").mkdir()
@@ -204,7 +204,7 @@ def test_tensorboard_that_cannot_write_costs_no_training(
         thread.join(60)  # or its failure would be blamed on a later test
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 1
-    assert re.search(r"tensorboard: cannot be written: .*\. Training goes on without it\.", told[0])
+    assert re.search(r"tensorboard: cannot be written: .*\. Training continues without it\.", told[0])
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 50
     shutil.rmtree(tmp_path / "tensorboard")
     (tmp_path / "tensorboard").touch()

@@ -117,7 +117,7 @@ def test_graphs_of_padded_batches_are_refused() -> None:
     ("options", "said"),
     [
         ({"packing": True, "guided_alignment": 0.1}, "packing and guided_alignment"),
-        ({"packing": False, "compile": "graphs"}, "graphs needs packing"),
+        ({"packing": False, "compile": "graphs"}, "graphs requires packing"),
         ({"parallel": "fsdp", "compile": "graphs"}, "graphs and parallel = fsdp"),
         ({"parallel": "fsdp", "optimizer": {"method": "muon"}}, "muon and parallel = fsdp"),
     ],
