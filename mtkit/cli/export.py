@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mtkit.cli import console
 from mtkit.cli.choices import MODEL_HELP
-from mtkit.errors import InputError, MtkitError, UsageError
+from mtkit.errors import UsageError
 
-if TYPE_CHECKING:
-    from mtkit.config.export import ExportConfig, ExportFormat, Quantization
-
-SAMPLE = 64
+SAMPLE = 64  # as in convert/run.py, which is not loaded for the help
 
 
 def export(
@@ -66,6 +62,7 @@ def export(
     Example:
       mtkit export runs/en-fr --to ctranslate2 --quantization float32
     """
+    from mtkit.convert.run import check_target, export_model
     from mtkit.runs.find import config_of, find_model
 
     found = find_model(model)
@@ -82,132 +79,4 @@ def export(
     for kind in options.to:
         check_target(found.folder, kind, output)
     for kind in options.to:
-        export_model(found.folder, kind, options.quantization, output, sample)
-
-
-def check_target(folder: Path, kind: ExportFormat, output: Path | None) -> None:
-    """Returns if an export may be written where it is to go: nothing of anybody else's is replaced.
-
-    Raises:
-        UsageError: something else is there.
-    """
-    from mtkit.disk.marks import check_own
-    from mtkit.runs.exports import EXPORTS, FORMAT, HUGGINGFACE
-
-    target = output or folder.parent / EXPORTS / kind
-    if kind == "argos":
-        from mtkit.convert.argos import check_replaceable
-
-        if output is not None:
-            check_replaceable(output)
-        return
-    if target.resolve() == folder.resolve() or not target.name:
-        raise UsageError(f"-o {target}: an export cannot be written there.", "Name a new folder.")
-    check_own(target, FORMAT if kind == "ctranslate2" else HUGGINGFACE, "Name a new folder with -o.")
-
-
-def export_model(
-    folder: Path,
-    kind: ExportFormat,
-    quantization: Quantization,
-    output: Path | None = None,
-    sample: int = SAMPLE,
-) -> None:
-    """Writes the model in a model folder as `kind`, by default beside it, and says what was found."""
-    from mtkit.runs.exports import EXPORTS
-
-    target = output or folder.parent / EXPORTS / kind
-    match kind:
-        case "ctranslate2":
-            _to_ctranslate2(folder, quantization, target, sample)
-        case "huggingface":
-            _to_huggingface(folder, target, sample)
-        case "argos":
-            _to_argos(folder, quantization, output, sample)
-
-
-def export_finished(folder: Path, options: ExportConfig) -> None:
-    """Makes the exports that a config asks for when training ends; one that cannot be made is only said."""
-    for kind in options.to:
-        if kind == "ctranslate2" and is_up_to_date(folder, options.quantization):
-            continue
-        try:
-            export_model(folder, kind, options.quantization)
-        except MtkitError as error:
-            console.say(f"not exported to {kind}: {error}")
-
-
-def is_up_to_date(folder: Path, quantization: Quantization) -> bool:
-    """Whether the export of these very weights is there, stored so."""
-    from mtkit.runs.exports import export_of, read_export
-
-    try:
-        found = export_of(folder)
-        return found is not None and read_export(found).quantization == quantization
-    except InputError:
-        return False
-
-
-def _to_ctranslate2(folder: Path, quantization: Quantization, target: Path, sample: int) -> None:
-    from mtkit.convert.ct2 import MAX_POSITIONS, write_ctranslate2
-    from mtkit.convert.parity import compare, sample_sources
-    from mtkit.engine.ct2 import CTranslate2Engine
-    from mtkit.engine.native import NativeEngine
-    from mtkit.model.checkpoint import load_model
-
-    loaded = load_model(folder)
-    native = NativeEngine(loaded.model, "cpu", "fp32")
-    srcs, what = sample_sources(loaded.config, loaded.tokenizer, sample)
-
-    def check(written: Path, stored: Quantization) -> dict[str, object]:
-        exported = CTranslate2Engine(written, loaded.tokenizer, MAX_POSITIONS)
-        parity = compare(native, exported, srcs, loaded.config.decode)
-        console.say(
-            f"{stored}: {parity.same} of {parity.sentences} {what} are identical to full precision; "
-            f"log-probabilities differ by {parity.differences.mean:.1g} on average"
-        )
-        parity.require(exact=stored == "float32")
-        return {"sources": what, "sentences": parity.sentences, "same": parity.same}
-
-    write_ctranslate2(folder, target, quantization, check)
-    size = sum(file.stat().st_size for file in target.iterdir())
-    console.say(f"{target}: {size / 1e6:.1f} MB")
-
-
-def _to_huggingface(folder: Path, target: Path, sample: int) -> None:
-    from mtkit.convert.huggingface import FORMAT, VERSION, scores_in_transformers, write_huggingface
-    from mtkit.convert.parity import differences, sample_sources
-    from mtkit.disk.files import atomic_folder
-    from mtkit.engine.native import NativeEngine
-    from mtkit.model.checkpoint import load_model
-
-    loaded = load_model(folder)
-    native = NativeEngine(loaded.model, "cpu", "fp32")
-    srcs, what = sample_sources(loaded.config, loaded.tokenizer, sample)
-    with atomic_folder(target, {"format": FORMAT, "version": VERSION}) as new:
-        write_huggingface(folder, new)
-        if importlib.util.find_spec("transformers") is None:
-            console.say(
-                'not compared with transformers, which is not installed: pip install "mtkit[huggingface]"'
-            )
-        else:
-            hyps = [found[0].ids for found in native.decode(srcs, loaded.config.decode)]
-            ours = [hyp.token_scores for hyp in native.score(srcs, hyps, loaded.config.decode)]
-            found = differences(ours, scores_in_transformers(new, srcs, hyps))
-            found.require(exact=True)
-            console.say(f"log-probabilities of {len(srcs)} {what} differ by at most {found.max:.1g}")
-    console.say(str(target))
-
-
-def _to_argos(folder: Path, quantization: Quantization, output: Path | None, sample: int) -> None:
-    from mtkit.convert.argos import package_name, write_argos
-    from mtkit.runs.exports import EXPORTS, export_of, read_export
-
-    if not is_up_to_date(folder, quantization):
-        export_model(folder, "ctranslate2", quantization, sample=sample)
-    made = export_of(folder)
-    assert made is not None
-    exported = read_export(made)
-    target = output or folder.parent / EXPORTS / f"{package_name(exported)}.argosmodel"
-    write_argos(exported, target)
-    console.say(str(target))
+        export_model(found.folder, kind, options.quantization, console.say, output, sample)

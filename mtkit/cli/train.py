@@ -91,8 +91,8 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
 
     prepared = open_prepared(config)
     say("starting torch …")
-    from mtkit.cli.export import export_finished
     from mtkit.cli.train_view import training_view
+    from mtkit.convert.run import export_finished
     from mtkit.train.settle import settle_run
     from mtkit.train.trainer import train as run
 
@@ -100,7 +100,7 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
     show_choices(choices)
     with training_view() as listen:
         finished = run(config, prepared, listen, stop.asked, world, allowed)
-    world.on_main(lambda: export_finished(finished.folder, config.export))
+    world.on_main(lambda: export_finished(finished.folder, config.export, say))
 
 
 def _plan(config: Config, world: World) -> None:
