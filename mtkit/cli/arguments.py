@@ -54,8 +54,8 @@ def split_arguments(args: list[str] | None) -> tuple[list[Path], list[str]]:
     paths = [Path(arg) for arg in args or () if arg not in overrides]
     if not paths and not DEFAULT_CONFIG.is_file():
         raise UsageError(
-            f"no config is named, and there is no {DEFAULT_CONFIG} in this folder.",
-            "Name one, or run `mtkit init` to write a starter.",
+            f"no config is given, and there is no {DEFAULT_CONFIG} in this folder.",
+            "Give one, or run `mtkit init` to write a starter.",
         )
     return paths or [DEFAULT_CONFIG], overrides
 

@@ -40,8 +40,11 @@ def check(arguments: ConfigArguments = None) -> None:
     Example:
       mtkit config check mtkit.yaml
     """
+    from mtkit.text.languages import warn_if_unknown
+
     paths, _ = split_arguments(arguments)
     config = read_arguments(arguments).config
+    warn_if_unknown(*(code for source in config.data.corpora for code in config.data.languages_of(source)))
     out(f"{' + '.join(map(str, paths))}: ok: {summary(config)}")
 
 

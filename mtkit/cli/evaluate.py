@@ -82,7 +82,7 @@ def evaluate(
         if arguments or tests or not (hyps and ref):
             raise UsageError(
                 "--hyp: needs --ref, and cannot be combined with a config or --test.",
-                "Name one file by --ref, and leave out the config and --test.",
+                "Give the references with --ref, and leave out the config and --test.",
             )
         results = _score_files(hyps, ref, names, bounds, tgt_lang)
     else:
@@ -136,7 +136,10 @@ def _score_files(
 ) -> list[Evaluated]:
     from mtkit.config.schema import EvaluateConfig
     from mtkit.evaluate.evaluate import score_files
+    from mtkit.text.languages import warn_if_unknown
 
+    if tgt_lang:
+        warn_if_unknown(tgt_lang)
     names = list(dict.fromkeys([*(metrics or EvaluateConfig().metrics), *bounds]))
     return [score_files(hyp, ref, names, tgt_lang) for hyp in hyps]
 
@@ -164,7 +167,7 @@ def _evaluate_run(
     with console.progress() as report:
         results = evaluate(config, translator, tests, names, report)
     for result in results:
-        console.say(f"{result.name}: translations in {result.hyps}, by {translator.engine.name}")
+        console.say(f"{result.name}: translations in {result.hyps}, engine {translator.engine.name}")
         if result.leaked:
             console.say(
                 f"Warning: {result.name}: {result.leaked:,} of {result.num_pairs:,} sentences are in the "

@@ -117,12 +117,13 @@ def init(
 def starter(path: Path, src_lang: str, tgt_lang: str, files: dict[str, Path | None]) -> str:
     """The text of the starter config for a place, a pair of languages and, it may be, own files."""
     from mtkit.config.load import scalar_text
+    from mtkit.text.languages import language_of
 
     given = {name: file for name, file in files.items() if file is not None}
     if given and len(given) < len(files):
         missing = [f"--{name.replace('_', '-')}" for name in files if name not in given]
         raise UsageError(f"{', '.join(missing)}: missing.", "Give all four files of your own text.")
-    if not given and not {src_lang, tgt_lang} <= set(PHRASEBOOK):
+    if not given and not {language_of(src_lang).code, language_of(tgt_lang).code} <= set(PHRASEBOOK):
         raise UsageError(
             f"{src_lang} → {tgt_lang}: the phrasebook has only {', '.join(PHRASEBOOK)}.",
             "Give your own text with --train-src, --train-tgt, --valid-src and --valid-tgt.",
@@ -132,7 +133,7 @@ def starter(path: Path, src_lang: str, tgt_lang: str, files: dict[str, Path | No
     values |= {
         "file": _argument(path),
         "run": scalar_text(f"runs/{src_lang}-{tgt_lang}"),
-        "example": _EXAMPLES.get(src_lang, "…"),
+        "example": _EXAMPLES.get(language_of(src_lang).code, "…"),
         "data": Template(_OWN_DATA if given else _PHRASEBOOK_DATA).substitute(values),
     }
     template = Path(__file__).with_name("starter.yaml").read_text(encoding="utf-8")

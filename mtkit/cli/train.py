@@ -172,7 +172,7 @@ class StopSignals:
             if name != signal.SIGINT and signal.getsignal(name) == self.handle:
                 signal.signal(name, signal.SIG_DFL)  # at once, even amid a computation that hangs
         if not self._watched:
-            raise StoppedError("Stopped before training resumed.", "Run the same command to resume.")
+            raise StoppedError("stopped before training resumed.", "Run the same command to resume.")
 
 
 _NUMBERS = [

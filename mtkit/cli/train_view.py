@@ -132,7 +132,7 @@ class Dashboard:
             row("loss", f"{now.loss:.3f}    gradient norm {now.grad_norm:.2f}    lr {now.lr:.2e}")
             row("speed", f"{now.tokens_per_s:,.0f} target tokens/s")
         else:
-            row("progress", "the first steps …")
+            row("progress", "starting …")
         if (valid := self.validated) is not None:
             scores("valid", valid)
             if self.best is not None and self.best is not valid:

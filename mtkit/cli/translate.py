@@ -282,10 +282,10 @@ def translate(
     else:
         run(translator, task)
     if request.notes.counts:
-        console.say(f"of these: {request.notes}")
+        console.say(f"notes: {request.notes}")
     if glossary or terms:
         met = request.terms
-        console.say(f"terms: {met.asked:,} asked, {met.hit:,} hit, {met.missed:,} missed")
+        console.say(f"terms: {met.asked:,} requested, {met.hit:,} used, {met.missed:,} missed")
 
 
 def _phrases(path: Path) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from mtkit.config.filters import DEFAULT_FILTERS, Filter
-from mtkit.config.options import Language, Options, fault_of_name
+from mtkit.config.options import LanguageCode, Options, fault_of_name
 from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, Source
 
 
@@ -50,8 +50,8 @@ class DataConfig(Options):
         None,
         description="Folder in which relative paths in `data` start. Default: the folder of the config file.",
     )
-    src_lang: Language = Field(description="Code of the source language, such as en.")
-    tgt_lang: Language = Field(description="Code of the target language, such as fr.")
+    src_lang: LanguageCode = Field(description="Code of the source language, such as en.")
+    tgt_lang: LanguageCode = Field(description="Code of the target language, such as fr.")
     train: tuple[Source, ...] = Field(min_length=1, description="Training corpora.")
     valid: HeldOutSource = Field(
         description="Validation corpus, used for early stopping and to choose the best checkpoints."
@@ -97,10 +97,12 @@ class DataConfig(Options):
         held_out = {"valid": self.valid} | {f"test.{name}": source for name, source in self.test.items()}
         for name, source in held_out.items():
             if isinstance(source, MonoSource):
-                raise ValueError(f"{name}: mono reads one side only, but a pair has two. Use another reader.")
+                raise ValueError(
+                    f"{name}: the reader mono reads only one side, but pairs are needed. Use another reader."
+                )
         if not self.corpora:
             raise ValueError(
-                "train: mono makes no pairs, it only shows text to the tokenizer. Add a corpus of pairs."
+                "train: there is only text of the reader mono, which gives no pairs. Add a corpus of pairs."
             )
         return self
 
@@ -143,8 +145,8 @@ class DataConfig(Options):
             turned = [n for n, source in corpora if isinstance(source, Corpus) and source.reverse]
             if turned:
                 raise ValueError(
-                    f"train.{turned[0]}.reverse: its pairs could not be kept apart from sets that are cut. "
-                    "Name files of validation and test data."
+                    f"train.{turned[0]}.reverse: cannot be combined with the reader cut, because reversed "
+                    "pairs could not be kept out of training. Use files for validation and test sets."
                 )
         return self
 
@@ -152,7 +154,7 @@ class DataConfig(Options):
     def _names_fit(self) -> DataConfig:
         for name in self.extra_valid:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-                raise ValueError(f"extra_valid: {name!r} is no name: use letters, digits, - and _.")
+                raise ValueError(f"extra_valid: the name {name!r} is invalid. Use letters, digits, - and _.")
         for name in self.test:
             if fault := fault_of_name(name):
                 raise ValueError(f"test: the name {name[:40]!r} {fault}. Choose another name.")
@@ -162,16 +164,16 @@ class DataConfig(Options):
     def _mixing_fits(self) -> DataConfig:
         steps = [stage.until for stage in self.mixing]
         if steps and (steps[-1] is not None or None in steps[:-1]):
-            raise ValueError("mixing: every stage but the last needs until, and the last has none.")
+            raise ValueError("mixing: every stage but the last must have until, and the last must not.")
         bounds = [step for step in steps if step is not None]
         if bounds != sorted(set(bounds)):
-            raise ValueError(f"mixing: until must rise from stage to stage, not {bounds}.")
+            raise ValueError(f"mixing: until = {bounds} must increase from stage to stage.")
         for stage in self.mixing:
             if stage.weights is not None and len(stage.weights) != len(self.corpora):
                 given, corpora = len(stage.weights), len(self.corpora)
                 raise ValueError(f"mixing: {given} weights for {corpora} corpora. Give one for each.")
             if stage.weights is not None and not any(stage.weights):
-                raise ValueError("mixing: a stage needs a weight above 0.")
+                raise ValueError("mixing: all weights of a stage are 0. Give at least one that is positive.")
         return self
 
 
@@ -211,7 +213,7 @@ class SamplingConfig(Options):
 def _parse_vocab_size(value: object) -> object:
     if value == "auto" or (type(value) is int and 16 <= value <= 1_000_000):
         return value
-    raise ValueError("it is auto, or a whole number from 16 to 1,000,000")
+    raise ValueError("must be auto or a whole number from 16 to 1,000,000")
 
 
 VocabSize = Annotated[
@@ -271,7 +273,11 @@ class TokenizerConfig(Options):
     @model_validator(mode="after")
     def _sampling_fits(self) -> TokenizerConfig:
         if self.sampling and self.model_type == "bpe" and self.sampling.alpha:
-            raise ValueError("sampling.alpha is for unigram models. Use merge_dropout with model_type bpe.")
+            raise ValueError(
+                "sampling.alpha is for model_type unigram. Use merge_dropout with model_type bpe."
+            )
         if self.sampling and self.model_type == "unigram" and self.sampling.merge_dropout:
-            raise ValueError("sampling.merge_dropout is for bpe models. Use alpha, or set model_type to bpe.")
+            raise ValueError(
+                "sampling.merge_dropout is for model_type bpe. Use alpha, or set model_type to bpe."
+            )
         return self

@@ -143,5 +143,7 @@ class DecodeConfig(Options):
                     f"{name} has no effect with method {self.method}. Leave it out, or set method to {fits}."
                 )
         if self.beam_size % self.groups:
-            raise ValueError(f"diversity_groups = {self.groups} must divide beam_size = {self.beam_size}.")
+            raise ValueError(
+                f"diversity_groups = {self.groups} must divide beam_size = {self.beam_size}. Change one."
+            )
         return self

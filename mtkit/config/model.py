@@ -118,7 +118,7 @@ class ModelConfig(Options):
         _must_divide("num_kv_heads", self.kv_heads, "num_heads", self.num_heads)
         if self.architecture.rotary and self.d_head % 2:
             raise ValueError(
-                f"positions = {self.positions} needs heads of even width, but d_model / num_heads = "
+                f"positions = {self.positions} requires an even head width, but d_model / num_heads = "
                 f"{self.d_head}. Change num_heads, or use sinusoidal."
             )
         return self

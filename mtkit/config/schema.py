@@ -54,8 +54,8 @@ class Config(Options):
         for item in self.data.filters if places else ():
             if isinstance(item, TokensFilter) and item.max_tokens >= places:
                 raise ValueError(
-                    f"model.max_positions = {places} must be more than the max_tokens of "
-                    f"the filter tokens, {item.max_tokens}. Try {item.max_tokens + 1}."
+                    f"model.max_positions = {places} must be greater than max_tokens = {item.max_tokens} "
+                    f"of the filter tokens. Try {item.max_tokens + 1}."
                 )
         return self
 
@@ -63,7 +63,7 @@ class Config(Options):
     def _vocabularies_fit(self) -> Config:
         if self.tokenizer.separate and self.model.architecture.shared_src:
             raise ValueError(
-                "tokenizer.separate gives two vocabularies, which model.tie_embeddings = "
-                f"{self.model.tie_embeddings} cannot share. Set model.tie_embeddings to tgt or none."
+                "tokenizer.separate gives two vocabularies, which cannot share one embedding. "
+                "Set model.tie_embeddings to tgt or none."
             )
         return self

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from mtkit.config.options import Language, Options, Tag
+from mtkit.config.options import LanguageCode, Options, Tag
 
 _PACKED = "`*` and `?` are wildcards; .gz, .bz2, .xz and .zst files are decompressed."
 
@@ -20,7 +20,7 @@ def _check_column(value: object) -> int | str:
         return value
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    raise ValueError("a column is given by its number, from 1, or by its name in the first line")
+    raise ValueError("must be the number of a column, from 1, or its name in the first line")
 
 
 Column = Annotated[
@@ -35,10 +35,10 @@ class Corpus(Options):
     """The options that all corpora of parallel text share."""
 
     reader: str
-    src_lang: Language | None = Field(
+    src_lang: LanguageCode | None = Field(
         None, description="Language of the source side. Default: data.src_lang."
     )
-    tgt_lang: Language | None = Field(
+    tgt_lang: LanguageCode | None = Field(
         None, description="Language of the target side. Default: data.tgt_lang."
     )
     reverse: bool = Field(
@@ -189,11 +189,11 @@ class HuggingFaceSource(Corpus):
     @model_validator(mode="after")
     def _one_place(self) -> HuggingFaceSource:
         if (self.path is None) == (self.name is None):
-            raise ValueError("path or name must be given, and not both.")
+            raise ValueError("path or name must be given, but not both.")
         if self.name and not self.revision:
-            raise ValueError("revision is missing: name the commit, so that the data stay the same.")
+            raise ValueError("revision is missing. Give the commit, so that the data stay the same.")
         if self.path and self.revision:
-            raise ValueError("revision belongs to name: a local folder has none.")
+            raise ValueError("revision requires name: a local folder has no revisions. Leave it out.")
         return self
 
 

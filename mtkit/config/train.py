@@ -16,7 +16,7 @@ def _parse_auto_or(least: int) -> BeforeValidator:
     def parse(value: object) -> object:
         if value is None or value == "auto" or (type(value) is int and value >= least):
             return value
-        raise ValueError(f"it is auto, or a whole number of at least {least}")
+        raise ValueError(f"must be auto or a whole number of at least {least}")
 
     return BeforeValidator(parse)
 
@@ -251,21 +251,23 @@ class TrainConfig(Options):
     def _compiled_whole(self) -> TrainConfig:
         if self.compile and self.guided_alignment:
             raise ValueError(
-                "compile and guided_alignment exclude each other: a compiled model hides its attention. "
+                "compile and guided_alignment cannot be combined: a compiled model hides its attention. "
                 "Choose one."
             )
         if self.packing is True and self.guided_alignment:
             raise ValueError(
-                "packing and guided_alignment exclude each other: alignments need padded batches. Choose one."
+                "packing and guided_alignment cannot be combined: alignments need padded batches. Choose one."
             )
         if self.records_graphs and self.packing is False:
-            raise ValueError("compile = graphs needs packing: padded batches have too many shapes.")
+            raise ValueError(
+                "compile = graphs requires packing: padded batches have too many shapes. Set packing: true."
+            )
         if self.shards_model and self.optimizer.needs.whole_matrices:
             method = self.optimizer.method
             raise ValueError(
-                f"optimizer.method = {method} and parallel = {self.parallel} exclude each other: {method} "
+                f"optimizer.method = {method} and parallel = {self.parallel} cannot be combined: {method} "
                 "needs whole matrices. Use adamw, or parallel = ddp."
             )
         if self.records_graphs and self.shards_model:
-            raise ValueError("compile = graphs and parallel = fsdp exclude each other. Use compile = true.")
+            raise ValueError("compile = graphs and parallel = fsdp cannot be combined. Use compile = true.")
         return self

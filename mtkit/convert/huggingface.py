@@ -29,6 +29,7 @@ from mtkit.model.checkpoint import VERSION as MODEL_VERSION
 from mtkit.model.positions import sinusoidal_positions
 from mtkit.model.tensors import write_tensors
 from mtkit.runs.exports import CONFIG, HUGGINGFACE
+from mtkit.text.languages import language_of
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
 FORMAT, VERSION = HUGGINGFACE, 1
@@ -234,7 +235,7 @@ def model_card(config: Config, step: int | None, num_parameters: int) -> str:
     size = f"{num_parameters:,} parameters, {model.num_encoder_layers} + {model.num_decoder_layers} layers"
     steps = f" for {step:,} steps" if step else ""
     return f"""---
-language: [{src}, {tgt}]
+language: [{language_of(src).code}, {language_of(tgt).code}]
 library_name: transformers
 pipeline_tag: translation
 tags: [translation, mtkit]

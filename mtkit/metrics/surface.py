@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from mtkit.config.fixed import MetricName
 from mtkit.errors import InputError, UsageError
+from mtkit.text.languages import language_of
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as SacrebleuMetric
-
-BLEU_TOKENIZERS = {"zh": "zh", "ja": "char", "th": "char"}
-"""How BLEU splits languages that are written without spaces; 13a, sacreBLEU's default, splits the others."""
 
 Input = Literal["srcs", "refs"]
 """Texts that translations can be compared with, one per translation."""
@@ -74,7 +72,7 @@ class _Sacrebleu:
 def _bleu(tgt_lang: str) -> Recipe:
     from sacrebleu.metrics.bleu import BLEU
 
-    return _Sacrebleu(BLEU(tokenize=BLEU_TOKENIZERS.get(_main_language(tgt_lang), "13a")))
+    return _Sacrebleu(BLEU(tokenize=language_of(tgt_lang).bleu_tokenizer))
 
 
 def _chrf(tgt_lang: str) -> Recipe:
@@ -86,12 +84,8 @@ def _chrf(tgt_lang: str) -> Recipe:
 def _ter(tgt_lang: str) -> Recipe:
     from sacrebleu.metrics.ter import TER
 
-    unspaced = _main_language(tgt_lang) in BLEU_TOKENIZERS
+    unspaced = not language_of(tgt_lang).spaced
     return _Sacrebleu(TER(normalized=unspaced, asian_support=unspaced))
-
-
-def _main_language(tgt_lang: str) -> str:
-    return tgt_lang.lower().replace("_", "-").split("-")[0]
 
 
 METRICS: Mapping[MetricName, Metric] = {

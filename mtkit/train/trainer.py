@@ -192,7 +192,7 @@ class Trainer:
         if failure := self.world.on_main(lambda: str(self.store.failure or "")):
             raise WriteError(f"stopped at step {step:,}, which could not be saved. {failure}")
         saved = f"stopped after saving step {step:,}." if step else "stopped before the first step."
-        raise StoppedError(saved, "The same command goes on from there.")
+        raise StoppedError(saved, "Run the same command to resume.")
 
     def _end_reason(self, share: float) -> str:
         """The reason why training ends here; empty if it continues."""

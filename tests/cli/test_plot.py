@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_app import mtkit
-from tests.unit.train.test_curves import make_run
+from tests.support.commands import mtkit
+from tests.support.recorded import make_run
 
 
 def test_in_the_terminal(tmp_path: Path) -> None:

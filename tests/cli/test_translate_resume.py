@@ -164,7 +164,7 @@ def test_it_needs_files_and_lines(run: Run, folder: Path) -> None:
     for args in (["-i", "in.txt", "--resume"], ["-o", "out.txt", "--resume"]):
         result = run(*args)
         assert result.exit_code == 2
-        assert "Name them by -i and -o." in result.stderr
+        assert "Name them with -i and -o." in result.stderr
     result = run("-i", "in.txt", "-o", "out.txt", "--resume", "--format", "md")
     assert result.exit_code == 2
     assert "Leave out --resume." in result.stderr

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from mtkit.config.filters import DEFAULT_FILTERS
 from mtkit.data.clean.column import column_of
-from mtkit.data.clean.filters import build_keys, build_verdicts
 from mtkit.data.clean.folding import fold
 from mtkit.data.clean.leaks import LeakGuard
 from mtkit.data.read.pair import Pair
 from mtkit.text.normalize import normalize
-from tests.support.corpora import corpus
+from tests.support.corpora import corpus, edited
+from tests.support.filters import judges, keys_of
 
 MADE_FOR = {
     "duplicate": "duplicate",
@@ -38,8 +38,8 @@ def read(path: Path) -> list[str]:
 
 
 def test_labelled_faults_are_caught_and_clean_pairs_kept() -> None:
-    verdicts = build_verdicts(DEFAULT_FILTERS, "en", "fr")
-    (keys,) = (build_keys(options) for options in DEFAULT_FILTERS if options.filter == "duplicate")
+    verdicts = [judge.verdict for judge in judges(DEFAULT_FILTERS, "en", "fr")]
+    (keys,) = (keys_of(options) for options in DEFAULT_FILTERS if options.filter == "duplicate")
     seen: set[int] = set()
     total: Counter[str] = Counter()
     caught: Counter[str] = Counter()
@@ -47,7 +47,7 @@ def test_labelled_faults_are_caught_and_clean_pairs_kept() -> None:
         label, src, tgt = line.split("\t")
         pair = Pair(normalize(src), normalize(tgt))
         total[label] += 1
-        falls = any(verdict(pair) is not None for _, verdict in verdicts)
+        falls = any(verdict(pair) is not None for verdict in verdicts)
         if not falls:
             ((key,),) = keys(column_of([pair.src]), column_of([pair.tgt]), [0]).tolist()
             falls = key in seen
@@ -57,16 +57,6 @@ def test_labelled_faults_are_caught_and_clean_pairs_kept() -> None:
     assert set(MADE_FOR.values()) <= {options.filter for options in DEFAULT_FILTERS}
     assert set(MADE_FOR) <= set(total)
     assert all(caught[label] >= 0.9 * total[label] for label in MADE_FOR), caught
-
-
-def edited(text: str, spaced: bool, rng: random.Random) -> str:
-    """`text` with one word or character of twelve replaced, dropped or doubled, and a change at an end."""
-    words = text.split() if spaced else [*text]
-    for _ in range(max(1, len(words) // 12)):
-        place = rng.randrange(len(words))
-        words[place : place + 1] = rng.choice([["quite"] if spaced else ["\u5f88"], [], [words[place]] * 2])
-    result = (" " if spaced else "").join(words)
-    return rng.choice([result, result.upper(), result.rstrip(".\u3002") + "!", f"- {result}"])
 
 
 def test_planted_leaks_are_found() -> None:

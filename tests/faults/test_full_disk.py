@@ -16,8 +16,7 @@ from mtkit.config.load import load_config
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import is_prepared, verify_prepared
 from mtkit.model.checkpoint import newest_checkpoint
-from tests.faults.test_stop import UPDATE
-from tests.support.faults.bench import CONFIG, copy_prepared, outcome
+from tests.support.faults.bench import CONFIG, GRADIENT, copy_prepared, outcome
 from tests.support.faults.figures import trial
 from tests.support.faults.server import Child, ForkServer
 from tests.support.faults.trials import fill_disk
@@ -92,7 +91,7 @@ def whole(server: ForkServer, prepared: Path) -> dict[str, Any]:
 def test_the_disk_fills_while_training(left: int, disk: Disk, train: Start, whole: dict[str, Any]) -> None:
     """After the save of step 3: no checkpoint, no best model, no record and no TensorBoard find room."""
     run = disk.folder / "run"
-    fill = {"target": UPDATE, "at": 5, "folder": str(disk.folder), "left": left}
+    fill = {"target": GRADIENT, "at": 5, "folder": str(disk.folder), "left": left}
     child = train(run, fill_disk_at_call=fill)
     code, said = child.wait(), child.said()
     newest, reasons = newest_checkpoint(run)
@@ -114,7 +113,7 @@ def test_the_disk_fills_while_training(left: int, disk: Disk, train: Start, whol
 
 def test_a_disk_that_is_read_only(disk: Disk, train: Start, whole: dict[str, Any]) -> None:
     run = disk.folder / "run"
-    hook = {"target": UPDATE, "at": 9, "number": 15, "marker": str(disk.folder / "struck")}
+    hook = {"target": GRADIENT, "at": 9, "number": 15, "marker": str(disk.folder / "struck")}
     assert train(run, signal_at_call=hook).wait() == 75
     disk.remount("ro")
     child = train(run)

@@ -36,7 +36,7 @@ from mtkit.train.store import Store
 from mtkit.train.watch.curves import read_panels
 from mtkit.train.watch.monitor import Recorder
 from tests.support.faults.bench import CONFIG
-from tests.unit.train.test_monitor import FakeWandb
+from tests.support.recorded import FakeWandb
 
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 2, 0.5, 1e308, float("nan"), float("inf"), 10**30, -(10**30), 1 << 62),

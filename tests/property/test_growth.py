@@ -14,20 +14,17 @@ import pytest
 from mtkit.config.data import TokenizerConfig
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.filters import (
-    DuplicateFilter,
     Filter,
     LanguageFilter,
     LengthFilter,
-    NearDuplicateFilter,
-    OverlapFilter,
     ScoreFilter,
     TokensFilter,
 )
 from mtkit.config.options import Options
 from mtkit.config.text import TextConfig
 from mtkit.data.clean.column import column_of
-from mtkit.data.clean.filters import build_keys, build_overlap, build_verdict
-from mtkit.data.clean.screen import build_screen
+from mtkit.data.clean.filters import Judge, Repeats, build_filter
+from mtkit.data.clean.leaks import LeakGuard
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import _one_line_each
 from mtkit.data.read.repairs import Repairs
@@ -89,14 +86,15 @@ def filter_scanner(options: Filter) -> Scanner:
         for make in sides:
             src, tgt = make(text)
             columns = (column_of([src]), column_of([tgt]))
-            build_screen([options], "en", "fr")(*columns)
-            match options:
-                case DuplicateFilter() | NearDuplicateFilter():
-                    build_keys(options)(*columns, [0])
-                case OverlapFilter():
-                    build_overlap(options, [Pair(src, tgt, origin="a")])(Pair(src, tgt))
-                case _ if verdict := build_verdict(options, "en", "fr"):
+            match build_filter(options, "en", "fr", [Pair(src, tgt, origin="a")]):
+                case Judge(verdict, screen):
                     verdict(Pair(src, tgt))
+                    if screen is not None:
+                        screen(*columns)
+                case Repeats(keys):
+                    keys(*columns, [0])
+                case LeakGuard() as guard:
+                    guard(Pair(src, tgt))
 
     return scan
 

@@ -19,7 +19,7 @@ METHODS: tuple[str, ...] = get_args(OptimizerConfig.model_fields["method"].annot
 SCHEDULES: tuple[str, ...] = get_args(OptimizerConfig.model_fields["schedule"].annotation)
 
 
-def members(union: Any) -> tuple[type, ...]:
+def members(union: Any) -> tuple[Any, ...]:
     """The classes of a tagged union such as `Filter`."""
     if get_origin(union) is Annotated:
         union = get_args(union)[0]

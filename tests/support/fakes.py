@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mtkit.config.data import TokenizerConfig
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.load import load_config
 from mtkit.decode.hypothesis import Demand, Hypothesis
@@ -127,3 +128,9 @@ def make_tiny_run(folder: Path) -> Path:
     open_run(config.run)
     write_model(config.run / "model", config, tokenizer, weights_of(model), step=1)
     return config_path
+
+
+def make_tokenizer() -> Tokenizer:
+    """A small tokenizer for an engine that echoes."""
+    options = TokenizerConfig(vocab_size=60, character_coverage=1.0)
+    return Tokenizer(train_subwords(["the cat sat on the mat", "a dog ran over the hill."] * 20, options))

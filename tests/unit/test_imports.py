@@ -107,3 +107,16 @@ def test_the_packages_imported_are_the_packages_declared() -> None:
         assert distributions & usable, f"{file} imports {package}, which pyproject.toml does not declare"
         found |= distributions & usable
     assert usable - found <= {"tensorboard"}, "declared but never imported"
+
+
+def test_no_test_is_imported_by_another() -> None:
+    """What tests share lies in tests/support; code that a test runs in another process counts too."""
+    files = [*(REPOSITORY / "tests").rglob("*.py"), *(REPOSITORY / "scripts").rglob("*")]
+    found = [
+        f"{path.relative_to(REPOSITORY)}: {line.strip()}"
+        for path in files
+        if path.is_file() and path.suffix in ("", ".py")
+        for line in path.read_text("utf-8").splitlines()
+        if re.search(r"\b(from|import) tests(?!\.support\b)\b", line)
+    ]
+    assert found == []

@@ -1,13 +1,15 @@
 """Which training pairs are worth learning from, as the list of filters in the configuration says.
 
-Three kinds: verdicts judge a pair by itself; keys tell whether an earlier pair was the same; the leak guard
-knows the held-out text. All are functions of one pair, equal wherever they are built. Pairs come normalised.
+`build_filter` alone turns the options of a filter into what it does. There are three kinds: a judge knows one
+pair; repeats have keys that no earlier pair may have; the leak guard knows the held-out text. Each depends on
+one pair only and is equal wherever it is built. Pairs come normalised.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import assert_never
 
 from mtkit.config.filters import (
@@ -31,9 +33,10 @@ from mtkit.config.filters import (
     UrlsFilter,
     WordsFilter,
 )
-from mtkit.data.clean import verdicts
+from mtkit.data.clean import screen, verdicts
 from mtkit.data.clean.leaks import LeakGuard
 from mtkit.data.clean.near import Keys, duplicate_keys, minhash_keys
+from mtkit.data.clean.screen import Screen
 from mtkit.data.clean.verdicts import Verdict
 from mtkit.data.read.pair import Pair
 
@@ -49,62 +52,86 @@ def named(filters: Sequence[Filter]) -> dict[str, Filter]:
     return result
 
 
-def build_verdicts(filters: Sequence[Filter], src_lang: str, tgt_lang: str) -> list[tuple[str, Verdict]]:
-    """The filters that judge a pair by itself, under their names and in their order.
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Judges a pair by itself.
 
-    Those that know other pairs, held-out text or tokens are left out.
+    Attributes:
+        verdict: None to keep a pair, else why it is dropped.
+        screen: of many pairs, those that the verdict may drop; None if it must judge all.
+    """
+
+    verdict: Verdict
+    screen: Screen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Drops a pair that has one of its keys in common with an earlier pair."""
+
+    keys: Keys
+
+
+Built = Judge | Repeats | LeakGuard
+"""What a filter does."""
+
+
+def build_filter(  # noqa: PLR0912
+    options: Filter, src_lang: str, tgt_lang: str, held_out: Iterable[Pair] = ()
+) -> Built | None:
+    """What a filter does; None if it acts on tokens, after segmentation.
+
+    Args:
+        options: of the filter.
+        src_lang: language of the sources; `tgt_lang` of the targets.
+        held_out: validation and test pairs, whose origin is the name of their set.
 
     Raises:
-        UsageError: a filter needs a package that is not installed, or does not know a language.
+        UsageError: the filter needs a package that is not installed, or does not know a language.
     """
-    found = ((name, build_verdict(options, src_lang, tgt_lang)) for name, options in named(filters).items())
-    return [(name, verdict) for name, verdict in found if verdict]
-
-
-def build_verdict(options: Filter, src_lang: str, tgt_lang: str) -> Verdict | None:  # noqa: PLR0912
-    """The verdict of one filter; None if it needs more than the pair."""
+    languages = src_lang, tgt_lang
     match options:
         case EmptyFilter():
-            return verdicts.empty()
+            return Judge(verdicts.empty(), screen.empty())
         case LengthFilter():
-            return verdicts.length(options.min_chars, options.max_chars)
+            bounds = options.min_chars, options.max_chars
+            return Judge(verdicts.length(*bounds), screen.length(*bounds))
         case IdenticalFilter():
-            return verdicts.identical(options.min_words)
+            return Judge(verdicts.identical(options.min_words), screen.identical())
         case RatioFilter():
-            return verdicts.ratio(options.max_ratio, options.slack, src_lang, tgt_lang)
+            sizes = options.max_ratio, options.slack, *languages
+            return Judge(verdicts.ratio(*sizes), screen.uneven(*sizes))
         case SentencesFilter():
-            return verdicts.sentences(options.max_ratio, options.slack, src_lang, tgt_lang)
+            sizes = options.max_ratio, options.slack, *languages
+            return Judge(verdicts.sentences(*sizes), screen.uneven(*sizes))
         case ScriptFilter():
-            return verdicts.script(options.min_letters, options.min_share, src_lang, tgt_lang)
+            shares = options.min_letters, options.min_share, *languages
+            return Judge(verdicts.script(*shares), screen.script(*shares))
         case WordsFilter():
-            return verdicts.words(options.max_chars, src_lang, tgt_lang)
+            limit = options.max_chars, *languages
+            return Judge(verdicts.words(*limit), screen.words(*limit))
         case GarbledFilter():
-            return verdicts.garbled()
+            signs = screen.signs(b"\xc3\x83", b"\xc3\x82", b"\xc3\xa2\xe2", b"\xef\xbf")
+            return Judge(verdicts.garbled(), signs)
         case MarkupFilter():
-            return verdicts.markup(options.max_share)
+            return Judge(verdicts.markup(options.max_share), screen.signs(b"<", b"&"))
         case UrlsFilter():
-            return verdicts.urls(options.max_share, src_lang, tgt_lang)
+            return Judge(verdicts.urls(options.max_share, *languages), screen.signs(b":/", b"www"))
         case NumbersFilter():
-            return verdicts.numbers(options.min_digits)
+            return Judge(verdicts.numbers(options.min_digits), screen.numbers(options.min_digits))
         case RepetitionFilter():
-            return verdicts.repetition(options.max_share, src_lang, tgt_lang)
+            return Judge(verdicts.repetition(options.max_share, *languages), screen.repetition(*languages))
         case LanguageFilter():
-            return verdicts.language(options.min_probability, options.min_chars, src_lang, tgt_lang)
+            return Judge(verdicts.language(options.min_probability, options.min_chars, *languages))
         case ScoreFilter():
-            return verdicts.score(options.min_score)
-        case DuplicateFilter() | NearDuplicateFilter() | OverlapFilter() | TokensFilter():
+            return Judge(verdicts.score(options.min_score))
+        case DuplicateFilter():
+            return Repeats(duplicate_keys(options.side, fold=options.fold))
+        case NearDuplicateFilter():
+            return Repeats(minhash_keys(options.similarity))
+        case OverlapFilter():
+            return LeakGuard(held_out, options.near)
+        case TokensFilter():
             return None
         case _:
             assert_never(options)
-
-
-def build_keys(options: DuplicateFilter | NearDuplicateFilter) -> Keys:
-    """What two pairs have in common if the filter takes one for a repetition of the other."""
-    if isinstance(options, NearDuplicateFilter):
-        return minhash_keys(options.similarity)
-    return duplicate_keys(options.side, fold=options.fold)
-
-
-def build_overlap(options: OverlapFilter, held_out: Iterable[Pair]) -> LeakGuard:
-    """The leak guard: which validation or test text the pair repeats."""
-    return LeakGuard(held_out, options.near)

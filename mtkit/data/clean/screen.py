@@ -7,96 +7,96 @@ filters: what a screen clears, the verdict would keep. Pairs come normalised.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from mtkit.config.filters import (
-    EmptyFilter,
-    Filter,
-    GarbledFilter,
-    IdenticalFilter,
-    LengthFilter,
-    MarkupFilter,
-    NumbersFilter,
-    RatioFilter,
-    RepetitionFilter,
-    ScriptFilter,
-    SentencesFilter,
-    UrlsFilter,
-    WordsFilter,
-)
 from mtkit.data.clean.column import Column, Counts
 from mtkit.data.clean.verdicts import MIN_REPEATING, may_repeat
-from mtkit.text.languages import byte_size, is_spaced, letter_bytes
+from mtkit.text.languages import language_of
 
 Doubts = npt.NDArray[np.bool_]
-Screen = Callable[[Column, Column], list[Doubts | None]]
-"""Of the sources and targets of a chunk: for each filter those that its verdict must judge, None for all."""
+Screen = Callable[[Column, Column], Doubts]
+"""Of the sources and targets of a chunk: those that the verdict of the same name must judge."""
 
 
-def build_screen(filters: Sequence[Filter], src_lang: str, tgt_lang: str) -> Screen:
-    """The screen of these filters."""
-    languages = (src_lang, tgt_lang)
+def empty() -> Screen:
+    """Sides without bytes."""
+    return lambda src, tgt: (src.bytes == 0) | (tgt.bytes == 0)
 
-    def screen(src: Column, tgt: Column) -> list[Doubts | None]:
-        return [_doubts(options, src, tgt, languages) for options in filters]
+
+def length(shortest: int, longest: int) -> Screen:
+    """Exactly the pairs that the verdict drops."""
+
+    def outside(side: Column) -> Doubts:
+        return (side.chars < shortest) | (side.chars > longest)
+
+    return lambda src, tgt: outside(src) | outside(tgt)
+
+
+def identical() -> Screen:
+    """Sides of the same length."""
+    return lambda src, tgt: src.chars == tgt.chars
+
+
+def uneven(max_ratio: float, slack: int, src_lang: str, tgt_lang: str) -> Screen:
+    """Sides of which one may be larger than the other by more than the ratio."""
+    weights = language_of(src_lang).byte_size, language_of(tgt_lang).byte_size
+
+    def screen(*sides: Column) -> Doubts:
+        src, tgt = (
+            (side.chars if weight is None else weight * side.bytes) + slack
+            for side, weight in zip(sides, weights, strict=True)
+        )
+        return (src > max_ratio * tgt) | (tgt > max_ratio * src)
 
     return screen
 
 
-def _doubts(options: Filter, src: Column, tgt: Column, languages: tuple[str, str]) -> Doubts | None:
-    either: list[Doubts]
-    match options:
-        case EmptyFilter():
-            either = [side.bytes == 0 for side in (src, tgt)]
-        case LengthFilter():
-            either = [
-                (side.chars < options.min_chars) | (side.chars > options.max_chars) for side in (src, tgt)
-            ]
-        case IdenticalFilter():
-            either = [src.chars == tgt.chars]
-        case RatioFilter() | SentencesFilter():
-            either = [_is_uneven(src, tgt, languages, options.max_ratio, options.slack)]
-        case ScriptFilter():
-            plenty = max(options.min_letters, options.min_share)
-            either = [
-                side.chars - side.count(side.where(_other_bytes(language))) < plenty * side.chars
-                for side, language in zip((src, tgt), languages, strict=True)
-            ]
-        case WordsFilter():
-            either = [
-                side.chars > (side.spaces + 1.5) * options.max_chars
-                for side, language in zip((src, tgt), languages, strict=True)
-                if is_spaced(language)
-            ]
-        case GarbledFilter():
-            signs = (b"\xc3\x83", b"\xc3\x82", b"\xc3\xa2\xe2", b"\xef\xbf")
-            either = [side.has(*signs) for side in (src, tgt)]
-        case MarkupFilter():
-            either = [side.has(b"<", b"&") for side in (src, tgt)]
-        case UrlsFilter():
-            either = [side.has(b":/", b"www") for side in (src, tgt)]
-        case NumbersFilter():
-            both = (src.digits.counts >= options.min_digits) & (tgt.digits.counts >= options.min_digits)
-            either = [both & ~_equal_digits(src, tgt)]
-        case RepetitionFilter():
-            either = [
-                _has_repetition(side, side.spaces if is_spaced(language) else side.chars)
-                for side, language in zip((src, tgt), languages, strict=True)
-            ]
-        case _:
-            return None
-    return np.logical_or.reduce(either) if either else np.zeros(len(src), np.bool_)
+def script(min_letters: float, min_share: float, src_lang: str, tgt_lang: str) -> Screen:
+    """Sides with few letters of their own script."""
+    plenty = max(min_letters, min_share)
+
+    def few(side: Column, language: str) -> Doubts:
+        return side.chars - side.count(side.where(_other_bytes(language))) < plenty * side.chars
+
+    return lambda src, tgt: few(src, src_lang) | few(tgt, tgt_lang)
 
 
-def _is_uneven(src: Column, tgt: Column, languages: tuple[str, str], max_ratio: float, slack: int) -> Doubts:
-    sizes = []
-    for side, language in zip((src, tgt), languages, strict=True):
-        weight = byte_size(language)
-        sizes.append((side.chars if weight is None else weight * side.bytes) + slack)
-    return (sizes[0] > max_ratio * sizes[1]) | (sizes[1] > max_ratio * sizes[0])
+def words(max_chars: int, src_lang: str, tgt_lang: str) -> Screen:
+    """Sides with few spaces for their length, in languages that have any."""
+
+    def long(side: Column, language: str) -> Doubts:
+        if not language_of(language).spaced:
+            return np.zeros(len(side), np.bool_)
+        return side.chars > (side.spaces + 1.5) * max_chars
+
+    return lambda src, tgt: long(src, src_lang) | long(tgt, tgt_lang)
+
+
+def signs(*sequences: bytes) -> Screen:
+    """Sides with one of these sequences of at most three bytes."""
+    return lambda src, tgt: src.has(*sequences) | tgt.has(*sequences)
+
+
+def numbers(min_digits: int) -> Screen:
+    """Digits on both sides, but not the same ones in the same order."""
+
+    def screen(src: Column, tgt: Column) -> Doubts:
+        both = (src.digits.counts >= min_digits) & (tgt.digits.counts >= min_digits)
+        return both & ~_equal_digits(src, tgt)
+
+    return screen
+
+
+def repetition(src_lang: str, tgt_lang: str) -> Screen:
+    """Sides whose middle characters occur three times."""
+
+    def may(side: Column, language: str) -> Doubts:
+        return _has_repetition(side, side.spaces if language_of(language).spaced else side.chars)
+
+    return lambda src, tgt: may(src, src_lang) | may(tgt, tgt_lang)
 
 
 def _has_repetition(side: Column, units: Counts) -> Doubts:
@@ -119,5 +119,5 @@ def _equal_digits(src: Column, tgt: Column) -> Doubts:
 @functools.cache
 def _other_bytes(language: str) -> bytes:
     """A table of the bytes with which characters begin that are no letters of the language."""
-    letters = {*letter_bytes(language), *range(0x80, 0xC0), 0x0A}
+    letters = {*language_of(language).letters, *range(0x80, 0xC0), 0x0A}
     return bytes(byte not in letters for byte in range(256))

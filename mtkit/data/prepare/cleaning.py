@@ -10,20 +10,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
 
-from mtkit.config.filters import DuplicateFilter, Filter, NearDuplicateFilter, OverlapFilter
+from mtkit.config.filters import Filter
 from mtkit.config.text import TextConfig
 from mtkit.data.clean.column import Column
-from mtkit.data.clean.filters import build_keys, build_overlap, build_verdict
+from mtkit.data.clean.filters import Built, Judge, Repeats, build_filter
 from mtkit.data.clean.folding import hash64
 from mtkit.data.clean.leaks import LeakGuard
-from mtkit.data.clean.near import Keys
-from mtkit.data.clean.screen import Screen, build_screen
-from mtkit.data.clean.verdicts import Verdict
 from mtkit.data.prepare.parts import Array, array_text, digest_of, text_array, write_part
 from mtkit.data.read.blocks import Block, lines_of
 from mtkit.data.read.pair import Pair
@@ -96,73 +93,46 @@ def _judge(
     fates = np.full(len(src), KEPT, np.uint8)
     arrays: dict[str, Array] = {"fates": fates}
     details: dict[int, str] = {}
-    doubts = _screen(spec)(src, tgt)
+    filters, guard = _build(spec)
     scores = block.scores or [None] * len(src)
-    steps = _steps(spec)
-    guard = next(step.guard for step in steps if step.guard)
     leaks = guard.find_all(src, tgt)
     rows = [(number, *hit) for number, hits in leaks.items() for hit in hits]
     arrays["leaks"] = np.array(rows, np.int64).reshape(-1, 4)
-    for step in steps:
-        if step.index < 0:
-            continue
-        doubted = doubts[step.index]
-        left = fates == KEPT if doubted is None else (fates == KEPT) & doubted
-        numbers = np.flatnonzero(left).tolist()
-        if step.guard:
-            hits = leaks if step.guard is guard else step.guard.find_all(src, tgt)
-            for number in [number for number in hits if fates[number] == KEPT]:
-                fates[number], details[number] = step.index, step.guard.describe(hits[number][0])
-        elif step.verdict:
-            for number in numbers:
-                found = step.verdict(Pair(src.lines[number], tgt.lines[number], score=scores[number]))
-                if found is not None:
-                    fates[number], details[number] = step.index, found
-        elif step.keys:
-            keys = step.keys(src, tgt, numbers)
-            arrays[f"keys{step.index}"] = keys.ravel()
-            arrays[f"owners{step.index}"] = np.repeat(np.array(numbers, np.int64), keys.shape[1])
+    for index, built in enumerate(filters):
+        left = fates == KEPT
+        match built:
+            case Judge():
+                if built.screen is not None:
+                    left &= built.screen(src, tgt)
+                for number in np.flatnonzero(left).tolist():
+                    found = built.verdict(Pair(src.lines[number], tgt.lines[number], score=scores[number]))
+                    if found is not None:
+                        fates[number], details[number] = index, found
+            case Repeats():
+                numbers = np.flatnonzero(left).tolist()
+                keys = built.keys(src, tgt, numbers)
+                arrays[f"keys{index}"] = keys.ravel()
+                arrays[f"owners{index}"] = np.repeat(np.array(numbers, np.int64), keys.shape[1])
+            case LeakGuard():
+                hits = leaks if built is guard else built.find_all(src, tgt)
+                for number in [number for number in hits if left[number]]:
+                    fates[number], details[number] = index, built.describe(hits[number][0])
+            case None:
+                pass
+            case _:
+                assert_never(built)
     return arrays, details
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one filter does: it judges a pair by itself, or gives keys that no earlier pair may have.
-
-    Attributes:
-        index: of the filter among all; -1 if it only counts.
-        verdict: None to keep, else why the pair is dropped.
-        guard: finds the pairs to drop, of many at once.
-    """
-
-    index: int
-    verdict: Verdict | None = None
-    keys: Keys | None = None
-    guard: LeakGuard | None = None
-
-
 @functools.lru_cache(maxsize=1)
-def _steps(spec: CleanSpec) -> tuple[Step, ...]:
-    return tuple(_build_steps(spec))
-
-
-@functools.lru_cache(maxsize=1)
-def _screen(spec: CleanSpec) -> Screen:
-    return build_screen(spec.filters, spec.src_lang, spec.tgt_lang)
-
-
-def _build_steps(spec: CleanSpec) -> Iterator[Step]:
-    if not any(isinstance(options, OverlapFilter) for options in spec.filters):
-        yield Step(-1, guard=LeakGuard(read_held_out(spec.held_out), None))
-    for index, options in enumerate(spec.filters):
-        match options:
-            case DuplicateFilter() | NearDuplicateFilter():
-                yield Step(index, keys=build_keys(options))
-            case OverlapFilter():
-                yield Step(index, guard=build_overlap(options, read_held_out(spec.held_out)))
-            case _:
-                if verdict := build_verdict(options, spec.src_lang, spec.tgt_lang):
-                    yield Step(index, verdict)
+def _build(spec: CleanSpec) -> tuple[tuple[Built | None, ...], LeakGuard]:
+    """The filters, and the guard that counts leaks; if no filter is one, it counts equal texts only."""
+    filters = tuple(
+        build_filter(options, spec.src_lang, spec.tgt_lang, read_held_out(spec.held_out))
+        for options in spec.filters
+    )
+    guards = [built for built in filters if isinstance(built, LeakGuard)]
+    return filters, guards[0] if guards else LeakGuard(read_held_out(spec.held_out), None)
 
 
 def read_held_out(path: Path) -> Iterator[Pair]:

@@ -44,10 +44,11 @@ from mtkit.disk.files import PRIVATE, write_text
 from mtkit.disk.state import WRONG_VALUES, read_object
 from mtkit.errors import InputError
 from mtkit.text.form import TextForm
+from mtkit.text.languages import warn_if_unknown
 from mtkit.text.subwords import check_pieces, default_coverage, has_many_characters, train_subwords
 from mtkit.text.tokenizer import Tokenizer, read_tokenizer
 
-VERSION = 3
+VERSION = 4
 """Of what the stages do to text; parts of another version are not used."""
 
 PAIRS_IN_PART = 16_384
@@ -118,6 +119,7 @@ class Stages:
         open_parts(folder)
         guarded, fold = self._write_held_out(held_out), bool(self.cuts)
         self.languages = [self.data.languages_of(source) for source in self.sources]
+        warn_if_unknown(*(code for pair in self.languages for code in pair))
         self.tags = [self.data.tags_of(source) for source in self.sources]
         self._specs = [
             CleanSpec(self.data.filters, src_lang, tgt_lang, guarded, fold, config.text)

@@ -12,7 +12,7 @@ from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.machine.memory import BatchSide, ComputeMode, activation_bytes, state_bytes
 from mtkit.train.objective import Objective, token_losses
 from mtkit.train.optim.optim import build_optimizers, optimizer_state
-from tests.contract.test_model import sentence_by_sentence
+from tests.support.attention import sentence_by_sentence
 from tests.support.choices import METHODS
 
 VOCAB = 500

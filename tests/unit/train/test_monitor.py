@@ -10,31 +10,19 @@ import sys
 import threading
 from io import FileIO
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.runs.layout import claim_in, open_run
-from mtkit.train.watch.monitor import Event, Finished, Logged, Recorder, Sample, Saved, Validated, scalars
+from mtkit.train.watch.monitor import Event, Finished, Recorder, Saved, scalars
 from tests.support.corpora import REPOSITORY
+from tests.support.recorded import SAMPLE, FakeWandb, logged, validated
 
 
 @pytest.fixture(autouse=True)
 def _run_folder(tmp_path: Path) -> None:
     open_run(tmp_path)
-
-
-SAMPLE = Sample("a [bold]cat", "un chat", "un chat gras")
-
-
-def logged(step: int, loss: float = 2.0) -> Logged:
-    return Logged(step, 0.5, loss, 1e-3, 0.7, 4000.0, 12.5, 0.1)
-
-
-def validated(step: int) -> Validated:
-    return Validated(step, 1.5, {"bleu": 31.0, "chrf": 55.0}, True, SAMPLE, 13.0)
 
 
 def lines(run: Path) -> list[dict[str, float]]:
@@ -84,42 +72,6 @@ def test_tensorboard_gets_the_same_numbers(tmp_path: Path) -> None:
     assert (bleu.step, bleu.value) == (100, 31.0)
     (events_file,) = (tmp_path / "tensorboard").glob("events*.mtkit")
     assert SAMPLE.hyp.encode() not in events_file.read_bytes()  # texts stay out of files
-
-
-class FakeWandb(ModuleType):
-    """What is used of the package wandb; remembers what it is told."""
-
-    class Error(Exception):
-        pass
-
-    def __init__(self, refuses: str = "", kind: type[Exception] = Error) -> None:
-        super().__init__("wandb")
-        self.kind = kind
-        self.refuses = refuses
-        self.begun: list[dict[str, Any]] = []
-        self.told: list[dict[str, float]] = []
-        self.finished = 0
-        self.is_gone = False
-
-    def Settings(self, **settings: Any) -> dict[str, Any]:
-        return settings
-
-    def init(self, **options: Any) -> FakeWandb:
-        if self.refuses:
-            raise self.kind(self.refuses)
-        self.begun.append(options)
-        return self
-
-    def define_metric(self, name: str, step_metric: str) -> None:
-        assert (name, step_metric) == ("*", "step")
-
-    def log(self, numbers: dict[str, float]) -> None:
-        if self.is_gone:
-            raise ConnectionResetError("the service\nis gone")
-        self.told.append(numbers)
-
-    def finish(self) -> None:
-        self.finished += 1
 
 
 def test_weights_and_biases_get_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +137,8 @@ def test_weights_and_biases_learn_nothing_of_the_machine(tmp_path: Path) -> None
     script = """
 import sys
 from pathlib import Path
-from tests.unit.train.test_monitor import Recorder, logged, validated
+from mtkit.train.watch.monitor import Recorder
+from tests.support.recorded import logged, validated
 recorder = Recorder(Path("ours"), 0, tensorboard=False, wandb="our-project")
 print("said-on-stdout"), print("said-on-stderr", file=sys.stderr)
 for event in (logged(50), validated(100)):

@@ -20,7 +20,7 @@ from mtkit.train.machine import packing
 from mtkit.train.machine.distributed import World
 from mtkit.train.update import Updater
 from mtkit.train.watch.window import LogWindow
-from tests.unit.train.test_update import LENGTHS, VOCAB, make_batch, make_pairs, make_step
+from tests.support.updates import LENGTHS, VOCAB, make_batch, make_pairs, make_step
 
 
 @pytest.mark.parametrize(

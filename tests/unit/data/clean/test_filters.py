@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import pytest
 
 from mtkit.config.filters import (
-    DEFAULT_FILTERS,
     DuplicateFilter,
     EmptyFilter,
     Filter,
@@ -16,20 +15,19 @@ from mtkit.config.filters import (
     LengthFilter,
     MarkupFilter,
     NumbersFilter,
-    OverlapFilter,
     RatioFilter,
     RepetitionFilter,
     ScoreFilter,
     ScriptFilter,
     SentencesFilter,
-    TokensFilter,
     UrlsFilter,
     WordsFilter,
 )
 from mtkit.data.clean.column import column_of
-from mtkit.data.clean.filters import build_keys, build_verdict, build_verdicts, named
+from mtkit.data.clean.filters import build_filter, named
 from mtkit.data.read.pair import Pair
 from mtkit.errors import UsageError
+from tests.support.filters import judge_of, keys_of
 
 Sides = tuple[str, str]
 
@@ -38,8 +36,7 @@ def dropped(
     options: Filter, pairs: Sequence[Sides | Pair], src_lang: str = "en", tgt_lang: str = "fr"
 ) -> list[int]:
     """The indexes of the pairs that a filter drops."""
-    verdict = build_verdict(options, src_lang, tgt_lang)
-    assert verdict
+    verdict = judge_of(options, src_lang, tgt_lang).verdict
     found = [verdict(pair if isinstance(pair, Pair) else Pair(*pair)) for pair in pairs]
     assert all(detail is None or detail for detail in found), "a reason says something"
     return [index for index, detail in enumerate(found) if detail is not None]
@@ -279,18 +276,18 @@ def test_language_without_its_package_names_the_extra(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "py3langid", None)
     monkeypatch.setitem(sys.modules, "py3langid.langid", None)
     with pytest.raises(UsageError, match=r"mtkit\[langid\]"):
-        build_verdicts([LanguageFilter(filter="language")], "en", "fr")
+        build_filter(LanguageFilter(filter="language"), "en", "fr")
 
 
 def test_a_language_that_is_not_known_is_told_at_once() -> None:
     pytest.importorskip("py3langid")
     with pytest.raises(UsageError, match="does not know xx"):
-        build_verdicts([LanguageFilter(filter="language")], "en", "xx")
+        build_filter(LanguageFilter(filter="language"), "en", "xx")
 
 
 def same(options: DuplicateFilter, one: Sides, other: Sides) -> bool:
     src, tgt = map(column_of, zip(one, other, strict=True))
-    first, second = build_keys(options)(src, tgt, [0, 1]).tolist()
+    first, second = keys_of(options)(src, tgt, [0, 1]).tolist()
     return bool({*first} & {*second})
 
 
@@ -307,14 +304,6 @@ def test_duplicates_are_equal_on_both_sides_or_one() -> None:
     assert not same(folding, ("ab", "c"), ("a", "bc"))
 
 
-def test_what_needs_more_than_the_pair_gives_no_verdict() -> None:
-    names = {options.filter for options in DEFAULT_FILTERS}
-    judging = {name for name, _ in build_verdicts(DEFAULT_FILTERS, "en", "fr")}
-    assert names - judging == {"duplicate", "overlap", "tokens"}
-    assert build_verdict(OverlapFilter(filter="overlap"), "en", "fr") is None
-    assert build_verdict(TokensFilter(filter="tokens"), "en", "fr") is None
-
-
 def test_order_is_kept_and_a_second_one_of_a_kind_is_numbered() -> None:
     filters: list[Filter] = [
         LengthFilter(filter="length", max_chars=9),
@@ -322,4 +311,3 @@ def test_order_is_kept_and_a_second_one_of_a_kind_is_numbered() -> None:
         LengthFilter(filter="length", max_chars=5),
     ]
     assert list(named(filters)) == ["length", "empty", "length-2"]
-    assert [name for name, _ in build_verdicts(filters, "en", "fr")] == ["length", "empty", "length-2"]

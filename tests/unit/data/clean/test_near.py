@@ -7,11 +7,11 @@ import pytest
 
 from mtkit.config.filters import NearDuplicateFilter
 from mtkit.data.clean.column import column_of
-from mtkit.data.clean.filters import build_keys
 from mtkit.data.clean.folding import fold
 from mtkit.data.clean.kin import Patterns, ShortPairs
 from mtkit.data.clean.leaks import LeakGuard
 from mtkit.data.read.pair import Pair
+from tests.support.filters import keys_of
 
 SENTENCE = (
     "The minister said on Tuesday that the new bridge over the river would be open before the end of spring."
@@ -195,7 +195,7 @@ def test_short_pairs_are_those_of_the_definition() -> None:
 
 
 def near_duplicates(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    keys = build_keys(NearDuplicateFilter(filter="near_duplicate"))
+    keys = keys_of(NearDuplicateFilter(filter="near_duplicate"))
     src, tgt = map(column_of, zip(one, other, strict=True))
     first, second = keys(src, tgt, [0, 1]).tolist()
     return bool({*first} & {*second})

@@ -154,7 +154,7 @@ def test_datasets_is_imported_only_for_a_source_on_the_hub() -> None:
         ({}, "path or name must be given"),
         ({"path": "/x", "name": "a/b", "revision": "c"}, "path or name must be given"),
         ({"name": "a/b"}, "revision is missing"),
-        ({"path": "/x", "revision": "c"}, "revision belongs to name"),
+        ({"path": "/x", "revision": "c"}, "revision requires name"),
     ],
 )
 def test_the_place_of_a_data_set_is_one_and_pinned(options: dict[str, str], message: str) -> None:
