@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtkit.config.options import MetricName
+from mtkit.config.fixed import MetricName
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepared import leaks_of, read_test
 from mtkit.data.prepare.stages import ReportProgress
