@@ -72,8 +72,9 @@ class StoppedError(MtkitError):
 
 
 def shortened(name: str, limit: int = 80) -> str:
-    """A name out of a file as messages show it, however long it is there."""
-    return name if len(name) <= limit else f"{name[:limit]}…"
+    """A name out of a file as messages show it: in one line, however long it is there."""
+    line = " ".join(name[: limit + 1].splitlines())
+    return line if len(line) <= limit else f"{line[:limit]}…"
 
 
 def listed(names: Collection[object]) -> str:

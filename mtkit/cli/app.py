@@ -88,15 +88,15 @@ def report(error: BaseException) -> int:
         console.fail(
             MtkitError(
                 f"out of memory{': ' if said else ''}{said[:300]}.",
-                "Close other programs, raise the limit of this process, or give it less at once.",
+                "Close other programs, raise the memory limit of this process, or use smaller batches.",
             )
         )
         return MtkitError.exit_code
     if isinstance(error, UnicodeEncodeError) and error.encoding != "utf-8":
         console.fail(
             UsageError(
-                f"this Python writes file names as {error.encoding}, which lacks characters of a name here.",
-                "Set PYTHONUTF8=1, or a locale of UTF-8.",
+                f"this Python encodes file names as {error.encoding}, which lacks characters of a name here.",
+                "Set PYTHONUTF8=1, or use a UTF-8 locale.",
             )
         )
         return UsageError.exit_code

@@ -20,8 +20,8 @@ ConfigArguments = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="CONFIG|KEY=VALUE",
-        help="YAML files, merged from left to right, then single options such as train.max_steps=500. "
-        "Without a file: ./mtkit.yaml.",
+        help="YAML files, merged from left to right, and single options such as train.max_steps=500, which "
+        "override them. Without a file, ./mtkit.yaml is read.",
         show_default=False,
     ),
 ]
@@ -54,8 +54,8 @@ def split_arguments(args: list[str] | None) -> tuple[list[Path], list[str]]:
     paths = [Path(arg) for arg in args or () if arg not in overrides]
     if not paths and not DEFAULT_CONFIG.is_file():
         raise UsageError(
-            f"no config is named, and there is no {DEFAULT_CONFIG} in this folder.",
-            "Name one, or run `mtkit init` to write a starter.",
+            f"no config is given, and there is no {DEFAULT_CONFIG} in this folder.",
+            "Give one, or run `mtkit init` to write a starter.",
         )
     return paths or [DEFAULT_CONFIG], overrides
 

@@ -9,8 +9,16 @@ from mtkit.errors import UsageError
 if TYPE_CHECKING:
     from mtkit.engine.base import EngineName
 
+DEVICES = "auto|cpu|cuda"
+DEVICE_HELP = "Device to compute on. auto: cuda if there is one, else cpu."
+ENGINES = "auto|native|ctranslate2"
 ENGINE_HELP = (
-    "auto, native or ctranslate2; auto is ctranslate2 if there is an export that can do what is asked."
+    "Engine that runs the model. auto: ctranslate2 if there is an export that supports the request, else "
+    "native."
+)
+MODEL_HELP = (
+    "Run folder, model folder or config file of the model. Default: $MTKIT_MODEL, else ./mtkit.yaml, else "
+    "the newest run under ./runs."
 )
 
 Choice = TypeVar("Choice", bound=str)
@@ -26,7 +34,7 @@ def one_of(option: str, text: str, choices: tuple[Choice, ...]) -> Choice:
         if choice == text:
             return choice
     known = f"{', '.join(choices[:-1])} and {choices[-1]}"
-    raise UsageError(f"{option} {text}: is unknown.", f"Choose from {known}.")
+    raise UsageError(f"{option} {text}: unknown value.", f"Choose from {known}.")
 
 
 def engine_name(text: str) -> EngineName:

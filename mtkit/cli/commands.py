@@ -32,11 +32,11 @@ Exit codes:
   0    done
   1    failed while running
   2    wrong usage or config
-  3    unusable data, model or checkpoint
-  4    a quality bound was missed
+  3    unusable input: data, model or checkpoint
+  4    a quality gate was missed
   70   a bug in mtkit
-  75   stopped after saving; the same command goes on
-  130  Ctrl-C
+  75   stopped after saving; run the same command to resume
+  130  interrupted by Ctrl-C
 """
 
 app = typer.Typer(
@@ -59,18 +59,19 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.")] = False,
 ) -> None:
     """Train and run your own translation models.
 
     \b
     Example:
-      mtkit init                  write mtkit.yaml, a config that runs as it is
-      mtkit prepare               make subwords and training data
-      mtkit train                 train; typed again, it goes on where it stopped
+      mtkit init                  write mtkit.yaml, a config that works as it is
+      mtkit prepare               clean and tokenize the training data
+      mtkit train                 train a model, or resume training
       mtkit evaluate              score the test sets
       echo "A sentence." | mtkit translate
     """
@@ -112,14 +113,14 @@ for _command in _COMMANDS:
 _config_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Show or check a config; print its schema or the presets.",
+    help="Show and check configs; print the schema and the presets.",
 )
 _CONFIG_COMMANDS: tuple[Callable[..., None], ...] = (config.show, config.check, config.schema, config.presets)
 for _command in _CONFIG_COMMANDS:
     _config_app.command()(_guarded(_command))
 app.add_typer(_config_app, name="config")
 
-_data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look after prepared data.")
+_data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check prepared data.")
 _data_app.command()(_guarded(data.verify))
 _data_app.callback()(lambda: None)  # else its only command would be the group itself
 app.add_typer(_data_app, name="data")

@@ -18,7 +18,7 @@ COMMENT_COLUMN = 48
 
 
 def show(arguments: ConfigArguments = None) -> None:
-    """Print every option, its value and its origin.
+    """Print every option with its value and its origin.
 
     \b
     Example:
@@ -34,21 +34,31 @@ def show(arguments: ConfigArguments = None) -> None:
 
 
 def check(arguments: ConfigArguments = None) -> None:
-    """Say "ok", or all that is wrong with a config.
+    """Check a config and print everything that is wrong with it.
 
     \b
     Example:
       mtkit config check mtkit.yaml
     """
+    from mtkit.text.languages import warn_if_unknown
+
     paths, _ = split_arguments(arguments)
     config = read_arguments(arguments).config
+    warn_if_unknown(*(code for source in config.data.corpora for code in config.data.languages_of(source)))
     out(f"{' + '.join(map(str, paths))}: ok: {summary(config)}")
 
 
 def schema(
-    write: Annotated[Path | None, typer.Option(help="Write it to this file.", show_default=False)] = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the schema to this file instead of standard output.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Print the JSON Schema, for editors.
+    """Print the JSON Schema of configs, for use in editors.
 
     \b
     Example:
@@ -65,7 +75,7 @@ def schema(
 
 
 def presets() -> None:
-    """Print the presets of the model and their sizes.
+    """Print the model presets and their sizes.
 
     \b
     Example:

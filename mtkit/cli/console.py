@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -23,13 +23,12 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import ProgressColumn, Task
 
+    from mtkit.data.prepare.stages import ReportProgress
+
     console: Console
 
 SECONDS_BETWEEN_LINES = 10.0
 """How often progress is reported where there is no terminal."""
-
-Report = Callable[[str, int, int | None], None]
-"""Takes what is being done, how much of it is done, and how much there is (None if unknown)."""
 
 _COLOURS = ("cyan", "yellow", "magenta", "green", "red", "blue")
 _NUMBER = re.compile(r"[-+±]?[\d,.]+ ?%?|")
@@ -182,7 +181,7 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
 
 
 @contextmanager
-def progress() -> Iterator[Report]:
+def progress() -> Iterator[ReportProgress]:
     """A callable that shows how far the work is: a bar on a terminal, elsewhere a line now and then."""
     if not is_interactive():
         yield _PlainProgress()

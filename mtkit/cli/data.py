@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments
 from mtkit.cli.console import out
+from mtkit.runs.layout import DATA, inside
 
 
 def verify(arguments: ConfigArguments = None) -> None:
-    """Compare every file of the prepared data with the hash taken when it was written.
+    """Check the prepared data against their recorded hashes.
 
     \b
     Example:
@@ -17,4 +18,4 @@ def verify(arguments: ConfigArguments = None) -> None:
     from mtkit.data.prepare.prepared import verify_prepared
 
     count = verify_prepared(config)
-    out(f"{config.run / 'data'}: {count:,} files are as they were written")
+    out(f"{inside(config.run, DATA)}: {count:,} files are unchanged")

@@ -11,10 +11,11 @@ import typer
 
 from mtkit.cli import console
 from mtkit.cli.arguments import ConfigArguments, read_arguments
-from mtkit.cli.choices import ENGINE_HELP, engine_name
+from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, engine_name
 from mtkit.errors import GateError, UsageError
 
 if TYPE_CHECKING:
+    from mtkit.config.options import MetricName
     from mtkit.engine.base import EngineName
     from mtkit.evaluate.evaluate import Evaluated
 
@@ -23,39 +24,71 @@ def evaluate(
     arguments: ConfigArguments = None,
     metrics: Annotated[
         list[str] | None,
-        typer.Option("--metrics", "-m", help="bleu, chrf or ter; repeatable. As configured if left out."),
+        typer.Option(
+            "--metrics",
+            "-m",
+            metavar="bleu|chrf|ter",
+            help="Metric to compute; repeatable. Default: evaluate.metrics of the config.",
+        ),
     ] = None,
     tests: Annotated[
-        list[str] | None, typer.Option("--test", help="Only this test set; repeatable. All if left out.")
+        list[str] | None,
+        typer.Option(
+            "--test",
+            metavar="NAME",
+            help="Test set to score; repeatable. Default: all test sets of the config.",
+        ),
     ] = None,
     hyps: Annotated[
-        list[Path] | None, typer.Option("--hyp", help="Score this file instead; repeatable. Needs --ref.")
+        list[Path] | None,
+        typer.Option(
+            "--hyp",
+            metavar="FILE",
+            help="Score this file of translations instead of a run; repeatable. Requires --ref.",
+        ),
     ] = None,
-    ref: Annotated[Path | None, typer.Option("--ref", help="The references of --hyp.")] = None,
-    tgt_lang: Annotated[str, typer.Option(help="Language of --hyp; zh is scored by character.")] = "",
+    ref: Annotated[
+        Path | None, typer.Option("--ref", metavar="FILE", help="File of reference translations for --hyp.")
+    ] = None,
+    tgt_lang: Annotated[
+        str,
+        typer.Option(
+            metavar="CODE",
+            help="Language of --hyp, such as fr. BLEU is tokenized to suit it, zh by character.",
+        ),
+    ] = "",
     fail_under: Annotated[
         list[str] | None,
-        typer.Option(metavar="METRIC=VALUE", help="Exit 4 if a test set scores worse; repeatable."),
+        typer.Option(
+            metavar="METRIC=VALUE", help="Exit with code 4 if a test set scores worse than this; repeatable."
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    engine: Annotated[str, typer.Option(help=ENGINE_HELP)] = "auto",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the scores as JSON instead of a table.")
+    ] = False,
+    device: Annotated[str, typer.Option(metavar=DEVICES, help=DEVICE_HELP)] = "auto",
+    engine: Annotated[str, typer.Option(metavar=ENGINES, help=ENGINE_HELP)] = "auto",
 ) -> None:
     """Translate and score the test sets of a run, or score files.
 
-    Examples: mtkit evaluate mtkit.yaml -m bleu -m ter; mtkit evaluate --hyp out.txt --ref ref.txt
+    \b
+    Examples:
+      mtkit evaluate mtkit.yaml -m bleu -m ter
+      mtkit evaluate --hyp out.txt --ref ref.txt
     """
-    from mtkit.metrics.surface import build_metric
+    from mtkit.metrics.surface import metric_name
 
+    names = [metric_name(name) for name in metrics or ()]
     bounds = _bounds(fail_under or [])
-    for name in (*(metrics or ()), *bounds):
-        build_metric(name, tgt_lang)  # an unknown one is refused before any work
     if hyps or ref:
         if arguments or tests or not (hyps and ref):
-            raise UsageError("--hyp and --ref go together, without a config and --test.")
-        results = _score_files(hyps, ref, metrics or [], bounds, tgt_lang)
+            raise UsageError(
+                "--hyp: needs --ref, and cannot be combined with a config or --test.",
+                "Give the references with --ref, and leave out the config and --test.",
+            )
+        results = _score_files(hyps, ref, names, bounds, tgt_lang)
     else:
-        results = _evaluate_run(arguments, metrics or [], bounds, tests or [], device, engine_name(engine))
+        results = _evaluate_run(arguments, names, bounds, tests or [], device, engine_name(engine))
     if as_json:
         console.out_lines(json.dumps([_as_json(result) for result in results], indent=2, ensure_ascii=False))
     else:
@@ -63,26 +96,32 @@ def evaluate(
     _check(results, bounds)
 
 
-def _bounds(given: list[str]) -> dict[str, float]:
+def _bounds(given: list[str]) -> dict[MetricName, float]:
+    from mtkit.metrics.surface import metric_name
+
     bounds = {}
     for text in given:
         name, _, value = text.partition("=")
         try:
-            bounds[name] = float(value)
+            bounds[metric_name(name)] = float(value)
         except ValueError:
-            raise UsageError(f"--fail-under {text}: is not METRIC=VALUE.", "Write bleu=30, say.") from None
+            raise UsageError(
+                f"--fail-under {text}: expected METRIC=VALUE.", "Write bleu=30, for example."
+            ) from None
     return bounds
 
 
-def _check(results: list[Evaluated], bounds: dict[str, float]) -> None:
-    """Refuses scores that miss their bound; TER is better when lower."""
-    missed = []
-    for name, bound in bounds.items():
-        found = [(r.name, s.value) for r in results for s in r.scores if s.metric == name]
-        worse = [
-            (test, value) for test, value in found if (value > bound if name == "ter" else value < bound)
-        ]
-        missed += [f"{test}: {name} {value:.2f} is worse than {bound:g}." for test, value in worse]
+def _check(results: list[Evaluated], bounds: dict[MetricName, float]) -> None:
+    """Refuses scores that are worse than their bound."""
+    from mtkit.metrics.surface import METRICS
+
+    missed = [
+        f"{result.name}: {name} {score.value:.2f} is worse than the bound {bound:g}."
+        for name, bound in bounds.items()
+        for result in results
+        for score in result.scores
+        if score.metric == name and METRICS[name].quality(score.value) < METRICS[name].quality(bound)
+    ]
     if missed:
         raise GateError(" ".join(missed))
 
@@ -97,19 +136,22 @@ def _print_table(results: list[Evaluated]) -> None:
 
 
 def _score_files(
-    hyps: list[Path], ref: Path, metrics: list[str], bounds: Iterable[str], tgt_lang: str
+    hyps: list[Path], ref: Path, metrics: list[MetricName], bounds: Iterable[MetricName], tgt_lang: str
 ) -> list[Evaluated]:
     from mtkit.config.schema import EvaluateConfig
     from mtkit.evaluate.evaluate import score_files
+    from mtkit.text.languages import warn_if_unknown
 
+    if tgt_lang:
+        warn_if_unknown(tgt_lang)
     names = list(dict.fromkeys([*(metrics or EvaluateConfig().metrics), *bounds]))
     return [score_files(hyp, ref, names, tgt_lang) for hyp in hyps]
 
 
 def _evaluate_run(
     arguments: list[str] | None,
-    metrics: list[str],
-    bounds: Iterable[str],
+    metrics: list[MetricName],
+    bounds: Iterable[MetricName],
     tests: list[str],
     device: str,
     engine: EngineName,
@@ -129,11 +171,11 @@ def _evaluate_run(
     with console.progress() as report:
         results = evaluate(config, translator, tests, names, report)
     for result in results:
-        console.say(f"{result.name}: translations in {result.hyps}, by {translator.engine.name}")
+        console.say(f"{result.name}: translations in {result.hyps}, engine {translator.engine.name}")
         if result.leaked:
             console.say(
-                f"Warning: {result.name}: {result.leaked:,} of {result.num_pairs:,} sentences stand in the "
-                "training data, so that the scores are too good. Add the filter overlap to data.filters."
+                f"Warning: {result.name}: {result.leaked:,} of {result.num_pairs:,} sentences are in the "
+                "training data, which makes the scores too high. Add the filter overlap to data.filters."
             )
     return results
 

@@ -77,15 +77,19 @@ def _file(meaning: str) -> Any:
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="The file to write.")] = DEFAULT_CONFIG,
-    src_lang: Annotated[str, typer.Option(help="Language to translate from.")] = "en",
-    tgt_lang: Annotated[str, typer.Option(help="Language to translate into.")] = "fr",
-    train_src: Annotated[Path | None, _file("Your training text, source side.")] = None,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Config file to write.")] = DEFAULT_CONFIG,
+    src_lang: Annotated[str, typer.Option(metavar="CODE", help="Source language.")] = "en",
+    tgt_lang: Annotated[str, typer.Option(metavar="CODE", help="Target language.")] = "fr",
+    train_src: Annotated[
+        Path | None, _file("Your training text in the source language, one sentence per line.")
+    ] = None,
     train_tgt: Annotated[Path | None, _file("Its translation, line by line.")] = None,
-    valid_src: Annotated[Path | None, _file("Your validation text, source side.")] = None,
-    valid_tgt: Annotated[Path | None, _file("Its translation.")] = None,
+    valid_src: Annotated[Path | None, _file("Your validation text in the source language.")] = None,
+    valid_tgt: Annotated[Path | None, _file("Its translation, line by line.")] = None,
 ) -> None:
-    """Write a commented starter config that runs as it is.
+    """Write a commented starter config that works as it is.
+
+    Without files of your own, the config trains on a phrasebook that mtkit generates (en, fr, de, zh).
 
     \b
     Example:
@@ -101,7 +105,7 @@ def init(
             file.write(text)
     except FileExistsError:
         raise UsageError(
-            f"{path}: exists already.", "Name another file, as in `mtkit init my.yaml`."
+            f"{path}: exists already.", "Choose another name, as in `mtkit init my.yaml`."
         ) from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}.") from None
@@ -113,14 +117,15 @@ def init(
 def starter(path: Path, src_lang: str, tgt_lang: str, files: dict[str, Path | None]) -> str:
     """The text of the starter config for a place, a pair of languages and, it may be, own files."""
     from mtkit.config.load import scalar_text
+    from mtkit.text.languages import language_of
 
     given = {name: file for name, file in files.items() if file is not None}
     if given and len(given) < len(files):
         missing = [f"--{name.replace('_', '-')}" for name in files if name not in given]
-        raise UsageError(f"own text needs all four files; {', '.join(missing)} not given.")
-    if not given and not {src_lang, tgt_lang} <= set(PHRASEBOOK):
+        raise UsageError(f"{', '.join(missing)}: missing.", "Give all four files of your own text.")
+    if not given and not {language_of(src_lang).code, language_of(tgt_lang).code} <= set(PHRASEBOOK):
         raise UsageError(
-            f"the phrasebook speaks {', '.join(PHRASEBOOK)}, not {src_lang} → {tgt_lang}.",
+            f"{src_lang} → {tgt_lang}: the phrasebook has only {', '.join(PHRASEBOOK)}.",
             "Give your own text with --train-src, --train-tgt, --valid-src and --valid-tgt.",
         )
     values = {"src_lang": scalar_text(src_lang), "tgt_lang": scalar_text(tgt_lang)}
@@ -128,7 +133,7 @@ def starter(path: Path, src_lang: str, tgt_lang: str, files: dict[str, Path | No
     values |= {
         "file": _argument(path),
         "run": scalar_text(f"runs/{src_lang}-{tgt_lang}"),
-        "example": _EXAMPLES.get(src_lang, "…"),
+        "example": _EXAMPLES.get(language_of(src_lang).code, "…"),
         "data": Template(_OWN_DATA if given else _PHRASEBOOK_DATA).substitute(values),
     }
     template = Path(__file__).with_name("starter.yaml").read_text(encoding="utf-8")

@@ -16,20 +16,20 @@ _MIN_WIDTH, _MAX_WIDTH = 40, 120
 
 def plot(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Run folders, or the configs of runs.")
+        list[Path], typer.Argument(metavar="RUN...", help="Run folders, or config files of runs.")
     ],
     output: Annotated[
         list[Path] | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Draw to a .png or .svg file; more than once."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write the plot to this .png or .svg file; repeatable."
+        ),
     ] = None,
-    axis: Annotated[
-        Literal["steps", "time"], typer.Option("--x", help="What the curves run over.")
-    ] = "steps",
+    axis: Annotated[Literal["steps", "time"], typer.Option("--x", help="Quantity on the x axis.")] = "steps",
 ) -> None:
-    """Draw the learning curves of one or several runs.
+    """Plot the learning curves of one or more runs.
 
-    Loss, BLEU and chrF, in the terminal, or with -o as pictures, for which matplotlib is needed. Runs that
-    are still going on can be drawn too.
+    Loss, BLEU and chrF are plotted in the terminal or, with -o, to image files, which requires matplotlib.
+    Runs that are still training can be plotted too.
 
     \b
     Example:

@@ -17,21 +17,23 @@ if TYPE_CHECKING:
 
 def prepare(
     arguments: ConfigArguments = None,
-    force: Annotated[bool, typer.Option("--force", help="Do it all again, whatever is there.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Prepare everything again, even if it is up to date.")
+    ] = False,
     examples: Annotated[
         int,
         typer.Option(
             "--show",
             min=0,
             metavar="N",
-            help="Print N pairs of each corpus as the model sees them, and N that each filter dropped.",
+            help="Print N pairs of each corpus as the model sees them, and N pairs that each filter dropped.",
         ),
     ] = 0,
 ) -> None:
-    """Read, filter and tokenise the corpora; say what became of each.
+    """Read, filter and tokenize the corpora.
 
-    Does what is left to do: nothing if neither options nor files have changed, the rest of the work if it
-    was interrupted, only what depends on it if something was added or changed.
+    Prints how many pairs of each corpus were read, dropped by each filter and kept. Only missing work is
+    done: an interrupted command is resumed, and after a change only what depends on it is prepared again.
 
     \b
     Example:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli import console
+from mtkit.cli.choices import DEVICE_HELP, DEVICES, MODEL_HELP
 from mtkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,22 +19,34 @@ if TYPE_CHECKING:
 
 PAIRS_AT_ONCE = 1000
 
-MODEL_HELP = "A run folder, a model folder or a config file; as for translate if left out."
-
 
 def score(
-    src: Annotated[Path, typer.Argument(help="Source text, one sentence a line.")],
-    tgt: Annotated[Path, typer.Argument(help="Its translations, line by line.")],
-    model: Annotated[Path | None, typer.Option("--model", "-m", help=MODEL_HELP, show_default=False)] = None,
-    length_penalty: Annotated[float | None, typer.Option(help="Scores are divided by length ^ this.")] = None,
+    src: Annotated[Path, typer.Argument(metavar="SRC", help="Source text, one sentence per line.")],
+    tgt: Annotated[Path, typer.Argument(metavar="TGT", help="Its translation, line by line.")],
+    model: Annotated[
+        Path | None, typer.Option("--model", "-m", metavar="PATH", help=MODEL_HELP, show_default=False)
+    ] = None,
+    length_penalty: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FLOAT",
+            help="Divide scores by the length in tokens raised to this power. Default: "
+            "decode.length_penalty of the config.",
+        ),
+    ] = None,
     token_scores: Annotated[
-        bool, typer.Option("--token-scores", help="A tab and the log-probability of each token, too.")
+        bool, typer.Option("--token-scores", help="Append a tab and the log-probability of each token.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option(metavar=DEVICES, help=DEVICE_HELP)] = "auto",
 ) -> None:
-    """Print the score that the model gives each translation, as `translate --scores` would.
+    """Score existing translations with a model.
 
-    Example: mtkit score test.en test.fr
+    Prints one score per line, as `mtkit translate --scores` does: the log-probability of the translation,
+    divided by the length penalty.
+
+    \b
+    Example:
+      mtkit score test.en test.fr
     """
     from mtkit.runs.find import find_model, read_model
     from mtkit.translate.open import open_translator
@@ -52,8 +65,8 @@ def score(
         console.out("\t".join(shown))
         total, tokens, lines = total + sum(hyp.token_scores), tokens + len(hyp.token_scores), lines + 1
     if not lines:
-        raise InputError(f"{src}: nothing to score: it has no line.", "Check the path.")
-    console.say(f"{lines:,} translations, {-total / tokens:.4f} nats a token")
+        raise InputError(f"{src}: the file is empty.", "Check the path.")
+    console.say(f"{lines:,} translations, {-total / tokens:.4f} nats per token")
 
 
 def _scored(translator: Translator, src: Path, tgt: Path) -> Iterator[Hypothesis]:
@@ -62,8 +75,8 @@ def _scored(translator: Translator, src: Path, tgt: Path) -> Iterator[Hypothesis
     counts = count_lines(src), count_lines(tgt)
     if counts[0] != counts[1]:
         raise InputError(
-            f"{src} has {counts[0]:,} lines, but {tgt} has {counts[1]:,}.",
-            "Give one translation for each line.",
+            f"{tgt}: {counts[1]:,} lines, but {src} has {counts[0]:,}.",
+            "Give one translation per source line.",
         )
     pairs = zip(read_lines(src), read_lines(tgt), strict=True)
     while block := list(islice(pairs, PAIRS_AT_ONCE)):

@@ -57,7 +57,7 @@ def read_windows(path: Path | None, flush: Flush, skip: int = 0) -> Iterator[lis
             return _arriving(open_input(path, "pipe"), str(path))
         return _timed(islice(raw_lines(path, "pipe"), skip, None), flush)
     if sys.stdin is None:
-        raise UsageError("standard input is closed.", "Name a file by -i.")
+        raise UsageError("standard input is closed.", "Name a file with -i.")
     if is_typed(path) and flush != "batch":
         return _typed()
     stream = cast(BufferedReader, sys.stdin.buffer)
@@ -92,7 +92,7 @@ def _typed() -> Iterator[list[bytes]]:
 
         # As which a Ctrl-D comes that was typed while a line was translated.
         readline.parse_and_bind(r'"\C-@": "\C-d"')
-    console.say("Type a line to translate and press Enter; Ctrl-D ends.")
+    console.say("Type a line and press Enter to translate it. Press Ctrl-D to quit.")
     prompt = "" if console.state.quiet else "> "
     while True:
         if not at_terminal:  # `input` would write it among the answers
@@ -166,7 +166,7 @@ def open_output(path: Path | None) -> Iterator[Output]:
             with output_file(path) as file:
                 yield file
         elif sys.stdout is None:
-            raise UsageError("standard output is closed.", "Name a file by -o.")
+            raise UsageError("standard output is closed.", "Name a file with -o.")
         else:
             with _ending_with_the_reader(sys.stdout.buffer):
                 yield _Terminal(sys.stdout.buffer) if sys.stdout.isatty() else sys.stdout.buffer

@@ -1,4 +1,4 @@
-"""Text to subwords and back: Unix filters, one line out for each line in."""
+"""Text to subword pieces and back: Unix filters that write one line for each line read."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ if TYPE_CHECKING:
     from mtkit.text.tokenizer import Tokenizer
 
 Model = Annotated[
-    Path, typer.Option("--model", "-m", help="A run folder, a model folder or a file tokenizer.model.")
+    Path,
+    typer.Option(
+        "--model", "-m", metavar="PATH", help="Run folder, model folder or tokenizer.model file to use."
+    ),
 ]
-Ids = Annotated[bool, typer.Option("--ids", help="Numbers instead of pieces.")]
-Side = Annotated[Literal["src", "tgt"], typer.Option(help="Whose subword model, if there are two.")]
+Ids = Annotated[bool, typer.Option("--ids", help="Use the ids of the pieces instead of their text.")]
+Side = Annotated[
+    Literal["src", "tgt"], typer.Option(help="Side of the subword model, if there is one for each side.")
+]
 Input = Annotated[
     Path | None,
-    typer.Option("--input", "-i", help="A file to read. Standard input if left out."),
+    typer.Option("--input", "-i", metavar="FILE", help="File to read. Default: standard input."),
 ]
 
 
@@ -31,11 +36,12 @@ def tokenize(
     ids: Ids = False,
     side: Side = "src",
     tags: Annotated[
-        list[str] | None, typer.Option("--tag", help="What each source begins with; repeatable.")
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", help="Tag to put before each source; repeatable."),
     ] = None,
     source: Input = None,
 ) -> None:
-    """Print the pieces of each line as the model would see them, spaces between.
+    """Split each line into subword pieces, as the model sees it.
 
     \b
     Example:
@@ -52,9 +58,9 @@ def tokenize(
 
 
 def detokenize(model: Model, ids: Ids = False, side: Side = "tgt", source: Input = None) -> None:
-    """Print the text of each line of pieces.
+    """Join the subword pieces of each line into text.
 
-    Symbols of protected text stay as they are: what they stand for is in the source alone.
+    Placeholders of protected spans are kept, because the spans themselves are only in the source.
 
     \b
     Example:
@@ -67,9 +73,9 @@ def detokenize(model: Model, ids: Ids = False, side: Side = "tgt", source: Input
         found = [_id(word) for word in words] if ids else model.ids_of(words)
         if wrong := [place for place, token in enumerate(found, start=1) if not 0 <= token < model.size]:
             raise InputError(
-                f"{source or 'standard input'}:{number}: word {wrong[0]} is no id of this tokenizer: "
-                f"they go from 0 to {model.size - 1}.",
-                "Leave out --ids if these are pieces.",
+                f"{source or 'standard input'}:{number}: word {wrong[0]} is not an id of this tokenizer, "
+                f"which has ids from 0 to {model.size - 1}.",
+                "Leave out --ids if the words are pieces.",
             )
         (decoded,) = model.decode([found])
         return tokenizer.form.without_marks(decoded)
@@ -98,7 +104,7 @@ def _lines(source: Path | None) -> Iterator[str]:
 
         yield from read_lines(source)
     elif sys.stdin is None:
-        raise UsageError("standard input is closed.", "Name a file by -i.")
+        raise UsageError("standard input is closed.", "Name a file with -i.")
     else:
         for raw in sys.stdin.buffer:
             yield raw.removesuffix(b"\n").removesuffix(b"\r").decode(errors="replace")

@@ -27,28 +27,36 @@ def train(
     arguments: ConfigArguments = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Say what the run will need: memory, time, disk. Writes nothing."),
+        typer.Option(
+            "--dry-run",
+            help="Print the memory, time and disk space that the run will need, without training.",
+        ),
     ] = False,
     from_scratch: Annotated[
         bool,
-        typer.Option("--from-scratch", help="Remove what was trained in this run folder, and begin anew."),
+        typer.Option(
+            "--from-scratch", help="Delete the checkpoints and the model of this run, and start over."
+        ),
     ] = False,
     allow_change: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", help="Go on though this option, or section, was changed; repeatable."),
+        typer.Option(metavar="KEY", help="Resume although this option or section has changed; repeatable."),
     ] = None,
 ) -> None:
-    """Train a model; typed again, go on from the last checkpoint.
+    """Train a model, or resume from the latest checkpoint.
 
-    Prepares the data first if that has not been done. Ctrl-C saves and stops; twice, it stops at once.
-    On 8 GPUs: torchrun --nproc-per-node 8 -m mtkit train mtkit.yaml
-
-    Example: mtkit train mtkit.yaml train.max_time=30m
+    Prepares the data first if necessary. Press Ctrl-C to save and stop; run the same command to resume.
+    Press Ctrl-C twice to quit without saving.
 
     \b
-    Values of model.preset, and parameters for a vocabulary of 8,000:
+    Examples:
+      mtkit train mtkit.yaml train.max_time=30m
+      torchrun --nproc-per-node 8 -m mtkit train mtkit.yaml   (8 GPUs)
+
+    \b
+    Values of model.preset, and their parameters with a vocabulary of 8,000:
       tiny 2.4 M, small 7.6 M, base 48.2 M, big 184.6 M, deep 54.5 M,
-      paper-base 48.2 M, paper-big 184.5 M; more by `mtkit config presets`
+      paper-base 48.2 M, paper-big 184.5 M (see `mtkit config presets`)
     """
     from mtkit.train.machine.distributed import join_world
 
@@ -83,8 +91,8 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
 
     prepared = open_prepared(config)
     say("starting torch …")
-    from mtkit.cli.export import export_finished
     from mtkit.cli.train_view import training_view
+    from mtkit.convert.run import export_finished
     from mtkit.train.settle import settle_run
     from mtkit.train.trainer import train as run
 
@@ -92,7 +100,7 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
     show_choices(choices)
     with training_view() as listen:
         finished = run(config, prepared, listen, stop.asked, world, allowed)
-    world.on_main(lambda: export_finished(finished.folder, config.export))
+    world.on_main(lambda: export_finished(finished.folder, config.export, say))
 
 
 def _plan(config: Config, world: World) -> None:
@@ -107,7 +115,10 @@ def _plan(config: Config, world: World) -> None:
     from mtkit.train.settle import settle_run
 
     if prepared is None and is_auto(config):
-        raise UsageError("auto needs prepared data: it chooses by their number.", "Run mtkit prepare first.")
+        raise UsageError(
+            "auto: needs prepared data, because it chooses by the number of pairs.",
+            "Run `mtkit prepare` first.",
+        )
     if prepared is not None:
         config, choices = settle_run(config, prepared, keep=False)
         show_choices(choices)
@@ -147,7 +158,7 @@ class StopSignals:
         self._watched = True
         if self._received and not self._told:
             self._told = True
-            say("saving … once more to stop at once")
+            say("Saving. Press Ctrl-C again to quit without saving.")
         return self._received
 
     # Says nothing: the signal may have come amid a write to stderr, which cannot be entered twice.
@@ -161,7 +172,7 @@ class StopSignals:
             if name != signal.SIGINT and signal.getsignal(name) == self.handle:
                 signal.signal(name, signal.SIG_DFL)  # at once, even amid a computation that hangs
         if not self._watched:
-            raise StoppedError("stopped before training went on.", "The same command goes on from there.")
+            raise StoppedError("stopped before training resumed.", "Run the same command to resume.")
 
 
 _NUMBERS = [

@@ -9,7 +9,7 @@ from mtkit.train.plan import Plan
 
 def show_plan(plan: Plan) -> None:
     """Prints what a run will need, on stdout."""
-    pairs = "data not prepared: a stand-in" if plan.num_pairs is None else f"{plan.num_pairs:,} pairs"
+    pairs = "data not prepared, sizes assumed" if plan.num_pairs is None else f"{plan.num_pairs:,} pairs"
     ranks = f"{plan.num_ranks} processes" if plan.num_ranks > 1 else "1 process"
     out(f"{plan.num_parameters:,} parameters, vocabulary {plan.vocab_size:,}, {pairs}")
     out(f"{plan.device}, {plan.precision}, {ranks}")
@@ -20,9 +20,9 @@ def show_plan(plan: Plan) -> None:
     probe = f"{made} updates of {tokens / made:,.0f} in {seconds:.1f} s"
     out(f"speed  {plan.tokens_per_s:,.0f} target tokens/s ({probe})")
     if plan.steps == float("inf"):
-        out("time   without end: set train.max_steps, max_epochs or max_time")
+        out("time   unlimited: set train.max_steps, max_epochs or max_time")
     else:
-        out(f"time   {duration(plan.seconds)} for {plan.steps:,.0f} steps, validation and saving not counted")
+        out(f"time   {duration(plan.seconds)} for {plan.steps:,.0f} steps, without validation and saving")
     total = sum(plan.disk.values())
     parts = ", ".join(f"{name} {size(number)}" for name, number in plan.disk.items())
     out(f"disk   {size(total)} of {size(plan.disk_free)} free: {parts}")
@@ -36,15 +36,15 @@ def _show_memory(plan: Plan) -> None:
     state, passing = sum(formula.values()), activations + gradients
     rows = [(name, size(number), "") for name, number in formula.items()]
     rows += [
-        ("the state together", size(state), size(measured["state"])),
+        ("total state", size(state), size(measured["state"])),
         ("gradients", size(gradients), ""),
         ("activations", size(activations), ""),
-        ("the largest batch together", size(passing), size(measured["largest"])),
-        ("in all", size(state + passing), size(sum(measured.values()))),
+        ("total largest batch", size(passing), size(measured["largest"])),
+        ("total", size(state + passing), size(sum(measured.values()))),
     ]
     table(["memory", "by formula", "measured"], rows, to_stdout=True)
-    at_once = "all of a step" if micro is None else f"{micro:,} target tokens"
-    halved = f", in {plan.splits} parts, since memory ran out" if plan.splits > 1 else ""
+    at_once = "the whole step" if micro is None else f"{micro:,} target tokens"
+    halved = f", in {plan.splits} parts because memory ran out" if plan.splits > 1 else ""
     out(
         f"The largest batch has {len(largest.pairs):,} pairs of up to {largest.src_len} and "
         f"{largest.tgt_len} tokens. Computed at once: {at_once}{halved}."

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mtkit.cli import console
+from mtkit.metrics.surface import METRICS
 from mtkit.text.visible import visible
 from mtkit.train.watch.monitor import (
     Event,
@@ -53,8 +54,8 @@ def describe(event: Event) -> list[str]:
         case Validated():
             name = event.group.replace("/", " ")
             return [
-                f"step {event.step:,}  {name}: loss {event.loss:.3f}  BLEU {event.bleu:.1f}  "
-                f"chrF {event.chrf:.1f}{'  (best so far)' if event.is_best else ''}"
+                f"step {event.step:,}  {name}: {_scores(event, '  ')}"
+                f"{'  (best so far)' if event.is_best else ''}"
             ]
         case Saved() | OutOfMemory():  # running out of memory is logged as a warning
             return []
@@ -62,9 +63,14 @@ def describe(event: Event) -> list[str]:
             models = f"mean of the {event.averaged} best models" if event.averaged > 1 else "best model"
             return [
                 f"done after {event.step:,} steps and {duration(event.seconds)}: {event.reason}",
-                f"{event.folder}: {models}, valid loss {event.loss:.3f}, BLEU {event.bleu:.1f}, "
-                f"chrF {event.chrf:.1f}",
+                f"{event.folder}: {models}, valid {_scores(event, ', ')}",
             ]
+
+
+def _scores(event: Validated | Finished, gap: str) -> str:
+    """The loss and each score by its title."""
+    scores = [f"{METRICS[name].title} {value:.1f}" for name, value in event.scores.items()]
+    return gap.join([f"loss {event.loss:.3f}", *scores])
 
 
 class PlainView:
@@ -116,6 +122,9 @@ class Dashboard:
         def row(name: str, value: RenderableType) -> None:
             grid.add_row(Text(name), Text(visible(value)) if isinstance(value, str) else value)
 
+        def scores(name: str, event: Validated) -> None:
+            row(name, f"{_scores(event, '    ')}    at step {event.step:,}")
+
         if (now := self.logged) is not None:
             row("progress", ProgressBar(total=1.0, completed=now.share, width=40))
             row("", f"{now.share:.0%}, {duration(now.seconds)} so far, {time_left(now)} left")
@@ -123,23 +132,17 @@ class Dashboard:
             row("loss", f"{now.loss:.3f}    gradient norm {now.grad_norm:.2f}    lr {now.lr:.2e}")
             row("speed", f"{now.tokens_per_s:,.0f} target tokens/s")
         else:
-            row("progress", "the first steps …")
+            row("progress", "starting …")
         if (valid := self.validated) is not None:
-            row("valid", _scores(valid))
+            scores("valid", valid)
             if self.best is not None and self.best is not valid:
-                row("best", _scores(self.best))
+                scores("best", self.best)
             for name, extra in self.extra.items():
-                row(name, _scores(extra))
+                scores(name, extra)
             row("source", valid.sample.src)
             row("model", valid.sample.hyp)
             row("reference", valid.sample.ref)
         return Group(grid)
-
-
-def _scores(event: Validated) -> str:
-    return (
-        f"loss {event.loss:.3f}    BLEU {event.bleu:.1f}    chrF {event.chrf:.1f}    at step {event.step:,}"
-    )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Translate text: a Unix filter, one line out for each line in."""
+"""Translate text: a Unix filter that writes one line for each line read."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from mtkit.cli import console
-from mtkit.cli.choices import ENGINE_HELP, engine_name, one_of
+from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, MODEL_HELP, engine_name, one_of
 
 if TYPE_CHECKING:
     import typer
 else:
     from mtkit.cli.quick import typer  # of which nothing is needed but for help and errors
 
-MODEL_HELP = "A run folder, a model folder or a config file; see above if left out. Several are an ensemble."
-
-INPUT, LINES, RESULT = "Input and output", "Lines that are not in order", "What is shown"
-SEARCH, RULES, ENGINE = "Search", "What translations must or must not say", "Model and engine"
+INPUT, LINES, RESULT = "Input and output", "Invalid input and bad translations", "Output of each line"
+SEARCH, RULES, ENGINE = "Search", "Terms and constraints", "Model and engine"
 
 
 def _option(panel: str, text: str, *names: str, **more: Any) -> Any:
@@ -24,73 +22,113 @@ def _option(panel: str, text: str, *names: str, **more: Any) -> Any:
 
 
 def translate(
-    model: Annotated[list[Path] | None, _option(ENGINE, MODEL_HELP, "--model", "-m")] = None,
-    engine: Annotated[str, _option(ENGINE, ENGINE_HELP)] = "auto",
-    device: Annotated[str, _option(ENGINE, "auto, cpu or cuda.")] = "auto",
+    model: Annotated[
+        list[Path] | None,
+        _option(
+            ENGINE, f"{MODEL_HELP} Repeat to translate with an ensemble.", "--model", "-m", metavar="PATH"
+        ),
+    ] = None,
+    engine: Annotated[str, _option(ENGINE, f"{ENGINE_HELP} [default: auto]", metavar=ENGINES)] = "auto",
+    device: Annotated[str, _option(ENGINE, f"{DEVICE_HELP} [default: auto]", metavar=DEVICES)] = "auto",
     tags: Annotated[
         list[str] | None,
-        _option(ENGINE, "What each source begins with, as 2fr or domain:legal; repeatable.", "--tag"),
+        _option(
+            ENGINE,
+            "Tag to put before each source, such as 2fr or domain:legal; repeatable.",
+            "--tag",
+            metavar="TAG",
+        ),
     ] = None,
     source: Annotated[
         Path | None,
         _option(
             INPUT,
-            "File to translate; .gz, .bz2, .xz and .zst are decompressed. Standard input if left out or -.",
+            "File to translate; .gz, .bz2, .xz and .zst files are decompressed. Default: -, standard input.",
             "--input",
             "-i",
+            metavar="FILE",
         ),
     ] = None,
     target: Annotated[
         Path | None,
         _option(
-            INPUT, "File to write, whole or not at all. Standard output if left out or -.", "--output", "-o"
+            INPUT,
+            "File to write; it appears when it is complete. Default: -, standard output.",
+            "--output",
+            "-o",
+            metavar="FILE",
         ),
     ] = None,
     resume: Annotated[
         bool,
         _option(
             INPUT,
-            "With -i and -o: after an interruption the same command goes on, from OUTPUT.partial.",
+            "Resume an interrupted translation from OUTPUT.partial. Requires --input and --output.",
             "--resume",
         ),
     ] = False,
     kind: Annotated[
         str,
-        _option(INPUT, "text (the default), tsv, jsonl, md, html, srt, po or xliff.", "--format"),
+        _option(
+            INPUT,
+            "Format of the input and the output. [default: text]",
+            "--format",
+            metavar="text|tsv|jsonl|md|html|srt|po|xliff",
+        ),
     ] = "text",
-    column: Annotated[str, _option(INPUT, "Of tsv: the text's column, by number from 1 or by name.")] = "1",
-    field: Annotated[str, _option(INPUT, "Of jsonl: the text's field; text, if left out.")] = "text",
+    column: Annotated[
+        str,
+        _option(
+            INPUT,
+            "tsv only: column of the text, by number from 1 or by name. [default: 1]",
+            metavar="COLUMN",
+        ),
+    ] = "1",
+    field: Annotated[
+        str, _option(INPUT, "jsonl only: dotted path of the text. [default: text]", metavar="FIELD")
+    ] = "text",
     flush: Annotated[
         str,
         _option(
             INPUT,
-            "When to answer. auto: what has come, when the sender pauses; line: each line before the next is "
-            "read; batch: full windows only.",
+            "When to write translations. auto: when the sender pauses. line: after each line. batch: when a "
+            "window of lines is full, which is the fastest. [default: auto]",
+            metavar="auto|line|batch",
         ),
     ] = "auto",
-    quiet: Annotated[bool, _option(INPUT, "Say nothing but errors.", "--quiet", "-q")] = False,
+    quiet: Annotated[bool, _option(INPUT, "Print only translations and errors.", "--quiet", "-q")] = False,
     invalid: Annotated[
-        str, _option(LINES, "Bytes that are not UTF-8. replace: read as U+FFFD, and counted; error: stop.")
+        str,
+        _option(
+            LINES,
+            "Bytes that are not UTF-8. replace: read them as U+FFFD and count them. error: stop. "
+            "[default: replace]",
+            metavar="replace|error",
+        ),
     ] = "replace",
     on_error: Annotated[
         str,
         _option(
             LINES,
-            "A line without the column or field, or at which the engine fails. fail: stop; blank: an empty "
-            "line or text stands for it; source: it stays as it is.",
+            "Lines without the column or field, and lines on which the engine fails. fail: stop. blank: "
+            "write an empty translation. source: copy the source. [default: fail]",
+            metavar="fail|blank|source",
         ),
     ] = "fail",
     strict: Annotated[
         bool,
         _option(
             LINES,
-            "Nothing is mended: stop at a line that is not UTF-8, too long for the model, or without text.",
+            "Repair nothing: stop at lines that are not UTF-8, are too long for the model, or have no text.",
             "--strict",
         ),
     ] = False,
     guard: Annotated[
         bool,
-        _option(LINES, "Search again where a translation loops, copies or is cut off; on by default."),
+        _option(
+            LINES,
+            "Search again if a translation loops, copies its source or is cut off. [default: guard]",
+        ),
     ] = True,
     method: Annotated[str | None, _option(SEARCH, "beam, diverse_beam, sample or mbr.")] = None,
     beam_size: Annotated[int | None, _option(SEARCH, "Hypotheses per sentence; 1 is greedy.")] = None,
@@ -106,45 +144,65 @@ def translate(
     temperature: Annotated[float | None, _option(SEARCH, "Of sample and mbr: 1 is the model's.")] = None,
     seed: Annotated[int | None, _option(SEARCH, "Of sample and mbr: the same one draws the same.")] = None,
     glossary: Annotated[
-        Path | None, _option(RULES, "Terms to use: TSV of source and target term, one a line.")
+        Path | None,
+        _option(
+            RULES,
+            "Glossary of terms to use: a TSV file with a source term and a target term per line.",
+            metavar="FILE",
+        ),
     ] = None,
     terms: Annotated[
-        str, _option(RULES, 'Of jsonl: the field of a line\'s own terms, {"source term": "target term"}.')
+        str,
+        _option(
+            RULES,
+            'jsonl only: dotted path of terms for that line, {"source term": "target term"}.',
+            metavar="FIELD",
+        ),
     ] = "",
-    target_prefix: Annotated[str, _option(RULES, "What each translation begins with.")] = "",
-    banned: Annotated[Path | None, _option(RULES, "File of phrases, one a line, never to write.")] = None,
+    target_prefix: Annotated[
+        str, _option(RULES, "Start every translation with this text.", metavar="TEXT")
+    ] = "",
+    banned: Annotated[
+        Path | None,
+        _option(RULES, "File of phrases, one per line, that no translation may contain.", metavar="FILE"),
+    ] = None,
     min_len: Annotated[int | None, _option(RULES, "Shortest output, in tokens.")] = None,
     no_repeat_ngram: Annotated[int | None, _option(RULES, "No run of so many tokens comes twice.")] = None,
     repetition_penalty: Annotated[
         float | None, _option(RULES, "Above 1 tokens that were used are less likely.")
     ] = None,
     n_best: Annotated[
-        int, _option(RESULT, "Translations of each line, as `number ||| text ||| score`.", min=1)
+        int,
+        _option(
+            RESULT,
+            "Number of translations per line. Above 1, they are printed as `number ||| text ||| score`. "
+            "[default: 1]",
+            min=1,
+            metavar="N",
+        ),
     ] = 1,
     as_json: Annotated[
         bool,
-        _option(RESULT, "A JSON object a line: its number, and its hypotheses with their scores.", "--json"),
+        _option(RESULT, "Print a JSON object per line, with its number, translations and scores.", "--json"),
     ] = False,
-    scores: Annotated[bool, _option(RESULT, "A tab and the score after each line.", "--scores")] = False,
+    scores: Annotated[bool, _option(RESULT, "Append a tab and the score.", "--scores")] = False,
     token_scores: Annotated[
-        bool, _option(RESULT, "A tab and the log-probability of each token.", "--token-scores")
+        bool, _option(RESULT, "Append a tab and the log-probability of each token.", "--token-scores")
     ] = False,
     alignment: Annotated[
-        bool, _option(RESULT, "A tab and word links such as 0-0 1-2 after each line.", "--alignment")
+        bool, _option(RESULT, "Append a tab and the word alignment, such as 0-0 1-2.", "--alignment")
     ] = False,
 ) -> None:
-    """Translate lines of text, one line out for each line in; or files that keep their markup.
+    """Translate text line by line, or documents with their markup.
 
-    Without -m the model is that of $MTKIT_MODEL, else of the config in this folder, else of the newest
-    run under ./runs. Search options that are left out are those of the run's config.
+    Each line of text gives one line of output. Search options default to the `decode`
+    section of the run's config.
 
     \b
     Examples:
       mtkit translate < input.txt > output.txt
       mtkit translate -i big.txt.gz -o big.out.txt --resume
       mtkit translate --format jsonl --field en.text < in.jsonl > out.jsonl
-
-    Exit codes are those of mtkit; 3 is unusable input, such as a line that --strict refuses.
     """
     from mtkit.cli.translate_run import Task, job, run, run_resumable
     from mtkit.runs.find import find_model, read_model
@@ -224,10 +282,10 @@ def translate(
     else:
         run(translator, task)
     if request.notes.counts:
-        console.say(f"of these: {request.notes}")
+        console.say(f"notes: {request.notes}")
     if glossary or terms:
         met = request.terms
-        console.say(f"terms: {met.asked:,} asked, {met.hit:,} hit, {met.missed:,} missed")
+        console.say(f"terms: {met.asked:,} requested, {met.hit:,} used, {met.missed:,} missed")
 
 
 def _phrases(path: Path) -> list[str]:

@@ -84,23 +84,26 @@ class Task:
         """
         known = ("text", *LINE_FORMATS, *FILE_FORMATS)
         if self.kind not in known:
-            raise UsageError(f"--format {self.kind}: is unknown.", f"Choose from {', '.join(known)}.")
+            raise UsageError(f"--format {self.kind}: unknown format.", f"Choose from {', '.join(known)}.")
         if self.kind != "text" and (self.details != Details() or self.n_best > 1 or self.as_json):
             raise UsageError(
-                f"--format {self.kind}: keeps what else is in the input, so that nothing can be added.",
+                f"--format {self.kind}: nothing can be added, because the output has the input's layout.",
                 "Leave out --n-best, --json, --scores, --token-scores and --alignment.",
             )
         if self.terms and self.kind != "jsonl":
             raise UsageError(f"--terms {self.terms}: --format {self.kind} has no fields.", "Use --glossary.")
         if resume and (self.source is None or self.target is None):
-            raise UsageError("--resume: needs a file to read and one to write.", "Name them by -i and -o.")
+            raise UsageError("--resume: needs an input file and an output file.", "Name them with -i and -o.")
         if resume and self.target is not None:
             from mtkit.disk.output import is_ordinary
 
             if not is_ordinary(self.target):
-                raise UsageError(f"--resume: {self.target} is no ordinary file.", "Leave out --resume.")
+                raise UsageError(f"--resume: {self.target} is not a regular file.", "Leave out --resume.")
         if resume and self.kind in FILE_FORMATS:
-            raise UsageError(f"--resume: --format {self.kind} is written as a whole.", "Leave out --resume.")
+            raise UsageError(
+                f"--resume: not supported with --format {self.kind}, which is translated as a whole.",
+                "Leave out --resume.",
+            )
 
     def records(self, notes: Notes) -> Records:
         """What reads its lines, of a format that has some."""
@@ -205,7 +208,7 @@ def run_resumable(translator: Translator, task: Task, job: Job) -> None:
         _until_stopped(file),
     ):
         if before := file.lines:
-            console.say(f"{file.path}: goes on after {before:,} lines.")
+            console.say(f"{file.path}: resuming after {before:,} lines.")
             records.skip(next(raw_lines(task.source)), before)
         windows = read_windows(task.source, task.flush, skip=before)
         _write(translator, task, answers(translator, windows, records), file.add, before=before)
@@ -225,7 +228,7 @@ def _until_stopped(file: PartialFile) -> Iterator[None]:
         console.state.in_a_hurry = True
         raise StoppedError(
             f"stopped; the translations of {file.lines:,} lines are kept in {file.path}.",
-            "The same command goes on from there.",
+            "Run the same command to resume.",
         ) from None
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -233,7 +236,7 @@ def _until_stopped(file: PartialFile) -> Iterator[None]:
 
 def job(translator: Translator, task: Task, models: Sequence[Found], glossary: Path | None) -> Job:
     """All that decides what is written, for `partial_file`."""
-    from mtkit.disk.files import MANIFEST
+    from mtkit.disk.manifest import MANIFEST
 
     assert task.source is not None
     request = translator.request

@@ -129,15 +129,15 @@ def choose(
     per_epoch = max(1, num_tokens // batch_tokens)
     steps = max(2_000, size.epochs * per_epoch)
     timely = f"{num_pairs:,} pairs on {machine}"
-    regularised = f"the fewer pairs, the stronger: {num_pairs:,} pairs"
+    regularised = f"fewer pairs need more dropout: {num_pairs:,} pairs"
     if budget is not None:
         preset, passes = _affordable(presets, size, num_tokens, budget)
         steps = min(steps, max(1, round(passes * num_tokens / batch_tokens)))
         if passes < size.epochs:
-            timely += f", {passes:,.1f} passes in the time that there is"
+            timely += f", {passes:,.1f} epochs in the available time"
         if passes < size.epochs / ENOUGH:
             dropout, attention_dropout = min(dropout, 0.1), 0.0
-            regularised = f"little to forget: {passes:,.1f} passes in the time that there is"
+            regularised = f"low, because the time allows only {passes:,.1f} epochs"
     warmup = min(4_000, max(1, steps // 10))
     every = min(2_000, max(100, steps // 15))
     ema = max(0.9, min(0.998, round(1 - 20 / steps, 3)))
@@ -149,18 +149,16 @@ def choose(
         ),
         Choice("model.dropout", dropout, regularised),
         Choice("model.attention_dropout", attention_dropout, regularised),
-        Choice(
-            "train.batch_tokens", batch_tokens, f"small data learn more from many small steps, on {machine}"
-        ),
+        Choice("train.batch_tokens", batch_tokens, f"many small steps suit little data, on {machine}"),
         Choice("train.max_steps", steps, f"{steps / per_epoch:,.0f} epochs of about {per_epoch:,} steps"),
         Choice("train.validate_every", every, "about 15 validations"),
-        Choice("train.save_every", every, "with each validation"),
-        Choice("train.patience", 8, "stops when eight validations brought nothing"),
-        Choice("train.ema", ema, "a moving average of the weights is steadier than the last ones"),
+        Choice("train.save_every", every, "at each validation"),
+        Choice("train.patience", 8, "stops after eight validations without improvement"),
+        Choice("train.ema", ema, "a moving average of the weights is more stable than the latest weights"),
         Choice("train.optimizer.method", METHODS.get(preset, "adamw"), f"for the width of {preset}"),
         Choice("train.optimizer.lr", PEAK_RATES[preset], f"for the width of {preset}"),
         Choice("train.optimizer.warmup_steps", warmup, "a tenth of the steps, at most 4,000"),
-        Choice("train.optimizer.schedule", "linear", "the rate falls to 0 at the end of the budget"),
+        Choice("train.optimizer.schedule", "linear", "the learning rate falls to 0 at the end of the budget"),
     ]
 
 

@@ -19,24 +19,24 @@ from mtkit.errors import ConfigError
 
 Kind = Literal["free", "declared", "impossible"]
 
-_BUDGET = "training ends elsewhere; a rate that follows the budget takes its new course from here"
+_BUDGET = "training ends at another step; a learning rate that depends on the budget changes from here on"
 _SHOWN = "only how often or where something is written changes"
-_KEPT = "from the next time on, other models are kept"
-_SPEED = "the same batches; sums may be rounded otherwise"
-_COURSE = "the steps before learned otherwise"
-_CHOICE = "validations before and after cannot be compared"
-_SHAPE = "the weights have other names, shapes or uses"
-_DATA = "the data or the subwords would be others"
+_KEPT = "from the next save on, different models are kept"
+_SPEED = "the batches stay the same, but sums may be rounded differently"
+_COURSE = "earlier steps were trained differently"
+_CHOICE = "validation scores before and after cannot be compared"
+_SHAPE = "the weights would have different names, shapes or uses"
+_DATA = "the data or the subwords would be different"
 _LATER = "training does not use it"
 
 CLASSES: dict[str, tuple[Kind, str]] = {
     "run": ("free", "the run folder was moved"),
     "private": ("free", "only who may read the files changes"),
-    "seed": ("impossible", "the order of the data and all that is random would be another"),
+    "seed": ("impossible", "the order of the data and all random numbers would be different"),
     # Whether data are the same is decided by their fingerprint; here are the options that it leaves out.
     "data.mixing": ("declared", _COURSE),
     "data": ("free", "the prepared data are the same"),
-    "text": ("free", "the form of the text is the same"),
+    "text": ("free", "the normalised text is the same"),
     "tokenizer": ("free", "the subwords are the same"),
     "model": ("impossible", _SHAPE),
     "model.preset": ("free", "the widths are the same"),
@@ -45,41 +45,41 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "model.embedding_dropout": ("declared", _COURSE),
     "model.attention_dropout": ("declared", _COURSE),
     "model.activation_dropout": ("declared", _COURSE),
-    "train.preset": ("free", "what it chose at first stays"),
+    "train.preset": ("free", "its original choices are kept"),
     "train.max_steps": ("free", _BUDGET),
     "train.max_epochs": ("free", _BUDGET),
     "train.max_time": ("free", _BUDGET),
-    "train.batch_tokens": ("impossible", "the place in the data is counted in batches"),
+    "train.batch_tokens": ("impossible", "the position in the data is counted in batches"),
     "train.micro_batch_tokens": ("free", _SPEED),
-    "train.precision": ("declared", "products are rounded otherwise"),
-    "train.device": ("declared", "another device rounds otherwise"),
+    "train.precision": ("declared", "products are rounded differently"),
+    "train.device": ("declared", "another device rounds differently"),
     "train.parallel": ("free", _SPEED),
-    "train.num_threads": ("declared", "another number of threads rounds otherwise"),
+    "train.num_threads": ("declared", "another number of threads rounds differently"),
     "train.label_smoothing": ("declared", _COURSE),
     "train.optimizer": ("declared", _COURSE),
     "train.optimizer.method": (
         "impossible",
-        "the other optimizer keeps other things",
+        "the new optimizer has a different state",
     ),
-    "train.ema": ("declared", "a new average begins with the present weights"),
+    "train.ema": ("declared", "a new average starts from the current weights"),
     "train.validate_every": ("declared", "early stopping and the best models depend on it"),
     "train.validate_pairs": ("declared", _CHOICE),
     "train.validate_beam_size": ("declared", _CHOICE),
-    "train.best_metric": ("impossible", "the scores of the best models so far are of another metric"),
+    "train.best_metric": ("impossible", "the best models so far were ranked by another metric"),
     "train.save_every": ("free", _SHOWN),
     "train.keep_last": ("free", _KEPT),
     "train.keep_best": ("free", _KEPT),
-    "train.average": ("free", "the final model is the mean of another number of models"),
-    "train.patience": ("free", "training ends elsewhere"),
+    "train.average": ("free", "the final model averages another number of models"),
+    "train.patience": ("free", "training ends at another step"),
     "train.log_every": ("free", _SHOWN),
     "train.tensorboard": ("free", _SHOWN),
     "train.wandb": ("free", _SHOWN),
-    "train.prefetch": ("free", "the same batches, made elsewhere"),
-    "train.deterministic": ("free", "from here on, other operations may be used"),
-    "train.packing": ("declared", "sums are rounded otherwise, and dropout drops others"),
-    "train.compile": ("declared", "compiled operations round otherwise"),
-    "train.init_from": ("free", "only a new run begins with other weights"),
-    "train.freeze": ("impossible", "the optimizer knows only the weights that were trained so far"),
+    "train.prefetch": ("free", "the batches stay the same"),
+    "train.deterministic": ("free", "from here on, different operations may be used"),
+    "train.packing": ("declared", "sums are rounded differently, and dropout is drawn differently"),
+    "train.compile": ("declared", "compiled operations round differently"),
+    "train.init_from": ("free", "only a new run starts from other weights"),
+    "train.freeze": ("impossible", "the optimizer has state only for the weights trained so far"),
     "train.r_drop": ("declared", _COURSE),
     "train.guided_alignment": ("declared", _COURSE),
     "export": ("free", _LATER),
@@ -135,7 +135,7 @@ def compare(old: Config, new: Config) -> list[Change]:
     changes = []
     for key in dict.fromkeys([*before, *after]):
         if before.get(key) != after.get(key):
-            kind, meaning = class_of(key) or ("impossible", "nobody has thought of what it means")
+            kind, meaning = class_of(key) or ("impossible", "it is unknown whether this is safe")
             changes.append(Change(key, before.get(key), after.get(key), kind, meaning))
     return changes
 
@@ -167,7 +167,7 @@ def check(changes: Collection[Change], allowed: Collection[str], where: str) -> 
     impossible = [change for change in changes if change.kind == "impossible"]
     undeclared = [change for change in changes if change.kind == "declared" and not is_allowed(change.key)]
     if impossible or undeclared:
-        lines = [f"{change}. This cannot be changed: choose another `run`." for change in impossible]
-        lines += [f"{change}. If you mean it: --allow-change {change.key}" for change in undeclared]
+        lines = [f"{change}. This cannot be changed. Choose another `run`." for change in impossible]
+        lines += [f"{change}. To resume anyway, give --allow-change {change.key}." for change in undeclared]
         raise ConfigError([f"{where}: {line}" for line in lines])
     return [f"changed: {change}" for change in changes]

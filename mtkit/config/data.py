@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from mtkit.config.filters import DEFAULT_FILTERS, Filter
-from mtkit.config.options import Language, Options, fault_of_name
+from mtkit.config.options import LanguageCode, Options, fault_of_name
 from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, Source
 
 
@@ -21,48 +21,65 @@ def _parse_steps(value: object) -> object:
 
 
 class MixingStage(Options):
-    """How much of the training data comes from which corpus, for a part of the training.
+    """The share of each corpus in one stage of training.
 
-    The share of a corpus is its weight, raised to the power 1 / temperature, divided by the sum of all.
+    The share is proportional to the weight of the corpus raised to the power 1 / temperature.
     """
 
     until: Annotated[int | None, BeforeValidator(_parse_steps)] = Field(
-        None, ge=1, description="Step at which the next stage begins, such as 20000; none in the last."
+        None,
+        ge=1,
+        description="Step at which the next stage begins, such as 20000. Required in every stage but the "
+        "last, which has none.",
     )
     weights: tuple[Annotated[float, Field(ge=0)], ...] | None = Field(
-        None, description="One for each corpus of `train`; their numbers of pairs if left out."
+        None, description="Weight of each corpus in `train`, in that order. Default: its number of pairs."
     )
     temperature: float = Field(
-        1.0, gt=0, description="Above 1 small corpora come more often than their weights say."
+        1.0,
+        gt=0,
+        description="Sampling temperature. Above 1, small corpora are sampled more often than their "
+        "weights say.",
     )
 
 
 class DataConfig(Options):
-    """Where the parallel text comes from and what is kept of it."""
+    """The parallel text: where it comes from, and which pairs are kept."""
 
-    root: Path | None = Field(None, description="Relative paths in `data` start here.")
-    src_lang: Language = Field(description="Language translated from, such as en.")
-    tgt_lang: Language = Field(description="Language translated into, such as fr.")
+    root: Path | None = Field(
+        None,
+        description="Folder in which relative paths in `data` start. Default: the folder of the config file.",
+    )
+    src_lang: LanguageCode = Field(description="Code of the source language, such as en.")
+    tgt_lang: LanguageCode = Field(description="Code of the target language, such as fr.")
     train: tuple[Source, ...] = Field(min_length=1, description="Training corpora.")
     valid: HeldOutSource = Field(
-        description="Validation corpus: steers early stopping and the choice of checkpoints."
+        description="Validation corpus, used for early stopping and to choose the best checkpoints."
     )
     extra_valid: dict[str, Source] = Field(
         default_factory=dict,
-        description="Further validation sets by name: scored and recorded, steer nothing.",
+        description="Additional validation sets by name. They are scored and recorded but do not affect "
+        "training.",
     )
-    test: dict[str, HeldOutSource] = Field(default_factory=dict, description="Test sets by name.")
+    test: dict[str, HeldOutSource] = Field(
+        default_factory=dict, description="Test sets by name, scored by `mtkit evaluate`."
+    )
     filters: tuple[Filter, ...] = Field(
-        DEFAULT_FILTERS, max_length=200, description="Applied to training pairs in this order."
+        DEFAULT_FILTERS, max_length=200, description="Filters for the training pairs, applied in this order."
     )
     target_tags: bool = Field(
-        False, description="Begin each source with a tag of the language wanted, such as <2fr>."
+        False, description="Start each source with a tag that names the target language, such as <2fr>."
     )
     mixing: tuple[MixingStage, ...] = Field(
-        (), description="Stages of training that draw from the corpora; every pair once an epoch if empty."
+        (),
+        description="Training stages with a share for each corpus. If empty, every pair is used once per "
+        "epoch.",
     )
     num_workers: int | None = Field(
-        None, ge=1, description="Processes that prepare; one per core if left out. Changes no result."
+        None,
+        ge=1,
+        description="Number of processes that prepare the data. Default: one per core. The result does "
+        "not depend on it.",
     )
 
     @property
@@ -80,10 +97,12 @@ class DataConfig(Options):
         held_out = {"valid": self.valid} | {f"test.{name}": source for name, source in self.test.items()}
         for name, source in held_out.items():
             if isinstance(source, MonoSource):
-                raise ValueError(f"{name}: mono reads one side only, but a pair has two. Use another reader.")
+                raise ValueError(
+                    f"{name}: the reader mono reads only one side, but pairs are needed. Use another reader."
+                )
         if not self.corpora:
             raise ValueError(
-                "train: mono makes no pairs, it only shows text to the tokenizer. Add a corpus of pairs."
+                "train: there is only text of the reader mono, which gives no pairs. Add a corpus of pairs."
             )
         return self
 
@@ -126,8 +145,8 @@ class DataConfig(Options):
             turned = [n for n, source in corpora if isinstance(source, Corpus) and source.reverse]
             if turned:
                 raise ValueError(
-                    f"train.{turned[0]}.reverse: its pairs could not be kept apart from sets that are cut. "
-                    "Name files of validation and test data."
+                    f"train.{turned[0]}.reverse: cannot be combined with the reader cut, because reversed "
+                    "pairs could not be kept out of training. Use files for validation and test sets."
                 )
         return self
 
@@ -135,7 +154,7 @@ class DataConfig(Options):
     def _names_fit(self) -> DataConfig:
         for name in self.extra_valid:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-                raise ValueError(f"extra_valid: {name!r} is no name: use letters, digits, - and _.")
+                raise ValueError(f"extra_valid: the name {name!r} is invalid. Use letters, digits, - and _.")
         for name in self.test:
             if fault := fault_of_name(name):
                 raise ValueError(f"test: the name {name[:40]!r} {fault}. Choose another name.")
@@ -145,16 +164,16 @@ class DataConfig(Options):
     def _mixing_fits(self) -> DataConfig:
         steps = [stage.until for stage in self.mixing]
         if steps and (steps[-1] is not None or None in steps[:-1]):
-            raise ValueError("mixing: every stage but the last needs until, and the last has none.")
+            raise ValueError("mixing: every stage but the last must have until, and the last must not.")
         bounds = [step for step in steps if step is not None]
         if bounds != sorted(set(bounds)):
-            raise ValueError(f"mixing: until must rise from stage to stage, not {bounds}.")
+            raise ValueError(f"mixing: until = {bounds} must increase from stage to stage.")
         for stage in self.mixing:
             if stage.weights is not None and len(stage.weights) != len(self.corpora):
                 given, corpora = len(stage.weights), len(self.corpora)
                 raise ValueError(f"mixing: {given} weights for {corpora} corpora. Give one for each.")
             if stage.weights is not None and not any(stage.weights):
-                raise ValueError("mixing: a stage needs a weight above 0.")
+                raise ValueError("mixing: all weights of a stage are 0. Give at least one that is positive.")
         return self
 
 
@@ -162,22 +181,27 @@ ModelType = Literal["unigram", "bpe"]
 
 
 class SamplingConfig(Options):
-    """Training text segmented in several ways, one an epoch in turn, so that words vary in their pieces."""
+    """Subword regularisation: several segmentations of the training text, used in turn, one per epoch."""
 
-    segmentations: int = Field(4, ge=2, le=100, description="How many are prepared; shards grow as much.")
+    segmentations: int = Field(
+        4,
+        ge=2,
+        le=100,
+        description="Number of segmentations to prepare. The training data on disk grow by this factor.",
+    )
     merge_dropout: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="For bpe: how likely a merge is left out (BPE dropout, Provilkov et al. 2020). If left "
-        "out: 0.1.",
+        description="bpe only: probability of skipping a merge (BPE-dropout, Provilkov et al. 2020). "
+        "Default: 0.1.",
     )
     alpha: float | None = Field(
         None,
         gt=0,
         le=10,
-        description="For unigram: the lower, the more even the chances of all segmentations (Kudo 2018). If "
-        "left out: 0.1.",
+        description="unigram only: exponent of the segmentation probabilities. The lower it is, the "
+        "closer they are to uniform (Kudo 2018). Default: 0.1.",
     )
 
     @property
@@ -189,7 +213,7 @@ class SamplingConfig(Options):
 def _parse_vocab_size(value: object) -> object:
     if value == "auto" or (type(value) is int and 16 <= value <= 1_000_000):
         return value
-    raise ValueError("it is auto, or a whole number from 16 to 1,000,000")
+    raise ValueError("must be auto or a whole number from 16 to 1,000,000")
 
 
 VocabSize = Annotated[
@@ -200,41 +224,60 @@ VocabSize = Annotated[
 
 
 class TokenizerConfig(Options):
-    """The SentencePiece subword model that both languages share, or one for each side."""
+    """The SentencePiece subword model: one for both languages, or one for each side."""
 
     path: Path | None = Field(
         None,
-        description="A tokenizer.model to use as it is, or with `separate` the folder of tokenizer.src.model "
-        "and tokenizer.tgt.model; the other options then have no effect.",
+        description="Existing tokenizer.model to use unchanged; with `separate`, the folder of "
+        "tokenizer.src.model and tokenizer.tgt.model. The other options of this section then "
+        "have no effect.",
     )
     separate: bool = Field(
         False,
-        description="One model for the source and one for the target; needs tie_embeddings tgt or none.",
+        description="Use one model for the source and one for the target. Requires model.tie_embeddings: "
+        "tgt or none.",
     )
     model_type: ModelType = Field("unigram", description="Segmentation algorithm.")
     vocab_size: VocabSize = Field(
-        8000, description="Pieces, fewer if the text gives no more; auto fits their number to the data."
+        8000,
+        description="Number of subword pieces; fewer if the text does not yield that many. auto chooses "
+        "it from the amount of data.",
     )
     character_coverage: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="Share of the text's characters that the vocabulary must spell. If left out: 0.9995 "
-        "with Chinese, Japanese or Korean, else 1.",
+        description="Share of the characters in the text that the vocabulary must cover. Default: 0.9995 "
+        "with Chinese, Japanese or Korean, otherwise 1.",
     )
-    byte_fallback: bool = Field(False, description="Spell unknown characters as bytes.")
+    byte_fallback: bool = Field(False, description="Encode unknown characters as bytes.")
     sample_pairs: int = Field(
-        200_000, ge=1, description="Training pairs that the model is trained on; a million may take 3 GB."
+        200_000,
+        ge=1,
+        description="Maximum number of training pairs that the subword model is trained on. A million "
+        "can take 3 GB of memory.",
     )
-    num_threads: int = Field(4, ge=1, le=128, description="Fixed, since unigram pieces depend on it.")
+    num_threads: int = Field(
+        4,
+        ge=1,
+        le=128,
+        description="Threads that train the subword model. The default is fixed because unigram pieces "
+        "depend on it.",
+    )
     sampling: SamplingConfig | None = Field(
-        None, description="Prepare several segmentations of the training text; the best one only if left out."
+        None,
+        description="Subword regularisation: prepare several segmentations of the training text. "
+        "Default: only the most likely one.",
     )
 
     @model_validator(mode="after")
     def _sampling_fits(self) -> TokenizerConfig:
         if self.sampling and self.model_type == "bpe" and self.sampling.alpha:
-            raise ValueError("sampling.alpha is for unigram models. Use merge_dropout with model_type bpe.")
+            raise ValueError(
+                "sampling.alpha is for model_type unigram. Use merge_dropout with model_type bpe."
+            )
         if self.sampling and self.model_type == "unigram" and self.sampling.merge_dropout:
-            raise ValueError("sampling.merge_dropout is for bpe models. Use alpha, or set model_type to bpe.")
+            raise ValueError(
+                "sampling.merge_dropout is for model_type bpe. Use alpha, or set model_type to bpe."
+            )
         return self

@@ -14,68 +14,105 @@ DEFAULT_SAMPLES = {"sample": 1, "mbr": 32}
 
 
 class DecodeConfig(Options):
-    """How translations are searched for."""
+    """The search for translations."""
 
     method: DecodeMethod = Field(
         "beam",
-        description="beam: the likeliest translation; diverse_beam: likely ones that differ from each other; "
-        "sample: drawn at random; mbr: of many drawn ones the one most like all others, by chrF.",
+        description="Search method. beam: the most likely translation. diverse_beam: likely translations "
+        "that differ from each other. sample: random samples. mbr: the sample most similar "
+        "to all other samples by chrF (minimum Bayes risk).",
     )
-    beam_size: int = Field(5, ge=1, le=256, description="Hypotheses kept per sentence; 1 is greedy.")
-    length_penalty: float = Field(1.0, ge=0, le=10, description="A score is divided by length ^ this.")
+    beam_size: int = Field(
+        5, ge=1, le=256, description="Number of hypotheses kept per sentence; 1 is greedy search."
+    )
+    length_penalty: float = Field(
+        1.0,
+        ge=0,
+        le=10,
+        description="Divide the score of a hypothesis by its length in tokens raised to this power. 0 "
+        "turns this off.",
+    )
     patience: float = Field(
-        1.0, gt=0, le=100, description="A beam stops when this times `beam_size` hypotheses have ended."
+        1.0, gt=0, le=100, description="Stop the search after patience × beam_size finished hypotheses."
     )
     diversity_groups: int | None = Field(
         None,
         ge=1,
         le=256,
-        description="Of diverse_beam: parts that avoid each other's tokens; one a hypothesis if left out.",
+        description="diverse_beam only: number of groups in the beam, each of which avoids the tokens "
+        "that earlier groups chose. Default: one group per hypothesis.",
     )
     diversity_penalty: float = Field(
         0.5,
         ge=0,
         le=1000,
-        description="Of diverse_beam: taken off for each earlier part that chose the same token.",
+        description="diverse_beam only: subtract this from the log-probability of a token for each "
+        "earlier group that chose it.",
     )
     num_samples: int | None = Field(
-        None, ge=1, le=1024, description="Of sample and mbr: translations drawn; 1 and 32 if left out."
+        None,
+        ge=1,
+        le=1024,
+        description="sample and mbr only: number of translations to sample. Default: 1 for sample, 32 "
+        "for mbr.",
     )
     top_k: int | None = Field(
-        None, ge=1, le=1_000_000, description="Of sample and mbr: draw among so many tokens only."
+        None,
+        ge=1,
+        le=1_000_000,
+        description="sample and mbr only: sample from this many of the most likely tokens. Default: from "
+        "all tokens.",
     )
     top_p: float = Field(
-        1.0, gt=0, le=1, description="Of sample and mbr: draw among the likeliest tokens of this probability."
+        1.0,
+        gt=0,
+        le=1,
+        description="sample and mbr only: sample from the smallest set of tokens whose probabilities add "
+        "up to this value (nucleus sampling). 1 is all tokens.",
     )
     temperature: float = Field(
-        1.0, gt=0, le=100, description="Of sample and mbr: below 1 likely tokens become likelier."
+        1.0,
+        gt=0,
+        le=100,
+        description="sample and mbr only: sampling temperature. Below 1, likely tokens become more likely.",
     )
     seed: int = Field(
-        1, ge=0, le=2**32 - 1, description="Of sample and mbr: the same one draws the same for the same line."
+        1,
+        ge=0,
+        le=2**32 - 1,
+        description="sample and mbr only: random seed. The same seed gives the same translation of the "
+        "same line.",
     )
-    min_len: int = Field(0, ge=0, le=10_000, description="Shortest output, in tokens.")
+    min_len: int = Field(0, ge=0, le=10_000, description="Minimum length of a translation, in tokens.")
     max_len_ratio: float = Field(
-        2.0, gt=0, le=20, description="Longest output: this times the source length + 50."
+        2.0,
+        gt=0,
+        le=20,
+        description="Maximum length of a translation, in tokens: this ratio × the source length + 50.",
     )
     no_repeat_ngram_size: int = Field(
-        0, ge=0, le=1000, description="No run of so many tokens comes twice; 0 is no such rule."
+        0, ge=0, le=1000, description="Do not repeat any sequence of this many tokens. 0 allows repetition."
     )
     repetition_penalty: float = Field(
         1.0,
         ge=1,
         le=100,
-        description="Log-probabilities of tokens that were used already are multiplied by this.",
+        description="Multiply the log-probability of each token that is already in the translation by "
+        "this. Above 1, repetition becomes less likely.",
     )
     banned: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
-        (), description="Phrases that are never written, in any case of letters."
+        (), description="Phrases that must not appear in a translation. Case is ignored."
     )
     batch_tokens: int = Field(
-        4096, ge=1, le=1_000_000, description="Source tokens translated at once, beams included."
+        4096,
+        ge=1,
+        le=1_000_000,
+        description="Batch size in source tokens, counted once for each hypothesis of the beam.",
     )
     tags: tuple[Tag, ...] = Field(
         (),
-        description="What `translate` begins each source with; with target_tags also 2LANG for another "
-        "language.",
+        description="Tags that `mtkit translate` puts before each source. With data.target_tags, add "
+        "2LANG to choose another target language.",
     )
 
     @property
@@ -106,5 +143,7 @@ class DecodeConfig(Options):
                     f"{name} has no effect with method {self.method}. Leave it out, or set method to {fits}."
                 )
         if self.beam_size % self.groups:
-            raise ValueError(f"diversity_groups = {self.groups} must divide beam_size = {self.beam_size}.")
+            raise ValueError(
+                f"diversity_groups = {self.groups} must divide beam_size = {self.beam_size}. Change one."
+            )
         return self

@@ -46,7 +46,9 @@ def _problem(error: Mapping[str, Any], tree: Node) -> Problem | None:
         return Problem(node.key_place, f"{path}: unknown option. {_guess(loc, path)}")
     if kind == "union_tag_not_found":
         tag = context["discriminator"].strip("'")
-        return Problem(node.key_place, f"{path}.{tag}: missing. It is {_listed(choices(kind_at(loc)))}.")
+        return Problem(
+            node.key_place, f"{path}.{tag}: missing. Choose from {_listed(choices(kind_at(loc)))}."
+        )
     if kind == "union_tag_invalid":
         tag = context["discriminator"].strip("'")
         tag_node = node.value[tag] if isinstance(node.value, dict) else node
@@ -74,7 +76,7 @@ def _wrong_value(
         name, words = _BOUNDS[kind]
         return f"{what} must be {words} {context[name]:.10g}."
     if kind == "string_pattern_mismatch":
-        return f"{what} does not look right. {_meaning(loc)}".rstrip()
+        return f"{what} is invalid. {_meaning(loc)}".rstrip()
     if kind == "value_error":
         return f"{what}: {context['error']}."
     if kind in _MUST_BE:
@@ -133,7 +135,7 @@ def _guess(loc: tuple[str | int, ...], path: str) -> str:
         return f"Did you mean {close[0]}?"
     if near := get_close_matches(name, [other.rpartition(".")[2] for other in paths], 1, 0.8):
         return f"Did you mean {next(other for other in paths if other.rpartition('.')[2] == near[0])}?"
-    return f"Known here: {', '.join(names)}."
+    return f"Known options: {', '.join(names)}."
 
 
 def _not_a_choice(path: str, value: Any, known: list[str]) -> str:

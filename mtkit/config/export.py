@@ -17,11 +17,13 @@ QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 
 
 class ExportConfig(Options):
-    """What is made of the finished model for other programs, and for the fast engine of `mtkit translate`."""
+    """Exports of the finished model, for other programs and for the fast engine of `mtkit translate`."""
 
     to: tuple[ExportFormat, ...] = Field(
-        ("ctranslate2",), description="Formats that are written when training ends; none if empty."
+        ("ctranslate2",), description="Formats to export when training ends. If empty, nothing is exported."
     )
     quantization: Quantization = Field(
-        "int8", description="How ctranslate2 and argos store the weights; int8 is the fastest on a CPU."
+        "int8",
+        description="Number format of the weights in ctranslate2 and argos exports. int8 is the fastest "
+        "on a CPU.",
     )

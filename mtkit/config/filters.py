@@ -10,156 +10,191 @@ from mtkit.config.options import Options
 
 
 class EmptyFilter(Options):
-    """Drops pairs with a side that has no text."""
+    """Drops pairs in which a side has no text."""
 
     filter: Literal["empty"]
 
 
 class LengthFilter(Options):
-    """Drops pairs with a side outside these bounds, in characters."""
+    """Drops pairs in which a side is shorter or longer than these bounds."""
 
     filter: Literal["length"]
-    min_chars: int = Field(1, ge=0, description="Shortest side to keep.")
-    max_chars: int = Field(2000, ge=1, description="Longest side to keep.")
+    min_chars: int = Field(1, ge=0, description="Minimum length of a side, in characters.")
+    max_chars: int = Field(2000, ge=1, description="Maximum length of a side, in characters.")
 
 
 class IdenticalFilter(Options):
-    """Drops pairs whose sides are the same text, but for case."""
+    """Drops pairs whose sides are the same text, ignoring case."""
 
     filter: Literal["identical"]
     min_words: int = Field(
-        3, ge=1, description="Words that a side must have for that: a name or a code may stay as it is."
+        3,
+        ge=1,
+        description="Minimum length of the pairs that are checked, in words. Short names and codes are "
+        "often the same in both languages.",
     )
 
 
 class RatioFilter(Options):
-    """Drops pairs of which one side says much more than the other, judged by size.
+    """Drops pairs in which one side is much larger than the other.
 
-    Size is in characters; in Chinese, Japanese and Korean a character counts for about three.
+    Sizes are in characters; a Chinese, Japanese or Korean character counts as about three.
     """
 
     filter: Literal["ratio"]
-    max_ratio: float = Field(2.0, ge=1, description="Largest ratio of sizes to keep.")
+    max_ratio: float = Field(2.0, ge=1, description="Maximum ratio of the two sizes.")
     slack: int = Field(
-        15, ge=0, description="Characters added to both sizes first, so that short pairs may differ."
+        15, ge=0, description="Number of characters added to both sizes first, because short pairs vary more."
     )
 
 
 class SentencesFilter(Options):
     """Drops pairs whose larger side has more sentences, or is the only one that ends like a sentence.
 
-    Not used between a language written with spaces and one without: they divide sentences differently.
+    Not applied if only one of the languages is written with spaces: they divide sentences differently.
     """
 
     filter: Literal["sentences"]
-    max_ratio: float = Field(1.3, ge=1, description="Ratio of sizes, as in `ratio`, up to which that may be.")
-    slack: int = Field(15, ge=0, description="Characters added to both sizes first.")
+    max_ratio: float = Field(
+        1.3,
+        ge=1,
+        description="Keep pairs up to this ratio of sizes (as in `ratio`), whatever their sentences.",
+    )
+    slack: int = Field(15, ge=0, description="Number of characters added to both sizes first.")
 
 
 class ScriptFilter(Options):
-    """Drops pairs with a side that is not text, or not in the script of its language."""
+    """Drops pairs in which a side has too few letters, or too few in the script of its language."""
 
     filter: Literal["script"]
     min_letters: float = Field(
-        0.25, ge=0, le=1, description="Letters among all characters, at least; Latin ones count everywhere."
+        0.25,
+        ge=0,
+        le=1,
+        description="Minimum share of letters in the characters of a side. Latin letters count in every "
+        "language.",
     )
     min_share: float = Field(
-        0.05, ge=0, le=1, description="Letters of the language's own script among all characters, at least."
+        0.05,
+        ge=0,
+        le=1,
+        description="Minimum share of letters of the language's own script in the characters of a side.",
     )
 
 
 class WordsFilter(Options):
-    """Drops pairs with a side that has lost its spaces; not used for languages written without them.
+    """Drops pairs in which a side has lost its spaces. Not applied to languages written without spaces.
 
-    Names of code and addresses, where signs stand between short runs of letters, are let pass.
+    Code and URLs, in which punctuation separates short runs of letters, are kept.
     """
 
     filter: Literal["words"]
     max_chars: int = Field(
-        20, ge=1, description="Longest mean word to keep, in characters; half a word is granted."
+        20,
+        ge=1,
+        description="Maximum mean length of the words of a side, in characters, with a tolerance of half "
+        "a word.",
     )
 
 
 class GarbledFilter(Options):
-    """Drops pairs with a side that was read in a wrong encoding, as in `Ã©`, or has U+FFFD."""
+    """Drops pairs in which a side was decoded with the wrong encoding, as in `Ã©`, or contains U+FFFD."""
 
     filter: Literal["garbled"]
 
 
 class MarkupFilter(Options):
-    """Drops pairs with a side that is largely HTML tags and entities."""
+    """Drops pairs in which a side consists largely of HTML tags and entities."""
 
     filter: Literal["markup"]
-    max_share: float = Field(0.05, ge=0, le=1, description="Largest share of a side's characters to keep.")
+    max_share: float = Field(
+        0.05, ge=0, le=1, description="Maximum share of markup in the characters of a side."
+    )
 
 
 class UrlsFilter(Options):
-    """Drops pairs whose sides each have an address of a site that the other lacks, or are mostly that."""
+    """Drops pairs in which a side is mostly URLs, or each side links to a site that the other lacks."""
 
     filter: Literal["urls"]
     max_share: float = Field(
-        0.5, ge=0, le=1, description="Largest share of a side's size, as in `ratio`, to keep."
+        0.5, ge=0, le=1, description="Maximum share of URLs in the size of a side (as in `ratio`)."
     )
 
 
 class NumbersFilter(Options):
-    """Drops pairs whose sides each have a number that the other lacks."""
+    """Drops pairs in which each side has a number that the other lacks."""
 
     filter: Literal["numbers"]
     min_digits: int = Field(
-        2, ge=1, description="Shorter numbers are not looked at, since many are written as words."
+        2,
+        ge=1,
+        description="Minimum number of digits. Shorter numbers are ignored, because they are often "
+        "written as words.",
     )
 
 
 class RepetitionFilter(Options):
-    """Drops pairs with a side that says the same words, or characters, over and over."""
+    """Drops pairs in which a side repeats the same words or characters over and over."""
 
     filter: Literal["repetition"]
     max_share: float = Field(
         0.5,
         ge=0,
         le=1,
-        description="Largest share of a side's word pairs that repeat an earlier one; of its runs of four "
-        "characters where words have no spaces.",
+        description="Maximum share of word pairs in a side that repeat an earlier one; in languages "
+        "written without spaces, of sequences of four characters.",
     )
 
 
 class LanguageFilter(Options):
-    """Drops pairs with a side in another language, as py3langid sees it; needs `mtkit[langid]`."""
+    """Drops pairs in which a side is in another language, as identified by py3langid.
+
+    Requires `mtkit[langid]`.
+    """
 
     filter: Literal["language"]
     min_probability: float = Field(
-        0.1, ge=0, le=1, description="Of the right language, where another one is more likely."
+        0.1,
+        ge=0,
+        le=1,
+        description="Minimum probability of the expected language when another one is more likely.",
     )
-    min_chars: int = Field(20, ge=1, description="Shorter sides are not looked at.")
+    min_chars: int = Field(
+        20, ge=1, description="Minimum length in characters. Shorter sides are not checked."
+    )
 
 
 class ScoreFilter(Options):
-    """Drops pairs whose score, from a column of the corpus, is too low; those without one are kept."""
+    """Drops pairs whose score, a column of the corpus, is too low. Pairs without a score are kept."""
 
     filter: Literal["score"]
-    min_score: float = Field(description="Lowest score to keep.")
+    min_score: float = Field(description="Minimum score of a pair.")
 
 
 class DuplicateFilter(Options):
-    """Drops repetitions of an earlier pair."""
+    """Drops pairs that repeat an earlier pair."""
 
     filter: Literal["duplicate"]
-    side: Literal["both", "src", "tgt"] = Field("both", description="What must be equal.")
+    side: Literal["both", "src", "tgt"] = Field(
+        "both", description="Compare both sides, or only the source or the target."
+    )
     fold: bool = Field(False, description="Ignore case, punctuation and spaces.")
 
 
 class NearDuplicateFilter(Options):
-    """Drops pairs that differ little from an earlier one, found by MinHash."""
+    """Drops pairs that are nearly equal to an earlier pair, as found by MinHash."""
 
     filter: Literal["near_duplicate"]
     similarity: float = Field(
-        0.8, ge=0.3, le=0.99, description="Share of common letter runs (Jaccard) dropped about every time."
+        0.8,
+        ge=0.3,
+        le=0.99,
+        description="Jaccard similarity, on sequences of letters, from which nearly every pair is dropped.",
     )
 
 
 class OverlapFilter(Options):
-    """Drops training pairs with a side that also stands in validation or test data.
+    """Drops training pairs if a side also occurs in validation or test data.
 
     Case, punctuation and spaces are ignored.
     """
@@ -169,16 +204,16 @@ class OverlapFilter(Options):
         0.75,
         ge=0.5,
         le=1,
-        description="Share of common runs of five letters from which a side counts as the same; "
-        "null for equal ones only.",
+        description="Share of common five-letter sequences from which two sides count as the same. If "
+        "null, only equal sides do.",
     )
 
 
 class TokensFilter(Options):
-    """Drops pairs with a side of more tokens than this, after segmentation."""
+    """Drops pairs in which a side has too many tokens."""
 
     filter: Literal["tokens"]
-    max_tokens: int = Field(256, ge=1, description="Longest side to keep, in tokens.")
+    max_tokens: int = Field(256, ge=1, description="Maximum length of a side, in tokens.")
 
 
 Filter = Annotated[

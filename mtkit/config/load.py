@@ -104,7 +104,7 @@ def _read(path: Path, problems: list[Problem], contents: Mapping[Path, bytes] | 
     if tree is None:
         return Node({}, place, place) if len(problems) == before else None
     if not isinstance(tree.value, dict | None):
-        problems.append(Problem(tree.place, "a configuration is made of `key: value` lines."))
+        problems.append(Problem(tree.place, "a config must consist of `key: value` lines."))
         return None
     return _spelled_out(Node(tree.value or {}, place, place))
 
@@ -123,7 +123,7 @@ def _unwritable(node: Node, path: str) -> Iterator[Problem]:
         for key, member in node.value.items():
             if _NO_TEXT.search(key):
                 yield Problem(
-                    member.key_place, f"{dotted(path, key)!a}: a name of this character is refused."
+                    member.key_place, f"{dotted(path, key)!a}: this character is not allowed in a name."
                 )
             else:
                 yield from _unwritable(member, dotted(path, key))
@@ -131,7 +131,7 @@ def _unwritable(node: Node, path: str) -> Iterator[Problem]:
         for number, item in enumerate(node.value):
             yield from _unwritable(item, dotted(path, number))
     elif isinstance(node.value, str) and (odd := _NO_TEXT.search(node.value)):
-        yield Problem(node.place, f"{path}: the character {odd.group()!a} is refused. Remove it.")
+        yield Problem(node.place, f"{path}: the character {odd.group()!a} is not allowed. Remove it.")
 
 
 # ---------------------------------------------------------------- merging
@@ -161,7 +161,7 @@ def _override(tree: Node, text: str, problems: list[Problem]) -> Node:
         problems.append(Problem(COMMAND_LINE, f"{text!r} is not UTF-8 text."))
         return tree
     if not equals or not all(steps):
-        problems.append(Problem(COMMAND_LINE, f"{text!r} is not of the form dotted.path=value."))
+        problems.append(Problem(COMMAND_LINE, f"{text!r}: expected dotted.path=value."))
         return tree
     value = _override_value(path, written.strip(), problems)
     if value is None:
@@ -200,12 +200,12 @@ def _lay(base: Node, steps: Sequence[str], value: Node) -> Node:
     step, rest = steps[0], steps[1:]
     if isinstance(base.value, list):
         if not step.isdecimal() or int(step) >= len(base.value):
-            raise LookupError(f"{step!r} must be the number of one of the {len(base.value)} items, from 0.")
+            raise LookupError(f"{step!r} must be an index of the {len(base.value)} items, counted from 0.")
         items = list(base.value)
         items[int(step)] = _lay(items[int(step)], rest, value)
         return replace(base, value=items, place=value.place)
     if base.value is not None and not isinstance(base.value, dict):
-        raise LookupError(f"nothing lies below {base.plain()!r}, so {step!r} cannot be set.")
+        raise LookupError(f"{base.plain()!r} has no options, so {step!r} cannot be set.")
     empty = Node(None, value.place, value.place)
     members_here = base.value or {}
     laid = _lay(members_here.get(step, empty), rest, value)
@@ -262,18 +262,18 @@ def _absolute(node: Node, start: str | None) -> Any:
         try:
             path = Path.home().joinpath(*path.parts[1:])
         except RuntimeError:
-            raise ValueError("~ stands for no folder: this user has no home.") from None
+            raise ValueError("~ cannot be expanded, because this user has no home folder.") from None
     in_file = node.place.line and not is_descriptor(node.place.file)
     folder = start or (Path(node.place.file).parent if in_file else "")
     whole = os.path.normpath(Path.cwd() / folder / path)
     try:
         names = os.fsencode(whole).split(os.fsencode(os.sep))
     except UnicodeEncodeError as error:
-        raise ValueError(f"this Python writes names as {error.encoding}. Set PYTHONUTF8=1.") from None
+        raise ValueError(f"this Python encodes file names as {error.encoding}. Set PYTHONUTF8=1.") from None
     if (longest := max(map(len, names))) > _MAX_NAME:
-        raise ValueError(f"a name of {longest:,} bytes is too long, at most {_MAX_NAME} can be.")
+        raise ValueError(f"a name has {longest:,} bytes, the maximum is {_MAX_NAME}.")
     if len(whole) > _MAX_PATH:
-        raise ValueError(f"a path of {len(whole):,} characters is too long, at most {_MAX_PATH:,} can be.")
+        raise ValueError(f"the path has {len(whole):,} characters, the maximum is {_MAX_PATH:,}.")
     return whole
 
 

@@ -24,52 +24,66 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class ModelConfig(Options):
-    """The Transformer of Vaswani et al. 2017 and its variants. An option left out comes from the preset."""
+    """The Transformer (Vaswani et al. 2017) and its variants. Options not given come from the preset."""
 
     preset: Literal["tiny", "small", "base", "big", "deep", "paper-base", "paper-big", "auto"] = Field(
         "base",
-        description="Starting point of all sizes; `mtkit config presets` lists them. auto, or `model: auto`: "
-        "sizes and dropout fit the data and the machine.",
+        description="Preset of all sizes, as listed by `mtkit config presets`. auto (or `model: auto`) "
+        "chooses sizes and dropout to fit the data and the machine.",
     )
-    d_model: int = Field(512, ge=8, le=16384, description="Width of embeddings and layers.")
+    d_model: int = Field(512, ge=8, le=16384, description="Width of the embeddings and the layers.")
     d_ff: int = Field(2048, ge=8, le=65536, description="Inner width of the feed-forward layers.")
-    num_heads: int = Field(8, ge=1, le=128, description="Attention heads.")
+    num_heads: int = Field(8, ge=1, le=128, description="Number of attention heads.")
     num_kv_heads: int | None = Field(
         None,
         ge=1,
         le=128,
-        description="Heads of keys and values, shared by groups of heads; num_heads if null.",
+        description="Number of key and value heads, each shared by a group of attention heads. Default: "
+        "num_heads.",
     )
-    num_encoder_layers: int = Field(6, ge=1, le=100, description="Encoder depth.")
-    num_decoder_layers: int = Field(6, ge=1, le=100, description="Decoder depth.")
-    dropout: Probability = Field(0.1, description="Before each residual sum, and after embeddings.")
+    num_encoder_layers: int = Field(6, ge=1, le=100, description="Number of encoder layers.")
+    num_decoder_layers: int = Field(6, ge=1, le=100, description="Number of decoder layers.")
+    dropout: Probability = Field(
+        0.1, description="Dropout probability before each residual sum and after the embeddings."
+    )
     embedding_dropout: Probability | None = Field(
-        None, description="After embeddings and positions; as dropout if null."
+        None, description="Dropout probability after the embeddings and positions. Default: dropout."
     )
-    attention_dropout: Probability = Field(0.0, description="On attention weights.")
-    activation_dropout: Probability = Field(0.0, description="Inside the feed-forward layers.")
+    attention_dropout: Probability = Field(0.0, description="Dropout probability of the attention weights.")
+    activation_dropout: Probability = Field(
+        0.0, description="Dropout probability inside the feed-forward layers."
+    )
     norm: Literal["pre", "post"] = Field(
-        "pre", description="Normalise before each block, or after its residual sum (the paper)."
+        "pre",
+        description="Normalise before each sublayer (pre) or after its residual sum (post, as in the paper).",
     )
-    norm_type: Literal["layernorm", "rmsnorm"] = Field("layernorm", description="How to normalise.")
+    norm_type: Literal["layernorm", "rmsnorm"] = Field("layernorm", description="Kind of normalisation.")
     activation: Literal["relu", "gelu", "swiglu"] = Field(
-        "relu", description="Of the feed-forward layers; swiglu adds a third matrix to each."
+        "relu", description="Activation of the feed-forward layers. swiglu adds a third matrix to each."
     )
     positions: Literal["sinusoidal", "learned", "rope"] = Field(
-        "sinusoidal", description="Added to embeddings (computed or trained), or turning queries and keys."
+        "sinusoidal",
+        description="Position encoding: sinusoidal or learned embeddings, or rotary queries and keys (rope).",
     )
     max_positions: int = Field(
-        512, ge=2, le=65536, description="Length of the learned table; later positions share its last row."
+        512,
+        ge=2,
+        le=65536,
+        description="learned only: number of position embeddings. Later positions share the last one.",
     )
     bias: Literal["all", "feed_forward", "none"] = Field(
-        "all", description="Which linear maps have one: all in the layers, those of feed-forward, none."
+        "all",
+        description="Linear maps with a bias: all those in the layers, only those of feed-forward "
+        "layers, or none.",
     )
     tie_embeddings: Literal["all", "tgt", "none"] = Field(
-        "all", description="One matrix for source, target and output embeddings, for the latter two, or none."
+        "all",
+        description="Embeddings that share one matrix: source, target and output (all), target and "
+        "output (tgt), or none.",
     )
     init: Literal["xavier", "depth_scaled"] = Field(
         "xavier",
-        description="Depth-scaled divides the matrices of layer l by the root of l at the beginning.",
+        description="Initialisation of the matrices. depth_scaled divides those of layer l by √l.",
     )
 
     @property
@@ -104,7 +118,7 @@ class ModelConfig(Options):
         _must_divide("num_kv_heads", self.kv_heads, "num_heads", self.num_heads)
         if self.architecture.rotary and self.d_head % 2:
             raise ValueError(
-                f"positions = {self.positions} needs heads of even width, but d_model / num_heads = "
+                f"positions = {self.positions} requires an even head width, but d_model / num_heads = "
                 f"{self.d_head}. Change num_heads, or use sinusoidal."
             )
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -18,7 +18,7 @@ def parse_duration(value: object) -> object:
         return value
     found = _DURATION.fullmatch(value)
     if found is None or not value:
-        raise ValueError("a duration is written like 90s, 30m, 1h30m or 2d, or as a number of seconds")
+        raise ValueError("must be a duration such as 90s, 30m, 1h30m or 2d, or a number of seconds")
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
 
@@ -31,13 +31,13 @@ Duration = Annotated[
 ]
 """Seconds as a float; written in YAML as `90s`, `30m`, `1h30m`, `2d` or a number of seconds."""
 
-Language = Annotated[str, Field(pattern=LANGUAGE)]
+LanguageCode = Annotated[str, Field(pattern=LANGUAGE)]
 
 
 def _check_tag(tag: str) -> str:
     """A tag, unless its piece would be one that SentencePiece has a use for."""
     if not re.fullmatch(r"[A-Za-z0-9_:.+-]+", tag) or re.fullmatch(r"pad|unk|s|0x[0-9A-F]{2}", tag):
-        raise ValueError("a tag is made of letters, digits and _:.+-, such as domain:legal")
+        raise ValueError("must consist of letters, digits and _:.+-, such as domain:legal")
     return tag
 
 
@@ -45,6 +45,10 @@ Tag = Annotated[str, AfterValidator(_check_tag)]
 """What a source may begin with; the piece of tag `2fr` is `<2fr>`."""
 
 Probability = Annotated[float, Field(ge=0, lt=1)]
+
+MetricName = Literal["bleu", "chrf", "ter"]
+"""Each is an entry of `mtkit.metrics.surface.METRICS`."""
+BestMetric = Literal[MetricName, "loss"]
 
 
 MAX_NAME_BYTES = 200
@@ -54,11 +58,11 @@ MAX_NAME_BYTES = 200
 def fault_of_name(name: str) -> str:
     """Why `name` cannot be the name of a file in a folder; empty if it can."""
     if not name or name in (".", ".."):
-        return "is no name"
+        return "is invalid"
     if "/" in name or "\0" in name:
         return "must not contain / or NUL"
     size = len(name.encode(errors="replace"))
-    return f"has {size} bytes, at most {MAX_NAME_BYTES} are possible" if size > MAX_NAME_BYTES else ""
+    return f"has {size} bytes, the maximum is {MAX_NAME_BYTES}" if size > MAX_NAME_BYTES else ""
 
 
 class Options(BaseModel):

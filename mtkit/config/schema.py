@@ -8,7 +8,6 @@ default stands anywhere else: the JSON Schema, the option tables and the errors 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -17,29 +16,27 @@ from mtkit.config.decode import DecodeConfig
 from mtkit.config.export import ExportConfig
 from mtkit.config.filters import TokensFilter
 from mtkit.config.model import ModelConfig
-from mtkit.config.options import Options
+from mtkit.config.options import MetricName, Options
 from mtkit.config.text import TextConfig
 from mtkit.config.train import TrainConfig
 
-Metric = Literal["bleu", "chrf", "ter"]
-
 
 class EvaluateConfig(Options):
-    """What `mtkit evaluate` reports."""
+    """The metrics of `mtkit evaluate`."""
 
-    metrics: tuple[Metric, ...] = Field(("bleu", "chrf"), min_length=1, description="Scores to compute.")
+    metrics: tuple[MetricName, ...] = Field(("bleu", "chrf"), min_length=1, description="Metrics to compute.")
 
 
 class Config(Options):
-    """One run of mtkit, from raw text to scores."""
+    """A run of mtkit, from raw text to scores."""
 
-    run: Path = Field(description="Folder of everything that the run writes.")
+    run: Path = Field(description="Folder of all files that the run writes.")
     private: bool = Field(
         True,
-        description="Let only their owner read the files that hold sentences: prepared data, reports, "
-        "translations of test sets. If false, the umask decides.",
+        description="Make files with sentences (prepared data, reports, translations of test sets) "
+        "readable by their owner only. If false, the umask decides.",
     )
-    seed: int = Field(1, ge=0, le=2**32 - 1, description="All randomness is derived from it.")
+    seed: int = Field(1, ge=0, le=2**32 - 1, description="Random seed, from which all randomness is derived.")
     data: DataConfig
     text: TextConfig = Field(default_factory=TextConfig)
     tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
@@ -56,8 +53,8 @@ class Config(Options):
         for item in self.data.filters if places else ():
             if isinstance(item, TokensFilter) and item.max_tokens >= places:
                 raise ValueError(
-                    f"model.max_positions = {places} must be more than the max_tokens of "
-                    f"the filter tokens, {item.max_tokens}. Try {item.max_tokens + 1}."
+                    f"model.max_positions = {places} must be greater than max_tokens = {item.max_tokens} "
+                    f"of the filter tokens. Try {item.max_tokens + 1}."
                 )
         return self
 
@@ -65,7 +62,7 @@ class Config(Options):
     def _vocabularies_fit(self) -> Config:
         if self.tokenizer.separate and self.model.architecture.shared_src:
             raise ValueError(
-                "tokenizer.separate gives two vocabularies, which model.tie_embeddings = "
-                f"{self.model.tie_embeddings} cannot share. Set model.tie_embeddings to tgt or none."
+                "tokenizer.separate gives two vocabularies, which cannot share one embedding. "
+                "Set model.tie_embeddings to tgt or none."
             )
         return self

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from mtkit.config.options import Language, Options, Tag
+from mtkit.config.options import LanguageCode, Options, Tag
 
-_PACKED = "`*` and `?` stand for any text in names; .gz, .bz2, .xz and .zst are decompressed."
+_PACKED = "`*` and `?` are wildcards; .gz, .bz2, .xz and .zst files are decompressed."
 
 OnError = Literal["stop", "skip"]
 
@@ -20,7 +20,7 @@ def _check_column(value: object) -> int | str:
         return value
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    raise ValueError("a column is given by its number, from 1, or by its name in the first line")
+    raise ValueError("must be the number of a column, from 1, or its name in the first line")
 
 
 Column = Annotated[
@@ -32,35 +32,48 @@ Column = Annotated[
 
 
 class Corpus(Options):
-    """What every corpus with text of its own may say, whatever reads it."""
+    """The options that all corpora of parallel text share."""
 
     reader: str
-    src_lang: Language | None = Field(None, description="Of its source side, if not that of `data`.")
-    tgt_lang: Language | None = Field(None, description="Of its target side, if not that of `data`.")
-    reverse: bool = Field(False, description="Translate from its target side to its source side.")
+    src_lang: LanguageCode | None = Field(
+        None, description="Language of the source side. Default: data.src_lang."
+    )
+    tgt_lang: LanguageCode | None = Field(
+        None, description="Language of the target side. Default: data.tgt_lang."
+    )
+    reverse: bool = Field(
+        False, description="Swap the sides: translate from the target side into the source side."
+    )
     tags: tuple[Tag, ...] = Field(
-        (), description="Tokens that each of its sources begins with, such as domain:legal."
+        (), description="Tags put before each source of this corpus, such as domain:legal."
     )
 
 
 class PlainSource(Corpus):
-    """Text files in pairs, line N of one being the translation of line N of the other."""
+    """Two parallel text files: line N of one is the translation of line N of the other."""
 
     reader: Literal["plain"]
-    src: Path = Field(description=f"Source side; {_PACKED}")
-    tgt: Path = Field(description="Target side: as many files, in the same order of names.")
+    src: Path = Field(description=f"File of the source side. {_PACKED}")
+    tgt: Path = Field(
+        description="File of the target side. With wildcards, files are matched in the order of their names."
+    )
 
 
 class _Table(Corpus):
-    """What tables with and without quotes share."""
+    """The options that TSV and CSV share."""
 
-    path: Path = Field(description=f"The file; {_PACKED}")
-    src_column: Column = Field(1, description="Column of the source text: its number, from 1, or its name.")
+    path: Path = Field(description=f"File of the corpus. {_PACKED}")
+    src_column: Column = Field(1, description="Column of the source text, by number from 1 or by name.")
     tgt_column: Column = Field(2, description="Column of the target text.")
     score_column: Column | None = Field(None, description="Column of a score, for the filter `score`.")
-    columns: int | None = Field(None, ge=2, description="Columns a line must have; any number if left out.")
-    header: bool = Field(False, description="The first line names the columns; always so if one is named.")
-    on_error: OnError = Field("stop", description="At a bad line: stop, or skip it and count.")
+    columns: int | None = Field(
+        None, ge=2, description="Number of columns that each line must have. Default: any number."
+    )
+    header: bool = Field(
+        False,
+        description="The first line contains the names of the columns. Implied if a column is given by name.",
+    )
+    on_error: OnError = Field("stop", description="Invalid lines: stop, or skip and count them.")
 
     @property
     def has_header(self) -> bool:
@@ -71,103 +84,128 @@ class _Table(Corpus):
 
 
 class TsvSource(_Table):
-    """Columns between tabs, without quoting: a tab always separates."""
+    """Tab-separated columns without quoting: a tab always separates."""
 
     reader: Literal["tsv"]
 
 
 class CsvSource(_Table):
-    """Columns as spreadsheets write them: texts in double quotes may hold the delimiter and line feeds."""
+    """Columns as spreadsheets write them: quoted texts may contain delimiters and line breaks."""
 
     reader: Literal["csv"]
-    delimiter: str = Field(",", min_length=1, max_length=1, description="Between columns, such as ;.")
+    delimiter: str = Field(
+        ",",
+        min_length=1,
+        max_length=1,
+        pattern=r'^[^"\r\n\x00]$',
+        description="Character between columns, such as ;.",
+    )
 
 
 class JsonlSource(Corpus):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     reader: Literal["jsonl"]
-    path: Path = Field(description=f"The file; {_PACKED}")
+    path: Path = Field(description=f"File of the corpus. {_PACKED}")
     src_field: str | None = Field(
-        None, min_length=1, description="Dotted path of the source text; translation.SRC_LANG if left out."
+        None,
+        min_length=1,
+        description="Dotted path of the source text in each object. Default: translation.SRC_LANG.",
     )
-    tgt_field: str | None = Field(None, min_length=1, description="Dotted path of the target text.")
+    tgt_field: str | None = Field(
+        None,
+        min_length=1,
+        description="Dotted path of the target text in each object. Default: translation.TGT_LANG.",
+    )
     score_field: str | None = Field(
         None, min_length=1, description="Dotted path of a score, for the filter `score`."
     )
-    on_error: OnError = Field("stop", description="At a bad line: stop, or skip it and count.")
+    on_error: OnError = Field("stop", description="Invalid lines: stop, or skip and count them.")
 
 
 class TmxSource(Corpus):
-    """A translation memory; its units with both languages are pairs."""
+    """A TMX translation memory. Each unit that has both languages is a pair."""
 
     reader: Literal["tmx"]
-    path: Path = Field(description=f"The file; {_PACKED}")
+    path: Path = Field(description=f"File of the corpus. {_PACKED}")
 
 
 class XliffSource(Corpus):
-    """XLIFF 1.2 or 2; units whose target is there and not marked as unfinished are pairs."""
+    """XLIFF 1.2 or 2. Each unit that has a target and is not marked as unfinished is a pair."""
 
     reader: Literal["xliff"]
-    path: Path = Field(description=f"The file; {_PACKED}")
+    path: Path = Field(description=f"File of the corpus. {_PACKED}")
 
 
 class PoSource(Corpus):
-    """A gettext catalogue; messages that are translated and neither fuzzy nor obsolete are pairs."""
+    """A gettext catalogue. Each translated message that is neither fuzzy nor obsolete is a pair."""
 
     reader: Literal["po"]
-    path: Path = Field(description=f"The file; {_PACKED}")
+    path: Path = Field(description=f"File of the corpus. {_PACKED}")
 
 
 class MonoSource(Options):
-    """Text in one language, in `train` alone: the subword model learns from it, but it makes no pairs."""
+    """Text in one language, only in `train`: the subword model is trained on it, but it gives no pairs."""
 
     reader: Literal["mono"]
-    path: Path = Field(description=f"The file; {_PACKED}")
-    side: Literal["src", "tgt"] = Field("tgt", description="The side that the text is.")
+    path: Path = Field(description=f"File of the text. {_PACKED}")
+    side: Literal["src", "tgt"] = Field("tgt", description="Side whose language the text is in.")
 
 
 class HuggingFaceSource(Corpus):
-    """A data set that the package `datasets` reads; nothing is downloaded unless `name` is given."""
+    """A dataset of the Hugging Face Hub, in a local folder or by name. A folder opens no connection."""
 
     reader: Literal["huggingface"]
-    path: Path | None = Field(None, description="Local folder of the data set.")
-    name: str | None = Field(None, min_length=1, description="Name on the Hub instead, such as wmt/wmt14.")
+    path: Path | None = Field(None, description="Local folder of the dataset. Give either this or `name`.")
+    name: str | None = Field(
+        None, min_length=1, description="Name of the dataset on the Hugging Face Hub, such as wmt/wmt14."
+    )
     revision: str | None = Field(
-        None, min_length=1, description="Commit or tag on the Hub, so that the data stay the same."
+        None,
+        min_length=1,
+        description="Commit or tag on the Hub, so that the data stay the same. Required with `name`.",
     )
-    config: str | None = Field(
-        None, min_length=1, description="Configuration of the data set, such as fr-en."
-    )
-    split: str = Field("train", min_length=1, description="Split of the data set.")
+    config: str | None = Field(None, min_length=1, description="Configuration of the dataset, such as fr-en.")
+    split: str = Field("train", min_length=1, description="Split of the dataset.")
     src_column: str | None = Field(
-        None, min_length=1, description="Dotted path of the source text; translation.SRC_LANG if left out."
+        None,
+        min_length=1,
+        description="Dotted path of the source text in each row. Default: translation.SRC_LANG.",
     )
-    tgt_column: str | None = Field(None, min_length=1, description="Dotted path of the target text.")
+    tgt_column: str | None = Field(
+        None,
+        min_length=1,
+        description="Dotted path of the target text in each row. Default: translation.TGT_LANG.",
+    )
     score_column: str | None = Field(
         None, min_length=1, description="Dotted path of a score, for the filter `score`."
     )
-    streaming: bool = Field(True, description="Read without a copy on disk; else it is cached first.")
-    on_error: OnError = Field("stop", description="At a bad row: stop, or skip it and count.")
+    streaming: bool = Field(
+        True,
+        description="With `name`: stream the dataset. If false, `datasets` copies it to its cache first.",
+    )
+    on_error: OnError = Field("stop", description="Invalid rows: stop, or skip and count them.")
 
     @model_validator(mode="after")
     def _one_place(self) -> HuggingFaceSource:
         if (self.path is None) == (self.name is None):
-            raise ValueError("path or name must be given, and not both.")
+            raise ValueError("path or name must be given, but not both.")
         if self.name and not self.revision:
-            raise ValueError("revision is missing: name the commit, so that the data stay the same.")
+            raise ValueError("revision is missing. Give the commit, so that the data stay the same.")
         if self.path and self.revision:
-            raise ValueError("revision belongs to name: a local folder has none.")
+            raise ValueError("revision requires name: a local folder has no revisions. Leave it out.")
         return self
 
 
 class PhrasebookSource(Corpus):
-    """Sentences that mtkit composes itself (en, fr, de, zh); needs no file and no network."""
+    """Sentences that mtkit generates (en, fr, de, zh). Needs no files and no network."""
 
     reader: Literal["phrasebook"]
-    split: Literal["train", "valid", "test"] = Field("train", description="Splits never share a sentence.")
-    pairs: int = Field(20_000, ge=1, description="How many pairs to compose.")
-    seed: int = Field(1, ge=0, description="The same seed always gives the same sentences.")
+    split: Literal["train", "valid", "test"] = Field(
+        "train", description="Split of the phrasebook. No sentence is in two splits."
+    )
+    pairs: int = Field(20_000, ge=1, description="Number of pairs to generate.")
+    seed: int = Field(1, ge=0, description="Random seed. The same seed gives the same sentences.")
 
 
 _AnySource = (
@@ -186,10 +224,13 @@ Source = Annotated[_AnySource, Field(discriminator="reader")]
 
 
 class CutSource(Options):
-    """Pairs taken out of the training data, near twins with them; for validation and tests only."""
+    """Pairs held out from the training data together with their near duplicates.
+
+    For validation and test sets only.
+    """
 
     reader: Literal["cut"]
-    pairs: int = Field(ge=1, description="How many pairs to cut.")
+    pairs: int = Field(ge=1, description="Number of pairs to hold out.")
 
 
 HeldOutSource = Annotated[_AnySource | CutSource, Field(discriminator="reader")]

@@ -15,7 +15,9 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from mtkit.disk.files import WRONG_VALUES, manifest_bytes, read_object, read_ordinary, user_cache, write_text
+from mtkit.disk.files import write_text
+from mtkit.disk.manifest import manifest_bytes
+from mtkit.disk.state import WRONG_VALUES, read_object, read_ordinary, user_cache
 from mtkit.errors import InputError, UsageError
 
 if TYPE_CHECKING:

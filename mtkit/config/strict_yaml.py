@@ -13,9 +13,13 @@ from typing import Any
 
 import yaml
 
+from mtkit.errors import shortened
+
 MAX_CHARS = 1_000_000
 MAX_DEPTH = 30
 MAX_NODES = 50_000
+MAX_SAID = 1000
+"""Characters of a message, which may quote a long name."""
 
 Scalar = None | bool | int | float | str
 
@@ -64,7 +68,7 @@ class Problem:
 
     def __str__(self) -> str:
         said = self.text.replace("\n", "\\n")  # a name that is quoted may have any character
-        return f"{self.place}: {said}"
+        return f"{self.place}: {shortened(said, MAX_SAID)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ def _reason(error: yaml.MarkedYAMLError, text: str, place: Place) -> str:
     said = error.problem or error.context or "syntax error"
     line = text.split("\n")[place.line - 1] if place.line <= text.count("\n") + 1 else ""
     if line[place.column - 1 : place.column] == "\t":
-        return "a tab where YAML wants spaces. Indent with spaces."
+        return "a tab in the indentation. Indent with spaces."
     if "mapping values are not allowed" in said:
         return f"{said}. Check the indentation, and quote a text that contains a colon and a space."
     if error.context and error.context_mark:
@@ -134,7 +138,9 @@ class _Composer:
 
     def document(self, text: str) -> Node | None:
         if len(text) > MAX_CHARS:
-            raise _RefusedError(Problem(Place(self.file, 1, 1), f"longer than {MAX_CHARS:,} characters."))
+            raise _RefusedError(
+                Problem(Place(self.file, 1, 1), f"the file has more than {MAX_CHARS:,} characters.")
+            )
         if odd := _NOT_TEXT.search(text):
             line_start = text.rfind("\n", 0, odd.start()) + 1
             place = Place(self.file, text.count("\n", 0, odd.start()) + 1, odd.start() - line_start + 1)
@@ -143,7 +149,7 @@ class _Composer:
         root: Node | None = None
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent) and root is not None:
-                self._refuse(self._place(event), "", "a second document. Keep one per file.")
+                self._refuse(self._place(event), "", "a second YAML document. Keep one per file.")
                 break
             if isinstance(event, yaml.NodeEvent):
                 root = self._node(event, "", 0)
@@ -162,7 +168,7 @@ class _Composer:
         key_place = key_place or place
         self.num_nodes += 1
         if self.num_nodes > MAX_NODES:
-            raise _RefusedError(Problem(place, f"more than {MAX_NODES:,} values."))
+            raise _RefusedError(Problem(place, f"the file has more than {MAX_NODES:,} values."))
         if depth > MAX_DEPTH:
             raise _RefusedError(Problem(place, f"nested deeper than {MAX_DEPTH} levels."))
         if isinstance(event, yaml.AliasEvent):

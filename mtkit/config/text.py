@@ -13,26 +13,37 @@ SpanKind = Literal["placeholders", "tags", "urls", "emails", "numbers"]
 
 
 class TextConfig(Options):
-    """The form in which filters, subword model and model see text; it is stored with the model.
+    """Normalisation of the text before filters, subword model and model see it. It is stored with the model.
 
-    `unicode` and `whitespace` act first, before the filters; the others only on what the model sees.
+    `unicode` and `whitespace` are applied before the filters, the others only to text for the model.
     """
 
     unicode: UnicodeForm = Field(
-        "nfc", description="Unicode form; nfkc also replaces ligatures, full-width letters and the like."
+        "nfc",
+        description="Unicode normalisation form. nfkc also replaces ligatures, full-width letters and "
+        "the like.",
     )
     whitespace: Literal["single", "keep"] = Field(
-        "single", description="Make each run of white space one space, or only each character of it."
+        "single",
+        description="Replace each run of white space with one space (single), or each white-space "
+        "character (keep).",
     )
     quotes: Literal["keep", "straight"] = Field(
-        "keep", description="Leave typographic quotes, or make them straight."
+        "keep", description="Keep typographic quotes, or make them straight."
     )
     casing: Literal["keep", "lower", "inline"] = Field(
-        "keep", description="Leave case, lose it, or write it as marks after lower-cased words."
+        "keep",
+        description="Keep case, convert to lower case, or convert to lower case and mark the words that "
+        "had capitals (inline).",
     )
     protect: tuple[SpanKind, ...] = Field(
-        (), description="Spans that symbols stand for, and that come out as they are in the source."
+        (),
+        description="Kinds of spans that are replaced with placeholders, then copied from the source "
+        "into the translation.",
     )
     max_spans: int = Field(
-        10, ge=1, le=100, description="Different spans of a text that are protected; more stay text."
+        10,
+        ge=1,
+        le=100,
+        description="Maximum number of different protected spans in a text. Any others are treated as text.",
     )

@@ -8,14 +8,14 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from mtkit.config.options import Duration, Options, Probability
+from mtkit.config.options import BestMetric, Duration, Options, Probability
 
 
 def _parse_auto_or(least: int) -> BeforeValidator:
     def parse(value: object) -> object:
         if value is None or value == "auto" or (type(value) is int and value >= least):
             return value
-        raise ValueError(f"it is auto, or a whole number of at least {least}")
+        raise ValueError(f"must be auto or a whole number of at least {least}")
 
     return BeforeValidator(parse)
 
@@ -52,39 +52,46 @@ class OptimizerConfig(Options):
 
     method: Literal["adamw", "muon"] = Field(
         "adamw",
-        description="muon takes the matrices of the layers, whose momentum it makes orthogonal, and leaves "
-        "the rest to adamw; the rate is the same for both.",
+        description="Optimizer. muon orthogonalises the momentum of the layers' matrices, and leaves all "
+        "other weights to adamw; both use the same learning rate.",
     )
     lr: float = Field(1.0e-3, gt=0, description="Peak learning rate.")
-    warmup_steps: int = Field(4000, ge=0, description="Steps of linear rise to the peak.")
+    warmup_steps: int = Field(
+        4000, ge=0, description="Number of steps in which the learning rate rises linearly to its peak."
+    )
     schedule: Literal["inverse_sqrt", "linear", "cosine", "constant", "plateau"] = Field(
         "inverse_sqrt",
-        description="After warm-up: lr·√(warmup/step); a straight line, or half a cosine, to 0 at the end of "
-        "the budget; flat; or flat and lowered whenever validation gets no better.",
+        description="Learning rate after warm-up. inverse_sqrt: lr × √(warmup_steps / step). linear, "
+        "cosine: falls to 0 at the end of the budget. constant: stays at lr. plateau: is "
+        "lowered when validation stops improving.",
     )
     plateau_patience: int = Field(
-        3, ge=1, description="Of `plateau`: validations without a new best before the rate is lowered."
+        3,
+        ge=1,
+        description="plateau only: validations without improvement before the learning rate is lowered.",
     )
     plateau_factor: float = Field(
-        0.5, gt=0, lt=1, description="Of `plateau`: what the rate is then multiplied by."
+        0.5, gt=0, lt=1, description="plateau only: factor by which the learning rate is multiplied."
     )
     cooldown: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="Last share of the budget in which the rate falls to 0 in a straight line, whatever the "
-        "schedule.",
+        description="Last share of the budget, in which the learning rate falls linearly to 0 whatever "
+        "the schedule.",
     )
-    momentum: float = Field(0.95, ge=0, lt=1, description="Of `muon`: share of the old momentum in the new.")
-    betas: tuple[float, float] = Field((0.9, 0.98), description="Adam's decay rates.")
-    eps: float = Field(1.0e-9, gt=0, description="Adam's epsilon.")
-    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay, on matrices only.")
-    clip_norm: float = Field(1.0, ge=0, description="Largest norm of the whole gradient; 0 is no clipping.")
+    momentum: float = Field(0.95, ge=0, lt=1, description="muon only: decay rate of the momentum.")
+    betas: tuple[float, float] = Field((0.9, 0.98), description="Decay rates β₁ and β₂ of Adam.")
+    eps: float = Field(1.0e-9, gt=0, description="Epsilon of Adam.")
+    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay, applied to matrices only.")
+    clip_norm: float = Field(
+        1.0, ge=0, description="Clip the gradient to this norm. 0 turns gradient clipping off."
+    )
     skip_spikes: float | None = Field(
         None,
         gt=1,
-        description="Skip an update whose gradient norm is more than this times its running mean; none if "
-        "left out.",
+        description="Skip an update if the gradient norm is more than this multiple of its running mean. "
+        "Default: never skip.",
     )
 
     @property
@@ -100,94 +107,121 @@ class OptimizerConfig(Options):
 
 
 class TrainConfig(Options):
-    """The training loop. Whichever of `max_steps`, `max_epochs`, `max_time` comes first ends it."""
+    """The training loop. It ends at `max_steps`, `max_epochs` or `max_time`, whichever comes first."""
 
     preset: Literal["default", "auto"] = Field(
         "default",
-        description="auto, or `train: auto`: batch, budget and rates fit the data and the machine.",
+        description="auto (or `train: auto`) chooses batch size, budget and learning rate to fit the "
+        "data and the machine.",
     )
-    max_steps: int | None = Field(100_000, ge=1, description="Optimizer steps.")
-    max_epochs: int | None = Field(None, ge=1, description="Passes through the data.")
-    max_time: Duration | None = Field(None, description="Training time, resumed parts added up, such as 30m.")
+    max_steps: int | None = Field(100_000, ge=1, description="Maximum number of optimizer steps.")
+    max_epochs: int | None = Field(None, ge=1, description="Maximum number of passes through the data.")
+    max_time: Duration | None = Field(
+        None, description="Maximum training time, such as 30m. Time before a resumption counts."
+    )
     batch_tokens: int = Field(
-        4096, ge=16, description="Target tokens per optimizer step, whatever the devices."
+        4096,
+        ge=16,
+        description="Batch size in target tokens per optimizer step, whatever the number of devices.",
     )
     micro_batch_tokens: MicroBatch | None = Field(
         None,
-        description="Target tokens that each device computes at once: all of the step's if left out, as many "
-        "as it has memory for if auto.",
+        description="Target tokens that each device computes at once. Default: all its tokens of a step. "
+        "auto: as many as fit in memory.",
     )
     precision: Literal["fp32", "bf16", "fp16", "auto"] = Field(
-        "auto", description="auto is bf16 where the hardware has it, else fp32."
+        "auto",
+        description="Number format of the computation. auto: bf16 if the hardware supports it, else fp32.",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto is cuda where there is one.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Device to train on. auto: cuda if there is one, else cpu."
+    )
     parallel: Literal["ddp", "fsdp"] = Field(
         "ddp",
-        description="Of several processes, each holds the whole model, or a share (less memory, slower).",
+        description="Data parallelism with several processes: each holds the whole model (ddp), or a "
+        "shard of it, which needs less memory but is slower (fsdp).",
     )
-    num_threads: int | None = Field(None, ge=1, description="CPU threads; torch's choice if left out.")
+    num_threads: int | None = Field(
+        None, ge=1, description="Number of CPU threads. Default: chosen by torch."
+    )
     prefetch: Prefetch = Field(
         "auto",
-        description="Steps whose batches a process of its own makes ahead; 0 is none, auto is 4 with a GPU, "
-        "else 0.",
+        description="Number of steps for which a separate process prepares batches in advance. 0 turns "
+        "this off. auto: 4 with a GPU, else 0.",
     )
     deterministic: bool = Field(
-        False, description="Only operations that give the same bits in every run; slower on a GPU."
+        False, description="Use only operations that give identical bits in every run. Slower on a GPU."
     )
     packing: bool | Literal["auto"] = Field(
         "auto",
-        description="Compute batches without padding; auto: on a GPU that has the attention kernel for it.",
+        description="Compute batches without padding. auto: on a GPU that has the attention kernel for it.",
     )
     compile: bool | Literal["graphs"] = Field(
         False,
-        description="torch.compile the model: minutes at the start, then faster steps on a GPU. graphs also "
-        "records CUDA graphs, of few shapes of batches without padding.",
+        description="Compile the model with torch.compile: minutes at the start, then faster steps on a "
+        "GPU. graphs: also record CUDA graphs for a few shapes of unpadded batches.",
     )
     init_from: Path | None = Field(
         None,
-        description="Begin with the weights of this run or model folder, which must have the same tokenizer "
-        "and model.",
+        description="Start from the weights of this run or model folder, which must have the same "
+        "tokenizer and model options.",
     )
     freeze: tuple[str, ...] = Field(
         (),
-        description="Weights that stay as they are: encoder, decoder, embeddings, output, or patterns of "
-        "their names such as decoder.0.*.",
+        description="Weights that are not trained: encoder, decoder, embeddings, output, or name "
+        "patterns such as decoder.0.*.",
     )
     r_drop: float = Field(
         0.0,
         ge=0,
-        description="Weight α of the divergence between two passes of other dropout (R-Drop); 0 is one pass.",
+        description="Weight α of the divergence between two passes with different dropout (R-Drop). 0 "
+        "turns it off.",
     )
     guided_alignment: float = Field(
         0.0,
         ge=0,
-        description="Weight of the loss by which an attention head learns word alignments, such as 0.05; "
-        "0 is none.",
+        description="Weight of the loss that trains an attention head to align words, such as 0.05. 0 "
+        "turns it off.",
     )
-    label_smoothing: Probability = Field(0.1, description="Probability spread over the whole vocabulary.")
-    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="Optimizer and schedule.")
+    label_smoothing: Probability = Field(
+        0.1, description="Probability that is spread over the whole vocabulary."
+    )
+    optimizer: OptimizerConfig = Field(
+        default_factory=OptimizerConfig, description="Optimizer and learning-rate schedule."
+    )
     ema: Probability = Field(
-        0.0, description="Decay of the moving average of the weights that is validated and kept; 0 is none."
+        0.0,
+        description="Decay rate of an exponential moving average of the weights, which is validated and "
+        "saved in their place. 0 turns it off.",
     )
-    validate_every: int = Field(1000, ge=1, description="Steps between validations.")
+    validate_every: int = Field(1000, ge=1, description="Number of steps between validations.")
     validate_pairs: int = Field(
-        500, ge=1, description="Validation pairs translated for BLEU and chrF, at most."
+        500, ge=1, description="Maximum number of validation pairs translated for BLEU and chrF."
     )
-    validate_beam_size: int = Field(1, ge=1, description="Beam of those translations; 1 is greedy and fast.")
-    save_every: int = Field(1000, ge=1, description="Steps between checkpoints.")
-    keep_last: int = Field(2, ge=1, description="Newest checkpoints kept.")
-    keep_best: int = Field(5, ge=1, description="Best checkpoints kept, by `best_metric`.")
-    best_metric: Literal["bleu", "chrf", "loss"] = Field(
-        "bleu", description="What makes a checkpoint the best."
+    validate_beam_size: int = Field(
+        1, ge=1, description="Beam size of those translations. 1 is greedy and fast."
     )
-    average: int = Field(5, ge=1, description="Best checkpoints averaged into the final model.")
+    save_every: int = Field(1000, ge=1, description="Number of steps between checkpoints.")
+    keep_last: int = Field(2, ge=1, description="Number of latest checkpoints to keep.")
+    keep_best: int = Field(
+        5, ge=1, description="Number of best checkpoints to keep, ranked by `best_metric`."
+    )
+    best_metric: BestMetric = Field("bleu", description="Validation metric that ranks checkpoints.")
+    average: int = Field(5, ge=1, description="Number of best checkpoints to average into the final model.")
     patience: int | None = Field(
-        None, ge=1, description="Validations without a new best before stopping early."
+        None,
+        ge=1,
+        description="Number of validations without improvement before training stops early. Default: no "
+        "early stopping.",
     )
-    log_every: int = Field(50, ge=1, description="Steps between lines in metrics.jsonl and TensorBoard.")
-    tensorboard: bool = Field(True, description="Write TensorBoard events, if tensorboard is installed.")
+    log_every: int = Field(
+        50, ge=1, description="Number of steps between lines in metrics.jsonl and points in TensorBoard."
+    )
+    tensorboard: bool = Field(True, description="Write TensorBoard event files if tensorboard is installed.")
     wandb: str | None = Field(
-        None, min_length=1, description="Project of Weights & Biases that the curves are sent to."
+        None,
+        min_length=1,
+        description="Weights & Biases project to send the learning curves to. Default: none.",
     )
 
     @property
@@ -216,21 +250,23 @@ class TrainConfig(Options):
     def _compiled_whole(self) -> TrainConfig:
         if self.compile and self.guided_alignment:
             raise ValueError(
-                "compile and guided_alignment exclude each other: a compiled model hides its attention. "
+                "compile and guided_alignment cannot be combined: a compiled model hides its attention. "
                 "Choose one."
             )
         if self.packing is True and self.guided_alignment:
             raise ValueError(
-                "packing and guided_alignment exclude each other: alignments need padded batches. Choose one."
+                "packing and guided_alignment cannot be combined: alignments need padded batches. Choose one."
             )
         if self.records_graphs and self.packing is False:
-            raise ValueError("compile = graphs needs packing: padded batches have too many shapes.")
+            raise ValueError(
+                "compile = graphs requires packing: padded batches have too many shapes. Set packing: true."
+            )
         if self.shards_model and self.optimizer.needs.whole_matrices:
             method = self.optimizer.method
             raise ValueError(
-                f"optimizer.method = {method} and parallel = {self.parallel} exclude each other: {method} "
+                f"optimizer.method = {method} and parallel = {self.parallel} cannot be combined: {method} "
                 "needs whole matrices. Use adamw, or parallel = ddp."
             )
         if self.records_graphs and self.shards_model:
-            raise ValueError("compile = graphs and parallel = fsdp exclude each other. Use compile = true.")
+            raise ValueError("compile = graphs and parallel = fsdp cannot be combined. Use compile = true.")
         return self

@@ -11,11 +11,10 @@ import os
 import zipfile
 from pathlib import Path
 
-from babel import Locale, UnknownLocaleError
-
 from mtkit.disk.output import output_file
 from mtkit.errors import UsageError
 from mtkit.runs.exports import Exported
+from mtkit.text.languages import english_name, language_of
 
 PACKAGE_VERSION = "1.0"
 ARGOS_VERSION = "1.9"
@@ -26,7 +25,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 def package_name(exported: Exported) -> str:
     """The folder in the archive, and the archive without its suffix."""
     version = PACKAGE_VERSION.replace(".", "_")
-    return f"translate-{_code(exported.src_lang)}_{_code(exported.tgt_lang)}-{version}"
+    return f"translate-{language_of(exported.src_lang).code}_{language_of(exported.tgt_lang).code}-{version}"
 
 
 def write_argos(exported: Exported, output: Path) -> None:
@@ -40,19 +39,20 @@ def write_argos(exported: Exported, output: Path) -> None:
     if output.suffix != ".argosmodel":
         raise UsageError(f"{output}: a package of Argos Translate ends in .argosmodel.", "Change its name.")
     src, tgt = exported.src_lang, exported.tgt_lang
+    src_name, tgt_name = english_name(src), english_name(tgt)
     metadata = {
         "package_version": PACKAGE_VERSION,
         "argos_version": ARGOS_VERSION,
-        "from_code": _code(src),
-        "from_name": _name(src),
-        "to_code": _code(tgt),
-        "to_name": _name(tgt),
+        "from_code": language_of(src).code,
+        "from_name": src_name,
+        "to_code": language_of(tgt).code,
+        "to_name": tgt_name,
         "type": "translate",
     }
     files = {f"model/{name}": content for name, content in sorted(exported.files.items())}
     files["sentencepiece.model"] = exported.tokenizer.src.model_bytes
     folder = package_name(exported)
-    readme = f"# {_name(src)} → {_name(tgt)}\n\nMade by mtkit; `argospm install {output.name}` installs it.\n"
+    readme = f"# {src_name} → {tgt_name}\n\nMade by mtkit; `argospm install {output.name}` installs it.\n"
     check_replaceable(output)
     with output_file(output) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         texts = {"metadata.json": json.dumps(metadata, indent=4, ensure_ascii=False), "README.md": readme}
@@ -84,16 +84,3 @@ def _entry(name: str) -> zipfile.ZipInfo:
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.external_attr = 0o644 << 16
     return entry
-
-
-def _code(lang: str) -> str:
-    """The language alone, as Argos Translate's codes are."""
-    return lang.replace("_", "-").partition("-")[0].lower()
-
-
-def _name(lang: str) -> str:
-    """The English name of a language; its code if there is none."""
-    try:
-        return Locale.parse(_code(lang)).english_name or lang
-    except (UnknownLocaleError, ValueError):
-        return lang

@@ -19,7 +19,8 @@ from mtkit.config.fixed import NORM_EPSILON, WAVE_BASE
 from mtkit.config.load import dump_config, load_config
 from mtkit.config.model import ModelConfig
 from mtkit.convert.weights import Array, Weights, load_weights
-from mtkit.disk.files import atomic_folder, read_manifest, scratch_folder, write_text
+from mtkit.disk.files import atomic_folder, scratch_folder, write_text
+from mtkit.disk.manifest import read_manifest
 from mtkit.errors import UsageError
 from mtkit.model.checkpoint import FORMAT as MODEL_FORMAT
 from mtkit.model.checkpoint import VERSION as MODEL_VERSION

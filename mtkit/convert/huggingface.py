@@ -21,13 +21,15 @@ from mtkit.config.load import load_config
 from mtkit.config.model import ModelConfig
 from mtkit.config.schema import Config
 from mtkit.convert.weights import Array, Weights, load_weights
-from mtkit.disk.files import new_file, read_manifest
+from mtkit.disk.files import new_file
+from mtkit.disk.manifest import read_manifest
 from mtkit.errors import UsageError
 from mtkit.model.checkpoint import FORMAT as MODEL_FORMAT
 from mtkit.model.checkpoint import VERSION as MODEL_VERSION
 from mtkit.model.positions import sinusoidal_positions
 from mtkit.model.tensors import write_tensors
 from mtkit.runs.exports import CONFIG, HUGGINGFACE
+from mtkit.text.languages import language_of
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
 FORMAT, VERSION = HUGGINGFACE, 1
@@ -233,7 +235,7 @@ def model_card(config: Config, step: int | None, num_parameters: int) -> str:
     size = f"{num_parameters:,} parameters, {model.num_encoder_layers} + {model.num_decoder_layers} layers"
     steps = f" for {step:,} steps" if step else ""
     return f"""---
-language: [{src}, {tgt}]
+language: [{language_of(src).code}, {language_of(tgt).code}]
 library_name: transformers
 pipeline_tag: translation
 tags: [translation, mtkit]

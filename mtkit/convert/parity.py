@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mtkit.engine.base import Engine
 from mtkit.errors import GateError, InputError
+from mtkit.runs.layout import DATA, inside
 from mtkit.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def sample_sources(config: Config, tokenizer: Tokenizer, count: int) -> tuple[li
     from mtkit.data.read.lines import read_lines
     from mtkit.data.read.readers import read_pairs
 
-    prepared, valid = config.run / "data" / "valid.src.txt", config.data.valid
+    prepared, valid = inside(config.run, DATA) / "valid.src.txt", config.data.valid
     try:
         if prepared.is_file():
             texts = list(islice(read_lines(prepared), count))

@@ -7,32 +7,25 @@ manifest proves it. Nothing is replaced or deleted but what has a mark of mtkit,
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
-import json
 import os
 import re
 import stat
-from collections.abc import Callable, Collection, Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BufferedReader
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any
 
 from mtkit.disk import calls as disk
+from mtkit.disk.manifest import MANIFEST, manifest_bytes, sha256
 from mtkit.disk.marks import MARK, add_names, check_marked, check_own, is_torn, new_id, read_mark, write_mark
-from mtkit.errors import InputError, UsageError
+from mtkit.errors import UsageError
 
-MANIFEST = "manifest.json"
 _TEMPORARY = ".tmp-"
 _TEMPORARY_NAME = re.compile(r"\.tmp-(?P<name>.*?)(?P<use>-old|-gone)?-(?P<id>[0-9a-f]{32})", re.DOTALL)
 _BUFFER = 1 << 20
-_MAX_MANIFEST = 1 << 26
-_MAX_FILES = 100_000
-_MAX_STATE = 1 << 26
-"""Bytes of a file in which a command keeps what it knows."""
-_CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-"""How a file of unknown origin is opened: as itself, and without waiting for it."""
+_MOMENT = 0.2
 
 
 # ---------------------------------------------------------------- writing
@@ -251,7 +244,9 @@ def marked_folder(path: Path, kind: str, *, private: bool = False, ignore_hidden
     disk.sync(path.parent)
     if read_mark(path) is None:
         if is_torn(path / MARK):
-            disk.remove_file(path / MARK)
+            time.sleep(_MOMENT)  # another process may be writing it
+            if is_torn(path / MARK):
+                disk.remove_file(path / MARK)
         with contextlib.suppress(FileExistsError):  # another process was faster
             write_mark(path, kind, new_id())
     return path
@@ -348,11 +343,10 @@ def recover(parent: Path, name: str = "*") -> None:
     """Tidies up after a write that was interrupted: the folder that was to be replaced is put back.
 
     Args:
-        parent: where the write was going on; nobody may be writing there now.
+        parent: where the write was going on; nobody may be writing there now. The caller knows it to be
+            mtkit's, and no link.
         name: pattern of the names that were being written.
     """
-    if parent.is_symlink():
-        return
     for left in sorted(parent.glob(f"{_TEMPORARY}{name}-*")):
         found = _TEMPORARY_NAME.fullmatch(left.name)
         if found is None or left.is_symlink():
@@ -366,266 +360,3 @@ def recover(parent: Path, name: str = "*") -> None:
                 _remove_made(left)
         elif left.is_dir():
             remove_empty(left)  # its mark was the last thing to go
-
-
-# ---------------------------------------------------------------- reading
-
-WRONG_VALUES = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-"""What comes of using values that are not of the expected types or sizes."""
-
-
-def read_ordinary(path: Path, most: int = _MAX_STATE) -> bytes:
-    """The content of an ordinary file; a pipe in its place is not waited for, a link not followed.
-
-    Raises:
-        FileNotFoundError: there is none.
-        InputError: it is a link, no ordinary file, cannot be read, or is longer than `most` bytes.
-    """
-    try:
-        with open_ordinary(path) as file:
-            raw = file.read(most + 1)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
-    if len(raw) > most:
-        raise InputError(f"{path}: has more than {most:,} bytes, so it is not what mtkit wrote.")
-    return raw
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object that an ordinary file holds; its values may be of any type.
-
-    Raises:
-        FileNotFoundError: there is none.
-        InputError: it cannot be read, see `read_ordinary`, or holds something else.
-    """
-    raw = read_ordinary(path)
-    try:
-        values = json.loads(raw)
-    except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: is damaged: it holds no JSON object.")
-    return values
-
-
-@contextmanager
-def using(path: Path, hint: str) -> Iterator[None]:
-    """Within the block the values of a file of mtkit's own are used, which need not be what mtkit wrote.
-
-    Raises:
-        InputError: they are not of the expected types or sizes; it names the file and has this hint.
-    """
-    try:
-        yield
-    except WRONG_VALUES as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:100]
-        raise InputError(f"{path}: does not hold what mtkit writes there ({said}).", hint) from error
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def manifest_bytes(values: dict[str, Any]) -> bytes:
-    """The one spelling of a manifest; its last member is the hash of all the others."""
-    text = json.dumps(values, indent=1, ensure_ascii=False)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return (json.dumps({**values, "digest": digest}, indent=1, ensure_ascii=False) + "\n").encode()
-
-
-def read_manifest(
-    folder: Path, kind: str, version: int, *, hashes: bool = True, later: Collection[str] = ()
-) -> dict[str, Any]:
-    """The manifest of a folder written by `atomic_folder`, after its files have been checked.
-
-    Every file that is listed is an ordinary one inside the folder; what is not listed is not vouched for.
-
-    Args:
-        folder: the folder.
-        kind: what its `format` must be.
-        version: the `version` that can be read.
-        hashes: compare contents, not only sizes.
-        later: files whose contents are compared when they are read, by `open_listed` or `read_listed`.
-
-    Raises:
-        InputError: there is no manifest, it is of another kind or version, or a file is missing or
-            has changed.
-    """
-    manifest = _parsed(folder, kind, version)
-    digests: dict[tuple[int, int], str] = {}
-    for name in manifest["files"]:
-        _open_checked(folder, manifest, name, digests if hashes and name not in later else None).close()
-    return manifest
-
-
-def open_listed(folder: Path, manifest: dict[str, Any], name: str) -> BufferedReader:
-    """A file that the manifest lists, open at its start, after its content has been compared with the hash.
-
-    Whatever is put in its place meanwhile, it is the compared file that is read.
-
-    Raises:
-        InputError: the manifest lists no such file, or it is missing or has changed.
-    """
-    return _open_checked(folder, manifest, name, {})
-
-
-def read_listed(folder: Path, manifest: dict[str, Any], name: str, most: int) -> bytes:
-    """The content of a file that the manifest lists, compared with the hash there.
-
-    Raises:
-        InputError: as `open_listed`, or it has more than `most` bytes.
-    """
-    with _open_checked(folder, manifest, name, None) as file:
-        size = manifest["files"][name]["size"]
-        if size > most:
-            raise InputError(
-                f"{folder / name}: {size:,} bytes, expected at most {most:,}.", "Do not trust it."
-            )
-        try:
-            content = file.read(size + 1)
-        except OSError as error:
-            raise InputError(f"{folder / name}: cannot be read: {error.strerror}.") from error
-    if hashlib.sha256(content).hexdigest() != manifest["files"][name]["sha256"]:
-        raise _changed(folder / name)
-    return content
-
-
-def open_ordinary(path: Path) -> BufferedReader:
-    """A regular file, open for reading: no link is followed, no pipe is waited for.
-
-    Raises:
-        InputError: it is something else.
-        OSError: it cannot be opened.
-    """
-    ordinary_file(path)  # first, since to open a device may do something
-    descriptor = os.open(path, os.O_RDONLY | _CAREFUL)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    raise InputError(f"{path}: is a link or no ordinary file.", "Put the file itself in its place.")
-
-
-def _open_checked(
-    folder: Path, manifest: dict[str, Any], name: str, digests: dict[tuple[int, int], str] | None
-) -> BufferedReader:
-    """A file of the manifest whose size is right, and its hash, unless `digests` is None.
-
-    `digests` are those that are known by device and number of a file: one that has several names, by hard
-    links or on a file system that ignores case, is read once.
-    """
-    if name not in manifest["files"]:
-        raise InputError(f"{folder}: the manifest lists no {name}.", "Use another model or checkpoint.")
-    expected, path = manifest["files"][name], _inside(folder, name)
-    with contextlib.ExitStack() as opened:
-        try:
-            file = opened.enter_context(open_ordinary(path))
-            found = os.fstat(file.fileno())
-            if found.st_size != expected["size"]:
-                raise InputError(
-                    f"{path}: {found.st_size} bytes, expected {expected['size']}.",
-                    "The file is damaged: make it anew.",
-                )
-            if digests is not None:
-                key = (found.st_dev, found.st_ino)
-                if key not in digests:
-                    digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
-                    file.seek(0)
-                if digests[key] != expected["sha256"]:
-                    raise _changed(path)
-        except FileNotFoundError:
-            raise InputError(
-                f"{path}: missing, though {MANIFEST} lists it.", "Make the folder anew."
-            ) from None
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
-        opened.pop_all()
-        return file
-
-
-def _changed(path: Path) -> InputError:
-    return InputError(f"{path}: its content is not what was written.", "The file is damaged: make it anew.")
-
-
-def _parsed(folder: Path, kind: str, version: int) -> dict[str, Any]:
-    """The manifest's values, if they are of that format and byte for byte as they were written."""
-    path = folder / MANIFEST
-    try:
-        with open_ordinary(path) as file:
-            raw = file.read(_MAX_MANIFEST + 1)
-        values = json.loads(raw)
-        found = (values["format"], values["version"])
-        if found != (kind, version):  # whatever else another version may hold
-            raise InputError(
-                f"{path}: format {_short(found[0])} {_short(found[1])}; this mtkit reads {kind} {version}.",
-                "Use the version of mtkit that wrote it, or make the folder anew.",
-            )
-        if manifest_bytes({key: value for key, value in values.items() if key != "digest"}) != raw:
-            raise ValueError("its content is not what was written")
-        files = values["files"]
-        if len(files) > _MAX_FILES or not all(map(_is_entry, files.values())):
-            raise ValueError("what it says of its files is not of the right types")
-    except FileNotFoundError:
-        raise InputError(f"{folder}: there is no {MANIFEST}, so this is not a whole {kind} folder.") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        said = "it is not made of the expected values" if isinstance(error, RecursionError) else error
-        raise InputError(f"{path}: unreadable ({said}).", "Use a backup, or make the folder anew.") from error
-    return dict(values)
-
-
-def _short(value: Any) -> str:
-    """A value of unknown type and length, for a message."""
-    return f"{value!s:.40}"
-
-
-def _is_entry(entry: Any) -> bool:
-    return isinstance(entry, dict) and type(entry["size"]) is int and isinstance(entry["sha256"], str)
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """Where the file stands that a manifest calls `name`, of which there is but one spelling."""
-    path = PurePosixPath(name)
-    odd = path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name
-    if odd or not path.parts or str(path) != name:
-        raise InputError(
-            f"{folder / MANIFEST}: {_short(name)!r} is not the name of a file in this folder.",
-            "Do not trust it.",
-        )
-    unlinked(folder, (folder / name).parent)
-    return folder / name
-
-
-def unlinked(root: Path, path: Path) -> Path:
-    """`path`, a folder below `root`, to which no link leads from there; that of `root` itself may be one.
-
-    Raises:
-        InputError: a step on the way is a link, which may lead anywhere.
-    """
-    steps = path.relative_to(root).parts
-    for depth in range(len(steps)):
-        if (step := root.joinpath(*steps[: depth + 1])).is_symlink():
-            raise InputError(f"{step}: is a link, expected a folder.", "Put the folder itself in its place.")
-    return path
-
-
-def ordinary_file(path: Path) -> Path:
-    """The path of a regular file; a link may lead anywhere, and a pipe would be waited for."""
-    if not stat.S_ISREG(path.lstat().st_mode):
-        raise InputError(f"{path}: is a link or no ordinary file.", "Put the file itself in its place.")
-    return path
-
-
-def user_cache() -> Path:
-    """The folder of what was found out on this machine and can be found out again.
-
-    A relative path, which would mean another folder wherever one stands, is ignored, as the XDG specification
-    has it. Without a home either, it is a folder in which nothing can be kept. `expanduser` never fails, as
-    `Path.home` does.
-    """
-    named = (os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache"))  # noqa: PTH111
-    return Path(next(filter(os.path.isabs, named), os.devnull), "mtkit")

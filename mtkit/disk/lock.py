@@ -11,8 +11,9 @@ from pathlib import Path
 
 import filelock
 
-from mtkit.disk.files import read_ordinary, remove_own_file, write_text
-from mtkit.disk.marks import claim
+from mtkit.disk.files import remove_own_file, write_text
+from mtkit.disk.marks import claim, release
+from mtkit.disk.state import read_ordinary
 from mtkit.errors import InputError, MtkitError, WriteError
 
 LOCK, HOLDER = ".train.lock", ".train.holder"
@@ -27,8 +28,9 @@ def only_writer(run: Path) -> Iterator[None]:
         MtkitError: another process holds it.
         WriteError: the folder cannot be written.
     """
+    real = Path(os.path.realpath(run))
     try:
-        claim(Path(os.path.realpath(run)), LOCK, HOLDER)
+        claim(real, LOCK)
         lock = filelock.FileLock(run / LOCK)  # of the operating system: it ends with the process
         lock.acquire(timeout=0)
     except filelock.Timeout:
@@ -42,11 +44,14 @@ def only_writer(run: Path) -> Iterator[None]:
         ) from error
     try:
         with suppress(OSError):  # a full disk: only the message to others suffers
+            claim(real, HOLDER)
             began = time.strftime("%Y-%m-%d %H:%M:%S %z")
             write_text(run / HOLDER, f"process {os.getpid()} on {socket.gethostname()} since {began}\n")
         yield
     finally:
         remove_own_file(run / HOLDER)
+        with suppress(OSError):
+            release(real, HOLDER)
         lock.release()
 
 

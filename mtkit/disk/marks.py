@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -63,17 +63,22 @@ def read_mark(folder: Path) -> Mark | None:
         values = json.loads(head)
         if (values["format"], values["version"]) != (_FORMAT, _VERSION) or not _ID.fullmatch(values["id"]):
             return None
-        return Mark(str(values["kind"]), values["id"], frozenset(_names(lines)))
+        return Mark(str(values["kind"]), values["id"], _names(lines))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def _names(lines: list[str]) -> Iterator[str]:
+def _names(lines: list[str]) -> frozenset[str]:
+    """The names on the list; one in brackets was taken off it."""
+    names: set[str] = set()
     for line in lines:
         with suppress(ValueError, RecursionError):  # cut off when the power failed: that name was never used
-            name = json.loads(line)
-            if isinstance(name, str) and not {"", "..", "/"} & {name, *PurePosixPath(name).parts}:
-                yield name
+            match json.loads(line):
+                case str(name) if not {"", "..", "/"} & {name, *PurePosixPath(name).parts}:
+                    names.add(name)
+                case [str(name)]:
+                    names.discard(name)
+    return frozenset(names)
 
 
 def claim(folder: Path, *names: str) -> None:
@@ -93,12 +98,21 @@ def claim(folder: Path, *names: str) -> None:
         add_names(folder, fresh)
 
 
+def release(folder: Path, *names: str) -> None:
+    """Takes files that were deleted off the list of a marked folder: what comes there next is not mtkit's."""
+    _append(folder, [[name] for name in names])
+
+
 def add_names(folder: Path, names: Iterable[str]) -> None:
     """Lists files of a marked folder as mtkit's."""
+    _append(folder, names)
+
+
+def _append(folder: Path, entries: Iterable[object]) -> None:
     descriptor = disk.extend(folder / MARK)
     os.lseek(descriptor, 0, os.SEEK_END)
     # Each on a line of its own, even after one that was cut off.
-    _write(descriptor, "".join(f"\n{json.dumps(name)}" for name in names))
+    _write(descriptor, "".join(f"\n{json.dumps(entry)}" for entry in entries))
     disk.sync(folder / MARK)
 
 

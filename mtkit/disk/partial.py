@@ -18,18 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.disk import calls as disk
-from mtkit.disk.files import (
-    PRIVATE,
-    WRONG_VALUES,
-    make_folders,
-    manifest_bytes,
-    ordinary_file,
-    read_ordinary,
-    recover,
-    remove_own_file,
-    write_text,
-)
+from mtkit.disk.files import PRIVATE, make_folders, recover, remove_own_file, write_text
+from mtkit.disk.manifest import manifest_bytes
 from mtkit.disk.output import give_rights
+from mtkit.disk.state import WRONG_VALUES, ordinary_file, read_ordinary
 from mtkit.errors import InputError, MtkitError, UsageError
 
 FORMAT, VERSION = "mtkit-partial", 1
@@ -151,7 +143,8 @@ def partial_file(target: Path, job: Job) -> Iterator[PartialFile]:
         InputError: what is there is damaged.
         MtkitError: another process is writing it.
     """
-    target = Path(os.path.realpath(target))
+    if target.is_symlink():
+        target = Path(os.path.realpath(target))
     make_folders(target.parent)
     file = PartialFile(target, job)
     try:

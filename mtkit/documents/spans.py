@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from mtkit.documents.base import clean
+from mtkit.text.languages import UNSPACED_CHARACTERS
 from mtkit.text.protect import build_finder
 
 Piece = tuple[str, bool]
@@ -15,10 +16,11 @@ Piece = tuple[str, bool]
 
 TAG = r"</?[A-Za-z](?>(?:[^<>\"']|\"[^\"]*+\"|'[^']*+')*)>|<!--(?s:.*?)-->"
 PLACEHOLDERS = build_finder(("urls", "emails", "placeholders")).pattern
-UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uff65\u3000-\u303f"
 
 _STOP = r".,;:!?…)\]»”"
-_WORD = re.compile(rf"[{UNSPACED}]|[{_STOP}]++(?=\s|$)|(?:[^\s{UNSPACED}{_STOP}]++|[{_STOP}]++(?!\s|$))+")
+_WORD = re.compile(
+    rf"[{UNSPACED_CHARACTERS}]|[{_STOP}]++(?=\s|$)|(?:[^\s{UNSPACED_CHARACTERS}{_STOP}]++|[{_STOP}]++(?!\s|$))+"
+)
 _PUNCTUATION = re.compile(r"[.,;:!?…)\]]")
 _MAX_ROUNDS = 8
 """Times that markup is taken out of a translation, where taking it out makes other markup."""

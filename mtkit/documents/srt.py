@@ -6,8 +6,9 @@ import re
 from bisect import bisect_left
 
 from mtkit.documents.base import check_utf8
-from mtkit.documents.spans import PLACEHOLDERS, TAG, UNSPACED, Cut, Markup, Slot, Spliced, split_by
+from mtkit.documents.spans import PLACEHOLDERS, TAG, Cut, Markup, Slot, Spliced, split_by
 from mtkit.errors import InputError
+from mtkit.text.languages import UNSPACED_CHARACTERS
 
 _TIME = re.compile(
     r"\s*(?:\d++:)?\d++:\d++[,.]\d++\s*+-->\s*+(?:\d++:)?\d++:\d++[,.]\d++(?:\s.*)?", re.DOTALL
@@ -15,7 +16,7 @@ _TIME = re.compile(
 _SPEAKER = re.compile(rf"\s*+(?>(?:{TAG})*)\s*+[-–—]\s*+\w")
 _FINDER = re.compile(rf"{TAG}|\{{[^{{}}\n]*\}}|^\s*[-–—]\s*|♪|♫|{PLACEHOLDERS}")
 
-_BREAK = re.compile(rf"(?<=\S) (?=\S)|(?<=[{UNSPACED}])(?=[{UNSPACED}])")
+_BREAK = re.compile(rf"(?<=\S) (?=\S)|(?<=[{UNSPACED_CHARACTERS}])(?=[{UNSPACED_CHARACTERS}])")
 
 
 def _escape(text: str) -> str:

@@ -12,7 +12,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from mtkit.disk.files import WRONG_VALUES, read_object, user_cache, write_text
+from mtkit.disk.files import write_text
+from mtkit.disk.state import WRONG_VALUES, read_object, user_cache
 from mtkit.errors import InputError, UsageError
 
 

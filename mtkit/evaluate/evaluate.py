@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtkit.config.options import MetricName
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepared import leaks_of, read_test
-from mtkit.data.prepare.stages import Progress
+from mtkit.data.prepare.stages import ReportProgress
 from mtkit.data.read.lines import read_lines
 from mtkit.disk.files import PRIVATE, marked_folder, write_text
 from mtkit.disk.marks import claim
 from mtkit.errors import InputError, UsageError
 from mtkit.metrics.surface import Score, score_corpus
-from mtkit.runs.layout import TRANSLATIONS, inside
+from mtkit.runs.layout import EVALUATE, TRANSLATIONS, inside
 from mtkit.translate.translator import Translator, windows
 
 PAIRS_AT_ONCE = 500
@@ -59,8 +60,8 @@ def evaluate(
     config: Config,
     translator: Translator,
     names: Sequence[str] = (),
-    metrics: Sequence[str] = (),
-    progress: Progress | None = None,
+    metrics: Sequence[MetricName] = (),
+    progress: ReportProgress | None = None,
 ) -> list[Evaluated]:
     """Translates test sets of a run and scores them; translations are kept as `RUN/evaluate/NAME.hyp.txt`.
 
@@ -68,7 +69,7 @@ def evaluate(
         config: of the run.
         translator: of the model to evaluate.
         names: of test sets; all if empty.
-        metrics: of bleu, chrf and ter; as configured if empty.
+        metrics: names of metrics; as configured if empty.
         progress: told the test set, translations made and their number.
 
     Raises:
@@ -76,13 +77,14 @@ def evaluate(
         UsageError: a name is unknown.
     """
     results = []
-    folder = marked_folder(config.run / "evaluate", TRANSLATIONS, private=config.private)
+    folder = marked_folder(inside(config.run, EVALUATE), TRANSLATIONS, private=config.private)
     for name in choose_tests(config, names):
         pairs = read_test(config, name)
         if not pairs:
             raise InputError(f"data.test.{name}: there are no pairs in it.", "Check its files.")
+        srcs, refs = [pair.src for pair in pairs], [pair.tgt for pair in pairs]
         hyps: list[str] = []
-        for window in windows([pair.src for pair in pairs], PAIRS_AT_ONCE):
+        for window in windows(srcs, PAIRS_AT_ONCE):
             tags = [pair.tags for pair in pairs[len(hyps) : len(hyps) + len(window)]]
             hyps += translator.translate_window(window, tags)
             if progress:
@@ -90,16 +92,15 @@ def evaluate(
         path = inside(folder, f"{name}.hyp.txt")
         claim(folder, path.name)
         write_text(path, "".join(f"{hyp}\n" for hyp in hyps), PRIVATE if config.private else 0o666)
-        refs = [pair.tgt for pair in pairs]
         tgt_lang = config.data.languages_of(config.data.test[name])[1]
-        scores = score_corpus(hyps, refs, metrics or config.evaluate.metrics, tgt_lang)
+        scores = score_corpus(hyps, refs, metrics or config.evaluate.metrics, tgt_lang, srcs)
         leaks = leaks_of(config, name)
         leaked = None if leaks is None else sum(leaks.left.values())
         results.append(Evaluated(name, path, len(pairs), tuple(scores), leaked))
     return results
 
 
-def score_files(hyp: Path, ref: Path, metrics: Sequence[str], tgt_lang: str) -> Evaluated:
+def score_files(hyp: Path, ref: Path, metrics: Sequence[MetricName], tgt_lang: str) -> Evaluated:
     """The scores of the translations in `hyp`, line by line against `ref`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which of several translations is most like all others: minimum Bayes risk with chrF. Free of torch."""
+"""Minimum Bayes risk: the translation that is most like all others, by chrF. Free of torch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ BETA = 2
 
 
 def chrf_matrix(texts: Sequence[str]) -> NDArray[np.float64]:
-    """SacreBLEU's sentence chrF of each of `texts` as a hypothesis against each as a reference, [hyps, refs].
+    """Sentence chrF of each of `texts` as hypothesis against each as reference, `[hyps, refs]`.
 
-    Popović 2015: F2 of the mean precision and recall of character n-grams of 1 to 6, spaces apart.
+    Equals sacreBLEU's. Popović 2015: F2 of the mean precision and mean recall of character n-grams of 1 to 6,
+    ignoring spaces.
     """
     count = len(texts)
     precision, recall, orders = np.zeros((3, count, count))
@@ -33,7 +34,8 @@ def chrf_matrix(texts: Sequence[str]) -> NDArray[np.float64]:
         precision += np.divide(matches, totals[:, None], out=np.zeros_like(matches), where=both)
         recall += np.divide(matches, totals[None, :], out=np.zeros_like(matches), where=both)
         orders += both
-    # The mean of each is over equally many orders, so that sums give the same F-score but for a factor.
+    # Precision and recall are summed over the same orders, so the F-score of the sums is that of the means
+    # times the number of orders.
     weight = BETA**2
     sums = weight * precision + recall
     score = np.divide((1 + weight) * precision * recall, sums, out=np.zeros_like(sums), where=sums > 0)
@@ -41,9 +43,9 @@ def chrf_matrix(texts: Sequence[str]) -> NDArray[np.float64]:
 
 
 def consensus(texts: Sequence[str]) -> list[float]:
-    """The expected chrF of each of `texts`, each being as likely right as it is often among them.
+    """Expected chrF of each of `texts`, if the probability of a text is its relative frequency among them.
 
-    Eikema and Aziz 2022, equation 4, with `texts` as candidates and as pseudo-references.
+    Eikema and Aziz 2022, equation 4, with `texts` both as candidates and as pseudo-references.
     """
     distinct = list(dict.fromkeys(texts))
     often = Counter(texts)

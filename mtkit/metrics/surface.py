@@ -1,50 +1,146 @@
-"""Corpus scores by sacreBLEU, each with its signature. Free of torch."""
+"""Metrics of translations: each an entry of `METRICS`; the arithmetic is sacreBLEU's. Free of torch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from mtkit.config.schema import Metric
+from mtkit.config.options import MetricName
 from mtkit.errors import InputError, UsageError
+from mtkit.text.languages import language_of
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as SacrebleuMetric
 
-BLEU_TOKENIZERS = {"zh": "zh", "ja": "char", "th": "char"}
-"""How BLEU splits languages that are written without spaces; 13a, sacreBLEU's default, splits the others."""
+Input = Literal["srcs", "refs"]
+"""Texts that translations can be compared with, one per translation."""
+Statistics = Sequence[Sequence[float]]
+"""Counts of each segment, [segments, counts]; those of a corpus are their sums."""
+
+
+class Recipe(Protocol):
+    """A metric for one target language."""
+
+    def statistics(self, hyps: Sequence[str], inputs: Mapping[Input, Sequence[str]]) -> Statistics:
+        """The statistics of each translation; `inputs` has at least those that the metric declares."""
+
+    def aggregate(self, statistics: Statistics) -> float:
+        """The score of the segments with these statistics, in any order."""
+
+    def signature(self) -> str:
+        """Everything that the score depends on besides the texts, once `statistics` has been computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A way to score translations.
+
+    Attributes:
+        title: its name in tables and charts, such as chrF.
+        higher_is_better: whether a better translation has a higher score.
+        inputs: the texts that it needs besides the translations.
+        build: returns its recipe for a target language.
+    """
+
+    title: str
+    higher_is_better: bool
+    inputs: tuple[Input, ...]
+    build: Callable[[str], Recipe]
+
+    def quality(self, value: float) -> float:
+        """`value`, negated if lower is better: of two scores the better one has the higher quality."""
+        return value if self.higher_is_better else -value
+
+
+@dataclass(frozen=True, slots=True)
+class _Sacrebleu:
+    """The recipe of one of sacreBLEU's metrics, with one reference per translation."""
+
+    metric: SacrebleuMetric
+
+    def statistics(self, hyps: Sequence[str], inputs: Mapping[Input, Sequence[str]]) -> Statistics:
+        return self.metric._extract_corpus_statistics(hyps, [inputs["refs"]])
+
+    def aggregate(self, statistics: Statistics) -> float:
+        return float(self.metric._aggregate_and_compute(list(map(list, statistics))).score)
+
+    def signature(self) -> str:
+        return str(self.metric.get_signature())
+
+
+def _bleu(tgt_lang: str) -> Recipe:
+    from sacrebleu.metrics.bleu import BLEU
+
+    return _Sacrebleu(BLEU(tokenize=language_of(tgt_lang).bleu_tokenizer))
+
+
+def _chrf(tgt_lang: str) -> Recipe:
+    from sacrebleu.metrics.chrf import CHRF
+
+    return _Sacrebleu(CHRF())
+
+
+def _ter(tgt_lang: str) -> Recipe:
+    from sacrebleu.metrics.ter import TER
+
+    unspaced = not language_of(tgt_lang).spaced
+    return _Sacrebleu(TER(normalized=unspaced, asian_support=unspaced))
+
+
+METRICS: Mapping[MetricName, Metric] = {
+    "bleu": Metric("BLEU", higher_is_better=True, inputs=("refs",), build=_bleu),
+    "chrf": Metric("chrF", higher_is_better=True, inputs=("refs",), build=_chrf),
+    "ter": Metric("TER", higher_is_better=False, inputs=("refs",), build=_ter),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A number and the recipe that it was made by.
+    """A number with the recipe that it was computed by.
 
     Attributes:
-        metric: its name, such as bleu.
-        value: 0 to 100; TER, which is better when lower, can exceed 100.
+        metric: the name of the metric.
+        value: from 0 to 100, except that TER can exceed 100.
         signature: sacreBLEU's, with version and tokenisation.
     """
 
-    metric: str
+    metric: MetricName
     value: float
     signature: str
 
 
+def metric_name(text: str) -> MetricName:
+    """`text` as the name of a metric.
+
+    Raises:
+        UsageError: there is no such metric.
+    """
+    for name in METRICS:
+        if name == text:
+            return name
+    raise UsageError(f"metric {text}: unknown.", f"Choose from {', '.join(METRICS)}.")
+
+
 def score_corpus(
-    hyps: Sequence[str], refs: Sequence[str], metrics: Sequence[str], tgt_lang: str
+    hyps: Sequence[str],
+    refs: Sequence[str],
+    metrics: Sequence[MetricName],
+    tgt_lang: str,
+    srcs: Sequence[str] | None = None,
 ) -> list[Score]:
     """Scores of translations against one reference each, in the order of `metrics`.
 
     Args:
         hyps: detokenised translations.
         refs: their references, untouched.
-        metrics: of bleu, chrf and ter.
+        metrics: names of metrics.
         tgt_lang: language of both; decides how BLEU and TER tell words apart.
+        srcs: the texts that were translated, for metrics that need them.
 
     Raises:
         InputError: there is nothing to score, or the numbers of sentences differ.
-        UsageError: a metric is not known.
+        UsageError: a metric needs sources, and none are given.
     """
     if len(hyps) != len(refs):
         raise InputError(
@@ -54,32 +150,12 @@ def score_corpus(
         raise InputError(
             "nothing to score: 0 translations and 0 references.", "Check that the files are not empty."
         )
+    inputs: dict[Input, Sequence[str]] = {"refs": refs} if srcs is None else {"refs": refs, "srcs": srcs}
     scores = []
     for name in metrics:
-        scorer = build_metric(name, tgt_lang)
-        value = scorer.corpus_score(list(hyps), [list(refs)]).score
-        scores.append(Score(name, value, str(scorer.get_signature())))
+        if not inputs.keys() >= set(METRICS[name].inputs):
+            raise UsageError(f"metric {name}: needs the source texts.", "Choose another metric.")
+        recipe = METRICS[name].build(tgt_lang)
+        value = recipe.aggregate(recipe.statistics(hyps, inputs))
+        scores.append(Score(name, value, recipe.signature()))
     return scores
-
-
-def build_metric(name: str, tgt_lang: str) -> SacrebleuMetric:
-    """The metric of sacreBLEU with its defaults, but with characters as words where there are no spaces.
-
-    Raises:
-        UsageError: the metric is not known.
-    """
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-    from sacrebleu.metrics.ter import TER
-
-    language = tgt_lang.lower().replace("_", "-").split("-")[0]
-    unspaced = language in BLEU_TOKENIZERS
-    match name:
-        case "bleu":
-            return BLEU(tokenize=BLEU_TOKENIZERS.get(language, "13a"))
-        case "chrf":
-            return CHRF()
-        case "ter":
-            return TER(normalized=unspaced, asian_support=unspaced)
-        case _:
-            raise UsageError(f"metric {name}: unknown.", f"Choose from {', '.join(get_args(Metric))}.")

@@ -25,20 +25,14 @@ from torch import Tensor
 from mtkit import __version__
 from mtkit.config.load import dump_config, load_config
 from mtkit.config.schema import Config
-from mtkit.disk.files import (
-    atomic_folder,
-    make_folders,
-    new_file,
-    open_listed,
-    read_listed,
-    read_manifest,
-    read_object,
-    remove_own_folder,
-)
+from mtkit.disk.files import atomic_folder, make_folders, new_file, remove_own_folder
+from mtkit.disk.manifest import open_listed, read_listed, read_manifest
+from mtkit.disk.state import read_object
 from mtkit.errors import InputError, MtkitError, UsageError, WriteError
 from mtkit.model.tensors import Tensors, num_bytes, read_tensors, write_tensors
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.runs.exports import CONFIG, MAX_TEXT, WEIGHTS
+from mtkit.runs.layout import CHECKPOINTS, inside
 from mtkit.text.tokenizer import JOINT, SEPARATE, Tokenizer, make_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -246,7 +240,7 @@ def keep_only(parent: Path, kept: Collection[Path]) -> None:
 def newest_checkpoint(run: Path) -> tuple[Path | None, list[str]]:
     """The newest checkpoint of a run that is whole, and why newer ones were passed over."""
     reasons = []
-    for folder in reversed(step_folders(run / "checkpoints")):
+    for folder in reversed(step_folders(inside(run, CHECKPOINTS))):
         try:
             read_progress(folder, hashes=True)
         except InputError as error:

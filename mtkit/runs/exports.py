@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mtkit.config.fixed import LANGUAGE, NORM_EPSILON
-from mtkit.disk.files import MANIFEST, WRONG_VALUES, read_listed, read_manifest, read_object, unlinked
+from mtkit.disk.manifest import MANIFEST, read_listed, read_manifest
+from mtkit.disk.state import WRONG_VALUES, read_object, unlinked
 from mtkit.errors import ConfigError, InputError
 from mtkit.runs.model_bin import STORED, Variable, check_model_bin, expected_variables, most_bytes
 

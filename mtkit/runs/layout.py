@@ -9,33 +9,32 @@ from pathlib import Path
 
 from mtkit.config.options import fault_of_name
 from mtkit.disk.files import marked_folder, remove_empty, remove_own_file, remove_own_folder
-from mtkit.disk.marks import check_marked, check_own, claim, described, read_mark
+from mtkit.disk.lock import HOLDER, LOCK
+from mtkit.disk.marks import check_marked, check_own, claim, described, read_mark, release
 from mtkit.errors import UsageError
 from mtkit.runs.exports import EXPORTS, FORMAT
 
+DATA, PARTS, CHECKPOINTS, BEST, MODEL = "data", "parts", "checkpoints", "best", "model"
+EVALUATE, TENSORBOARD, ALIGN = "evaluate", "tensorboard", "align"
+METRICS_FILE, AUTO, WANDB_RUN = "metrics.jsonl", "auto.json", "wandb-run.txt"
+DATA_LOCK, ALIGN_LOCK = ".data.lock", ".align.lock"
+
 KIND = "mtkit-run"
+TRANSLATIONS, CURVES = "mtkit-translations", "mtkit-tensorboard"
 _ADVICE = "Choose a new or an empty folder as `run`, or one that mtkit made, with the .mtkit in it."
 _WHOLE = {
-    "data": "mtkit-data",
-    "model": "mtkit-model",
-    "align": "mtkit-alignment",
+    DATA: "mtkit-data",
+    MODEL: "mtkit-model",
+    ALIGN: "mtkit-alignment",
     f"{EXPORTS}/ctranslate2": FORMAT,
 }
 """Folders that mtkit writes as a whole, with their kind."""
-TRANSLATIONS, CURVES = "mtkit-translations", "mtkit-tensorboard"
-_MARKED = {"parts": "mtkit-parts", "evaluate": TRANSLATIONS, "tensorboard": CURVES}
+_MARKED = {PARTS: "mtkit-parts", EVALUATE: TRANSLATIONS, TENSORBOARD: CURVES}
 """Folders in which it writes single files."""
-_STEPS = ("checkpoints", "best")
+_STEPS = (CHECKPOINTS, BEST)
 """Folders of model folders, `step-00000100`."""
-_FILES = (
-    "metrics.jsonl",
-    "auto.json",
-    "wandb-run.txt",
-    ".data.lock",
-    ".train.lock",
-    ".train.holder",
-    ".align.lock",
-)
+_FILES = (METRICS_FILE, AUTO, WANDB_RUN, DATA_LOCK, LOCK, HOLDER, ALIGN_LOCK)
+"""Single files that it writes in the run folder itself."""
 _STEP = re.compile(r"step-\d{8,}")
 EVENTS_SUFFIX = ".mtkit"
 """How the names of TensorBoard's files end that mtkit has written."""
@@ -111,19 +110,21 @@ def forget_training(run: Path) -> None:
     Raises:
         UsageError: one of them holds what mtkit did not write; nothing is removed.
     """
-    whole = {run / "model": "mtkit-model", run / EXPORTS / "ctranslate2": FORMAT}
+    run = _real(run)
+    whole = {inside(run, MODEL): "mtkit-model", run / EXPORTS / "ctranslate2": FORMAT}
     whole |= dict.fromkeys(_step_folders(run), "mtkit-model")
     for folder, kind in whole.items():
         check_own(folder, kind)
     for folder, kind in whole.items():
         remove_own_folder(folder, kind)
     mark = read_mark(run)
-    for name in ("metrics.jsonl", "auto.json"):
+    for name in (METRICS_FILE, AUTO):
         if mark and name in mark.names:
             remove_own_file(run / name)
-    events = run / "tensorboard"
+            release(run, name)
+    events = inside(run, TENSORBOARD)
     if read_mark(events):
         for path in events.glob(f"events.out.tfevents.*{EVENTS_SUFFIX}"):
             remove_own_file(path)
-    for name in (*_STEPS, "tensorboard"):
+    for name in (*_STEPS, TENSORBOARD):
         remove_empty(run / name)

@@ -18,6 +18,7 @@ import sentencepiece
 
 from mtkit.disk.files import atomic_file
 from mtkit.errors import InputError
+from mtkit.text.languages import language_of
 from mtkit.text.probe import probe
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PAD, UNK, BOS, EOS = range(4)
-
-MANY_CHARACTERS = {"zh", "ja", "ko"}
 
 _MAX_TEXT = 1 << 16
 """Characters of a text that SentencePiece learns from: the others of a longer one have nothing new."""
@@ -166,7 +165,7 @@ def default_coverage(*languages: str) -> float:
 
 def has_many_characters(*languages: str) -> bool:
     """Whether one of these languages has a script of thousands of characters."""
-    return any(language[:2].lower() in MANY_CHARACTERS for language in languages)
+    return any(language_of(language).many_characters for language in languages)
 
 
 def train_subwords(

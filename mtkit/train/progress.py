@@ -1,4 +1,4 @@
-"""Everything of a running training that is not a tensor, as one small value."""
+"""The state of a training run that is not a tensor, as one small value."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come.
+    """The state of a run.
 
     Attributes:
         step: optimizer updates made.
-        cursor: place of the next step in the data.
-        tokens_seen: target tokens learned from.
-        seconds: training time of all parts of the run, validation included.
-        best: (score, step) of the best validated models, best first; higher is better.
+        cursor: position of the next step in the data.
+        tokens_seen: target tokens trained on.
+        seconds: training time of all parts of the run, including validation.
+        best: (quality, step) of the best validated models, best first; a higher quality is better.
         stale: validations since the last new best.
-        waited: validations since the last new best or the last lowering of the rate.
-        lowered: how often the schedule `plateau` lowered the rate.
-        origin: the model whose weights the run began with; empty if it began with fresh ones.
+        waited: validations since the last new best or the last reduction of the learning rate.
+        lowered: number of times that the schedule `plateau` reduced the learning rate.
+        origin: the model whose weights the run started with; empty if they were random.
         data: fingerprint of the prepared data.
         validated_step: step of the last validation.
-        micro_batch_tokens: what `auto` has found, so that a resumed run adds up in the same order.
+        micro_batch_tokens: the size that `auto` chose; a resumed run needs it to sum in the same order.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
@@ -56,10 +56,10 @@ class Progress:
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Progress:
-        """What `to_json` gave.
+        """The progress that `to_json` wrote.
 
         Raises:
-            InputError: it is not that; another version of mtkit wrote it.
+            InputError: the values are invalid, for example from another version of mtkit.
         """
         try:
             if missing := {"step", "cursor", "best"} - values.keys():
@@ -72,15 +72,15 @@ class Progress:
             said = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" if problem else error
             raise InputError(
                 f"checkpoint: its progress cannot be read ({said}).",
-                "Go on with the version of mtkit that wrote it, or begin anew in another run folder.",
+                "Continue with the version of mtkit that wrote it, or start over in another run folder.",
             ) from None
         return found
 
     def validated(self, value: float, config: TrainConfig) -> Progress:
-        """The progress after the model of this step was scored with `value`, higher being better.
+        """The progress after a validation of this step's model found `value`; higher is better.
 
-        The schedule `plateau` lowers the rate as torch's ReduceLROnPlateau does with `threshold` 0 and a
-        patience smaller by one, which counts from the validation after.
+        The schedule `plateau` reduces the learning rate as torch's ReduceLROnPlateau does with `threshold` 0
+        and a patience that is smaller by one, because torch counts from the next validation.
         """
         is_best = not self.best or value > self.best[0][0]
         # Of equal scores the newer model is the better one.
@@ -93,7 +93,7 @@ class Progress:
         return replace(self, best=tuple(best), stale=stale, waited=waited, lowered=lowered)
 
     def share(self, config: TrainConfig, steps_per_epoch: int) -> float:
-        """How much of the budget is used: 1 when the first of steps, epochs and time is."""
+        """The used share of the budget: the largest of the shares of steps, epochs and time, at most 1."""
         epochs = self.cursor.epoch + self.cursor.index / steps_per_epoch
         used = [
             self.step / config.max_steps if config.max_steps else 0.0,

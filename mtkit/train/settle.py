@@ -11,14 +11,14 @@ import torch
 from mtkit.config.auto import Budget, Choice, choose, given_width, is_auto, settle
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepared import Prepared
-from mtkit.disk.files import WRONG_VALUES, read_object, write_text
+from mtkit.disk.files import write_text
+from mtkit.disk.state import WRONG_VALUES, read_object
 from mtkit.engine.native import choose_device
 from mtkit.errors import InputError
-from mtkit.runs.layout import claim_in
+from mtkit.runs.layout import AUTO, claim_in, inside
 from mtkit.train.machine.flops import matrix_rate
 from mtkit.train.machine.precision import training_dtype
 
-FILE = "auto.json"
 VERSION = 1
 _ANEW = "Delete it to choose anew."
 
@@ -38,7 +38,7 @@ def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tupl
     """
     if not is_auto(config):
         return config, []
-    path = config.run / FILE
+    path = inside(config.run, AUTO)
     kept = _read(path)
     if kept is not None:
         try:
@@ -49,7 +49,7 @@ def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tupl
     has_gpu = choose_device(config.train.device).type == "cuda"
     choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config), given_width(config))
     if keep:
-        claim_in(config.run, FILE)
+        claim_in(config.run, AUTO)
         values = {"version": VERSION, "choices": [asdict(choice) for choice in choices]}
         write_text(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
     return settle(config, choices)

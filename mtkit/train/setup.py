@@ -18,7 +18,7 @@ from mtkit.errors import MtkitError, UsageError
 from mtkit.model.transformer import build_model
 from mtkit.train.machine.allocator import keep_blocks
 from mtkit.train.machine.distributed import World, check_device
-from mtkit.train.machine.memory import Precision, Side, activation_bytes, available_bytes, state_bytes
+from mtkit.train.machine.memory import BatchSide, ComputeMode, activation_bytes, available_bytes, state_bytes
 from mtkit.train.machine.precision import training_dtype
 from mtkit.train.optim.freeze import freeze
 from mtkit.train.update import Updater
@@ -117,7 +117,7 @@ def largest_batch(
 ) -> LargestBatch:
     """The micro-batch that takes the most memory by formula, as rank 0 gets it."""
     model, size = updater.model, updater.world.size
-    numbers, precision = model.num_parameters(), precision_of(updater)
+    numbers, mode = model.num_parameters(), compute_mode(updater)
     found: list[LargestBatch] = []
     for step in planned.steps:
         tokens = table.lengths[step, 1].astype(np.int64) + 1
@@ -131,8 +131,8 @@ def largest_batch(
             positions = [rows * src_len, rows * tgt_len]
             if updater.objective.packing:
                 positions = (updater.objective.passes * -(-lengths.sum(0) // size)).tolist()
-            sides = (Side(positions[0], rows, src_len), Side(positions[1], rows, tgt_len))
-            needed = activation_bytes(model.config, numbers, model.output.weight.shape[0], precision, *sides)
+            sides = (BatchSide(positions[0], rows, src_len), BatchSide(positions[1], rows, tgt_len))
+            needed = activation_bytes(model.config, numbers, model.output.weight.shape[0], mode, *sides)
             if not found or needed > found[0].activations:
                 found = [LargestBatch(part[::size], src_len, tgt_len, needed)]
     return found[0]
@@ -145,10 +145,10 @@ def kept_bytes(updater: Updater) -> dict[str, int]:
     return state_bytes(model.num_parameters(), in_layers, updater.options)
 
 
-def precision_of(updater: Updater) -> Precision:
+def compute_mode(updater: Updater) -> ComputeMode:
     """What the formulas of memory need to know of the numbers that are computed with."""
     num_bytes = updater.objective.dtype.itemsize
-    return Precision(
+    return ComputeMode(
         num_bytes,
         keeps_scores=updater.device.type == "cpu" and num_bytes < 4,
         pads_attention=updater.objective.kernel is None,

@@ -1,4 +1,4 @@
-"""What a run folder keeps of a training: checkpoints to go on from, the best models, the final one."""
+"""The models in a run folder: checkpoints to resume from, the best models, the final one."""
 
 from __future__ import annotations
 
@@ -31,18 +31,19 @@ from mtkit.model.checkpoint import (
     write_model,
 )
 from mtkit.runs.exports import CONFIG
+from mtkit.runs.layout import BEST, CHECKPOINTS, MODEL, inside
 from mtkit.train.machine.precision import training_dtype
 from mtkit.train.progress import Progress
 
 logger = logging.getLogger(__name__)
 
 _DATA = ("seed", "data", "text", "tokenizer")
-"""What the prepared data are made of."""
+"""Sections that decide the prepared data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A place to go on from: weights, what the updates depend on besides, and the progress."""
+    """The state to resume from: weights, the remaining tensors of the updates, and the progress."""
 
     folder: Path
     weights: dict[str, Tensor]
@@ -56,11 +57,11 @@ class Store:
     Args:
         config: of the run.
         prepared: its data.
-        allowed: options whose change since the last checkpoint is meant.
+        allowed: options that may differ from the last checkpoint.
         num_ranks: processes that train together.
 
     Attributes:
-        failure: why the last checkpoint could not be written; None if it was.
+        failure: the error that kept the last checkpoint from being written; None if it was written.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Store:
         self.allowed = allowed
         self.num_ranks = num_ranks
         self.failure: WriteError | None = None
-        self._bad: dict[Path, str] = {}  # what training cannot go on from, and why
+        self._bad: dict[Path, str] = {}  # checkpoints that cannot be resumed from, with the reason
         self._compared: set[Path] = set()  # with their hashes
         self._left: set[Path] = set()  # the user has been told
 
@@ -83,12 +84,14 @@ class Store:
 
         Raises:
             InputError: the run folder belongs to other data.
-            UsageError: options have changed that cannot, or that have to be declared.
+            UsageError: options have changed that must not, or whose change must be declared.
         """
-        for parent, name in (("checkpoints", "step-*"), ("best", "step-*"), (".", "model")):
+        for parent, name in ((CHECKPOINTS, "step-*"), (BEST, "step-*"), (".", MODEL)):
             recover(self.run / parent, name)
         folder, notes = newest_checkpoint(self.run)
-        newer = [each for each in step_folders(self.run / "checkpoints") if folder is None or each > folder]
+        newer = [
+            each for each in step_folders(inside(self.run, CHECKPOINTS)) if folder is None or each > folder
+        ]
         self._bad = dict(zip(reversed(newer), notes, strict=True))
         if folder is None:
             return None, notes
@@ -107,7 +110,7 @@ class Store:
         return Checkpoint(folder, load_weights(folder), state, progress), notes
 
     def _changes(self, folder: Path, progress: Progress) -> list[str]:
-        """What to tell of the options that have changed since the checkpoint was written."""
+        """Notes on the options that have changed since the checkpoint was written."""
         try:
             changes = compare(load_config([folder / CONFIG]).config, self.config)
         except ConfigError:
@@ -122,11 +125,11 @@ class Store:
         told = f" {'; '.join(changes)}." if changes else ""
         return InputError(
             f"{self.run}: it was trained on other data or another tokenizer.{told}",
-            "Choose another run folder, or begin anew with --from-scratch.",
+            "Choose another run folder, or start over with --from-scratch.",
         )
 
     def _machine(self) -> dict[str, Any]:
-        """What decides how numbers are rounded, besides the config."""
+        """Everything besides the config that affects rounding."""
         device = choose_device(self.config.train.device)
         return {
             "mtkit": __version__,
@@ -140,18 +143,18 @@ class Store:
     # ------------------------------------------------------------ keeping
 
     def save(self, weights: dict[str, Tensor], state: dict[str, Tensor], progress: Progress) -> Path:
-        """Writes a checkpoint, removes what is no longer kept; its folder.
+        """Writes a checkpoint, removes old ones, and returns its folder.
 
-        Where it cannot be written, that is logged and training can go on; see `failure`.
+        If it cannot be written, a warning is logged and `failure` is set; training can continue.
         """
-        parent = self.run / "checkpoints"
+        parent = inside(self.run, CHECKPOINTS)
         folder = step_folder(parent, progress.step)
         self.failure = None
         try:
             self._write(folder, weights, progress.step, state, progress)
         except WriteError as error:
             self.failure = error
-            logger.warning("%s Training goes on without this checkpoint.", error)
+            logger.warning("%s Training continues without this checkpoint.", error)
             return folder
         self._bad.pop(folder, None)
         self._compared.add(folder)
@@ -161,12 +164,12 @@ class Store:
     def _rotate(self, step: int) -> None:
         """Removes all but the last good checkpoints up to `step`, and best models that none of them needs.
 
-        What training could not go on from, or what lies beyond `step`, is not counted and left alone: it may
-        be all that there is of an earlier training.
+        Checkpoints that cannot be resumed from and those after `step` are not counted and never removed: they
+        may be all that is left of an earlier training.
         """
         good: dict[Path, set[Path]] = {}
         left: dict[Path, str] = {}
-        for folder in step_folders(self.run / "checkpoints"):
+        for folder in step_folders(inside(self.run, CHECKPOINTS)):
             if step_of(folder) > step:
                 left[folder] = self._bad.get(folder, f"{folder}: is of a later step than {step:,}.")
                 continue
@@ -180,48 +183,48 @@ class Store:
             )
         self._left |= left.keys()
         kept = list(good)[-self.config.train.keep_last :]
-        keep_only(self.run / "checkpoints", {*kept, *left})
-        later = {folder for folder in step_folders(self.run / "best") if step_of(folder) > step}
-        keep_only(self.run / "best", later.union(*(good[folder] for folder in kept)))
+        keep_only(inside(self.run, CHECKPOINTS), {*kept, *left})
+        later = {folder for folder in step_folders(inside(self.run, BEST)) if step_of(folder) > step}
+        keep_only(inside(self.run, BEST), later.union(*(good[folder] for folder in kept)))
 
     def _needs(self, folder: Path) -> set[Path]:
-        """The best models that are needed for going on from a checkpoint.
+        """The best models that a checkpoint needs to resume from it.
 
-        Contents are compared with their hashes once, since nobody else should change them; sizes each time.
+        Sizes are compared each time, hashes only once, because nobody else should change the files.
 
         Raises:
-            InputError: training cannot go on from it.
+            InputError: the checkpoint cannot be resumed from.
         """
         if folder in self._bad:
             raise InputError(self._bad[folder])
         values = read_progress(folder, hashes=folder not in self._compared)
         self._compared.add(folder)
         values.pop("machine", None)
-        return {step_folder(self.run / "best", step) for _, step in Progress.from_json(values).best}
+        return {step_folder(inside(self.run, BEST), step) for _, step in Progress.from_json(values).best}
 
     def save_best(self, weights: dict[str, Tensor], progress: Progress) -> None:
-        """Writes the model of this step if it is one of the best; the next checkpoint lets the others go."""
+        """Writes the model of this step if it is one of the best. The next checkpoint removes the others."""
         if progress.step not in {step for _, step in progress.best}:
             return
         try:
-            self._write(step_folder(self.run / "best", progress.step), weights, progress.step)
+            self._write(step_folder(inside(self.run, BEST), progress.step), weights, progress.step)
         except WriteError as error:
-            logger.warning("%s Training goes on without this model.", error)
+            logger.warning("%s Training continues without this model.", error)
 
     def best(self, progress: Progress) -> Iterator[dict[str, Tensor]]:
-        """The weights of the best models, best first; one that is missing or damaged is passed over."""
+        """The weights of the best models, best first; missing or damaged ones are skipped with a warning."""
         for _, step in progress.best:
             try:
-                weights = load_weights(step_folder(self.run / "best", step))
+                weights = load_weights(step_folder(inside(self.run, BEST), step))
             except InputError as error:
-                logger.warning("%s Going on without it.", error)
+                logger.warning("%s This model is skipped.", error)
                 continue
             yield weights
 
     def save_final(self, weights: dict[str, Tensor], step: int) -> Path:
-        """Writes the finished model; its folder."""
-        self._write(self.run / "model", weights, step)
-        return self.run / "model"
+        """Writes the final model and returns its folder."""
+        self._write(inside(self.run, MODEL), weights, step)
+        return inside(self.run, MODEL)
 
     def _write(
         self,

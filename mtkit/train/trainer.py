@@ -28,7 +28,7 @@ from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, pla
 from mtkit.train.start import DETERMINISTIC, begin_from, repeatable
 from mtkit.train.store import Store
 from mtkit.train.update import Update
-from mtkit.train.validate import Scores, Validator
+from mtkit.train.validate import Validation, Validator
 from mtkit.train.watch.monitor import (
     Event,
     Finished,
@@ -39,21 +39,21 @@ from mtkit.train.watch.monitor import (
     Started,
     Validated,
 )
-from mtkit.train.watch.window import Window
+from mtkit.train.watch.window import LogWindow
 
 logger = logging.getLogger(__name__)
 
 
 class Trainer:
-    """A training run: everything that changes while it goes on.
+    """A training run and its state.
 
     Args:
         config: of the run.
         prepared: its data.
         listen: is told of each event.
         stop: asked after each step; true saves and ends the run there.
-        world: the ranks that train together, of which rank 0 validates, writes and is listened to.
-        allowed: options whose change since the last checkpoint is meant.
+        world: the ranks that train together; rank 0 validates, writes files and reports events.
+        allowed: options that may differ from the last checkpoint.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Trainer:
         self.validator = Validator(config, prepared, self.device, self.updater.objective.dtype)
         self.store = Store(config, prepared, allowed, world.size)
         self.progress = Progress(data=prepared.fingerprint)
-        self.window = Window(self.device, world)
+        self.window = LogWindow(self.device, world)
         self._saved_step = 0
         self._since = (0.0, time.monotonic())
 
@@ -98,7 +98,7 @@ class Trainer:
 
     @contextmanager
     def _recording(self) -> Iterator[None]:
-        """Within the block the events are also written down, by rank 0."""
+        """Within the block, rank 0 also records the events."""
         if not self.world.is_main:
             yield
             return
@@ -116,7 +116,7 @@ class Trainer:
             recorder.close()
 
     def _rehearse(self) -> None:
-        """Computes the largest batch first, so that memory that does not suffice is known at once."""
+        """Computes the largest batch first, so that a lack of memory shows at once."""
         planned = plan_steps(self.table, self.config)
         if self.options.micro_batch_tokens == "auto" and self.progress.micro_batch_tokens is None:
             found = self.world.on_main(lambda: fit_micro_batch(self.table, planned, self.updater))
@@ -131,7 +131,7 @@ class Trainer:
     # ------------------------------------------------------------ the loop
 
     def _loop(self) -> str:
-        """Makes updates until an end is reached, and says which."""
+        """Makes updates until training ends. Returns the reason."""
         self.model.train()
         self._since = (self.progress.seconds, time.monotonic())
         self._after_step()  # what an interruption left undone
@@ -192,17 +192,17 @@ class Trainer:
         if failure := self.world.on_main(lambda: str(self.store.failure or "")):
             raise WriteError(f"stopped at step {step:,}, which could not be saved. {failure}")
         saved = f"stopped after saving step {step:,}." if step else "stopped before the first step."
-        raise StoppedError(saved, "The same command goes on from there.")
+        raise StoppedError(saved, "Run the same command to resume.")
 
     def _end_reason(self, share: float) -> str:
-        """Why training ends here; empty while it goes on."""
+        """The reason why training ends here; empty if it continues."""
         patience, stale = self.options.patience, self.progress.stale
         if patience and stale >= patience:
             return f"no better {self.options.best_metric} in {stale} validations"
         return "the end of the budget was reached" if share >= 1.0 else ""
 
     def _update(self, data: StepData, step: int, lr: float) -> Update:
-        """Makes one update and moves the progress on."""
+        """Makes one update and advances the progress."""
         splits = self.updater.splits
         update = self.updater(data, step, lr)
         self.progress = dataclasses.replace(
@@ -217,35 +217,34 @@ class Trainer:
         return update
 
     def _seconds(self) -> float:
-        """Training time up to now, with that of earlier parts of the run."""
+        """Training time so far, including earlier parts of the run."""
         before, begin = self._since
         return before + time.monotonic() - begin
 
     # ------------------------------------------------------------ what is kept
 
     def _validate(self) -> bool:
-        """Scores the model and keeps it if it is one of the best; whether there was time for it."""
+        """Validates the model and keeps it if it is one of the best. False if a stop was requested."""
         step = self.progress.step
         kept = self.world.whole(self.updater.kept_weights())
         with self.updater.averaged():
-            found = self.world.on_main(lambda: self._scores(self._whole_model(kept)))
+            found = self.world.on_main(lambda: self._validations(self._whole_model(kept)))
         if found is None:
             return False
-        scores, extra = found
-        if not math.isfinite(scores.loss):
+        validation, extra = found
+        if not math.isfinite(validation.loss):
             raise MtkitError(
-                f"step {step}: the validation loss is {scores.loss}.", "Lower train.optimizer.lr."
+                f"step {step}: the validation loss is {validation.loss}.", "Lower train.optimizer.lr."
             )
-        self.progress = self.progress.validated(scores.value(self.options.best_metric), self.options)
+        self.progress = self.progress.validated(validation.quality(self.options.best_metric), self.options)
         is_best = self.progress.stale == 0
         self.world.on_main(lambda: self.store.save_best(kept, self.progress))
-        for name, scored in {"": scores, **extra}.items():
+        for name, scored in {"": validation, **extra}.items():
             self._tell(
                 Validated(
                     step,
                     scored.loss,
-                    scored.bleu,
-                    scored.chrf,
+                    scored.scores,
                     is_best and not name,
                     scored.sample,
                     self.progress.seconds,
@@ -255,15 +254,15 @@ class Trainer:
         self.progress = dataclasses.replace(self.progress, validated_step=step)
         return True
 
-    def _scores(self, model: Transformer) -> tuple[Scores, dict[str, Scores]] | None:
-        """Of the set that steers, and of the others by name; None if there is no time for it."""
+    def _validations(self, model: Transformer) -> tuple[Validation, dict[str, Validation]] | None:
+        """Of the main set, and of further sets by name. None if a stop was requested."""
         turn = self.progress.step // self.options.validate_every
-        scores = self.validator(model, turn, self._stop)
-        extra = self.validator.extra(model, turn, self._stop) if scores is not None else None
-        return (scores, extra) if scores is not None and extra is not None else None
+        validation = self.validator(model, turn, self._stop)
+        extra = self.validator.extra(model, turn, self._stop) if validation is not None else None
+        return (validation, extra) if validation is not None and extra is not None else None
 
     def _save(self, window: Mapping[str, Tensor] | None = None) -> None:
-        """Writes a checkpoint of everything; amid two reports, of the window too."""
+        """Writes a checkpoint of everything, with the log window between two reports."""
         self.progress = dataclasses.replace(self.progress, seconds=self._seconds())
         weights = self.world.whole(weights_of(self.model))
         state = self.world.whole(self.updater.state()) | dict(window or {})
@@ -273,7 +272,7 @@ class Trainer:
             self._tell(Saved(self.progress.step, folder))
 
     def _resume(self) -> tuple[str, ...]:
-        """Takes up the newest whole checkpoint, if there is one; notes for the user."""
+        """Loads the newest valid checkpoint, if there is one. Returns notes for the user."""
         checkpoint, notes = self.world.main_first(self.store.newest)
         if checkpoint is not None:
             set_weights(self.model, self.world.share(checkpoint.weights, self.model), checkpoint.folder)
@@ -307,7 +306,10 @@ class Trainer:
         return self.world.on_main(lambda: self._final(reason, kept))
 
     def _final(self, reason: str, kept: dict[str, Tensor]) -> Finished:
-        """Writes the mean of the best models, or the best one if that scores higher; else what is `kept`."""
+        """Writes the average of the best models, or the best one if it scores higher.
+
+        `kept` are the weights of the last step, for the case that no best model can be read.
+        """
         models = list(islice(self.store.best(self.progress), self.options.average))
         if not models:
             logger.warning(
@@ -316,18 +318,17 @@ class Trainer:
             models = [kept]
         model = self._whole_model(models[0])
         set_weights(model, average_weights(models), "average")
-        scores, averaged = self._final_scores(model), len(models)
-        if averaged > 1 and scores.value(self.options.best_metric) < self.progress.best[0][0]:
+        validation, averaged = self._final_validation(model), len(models)
+        if averaged > 1 and validation.quality(self.options.best_metric) < self.progress.best[0][0]:
             set_weights(model, models[0], "best")
-            scores, averaged = self._final_scores(model), 1
+            validation, averaged = self._final_validation(model), 1
         return Finished(
             step=self.progress.step,
             folder=self.store.save_final(weights_of(model), self.progress.step),
             reason=reason,
             averaged=averaged,
-            bleu=scores.bleu,
-            chrf=scores.chrf,
-            loss=scores.loss,
+            loss=validation.loss,
+            scores=validation.scores,
             seconds=self.progress.seconds,
         )
 
@@ -340,10 +341,10 @@ class Trainer:
         set_weights(whole, weights, "gathered")
         return whole.to(self.device)
 
-    def _final_scores(self, model: Transformer) -> Scores:
-        scores = self.validator(model, 0)
-        assert scores is not None
-        return scores
+    def _final_validation(self, model: Transformer) -> Validation:
+        validation = self.validator(model, 0)
+        assert validation is not None
+        return validation
 
     def _started(self, notes: tuple[str, ...]) -> Started:
         return Started(

@@ -1,43 +1,51 @@
-"""Validation: loss of the references, and BLEU and chrF of really decoded text."""
+"""Validation: the loss of the references, and the scores of translations of the sources."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
+from mtkit.config.options import BestMetric, MetricName
 from mtkit.config.schema import Config
 from mtkit.data.feed.batch import Batch
 from mtkit.data.feed.loader import PairTable
 from mtkit.data.prepare.prepared import Prepared, ValidSet
 from mtkit.decode.hypothesis import Hypothesis
 from mtkit.engine.native import NativeEngine
-from mtkit.metrics.surface import score_corpus
+from mtkit.metrics.surface import METRICS, score_corpus
 from mtkit.model.transformer import Transformer
 from mtkit.train.objective import token_losses
 from mtkit.train.watch.monitor import Sample
 
 _PAIRS_AT_ONCE = 64
+_ALWAYS: tuple[MetricName, ...] = ("bleu", "chrf")
+"""Metrics that are cheap: half a second each for 500 pairs. TER takes some 15 seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
-    """Validation scores of one model. `loss` is -log p per target token."""
+class Validation:
+    """The result of one validation.
+
+    Attributes:
+        loss: -log p per target token.
+        scores: of the translations.
+        sample: one of the translations.
+    """
 
     loss: float
-    bleu: float
-    chrf: float
+    scores: Mapping[MetricName, float]
     sample: Sample
 
-    def value(self, metric: str) -> float:
-        """The score called `metric`, higher is better."""
-        return {"bleu": self.bleu, "chrf": self.chrf, "loss": -self.loss}[metric]
+    def quality(self, metric: BestMetric) -> float:
+        """The loss or the score by `metric`, negated if lower is better."""
+        return -self.loss if metric == "loss" else METRICS[metric].quality(self.scores[metric])
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
-    """What is translated, and what the loss is taken of."""
+class _ScoredSet:
+    """A validation set: the pairs that are translated, and the batches that give the loss."""
 
     srcs: list[str]
     refs: list[str]
@@ -47,68 +55,72 @@ class _Task:
 
 
 class Validator:
-    """Scores a model on the validation sets of a run.
+    """Scores a model on the validation sets of a run: BLEU, chrF and the metric that chooses the best model.
 
-    The first `train.validate_pairs` pairs are translated. The loss is that of all pairs, but of further sets
-    that of the same first ones, so that their cost has a bound.
+    The first `train.validate_pairs` pairs are translated. The loss covers all pairs of the main set, but only
+    these first ones of further sets, which bounds their cost.
     """
 
     def __init__(self, config: Config, prepared: Prepared, device: torch.device, dtype: torch.dtype) -> None:
         self.count = config.train.validate_pairs
         self.tokenizer = prepared.tokenizer
         self.options = config.decode.model_copy(update={"beam_size": config.train.validate_beam_size})
+        wanted = (*_ALWAYS, config.train.best_metric)
+        self.metrics = [name for name in METRICS if name in wanted]
         self.device = device
         self.dtype = dtype
         micro, tokens = config.train.micro_batch_tokens, config.train.batch_tokens
         self.tokens = min(micro, tokens) if isinstance(micro, int) else tokens
         valid = ValidSet(prepared.valid, prepared.valid_srcs, prepared.valid_refs, prepared.valid_tags)
         data = config.data
-        self._main = self._task(valid, data.languages_of(data.valid)[1], None)
+        self._main = self._scored_set(valid, data.languages_of(data.valid)[1], None)
         self._extra = {
-            name: self._task(found, data.languages_of(data.extra_valid[name])[1], self.count)
+            name: self._scored_set(found, data.languages_of(data.extra_valid[name])[1], self.count)
             for name, found in prepared.extra_valid.items()
         }
 
-    def _task(self, found: ValidSet, tgt_lang: str, loss_pairs: int | None) -> _Task:
+    def _scored_set(self, found: ValidSet, tgt_lang: str, loss_pairs: int | None) -> _ScoredSet:
         batches = PairTable([found.shard]).batches(self.tokens, loss_pairs)
         srcs, refs = found.srcs[: self.count], found.refs[: self.count]
         src_ids = [found.shard.src(index).tolist() for index in range(len(srcs))]
-        return _Task(srcs, refs, tgt_lang, src_ids, [batch.to(self.device) for batch in batches])
+        return _ScoredSet(srcs, refs, tgt_lang, src_ids, [batch.to(self.device) for batch in batches])
 
     def __call__(
         self, model: Transformer, turn: int, stop: Callable[[], bool] = lambda: False
-    ) -> Scores | None:
-        """The scores of `model` on the set that steers; None if `stop` says so meanwhile.
+    ) -> Validation | None:
+        """Validates `model` on the main set. Returns None as soon as `stop()` is true.
 
         Args:
-            model: to be scored.
-            turn: picks the sentence that is shown.
-            stop: asked now and then.
+            model: the model to validate.
+            turn: selects the sample.
+            stop: called between batches.
         """
-        return self._scores(model, self._main, turn, stop)
+        return self._validate(model, self._main, turn, stop)
 
-    def extra(self, model: Transformer, turn: int, stop: Callable[[], bool]) -> dict[str, Scores] | None:
-        """Those on the further sets, by name; None if `stop` says so meanwhile."""
+    def extra(self, model: Transformer, turn: int, stop: Callable[[], bool]) -> dict[str, Validation] | None:
+        """Validates on the further sets, by name. Returns None as soon as `stop()` is true."""
         found = {}
-        for name, task in self._extra.items():
-            if (scores := self._scores(model, task, turn, stop)) is None:
+        for name, scored in self._extra.items():
+            if (validation := self._validate(model, scored, turn, stop)) is None:
                 return None
-            found[name] = scores
+            found[name] = validation
         return found
 
-    def _scores(self, model: Transformer, task: _Task, turn: int, stop: Callable[[], bool]) -> Scores | None:
-        loss = self._loss(model, task.batches)
+    def _validate(
+        self, model: Transformer, scored: _ScoredSet, turn: int, stop: Callable[[], bool]
+    ) -> Validation | None:
+        loss = self._loss(model, scored.batches)
         engine = NativeEngine(model, self.device)
         found: list[list[Hypothesis]] = []
-        for start in range(0, len(task.src_ids), _PAIRS_AT_ONCE):
+        for start in range(0, len(scored.src_ids), _PAIRS_AT_ONCE):
             if stop():
                 return None
-            found += engine.decode(task.src_ids[start : start + _PAIRS_AT_ONCE], self.options)
-        hyps = self.tokenizer.decode([best[0].ids for best in found], task.srcs)
-        bleu, chrf = score_corpus(hyps, task.refs, ["bleu", "chrf"], task.tgt_lang)
+            found += engine.decode(scored.src_ids[start : start + _PAIRS_AT_ONCE], self.options)
+        hyps = self.tokenizer.decode([best[0].ids for best in found], scored.srcs)
+        scores = score_corpus(hyps, scored.refs, self.metrics, scored.tgt_lang, scored.srcs)
         shown = turn % len(hyps)
-        sample = Sample(task.srcs[shown], hyps[shown], task.refs[shown])
-        return Scores(loss, bleu.value, chrf.value, sample)
+        sample = Sample(scored.srcs[shown], hyps[shown], scored.refs[shown])
+        return Validation(loss, {score.metric: score.value for score in scores}, sample)
 
     @torch.inference_mode()
     def _loss(self, model: Transformer, batches: Sequence[Batch]) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtkit.errors import InputError
-from mtkit.text.languages import is_spaced
+from mtkit.text.languages import language_of
 from mtkit.text.normalize import normalize
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Glossary:
     """
 
     def __init__(self, terms: Iterable[Term], src_lang: str) -> None:
-        self._spaced = is_spaced(src_lang)
+        self._spaced = language_of(src_lang).spaced
         self._by_first: dict[str, list[tuple[str, Term]]] = defaultdict(list)
         self._sources: set[str] = set()
         for term in terms:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mtkit.data.clean import verdicts
 from mtkit.data.read.pair import Pair
+from mtkit.text.languages import language_of
 
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
@@ -28,7 +29,7 @@ class Guard:
     """
 
     def __init__(self, src_lang: str, tgt_lang: str) -> None:
-        same = src_lang[:2].lower() == tgt_lang[:2].lower()
+        same = language_of(src_lang).code == language_of(tgt_lang).code
         self._source_repeats = verdicts.repetition(MAX_REPEATED, src_lang, src_lang)
         self._repeats = verdicts.repetition(MAX_REPEATED, tgt_lang, tgt_lang)
         self._ratio = verdicts.ratio(MAX_RATIO, SLACK, src_lang, tgt_lang)

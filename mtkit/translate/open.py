@@ -18,7 +18,7 @@ from mtkit.engine.base import Engine, EngineName, Precision
 from mtkit.errors import InputError, UsageError
 from mtkit.runs.exports import Exported, export_of, is_export, read_export
 from mtkit.runs.find import config_of
-from mtkit.text.languages import is_spaced
+from mtkit.text.languages import language_of
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.glossary import read_glossary
 from mtkit.translate.guard import Guard
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
 
 logger = logging.getLogger(__name__)
-
-UNSPACED = {"zh", "ja", "th"}
-"""Languages whose sentences follow each other without a space."""
 
 NO_EXPORT = "Make one with mtkit export, or use --engine native."
 
@@ -117,9 +114,9 @@ class _Asked:
         if self.glossary:
             request = replace(request, glossary=read_glossary(self.glossary, src_lang))
         guard = Guard(src_lang, lang) if self.guarded else None
-        joiner = "" if lang[:2].lower() in UNSPACED else " "
-        spaced = is_spaced(src_lang), is_spaced(lang)
-        return Translator(engine, tokenizer, options, joiner, tags, request, guard, spaced)
+        tgt = language_of(lang)
+        spaced = language_of(src_lang).spaced, tgt.spaced
+        return Translator(engine, tokenizer, options, tgt.joiner, tags, request, guard, spaced)
 
 
 def _reasons_against(

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,18 +16,8 @@ from mtkit.cli import console
 from mtkit.cli.app import main, report
 from mtkit.config.load import load_config
 from mtkit.errors import ConfigError, GateError, InputError, MtkitError, UsageError
+from tests.support.commands import MTKIT, mtkit
 from tests.support.corpora import REPOSITORY
-
-MTKIT = [sys.executable, "-W", "error", "-m", "mtkit"]
-
-
-def mtkit(
-    *args: str, cwd: Path, env: dict[str, str] | None = None, **options: Any
-) -> subprocess.CompletedProcess[str]:
-    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "encoding": "utf-8", **options}
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "TERM": "dumb"} | (env or {})
-    return subprocess.run([*MTKIT, *args], cwd=cwd, env=environment, check=False, **options)
-
 
 # ---------------------------------------------------------------- failures
 
@@ -50,20 +39,20 @@ def mtkit(
         (
             MemoryError(),
             1,
-            "out of memory. Close other programs, raise the limit of this process, or give it less at "
-            "once.\n",
+            "out of memory. Close other programs, raise the memory limit of this process, or use "
+            "smaller batches.\n",
         ),
         (
             RuntimeError("DefaultCPUAllocator: can't allocate memory:\nyou tried to allocate 9 bytes"),
             1,
             "out of memory: DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes. "
-            "Close other programs, raise the limit of this process, or give it less at once.\n",
+            "Close other programs, raise the memory limit of this process, or use smaller batches.\n",
         ),
         (
             UnicodeEncodeError("ascii", "\u00fc", 0, 1, "ordinal not in range(128)"),
             2,
-            "this Python writes file names as ascii, which lacks characters of a name here. "
-            "Set PYTHONUTF8=1, or a locale of UTF-8.\n",
+            "this Python encodes file names as ascii, which lacks characters of a name here. "
+            "Set PYTHONUTF8=1, or use a UTF-8 locale.\n",
         ),
         (MtkitError("\x1b[31mred\x1b[0m [bold]"), 1, "\\u001b[31mred\\u001b[0m [bold]\n"),
     ],
@@ -116,7 +105,7 @@ def test_a_file_name_that_python_cannot_write_is_one_line(tmp_path: Path) -> Non
     done = mtkit("prepare", "c.yaml", cwd=tmp_path, env=locale)
     assert done.returncode == 2
     assert re.match(
-        r"c\.yaml:\d+:\d+: run: this Python writes names as ascii\. Set PYTHONUTF8=1\.", done.stderr
+        r"c\.yaml:\d+:\d+: run: this Python encodes file names as ascii\. Set PYTHONUTF8=1\.", done.stderr
     )
 
 
@@ -210,6 +199,7 @@ def test_schema_is_json_and_the_same_in_a_file(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "s.json").read_text("utf-8")) == printed
     assert set(printed["properties"]) == {
         "run",
+        "private",
         "seed",
         "data",
         "text",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_app import mtkit
-from tests.unit.train.test_curves import make_run
+from tests.support.commands import mtkit
+from tests.support.recorded import make_run
 
 
 def test_in_the_terminal(tmp_path: Path) -> None:
@@ -35,7 +35,11 @@ def test_as_a_picture(tmp_path: Path) -> None:
     ("args", "code", "said"),
     [
         (["none"], 3, "none/metrics.jsonl: does not exist. Name the folder of a run that was trained.\n"),
-        (["one", "-o", "c.pdf"], 2, "c.pdf: a picture's name ends in .png or .svg.\n"),
+        (
+            ["one", "-o", "c.pdf"],
+            2,
+            "c.pdf: unknown picture format. Choose a name that ends in .png or .svg.\n",
+        ),
     ],
 )
 def test_what_cannot_be_drawn(tmp_path: Path, args: list[str], code: int, said: str) -> None:

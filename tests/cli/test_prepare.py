@@ -96,7 +96,7 @@ def test_verify_finds_a_changed_byte(run: Run, tmp_path: Path) -> None:
     run("a config.yaml")
     verified = run("a config.yaml", command=("data", "verify"))
     assert verified.exit_code == 0, verified.output
-    assert "files are as they were written" in verified.stdout
+    assert "files are unchanged" in verified.stdout
     path = tmp_path / "run" / "data" / "valid" / "ids.bin"
     path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
     assert run("a config.yaml").stdout.endswith("up to date\n")

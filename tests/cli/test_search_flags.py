@@ -110,7 +110,7 @@ def test_unequal_files_are_not_scored(run: Run, folder: Path) -> None:
     (folder / "two.txt").write_text("a\nb\n", "utf-8")
     result = run("one.txt", "two.txt", command="score")
     assert result.exit_code == 3
-    assert "one.txt has 1 lines, but two.txt has 2." in result.stderr
+    assert "two.txt: 2 lines, but one.txt has 1." in result.stderr
 
 
 def test_alignments_link_words_that_exist(run: Run) -> None:
@@ -239,7 +239,7 @@ def test_a_column_that_is_not_there_stops_all_the_same(run: Run) -> None:
 def test_an_unknown_way_is_refused(run: Run, option: str) -> None:
     result = run(option, "maybe")
     assert result.exit_code == 2
-    assert f"{option} maybe: is unknown. Choose from " in result.stderr
+    assert f"{option} maybe: unknown value. Choose from " in result.stderr
 
 
 def test_quiet_says_nothing_but_errors(run: Run) -> None:

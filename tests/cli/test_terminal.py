@@ -87,7 +87,7 @@ def test_each_line_is_answered_after_a_prompt_until_ctrl_d(folder: Path) -> None
     shown, code = session(folder, COMMAND, [*steps, (b"> ", CTRL_D)])
     assert code == 0
     expected = f"> the cat sat\n{first}\n> \n\n> a dog ran\n{last}\n> \n3 lines, by PyTorch, float32 on cpu\n"
-    hint = "Type a line to translate and press Enter; Ctrl-D ends.\n"
+    hint = "Type a line and press Enter to translate it. Press Ctrl-D to quit.\n"
     assert shown == f"model: runs/tiny\n{hint}{expected}"
 
 

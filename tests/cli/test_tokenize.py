@@ -60,7 +60,7 @@ def test_what_is_not_ids(run_folder: Path, line: str) -> None:
     assert found.exit_code == 3
     assert found.stdout.count("\n") == 1
     size = Subwords((run_folder / "data" / "tokenizer.model").read_bytes()).size
-    place = r"standard input:2: word [12] is no id of this tokenizer: they go from 0 to"
+    place = r"standard input:2: word [12] is not an id of this tokenizer, which has ids from 0 to"
     assert re.match(rf"{place} {size - 1}\.", found.stderr)
 
 

@@ -130,7 +130,7 @@ def test_after_kills_and_stops_the_bytes_are_those_of_an_undisturbed_run(
             assert "Traceback" not in said
     result = run(*args)
     assert result.exit_code == 0, result.output
-    assert f"out.txt.partial: goes on after {lines:,} lines." in result.stderr
+    assert f"out.txt.partial: resuming after {lines:,} lines." in result.stderr
     assert f"{len(LINES) - lines:,} lines in" in result.stderr
     assert (folder / "out.txt").read_bytes() == expected
     assert not list(folder.glob("out.txt.*"))
@@ -164,7 +164,7 @@ def test_it_needs_files_and_lines(run: Run, folder: Path) -> None:
     for args in (["-i", "in.txt", "--resume"], ["-o", "out.txt", "--resume"]):
         result = run(*args)
         assert result.exit_code == 2
-        assert "Name them by -i and -o." in result.stderr
+        assert "Name them with -i and -o." in result.stderr
     result = run("-i", "in.txt", "-o", "out.txt", "--resume", "--format", "md")
     assert result.exit_code == 2
     assert "Leave out --resume." in result.stderr
@@ -184,3 +184,11 @@ def test_going_on_knows_the_first_line_and_the_numbers_of_lines(
     result = run(*args, "--resume")
     assert result.exit_code == 0, result.output
     assert (folder / "out.txt").read_bytes() == expected
+
+
+def test_a_pipe_is_refused_since_it_cannot_be_read_again(run: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    args = [str(tmp_path / "pipe") if arg == "in.txt" else arg for arg in ARGS]
+    result = run(*args)
+    assert result.exit_code == 3
+    assert f"{tmp_path / 'pipe'}: cannot be read: it is a pipe, expected a file" in result.stderr

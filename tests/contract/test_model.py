@@ -14,9 +14,10 @@ from torch import Tensor
 from mtkit.config.model import ModelConfig
 from mtkit.data.feed.batch import Batch, collate
 from mtkit.errors import UsageError
-from mtkit.model.packing import Kernel, Spans
+from mtkit.model.packing import Kernel
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.machine.packing import pack
+from tests.support.attention import sentence_by_sentence
 from tests.support.choices import MODEL_CHOICES
 
 VOCAB = 30
@@ -186,22 +187,6 @@ def test_one_matrix_for_two_vocabularies_is_refused() -> None:
 def pairs(*lengths: tuple[int, int]) -> Batch:
     random = np.random.default_rng(sum(map(sum, lengths)))
     return collate(*([random.integers(4, VOCAB, pair[side]) for pair in lengths] for side in (0, 1)))
-
-
-def sentence_by_sentence(q: Tensor, k: Tensor, v: Tensor, spans: Spans, causal: bool) -> Tensor:
-    """What a kernel for packed rows gives, by torch's own attention of each sentence."""
-    assert q.shape[1] == k.shape[1] == v.shape[1]
-    assert spans.queries.begins.dtype == spans.keys.begins.dtype == torch.int32
-    out, bounds = [], [row.begins.tolist() for row in (spans.queries, spans.keys)]
-    for begin, end, first, last in zip(*(side for b in bounds for side in (b[:-1], b[1:])), strict=True):
-        assert (end - begin > 0) == (last - first > 0)  # a kernel may not know what nothing attends to
-        assert end - begin <= spans.queries.max_len
-        assert last - first <= spans.keys.max_len
-        parts = q[:, :, begin:end], k[:, :, first:last], v[:, :, first:last]
-        if end > begin:
-            out.append(torch.nn.functional.scaled_dot_product_attention(*parts, is_causal=causal))
-    assert end == q.shape[2]
-    return torch.cat(out, dim=2)
 
 
 def outcome(model: Transformer, features: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -35,7 +35,7 @@ def test_choices_are_told_kept_and_taken_again(tmp_path: Path, monkeypatch: pyte
     first = run()
     assert first.exit_code == 0, first.output
     told = first.stderr
-    assert "model.dropout: 0.3 (the fewer pairs, the stronger: 300 pairs)" in told
+    assert "model.dropout: 0.3 (fewer pairs need more dropout: 300 pairs)" in told
     assert "model.d_model" not in told
     trained = load_config([Path("run/model/config.yaml")]).config
     assert (trained.model.dropout, trained.model.d_model, trained.train.batch_tokens) == (0.3, 32, 1024)
@@ -60,5 +60,5 @@ def test_a_limit_of_time_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     choices = {
         choice["key"]: choice for choice in json.loads(Path("run/auto.json").read_text("utf-8"))["choices"]
     }
-    assert "passes in the time that there is" in choices["model.d_model"]["reason"]
+    assert "epochs in the available time" in choices["model.d_model"]["reason"]
     assert choices["model.d_model"]["value"] == 128

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import mtkit
+
 SMALL = [
     "data.train.0.pairs=400",
     "data.valid.pairs=20",
@@ -30,18 +32,11 @@ SMALL = [
 ]
 
 
-def mtkit(folder: Path, *args: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mtkit", *args]
-    return subprocess.run(
-        command, cwd=folder, input=text, capture_output=True, text=True, encoding="utf-8", check=False
-    )
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
-    assert mtkit(folder, "init").returncode == 0
-    trained = mtkit(folder, "train", *SMALL)
+    assert mtkit("init", cwd=folder).returncode == 0
+    trained = mtkit("train", *SMALL, cwd=folder)
     assert trained.returncode == 0, trained.stderr
     assert "valid: loss" in trained.stderr
     assert "Next: mtkit evaluate" in trained.stderr
@@ -49,13 +44,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_training_prepared_first(folder: Path) -> None:
-    again = mtkit(folder, "prepare", *SMALL)
+    again = mtkit("prepare", *SMALL, cwd=folder)
     assert again.returncode == 0
     assert "up to date" in again.stdout
 
 
 def test_translate_without_arguments(folder: Path) -> None:
-    done = mtkit(folder, "translate", text="Where is the station?\n\nI would like a coffee.\n")
+    done = mtkit("translate", cwd=folder, input="Where is the station?\n\nI would like a coffee.\n")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 3
     assert done.stdout.split("\n")[1] == ""
@@ -63,7 +58,7 @@ def test_translate_without_arguments(folder: Path) -> None:
 
 
 def test_evaluate_for_machines(folder: Path) -> None:
-    done = mtkit(folder, "evaluate", "--json", "-m", "bleu", "-m", "ter", *SMALL)
+    done = mtkit("evaluate", "--json", "-m", "bleu", "-m", "ter", *SMALL, cwd=folder)
     assert done.returncode == 0, done.stderr
     text = json.dumps(json.loads(done.stdout))
     assert "nrefs:1" in text
@@ -71,7 +66,7 @@ def test_evaluate_for_machines(folder: Path) -> None:
 
 
 def test_the_same_command_again_has_nothing_to_do(folder: Path) -> None:
-    again = mtkit(folder, "train", *SMALL)
+    again = mtkit("train", *SMALL, cwd=folder)
     assert again.returncode == 0, again.stderr
     assert "going on from step 12" in again.stderr
 
@@ -119,6 +114,6 @@ def test_a_signal_saves_and_the_same_command_goes_on(folder: Path, number: int) 
     assert process.wait() == 75
     stopped = re.search(r"stopped after saving step ([\d,]+)", rest)
     assert stopped, rest
-    again = mtkit(folder, *args, f"train.max_steps={stopped[1].replace(',', '')}")
+    again = mtkit(*args, f"train.max_steps={stopped[1].replace(',', '')}", cwd=folder)
     assert again.returncode == 0
     assert f"going on from step {stopped[1]}" in again.stderr

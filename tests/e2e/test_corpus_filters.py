@@ -13,7 +13,7 @@ from mtkit.data.clean.folding import fold
 from mtkit.data.clean.leaks import LeakGuard
 from mtkit.data.read.pair import Pair
 from mtkit.text.normalize import normalize
-from tests.support.corpora import corpus
+from tests.support.corpora import corpus, edited
 from tests.support.filters import judges, keys_of
 
 MADE_FOR = {
@@ -57,16 +57,6 @@ def test_labelled_faults_are_caught_and_clean_pairs_kept() -> None:
     assert set(MADE_FOR.values()) <= {options.filter for options in DEFAULT_FILTERS}
     assert set(MADE_FOR) <= set(total)
     assert all(caught[label] >= 0.9 * total[label] for label in MADE_FOR), caught
-
-
-def edited(text: str, spaced: bool, rng: random.Random) -> str:
-    """`text` with one word or character of twelve replaced, dropped or doubled, and a change at an end."""
-    words = text.split() if spaced else [*text]
-    for _ in range(max(1, len(words) // 12)):
-        place = rng.randrange(len(words))
-        words[place : place + 1] = rng.choice([["quite"] if spaced else ["\u5f88"], [], [words[place]] * 2])
-    result = (" " if spaced else "").join(words)
-    return rng.choice([result, result.upper(), result.rstrip(".\u3002") + "!", f"- {result}"])
 
 
 def test_planted_leaks_are_found() -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from mtkit.model.checkpoint import load_weights, step_folders
-from tests.e2e.test_training import CONFIG, Run, go, metrics, same_weights
 from tests.support.corpora import REPOSITORY
 from tests.support.ranks import run_ranks, start_ranks, wait
+from tests.support.trainings import CONFIG, Run, go, metrics, same_weights
 
 # Dropout would differ: each rank draws masks of its own for its rows.
 SAME = ("model.dropout=0.0", "train.log_every=1", "train.micro_batch_tokens=90")

@@ -20,7 +20,7 @@ from mtkit.train.machine.distributed import World
 from mtkit.train.machine.packing import pack
 from mtkit.train.setup import read_steps
 from mtkit.train.trainer import Trainer
-from tests.e2e.test_training import CONFIG, Run, go, go_until, same_weights
+from tests.support.trainings import CONFIG, Run, go, go_until, same_weights
 
 pytestmark = [
     pytest.mark.gpu,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_command_line import mtkit
+from tests.support.commands import mtkit
 
 CONFIG = """\
 run: run
@@ -34,7 +34,7 @@ decode: {beam_size: 1}
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     (folder / "mtkit.yaml").write_text(CONFIG, encoding="utf-8")
-    trained = mtkit(folder, "train")
+    trained = mtkit("train", cwd=folder)
     assert trained.returncode == 0, trained.stderr
     return folder
 
@@ -43,7 +43,7 @@ def test_a_model_folder_translates_by_itself_with_its_form_and_tags(folder: Path
     moved = folder / "elsewhere"
     (folder / "run" / "model").rename(moved)
     try:
-        done = mtkit(folder, "translate", "-m", "elsewhere", "--tag", "2en", text="Il a {n} chats.\n\n")
+        done = mtkit("translate", "-m", "elsewhere", "--tag", "2en", cwd=folder, input="Il a {n} chats.\n\n")
     finally:
         moved.rename(folder / "run" / "model")
     assert done.returncode == 0, done.stderr
@@ -54,23 +54,23 @@ def test_a_model_folder_translates_by_itself_with_its_form_and_tags(folder: Path
 
 
 def test_an_unknown_tag_is_refused_with_a_guess(folder: Path) -> None:
-    wrong = mtkit(folder, "translate", "--tag", "domain:boook", text="x\n")
+    wrong = mtkit("translate", "--tag", "domain:boook", cwd=folder, input="x\n")
     assert wrong.returncode == 2
     assert "tag domain:boook: the model does not know it. Did you mean domain:book?" in wrong.stderr
-    assert mtkit(folder, "translate", "--tag", "domain:book", text="x\n").returncode == 0
+    assert mtkit("translate", "--tag", "domain:book", cwd=folder, input="x\n").returncode == 0
 
 
 def test_each_test_set_is_translated_in_its_direction(folder: Path) -> None:
-    done = mtkit(folder, "evaluate")
+    done = mtkit("evaluate", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert {"there", "back"} <= set(done.stdout.split())
 
 
 def test_what_the_model_sees_is_shown(folder: Path) -> None:
-    done = mtkit(folder, "prepare", "--show", "1")
+    done = mtkit("prepare", "--show", "1", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "  en  raw " in done.stdout
     assert "pieces      <2fr> <domain:book> ▁" in done.stdout
     assert "pieces      <2en> ▁" in done.stdout
     assert "sampled 1   <2fr> <domain:book> ▁" in done.stdout
-    assert "phrasebook train reversed" in mtkit(folder, "prepare", "--force").stdout
+    assert "phrasebook train reversed" in mtkit("prepare", "--force", cwd=folder).stdout

@@ -22,8 +22,8 @@ from mtkit.train import plan, setup
 from mtkit.train.machine.distributed import World
 from mtkit.train.plan import plan_run, stand_in
 from mtkit.train.setup import build_updater, fit_micro_batch, kept_bytes, largest_batch, plan_steps
-from tests.e2e.test_training import CONFIG, Run, go
 from tests.support.corpora import REPOSITORY
+from tests.support.trainings import CONFIG, Run, go
 
 RECIPES = sorted((REPOSITORY / "configs").glob("*.yaml"))
 

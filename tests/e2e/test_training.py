@@ -2,99 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import torch
 
-from mtkit.config.load import load_config
-from mtkit.config.schema import Config
-from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import open_prepared
 from mtkit.engine.native import NativeEngine
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.metrics.surface import score_corpus
 from mtkit.model.checkpoint import load_model, load_train_state, load_weights, step_folders
-from mtkit.train.trainer import train
-from mtkit.train.watch.monitor import Event, Finished, Logged, Started, Validated
-
-CONFIG = """\
-run: run
-data:
-  src_lang: en
-  tgt_lang: fr
-  train: [{reader: phrasebook, pairs: 600}]
-  valid: {reader: phrasebook, split: valid, pairs: 30}
-tokenizer: {vocab_size: 300, model_type: bpe}
-model: {preset: tiny, d_model: 32, d_ff: 64, num_encoder_layers: 1, num_decoder_layers: 1, dropout: 0.2}
-train:
-  max_steps: 24
-  batch_tokens: 400
-  precision: fp32
-  validate_every: 8
-  save_every: 6
-  log_every: 4
-  tensorboard: false
-  optimizer: {lr: 3.0e-3, warmup_steps: 5, schedule: linear}
-"""
-
-
-@dataclass
-class Run:
-    """A trained run and what it told."""
-
-    config: Config
-    finished: Finished
-    events: list[Event] = field(default_factory=list)
-
-    def told(self, kind: type[Event]) -> list[Event]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-
-def go(folder: Path, *overrides: str) -> Run:
-    path = folder / "c.yaml"
-    path.write_text(CONFIG, "utf-8")
-    config = load_config([path], [f"run={folder / 'run'}", *overrides]).config
-    prepare(config)
-    events: list[Event] = []
-    return Run(config, train(config, open_prepared(config), events.append), events)
-
-
-class KilledError(Exception):
-    """Stands for a kill."""
-
-
-def go_until(folder: Path, step: int, *overrides: str) -> None:
-    """Trains and dies right after the events of `step`."""
-
-    def listen(event: Event) -> None:
-        if isinstance(event, Logged) and event.step >= step:
-            raise KilledError
-
-    path = folder / "c.yaml"
-    path.write_text(CONFIG, "utf-8")
-    config = load_config([path], [f"run={folder / 'run'}", *overrides]).config
-    prepare(config)
-    with pytest.raises(KilledError):
-        train(config, open_prepared(config), listen)
+from mtkit.train.watch.monitor import Logged, Started, Validated
+from tests.support.trainings import Run, go, go_until, metrics, same_weights
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return go(tmp_path_factory.mktemp("whole"))
-
-
-def same_weights(first: Path, second: Path) -> bool:
-    ours, theirs = load_weights(first), load_weights(second)
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
-
-
-def metrics(run: Path) -> list[dict[str, float]]:
-    timed = ("seconds", "train/tokens_per_s")
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
-    return [{key: value for key, value in line.items() if key not in timed} for line in lines]
 
 
 def test_loss_falls(whole: Run) -> None:
@@ -197,15 +121,18 @@ def test_reported_scores_are_those_of_the_written_model(whole: Run) -> None:
     hyps = NativeEngine(loaded.model, "cpu").decode(loaded.tokenizer.encode(prepared.valid_srcs), options)
     texts = loaded.tokenizer.decode([found[0].ids for found in hyps])
     bleu, chrf = score_corpus(texts, prepared.valid_refs, ["bleu", "chrf"], "fr")
-    assert (whole.finished.bleu, whole.finished.chrf) == (bleu.value, chrf.value)
+    assert whole.finished.scores == {"bleu": bleu.value, "chrf": chrf.value}
 
 
-def test_best_and_last_are_kept(whole: Run, tmp_path: Path) -> None:
-    run = go(tmp_path, "train.keep_last=1", "train.keep_best=2", "train.best_metric=loss")
+@pytest.mark.parametrize("metric", ["loss", "ter"])  # of both, lower is better
+def test_best_and_last_are_kept(metric: str, whole: Run, tmp_path: Path) -> None:
+    run = go(tmp_path, "train.keep_last=1", "train.keep_best=2", f"train.best_metric={metric}")
     assert [folder.name for folder in step_folders(run.config.run / "checkpoints")] == ["step-00000024"]
-    validated = [event for event in run.told(Validated) if isinstance(event, Validated)]
-    best = sorted(validated, key=lambda event: event.loss)[:2]
-    expected = sorted(f"step-{event.step:08d}" for event in best)
+    values = {
+        line["step"]: line[f"valid/{metric}"] for line in metrics(run.config.run) if "valid/loss" in line
+    }
+    best = sorted(values, key=lambda step: (values[step], -step))[:2]  # of equal ones the newer
+    expected = sorted(f"step-{int(step):08d}" for step in best)
     assert [folder.name for folder in step_folders(run.config.run / "best")] == expected
     assert len(step_folders(whole.config.run / "best")) == 3
 
@@ -364,4 +291,4 @@ def test_further_validation_sets_are_reported_and_steer_nothing(tmp_path: Path) 
     texts = loaded.tokenizer.decode([hyp[0].ids for hyp in hyps])
     bleu, chrf = score_corpus(texts, found.refs[:10], ["bleu", "chrf"], "fr")
     told = next(event for event in extra if event.step == int(best.name.removeprefix("step-")))
-    assert (told.bleu, told.chrf) == (bleu.value, chrf.value)
+    assert told.scores == {"bleu": bleu.value, "chrf": chrf.value}

@@ -9,7 +9,7 @@ import pytest
 
 from mtkit.model.tricks import Tricks, tricks
 from mtkit.train.watch.monitor import Logged
-from tests.e2e.test_training import go
+from tests.support.trainings import go
 
 OPTIONS = (
     "train.precision=bf16",

@@ -1,6 +1,8 @@
+"""What the trials share. A fixture may be set up more than once in a process, so it takes new folders."""
+
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +12,8 @@ from mtkit.config.load import load_config
 from mtkit.data.prepare.prepare import prepare
 from tests.support.fakes import make_tiny_run
 from tests.support.faults.bench import CONFIG, Bench
+from tests.support.faults.pair import Pair
 from tests.support.faults.server import ForkServer
-
-
-def mostly_slow(cases: Sequence[Any], quick: Collection[Any]) -> list[Any]:
-    """The cases for `parametrize`, of which all but `quick` are marked `slow`: each costs processes."""
-    missing = [case for case in quick if case not in cases]
-    assert not missing, missing
-    marked = []
-    for case in cases:
-        values = case if isinstance(case, tuple) else (case,)
-        marked.append(pytest.param(*values, marks=[] if case in quick else pytest.mark.slow))
-    return marked
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +42,8 @@ def bench(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Bench
 def whole(bench: Bench) -> dict[str, Any]:
     """What an undisturbed run leaves."""
     return bench.finish(bench.make("whole"))
+
+
+@pytest.fixture(scope="session")
+def pair(bench: Bench) -> Pair:
+    return Pair(bench)

@@ -12,13 +12,10 @@ import pytest
 import torch
 
 import mtkit
-from tests.faults.conftest import mostly_slow
-from tests.faults.test_ranks import PLAIN, Pair, codes, pair, said
-from tests.support.faults.bench import outcome
+from tests.support.cases import mostly_slow
+from tests.support.faults.bench import Bench, outcome
 from tests.support.faults.figures import trial
-from tests.support.faults.server import ForkServer
-
-__all__ = ["pair"]
+from tests.support.faults.pair import PLAIN, Pair, codes, said
 
 CHANGED = "other data, tokenizer, ranks, threads, versions, options: refused or announced exactly"
 ROUNDED = ": from here on, numbers may be rounded otherwise"
@@ -65,19 +62,16 @@ class Begun:
     """A run of six steps, of which each trial goes on with a copy."""
 
     first: Path
-    server: ForkServer
+    bench: Bench
 
     def go(self, run: Path, *options: str, **hooks: Any) -> tuple[int, str]:
-        log = run.with_name(f"{run.name}.log")
-        log.unlink(missing_ok=True)
-        argv = ("train", "c.yaml", f"run={run}", *options)
-        child = self.server.mtkit(*argv, log=log, cwd=run.parent, **hooks)
+        child = self.bench.command(run, *options, **hooks)
         return child.wait(), child.said()
 
 
 @pytest.fixture(scope="module")
-def begun(pair: Pair, server: ForkServer) -> Begun:
-    begun = Begun(pair.make("first"), server)
+def begun(bench: Bench) -> Begun:
+    begun = Begun(bench.make("first"), bench)
     assert begun.go(begun.first, SIX)[0] == 0
     return begun
 
@@ -99,7 +93,7 @@ def test_what_has_changed_is_told(
 
 
 @pytest.mark.slow
-def test_another_number_of_ranks_and_back(pair: Pair, server: ForkServer) -> None:
+def test_another_number_of_ranks_and_back(pair: Pair) -> None:
     """Told each time, and the same updates but for the order in which numbers are added."""
     plain = (*PLAIN, "train.optimizer.schedule=constant", "train.save_every=4")
     turned, straight = pair.make("turned"), pair.make("straight")
@@ -111,8 +105,8 @@ def test_another_number_of_ranks_and_back(pair: Pair, server: ForkServer) -> Non
             assert codes(done) == [0, 0], said(done)
             texts.append(said(done))
         else:
-            log = pair.folder / f"{run.name}-{steps}.log"
-            child = server.mtkit("train", "c.yaml", f"run={run}", *options, log=log, cwd=pair.folder)
+            run.with_name(f"{run.name}.log").unlink(missing_ok=True)
+            child = pair.bench.command(run, *options)
             assert child.wait() == 0, child.said()
             texts.append(child.said())
     found = [re.findall(r"changed: ranks: (\d → \d)" + ROUNDED, text) for text in texts]

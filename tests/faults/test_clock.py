@@ -7,8 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from tests.faults.test_stop import UPDATE, command
-from tests.support.faults.bench import Bench, outcome
+from tests.support.faults.bench import GRADIENT, Bench, outcome
 from tests.support.faults.figures import trial
 from tests.support.faults.server import ForkServer
 
@@ -20,13 +19,13 @@ def test_a_run_under_a_clock_that_jumps(bench: Bench, whole: dict[str, Any]) -> 
     """Its time is bounded, it is killed, all its files get odd times, and it goes on."""
     run = bench.make("jumping")
     asked, struck = run.with_name("asked"), run.with_name("struck")
-    kill = {"target": UPDATE, "at": 9, "marker": str(struck)}
-    child = command(bench, run, BOUNDED, jump_clock={"asked": str(asked)}, kill_at_call=kill)
+    kill = {"target": GRADIENT, "at": 9, "marker": str(struck)}
+    child = bench.command(run, BOUNDED, jump_clock={"asked": str(asked)}, kill_at_call=kill)
     killed = child.wait() == -signal.SIGKILL
     for number, path in enumerate(sorted([*run.rglob("*"), run], key=str)):
         when = 4e9 - 1e7 * number  # the later the name, the older; far ahead of any clock
         os.utime(path, (when, when))
-    again = command(bench, run, BOUNDED, jump_clock={"asked": str(asked)})
+    again = bench.command(run, BOUNDED, jump_clock={"asked": str(asked)})
     code, said = again.wait(), again.said()
     trial(
         CLOCK,

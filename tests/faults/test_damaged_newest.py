@@ -12,7 +12,7 @@ import pytest
 
 from mtkit.config.load import load_config
 from mtkit.data.prepare.prepared import open_prepared
-from mtkit.disk.files import manifest_bytes, sha256
+from mtkit.disk.manifest import manifest_bytes, sha256
 from mtkit.errors import InputError
 from mtkit.model.checkpoint import newest_checkpoint, step_folder, step_folders, step_of
 from mtkit.train.trainer import train

@@ -16,8 +16,7 @@ from mtkit.config.load import load_config
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import is_prepared, verify_prepared
 from mtkit.model.checkpoint import newest_checkpoint
-from tests.faults.test_stop import UPDATE
-from tests.support.faults.bench import CONFIG, copy_prepared, outcome
+from tests.support.faults.bench import CONFIG, GRADIENT, copy_prepared, outcome
 from tests.support.faults.figures import trial
 from tests.support.faults.server import Child, ForkServer
 from tests.support.faults.trials import fill_disk
@@ -92,14 +91,14 @@ def whole(server: ForkServer, prepared: Path) -> dict[str, Any]:
 def test_the_disk_fills_while_training(left: int, disk: Disk, train: Start, whole: dict[str, Any]) -> None:
     """After the save of step 3: no checkpoint, no best model, no record and no TensorBoard find room."""
     run = disk.folder / "run"
-    fill = {"target": UPDATE, "at": 5, "folder": str(disk.folder), "left": left}
+    fill = {"target": GRADIENT, "at": 5, "folder": str(disk.folder), "left": left}
     child = train(run, fill_disk_at_call=fill)
     code, said = child.wait(), child.said()
     newest, reasons = newest_checkpoint(run)
     told = [tuple(int(n.replace(",", "")) for n in found.groups()) for found in MISSING.finditer(said)]
     kept = code == 1 and newest is not None and newest.name == "step-00000003" and not reasons
     kept &= bool(told) and all(need - free == missing for need, free, missing in told)
-    kept &= "Training goes on" in said and "step 12  valid" in said and "Traceback" not in said
+    kept &= "Training continues" in said and "step 12  valid" in said and "Traceback" not in said
     kept &= not list(run.rglob(".tmp-*"))
     disk.free()
     again = train(run)
@@ -114,7 +113,7 @@ def test_the_disk_fills_while_training(left: int, disk: Disk, train: Start, whol
 
 def test_a_disk_that_is_read_only(disk: Disk, train: Start, whole: dict[str, Any]) -> None:
     run = disk.folder / "run"
-    hook = {"target": UPDATE, "at": 9, "number": 15, "marker": str(disk.folder / "struck")}
+    hook = {"target": GRADIENT, "at": 9, "number": 15, "marker": str(disk.folder / "struck")}
     assert train(run, signal_at_call=hook).wait() == 75
     disk.remount("ro")
     child = train(run)
@@ -131,7 +130,7 @@ def test_files_that_may_not_grow(train: Start, whole: dict[str, Any], tmp_path: 
     run = tmp_path / "disk" / "run"
     child = train(run, limit_file_size={"size": 20_000})
     code, said = child.wait(), child.said()
-    kept = code == 1 and "Training goes on without this checkpoint" in said and "Traceback" not in said
+    kept = code == 1 and "Training continues without this checkpoint" in said and "Traceback" not in said
     kept &= newest_checkpoint(run) == (None, [])
     ended = train(run).wait()
     trial(

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from mtkit.convert.ct2 import write_ctranslate2
-from mtkit.disk.files import MANIFEST, manifest_bytes
+from mtkit.disk.manifest import MANIFEST, manifest_bytes
 from mtkit.engine import ct2
 from mtkit.errors import InputError
 from mtkit.translate.open import open_translator

@@ -20,11 +20,11 @@ import safetensors.torch
 import torch
 
 from mtkit.config.text import TextConfig
-from mtkit.disk.files import MANIFEST, manifest_bytes, sha256
+from mtkit.disk.manifest import MANIFEST, manifest_bytes, sha256
 from mtkit.errors import InputError
 from mtkit.text import probe as module
 from mtkit.text.probe import probe
-from tests.faults.conftest import mostly_slow
+from tests.support.cases import mostly_slow
 from tests.support.faults.figures import trial
 from tests.support.faults.server import ForkServer
 

@@ -14,7 +14,7 @@ from mtkit.errors import MtkitError
 from mtkit.model.checkpoint import weights_of
 from mtkit.train.update import Updater
 from tests.support.faults.figures import trial
-from tests.unit.train.test_update import make_batch, make_step, make_updater
+from tests.support.updates import make_batch, make_step, make_updater
 
 FINITE = "NaN and infinity reach neither weights nor files; endless ones stop the run and are named"
 

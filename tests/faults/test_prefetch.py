@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.conftest import mostly_slow
+from tests.support.cases import mostly_slow
 from tests.support.faults.bench import Bench, outcome
 from tests.support.faults.figures import trial
 

@@ -13,7 +13,7 @@ import pytest
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import is_prepared, open_prepared
-from tests.faults.conftest import mostly_slow
+from tests.support.cases import mostly_slow
 from tests.support.faults.figures import trial
 from tests.support.faults.server import ForkServer
 

@@ -9,77 +9,21 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from mtkit.model.checkpoint import load_weights, newest_checkpoint
-from tests.faults.conftest import mostly_slow
-from tests.faults.test_stop import DECODE, UPDATE, WRITE
+from tests.support.cases import mostly_slow
 from tests.support.corpora import REPOSITORY
-from tests.support.faults.bench import Bench, outcome
+from tests.support.faults.bench import DECODE, GRADIENT, NEWEST, PREPARED, RENAME, outcome
 from tests.support.faults.figures import trial
-from tests.support.faults.server import Child
-from tests.support.ranks import free_port
+from tests.support.faults.pair import PLAIN, Pair, codes, said
 
 SPLIT = "out of memory on one of two ranks: all split and keep the update's tokens, or all stop"
 STOP = "two ranks: a signal stops all at the same step with 75, and the run ends with the same bytes"
 KILLED = "two ranks: where one is killed the other ends within a minute, and the run ends with the same bytes"
-PREPARED, NEWEST = "mtkit.data.prepare.prepared:open_prepared", "mtkit.train.store:Store.newest"
-ADD = "mtkit.train.update:Updater._add_gradient"
-# Dropout draws for the rows of a micro-batch, which are others where it is split.
-PLAIN = ("model.dropout=0",)
-
-
-@dataclass
-class Pair:
-    """Where two ranks train, each a child of the fork server."""
-
-    bench: Bench
-
-    @property
-    def folder(self) -> Path:
-        return self.bench.folder
-
-    def make(self, name: str) -> Path:
-        return self.bench.make(f"pair-{name}")
-
-    def start(self, run: Path, hooks: dict[int, dict[str, Any]], *options: str) -> list[Child]:
-        """`mtkit train` on two ranks, with the hooks of each."""
-        told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
-        children = []
-        for rank in (0, 1):
-            environ = {"set_environ": {**told, "RANK": str(rank), "LOCAL_RANK": str(rank)}}
-            log = run.with_name(f"{run.name}-{time.monotonic_ns()}.log")
-            argv = ("train", "c.yaml", f"run={run}", *options)
-            children.append(
-                self.bench.server.mtkit(*argv, log=log, cwd=self.folder, **environ, **hooks.get(rank, {}))
-            )
-        return children
-
-    def finish(
-        self, run: Path, *options: str, hooks: dict[int, dict[str, Any]] | None = None
-    ) -> dict[str, Any]:
-        """The same command to its end, undisturbed unless there are hooks; what it leaves."""
-        done = self.start(run, hooks or {}, *options)
-        assert codes(done) == [0, 0], said(done)
-        return outcome(run)
-
-
-def codes(children: list[Child]) -> list[int]:
-    return [child.wait() for child in children]
-
-
-def said(children: list[Child]) -> str:
-    return "\n".join(child.said() for child in children)
-
-
-@pytest.fixture(scope="module")
-def pair(bench: Bench) -> Pair:
-    return Pair(bench)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +72,8 @@ def test_a_run_that_was_split_goes_on_as_it_was(victim: int, pair: Pair) -> None
     marker = killed.with_name(f"{killed.name}.struck")
     memory = {"run_out_of_memory": {"above": 1, "at": 1, "marker": str(marker)}}
     expected = pair.finish(straight, *PLAIN, hooks={victim: memory})
-    kill = {"kill_at_call": {"target": UPDATE, "at": 10, "marker": f"{marker}.killed"}}
+    update = "mtkit.train.update:Updater.__call__"  # each computes many gradients
+    kill = {"kill_at_call": {"target": update, "at": 9, "marker": f"{marker}.killed"}}
     done = pair.start(killed, {victim: memory, 1 - victim: kill}, *PLAIN)
     struck = sorted(codes(done)) == [-signal.SIGKILL, 1] and marker.exists()
     kept = pair.finish(killed, *PLAIN, hooks={victim: memory})["files"] == expected["files"]
@@ -149,10 +94,10 @@ def test_a_sentence_too_large_for_one_rank_stops_both(pair: Pair) -> None:
 
 
 SIGNALLED = [
-    *((0, UPDATE, at) for at in (1, 2, 5, 9, 13)),  # the first is a rehearsal
-    *((1, UPDATE, at) for at in (1, 3, 6, 10, 12)),
+    *((0, GRADIENT, at) for at in (1, 2, 5, 9, 13)),  # the first is a rehearsal
+    *((1, GRADIENT, at) for at in (1, 3, 6, 10, 12)),
     *((0, DECODE, at) for at in (1, 2, 3)),
-    *((0, WRITE, at) for at in (2, 5, 8)),
+    *((0, RENAME, at) for at in (2, 5, 8)),
     *((rank, target, 1) for rank in (0, 1) for target in (PREPARED, NEWEST)),
 ]
 PAIRED = [
@@ -190,10 +135,10 @@ def test_a_signal_stops_both_at_the_same_step(
 
 
 VICTIMS = [
-    *((0, UPDATE, at) for at in (2, 8)),
-    *((1, UPDATE, at) for at in (2, 8, 12)),
+    *((0, GRADIENT, at) for at in (2, 8)),
+    *((1, GRADIENT, at) for at in (2, 8, 12)),
     *((0, DECODE, at) for at in (1, 2)),
-    *((0, WRITE, at) for at in (3, 7)),
+    *((0, RENAME, at) for at in (3, 7)),
     *((rank, target, 1) for rank in (0, 1) for target in (PREPARED, NEWEST)),
 ]
 

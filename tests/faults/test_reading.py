@@ -9,7 +9,7 @@ import pytest
 
 from mtkit.model.checkpoint import load_model, load_train_state, newest_checkpoint
 from mtkit.runs.find import read_model
-from tests.faults.conftest import mostly_slow
+from tests.support.cases import mostly_slow
 from tests.support.faults.figures import trial
 from tests.support.faults.server import PATIENCE_S, ForkServer
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from mtkit.model.checkpoint import step_folders
-from tests.faults.conftest import mostly_slow
-from tests.support.faults.bench import Bench
+from tests.support.cases import mostly_slow
+from tests.support.faults.bench import DECODE, GRADIENT, Bench
 from tests.support.faults.figures import trial
 
 SAME = "SIGKILL at any moment, same command again: the same weights, optimizer and metric history"
@@ -22,16 +22,17 @@ SAME = "SIGKILL at any moment, same command again: the same weights, optimizer a
 @pytest.fixture(scope="module")
 def disk_calls(bench: Bench) -> list[str]:
     """Every change of the disk in an undisturbed run, in order."""
-    log = bench.folder / "calls"
-    assert bench.start(bench.make("counted"), log=str(log)).wait() == 0
+    run = bench.make("counted")
+    log = run.with_name("calls")
+    assert bench.start(run, log=str(log)).wait() == 0
     return log.read_text("utf-8").splitlines()
 
 
 PHASES = {
     "start": [("mtkit.train.trainer:Store.newest", 1), ("mtkit.train.trainer:Recorder.__init__", 1)],
-    "step": [("mtkit.train.update:Updater._gradient", n) for n in (1, 4, 7, 11)]
+    "step": [(GRADIENT, n) for n in (1, 4, 7, 11)]
     + [("torch.nn.utils:clip_grad_norm_", n) for n in (2, 5, 9, 12)],
-    "validation": [("mtkit.engine.native:NativeEngine.decode", n) for n in (1, 2, 3, 4)],
+    "validation": [(DECODE, n) for n in (1, 2, 3, 4)],
     "exit": [("mtkit.train.trainer:average_weights", 1), ("mtkit.train.watch.monitor:Recorder.close", 1)],
 }
 CALLS = [(phase, *where) for phase, points in PHASES.items() for where in points]
@@ -65,8 +66,8 @@ def kill_and_finish(bench: Bench, whole: dict[str, Any], calls: list[str], name:
 
 
 def kind_of(call: str, run: str) -> str:
-    """A call without the name of its run folder and the numbers of processes."""
-    return re.sub(r"\d+", "", call.replace(run, "run")).strip()
+    """A call without the name of its run folder, the random part of other names, and numbers."""
+    return re.sub(r"[0-9a-f]{32}|\d+", "", call.replace(run, "run")).strip()
 
 
 def numbers(calls: list[str], word: str) -> list[int]:

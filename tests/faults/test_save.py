@@ -14,7 +14,7 @@ import pytest
 from mtkit.disk.files import recover
 from mtkit.errors import WriteError
 from mtkit.model.checkpoint import load_model, load_train_state, newest_checkpoint, step_folders
-from tests.faults.conftest import mostly_slow
+from tests.support.cases import mostly_slow
 from tests.support.faults.figures import trial
 from tests.support.faults.server import ForkServer
 from tests.support.faults.shim import Call, Replay, failing, watched

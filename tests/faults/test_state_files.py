@@ -22,8 +22,8 @@ from mtkit.config.stored import decode_options
 from mtkit.data.prepare.inspect import find_tokenizer
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import leaks_of, open_prepared, verify_prepared
-from mtkit.disk.files import manifest_bytes, sha256
 from mtkit.disk.lock import _holder
+from mtkit.disk.manifest import manifest_bytes, sha256
 from mtkit.disk.partial import partial_file
 from mtkit.engine.threads import Layout, machine_key, recall, remember
 from mtkit.errors import MtkitError
@@ -36,7 +36,7 @@ from mtkit.train.store import Store
 from mtkit.train.watch.curves import read_panels
 from mtkit.train.watch.monitor import Recorder
 from tests.support.faults.bench import CONFIG
-from tests.unit.train.test_monitor import FakeWandb
+from tests.support.recorded import FakeWandb
 
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 2, 0.5, 1e308, float("nan"), float("inf"), 10**30, -(10**30), 1 << 62),

@@ -12,8 +12,8 @@ import pytest
 from mtkit.config.decode import DecodeConfig
 from mtkit.decode.generate import generate
 from mtkit.decode.hypothesis import Demand, Hypothesis
-from tests.parity.test_search import SRCS, Scored, every_translation, plain_beam_search
 from tests.support.fakes import EOS, WORDS, FakeScorer, next_log_probs
+from tests.support.searches import SRCS, Scored, every_translation, plain_beam_search
 
 Ids = tuple[int, ...]
 EVERYTHING = 150

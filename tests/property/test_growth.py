@@ -209,7 +209,7 @@ def test_time_is_linear(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCANNERS)
 def test_time_is_linear_whatever_is_around(name: str) -> None:
-    check(name, sizes=(500, 2000, 8000, 32_000), around=AROUND)
+    check(name, sizes=(500, 2000, 8000), around=AROUND)
 
 
 @pytest.mark.parametrize("name", SCANNERS)
@@ -221,7 +221,7 @@ def test_memory_is_linear(name: str) -> None:
 @pytest.mark.parametrize("name", SCANNERS)
 def test_memory_is_linear_whatever_the_text(name: str) -> None:
     for unit in UNITS:
-        check_memory(SCANNERS[name], sized(unit, "Hello ", " x"), size=32_000)
+        check_memory(SCANNERS[name], sized(unit, "Hello ", " x"), size=8000)
 
 
 CASES = {

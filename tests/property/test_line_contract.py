@@ -16,17 +16,15 @@ from typer.testing import CliRunner, Result
 
 from mtkit.cli import streams
 from mtkit.cli.commands import app
-from mtkit.config.data import TokenizerConfig
 from mtkit.config.decode import DecodeConfig
 from mtkit.errors import InputError
 from mtkit.runs.find import Found
-from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.notes import Notes
 from mtkit.translate.records import Details, TextRecords, answers, show_lines
 from mtkit.translate.translator import Translator
 from tests.support.corpora import REPOSITORY
-from tests.support.fakes import EchoEngine
+from tests.support.fakes import EchoEngine, make_tokenizer
 
 Command: TypeAlias = Callable[..., Result]
 
@@ -47,11 +45,6 @@ AWKWARD = [
 CHUNK = st.sampled_from([KNOWN, *(blank.encode() for blank in BLANK), *AWKWARD, b"\n", b"\n\n"])
 DATA = st.lists(CHUNK | st.binary(max_size=12) | st.just(b"\n" + KNOWN + b"\n"), max_size=24).map(b"".join)
 FLAGS = st.sampled_from([[], ["--flush", "line"], ["--flush", "batch"], ["--flush", "auto", "--scores"]])
-
-
-def make_tokenizer() -> Tokenizer:
-    options = TokenizerConfig(vocab_size=60, character_coverage=1.0)
-    return Tokenizer(train_subwords([KNOWN.decode(), "a dog ran over the hill."] * 20, options))
 
 
 @pytest.fixture(scope="module")
@@ -222,8 +215,7 @@ sys.path.insert(0, {root!r})
 import mtkit.runs.find, mtkit.translate.open
 from mtkit.config.decode import DecodeConfig
 from mtkit.translate.translator import Translator
-from tests.support.fakes import EchoEngine
-from tests.property.test_line_contract import make_tokenizer
+from tests.support.fakes import EchoEngine, make_tokenizer
 
 class Forgetful(EchoEngine):
     def decode(self, *args):

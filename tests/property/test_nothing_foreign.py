@@ -176,40 +176,32 @@ def commands(world: World) -> Iterator[tuple[list[str], Path | None]]:
     target = rng.choice(targets)
     model = ["-m", str(folder / "run")]
     source = ["-i", str(folder / "in.txt")]
-    yield from rng.sample(
-        [
-            (["prepare", config], None),
-            (["prepare", config, "--force"], None),
-            (["train", config], None),
-            (["train", config, "--from-scratch"], None),
-            (["evaluate", config], None),
-            (
-                ["export", str(folder / "run"), "--to", "ctranslate2", "--sample", "1", "-o", str(target)],
-                None,
-            ),
-            (
-                [
-                    "export",
-                    str(folder / "run"),
-                    "--to",
-                    "argos",
-                    "--sample",
-                    "1",
-                    "-o",
-                    f"{target}.argosmodel",
-                ],
-                None,
-            ),
-            (["translate", *model, *source, "-o", str(target)], target),
-            (["translate", *model, *source, "-o", str(target), "--resume"], target),
-            (["translate", *model, *source, "-o", str(folder / "out.txt"), "--resume"], None),
-            (["config", "schema", "--write", str(target)], target),
-            (["init", str(target)], None),
-            (["plot", str(folder / "run")], None),
-            (["data", "verify", config], None),
-        ],
-        2,
-    )
+    export = ["export", str(folder / "run"), "--sample", "1", "--to"]
+    translate = ["translate", *model, *source, "-o"]
+    text = str(folder / "in.txt")
+    every: list[tuple[list[str], Path | None]] = [
+        (["prepare", config], None),
+        (["prepare", config, "--force"], None),
+        (["train", config], None),
+        (["train", config, "--from-scratch"], None),
+        (["train", config, "train.tensorboard=true"], None),
+        (["evaluate", config], None),
+        ([*export, "ctranslate2", "-o", str(target)], None),
+        ([*export, "huggingface", "-o", str(target)], None),
+        ([*export, "argos", "-o", f"{target}.argosmodel"], None),
+        ([*export, rng.choice(("ctranslate2", "huggingface", "argos"))], None),
+        ([*translate, str(target)], target),
+        ([*translate, str(target), "--resume"], target),
+        ([*translate, str(folder / "out.txt"), "--resume"], None),
+        (["config", "schema", "--write", str(target)], target),
+        (["init", str(target)], None),
+        (["plot", str(folder / "run")], None),
+        (["plot", str(folder / "run"), "-o", f"{target}.svg"], None),
+        (["data", "verify", config], None),
+        (["score", *model, text, text], None),
+        (["tokenize", *model, "-i", text], None),
+    ]
+    yield from rng.sample(every, 2)
 
 
 def try_one(seed: int, folder: Path, template: Path) -> None:

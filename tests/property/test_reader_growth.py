@@ -45,15 +45,14 @@ def test_twice_as_many_pairs_take_twice_the_time(reader: str, tmp_path: Path) ->
         return OF_READER[reader](tmp_path, ((f"text {n}", f"texte {n}") for n in range(count)))
 
     check_time(read, pairs, SIZES)
-    check_memory(read, pairs, 2_000)
+    check_memory(read, pairs, 800)
 
 
 @pytest.mark.parametrize("reader", readers())
-def test_a_text_of_twice_the_length_takes_twice_the_time_and_memory(reader: str, tmp_path: Path) -> None:
+def test_a_text_of_twice_the_length_takes_twice_the_memory(reader: str, tmp_path: Path) -> None:
     def long(count: int) -> Source:
         return OF_READER[reader](tmp_path, [("<a &amp; 'b \\\" \u00e9" * count, "x")])
 
-    check_time(read, long, SIZES)
     check_memory(read, long, 20_000)
 
 
@@ -69,9 +68,6 @@ def unit(inside: bytes) -> bytes:
 HOSTILE: dict[str, Callable[[int, Path], Source]] = {
     "open quotes": lambda n, folder: CsvSource(
         reader="csv", path=written("a.csv", b'q","\n' * n, folder), on_error="skip"
-    ),
-    "one open quote": lambda n, folder: CsvSource(
-        reader="csv", path=written("a.csv", b'"\n' + b"a,b\n" * n, folder), on_error="skip"
     ),
     "line feeds in quotes": lambda n, folder: CsvSource(
         reader="csv", path=written("a.csv", (b'"' + b"a\n" * 500 + b'",b\n') * (n // 100), folder)
@@ -124,12 +120,6 @@ HOSTILE: dict[str, Callable[[int, Path], Source]] = {
     "continued": lambda n, folder: PoSource(
         reader="po", path=written("a.po", b'msgid ""\n' + b'"a\\\\"\n' * n + b'msgstr "b"\n', folder)
     ),
-    "plurals": lambda n, folder: PoSource(
-        reader="po",
-        path=written(
-            "a.po", b'msgid "a"\n' + b"".join(b'msgstr[%d] "b"\n' % i for i in range(n)), folder
-        ),
-    ),
     "no end": lambda n, folder: PoSource(
         reader="po", path=written("a.po", b'msgid "' + b"\\" * n + b"\n", folder)
     ),
@@ -147,16 +137,23 @@ HOSTILE: dict[str, Callable[[int, Path], Source]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
+OFTEN = {"open quotes", "brackets", "comment", "attribute", "attributes", "bad bytes", "continued", "no end"}
+"""What is tried each time: it grew too fast once, or nearly."""
+
+
+@pytest.mark.parametrize(
+    "kind", [kind if kind in OFTEN else pytest.param(kind, marks=pytest.mark.slow) for kind in HOSTILE]
+)
 def test_what_is_hostile_grows_no_faster_than_the_file(kind: str, tmp_path: Path) -> None:
     check_time(read, lambda count: HOSTILE[kind](count, tmp_path), SIZES)
 
 
-@pytest.mark.parametrize("kind", ["open quotes", "columns", "comment", "variants", "states", "continued"])
+@pytest.mark.parametrize("kind", ["columns", "comment", "variants", "states", "continued"])
 def test_what_is_hostile_takes_memory_in_proportion(kind: str, tmp_path: Path) -> None:
-    check_memory(read, lambda count: HOSTILE[kind](count, tmp_path), 3_000)
+    check_memory(read, lambda count: HOSTILE[kind](count, tmp_path), 800)
 
 
+@pytest.mark.slow
 def test_a_compressed_file_takes_time_in_proportion(tmp_path: Path) -> None:
     def packed(count: int) -> Path:
         return written("a.gz", gzip.compress(b"some text\n" * count), tmp_path)
@@ -164,6 +161,7 @@ def test_a_compressed_file_takes_time_in_proportion(tmp_path: Path) -> None:
     check_time(lambda path: list(read_lines(path)), packed, SIZES)
 
 
+@pytest.mark.slow
 def test_a_glossary_takes_time_in_proportion(tmp_path: Path) -> None:
     def terms(count: int) -> Path:
         return written("a.tsv", b"".join(b"term %d\tterme\n" % n for n in range(count)), tmp_path)

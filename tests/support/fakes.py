@@ -13,11 +13,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mtkit.config.data import TokenizerConfig
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.load import load_config
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.model.checkpoint import weights_of, write_model
 from mtkit.model.transformer import build_model
+from mtkit.runs.layout import open_run
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
 
@@ -123,5 +125,12 @@ def make_tiny_run(folder: Path) -> Path:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2)  # sharper, so that different lines get different translations
+    open_run(config.run)
     write_model(config.run / "model", config, tokenizer, weights_of(model), step=1)
     return config_path
+
+
+def make_tokenizer() -> Tokenizer:
+    """A small tokenizer for an engine that echoes."""
+    options = TokenizerConfig(vocab_size=60, character_coverage=1.0)
+    return Tokenizer(train_subwords(["the cat sat on the mat", "a dog ran over the hill."] * 20, options))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from mtkit.data.clean.column import Column, Counts
 from mtkit.data.clean.verdicts import MIN_REPEATING, may_repeat
-from mtkit.text.languages import byte_size, is_spaced, letter_bytes
+from mtkit.text.languages import language_of
 
 Doubts = npt.NDArray[np.bool_]
 Screen = Callable[[Column, Column], Doubts]
@@ -42,7 +42,7 @@ def identical() -> Screen:
 
 def uneven(max_ratio: float, slack: int, src_lang: str, tgt_lang: str) -> Screen:
     """Sides of which one may be larger than the other by more than the ratio."""
-    weights = byte_size(src_lang), byte_size(tgt_lang)
+    weights = language_of(src_lang).byte_size, language_of(tgt_lang).byte_size
 
     def screen(*sides: Column) -> Doubts:
         src, tgt = (
@@ -68,7 +68,7 @@ def words(max_chars: int, src_lang: str, tgt_lang: str) -> Screen:
     """Sides with few spaces for their length, in languages that have any."""
 
     def long(side: Column, language: str) -> Doubts:
-        if not is_spaced(language):
+        if not language_of(language).spaced:
             return np.zeros(len(side), np.bool_)
         return side.chars > (side.spaces + 1.5) * max_chars
 
@@ -94,7 +94,7 @@ def repetition(src_lang: str, tgt_lang: str) -> Screen:
     """Sides whose middle characters occur three times."""
 
     def may(side: Column, language: str) -> Doubts:
-        return _has_repetition(side, side.spaces if is_spaced(language) else side.chars)
+        return _has_repetition(side, side.spaces if language_of(language).spaced else side.chars)
 
     return lambda src, tgt: may(src, src_lang) | may(tgt, tgt_lang)
 
@@ -119,5 +119,5 @@ def _equal_digits(src: Column, tgt: Column) -> Doubts:
 @functools.cache
 def _other_bytes(language: str) -> bytes:
     """A table of the bytes with which characters begin that are no letters of the language."""
-    letters = {*letter_bytes(language), *range(0x80, 0xC0), 0x0A}
+    letters = {*language_of(language).letters, *range(0x80, 0xC0), 0x0A}
     return bytes(byte not in letters for byte in range(256))

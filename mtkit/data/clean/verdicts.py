@@ -12,7 +12,7 @@ from typing import Any
 
 from mtkit.data.read.pair import Pair
 from mtkit.errors import UsageError
-from mtkit.text.languages import LATIN, is_spaced, letter_bytes, main_language, size_of
+from mtkit.text.languages import LATIN, language_of, size_of
 from mtkit.text.lazy import lazy_pattern
 
 Verdict = Callable[[Pair], str | None]
@@ -70,7 +70,7 @@ _CLOSED = tuple(".!?。！？…:;：；»”’\"')）」』۔؟।")
 
 def sentences(max_ratio: float, slack: int, src_lang: str, tgt_lang: str) -> Verdict:
     """More sentences on the larger side, or an end of a sentence only there."""
-    if is_spaced(src_lang) != is_spaced(tgt_lang):
+    if language_of(src_lang).spaced != language_of(tgt_lang).spaced:
         return lambda pair: None
     src_size, tgt_size = size_of(src_lang), size_of(tgt_lang)
 
@@ -96,7 +96,7 @@ def _count_sentences(text: str) -> int:
 
 def script(min_letters: float, min_share: float, src_lang: str, tgt_lang: str) -> Verdict:
     """Few letters, or few of the script of the side's language."""
-    src_letters, tgt_letters = letter_bytes(src_lang), letter_bytes(tgt_lang)
+    src_letters, tgt_letters = language_of(src_lang).letters, language_of(tgt_lang).letters
     plenty = max(min_letters, min_share)
 
     def judge(pair: Pair) -> str | None:
@@ -124,7 +124,7 @@ def words(max_chars: int, src_lang: str, tgt_lang: str) -> Verdict:
     Names of code and addresses are long too, but have other signs between their short runs of letters.
     """
     src_limit, tgt_limit = (
-        max_chars if is_spaced(language) else 1 << 60 for language in (src_lang, tgt_lang)
+        max_chars if language_of(language).spaced else 1 << 60 for language in (src_lang, tgt_lang)
     )
 
     def judge(pair: Pair) -> str | None:
@@ -273,7 +273,7 @@ def repetition(max_share: float, src_lang: str, tgt_lang: str) -> Verdict:
 
     Only a side whose middle characters occur three times in it is looked at closely.
     """
-    src_spaced, tgt_spaced = is_spaced(src_lang), is_spaced(tgt_lang)
+    src_spaced, tgt_spaced = language_of(src_lang).spaced, language_of(tgt_lang).spaced
 
     def judge(pair: Pair) -> str | None:
         for text, spaced in ((pair.src, src_spaced), (pair.tgt, tgt_spaced)):
@@ -311,12 +311,13 @@ def language(min_probability: float, min_chars: int, src_lang: str, tgt_lang: st
         UsageError: py3langid is not installed, or does not know a language.
     """
     identifier = _identifier()
-    expected = [main_language(src_lang), main_language(tgt_lang)]
-    for code in expected:
-        if code not in identifier.labels:
+    labels = {language_of(label).code: label for label in identifier.labels}
+    for lang in (src_lang, tgt_lang):
+        if language_of(lang).code not in labels:
             raise UsageError(
-                f"data.filters: language: py3langid does not know {code}.", "Leave this filter out."
+                f"data.filters: language: py3langid does not know {lang}.", "Leave this filter out."
             )
+    expected = [labels[language_of(lang).code] for lang in (src_lang, tgt_lang)]
 
     def judge(pair: Pair) -> str | None:
         for text, code in zip((pair.src, pair.tgt), expected, strict=True):

@@ -14,16 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from mtkit.disk.files import (
-    PRIVATE,
-    WRONG_VALUES,
-    atomic_file,
-    marked_folder,
-    ordinary_file,
-    recover,
-    remove_empty,
-    remove_own_file,
-)
+from mtkit.disk.files import PRIVATE, atomic_file, marked_folder, recover, remove_empty, remove_own_file
+from mtkit.disk.state import WRONG_VALUES, ordinary_file
 from mtkit.errors import InputError
 
 Array = npt.NDArray[Any]

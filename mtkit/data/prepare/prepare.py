@@ -46,20 +46,19 @@ from mtkit.data.prepare.prepared import (
 )
 from mtkit.data.prepare.report import length_histograms, write_report
 from mtkit.data.prepare.shards import Shard, batches, write_shard, write_shard_pieces
-from mtkit.data.prepare.stages import EncodedPart, Progress, Stages
+from mtkit.data.prepare.stages import EncodedPart, ReportProgress, Stages
 from mtkit.data.prepare.workers import Workers, num_cores
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus, source_files, source_name
-from mtkit.disk.files import MANIFEST, atomic_folder, new_file, new_text, recover, using
+from mtkit.disk.files import atomic_folder, new_file, new_text, recover
+from mtkit.disk.manifest import MANIFEST
+from mtkit.disk.state import using
 from mtkit.errors import InputError, MtkitError, UsageError
-from mtkit.runs.layout import claim_in, open_run
+from mtkit.runs.layout import DATA, PARTS, claim_in, inside, open_run
 from mtkit.text.form import TextForm
 from mtkit.text.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
-
-PARTS = "parts"
-"""Folder of the stages' results, in the run's."""
 
 ALONE = 0.5
 """Seconds of work before other processes are started: small corpora need none."""
@@ -88,8 +87,8 @@ class PrepareReport:
     vocab_sizes: tuple[int, int]
 
 
-def prepare(config: Config, progress: Progress | None = None, *, force: bool = False) -> PrepareReport:
-    """Write `config.run / "data"`, unless it is there and nothing that it depends on has changed.
+def prepare(config: Config, progress: ReportProgress | None = None, *, force: bool = False) -> PrepareReport:
+    """Write `inside(config.run, DATA)`, unless it is there and nothing that it depends on has changed.
 
     An interrupted call leaves the old folder or none, and the next one goes on where it was. A second process
     waits for the first.
@@ -103,7 +102,7 @@ def prepare(config: Config, progress: Progress | None = None, *, force: bool = F
         InputError: a corpus cannot be read, or nothing of the training data is left.
         MtkitError: the folder cannot be written.
     """
-    folder = config.run / "data"
+    folder, parts = inside(config.run, DATA), inside(config.run, PARTS)
     _check_apart(config)
     open_run(config.run)
     with _only_one(folder):
@@ -116,12 +115,12 @@ def prepare(config: Config, progress: Progress | None = None, *, force: bool = F
         recover(config.run, folder.name)
         inputs = record_inputs(config)
         if force:
-            clear_parts(config.run / PARTS)
-        begun = (config.run / PARTS).is_dir()
+            clear_parts(parts)
+        begun = parts.is_dir()
         manifest = {"format": FORMAT, "version": VERSION, "settings": settings_of(config), "inputs": inputs}
         with atomic_folder(folder, manifest, private=config.private) as part:
             # Only what an earlier call left can be other than expected: without it this would be a bug.
-            with using(config.run / PARTS, "Start over: mtkit prepare --force.") if begun else nullcontext():
+            with using(parts, "Start over: mtkit prepare --force.") if begun else nullcontext():
                 manifest |= _prepare(config, inputs, part, progress or (lambda phase, done, total: None))
             manifest["fingerprint"] = fingerprint_of(manifest)
         return _report(folder, manifest, up_to_date=False)
@@ -150,7 +149,9 @@ def _folders(source: Source) -> Iterator[Path]:
 # ---------------------------------------------------------------- the work
 
 
-def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress: Progress) -> dict[str, Any]:
+def _prepare(
+    config: Config, inputs: list[dict[str, Any]], part: Path, progress: ReportProgress
+) -> dict[str, Any]:
     """Fill the folder `part`; what its manifest tells of it."""
     held_out = {
         name: list(_read(config, source, progress)) for name, source in held_out_sources(config).items()
@@ -163,7 +164,7 @@ def _prepare(config: Config, inputs: list[dict[str, Any]], part: Path, progress:
     normalized = (_normalized(pair, form, name) for name, pairs in held_out.items() for pair in pairs)
     with Workers(config.data.num_workers or num_cores(), ALONE) as workers:
         corpora, mono = (origins_of(sources, inputs) for sources in (config.data.corpora, config.data.mono))
-        stages = Stages(config, corpora, mono, normalized, config.run / PARTS, progress, workers)
+        stages = Stages(config, corpora, mono, normalized, inside(config.run, PARTS), progress, workers)
         cleaned = stages.clean()
         fates = stages.decide(cleaned)
         counts = np.bincount(fates, minlength=KEPT + 1).tolist()
@@ -222,7 +223,7 @@ def _ledger(stages: Stages, encoded: Sequence[EncodedPart]) -> Ledger:
     return Ledger(rows)
 
 
-def _read(config: Config, source: Source, progress: Progress) -> Iterator[Pair]:
+def _read(config: Config, source: Source, progress: ReportProgress) -> Iterator[Pair]:
     """The raw pairs of a validation or test corpus, with progress."""
     phase, done = f"reading {source_name(source)}", 0
     for done, pair in enumerate(read_corpus(config.data, source), start=1):
@@ -245,7 +246,7 @@ def _write_split(part: Path, name: str, pairs: Iterable[Pair], form: TextForm) -
             tags.write(f"{' '.join(pair.tags)}\n")
 
 
-def _write_valid_shard(part: Path, name: str, tokenizer: Tokenizer, progress: Progress) -> Shard:
+def _write_valid_shard(part: Path, name: str, tokenizer: Tokenizer, progress: ReportProgress) -> Shard:
     srcs, refs, tags = read_split(part, name)
     phase = f"encoding the validation set {name.removeprefix('valid').removeprefix('.')}".rstrip()
 

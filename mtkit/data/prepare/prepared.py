@@ -13,8 +13,10 @@ from mtkit.data.prepare.inputs import check_inputs, settings_of
 from mtkit.data.prepare.shards import Shard, open_shard
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus
-from mtkit.disk.files import MANIFEST, read_manifest, using
+from mtkit.disk.manifest import MANIFEST, read_manifest
+from mtkit.disk.state import using
 from mtkit.errors import InputError
+from mtkit.runs.layout import DATA, inside
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
 FORMAT = "mtkit-data"
@@ -79,7 +81,7 @@ def open_prepared(config: Config) -> Prepared:
     Raises:
         InputError: there are none, they were made from other options or files, or they are damaged.
     """
-    folder = config.run / "data"
+    folder = inside(config.run, DATA)
     if not (folder / "manifest.json").exists():
         raise InputError(f"{folder}: there are no prepared data.", "Run mtkit prepare.")
     manifest = read_data_manifest(folder)
@@ -124,7 +126,7 @@ def verify_prepared(config: Config) -> int:
         InputError: a file is missing or has changed.
     """
     open_prepared(config)
-    manifest = read_manifest(config.run / "data", FORMAT, VERSION)
+    manifest = read_manifest(inside(config.run, DATA), FORMAT, VERSION)
     return len(manifest["files"])
 
 
@@ -138,7 +140,7 @@ def read_test(config: Config, name: str) -> list[Pair]:
     if not isinstance(source, CutSource):
         return list(read_corpus(config.data, source))
     open_prepared(config)
-    path = config.run / "data" / f"test.{name}.src.txt"
+    path = inside(config.run, DATA) / f"test.{name}.src.txt"
     lines = enumerate(zip(*read_split(path.parent, f"test.{name}"), strict=True), start=1)
     return [Pair(src, ref, f"{path}:{number}", tags) for number, (src, ref, tags) in lines]
 
@@ -146,12 +148,12 @@ def read_test(config: Config, name: str) -> list[Pair]:
 def leaks_of(config: Config, name: str) -> Leaks | None:
     """How much of a test set stands in the training data; None if nothing prepared tells."""
     try:
-        manifest = read_data_manifest(config.run / "data")
+        manifest = read_data_manifest(inside(config.run, DATA))
     except InputError:
         return None
     if manifest.get("settings") != settings_of(config):
         return None
-    with using(config.run / "data" / MANIFEST, _AGAIN):
+    with using(inside(config.run, DATA) / MANIFEST, _AGAIN):
         found = read_leaks(manifest["leaks"])
         return next((leaks for leaks in found if leaks.name == f"test.{name}"), None)
 

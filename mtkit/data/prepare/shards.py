@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from mtkit.disk.files import atomic_folder, new_file, read_manifest
+from mtkit.disk.files import atomic_folder, new_file
+from mtkit.disk.manifest import read_manifest
 from mtkit.errors import InputError
 
 FORMAT = "mtkit-shard"

@@ -40,19 +40,21 @@ from mtkit.data.prepare.workers import Workers
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus_blocks, source_name
 from mtkit.data.read.repairs import Repairs
-from mtkit.disk.files import PRIVATE, WRONG_VALUES, read_object, write_text
+from mtkit.disk.files import PRIVATE, write_text
+from mtkit.disk.state import WRONG_VALUES, read_object
 from mtkit.errors import InputError
 from mtkit.text.form import TextForm
+from mtkit.text.languages import warn_if_unknown
 from mtkit.text.subwords import check_pieces, default_coverage, has_many_characters, train_subwords
 from mtkit.text.tokenizer import Tokenizer, read_tokenizer
 
-VERSION = 3
+VERSION = 4
 """Of what the stages do to text; parts of another version are not used."""
 
 PAIRS_IN_PART = 16_384
 
-Progress = Callable[[str, int, int | None], None]
-"""Called now and then with what is being done, how many pairs are done, and of how many (None: not known)."""
+ReportProgress = Callable[[str, int, int | None], None]
+"""Takes what is being done, how much of it is done, and how much there is (None if unknown)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class Stages:
         mono: Sequence[Any],
         held_out: Iterable[Pair],
         folder: Path,
-        progress: Progress,
+        progress: ReportProgress,
         workers: Workers,
     ) -> None:
         self.config, self.data = config, config.data
@@ -117,6 +119,7 @@ class Stages:
         open_parts(folder)
         guarded, fold = self._write_held_out(held_out), bool(self.cuts)
         self.languages = [self.data.languages_of(source) for source in self.sources]
+        warn_if_unknown(*(code for pair in self.languages for code in pair))
         self.tags = [self.data.tags_of(source) for source in self.sources]
         self._specs = [
             CleanSpec(self.data.filters, src_lang, tgt_lang, guarded, fold, config.text)

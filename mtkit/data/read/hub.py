@@ -40,10 +40,6 @@ def _rows(source: HuggingFaceSource, where: str, repairs: Repairs) -> Iterator[A
             yield from read_folder(source.path, source.config, source.split, repairs)
         else:
             yield from _open(source)
-    except ImportError as error:
-        raise InputError(
-            f"{where}: reading it needs {error.name or 'datasets'}.", 'Install it: pip install "mtkit[hub]".'
-        ) from None
     except InputError:
         raise
     except Exception as error:

@@ -168,9 +168,3 @@ class _Elements:
         self.found.append(
             Element(element.name, element.parent, element.line, element.attributes, text, is_end=True)
         )
-
-
-def same_language(found: str, wanted: str) -> bool:
-    """Whether a file's language code is the one wanted, or one of the two is a variety of the other."""
-    one, other = (code.lower().replace("_", "-") for code in (found, wanted))
-    return one == other or one.startswith(f"{other}-") or other.startswith(f"{one}-")

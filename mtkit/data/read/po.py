@@ -12,10 +12,11 @@ from pathlib import Path
 
 from mtkit.config.sources import PoSource
 from mtkit.data.read.lines import expand, read_lines
-from mtkit.data.read.markup import MAX_TEXT, same_language
+from mtkit.data.read.markup import MAX_TEXT
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.repairs import Repairs
 from mtkit.errors import InputError, shortened
+from mtkit.text.languages import same_language
 
 LINE = re.compile(r'(?:(msgctxt|msgid_plural|msgid|msgstr(?:\[\d+\])?)\s*)?"([^"\\]*(?:\\.[^"\\]*)*)"')
 _ESCAPE = re.compile(r"\\(.)")

@@ -144,25 +144,25 @@ class _Lines:
         self.unclosed = ""
 
     def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        if len(self._row) >= MAX_ROW_LINES or self._size > MAX_LINE:
-            self.unclosed = f"not closed within {MAX_ROW_LINES:,} lines or {MAX_LINE:,} characters"
-            raise csv.Error
-        line = next(self._coming, None)
-        if line is None:
-            if self._row:
-                self.unclosed = "never closed"
+        row = self._row
+        while True:
+            if len(row) >= MAX_ROW_LINES or self._size > MAX_LINE:
+                self.unclosed = f"not closed within {MAX_ROW_LINES:,} lines or {MAX_LINE:,} characters"
                 raise csv.Error
-            raise StopIteration
-        self._row.append(line)
-        self._size += len(line)
-        return f"{line}\n"
+            line = next(self._coming, None)
+            if line is None:
+                break
+            row.append(line)
+            self._size += len(line)
+            yield f"{line}\n"
+        if row:
+            self.unclosed = "never closed"
+            raise csv.Error
 
     def next_row(self, *, again: bool = False) -> None:
         """Begins a row with the next line, or again with the second one of the row before."""
         if again:
             self._coming = chain(self._row[1:], self._coming)
         self.first += 1 if again else len(self._row)
-        self._row, self._size, self.unclosed = [], 0, ""
+        self._row.clear()
+        self._size, self.unclosed = 0, ""

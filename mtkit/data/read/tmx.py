@@ -7,10 +7,11 @@ from pathlib import Path
 
 from mtkit.config.sources import TmxSource
 from mtkit.data.read.lines import expand
-from mtkit.data.read.markup import read_elements, same_language
+from mtkit.data.read.markup import read_elements
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.repairs import Repairs
 from mtkit.errors import InputError, listed
+from mtkit.text.languages import same_language, standard_code
 
 _CODES = frozenset({"bpt", "ept", "it", "ph", "ut"})
 
@@ -44,7 +45,8 @@ def read_tmx(source: TmxSource, src_lang: str, tgt_lang: str, repairs: Repairs) 
 
 
 def _variant(variants: dict[str, str], wanted: str) -> str | None:
-    exact = (text for language, text in variants.items() if language.lower() == wanted.lower())
+    code = standard_code(wanted)
+    exact = (text for language, text in variants.items() if standard_code(language) == code)
     near = (text for language, text in variants.items() if same_language(language, wanted))
     return next(exact, None) or next(near, None)
 

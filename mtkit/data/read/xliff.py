@@ -7,10 +7,11 @@ from pathlib import Path
 
 from mtkit.config.sources import XliffSource
 from mtkit.data.read.lines import expand
-from mtkit.data.read.markup import Element, read_elements, same_language
+from mtkit.data.read.markup import Element, read_elements
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.repairs import Repairs
 from mtkit.errors import InputError, shortened
+from mtkit.text.languages import same_language
 
 _CODES = frozenset({"bpt", "ept", "it", "ph"})
 _UNITS = ("trans-unit", "segment")

@@ -7,7 +7,7 @@ tension; the null word takes the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mtkit.disk.files import MANIFEST, atomic_folder, new_file, read_manifest, using
+from mtkit.data.prepare.stages import ReportProgress
+from mtkit.disk.files import atomic_folder, new_file
+from mtkit.disk.manifest import MANIFEST, read_manifest
+from mtkit.disk.state import using
 from mtkit.errors import InputError
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Pairs = Sequence[tuple[Array, Array]]
-Progress = Callable[[str, int, int | None], None]
 
 FORMAT, VERSION = "mtkit-alignment", 1
 PAD = 0
@@ -38,8 +40,8 @@ _UNSEEN = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Probabilities t(target | source) of the pairs of tokens that occur together.
+class Lexicon:
+    """Lexical translation probabilities t(target | source) of the tokens that occur together.
 
     Attributes:
         keys: source id · `base` + target id, rising; the null word is the source PAD.
@@ -60,7 +62,9 @@ class Table:
 # ---------------------------------------------------------------- learning
 
 
-def learn_table(pairs: Pairs, base: int, iterations: int = 5, progress: Progress | None = None) -> Table:
+def learn_table(
+    pairs: Pairs, base: int, iterations: int = 5, progress: ReportProgress | None = None
+) -> Lexicon:
     """The table that EM learns from (source ids, target ids) in so many passes, from uniform probabilities.
 
     A pure function of its arguments. Memory grows with the number of different pairs of tokens that occur
@@ -76,7 +80,7 @@ def learn_table(pairs: Pairs, base: int, iterations: int = 5, progress: Progress
     keys = np.zeros(0, np.int64)
     for src, tgt in _chunks(pairs, order):
         keys = np.union1d(keys, _keys(src, tgt, base)[_cells(src, tgt)])
-    table = Table(keys, np.ones(len(keys)), base)
+    table = Lexicon(keys, np.ones(len(keys)), base)
     owners = keys // base
     for number in range(iterations):
         if progress is not None:
@@ -87,9 +91,9 @@ def learn_table(pairs: Pairs, base: int, iterations: int = 5, progress: Progress
             index = np.searchsorted(keys, _keys(src, tgt, base)[cells])
             expected = _with_null(table, src, tgt)[cells]
             counts += np.bincount(index, expected, len(keys))
-        table = Table(keys, counts / np.bincount(owners, counts)[owners], base)
+        table = Lexicon(keys, counts / np.bincount(owners, counts)[owners], base)
     kept = table.probs >= _FEWEST
-    return Table(keys[kept], table.probs[kept], base)
+    return Lexicon(keys[kept], table.probs[kept], base)
 
 
 def _chunks(pairs: Pairs, order: Sequence[int]) -> Iterator[tuple[Array, Array]]:
@@ -142,13 +146,13 @@ def _prior(src: Array, tgt: Array) -> Floats:
     return np.pad(near, ((0, 0), (0, 0), (1, 0)), constant_values=_NULL)
 
 
-def _with_null(table: Table, src: Array, tgt: Array) -> Floats:
+def _with_null(table: Lexicon, src: Array, tgt: Array) -> Floats:
     """[pairs, tgt_len, 1 + src_len]: probability that each target token comes from each source token."""
     joint = table.lookup(_keys(src, tgt, table.base)) * _prior(src, tgt) * _cells(src, tgt)
     return joint / joint.sum(-1, keepdims=True).clip(min=np.finfo(float).tiny)
 
 
-def posteriors(table: Table, src: Array, tgt: Array) -> Floats:
+def posteriors(table: Lexicon, src: Array, tgt: Array) -> Floats:
     """The probability [pairs, tgt_len, src_len] that each target token comes from each source token.
 
     Rows sum to less than 1: the rest is the null word's. Both sides [pairs, length] are filled with PAD.
@@ -160,8 +164,8 @@ def posteriors(table: Table, src: Array, tgt: Array) -> Floats:
 class Aligner:
     """Tables of both directions."""
 
-    forward: Table
-    backward: Table
+    forward: Lexicon
+    backward: Lexicon
 
     def agreement(self, src: Array, tgt: Array, least: float = 0.1) -> Floats:
         """For each target token, a distribution [pairs, tgt_len, src_len] over its counterparts.
@@ -175,7 +179,7 @@ class Aligner:
 
 
 def learn_aligner(
-    pairs: Pairs, src_base: int, tgt_base: int, iterations: int = 5, progress: Progress | None = None
+    pairs: Pairs, src_base: int, tgt_base: int, iterations: int = 5, progress: ReportProgress | None = None
 ) -> Aligner:
     """Both tables from the same pairs; `src_base` and `tgt_base` are more than any id of that side."""
     turned = [(tgt, src) for src, tgt in pairs]
@@ -210,7 +214,9 @@ def read_aligner(folder: Path, data: str) -> Aligner:
     with using(folder / MANIFEST, "Remove the folder, and it is made anew."):
         bases = [int(base) for base in manifest["bases"]]
         tables = [
-            Table(_listed(folder, manifest, f"{name}.keys"), _listed(folder, manifest, f"{name}.probs"), base)
+            Lexicon(
+                _listed(folder, manifest, f"{name}.keys"), _listed(folder, manifest, f"{name}.probs"), base
+            )
             for name, base in zip(("forward", "backward"), bases, strict=True)
         ]
         if any(

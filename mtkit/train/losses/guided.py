@@ -17,7 +17,7 @@ from mtkit.data.prepare.prepared import Prepared
 from mtkit.errors import InputError
 from mtkit.model.attention import MultiHeadAttention
 from mtkit.model.transformer import Transformer
-from mtkit.runs.layout import claim_in
+from mtkit.runs.layout import ALIGN, ALIGN_LOCK, claim_in, inside
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.train.losses.align import PAD, Aligner, Pairs, learn_aligner, read_aligner, write_aligner
 
@@ -76,9 +76,9 @@ class Guide:
 
 def find_aligner(run: Path, prepared: Prepared) -> Aligner:
     """The alignments of a run's training data: those in `run/align`, or learned now and written there."""
-    folder = run / "align"
-    claim_in(run, ".align.lock")
-    with filelock.FileLock(run / ".align.lock"):
+    folder = inside(run, ALIGN)
+    claim_in(run, ALIGN_LOCK)
+    with filelock.FileLock(inside(run, ALIGN_LOCK)):
         try:
             return read_aligner(folder, prepared.fingerprint)
         except InputError as error:

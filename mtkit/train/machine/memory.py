@@ -19,7 +19,7 @@ _FP32 = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Precision:
+class ComputeMode:
     """In what numbers a step computes.
 
     Attributes:
@@ -52,7 +52,7 @@ def state_bytes(num_parameters: int, num_in_layers: int, options: TrainConfig) -
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class BatchSide:
     """Sources or targets of a batch.
 
     Attributes:
@@ -72,28 +72,33 @@ class Side:
 
 
 def activation_bytes(
-    model: ModelConfig, num_parameters: int, tgt_vocab_size: int, precision: Precision, src: Side, tgt: Side
+    model: ModelConfig,
+    num_parameters: int,
+    tgt_vocab_size: int,
+    mode: ComputeMode,
+    src: BatchSide,
+    tgt: BatchSide,
 ) -> int:
     """What is kept between the forward and the backward pass of a batch.
 
     The logits are not among it: the loss is computed in chunks, which keep its gradient instead.
     """
     d_model = model.d_model
-    encoder = _attention(model, precision, src, src) + _feed_forward(model, precision, src.positions)
-    decoder = _attention(model, precision, tgt, tgt) + _feed_forward(model, precision, tgt.positions)
-    decoder += _attention(model, precision, tgt, src)
+    encoder = _attention(model, mode, src, src) + _feed_forward(model, mode, src.positions)
+    decoder = _attention(model, mode, tgt, tgt) + _feed_forward(model, mode, tgt.positions)
+    decoder += _attention(model, mode, tgt, src)
     embedded = (src.positions + tgt.positions) * d_model * (_FP32 + _mask(model.dropout))
     # Real features and their gradient, and the gradient of the output matrix.
-    loss = tgt.positions * d_model * (_FP32 + precision.num_bytes) + _FP32 * tgt_vocab_size * d_model
-    casts = precision.num_bytes * num_parameters if precision.num_bytes < _FP32 else 0
+    loss = tgt.positions * d_model * (_FP32 + mode.num_bytes) + _FP32 * tgt_vocab_size * d_model
+    casts = mode.num_bytes * num_parameters if mode.num_bytes < _FP32 else 0
     return model.num_encoder_layers * encoder + model.num_decoder_layers * decoder + embedded + loss + casts
 
 
-def _attention(model: ModelConfig, precision: Precision, queries: Side, keys: Side) -> int:
+def _attention(model: ModelConfig, mode: ComputeMode, queries: BatchSide, keys: BatchSide) -> int:
     """Norm, projections, attention and residual sum of one block, of so many positions on each side."""
-    size, d_model = precision.num_bytes, model.d_model
+    size, d_model = mode.num_bytes, model.d_model
     seeing, seen = queries.positions, keys.positions
-    if precision.pads_attention:
+    if mode.pads_attention:
         seeing, seen = queries.attended, keys.attended
     # The norm keeps its input. What it gives is kept by the products, in a copy for each in half precision.
     inputs = _FP32 * queries.positions * d_model
@@ -104,19 +109,17 @@ def _attention(model: ModelConfig, precision: Precision, queries: Side, keys: Si
     projected = size * (seeing * d_model + 2 * seen * model.kv_heads * model.d_head)
     gathered = size * (seeing + queries.positions) * d_model  # as the heads give it, and side by side
     kept = inputs + projected + gathered + _mask(model.dropout) * queries.positions * d_model
-    if precision.keeps_scores:
+    if mode.keeps_scores:
         kept += seeing * model.num_heads * keys.length * (_FP32 + size + 1)
         kept += size * seeing * d_model  # scaled queries
     if model.attention_dropout:
-        kept += (
-            seeing * model.num_heads * keys.length * (size if precision.keeps_scores else _FP32 + size + 1)
-        )
+        kept += seeing * model.num_heads * keys.length * (size if mode.keeps_scores else _FP32 + size + 1)
     return kept
 
 
-def _feed_forward(model: ModelConfig, precision: Precision, positions: int) -> int:
+def _feed_forward(model: ModelConfig, mode: ComputeMode, positions: int) -> int:
     """Norm, feed-forward and residual sum of one block."""
-    size = precision.num_bytes
+    size = mode.num_bytes
     inner = _kept_inside(model) * size * model.d_ff
     if model.activation_dropout:
         inner += (1 + size) * model.d_ff

@@ -1,4 +1,4 @@
-"""Learning curves: their points from metrics.jsonl, and their picture by matplotlib. Free of torch."""
+"""Learning curves: read from metrics.jsonl, drawn by matplotlib. Free of torch."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mtkit.disk.files import WRONG_VALUES, read_ordinary
 from mtkit.disk.output import output_file
+from mtkit.disk.state import WRONG_VALUES, read_ordinary
 from mtkit.errors import InputError, UsageError
+from mtkit.metrics.surface import METRICS
+from mtkit.runs.layout import METRICS_FILE, inside
 
 logger = logging.getLogger(__name__)
 
 Axis = Literal["steps", "time"]
 
-_PANELS = {"loss": "loss", "bleu": "BLEU", "chrf": "chrF"}
-"""Panels by the metric that they show, in this order."""
+_PANELS = {"loss": "loss"} | {str(name): metric.title for name, metric in METRICS.items()}
+"""Titles of panels by metric, in the order in which they are shown."""
 MAX_METRICS = 1 << 30
-"""Bytes: of a few million steps."""
+"""Largest metrics.jsonl that is read, in bytes: enough for a few million steps."""
 _FORMATS = {".png": "png", ".svg": "svg"}
 
 
@@ -31,10 +33,10 @@ class Curve:
     """One metric of one run.
 
     Attributes:
-        run: its folder, as it was named.
-        group: what was measured: `train`, or `valid` with the name of a further set after it.
+        run: its folder, as the user named it.
+        group: `train`, `valid`, or `valid/NAME` for a further validation set.
         x: optimizer steps, or seconds of training.
-        y: values, all of them finite.
+        y: finite values.
     """
 
     run: str
@@ -44,13 +46,13 @@ class Curve:
 
     @property
     def label(self) -> str:
-        """What a legend calls it."""
+        """Its name in a legend."""
         return f"{self.run} {self.group}"
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """The curves of one metric; those of the loss are best seen on a logarithmic axis."""
+    """The curves of one metric; `log` asks for a logarithmic axis, which suits a loss."""
 
     title: str
     curves: tuple[Curve, ...]
@@ -58,14 +60,14 @@ class Panel:
 
 
 def read_panels(runs: Sequence[Path], axis: Axis = "steps") -> list[Panel]:
-    """The learning curves of these runs, a panel for each metric that one of them has.
+    """The learning curves of these runs, with a panel for each metric that at least one of them has.
 
     Args:
-        runs: run folders; their metrics.jsonl may still grow, or end in a line that was cut off.
-        axis: what x is.
+        runs: run folders; their metrics.jsonl may still grow, or end in an incomplete line.
+        axis: the unit of x.
 
     Raises:
-        InputError: a run has no metrics.jsonl, or nothing stands in it.
+        InputError: a run has no metrics.jsonl, or no run has any measurements.
     """
     curves: dict[str, list[Curve]] = {metric: [] for metric in _PANELS}
     for run in runs:
@@ -82,19 +84,19 @@ def read_panels(runs: Sequence[Path], axis: Axis = "steps") -> list[Panel]:
     ]
     if not panels:
         raise InputError(
-            f"{', '.join(map(str, runs))}: nothing is measured yet.",
+            f"{', '.join(map(str, runs))}: there are no measurements yet.",
             "Wait for train.log_every steps, or for the first validation.",
         )
     return panels
 
 
 def read_metrics(run: Path) -> list[dict[str, float]]:
-    """The lines of a run's metrics.jsonl; a cut off last one is left out, another damaged one with a warning.
+    """The lines of a run's metrics.jsonl without invalid ones, each with a warning unless it is the last.
 
     Raises:
-        InputError: there is none, or it cannot be read.
+        InputError: the file does not exist or cannot be read.
     """
-    path = run / "metrics.jsonl"
+    path = inside(run, METRICS_FILE)
     try:
         raw = read_ordinary(path, MAX_METRICS).split(b"\n")
     except FileNotFoundError:
@@ -108,7 +110,7 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
             lines.append(values)
         except WRONG_VALUES:
             if number < len(raw):
-                logger.warning("%s:%d: is damaged, left out.", path, number)
+                logger.warning("%s:%d: invalid line, omitted.", path, number)
     return lines
 
 
@@ -121,7 +123,7 @@ def _curve(run: str, name: str, lines: Sequence[dict[str, float]], axis: Axis) -
 
 
 def x_unit(panels: Sequence[Panel], axis: Axis) -> tuple[str, float]:
-    """What stands below the x axis, and by what x is divided for it."""
+    """The label of the x axis, and the number to divide x by."""
     if axis == "steps":
         return "steps", 1.0
     longest = max(max(curve.x) for panel in panels for curve in panel.curves)
@@ -129,10 +131,10 @@ def x_unit(panels: Sequence[Panel], axis: Axis) -> tuple[str, float]:
 
 
 def write_picture(path: Path, panels: Sequence[Panel], axis: Axis = "steps") -> None:
-    """Draws the panels side by side, as PNG or SVG by the suffix of `path`.
+    """Draws the panels side by side, as PNG or SVG according to the suffix of `path`.
 
     Raises:
-        UsageError: the suffix is another, or matplotlib is not installed.
+        UsageError: the suffix is neither, or matplotlib is not installed.
     """
     kind = picture_format(path)
     try:
@@ -165,7 +167,7 @@ def write_picture(path: Path, panels: Sequence[Panel], axis: Axis = "steps") -> 
         axes.set(title=panel.title, xlabel=unit)
         axes.grid(visible=True, alpha=0.3)
         axes.legend(fontsize="small")
-    # Neither the date nor random ids: the same points give the same file.
+    # No date and no random ids, so that equal points give equal files.
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
     drawn = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "mtkit", "text.parse_math": False}):
@@ -175,19 +177,21 @@ def write_picture(path: Path, panels: Sequence[Panel], axis: Axis = "steps") -> 
 
 
 def _style(group: str, groups: Sequence[str]) -> dict[str, Any]:
-    """The runs differ by colour: training is pale, the validation sets differ by their dashes."""
+    """Line style of a group: training is pale, and each validation set has its own dashes."""
     if group == "train":
         return {"linewidth": 1.0, "alpha": 0.45}
     return {"linewidth": 1.4, "linestyle": ("-", "--", ":", "-.")[groups.index(group) % 4]}
 
 
 def picture_format(path: Path) -> str:
-    """What the suffix of `path` stands for.
+    """The picture format of the suffix of `path`.
 
     Raises:
-        UsageError: if it is neither .png nor .svg.
+        UsageError: the suffix is neither .png nor .svg.
     """
     try:
         return _FORMATS[path.suffix.lower()]
     except KeyError:
-        raise UsageError(f"{path}: a picture's name ends in {' or '.join(_FORMATS)}.") from None
+        raise UsageError(
+            f"{path}: unknown picture format.", f"Choose a name that ends in {' or '.join(_FORMATS)}."
+        ) from None

@@ -1,4 +1,4 @@
-"""What a training run reports, and its record in metrics.jsonl, TensorBoard and Weights & Biases."""
+"""Events of a training run, and their record in metrics.jsonl, TensorBoard and Weights & Biases."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from mtkit.disk.files import WRONG_VALUES, marked_folder, read_ordinary, write_text
+from mtkit.config.options import MetricName
+from mtkit.disk.files import marked_folder, write_text
+from mtkit.disk.state import WRONG_VALUES, read_ordinary
 from mtkit.errors import InputError, MtkitError, UsageError
-from mtkit.runs.layout import CURVES, EVENTS_SUFFIX, claim_in
+from mtkit.runs.layout import CURVES, EVENTS_SUFFIX, METRICS_FILE, TENSORBOARD, WANDB_RUN, claim_in, inside
 from mtkit.train.watch.curves import MAX_METRICS
 
 logger = logging.getLogger(__name__)
@@ -25,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The run begins, or goes on from `step`."""
+    """The run starts, or resumes from `step`."""
 
     step: int
     num_parameters: int
@@ -40,8 +42,8 @@ class Started:
 class Logged:
     """Means since the last report. `loss` is -log p per target token, without smoothing.
 
-    `skipped` counts the updates of the whole run that left the weights alone, their gradients being spikes
-    or not finite; `extra` holds what some options add to the loss, by name, per target token.
+    `skipped` counts the updates of the whole run that were skipped because the gradient was a spike or not
+    finite. `extra` holds the terms that options add to the loss, by name, per target token.
     """
 
     step: int
@@ -58,7 +60,7 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class OutOfMemory:
-    """Memory ran out in update `step`; micro-batches are computed in `splits` parts from then on."""
+    """Update `step` ran out of memory; from then on micro-batches are computed in `splits` parts."""
 
     step: int
     splits: int
@@ -76,15 +78,15 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """Scores of the model on validation data. `loss` is -log p per target token.
+    """The loss, -log p per target token, and the scores of the model on a validation set.
 
-    `name` is that of a further validation set, which steers nothing; empty for the one that does.
+    `name` is empty for the main set, which chooses the best model; further sets have the name that the config
+    gives them.
     """
 
     step: int
     loss: float
-    bleu: float
-    chrf: float
+    scores: Mapping[MetricName, float]
     is_best: bool
     sample: Sample
     seconds: float
@@ -92,7 +94,7 @@ class Validated:
 
     @property
     def group(self) -> str:
-        """What its metrics' names begin with: `valid` or `valid/NAME`."""
+        """The prefix of its names in metrics.jsonl: `valid` or `valid/NAME`."""
         return f"valid/{self.name}" if self.name else "valid"
 
 
@@ -106,15 +108,14 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The final model stands in `folder`; `reason` ended the training."""
+    """The final model is in `folder`; `reason` says why training ended."""
 
     step: int
     folder: Path
     reason: str
     averaged: int
-    bleu: float
-    chrf: float
     loss: float
+    scores: Mapping[MetricName, float]
     seconds: float
 
 
@@ -123,7 +124,7 @@ Listener = Callable[[Event], None]
 
 
 def scalars(event: Event) -> dict[str, float]:
-    """The numbers of an event under the names they have in metrics.jsonl and TensorBoard."""
+    """The numbers of an event, by their names in metrics.jsonl and TensorBoard."""
     match event:
         case Logged():
             names = ("loss", "lr", "grad_norm", "tokens_per_s", "epoch", "skipped")
@@ -133,24 +134,25 @@ def scalars(event: Event) -> dict[str, float]:
             return {"train/splits": event.splits}
         case Validated() | Finished():
             group = event.group if isinstance(event, Validated) else "final"
-            return {f"{group}/{name}": getattr(event, name) for name in ("loss", "bleu", "chrf")}
+            values = {"loss": event.loss} | dict(event.scores)
+            return {f"{group}/{name}": value for name, value in values.items()}
         case Started() | Saved():
             return {}
 
 
 class Recorder:
-    """Writes the numbers of events to `metrics.jsonl`, one JSON object a line, and wherever else is wanted.
+    """Writes the numbers of events to `metrics.jsonl`, one JSON object a line, and to trackers on request.
 
     Args:
         run: the run folder.
-        step: where the run goes on; later lines of an interrupted part are removed.
+        step: the step that the run resumes from; later lines of an interrupted part are removed.
         tensorboard: also write TensorBoard events.
-        wandb: project of Weights & Biases to send them to as well.
-        validated: step of the last validation; `step` if left out.
+        wandb: also send them to this project of Weights & Biases.
+        validated: step of the last validation; `step` by default.
 
     Raises:
         UsageError: `wandb` is given but not installed.
-        MtkitError: it does not take the run.
+        MtkitError: Weights & Biases cannot be started.
     """
 
     def __init__(
@@ -158,7 +160,7 @@ class Recorder:
     ) -> None:
         validated = step if validated is None else validated
         self._wandb = _open_wandb(run, wandb) if wandb else None
-        self._path = run / "metrics.jsonl"
+        self._path = inside(run, METRICS_FILE)
         self._file: FileIO | None = None
         try:
             kept = []
@@ -177,7 +179,7 @@ class Recorder:
 
     def __call__(self, event: Event) -> None:
         """Records one event."""
-        # The means of updates that were all skipped are no numbers, and JSON has no word for them.
+        # If all updates were skipped, their means are NaN, which JSON cannot express.
         numbers = {name: value for name, value in scalars(event).items() if math.isfinite(value)}
         if not numbers or isinstance(event, Started | Saved):
             return
@@ -200,7 +202,7 @@ class Recorder:
             self._give_up(error)
 
     def _give_up(self, error: OSError | InputError) -> None:
-        """No record is worth a training."""
+        """Stops recording to the file: training matters more than its record."""
         _say_lost(self._path, error)
         if self._file is not None:
             self._file.close()
@@ -208,21 +210,21 @@ class Recorder:
 
     @contextmanager
     def _events_may_fail(self) -> Iterator[None]:
-        """Within the block TensorBoard's events are written, until they cannot be."""
+        """Stops recording to TensorBoard if the block cannot write its events."""
         try:
             yield
-        except OSError as error:  # of its own thread, some time after it was asked to write
-            _say_lost(self._path.parent / "tensorboard", error)
+        except OSError as error:  # raised by its own thread, some time after the call that wrote
+            _say_lost(inside(self._path.parent, TENSORBOARD), error)
             self._tensorboard = None
 
     @contextmanager
     def _wandb_may_fail(self) -> Iterator[None]:
-        """Within the block Weights & Biases is told something, until it hears no more."""
+        """Stops recording to Weights & Biases if the block fails."""
         try:
             yield
-        except Exception as error:  # whatever its service, a process of its own, may come to
+        except Exception as error:  # its service is a separate process that can fail in any way
             said = " ".join(f"{type(error).__name__}: {error}".split())
-            logger.warning("train.wandb: is gone (%s). Training goes on without it.", said)
+            logger.warning("train.wandb: failed (%s). Training continues without it.", said)
             self._wandb = None
 
     def close(self) -> None:
@@ -243,11 +245,11 @@ def _say_lost(path: Path, error: OSError | InputError) -> None:
         if isinstance(error, InputError)
         else error.strerror
     )
-    logger.warning("%s: cannot be written: %s. Training goes on without it.", path, said or error)
+    logger.warning("%s: cannot be written: %s. Training continues without it.", path, said or error)
 
 
 def _is_kept(line: str, step: int, validated: int) -> bool:
-    """Whether a line was written up to `step`, and none of what is now made anew will repeat it."""
+    """Whether a line belongs to steps that the resumed run does not repeat."""
     try:
         values = json.loads(line)
         last = 0 if "final/loss" in values else validated if "valid/loss" in values else step
@@ -261,7 +263,7 @@ def _open_tensorboard(run: Path, step: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    folder = marked_folder(run / "tensorboard", CURVES)
+    folder = marked_folder(inside(run, TENSORBOARD), CURVES)
     return SummaryWriter(folder, purge_step=step + 1, filename_suffix=EVENTS_SUFFIX)
 
 
@@ -275,16 +277,17 @@ _UNSENT: Mapping[str, Any] = {
     "disable_git": True,
     "save_code": False,
 }
-"""Settings by which Weights & Biases is told nothing of the machine, the command line and what it prints.
+"""Settings that keep the machine, the command line and console output from Weights & Biases.
 
-Still sent, under the user's account: the names of the project and of the run folder, a random id, the numbers
-of metrics.jsonl with their times, the versions of wandb and Python, and the kind of system (linux-x86_64).
+It still receives, under the user's account: the names of the project and of the run folder, a random id, the
+numbers of metrics.jsonl with their times, the versions of wandb and Python, and the kind of system
+(linux-x86_64).
 """
 _IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def _open_wandb(run: Path, project: str) -> Any:
-    """The run of Weights & Biases that belongs to this run folder; a resumed run goes on in the same."""
+    """The run of Weights & Biases that belongs to this run folder, also after the training is resumed."""
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # it would send tracebacks elsewhere
     try:
         import wandb
@@ -292,14 +295,14 @@ def _open_wandb(run: Path, project: str) -> Any:
         raise UsageError(
             "train.wandb: Weights & Biases is not installed.", 'Install it: pip install "mtkit[wandb]".'
         ) from None
-    name = run / "wandb-run.txt"
+    name = inside(run, WANDB_RUN)
     if not name.exists():
         claim_in(run, name.name)
         write_text(name, uuid.uuid4().hex + "\n")
     identity = read_ordinary(name).decode(errors="replace").strip()
     if not _IDENTITY.fullmatch(identity):
         raise InputError(
-            f"{name}: holds no id of a run.", "Remove it to begin a new run of Weights & Biases."
+            f"{name}: not the id of a run.", "Remove the file to start a new run of Weights & Biases."
         )
     try:
         opened = wandb.init(
@@ -315,7 +318,7 @@ def _open_wandb(run: Path, project: str) -> Any:
         raise MtkitError(
             f"train.wandb: {' '.join(str(error).split())}", "Run `wandb login`, or set WANDB_MODE=offline."
         ) from error
-    except Exception as error:  # of its service, which talks to this process by the network, or its settings
+    except Exception as error:  # from its service, over the network, or from its settings
         raise MtkitError(
             f"train.wandb: cannot start: {' '.join(f'{type(error).__name__}: {error}'.split())}.",
             "Update the package wandb, or leave out train.wandb.",

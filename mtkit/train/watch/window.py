@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mtkit.disk.files import WRONG_VALUES
+from mtkit.disk.state import WRONG_VALUES
 from mtkit.errors import InputError
 from mtkit.train.machine.distributed import World
 from mtkit.train.progress import Progress
@@ -17,8 +17,8 @@ from mtkit.train.update import Update
 from mtkit.train.watch.monitor import Logged
 
 
-class Window:
-    """Sums over the updates since the last report; the device is asked only when they are read."""
+class LogWindow:
+    """Sums over the updates since the last report. They stay on the device until they are read."""
 
     def __init__(self, device: torch.device, world: World) -> None:
         self.device = device
@@ -26,7 +26,7 @@ class Window:
         self.restart()
 
     def restart(self) -> None:
-        """Forgets what was added."""
+        """Sets all sums to zero."""
         self.sums: dict[str, Tensor] = {}
         self.norm = torch.zeros((), device=self.device)
         self.skipped = torch.zeros((), dtype=torch.int64, device=self.device)
@@ -35,7 +35,7 @@ class Window:
         self.begin = time.monotonic()
 
     def state(self) -> dict[str, Tensor]:
-        """What a run that is interrupted between two reports has to remember; all ranks ask together."""
+        """The sums, to be saved by a run that stops between two reports. All ranks call it together."""
         counts = [self.tokens, self.steps, int(self.counted), int(self.skipped)]
         sums = {
             f"window.rank.{rank}.{name}": value if rank == self.world.rank else torch.zeros_like(value)
@@ -45,10 +45,10 @@ class Window:
         return self.world.sum(sums) | {"window.norm": self.norm, "window.total": torch.tensor(counts)}
 
     def set_state(self, state: Mapping[str, Tensor]) -> None:
-        """Puts back what `state` gave, if it is there; rank 0 has what belonged to ranks that are no more.
+        """Restores the sums that `state` returned, if any; rank 0 takes over those of missing ranks.
 
         Raises:
-            InputError: it is not what `state` gives.
+            InputError: the state is invalid.
         """
         if "window.total" not in state:
             return
@@ -66,7 +66,7 @@ class Window:
                 rank, _, name = key.removeprefix("window.rank.").partition(".")
                 holder = int(rank) if int(rank) < self.world.size else 0
                 own = self.sums.get(name, torch.zeros_like(self.norm))
-                # As it was added up: the sum over ranks is made in fp64.
+                # In the type that it was summed in: the sum over ranks is computed in fp64.
                 self.sums[name] = own + value.reshape(()).to(self.norm) if holder == self.world.rank else own
         self.norm = state["window.norm"].reshape(()).to(self.norm)
         self.tokens, self.steps, counted, skipped = map(int, state["window.total"].tolist())
@@ -76,7 +76,7 @@ class Window:
             raise ValueError("the loss is missing")
 
     def add(self, update: Update) -> None:
-        """Takes in one update; what it tells counts only if it was made, since else it may be infinite."""
+        """Adds one update. The sums of a skipped one are ignored, because they may be infinite."""
         zero, skipped = torch.zeros_like(self.norm), update.skipped
         for name, value in update.sums.items():
             self.sums[name] = self.sums.get(name, zero) + torch.where(skipped, zero, value)
@@ -89,11 +89,11 @@ class Window:
     def logged(
         self, progress: Progress, lr: float, share: float, steps_per_epoch: int, num_skipped: int
     ) -> Logged:
-        """The event of this window, which begins anew; all ranks ask for it together.
+        """Returns the event of this window and restarts it. All ranks call it together.
 
         `num_skipped` counts from the start of the run.
         """
-        # Waits for the device: before the clock is read.
+        # Waits for the device, so it comes before the clock is read.
         counted = self.counted.item() or math.nan
         sums = self.world.sum(self.sums)
         means = {name: value.item() / counted for name, value in sums.items()}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,10 @@ train:
   optimizer: {lr: 3.0e-3, warmup_steps: 5, schedule: linear}
 """
 TRAIN = "tests.support.faults.trials:train"
+# Calls at which a fault may strike. A run of `CONFIG` computes thirteen gradients: the first is a rehearsal.
+GRADIENT, DECODE = "mtkit.train.objective:Objective.__call__", "mtkit.engine.native:NativeEngine.decode"
+RENAME, REMOVE = "mtkit.disk.calls:rename", "mtkit.disk.calls:remove_file"
+PREPARED, NEWEST = "mtkit.data.prepare.prepared:open_prepared", "mtkit.train.store:Store.newest"
 TIMES = ("seconds", "train/tokens_per_s")
 
 
@@ -44,10 +50,11 @@ class Bench:
 
     server: ForkServer
     folder: Path
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def make(self, name: str) -> Path:
-        """A run folder with nothing but the prepared data."""
-        run = self.folder / name
+        """A run folder with nothing but the prepared data, in a new folder: names may come again."""
+        run = self.folder / f"{next(self._numbers)}" / name
         copy_prepared(self.folder / "prepared", run)
         return run
 
@@ -55,6 +62,11 @@ class Bench:
         overrides = [f"run={run}", *options]
         args: dict[str, Any] = {"config": str(self.folder / "c.yaml"), "overrides": overrides, "hooks": hooks}
         return self.server.start(TRAIN, run.with_name(f"{run.name}.log"), **args, log=log)
+
+    def command(self, run: Path, *overrides: str, **hooks: Any) -> Child:
+        """The command line `mtkit train`, after each of `hooks`, functions of `trials`, was called."""
+        argv = ("train", "c.yaml", f"run={run}", *overrides)
+        return self.server.mtkit(*argv, log=run.with_name(f"{run.name}.log"), cwd=self.folder, **hooks)
 
     def finish(self, run: Path, *options: str) -> dict[str, Any]:
         """The same command again, undisturbed; what it leaves."""

@@ -33,7 +33,7 @@ def refuse_to_children(tried: Path, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "sitecustomize.py").write_text(
         "import os, pathlib\n"
-        "from tests.faults import offline\n"
+        "from tests.support.faults import offline\n"
         "offline.refuse(pathlib.Path(os.environ[offline.VARIABLE]))\n"
     )
     os.environ[VARIABLE] = str(tried)

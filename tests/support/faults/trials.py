@@ -7,6 +7,7 @@ import functools
 import importlib
 import itertools
 import os
+import re
 import shutil
 import signal
 import sys
@@ -139,8 +140,11 @@ def hold(run: str, ready: str, release: str) -> int:
     """Holds a run folder until the file `release` is there; 7 if another process holds it."""
     from mtkit.disk.lock import only_writer
     from mtkit.errors import MtkitError
+    from mtkit.runs.layout import open_run
 
+    open_run(Path(run))
     try:
+        open_run(Path(run))
         with only_writer(Path(run)):
             with Path(ready).open("a") as file:
                 file.write(f"{os.getpid()} in\n")
@@ -194,13 +198,18 @@ def _at_call(target: str, at: int, strike: Callable[[], None]) -> None:
     setattr(owner, name, counted)
 
 
+def spelled(call: Call) -> str:
+    """The name of a call and the end of its path, without the random ids that differ from run to run."""
+    return re.sub(r"[0-9a-f]{32}", "ID", f"{call.name} {'/'.join(call.paths[-1].parts[-3:])}")
+
+
 def kill_at_disk_call(at: int, marker: str) -> None:
     """Kills the process at call number `at` that changes the disk."""
     struck: list[Call] = []
 
     def strike() -> None:
         call = struck[0]
-        die(marker, f"{call.name} {'/'.join(call.paths[-1].parts[-3:])}")
+        die(marker, spelled(call))
 
     _ARMED.enter_context(watched(failing(at, strike, struck)))
 
@@ -215,8 +224,7 @@ def train(config: str, overrides: list[str], hooks: list[list[Any]], log: str = 
     if log:
         with watched() as calls:
             run(loaded, prepared, lambda event: None)
-        lines = [f"{call.name} {'/'.join(call.paths[-1].parts[-3:])}\n" for call in calls]
-        Path(log).write_text("".join(lines))
+        Path(log).write_text("".join(f"{spelled(call)}\n" for call in calls))
         return
     for name, *args in hooks:
         globals()[name](*args)
@@ -275,21 +283,20 @@ def limit_file_size(size: int) -> None:
 
 def run_out_of_memory(above: int, at: int, marker: str) -> None:
     """From micro-batch number `at` on there is no memory for more than `above` pairs at once."""
-    from mtkit.train.update import Updater
+    from mtkit.train.objective import Objective
 
-    name = "_add_gradient"
-    real, count = getattr(Updater, name), 0
+    real, count = Objective.__call__, 0
 
-    def limited(self: Updater, batch: Any, *args: Any) -> None:
+    def limited(self: Objective, batch: Any) -> Any:
         nonlocal count
         count += 1
         if count >= at and len(batch.src_ids) > above:
             with Path(marker).open("a") as file:
                 file.write(f"{len(batch.src_ids)}\n")
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
-        real(self, batch, *args)
+        return real(self, batch)
 
-    setattr(Updater, name, limited)
+    Objective.__call__ = limited  # type: ignore[method-assign]
 
 
 def prepare_and_die(

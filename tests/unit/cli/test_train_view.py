@@ -29,7 +29,7 @@ def test_lines_off_a_terminal() -> None:
     assert describe(logged(1200)) == [
         "step 1,200  epoch 0.50  loss 2.000  lr 1.00e-03  4,000 tokens/s  25%, 5:00 left"
     ]
-    scores = Validated(500, 1.234, 31.25, 55.0, True, SAMPLE, 5.0)
+    scores = Validated(500, 1.234, {"bleu": 31.25, "chrf": 55.0}, True, SAMPLE, 5.0)
     assert describe(scores) == ["step 500  valid: loss 1.234  BLEU 31.2  chrF 55.0  (best so far)"]
     assert describe(Saved(500, Path("x"))) == []
     assert (
@@ -37,7 +37,15 @@ def test_lines_off_a_terminal() -> None:
         == "going on from step 7"
     )
     finished = describe(
-        Finished(9, Path("r/model"), "the end of the budget was reached", 3, 40.0, 60.0, 1.2, 99.0)
+        Finished(
+            9,
+            Path("r/model"),
+            "the end of the budget was reached",
+            3,
+            1.2,
+            {"bleu": 40.0, "chrf": 60.0},
+            99.0,
+        )
     )
     assert finished[0] == "done after 9 steps and 1:39: the end of the budget was reached"
     assert finished[1].startswith("r/model: mean of the 3 best models")
@@ -47,7 +55,7 @@ def test_progress_comes_only_now_and_then(capsys: pytest.CaptureFixture[str]) ->
     view = PlainView()
     for step in range(50, 500, 50):
         view(logged(step))
-    view(Validated(500, 1.0, 31.0, 55.0, False, SAMPLE, 5.0))
+    view(Validated(500, 1.0, {"bleu": 31.0, "chrf": 55.0}, False, SAMPLE, 5.0))
     assert capsys.readouterr().err.splitlines() == [
         "step 50  epoch 0.50  loss 2.000  lr 1.00e-03  4,000 tokens/s  25%, 5:00 left",
         "step 500  valid: loss 1.000  BLEU 31.0  chrF 55.0",
@@ -61,8 +69,8 @@ def test_the_panel_shows_data_as_it_is() -> None:
     console.print(dashboard)
     assert "the first steps" in stream.getvalue()
     dashboard.take(logged(1200))
-    dashboard.take(Validated(500, 1.0, 31.0, 55.0, True, SAMPLE, 5.0))
-    dashboard.take(Validated(1000, 1.1, 30.0, 54.0, False, SAMPLE, 5.0))
+    dashboard.take(Validated(500, 1.0, {"bleu": 31.0, "chrf": 55.0}, True, SAMPLE, 5.0))
+    dashboard.take(Validated(1000, 1.1, {"bleu": 30.0, "chrf": 54.0}, False, SAMPLE, 5.0))
     console.print(dashboard)
     shown = stream.getvalue()
     for part in (
@@ -78,10 +86,10 @@ def test_the_panel_shows_data_as_it_is() -> None:
 
 
 def test_further_validation_sets_have_rows_of_their_own() -> None:
-    news = Validated(500, 1.5, 21.0, 45.0, False, SAMPLE, 5.0, "news")
+    news = Validated(500, 1.5, {"bleu": 21.0, "chrf": 45.0}, False, SAMPLE, 5.0, "news")
     assert describe(news) == ["step 500  valid news: loss 1.500  BLEU 21.0  chrF 45.0"]
     dashboard = Dashboard()
-    dashboard.take(Validated(500, 1.0, 31.0, 55.0, True, SAMPLE, 5.0))
+    dashboard.take(Validated(500, 1.0, {"bleu": 31.0, "chrf": 55.0}, True, SAMPLE, 5.0))
     dashboard.take(news)
     stream = io.StringIO()
     Console(file=stream, width=90, markup=False).print(dashboard)

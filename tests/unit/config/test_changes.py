@@ -61,8 +61,8 @@ def test_nothing_changed() -> None:
 def test_free_changes_are_told() -> None:
     changes = compare(make(), make(train={"max_steps": 500, "log_every": 7}))
     assert [str(change) for change in changes] == [
-        "train.max_steps: 100000 → 500: training ends elsewhere; a rate that follows the budget takes its "
-        "new course from here",
+        "train.max_steps: 100000 → 500: training ends at another step; a learning rate that depends on the "
+        "budget changes from here on",
         "train.log_every: 50 → 7: only how often or where something is written changes",
     ]
     assert check(changes, (), "r") == [f"changed: {change}" for change in changes]
@@ -73,8 +73,8 @@ def test_declared_changes_need_to_be_declared() -> None:
     with pytest.raises(UsageError) as caught:
         check(changes, ("model.dropout",), "r, step 9")
     assert str(caught.value) == (
-        "r, step 9: train.optimizer.lr: 0.001 → 0.5: the steps before learned otherwise. "
-        "If you mean it: --allow-change train.optimizer.lr"
+        "r, step 9: train.optimizer.lr: 0.001 → 0.5: earlier steps were trained differently. "
+        "To resume anyway, give --allow-change train.optimizer.lr."
     )
     for allowed in (("model.dropout", "train.optimizer.lr"), ("model", "train")):
         assert len(check(changes, allowed, "r")) == 2
@@ -88,7 +88,7 @@ def test_impossible_changes_cannot_be_declared() -> None:
         check(changes, ("model", "seed"), "r")
     lines = str(caught.value).splitlines()
     assert [line.split(":")[1].strip() for line in lines] == ["seed", "model.d_model", "model.num_heads"]
-    assert all("choose another `run`" in line for line in lines)
+    assert all("Choose another `run`" in line for line in lines)
 
 
 def test_a_moved_run_goes_on() -> None:

@@ -100,11 +100,11 @@ def test_an_override_of_the_reader_drops_the_old_readers_keys() -> None:
     [
         ("train.optimizer.lrr=1", "train.optimizer.lrr: unknown option. Did you mean lr?"),
         ("lr=1", "lr: unknown option. It belongs to train.optimizer: train.optimizer.lr."),
-        ("data.train.4.src=x", "data.train.4.src: '4' must be the number of one of the 1 items, from 0."),
-        ("data.train.x=1", "data.train.x: 'x' must be the number of one of the 1 items, from 0."),
-        ("run.x=1", "run.x: nothing lies below 'runs/x', so 'x' cannot be set."),
-        ("train", "'train' is not of the form dotted.path=value."),
-        ("=3", "'=3' is not of the form dotted.path=value."),
+        ("data.train.4.src=x", "data.train.4.src: '4' must be an index of the 1 items, counted from 0."),
+        ("data.train.x=1", "data.train.x: 'x' must be an index of the 1 items, counted from 0."),
+        ("run.x=1", "run.x: 'runs/x' has no options, so 'x' cannot be set."),
+        ("train", "'train': expected dotted.path=value."),
+        ("=3", "'=3': expected dotted.path=value."),
         ("seed=[1", "seed: not valid YAML: "),
         ("seed=ten", "seed = 'ten' must be a whole number."),
     ],
@@ -188,10 +188,10 @@ WRONG_VALUES = [
      "Try 2 or 4."),
     ("model: {num_kv_heads: 16}", "a.yaml:8:23: model.num_kv_heads = 16 must divide num_heads = 8. "
      "Try 4 or 8."),
-    ("model: {positions: rope, d_model: 60, num_heads: 4}", "a.yaml:8:20: model.positions = rope needs heads "
-     "of even width, but d_model / num_heads = 15. Change num_heads, or use sinusoidal."),
-    ("model: {positions: learned, max_positions: 256}", "a.yaml:1:1: model.max_positions = 256 must be more "
-     "than the max_tokens of the filter tokens, 256. Try 257."),
+    ("model: {positions: rope, d_model: 60, num_heads: 4}", "a.yaml:8:20: model.positions = rope requires "
+     "an even head width, but d_model / num_heads = 15. Change num_heads, or use sinusoidal."),
+    ("model: {positions: learned, max_positions: 256}", "a.yaml:1:1: model.max_positions = 256 must be "
+     "greater than max_tokens = 256 of the filter tokens. Try 257."),
     ("model: 5", "a.yaml:8:8: model = 5 must be a section of `key: value` lines."),
     ("model:", "a.yaml:8:7: model: empty. Give options below it, or remove the line."),
     ("train: {ema: 1}", "a.yaml:8:14: train.ema = 1 must be less than 1."),
@@ -200,8 +200,8 @@ WRONG_VALUES = [
     ("train: {optimizer: {betas: [1]}}", "a.yaml:8:28: train.optimizer.betas must have 2 values, but has 1."),
     ("train: {optimizer: {betas: 1}}", "a.yaml:8:28: train.optimizer.betas = 1 must be a list, "
      "such as [a, b]."),
-    ("train: {max_time: soon}", "a.yaml:8:19: train.max_time = 'soon': a duration is written like 90s, 30m, "
-     "1h30m or 2d, or as a number of seconds."),
+    ("train: {max_time: soon}", "a.yaml:8:19: train.max_time = 'soon': must be a duration such as 90s, "
+     "30m, 1h30m or 2d, or a number of seconds."),
     ("evaluate: {metrics: []}", "a.yaml:8:21: evaluate.metrics must have at least 1 item, but has 0."),
     ("evaluate: {metrics: [bleu, 3]}", "a.yaml:8:28: evaluate.metrics.1 = 3 must be bleu, chrf or ter."),
 ]  # fmt: skip
@@ -225,7 +225,7 @@ def test_wrong_values(line: str, problem: str) -> None:
         ),
         ("evaluate: {seed: 1}", "a.yaml:8:12: evaluate.seed: unknown option. It belongs to the top level."),
         ("decode: {beamsize: 1}", "a.yaml:8:10: decode.beamsize: unknown option. Did you mean beam_size?"),
-        ("evaluate: {zz: 1}", "a.yaml:8:12: evaluate.zz: unknown option. Known here: metrics."),
+        ("evaluate: {zz: 1}", "a.yaml:8:12: evaluate.zz: unknown option. Known options: metrics."),
     ],
 )
 def test_unknown_options(line: str, problem: str) -> None:
@@ -237,19 +237,19 @@ def test_unknown_options(line: str, problem: str) -> None:
     [
         ("{reader: plane}", "7:19: data.valid.reader = 'plane' must be plain, tsv, csv, jsonl, tmx, xliff, "
          "po, mono, huggingface, phrasebook or cut. Did you mean plain?"),
-        ("{src: a}", "7:3: data.valid.reader: missing. It is plain, tsv, csv, jsonl, tmx, xliff, po, mono, "
-         "huggingface, phrasebook or cut."),
-        ("{reader: tsv}", "7:3: data.valid.path: missing. The file; `*` and `?` stand for any text in names; "
-         ".gz, .bz2, .xz and .zst are decompressed."),
+        ("{src: a}", "7:3: data.valid.reader: missing. Choose from plain, tsv, csv, jsonl, tmx, xliff, po, "
+         "mono, huggingface, phrasebook or cut."),
+        ("{reader: tsv}", "7:3: data.valid.path: missing. File of the corpus. `*` and `?` are wildcards; "
+         ".gz, .bz2, .xz and .zst files are decompressed."),
         ("{reader: tsv, path: 3}", "7:30: data.valid.path = 3 must be text."),
-        ("{reader: tsv, path: a, tsv: 3}", "7:33: data.valid.tsv: unknown option. Known here: "
+        ("{reader: tsv, path: a, tsv: 3}", "7:33: data.valid.tsv: unknown option. Known options: "
          "reader, src_lang, tgt_lang, reverse, tags, path, src_column, tgt_column, score_column, columns, "
          "header, on_error."),
-        ("{reader: tsv, path: a, src_column: 0}", "7:45: data.valid.src_column = 0: a column is given by its "
-         "number, from 1, or by its name in the first line."),
-        ("{reader: huggingface}", "7:3: data.valid.path or name must be given, and not both."),
-        ("{reader: mono, path: a}", "2:1: data.valid: mono reads one side only, but a pair has two. "
-         "Use another reader."),
+        ("{reader: tsv, path: a, src_column: 0}", "7:45: data.valid.src_column = 0: must be the number of a "
+         "column, from 1, or its name in the first line."),
+        ("{reader: huggingface}", "7:3: data.valid.path or name must be given, but not both."),
+        ("{reader: mono, path: a}", "2:1: data.valid: the reader mono reads only one side, but "
+         "pairs are needed. Use another reader."),
         ("tsv", "7:10: data.valid = 'tsv' must be a section of `key: value` lines."),
     ],
 )  # fmt: skip
@@ -266,9 +266,9 @@ def test_all_problems_at_once_in_the_order_of_the_lines() -> None:
         overrides=["decode.beam_size=0"],
     )
     assert found == [
-        "a.yaml:1:1: run: missing. Folder of everything that the run writes.",
-        "a.yaml:1:1: data.tgt_lang: missing. Language translated into, such as fr.",
-        "a.yaml:1:1: data.valid: missing. Validation corpus: steers early stopping and the choice of "
+        "a.yaml:1:1: run: missing. Folder of all files that the run writes.",
+        "a.yaml:1:1: data.tgt_lang: missing. Code of the target language, such as fr.",
+        "a.yaml:1:1: data.valid: missing. Validation corpus, used for early stopping and to choose the best "
         "checkpoints.",
         "a.yaml:1:29: data.train must have at least 1 item, but has 0.",
         "a.yaml:1:33: data.src_lang: given twice, first in line 1. Remove one.",
@@ -294,7 +294,7 @@ def test_an_empty_file_misses_what_is_required(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["- a", "a", "12"])
 def test_a_file_that_is_no_section(text: str) -> None:
-    assert problems(text) == ["a.yaml:1:1: a configuration is made of `key: value` lines."]
+    assert problems(text) == ["a.yaml:1:1: a config must consist of `key: value` lines."]
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert caught.value.problems == [
         "no.yaml: cannot be read: No such file or directory. `mtkit init no.yaml` writes a starter.",
         "latin.yaml:2:7: not UTF-8 text. Save the file as UTF-8.",
-        "folder: cannot be read: Is a directory.",
+        "folder: cannot be read: it is a folder, expected a file.",
     ]
 
 
@@ -323,18 +323,18 @@ def test_a_validation_set_needs_a_name_for_files(tmp_path: Path) -> None:
         f"extra_valid: {{a/b: {source}}}}}\n",
         "utf-8",
     )
-    with pytest.raises(ConfigError, match="'a/b' is no name: use letters, digits, - and _"):
+    with pytest.raises(ConfigError, match=r"the name 'a/b' is invalid\. Use letters, digits, - and _"):
         load_config([path])
 
 
 @pytest.mark.parametrize(
     ("option", "problem"),
     [
-        ('run: "a\\0b"', r"a\.yaml:1:6: run: the character '\\x00' is refused\. Remove it\."),
-        (f"run: {'a' * 256}", r"a\.yaml:1:6: run: a name of 256 bytes is too long, at most 255 can be\."),
-        (f"run: {'é' * 128}", r"a\.yaml:1:6: run: a name of 256 bytes is too long, at most 255 can be\."),
-        (f"run: {'a/' * 2500}", r"a\.yaml:1:6: run: a path of [0-9,]+ characters is too long"),
-        (f"run: ~/{'a' * 300}", r"a\.yaml:1:6: run: a name of 300 bytes is too long"),
+        ('run: "a\\0b"', r"a\.yaml:1:6: run: the character '\\x00' is not allowed\. Remove it\."),
+        (f"run: {'a' * 256}", r"a\.yaml:1:6: run: a name has 256 bytes, the maximum is 255\."),
+        (f"run: {'é' * 128}", r"a\.yaml:1:6: run: a name has 256 bytes, the maximum is 255\."),
+        (f"run: {'a/' * 2500}", r"a\.yaml:1:6: run: the path has [0-9,]+ characters, the maximum is 4,000"),
+        (f"run: ~/{'a' * 300}", r"a\.yaml:1:6: run: a name has 300 bytes, the maximum is 255"),
     ],
 )
 def test_names_that_no_file_can_have(option: str, problem: str) -> None:
@@ -346,6 +346,6 @@ def test_names_that_no_file_can_have(option: str, problem: str) -> None:
 def test_names_inside_lists_have_their_place_too() -> None:
     overrides = (f"data.train.0={{reader: tsv, path: {'a' * 256}}}", f"train.init_from={'b' * 256}")
     assert problems(MINIMAL, overrides=overrides) == [
-        "command line: data.train.0.path: a name of 256 bytes is too long, at most 255 can be.",
-        "command line: train.init_from: a name of 256 bytes is too long, at most 255 can be.",
+        "command line: data.train.0.path: a name has 256 bytes, the maximum is 255.",
+        "command line: train.init_from: a name has 256 bytes, the maximum is 255.",
     ]

@@ -73,12 +73,12 @@ def test_places_count_characters_from_one() -> None:
         ("1: a", 'f.yaml:1:1: key 1 is not text. Write "1".'),
         ("true: a", 'f.yaml:1:1: key true is not text. Write "true".'),
         ("? [a]\n: b", "f.yaml:1:3: a key must be text."),
-        ("a: 1\n---\nb: 2", "f.yaml:2:1: a second document. Keep one per file."),
-        ("a:\n\tb: 1", "f.yaml:2:1: not valid YAML: a tab where YAML wants spaces. Indent with spaces."),
+        ("a: 1\n---\nb: 2", "f.yaml:2:1: a second YAML document. Keep one per file."),
+        ("a:\n\tb: 1", "f.yaml:2:1: not valid YAML: a tab in the indentation. Indent with spaces."),
         ("a: \x07", "f.yaml:1:4: not valid YAML: the character '\\x07'."),
         ("[" * 100, "f.yaml:1:32: nested deeper than 30 levels."),
-        ("[" + "1," * 60_000 + "]", "f.yaml:1:100000: more than 50,000 values."),
-        ("#" * (MAX_CHARS + 1), "f.yaml:1:1: longer than 1,000,000 characters."),
+        ("[" + "1," * 60_000 + "]", "f.yaml:1:100000: the file has more than 50,000 values."),
+        ("#" * (MAX_CHARS + 1), "f.yaml:1:1: the file has more than 1,000,000 characters."),
     ],
 )
 def test_refused(text: str, problem: str) -> None:

@@ -12,15 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from mtkit.disk.files import (
-    MANIFEST,
-    atomic_folder,
-    manifest_bytes,
-    open_listed,
-    read_listed,
-    read_manifest,
-    sha256,
-)
+from mtkit.disk.files import atomic_folder
+from mtkit.disk.manifest import MANIFEST, manifest_bytes, open_listed, read_listed, read_manifest, sha256
 from mtkit.errors import InputError
 from mtkit.model.checkpoint import load_model
 from mtkit.runs.exports import export_of
@@ -117,7 +110,7 @@ def test_the_weights_that_were_compared_are_loaded(tmp_path: Path, monkeypatch: 
     for name in ("read_listed", "open_listed"):
         monkeypatch.setattr(checkpoint, name, exchanging(getattr(checkpoint, name)))
     found = load_model(model)
-    assert not any(path.is_file() for path in model.iterdir() if path.name != MANIFEST)
+    assert not any(path.is_file() for path in model.iterdir() if path.name not in (MANIFEST, ".mtkit"))
     assert found.config == expected.config
     assert found.tokenizer.fingerprint == expected.tokenizer.fingerprint
     for name, weight in expected.model.state_dict().items():

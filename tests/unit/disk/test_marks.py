@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from mtkit.cli.commands import app
 from mtkit.disk.files import atomic_folder, marked_folder, recover, remove_own_folder
-from mtkit.disk.marks import MARK, claim, read_mark, write_mark
+from mtkit.disk.marks import MARK, claim, read_mark, release, write_mark
 from mtkit.errors import UsageError
 from mtkit.model.checkpoint import keep_only, step_folders
 from mtkit.runs.layout import forget_training, inside, open_run
@@ -208,6 +208,19 @@ def test_a_mark_that_was_cut_off_names_nothing_that_was_written(tmp_path: Path) 
         claim(folder, "three")
         assert "three" in (read_mark(folder) or pytest.fail("no mark")).names
         (folder / MARK).unlink()
+
+
+def test_a_name_that_was_released_is_claimed_anew(tmp_path: Path) -> None:
+    folder = marked_folder(tmp_path / "f", "mtkit-x")
+    claim(folder, "one", "two")
+    release(folder, "one")
+    (folder / "one").write_text("x", "utf-8")
+    assert (read_mark(folder) or pytest.fail("no mark")).names == {"two"}
+    with pytest.raises(UsageError, match="one: was not written by mtkit"):
+        claim(folder, "one")
+    (folder / "one").unlink()
+    claim(folder, "one")
+    assert (read_mark(folder) or pytest.fail("no mark")).names == {"one", "two"}
 
 
 def test_what_is_there_cannot_be_claimed(tmp_path: Path) -> None:

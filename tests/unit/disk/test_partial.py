@@ -9,7 +9,7 @@ import pytest
 
 from mtkit.disk import calls as disk
 from mtkit.disk import partial
-from mtkit.disk.files import manifest_bytes
+from mtkit.disk.manifest import manifest_bytes
 from mtkit.disk.partial import Job, partial_file, partial_paths
 from mtkit.errors import InputError, MtkitError, UsageError
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mtkit.errors import InputError, UsageError
-from mtkit.metrics.surface import score_corpus
+from mtkit.metrics.surface import metric_name, score_corpus
 
 REFS = ["The cat sat on the mat.", "It rains in the north today."]
 
@@ -42,5 +42,6 @@ def test_nothing_to_score_is_refused() -> None:
 
 
 def test_unknown_metric_is_refused_with_the_known_ones() -> None:
+    assert metric_name("ter") == "ter"
     with pytest.raises(UsageError, match="bleu, chrf, ter"):
-        score_corpus(REFS, REFS, ["blue"], "en")
+        metric_name("blue")

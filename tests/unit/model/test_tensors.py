@@ -57,10 +57,10 @@ def test_what_is_expected_is_checked(tmp_path: Path) -> None:
         read_tensors(tmp_path / "t", shapes | {"b": torch.Size([1])})
     with pytest.raises(InputError, match="weight n is unknown"):
         read_tensors(tmp_path / "t", {"a": torch.Size([2, 3])})
-    with new_file(tmp_path / "t") as file:
+    with new_file(tmp_path / "whole") as file:
         write_tensors(file, {"n": torch.arange(4)})
     with pytest.raises(InputError, match="weight n is of type I64, expected real numbers"):
-        read_tensors(tmp_path / "t", {"n": torch.Size([4])})
+        read_tensors(tmp_path / "whole", {"n": torch.Size([4])})
 
 
 def raw(header: Any, data: bytes = bytes(24), length: int | None = None) -> bytes:

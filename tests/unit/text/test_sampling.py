@@ -8,15 +8,11 @@ from itertools import pairwise
 
 import pytest
 
-from mtkit.config.data import ModelType, TokenizerConfig
+from mtkit.config.data import ModelType
 from mtkit.text.sampling import Ids, Sampler, merge
-from mtkit.text.subwords import Subwords, train_subwords
-from tests.unit.text.test_subwords import texts
-
-
-def train(model_type: ModelType) -> Subwords:
-    options = TokenizerConfig(vocab_size=200, num_threads=1, model_type=model_type)
-    return train_subwords(texts(), options, symbols=["⟦1⟧"])
+from mtkit.text.subwords import Subwords
+from tests.support.corpora import texts
+from tests.support.subwords import train
 
 
 @pytest.fixture(scope="module", params=["unigram", "bpe"])
@@ -49,7 +45,9 @@ def test_a_sample_follows_from_seed_and_text_in_any_process(kind: tuple[ModelTyp
     lines = texts(5)
     here = Sampler(model, model_type, 0.1).encode(lines[::-1], "x")[::-1]
     code = (
-        "from tests.unit.text.test_sampling import Sampler, texts, train\n"
+        "from mtkit.text.sampling import Sampler\n"
+        "from tests.support.corpora import texts\n"
+        "from tests.support.subwords import train\n"
         f"print(Sampler(train('{model_type}'), '{model_type}', 0.1).encode(texts(5), 'x'))"
     )
     there = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

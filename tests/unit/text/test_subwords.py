@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import logging
 import pickle
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from mtkit.text.subwords import (
     load_subwords,
     train_subwords,
 )
+from tests.support.corpora import texts
 
 AWKWARD = [
     "",
@@ -35,12 +35,6 @@ AWKWARD = [
     "a\x00b\x85c\u2028d\r",
     "na\u00efve e\u0301t\u00e9 \ufb01n \u2460",
 ]
-
-
-def texts(count: int = 400) -> list[str]:
-    rng = random.Random(1)
-    words = ["".join(rng.choices("abcdefghijklmnop", k=rng.randint(2, 7))) for _ in range(300)]
-    return [" ".join(rng.choices(words, k=8)) for _ in range(count)]
 
 
 def config(**options: object) -> TokenizerConfig:

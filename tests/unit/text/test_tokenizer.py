@@ -11,7 +11,7 @@ from mtkit.text.form import TextForm
 from mtkit.text.normalize import normalize
 from mtkit.text.subwords import Subwords, train_subwords
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
-from tests.unit.text.test_subwords import texts
+from tests.support.corpora import texts
 
 PROTECT = TextConfig(protect=("placeholders",), casing="inline")
 

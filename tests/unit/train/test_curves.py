@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -12,19 +11,7 @@ import pytest
 from mtkit.cli.chart import chart
 from mtkit.errors import InputError, UsageError
 from mtkit.train.watch.curves import Curve, Panel, read_metrics, read_panels, write_picture, x_unit
-
-
-def make_run(folder: Path, losses: list[float], end: str = "") -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [
-        {"step": 50 * n, "seconds": 30.0 * n, "train/loss": loss, "train/lr": 1e-3}
-        for n, loss in enumerate(losses, start=1)
-    ]
-    valid = {"step": 100, "seconds": 70.0, "valid/loss": 3.5, "valid/bleu": 12.0, "valid/news/bleu": 9.0}
-    final = {"step": 150, "seconds": 90.0, "final/bleu": 13.0}
-    text = "".join(json.dumps(line) + "\n" for line in [*lines, valid, final])
-    (folder / "metrics.jsonl").write_text(text + end, "utf-8")
-    return folder
+from tests.support.recorded import make_run
 
 
 def test_the_points_are_those_of_the_file(tmp_path: Path) -> None:
@@ -55,7 +42,7 @@ def test_a_folder_without_numbers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"does not exist\. Name the folder of a run"):
         read_panels([tmp_path])
     (tmp_path / "metrics.jsonl").write_text("")
-    with pytest.raises(InputError, match="nothing is measured yet"):
+    with pytest.raises(InputError, match="no measurements yet"):
         read_panels([tmp_path])
 
 
@@ -91,7 +78,9 @@ def test_other_suffixes_and_a_missing_matplotlib_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panels = read_panels([make_run(tmp_path, [1.0])])
-    with pytest.raises(UsageError, match=r"c.gif: a picture's name ends in .png or .svg"):
+    with pytest.raises(
+        UsageError, match=r"c\.gif: unknown picture format\. Choose a name that ends in \.png or \.svg"
+    ):
         write_picture(Path("c.gif"), panels)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UsageError, match=r'pip install "mtkit\[plot\]"'):

@@ -9,10 +9,10 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.batch import Batch, collate
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.train.machine.memory import Precision, Side, activation_bytes, state_bytes
+from mtkit.train.machine.memory import BatchSide, ComputeMode, activation_bytes, state_bytes
 from mtkit.train.objective import Objective, token_losses
 from mtkit.train.optim.optim import build_optimizers, optimizer_state
-from tests.contract.test_model import sentence_by_sentence
+from tests.support.attention import sentence_by_sentence
 from tests.support.choices import METHODS
 
 VOCAB = 500
@@ -66,12 +66,10 @@ def test_the_formula_counts_what_autograd_keeps(
     sizes = {"preset": "tiny", "num_encoder_layers": 2, "num_decoder_layers": 2}
     config = ModelConfig.model_validate(sizes | options)
     model = build_model(config, VOCAB, VOCAB, seed=1)
-    precision = (
-        Precision(4, keeps_scores=False) if dtype == torch.float32 else Precision(2, keeps_scores=True)
-    )
+    mode = ComputeMode(4, keeps_scores=False) if dtype == torch.float32 else ComputeMode(2, keeps_scores=True)
     rows, src_len, tgt_len = shape
-    sides = Side(rows * src_len, rows, src_len), Side(rows * tgt_len, rows, tgt_len)
-    formula = activation_bytes(config, model.num_parameters(), VOCAB, precision, *sides)
+    sides = BatchSide(rows * src_len, rows, src_len), BatchSide(rows * tgt_len, rows, tgt_len)
+    formula = activation_bytes(config, model.num_parameters(), VOCAB, mode, *sides)
     # An estimate: a kernel may keep a little more or less than the formula knows of.
     assert formula == pytest.approx(kept_bytes(model, make_batch(*shape), dtype), rel=0.25)
 
@@ -88,11 +86,11 @@ def test_the_formula_knows_of_rows_without_padding(
     random = np.random.default_rng(0)
     lengths = np.array([[60, 90], [10, 12], [11, 8], [5, 20], [25, 3], [30, 31]])
     batch = collate(*([random.integers(4, VOCAB, n - 1) for n in side] for side in lengths.T))
-    src, tgt = (Side(int(side.sum()), len(side), int(side.max())) for side in lengths.T)
-    precision = Precision(
+    src, tgt = (BatchSide(int(side.sum()), len(side), int(side.max())) for side in lengths.T)
+    mode = ComputeMode(
         dtype.itemsize, keeps_scores=dtype == torch.bfloat16 and not kernel, pads_attention=not kernel
     )
-    formula = activation_bytes(config, model.num_parameters(), VOCAB, precision, src, tgt)
+    formula = activation_bytes(config, model.num_parameters(), VOCAB, mode, src, tgt)
     kept = kept_bytes(model, batch, dtype, "kernel" if kernel else "padded")
     assert formula == pytest.approx(kept, rel=0.25)
 
@@ -101,9 +99,9 @@ def test_the_formula_knows_of_rows_without_padding(
 def test_r_drop_keeps_what_twice_the_rows_keep(dtype: torch.dtype) -> None:
     config = ModelConfig(preset="tiny")
     model = build_model(config, VOCAB, VOCAB, seed=1)
-    precision = Precision(dtype.itemsize, keeps_scores=dtype == torch.bfloat16)
-    sides = Side(2 * 8 * 40, 2 * 8, 40), Side(2 * 8 * 30, 2 * 8, 30)
-    formula = activation_bytes(config, model.num_parameters(), VOCAB, precision, *sides)
+    mode = ComputeMode(dtype.itemsize, keeps_scores=dtype == torch.bfloat16)
+    sides = BatchSide(2 * 8 * 40, 2 * 8, 40), BatchSide(2 * 8 * 30, 2 * 8, 30)
+    formula = activation_bytes(config, model.num_parameters(), VOCAB, mode, *sides)
     assert formula == pytest.approx(kept_bytes(model, make_batch(8, 40, 30), dtype, r_drop=5.0), rel=0.25)
 
 

@@ -20,7 +20,7 @@ from mtkit.model.packing import Kernel, has_kernel, load_kernel
 from mtkit.model.transformer import build_model
 from mtkit.train.machine.packing import is_packing, pack
 from mtkit.train.objective import Objective
-from tests.unit.train.test_update import LENGTHS, VOCAB, make_batch, make_pairs, make_step, make_updater
+from tests.support.updates import LENGTHS, VOCAB, make_batch, make_pairs, make_step, make_updater
 
 WITHOUT_TARGETS = Batch.of(padded_pairs(*make_pairs(LENGTHS[:1])).without_targets())
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -117,7 +117,7 @@ def test_graphs_of_padded_batches_are_refused() -> None:
     ("options", "said"),
     [
         ({"packing": True, "guided_alignment": 0.1}, "packing and guided_alignment"),
-        ({"packing": False, "compile": "graphs"}, "graphs needs packing"),
+        ({"packing": False, "compile": "graphs"}, "graphs requires packing"),
         ({"parallel": "fsdp", "compile": "graphs"}, "graphs and parallel = fsdp"),
         ({"parallel": "fsdp", "optimizer": {"method": "muon"}}, "muon and parallel = fsdp"),
     ],

@@ -19,8 +19,8 @@ from mtkit.train.losses.guided import Guide
 from mtkit.train.machine import packing
 from mtkit.train.machine.distributed import World
 from mtkit.train.update import Updater
-from mtkit.train.watch.window import Window
-from tests.unit.train.test_update import LENGTHS, VOCAB, make_batch, make_pairs, make_step
+from mtkit.train.watch.window import LogWindow
+from tests.support.updates import LENGTHS, VOCAB, make_batch, make_pairs, make_step
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_updates_and_their_means_ask_for_no_value(
     if "guided_alignment" in options:
         pairs = list(zip(*make_pairs(), strict=True))
         updater.objective.guide = Guide(network, learn_aligner(pairs, VOCAB, VOCAB))
-    window = Window(updater.device, World())
+    window = LogWindow(updater.device, World())
     for number in (1, 2):
         window.add(updater(make_step(make_batch(), make_batch(LENGTHS[:3])), number, 0.1))
     with pytest.raises(RuntimeError, match="meta"):  # it can fail

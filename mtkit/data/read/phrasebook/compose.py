@@ -17,6 +17,7 @@ from mtkit.data.read.pair import Pair
 from mtkit.data.read.phrasebook.book import GRAMMARS, Row
 from mtkit.data.read.phrasebook.reader import read_book
 from mtkit.errors import InputError
+from mtkit.text.languages import language_of
 
 LIMIT = 1000
 SPLITS = ("train", "valid", "test")
@@ -51,7 +52,7 @@ def compose(split: str, pairs: int, seed: int, src_lang: str, tgt_lang: str) -> 
         split: `train`, `valid` or `test`; no two share a sentence in any language, whatever the seeds.
         pairs: how many.
         seed: any integer.
-        src_lang: en, fr, de or zh; of a code like `en-GB` or `zh_CN` the first part counts.
+        src_lang: en, fr, de or zh; a code like `en-GB` or `zho_Hans` names one of them too.
         tgt_lang: another one of them.
 
     Raises:
@@ -74,7 +75,7 @@ def compose(split: str, pairs: int, seed: int, src_lang: str, tgt_lang: str) -> 
 
 
 def _language(code: str) -> str:
-    lang = code.replace("_", "-").partition("-")[0].lower()
+    lang = language_of(code).code
     if lang not in GRAMMARS:
         raise InputError(
             f"phrasebook: language {code} is not supported.", f"It speaks {', '.join(GRAMMARS)} only."

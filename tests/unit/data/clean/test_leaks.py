@@ -11,7 +11,7 @@ import pytest
 from mtkit.data.prepare.inspect import read_rejected
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import leaks_of
-from tests.unit.data.prepare.test_prepare import Pairs, changed, make, sentences, write
+from tests.support.preparations import Pairs, changed, make, sentences, write
 
 LONG = "The minister said on Tuesday that the bridge over the river would open before the end of the spring"
 TESTS = [

@@ -11,6 +11,7 @@ from mtkit.config.data import MixingStage
 from mtkit.data.feed.loader import Cursor, PairTable, StepData, Steps
 from mtkit.data.feed.sampling import build_stages
 from mtkit.data.prepare.shards import Shard, open_shard, write_shard
+from tests.support.steps import content, take
 
 
 @pytest.fixture
@@ -25,14 +26,6 @@ def table(tmp_path: Path) -> PairTable:
     for name, count in (("a", 40), ("b", 25)):
         write_shard(tmp_path / name, pairs(count), {})
     return PairTable([open_shard(tmp_path / "a"), open_shard(tmp_path / "b")])
-
-
-def content(step: StepData) -> list[list[list[int]]]:
-    return [[batch.src_ids.tolist(), batch.tgt_out.tolist()] for batch in step.batches]
-
-
-def take(table: PairTable, count: int, cursor: Cursor, micro: int | None = None) -> list[StepData]:
-    return list(itertools.islice(Steps(table, 60, micro, seed=3).read(cursor), count))
 
 
 def test_pairs_are_found_across_shards(table: PairTable) -> None:

@@ -16,7 +16,7 @@ from mtkit.data.feed.loader import Cursor, PairTable, Steps
 from mtkit.data.feed.prefetch import MOST_REPLACED, prefetch
 from mtkit.data.prepare.shards import write_shard
 from mtkit.errors import InputError, MtkitError
-from tests.unit.data.feed.test_loader import content, take
+from tests.support.steps import content, take
 
 PAIRS = [([5 + n % 9] * (1 + n % 4), [6 + n % 7] * (1 + n % 5)) for n in range(60)]
 

@@ -16,82 +16,11 @@ from mtkit.config.schema import Config
 from mtkit.data.prepare import prepare as module
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import is_prepared, open_prepared
-from mtkit.disk.files import manifest_bytes
+from mtkit.disk.manifest import manifest_bytes
 from mtkit.disk.marks import write_mark
 from mtkit.errors import InputError, MtkitError
 from mtkit.text.normalize import normalize
-
-WORDS = [
-    "the",
-    "a",
-    "red",
-    "green",
-    "house",
-    "tree",
-    "cat",
-    "dog",
-    "sees",
-    "likes",
-    "near",
-    "old",
-    "young",
-    "big",
-]
-Pairs = list[tuple[str, str]]
-
-MILD: list[dict[str, Any]] = [
-    {"filter": "empty"},
-    {"filter": "length"},
-    {"filter": "duplicate"},
-    {"filter": "overlap", "near": None},
-    {"filter": "tokens"},
-]
-"""Filters that let reversed words pass for a translation."""
-
-
-def sentences(count: int, start: int = 0) -> Pairs:
-    """Different pairs."""
-    numbers = range(start, start + count)
-    texts = [" ".join(WORDS[n // 14**place % 14] for place in range(4)) + f" {n}" for n in numbers]
-    return [(text, text[::-1]) for text in texts]
-
-
-def write(folder: Path, name: str, pairs: Pairs) -> dict[str, str]:
-    folder.mkdir(parents=True, exist_ok=True)
-    for side, suffix in enumerate(("src", "tgt")):
-        (folder / f"{name}.{suffix}").write_bytes("".join(f"{pair[side]}\n" for pair in pairs).encode())
-    return {"reader": "plain", "src": str(folder / f"{name}.src"), "tgt": str(folder / f"{name}.tgt")}
-
-
-def make(folder: Path, train: Pairs, *more: Pairs, tokenizer: Any = None, **data: Any) -> Config:
-    """A config with these training corpora, 20 validation and 20 test pairs."""
-    corpora = folder / "corpora"
-    values = {
-        "run": str(folder / "run"),
-        "data": {
-            "src_lang": "en",
-            "tgt_lang": "fr",
-            "train": [write(corpora, f"train{n}", pairs) for n, pairs in enumerate((train, *more))],
-            "valid": write(corpora, "valid", sentences(20, 50_000)),
-            "test": {"one": write(corpora, "test", sentences(20, 60_000))},
-            "filters": MILD,
-            **data,
-        },
-        "tokenizer": {"vocab_size": 120, "num_threads": 1, **(tokenizer or {})},
-    }
-    return Config.model_validate_json(json.dumps(values))
-
-
-def changed(config: Config, **update: Any) -> Config:
-    return config.model_copy(update=update)
-
-
-def snapshot(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != ".mtkit"
-    }
+from tests.support.preparations import Pairs, changed, make, sentences, snapshot, write
 
 
 def test_what_is_prepared(tmp_path: Path) -> None:

@@ -15,15 +15,12 @@ from mtkit.config.schema import Config
 from mtkit.data.clean.folding import fold
 from mtkit.data.prepare import prepare as module
 from mtkit.data.prepare import stages
-from mtkit.data.prepare.cleaning import Chunk, CleanSpec, clean_chunk
-from mtkit.data.prepare.encoding import EncodeSpec, EncodeTask, encode_part
 from mtkit.data.prepare.inspect import read_rejected
 from mtkit.data.prepare.mono import sample
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import open_prepared, read_test, verify_prepared
 from mtkit.errors import InputError
-from mtkit.text.subwords import train_subwords
-from tests.unit.data.prepare.test_prepare import Pairs, changed, make, sentences, snapshot, write
+from tests.support.preparations import Counted, Pairs, bytes_of, changed, make, sentences, write
 
 FILTERS: list[dict[str, Any]] = [
     {"filter": "empty"},
@@ -57,45 +54,8 @@ def _processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ALONE", 0.0)
 
 
-def bytes_of(config: Config) -> dict[str, bytes]:
-    found = snapshot(config.run / "data")
-    del found["manifest.json"]  # which knows the times of the input files
-    return found
-
-
 def workers(config: Config, count: int) -> Config:
     return changed(config, data=config.data.model_copy(update={"num_workers": count}))
-
-
-class Counted:
-    """How many parts each stage made in this process."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.cleaned: list[str] = []
-        self.encoded = self.tokenizers = 0
-
-        def count_clean(task: tuple[CleanSpec, Chunk]) -> dict[str, Any]:
-            if task[1].stored is None:
-                self.cleaned.append(task[1].path.parent.name)
-            return clean_chunk(task)
-
-        def count_encode(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
-            self.encoded += 1
-            return encode_part(task)
-
-        def count_train(*args: Any, **kwargs: Any) -> Any:
-            self.tokenizers += 1
-            return train_subwords(*args, **kwargs)
-
-        monkeypatch.setattr(stages, "clean_chunk", count_clean)
-        monkeypatch.setattr(stages, "encode_part", count_encode)
-        monkeypatch.setattr(stages, "train_subwords", count_train)
-
-    def take(self) -> tuple[int, int, int]:
-        """Parts cleaned, tokenizers trained, parts encoded since the last call."""
-        result = len(self.cleaned), self.tokenizers, self.encoded
-        self.cleaned, self.tokenizers, self.encoded = [], 0, 0
-        return result
 
 
 def test_what_is_kept_is_what_a_simple_loop_keeps(tmp_path: Path) -> None:

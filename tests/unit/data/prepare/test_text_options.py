@@ -19,8 +19,7 @@ from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import Prepared, open_prepared, read_test
 from mtkit.data.prepare.shards import Shard, open_shard
 from mtkit.errors import InputError, UsageError
-from tests.unit.data.prepare.test_prepare import Pairs, make, sentences, write
-from tests.unit.data.prepare.test_stages import Counted, bytes_of
+from tests.support.preparations import Counted, Pairs, bytes_of, make, sentences, write
 
 
 @pytest.fixture(autouse=True)
@@ -161,7 +160,7 @@ def test_pairs_that_are_cut_keep_their_tags(tmp_path: Path) -> None:
     prepared = prepared_with(Config.model_validate_json(json.dumps(values)))
     assert prepared.valid_tags == [("a",)] * 9
     values["data"]["train"][0]["reverse"] = True
-    with pytest.raises(ValidationError, match=r"train\.0\.reverse: its pairs could not be kept apart"):
+    with pytest.raises(ValidationError, match=r"train\.0\.reverse: cannot be combined with the reader cut"):
         Config.model_validate_json(json.dumps(values))
 
 
@@ -175,7 +174,7 @@ def test_held_out_tags_must_be_learned(tmp_path: Path) -> None:
 @pytest.mark.parametrize("tag", ["a b", "", "unk", "s", "0x0A", "<x>"])
 def test_what_is_no_tag(tag: str, tmp_path: Path) -> None:
     source = {**write(tmp_path, "x", sentences(2)), "tags": [tag]}
-    with pytest.raises(ValidationError, match="a tag is made of letters"):
+    with pytest.raises(ValidationError, match="must consist of letters"):
         make(tmp_path, sentences(2), test={"x": source})
 
 

@@ -7,6 +7,7 @@ import gzip
 import inspect
 import json
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -142,16 +143,9 @@ def test_code_in_a_folder_is_not_run(tmp_path: Path, datasets: Any) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize(("package", "place"), [("datasets", "name"), ("pyarrow", "path")])
-def test_without_a_package_the_extra_is_named(
-    package: str, place: str, wmt14: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == package]:
-        monkeypatch.setitem(sys.modules, name, None)
-    where = {"path": wmt14, "config": "fr-en"} if place == "path" else {"name": "a/b", "revision": "c"}
-    with pytest.raises(InputError, match=f"reading it needs {package}") as caught:
-        texts(HuggingFaceSource.model_validate({"reader": "huggingface", **where}))
-    assert "mtkit[hub]" in caught.value.hint
+def test_datasets_is_imported_only_for_a_source_on_the_hub() -> None:
+    code = "import sys, mtkit.data.read.readers; sys.exit('datasets' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -160,7 +154,7 @@ def test_without_a_package_the_extra_is_named(
         ({}, "path or name must be given"),
         ({"path": "/x", "name": "a/b", "revision": "c"}, "path or name must be given"),
         ({"name": "a/b"}, "revision is missing"),
-        ({"path": "/x", "revision": "c"}, "revision belongs to name"),
+        ({"path": "/x", "revision": "c"}, "revision requires name"),
     ],
 )
 def test_the_place_of_a_data_set_is_one_and_pinned(options: dict[str, str], message: str) -> None:

@@ -1,0 +1,134 @@
+"""What every metric must do: equal sacreBLEU's command, know its direction, ask for what it needs."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from mtkit.config.options import MetricName
+from mtkit.config.train import TrainConfig
+from mtkit.errors import UsageError
+from mtkit.evaluate.evaluate import score_files
+from mtkit.metrics.surface import METRICS, Input, Metric, Statistics, score_corpus
+from mtkit.train.validate import Validation
+from mtkit.train.watch.monitor import Sample
+
+NAMES: tuple[MetricName, ...] = get_args(MetricName)
+EACH = pytest.mark.parametrize("name", NAMES)
+
+WORDS = {
+    "fr": [
+        "Le",
+        "train",
+        "part",
+        "à",
+        "huit",
+        "heures.",
+        "n'y",
+        "a",
+        "plus",
+        "place,",
+        "«dit-elle»",
+        ";",
+        "!",
+    ],
+    "zh": list("今天下午三点，我们在北京站见面。请带上你的票和2瓶水！"),
+}
+OPTIONS = {"fr": [], "zh": ["--tokenize", "zh", "--ter-normalized", "--ter-asian-support"]}
+
+
+def lines(language: str, seed: int) -> list[str]:
+    draw = random.Random(seed)
+    joiner = "" if language == "zh" else " "
+    return [joiner.join(draw.choices(WORDS[language], k=12)) for _ in range(30)]
+
+
+def score(name: MetricName, hyps: Sequence[str], refs: Sequence[str]) -> float:
+    [found] = score_corpus(hyps, refs, [name], "fr")
+    return found.value
+
+
+def test_every_name_has_its_entry() -> None:
+    assert tuple(METRICS) == NAMES
+
+
+@EACH
+@pytest.mark.parametrize("language", WORDS)
+def test_value_and_signature_are_those_of_the_sacrebleu_command(
+    name: MetricName, language: str, tmp_path: Path
+) -> None:
+    hyp, ref = tmp_path / "hyp", tmp_path / "ref"
+    for seed, path in enumerate((hyp, ref)):
+        path.write_text("".join(f"{line}\n" for line in lines(language, seed)), "utf-8")
+    command = [sys.executable, "-m", "sacrebleu", str(ref), "-i", str(hyp), "-m", name, "-w", "8"]
+    run = subprocess.run([*command, *OPTIONS[language]], capture_output=True, check=True)
+    expected = json.loads(run.stdout)
+
+    [found] = score_files(hyp, ref, [name], language).scores
+    assert found.metric == name
+    assert found.value == pytest.approx(expected["score"], abs=1e-7)
+    assert found.signature == expected["signature"]
+
+
+@EACH
+def test_the_better_translation_has_the_higher_quality(name: MetricName) -> None:
+    refs = lines("fr", 1)
+    good = [f"{ref} Oui" for ref in refs]
+    values = [score(name, hyps, refs) for hyps in (refs, good, lines("fr", 2), ["x"] * len(refs))]
+    qualities = [METRICS[name].quality(value) for value in values]
+    assert qualities == sorted(qualities, reverse=True)
+    assert len(set(qualities)) == len(qualities)
+    assert (values == qualities) == METRICS[name].higher_is_better
+
+
+@EACH
+def test_the_order_of_segments_does_not_matter(name: MetricName) -> None:
+    pairs = list(zip(lines("fr", 1), lines("fr", 2), strict=True))
+    expected = score(name, *zip(*pairs, strict=True))
+    random.Random(3).shuffle(pairs)
+    assert score(name, *zip(*pairs, strict=True)) == pytest.approx(expected, rel=1e-12)
+
+
+@EACH
+def test_a_score_is_made_from_the_statistics_of_single_segments(name: MetricName) -> None:
+    hyps, refs = lines("fr", 1), lines("fr", 2)
+    recipe = METRICS[name].build("fr")
+    single = [recipe.statistics([hyp], {"refs": [ref]})[0] for hyp, ref in zip(hyps, refs, strict=True)]
+    assert recipe.aggregate(single) == pytest.approx(score(name, hyps, refs), rel=1e-12)
+
+
+@EACH
+def test_training_can_choose_by_it(name: MetricName) -> None:
+    assert TrainConfig(best_metric=name).best_metric == name
+    better, worse = (1.0, 0.0) if METRICS[name].higher_is_better else (0.0, 1.0)
+    found = [Validation(9.0, {name: value}, Sample("", "", "")) for value in (better, worse)]
+    assert found[0].quality(name) > found[1].quality(name)
+
+
+class Lengths:
+    """A metric that is not sacreBLEU's: how much shorter the translations are than their sources."""
+
+    def statistics(self, hyps: Sequence[str], inputs: Mapping[Input, Sequence[str]]) -> Statistics:
+        return [[len(hyp), len(src)] for hyp, src in zip(hyps, inputs["srcs"], strict=True)]
+
+    def aggregate(self, statistics: Statistics) -> float:
+        return 100 * sum(hyp for hyp, _ in statistics) / sum(src for _, src in statistics)
+
+    def signature(self) -> str:
+        return "lengths"
+
+
+def test_a_metric_gets_the_inputs_it_declares(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = Metric("lengths", higher_is_better=False, inputs=("srcs",), build=lambda tgt_lang: Lengths())
+    monkeypatch.setitem(METRICS, "ter", lengths)
+    [found] = score_corpus(["ab"], ["x"], ["ter"], "fr", srcs=["abcd"])
+    assert (found.value, found.signature) == (50.0, "lengths")
+    with pytest.raises(UsageError, match="metric ter: needs the source texts"):
+        score_corpus(["ab"], ["x"], ["ter"], "fr")
