@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -78,6 +79,7 @@ class ConstrainedBeamSearch:
         terms: of each sentence of the batch.
     """
 
+    by_score: ClassVar[bool] = True
     beam_size: int
     terms: tuple[tuple[Term, ...], ...]
     groups: int = 1

@@ -8,7 +8,7 @@ times as many hypotheses have finished as the beam is wide.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 import numpy as np
 import torch
@@ -97,6 +97,8 @@ def _build_search(options: DecodeConfig, demands: Sequence[Demand], longest: int
             seeds = [demand.seed for demand in demands]
             draws = draw_uniform(options.seed, seeds, options.samples, longest + 1)
             return Sampling(draws, options.top_k, options.top_p, options.temperature)
+        case _:
+            assert_never(options.method)
 
 
 class _Decoding:
@@ -182,7 +184,7 @@ class _Beams:
     def __init__(self, count: int, search: Search, options: DecodeConfig) -> None:
         self.groups, self.group_size = search.groups, search.group_size
         self.length_penalty = options.length_penalty
-        self.by_score = options.method in ("beam", "diverse_beam")
+        self.by_score = search.by_score
         self.enough = max(1, round(self.group_size * options.patience)) if self.by_score else 1
         self.length = 0
         self.sentences = np.arange(count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -54,6 +54,10 @@ class Search(Protocol):
     def group_size(self) -> int:
         """Hypotheses kept per group."""
 
+    @property
+    def by_score(self) -> bool:
+        """The best finished hypotheses are wanted; else one of each group, in their order."""
+
     def select(self, log_probs: Tensor, scores: Tensor, prefixes: Prefixes) -> Candidates:
         """The candidates of one step; enough to go on with if those that end the sentence leave.
 
@@ -71,6 +75,7 @@ class BeamSearch:
     A hypothesis can end in one way only, so that at most half of the candidates are at their end.
     """
 
+    by_score: ClassVar[bool] = True
     beam_size: int
     groups: int = 1
 
@@ -108,6 +113,7 @@ class DiverseBeamSearch:
     of an earlier group that takes it. As in equation 7 the scores so far are free of that cost.
     """
 
+    by_score: ClassVar[bool] = True
     groups: int
     group_size: int
     penalty: float
@@ -140,6 +146,7 @@ class Sampling:
         temperature: log-probabilities are divided by it first.
     """
 
+    by_score: ClassVar[bool] = False
     draws: Tensor
     top_k: int | None = None
     top_p: float = 1.0

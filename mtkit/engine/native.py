@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Lock
+from typing import assert_never
 
 import torch
 
@@ -136,3 +137,5 @@ def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
         case "auto":
             fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
             return torch.bfloat16 if fast else torch.float32
+        case _:
+            assert_never(precision)

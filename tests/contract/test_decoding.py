@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import get_args
 
 import pytest
 import torch
@@ -24,6 +25,12 @@ METHODS = {
     "samples": DecodeConfig(method="sample", num_samples=4, top_k=12, top_p=0.95, temperature=0.8),
     "samples by rules": DecodeConfig(method="sample", num_samples=2, min_len=4, no_repeat_ngram_size=1),
 }
+
+
+def test_every_method_is_tried() -> None:
+    tried = {options.method for options in METHODS.values()}
+    # mbr draws as sample does, and chooses among texts.
+    assert tried | {"mbr"} == {*get_args(DecodeConfig.model_fields["method"].annotation)}
 
 
 @pytest.fixture(scope="module")
