@@ -26,7 +26,7 @@ from mtkit.data.clean.column import column_of
 from mtkit.data.clean.filters import Judge, Repeats, build_filter
 from mtkit.data.clean.leaks import LeakGuard
 from mtkit.data.read.pair import Pair
-from mtkit.data.read.readers import _one_line_each
+from mtkit.data.read.readers import one_line_each
 from mtkit.data.read.repairs import Repairs
 from mtkit.documents.formats import FileFormat, LineFormat
 from mtkit.errors import MtkitError
@@ -141,7 +141,7 @@ def cut(text: str) -> None:
 
 
 def read(text: str) -> None:
-    _one_line_each(Pair(text, f"{text}\nb", origin="a"), Repairs())
+    one_line_each(Pair(text, f"{text}\nb", origin="a"), Repairs())
 
 
 def guard(text: str) -> None:
