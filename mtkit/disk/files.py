@@ -96,7 +96,7 @@ def atomic_file(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """
     if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
         raise UsageError(
-            f"{path}: is a link or no ordinary file, so it is not replaced.", "Move it elsewhere."
+            f"{path}: is a link or not a regular file, so it is not replaced.", "Move it elsewhere."
         )
     with replacing(path, mode) as file:
         yield file
@@ -389,7 +389,7 @@ def read_ordinary(path: Path, most: int = _MAX_STATE) -> bytes:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
     if len(raw) > most:
-        raise InputError(f"{path}: has more than {most:,} bytes, so it is not what mtkit wrote.")
+        raise InputError(f"{path}: has more than {most:,} bytes, so mtkit did not write it.")
     return raw
 
 
@@ -406,7 +406,7 @@ def read_object(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
-        raise InputError(f"{path}: is damaged: it holds no JSON object.")
+        raise InputError(f"{path}: is damaged: it contains no JSON object.")
     return values
 
 
@@ -421,7 +421,7 @@ def using(path: Path, hint: str) -> Iterator[None]:
         yield
     except WRONG_VALUES as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())[:100]
-        raise InputError(f"{path}: does not hold what mtkit writes there ({said}).", hint) from error
+        raise InputError(f"{path}: is not in the form that mtkit writes ({said}).", hint) from error
 
 
 def sha256(path: Path) -> str:
@@ -506,7 +506,7 @@ def open_ordinary(path: Path) -> BufferedReader:
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
-    raise InputError(f"{path}: is a link or no ordinary file.", "Put the file itself in its place.")
+    raise InputError(f"{path}: is a link or not a regular file.", "Replace it with the file itself.")
 
 
 def _open_checked(
@@ -527,7 +527,7 @@ def _open_checked(
             if found.st_size != expected["size"]:
                 raise InputError(
                     f"{path}: {found.st_size} bytes, expected {expected['size']}.",
-                    "The file is damaged: make it anew.",
+                    "The file is damaged. Recreate it.",
                 )
             if digests is not None:
                 key = (found.st_dev, found.st_ino)
@@ -538,7 +538,7 @@ def _open_checked(
                     raise _changed(path)
         except FileNotFoundError:
             raise InputError(
-                f"{path}: missing, though {MANIFEST} lists it.", "Make the folder anew."
+                f"{path}: missing, though {MANIFEST} lists it.", "Recreate the folder."
             ) from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
@@ -547,7 +547,9 @@ def _open_checked(
 
 
 def _changed(path: Path) -> InputError:
-    return InputError(f"{path}: its content is not what was written.", "The file is damaged: make it anew.")
+    return InputError(
+        f"{path}: its content has changed since it was written.", "The file is damaged. Recreate it."
+    )
 
 
 def _parsed(folder: Path, kind: str, version: int) -> dict[str, Any]:
@@ -561,20 +563,22 @@ def _parsed(folder: Path, kind: str, version: int) -> dict[str, Any]:
         if found != (kind, version):  # whatever else another version may hold
             raise InputError(
                 f"{path}: format {_short(found[0])} {_short(found[1])}; this mtkit reads {kind} {version}.",
-                "Use the version of mtkit that wrote it, or make the folder anew.",
+                "Use the version of mtkit that wrote it, or recreate the folder.",
             )
         if manifest_bytes({key: value for key, value in values.items() if key != "digest"}) != raw:
-            raise ValueError("its content is not what was written")
+            raise ValueError("its content has changed since it was written")
         files = values["files"]
         if len(files) > _MAX_FILES or not all(map(_is_entry, files.values())):
             raise ValueError("what it says of its files is not of the right types")
     except FileNotFoundError:
-        raise InputError(f"{folder}: there is no {MANIFEST}, so this is not a whole {kind} folder.") from None
+        raise InputError(
+            f"{folder}: there is no {MANIFEST}, so this is not a complete {kind} folder."
+        ) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         said = "it is not made of the expected values" if isinstance(error, RecursionError) else error
-        raise InputError(f"{path}: unreadable ({said}).", "Use a backup, or make the folder anew.") from error
+        raise InputError(f"{path}: unreadable ({said}).", "Use a backup, or recreate the folder.") from error
     return dict(values)
 
 
@@ -609,14 +613,14 @@ def unlinked(root: Path, path: Path) -> Path:
     steps = path.relative_to(root).parts
     for depth in range(len(steps)):
         if (step := root.joinpath(*steps[: depth + 1])).is_symlink():
-            raise InputError(f"{step}: is a link, expected a folder.", "Put the folder itself in its place.")
+            raise InputError(f"{step}: is a link, expected a folder.", "Replace it with the folder itself.")
     return path
 
 
 def ordinary_file(path: Path) -> Path:
     """The path of a regular file; a link may lead anywhere, and a pipe would be waited for."""
     if not stat.S_ISREG(path.lstat().st_mode):
-        raise InputError(f"{path}: is a link or no ordinary file.", "Put the file itself in its place.")
+        raise InputError(f"{path}: is a link or not a regular file.", "Replace it with the file itself.")
     return path
 
 

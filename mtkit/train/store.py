@@ -99,11 +99,11 @@ class Store:
         progress = Progress.from_json(values)
         notes += self._changes(folder, progress)
         notes += [
-            f"changed: {name}: {machine[name]} → {now}: from here on, numbers may be rounded otherwise"
+            f"changed: {name}: {machine[name]} → {now}: from here on, numbers may be rounded differently"
             for name, now in self._machine().items()
             if name in machine and machine[name] != now
         ]
-        notes.append(f"going on from step {progress.step:,}")
+        notes.append(f"resuming from step {progress.step:,}")
         return Checkpoint(folder, load_weights(folder), state, progress), notes
 
     def _changes(self, folder: Path, progress: Progress) -> list[str]:
@@ -113,7 +113,10 @@ class Store:
         except ConfigError:
             if progress.data != self.prepared.fingerprint:
                 raise self._other_data([]) from None
-            return [f"{folder / CONFIG}: is not of this version of mtkit: changed options go unnoticed"]
+            return [
+                f"{folder / CONFIG}: was written by another version of mtkit, so changed options are not "
+                "detected"
+            ]
         if progress.data != self.prepared.fingerprint:
             raise self._other_data([c.values for c in changes if c.key.partition(".")[0] in _DATA])
         return check(changes, self.allowed, f"{self.run}, step {progress.step:,}")
@@ -121,8 +124,8 @@ class Store:
     def _other_data(self, changes: list[str]) -> InputError:
         told = f" {'; '.join(changes)}." if changes else ""
         return InputError(
-            f"{self.run}: it was trained on other data or another tokenizer.{told}",
-            "Choose another run folder, or begin anew with --from-scratch.",
+            f"{self.run}: was trained on other data or with another tokenizer.{told}",
+            "Choose another run folder, or start over with --from-scratch.",
         )
 
     def _machine(self) -> dict[str, Any]:
@@ -151,7 +154,7 @@ class Store:
             self._write(folder, weights, progress.step, state, progress)
         except WriteError as error:
             self.failure = error
-            logger.warning("%s Training goes on without this checkpoint.", error)
+            logger.warning("%s Training continues without this checkpoint.", error)
             return folder
         self._bad.pop(folder, None)
         self._compared.add(folder)
@@ -176,7 +179,7 @@ class Store:
                 left[folder] = self._bad[folder] = str(error)
         for folder in sorted(left.keys() - self._left):
             logger.warning(
-                "%s The checkpoint is ignored; remove it when you no longer need it.", left[folder]
+                "%s This checkpoint is ignored. Delete it when you no longer need it.", left[folder]
             )
         self._left |= left.keys()
         kept = list(good)[-self.config.train.keep_last :]
@@ -206,7 +209,7 @@ class Store:
         try:
             self._write(step_folder(self.run / "best", progress.step), weights, progress.step)
         except WriteError as error:
-            logger.warning("%s Training goes on without this model.", error)
+            logger.warning("%s Training continues without this model.", error)
 
     def best(self, progress: Progress) -> Iterator[dict[str, Tensor]]:
         """The weights of the best models, best first; one that is missing or damaged is passed over."""
@@ -214,7 +217,7 @@ class Store:
             try:
                 weights = load_weights(step_folder(self.run / "best", step))
             except InputError as error:
-                logger.warning("%s Going on without it.", error)
+                logger.warning("%s It is skipped.", error)
                 continue
             yield weights
 

@@ -131,7 +131,7 @@ def test_files_that_may_not_grow(train: Start, whole: dict[str, Any], tmp_path: 
     run = tmp_path / "disk" / "run"
     child = train(run, limit_file_size={"size": 20_000})
     code, said = child.wait(), child.said()
-    kept = code == 1 and "Training goes on without this checkpoint" in said and "Traceback" not in said
+    kept = code == 1 and "Training continues without this checkpoint" in said and "Traceback" not in said
     kept &= newest_checkpoint(run) == (None, [])
     ended = train(run).wait()
     trial(

@@ -315,7 +315,7 @@ def language(min_probability: float, min_chars: int, src_lang: str, tgt_lang: st
     for code in expected:
         if code not in identifier.labels:
             raise UsageError(
-                f"data.filters: language: py3langid does not know {code}.", "Leave this filter out."
+                f"data.filters: language: py3langid does not support {code}.", "Remove this filter."
             )
 
     def judge(pair: Pair) -> str | None:

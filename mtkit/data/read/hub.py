@@ -42,7 +42,8 @@ def _rows(source: HuggingFaceSource, where: str, repairs: Repairs) -> Iterator[A
             yield from _open(source)
     except ImportError as error:
         raise InputError(
-            f"{where}: reading it needs {error.name or 'datasets'}.", 'Install it: pip install "mtkit[hub]".'
+            f"{where}: reading it requires {error.name or 'datasets'}.",
+            'Install it: pip install "mtkit[hub]".',
         ) from None
     except InputError:
         raise

@@ -222,7 +222,7 @@ class Recorder:
             yield
         except Exception as error:  # whatever its service, a process of its own, may come to
             said = " ".join(f"{type(error).__name__}: {error}".split())
-            logger.warning("train.wandb: is gone (%s). Training goes on without it.", said)
+            logger.warning("train.wandb: connection lost (%s). Training continues without it.", said)
             self._wandb = None
 
     def close(self) -> None:
@@ -243,7 +243,7 @@ def _say_lost(path: Path, error: OSError | InputError) -> None:
         if isinstance(error, InputError)
         else error.strerror
     )
-    logger.warning("%s: cannot be written: %s. Training goes on without it.", path, said or error)
+    logger.warning("%s: cannot be written: %s. Training continues without it.", path, said or error)
 
 
 def _is_kept(line: str, step: int, validated: int) -> bool:
@@ -298,9 +298,7 @@ def _open_wandb(run: Path, project: str) -> Any:
         write_text(name, uuid.uuid4().hex + "\n")
     identity = read_ordinary(name).decode(errors="replace").strip()
     if not _IDENTITY.fullmatch(identity):
-        raise InputError(
-            f"{name}: holds no id of a run.", "Remove it to begin a new run of Weights & Biases."
-        )
+        raise InputError(f"{name}: contains no run id.", "Delete it to start a new Weights & Biases run.")
     try:
         opened = wandb.init(
             project=project,

@@ -164,7 +164,8 @@ def test_weights_and_biases_whose_service_fails(
     recorder.close()
     assert len(lines(tmp_path)) == 2
     assert [record.getMessage() for record in caplog.records] == [
-        "train.wandb: is gone (ConnectionResetError: the service is gone). Training goes on without it."
+        "train.wandb: connection lost (ConnectionResetError: the service is gone). "
+        "Training continues without it."
     ]
 
 
@@ -174,7 +175,7 @@ def test_an_id_that_is_none_is_refused(
 ) -> None:
     monkeypatch.setitem(sys.modules, "wandb", FakeWandb())
     (tmp_path / "wandb-run.txt").write_bytes(content)
-    with pytest.raises(InputError, match=r"wandb-run\.txt: holds no id"):
+    with pytest.raises(InputError, match=r"wandb-run\.txt: contains no run id"):
         Recorder(tmp_path, 0, tensorboard=False, wandb="ours")
 
 
@@ -225,12 +226,12 @@ def test_a_lost_record_costs_no_training(tmp_path: Path, caplog: pytest.LogCaptu
     recorder.close()
     assert [record.getMessage() for record in caplog.records] == [
         f"{tmp_path / 'metrics.jsonl'}: cannot be written: No space left on device. "
-        "Training goes on without it."
+        "Training continues without it."
     ]
     (tmp_path / "metrics.jsonl").unlink()
     (tmp_path / "metrics.jsonl").mkdir()
     record(tmp_path, 0, logged(3))
-    assert "metrics.jsonl: cannot be written: is a link or no ordinary file" in caplog.text
+    assert "metrics.jsonl: cannot be written: is a link or not a regular file" in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of its own thread
@@ -247,7 +248,7 @@ def test_tensorboard_that_cannot_write_costs_no_training(
     recorder.close()
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 1
-    assert re.search(r"tensorboard: cannot be written: .*\. Training goes on without it\.", told[0])
+    assert re.search(r"tensorboard: cannot be written: .*\. Training continues without it\.", told[0])
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 50
     shutil.rmtree(tmp_path / "tensorboard")
     (tmp_path / "tensorboard").touch()
