@@ -1,4 +1,4 @@
-"""Write a model in the format of another program."""
+"""Exports models to the formats of other programs."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ def export(
 
 
 def check_target(folder: Path, kind: ExportFormat, output: Path | None) -> None:
-    """Returns if an export may be written where it is to go: nothing of anybody else's is replaced.
+    """Checks that an export would replace nothing but an earlier export.
 
     Raises:
-        UsageError: something else is there.
+        UsageError: it would replace something else.
     """
     from mtkit.disk.marks import check_own
     from mtkit.runs.exports import EXPORTS, FORMAT, HUGGINGFACE
@@ -113,7 +113,7 @@ def export_model(
     output: Path | None = None,
     sample: int = SAMPLE,
 ) -> None:
-    """Writes the model in a model folder as `kind`, by default beside it, and says what was found."""
+    """Exports the model of a model folder to `kind`, by default beside it, and reports the checks."""
     from mtkit.runs.exports import EXPORTS
 
     target = output or folder.parent / EXPORTS / kind
@@ -127,7 +127,7 @@ def export_model(
 
 
 def export_finished(folder: Path, options: ExportConfig) -> None:
-    """Makes the exports that a config asks for when training ends; one that cannot be made is only said."""
+    """Makes the exports of a config when training ends. Failures are only reported."""
     for kind in options.to:
         if kind == "ctranslate2" and is_up_to_date(folder, options.quantization):
             continue
@@ -138,7 +138,7 @@ def export_finished(folder: Path, options: ExportConfig) -> None:
 
 
 def is_up_to_date(folder: Path, quantization: Quantization) -> bool:
-    """Whether the export of these very weights is there, stored so."""
+    """Whether there is an export of exactly these weights with this number format."""
     from mtkit.runs.exports import export_of, read_export
 
     try:
