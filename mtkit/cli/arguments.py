@@ -28,7 +28,7 @@ ConfigArguments = Annotated[
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose help shows options under the names of their panels; without any, under `Options`."""
+    """A command whose help groups options by panel; those without a panel are under `Options`."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes arguments and options into the help."""
@@ -44,12 +44,12 @@ class GroupedCommand(TyperCommand):
 
 
 def split_arguments(args: list[str] | None) -> tuple[list[Path], list[str]]:
-    """The files and the overrides among the arguments; `./mtkit.yaml` if no file is named.
+    """The files and the overrides among the arguments; `./mtkit.yaml` if no file is given.
 
     Raises:
-        UsageError: if no file is named and there is no `./mtkit.yaml`.
+        UsageError: if no file is given and there is no `./mtkit.yaml`.
     """
-    # An override may be longer than a name can be, which `Path.is_file` does not take.
+    # `Path.is_file` fails on overrides that are longer than a file name may be.
     overrides = [arg for arg in args or () if "=" in arg and not os.path.isfile(arg)]  # noqa: PTH113
     paths = [Path(arg) for arg in args or () if arg not in overrides]
     if not paths and not DEFAULT_CONFIG.is_file():
@@ -61,7 +61,7 @@ def split_arguments(args: list[str] | None) -> tuple[list[Path], list[str]]:
 
 
 def read_arguments(args: list[str] | None) -> Loaded:
-    """The configuration that the arguments name.
+    """The config that the arguments refer to.
 
     Raises:
         UsageError: if there is none.

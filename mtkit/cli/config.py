@@ -1,4 +1,4 @@
-"""Ways to look at a configuration: all of it, whether it is valid, which options and presets there are."""
+"""Shows and checks configs; prints the schema and the presets."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def summary(config: Config) -> str:
-    """What the configuration amounts to, in one line."""
+    """A one-line summary of the config."""
     data, model, limits = config.data, config.model, []
     if config.train.max_steps is not None:
         limits.append(f"{config.train.max_steps:,} steps")

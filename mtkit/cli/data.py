@@ -1,4 +1,4 @@
-"""Look after prepared data."""
+"""Checks prepared data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write a model in the format of another program."""
+"""Exports models to the formats of other programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a starter configuration that runs as it is."""
+"""Writes a starter config that works as it is."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from mtkit.errors import UsageError
 PHRASEBOOK = ("en", "fr", "de", "zh")
 
 _PHRASEBOOK_DATA = """\
-  # The phrasebook is composed by mtkit itself. For your own text, take two files, line N of one
-  # being the translation of line N of the other, or one file of tab-separated columns:
+  # mtkit generates the phrasebook. For your own text, use two files, where line N of one is the
+  # translation of line N of the other, or one file with tab-separated columns:
   #   - {reader: plain, src: train.$src_lang.gz, tgt: train.$tgt_lang.gz}
   #   - {reader: tsv, path: corpus.tsv, src_column: 1, tgt_column: 2}
   train:
@@ -25,7 +25,7 @@ _PHRASEBOOK_DATA = """\
   valid: {reader: phrasebook, split: valid, pairs: 500}
   test:
     phrasebook: {reader: phrasebook, split: test, pairs: 500}
-  # Sentences of one template are near copies of each other on purpose: only equal ones are kept apart.
+  # Sentences of one template are similar on purpose: only equal ones are kept out of training.
   filters:
     - {filter: empty}
     - {filter: duplicate}
@@ -36,7 +36,7 @@ _OWN_DATA = """\
   train:
     - {reader: plain, src: $train_src, tgt: $train_tgt}
   valid: {reader: plain, src: $valid_src, tgt: $valid_tgt}
-  # What `mtkit evaluate` scores; best is text that is in neither of the above.
+  # Scored by `mtkit evaluate`; ideally text that is in neither of the above.
   test:
     valid: {reader: plain, src: $valid_src, tgt: $valid_tgt}"""
 
@@ -115,7 +115,7 @@ def init(
 
 
 def starter(path: Path, src_lang: str, tgt_lang: str, files: dict[str, Path | None]) -> str:
-    """The text of the starter config for a place, a pair of languages and, it may be, own files."""
+    """The text of the starter config for a path, a pair of languages and, optionally, the user's files."""
     from mtkit.config.load import scalar_text
     from mtkit.text.languages import language_of
 
@@ -141,10 +141,10 @@ def starter(path: Path, src_lang: str, tgt_lang: str, files: dict[str, Path | No
 
 
 def _seen_from(folder: Path, file: Path) -> str:
-    """The file's path as the config in this folder has to name it."""
+    """The path of the file relative to the folder of the config."""
     return str(file) if file.is_absolute() else os.path.relpath(file, folder)
 
 
 def _argument(path: Path) -> str:
-    """What has to follow a command for it to read this config."""
+    """The argument with which a command reads this config."""
     return "" if path == DEFAULT_CONFIG else f" {path}"

@@ -1,4 +1,4 @@
-"""Draws the learning curves of runs."""
+"""Plots the learning curves of runs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def plot(
 
 
 def _run_folder(path: Path) -> Path:
-    """The run folder that is meant: a config stands for its run."""
+    """The run folder that `path` refers to: itself, or that of the config."""
     if path.suffix not in (".yaml", ".yml"):
         return path
     from mtkit.cli.train import shown

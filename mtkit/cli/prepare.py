@@ -1,4 +1,4 @@
-"""Turn corpora into what training reads: filtered, tokenised, verifiable."""
+"""Prepares training data from corpora."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def prepare(
 
 
 def print_ledger(report: PrepareReport) -> None:
-    """How many pairs of each corpus came, fell by which filter, and stay; on stdout.
+    """Prints the numbers of pairs read, dropped by each filter and kept, for each corpus, on stdout.
 
-    Filters that dropped nothing are left out. How much held-out text was met follows if any was.
+    Filters that dropped nothing are omitted. A table of leaked held-out text follows if there was any.
     """
     rows = report.ledger.rows
     if len(rows) > 1:
@@ -82,7 +82,7 @@ def print_ledger(report: PrepareReport) -> None:
 
 
 def show_examples(config: Config, report: PrepareReport, count: int) -> None:
-    """What the model sees of the first pairs of each corpus, and what filters dropped first; on stdout."""
+    """Prints the first pairs of each corpus as the model sees them, and the first dropped, on stdout."""
     from mtkit.data.prepare.inspect import first_pairs, first_rejected
     from mtkit.data.prepare.prepared import open_prepared
 

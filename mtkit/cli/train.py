@@ -74,7 +74,7 @@ def train(
 
 
 def _train(config: Config, world: World, stop: StopSignals, anew: bool, allowed: list[str]) -> None:
-    """Prepares the data if that has not been done, and trains."""
+    """Prepares the data if necessary, and trains."""
     from mtkit.disk.lock import only_writer
     from mtkit.runs.layout import forget_training, open_run
 
@@ -104,7 +104,7 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
 
 
 def _plan(config: Config, world: World) -> None:
-    """Measures what the run will need, and prints it."""
+    """Measures and prints the resources that the run will need."""
     from mtkit.config.auto import is_auto
     from mtkit.data.prepare.prepared import is_prepared, open_prepared
 
@@ -128,7 +128,7 @@ def _plan(config: Config, world: World) -> None:
 
 
 def show_choices(choices: Sequence[Choice]) -> None:
-    """Says what `auto` stands for, and why."""
+    """Prints the values that `auto` chose, and why."""
     for choice in choices:
         say(f"{choice.key}: {choice.value} ({choice.reason})")
 
@@ -144,10 +144,10 @@ def _prepare(config: Config) -> None:
 
 
 class StopSignals:
-    """What the signals that ask to stop have asked for.
+    """Signals that request a stop.
 
-    Until somebody looks, they end the command at once, which loses nothing. Then the first one is a
-    wish, and the second one ends the program.
+    Before `asked` is first called, a signal ends the command at once, which loses nothing. Afterwards the
+    first signal requests a stop after saving, and the second one ends the program.
     """
 
     def __init__(self) -> None:
@@ -161,7 +161,7 @@ class StopSignals:
             say("Saving. Press Ctrl-C again to quit without saving.")
         return self._received
 
-    # Says nothing: the signal may have come amid a write to stderr, which cannot be entered twice.
+    # Prints nothing: the signal may interrupt a write to stderr, which is not reentrant.
     def handle(self, number: int, _: FrameType | None) -> None:
         """The handler."""
         if self._received or (number == signal.SIGINT and not self._watched):
@@ -182,7 +182,7 @@ _NUMBERS = [
 
 @contextmanager
 def stop_signals() -> Iterator[StopSignals]:
-    """Within the block, signals are wishes to stop; one that was to be ignored still is (nohup)."""
+    """Within the block, signals request a stop. Ignored signals stay ignored (nohup)."""
     stop = StopSignals()
     before = {number: signal.getsignal(number) for number in _NUMBERS}
     for number, handler in before.items():
@@ -196,5 +196,5 @@ def stop_signals() -> Iterator[StopSignals]:
 
 
 def shown(path: Path) -> str:
-    """A path as one would type it here."""
+    """The path as the user would type it in this folder."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,4 +1,4 @@
-"""How the plan of a run is shown."""
+"""Prints the plan of a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mtkit.train.plan import Plan
 
 
 def show_plan(plan: Plan) -> None:
-    """Prints what a run will need, on stdout."""
+    """Prints the memory, time and disk space that a run will need, on stdout."""
     pairs = "data not prepared, sizes assumed" if plan.num_pairs is None else f"{plan.num_pairs:,} pairs"
     ranks = f"{plan.num_ranks} processes" if plan.num_ranks > 1 else "1 process"
     out(f"{plan.num_parameters:,} parameters, vocabulary {plan.vocab_size:,}, {pairs}")
@@ -29,7 +29,7 @@ def show_plan(plan: Plan) -> None:
 
 
 def _show_memory(plan: Plan) -> None:
-    """What is needed by formula, and what was measured beside it."""
+    """Prints the memory computed by formula beside the measured memory."""
     largest, measured, micro = plan.largest, plan.measured, plan.micro_batch_tokens
     formula = dict(plan.memory)
     activations, gradients = formula.pop("activations"), formula.pop("gradients")
@@ -52,7 +52,7 @@ def _show_memory(plan: Plan) -> None:
 
 
 def size(number: float) -> str:
-    """A number of bytes as one reads it: `1.2 GB`."""
+    """A readable number of bytes, such as `1.2 GB`."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6)):
         if number >= scale:
             return f"{number / scale:,.1f} {unit}"

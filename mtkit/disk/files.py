@@ -89,7 +89,7 @@ def atomic_file(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """
     if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
         raise UsageError(
-            f"{path}: is a link or no ordinary file, so it is not replaced.", "Move it elsewhere."
+            f"{path}: is a link or not a regular file, so it is not replaced.", "Move it elsewhere."
         )
     with replacing(path, mode) as file:
         yield file

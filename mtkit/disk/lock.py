@@ -59,4 +59,4 @@ def holder_of(run: Path) -> str:
     try:
         return read_ordinary(run / HOLDER).decode(errors="replace").strip()[:200] or "unknown"
     except (OSError, InputError):
-        return "it has just begun, or just ended"
+        return "it has just started or ended"

@@ -107,7 +107,7 @@ def _open_checked(
             if found.st_size != expected["size"]:
                 raise InputError(
                     f"{path}: {found.st_size} bytes, expected {expected['size']}.",
-                    "The file is damaged: make it anew.",
+                    "The file is damaged. Recreate it.",
                 )
             if digests is not None:
                 key = (found.st_dev, found.st_ino)
@@ -118,7 +118,7 @@ def _open_checked(
                     raise _changed(path)
         except FileNotFoundError:
             raise InputError(
-                f"{path}: missing, though {MANIFEST} lists it.", "Make the folder anew."
+                f"{path}: missing, though {MANIFEST} lists it.", "Recreate the folder."
             ) from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
@@ -127,7 +127,9 @@ def _open_checked(
 
 
 def _changed(path: Path) -> InputError:
-    return InputError(f"{path}: its content is not what was written.", "The file is damaged: make it anew.")
+    return InputError(
+        f"{path}: its content has changed since it was written.", "The file is damaged. Recreate it."
+    )
 
 
 def _parsed(folder: Path, kind: str, version: int) -> dict[str, Any]:
@@ -141,20 +143,22 @@ def _parsed(folder: Path, kind: str, version: int) -> dict[str, Any]:
         if found != (kind, version):  # whatever else another version may hold
             raise InputError(
                 f"{path}: format {_short(found[0])} {_short(found[1])}; this mtkit reads {kind} {version}.",
-                "Use the version of mtkit that wrote it, or make the folder anew.",
+                "Use the version of mtkit that wrote it, or recreate the folder.",
             )
         if manifest_bytes({key: value for key, value in values.items() if key != "digest"}) != raw:
-            raise ValueError("its content is not what was written")
+            raise ValueError("its content has changed since it was written")
         files = values["files"]
         if len(files) > _MAX_FILES or not all(map(_is_entry, files.values())):
             raise ValueError("what it says of its files is not of the right types")
     except FileNotFoundError:
-        raise InputError(f"{folder}: there is no {MANIFEST}, so this is not a whole {kind} folder.") from None
+        raise InputError(
+            f"{folder}: there is no {MANIFEST}, so this is not a complete {kind} folder."
+        ) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         said = "it is not made of the expected values" if isinstance(error, RecursionError) else error
-        raise InputError(f"{path}: unreadable ({said}).", "Use a backup, or make the folder anew.") from error
+        raise InputError(f"{path}: unreadable ({said}).", "Use a backup, or recreate the folder.") from error
     return dict(values)
 
 

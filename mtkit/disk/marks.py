@@ -89,7 +89,7 @@ def claim(folder: Path, *names: str) -> None:
     """
     mark = read_mark(folder)
     if mark is None:
-        raise UsageError(f"{folder}: was not made by mtkit.", "Choose a new or an empty folder.")
+        raise UsageError(f"{folder}: was not created by mtkit.", "Choose a new or empty folder.")
     fresh = [name for name in names if name not in mark.names]
     for name in fresh:
         if os.path.lexists(folder / name):
@@ -180,7 +180,7 @@ def check_own(path: Path, kind: str, advice: str = "Move it elsewhere.") -> None
     if mark and (others := foreign(path, mark)):
         more = " and more" if len(others) > 3 else ""
         raise UsageError(
-            f"{path}: also holds what mtkit did not write: {', '.join(others[:3])}{more}.", advice
+            f"{path}: also contains files that mtkit did not write: {', '.join(others[:3])}{more}.", advice
         )
 
 
@@ -208,7 +208,7 @@ def check_marked(
     if mark is not None and mark.kind != kind:
         raise UsageError(f"{path}: is a folder of kind {mark.kind}, expected {kind}.", advice)
     if mark is None and (held := _listed(path, ignore_hidden)):
-        raise UsageError(f"{path}: was not made by mtkit: it holds {held}.", advice)
+        raise UsageError(f"{path}: was not created by mtkit: it contains {held}.", advice)
 
 
 def _listed(folder: Path, ignore_hidden: bool) -> str:

@@ -116,4 +116,4 @@ def check_not_read(target: Path, sources: dict[str, Path | None]) -> None:
         except (OSError, ValueError):
             continue
         if os.path.samestat(there, found):
-            raise UsageError(f"{target}: is {what} as well, which would be replaced.", "Name another output.")
+            raise UsageError(f"{target}: is also {what}, which would be overwritten.", "Name another output.")

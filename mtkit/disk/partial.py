@@ -57,7 +57,7 @@ class PartialFile:
         if before is None:
             if os.path.lexists(self.path):
                 raise UsageError(
-                    f"{self.path}: is in the way: there is no {self._state.name} that says what it is of.",
+                    f"{self.path}: cannot be resumed, because there is no {self._state.name} for it.",
                     "Move it or remove it.",
                 )
             self._save()
@@ -113,8 +113,9 @@ class PartialFile:
                 rest -= len(block)
         if rest or self._hash.hexdigest() != before.sha256:
             raise InputError(
-                f"{self.path}: is not what was written, {before.bytes:,} bytes for {before.lines:,} lines.",
-                f"It is damaged: remove it and {self._state.name}, and begin anew.",
+                f"{self.path}: has changed since it was written: expected {before.bytes:,} bytes for "
+                f"{before.lines:,} lines.",
+                f"It is damaged. Delete it and {self._state.name} to start over.",
             )
         self.lines, self._bytes = before.lines, before.bytes
 
@@ -181,8 +182,8 @@ def _read_state(path: Path, data: Path, job: dict[str, Any]) -> _Reached | None:
             raise ValueError
     except WRONG_VALUES:
         raise InputError(
-            f"{path}: is damaged, or of another version of mtkit.",
-            f"Remove it and {data.name}, and begin anew.",
+            f"{path}: is damaged, or was written by another version of mtkit.",
+            f"Delete it and {data.name} to start over.",
         ) from None
     if not os.path.lexists(data):  # stopped before anything was written
         return None
@@ -195,8 +196,8 @@ def _read_state(path: Path, data: Path, job: dict[str, Any]) -> _Reached | None:
     ]
     if changed:
         raise UsageError(
-            f"{data}: was begun for another job: {'; '.join(changed)}.",
-            f"Give the same again, or remove it and {path.name} to begin anew.",
+            f"{data}: was started for another job: {'; '.join(changed)}.",
+            f"Use the same options, or delete it and {path.name} to start over.",
         )
     _compare_lines(path, data, reached, now.get("--n-best", 1))
     return reached
@@ -212,7 +213,7 @@ def _compare_lines(path: Path, data: Path, reached: _Reached, n_best: int) -> No
     if not reached.lines - 1 <= ended <= reached.lines * n_best:
         raise InputError(
             f"{path}: says {reached.lines:,} lines, but {data.name} has {ended:,} of them.",
-            f"It is damaged: remove it and {data.name}, and begin anew.",
+            f"It is damaged. Delete it and {data.name} to start over.",
         )
 
 

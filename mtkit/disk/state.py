@@ -36,7 +36,7 @@ def read_ordinary(path: Path, most: int = _MAX_STATE) -> bytes:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
     if len(raw) > most:
-        raise InputError(f"{path}: has more than {most:,} bytes, so it is not what mtkit wrote.")
+        raise InputError(f"{path}: has more than {most:,} bytes, so mtkit did not write it.")
     return raw
 
 
@@ -53,7 +53,7 @@ def read_object(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
-        raise InputError(f"{path}: is damaged: it holds no JSON object.")
+        raise InputError(f"{path}: is damaged: it contains no JSON object.")
     return values
 
 
@@ -68,7 +68,7 @@ def using(path: Path, hint: str) -> Iterator[None]:
         yield
     except WRONG_VALUES as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())[:100]
-        raise InputError(f"{path}: does not hold what mtkit writes there ({said}).", hint) from error
+        raise InputError(f"{path}: is not in the form that mtkit writes ({said}).", hint) from error
 
 
 def open_ordinary(path: Path) -> BufferedReader:
@@ -83,7 +83,7 @@ def open_ordinary(path: Path) -> BufferedReader:
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
-    raise InputError(f"{path}: is a link or no ordinary file.", "Put the file itself in its place.")
+    raise InputError(f"{path}: is a link or not a regular file.", "Replace it with the file itself.")
 
 
 def unlinked(root: Path, path: Path) -> Path:
@@ -95,14 +95,14 @@ def unlinked(root: Path, path: Path) -> Path:
     steps = path.relative_to(root).parts
     for depth in range(len(steps)):
         if (step := root.joinpath(*steps[: depth + 1])).is_symlink():
-            raise InputError(f"{step}: is a link, expected a folder.", "Put the folder itself in its place.")
+            raise InputError(f"{step}: is a link, expected a folder.", "Replace it with the folder itself.")
     return path
 
 
 def ordinary_file(path: Path) -> Path:
     """The path of a regular file; a link may lead anywhere, and a pipe would be waited for."""
     if not stat.S_ISREG(path.lstat().st_mode):
-        raise InputError(f"{path}: is a link or no ordinary file.", "Put the file itself in its place.")
+        raise InputError(f"{path}: is a link or not a regular file.", "Replace it with the file itself.")
     return path
 
 

@@ -41,7 +41,7 @@ CONFIG = "config.yaml"
 OWN_CONFIG = "config.json"
 """CTranslate2's; so are the vocabularies: the shared one, or two."""
 VOCABULARIES = ("shared_vocabulary.json", "source_vocabulary.json", "target_vocabulary.json")
-_ANEW = "Do not trust it, or make the export anew: mtkit export."
+_ANEW = "Do not trust it, or recreate it with `mtkit export`."
 MAX_TEXT = 1 << 26
 """Bytes of each file of a model but the weights."""
 _MAX_POSITIONS = 1 << 16
@@ -93,7 +93,7 @@ def read_export(folder: Path) -> Exported:
     # 1. all that is small
     manifest = read_manifest(folder, FORMAT, VERSION, hashes=False)
     for name in manifest["files"].keys() - {MODEL, CONFIG, OWN_CONFIG, *VOCABULARIES, JOINT, *SEPARATE}:
-        raise InputError(f"{folder / MANIFEST}: lists {name!r:.80}, which no export has.", _ANEW)
+        raise InputError(f"{folder / MANIFEST}: lists {name!r:.80}, which is not part of an export.", _ANEW)
     small = {
         name: read_listed(folder, manifest, name, MAX_TEXT) for name in manifest["files"] if name != MODEL
     }
@@ -185,7 +185,7 @@ class _Claims:
 
     def _get(self, name: str) -> Any:
         if name not in self._values:
-            raise InputError(f"{self._where}: has no {name}.", "Make the export anew: mtkit export.")
+            raise InputError(f"{self._where}: has no {name}.", "Recreate it with `mtkit export`.")
         return self._values[name]
 
     def _wrong(self, name: str, expected: str) -> InputError:
@@ -206,7 +206,7 @@ def own_texts(tokenizer: Tokenizer) -> dict[str, bytes]:
     if src[:4] != tgt[:4]:  # it would add the missing ones, with ids beyond the embeddings
         raise InputError(
             f"tokenizer: the special pieces of the source are {src[:4]}, those of the target {tgt[:4]}.",
-            "CTranslate2 needs them alike: use --engine native.",
+            "CTranslate2 requires the same pieces. Use --engine native.",
         )
     config = {
         "add_source_bos": False,

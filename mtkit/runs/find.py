@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mtkit.config.schema import Config
 
 VARIABLE = "MTKIT_MODEL"
-HINT = "Train one with mtkit train, or name one by -m."
+HINT = "Train one with `mtkit train`, or give one with -m."
 
 Loaded = TypeVar("Loaded")
 
@@ -69,7 +69,7 @@ def trained_model(path: Path) -> Path:
         if (folder := model_folder(path)) is not None:
             return folder
         if _manifests(path) == before:
-            raise InputError(f"{path}: there is no trained model here.", HINT)
+            raise InputError(f"{path}: there is no trained model in it.", HINT)
 
 
 def config_of(folder: Path, overrides: Sequence[str] = ()) -> Config:
@@ -130,7 +130,7 @@ def find_model(named: Path | None = None) -> Found:
         if folder := model_folder(run):
             return Found(folder, run, reason)
     raise InputError(
-        f"no model: neither -m nor ${VARIABLE} names one, and there is no trained run of a config in this "
+        f"no model: neither -m nor ${VARIABLE} is given, and there is no trained run of a config in this "
         "folder or under ./runs.",
         HINT,
     )

@@ -229,7 +229,7 @@ def check_model_bin(content: bytes, expected: dict[str, Variable], where: Path) 
         _Comparison(content, expected).run()
     except ValueError as error:
         raise InputError(
-            f"{where}: {error}.", "Do not trust it, or make the export anew: mtkit export."
+            f"{where}: {error}.", "Do not trust it, or recreate it with `mtkit export`."
         ) from None
 
 

@@ -46,8 +46,8 @@ class Objective:
         self.kernel = load_kernel() if fits else None
         if options.records_graphs and not self.packing:
             raise UsageError(
-                "train.compile = graphs needs batches without padding, which train.packing = auto makes only "
-                "where the attention kernel for them can be used.",
+                "train.compile = graphs requires batches without padding, which train.packing = auto makes "
+                "only where the attention kernel for them can be used.",
                 "Use train.compile = true, or set train.packing: true.",
             )
         self.features: Features = _compiled(model.features, options)

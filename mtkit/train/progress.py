@@ -66,13 +66,13 @@ class Progress:
                 raise ValueError(f"{min(missing)} is missing")
             found = _PROGRESS.validate_json(json.dumps(values))
             if min(place := asdict(found.cursor).values()) < 0 or max(place) >> 53:
-                raise ValueError("its place in the data cannot be")
+                raise ValueError("its position in the data is impossible")
         except ValueError as error:
             problem = error.errors()[0] if isinstance(error, ValidationError) else None
             said = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" if problem else error
             raise InputError(
                 f"checkpoint: its progress cannot be read ({said}).",
-                "Continue with the version of mtkit that wrote it, or start over in another run folder.",
+                "Resume with the version of mtkit that wrote it, or start over in another run folder.",
             ) from None
         return found
 

@@ -20,7 +20,7 @@ from mtkit.train.machine.flops import matrix_rate
 from mtkit.train.machine.precision import training_dtype
 
 VERSION = 1
-_ANEW = "Delete it to choose anew."
+_ANEW = "Delete it, and auto chooses again."
 
 
 def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tuple[Config, list[Choice]]:

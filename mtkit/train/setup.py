@@ -169,14 +169,14 @@ def fit_micro_batch(table: PairTable, planned: Planned, updater: Updater) -> int
     """
     if updater.world.is_sharded:
         raise UsageError(
-            "train.micro_batch_tokens = auto cannot be tried with train.parallel = fsdp.", "Give a number."
+            "train.micro_batch_tokens = auto is not supported with train.parallel = fsdp.", "Set a number."
         )
     whole = -(-updater.options.batch_tokens // updater.world.size)
     parts, fits = 1, _fits_gpu if updater.device.type == "cuda" else _fits_cpu
     while not fits(table, planned, updater, -(-whole // parts)):
         if parts >= whole // 16:
             raise MtkitError(
-                f"train.micro_batch_tokens = auto: no micro-batch fits into the memory of {updater.device}.",
+                f"train.micro_batch_tokens = auto: no micro-batch fits in the memory of {updater.device}.",
                 "Choose a smaller model.preset, or lower max_tokens of the filter tokens in data.filters.",
             )
         parts *= 2

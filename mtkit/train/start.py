@@ -35,14 +35,14 @@ def begin_from(folder: Path, config: Config, prepared: Prepared) -> tuple[dict[s
     found = trained_model(folder)
     there = load_model(found)
     reasons = [
-        f"model.{name} = {ours}, there {theirs}"
+        f"model.{name} = {ours} (there: {theirs})"
         for name, ours, theirs in _differences(config.model, there.config.model)
     ]
-    advice = ["Set the options of the model as there."] if reasons else []
+    advice = ["Set these model options to the other model's values."] if reasons else []
     if there.tokenizer.fingerprint != prepared.tokenizer.fingerprint:
         reasons.insert(0, "the tokenizer")
         path = f"{found} and separate: true" if not there.tokenizer.is_joint else found / "tokenizer.model"
-        advice.insert(0, f"Set tokenizer.path: {path}, and the data are prepared with it.")
+        advice.insert(0, f"Set tokenizer.path: {path}, and prepare the data with it.")
     if reasons:
         raise InputError(
             f"train.init_from: {found}: differs in {'; '.join(reasons)}.",

@@ -102,11 +102,11 @@ class Store:
         progress = Progress.from_json(values)
         notes += self._changes(folder, progress)
         notes += [
-            f"changed: {name}: {machine[name]} → {now}: from here on, numbers may be rounded otherwise"
+            f"changed: {name}: {machine[name]} → {now}: from here on, numbers may be rounded differently"
             for name, now in self._machine().items()
             if name in machine and machine[name] != now
         ]
-        notes.append(f"going on from step {progress.step:,}")
+        notes.append(f"resuming from step {progress.step:,}")
         return Checkpoint(folder, load_weights(folder), state, progress), notes
 
     def _changes(self, folder: Path, progress: Progress) -> list[str]:
@@ -116,7 +116,10 @@ class Store:
         except ConfigError:
             if progress.data != self.prepared.fingerprint:
                 raise self._other_data([]) from None
-            return [f"{folder / CONFIG}: is not of this version of mtkit: changed options go unnoticed"]
+            return [
+                f"{folder / CONFIG}: was written by another version of mtkit, so changed options are not "
+                "detected"
+            ]
         if progress.data != self.prepared.fingerprint:
             raise self._other_data([c.values for c in changes if c.key.partition(".")[0] in _DATA])
         return check(changes, self.allowed, f"{self.run}, step {progress.step:,}")
@@ -124,7 +127,7 @@ class Store:
     def _other_data(self, changes: list[str]) -> InputError:
         told = f" {'; '.join(changes)}." if changes else ""
         return InputError(
-            f"{self.run}: it was trained on other data or another tokenizer.{told}",
+            f"{self.run}: was trained on other data or with another tokenizer.{told}",
             "Choose another run folder, or start over with --from-scratch.",
         )
 
@@ -179,7 +182,7 @@ class Store:
                 left[folder] = self._bad[folder] = str(error)
         for folder in sorted(left.keys() - self._left):
             logger.warning(
-                "%s The checkpoint is ignored; remove it when you no longer need it.", left[folder]
+                "%s This checkpoint is ignored. Delete it when you no longer need it.", left[folder]
             )
         self._left |= left.keys()
         kept = list(good)[-self.config.train.keep_last :]
@@ -217,7 +220,7 @@ class Store:
             try:
                 weights = load_weights(step_folder(inside(self.run, BEST), step))
             except InputError as error:
-                logger.warning("%s This model is skipped.", error)
+                logger.warning("%s It is skipped.", error)
                 continue
             yield weights
 

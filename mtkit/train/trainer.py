@@ -177,8 +177,8 @@ class Trainer:
         if splits > self.updater.splits:
             self.updater.splits = splits
             logger.warning(
-                "step %d: another process ran out of memory; from the next update on each micro-batch is "
-                "computed in %d parts. The updates keep their tokens.",
+                "step %d: another process ran out of memory. From the next update on, each micro-batch is "
+                "computed in %d parts. The number of tokens per update stays the same.",
                 self.progress.step,
                 splits,
             )
@@ -190,7 +190,7 @@ class Trainer:
         if step != self._saved_step:
             self._save(self.window.state())
         if failure := self.world.on_main(lambda: str(self.store.failure or "")):
-            raise WriteError(f"stopped at step {step:,}, which could not be saved. {failure}")
+            raise WriteError(f"stopped at step {step:,} without saving. {failure}")
         saved = f"stopped after saving step {step:,}." if step else "stopped before the first step."
         raise StoppedError(saved, "Run the same command to resume.")
 
@@ -285,7 +285,7 @@ class Trainer:
             set_weights(self.model, self.world.share(weights, self.model), origin)
             self.updater.restart_average()
             self.progress = dataclasses.replace(self.progress, origin=origin)
-            notes = [*notes, f"beginning with the weights of {origin}"]
+            notes = [*notes, f"starting from the weights of {origin}"]
         if frozen := sum(weight.numel() for weight in self.model.parameters() if not weight.requires_grad):
             notes = [*notes, f"{frozen:,} parameters are frozen"]
         if self.updater.objective.packing:
@@ -312,9 +312,7 @@ class Trainer:
         """
         models = list(islice(self.store.best(self.progress), self.options.average))
         if not models:
-            logger.warning(
-                "None of the best models can be read; the model of the last step takes their place."
-            )
+            logger.warning("None of the best models can be read. The model of the last step is used instead.")
             models = [kept]
         model = self._whole_model(models[0])
         set_weights(model, average_weights(models), "average")

@@ -193,7 +193,7 @@ class Updater:
             )
         self.splits *= 2
         logger.warning(
-            "step %d: out of memory; each micro-batch is now computed in %d parts. The update keeps its %s "
+            "step %d: out of memory. Each micro-batch is now computed in %d parts. The update still has %s "
             "tokens. train.micro_batch_tokens = %d would avoid this.",
             step,
             self.splits,
@@ -236,7 +236,7 @@ class Updater:
     def _refuse_bad_steps(self, step: int, lr: float, norm: Tensor, pairs: Indices | None) -> None:
         count = int(self.bad_steps)
         if count:
-            logger.warning("step %d: the gradient is not finite; the update is skipped.", step)
+            logger.warning("step %d: the gradient is not finite. The update is skipped.", step)
         if count >= _MAX_BAD_STEPS:
             raise MtkitError(
                 f"step {step}: the gradient was not finite {count} times in a row: norm {float(norm)}, "

@@ -102,7 +102,7 @@ def test_a_damaged_export_is_refused(exported: Path, tmp_path: Path) -> None:
     model.write_bytes(content)
     done = translate(tmp_path, "-m", "runs/tiny")
     assert done.returncode == 3
-    assert "model.bin: its content is not what was written" in done.stderr
+    assert "model.bin: its content has changed since it was written" in done.stderr
 
 
 def test_what_cannot_be_named(exported: Path) -> None:

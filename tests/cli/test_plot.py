@@ -34,12 +34,8 @@ def test_as_a_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
-        (["none"], 3, "none/metrics.jsonl: does not exist. Name the folder of a run that was trained.\n"),
-        (
-            ["one", "-o", "c.pdf"],
-            2,
-            "c.pdf: unknown picture format. Choose a name that ends in .png or .svg.\n",
-        ),
+        (["none"], 3, "none/metrics.jsonl: does not exist. Give the folder of a trained run.\n"),
+        (["one", "-o", "c.pdf"], 2, "c.pdf: the name of an image must end in .png or .svg.\n"),
     ],
 )
 def test_what_cannot_be_drawn(tmp_path: Path, args: list[str], code: int, said: str) -> None:

@@ -102,4 +102,4 @@ def test_verify_finds_a_changed_byte(run: Run, tmp_path: Path) -> None:
     assert run("a config.yaml").stdout.endswith("up to date\n")
     damaged = run("a config.yaml", command=("data", "verify"))
     assert damaged.exit_code == 3
-    assert "ids.bin: its content is not what was written" in damaged.stderr
+    assert "ids.bin: its content has changed since it was written" in damaged.stderr

@@ -132,7 +132,7 @@ def test_terms_are_used_and_counted(run: Run, folder: Path) -> None:
     found = lines(result)
     assert "un chien" in found[2]
     assert "le tapis" in found[2]
-    assert "terms: 2 asked, 2 hit, 0 missed" in result.stderr
+    assert "terms: 2 requested, 2 used, 0 missed" in result.stderr
 
 
 def test_banned_phrases_are_not_written(run: Run, folder: Path) -> None:
@@ -183,7 +183,7 @@ def test_each_line_of_json_may_come_with_its_own_terms(run: Run, folder: Path) -
     assert second == json.loads(lines(run(*flags, stdin=stdin))[1])["text"]
     assert "un chien" in third
     assert "couru" in third
-    assert "terms: 3 asked, 3 hit, 0 missed" in result.stderr
+    assert "terms: 3 requested, 3 used, 0 missed" in result.stderr
     wrong = run(*flags, "--terms", "terms", stdin='{"text": "a", "terms": ["b"]}\n')
     assert wrong.exit_code == 3
     assert "standard input:1: the field terms does not hold terms." in wrong.stderr
@@ -195,7 +195,7 @@ def test_bad_bytes_are_repaired_and_counted_or_refused(folder: Path, run: Run) -
     repaired = run("-i", "bad.txt", "--no-guard")
     assert len(lines(repaired)) == 2
     assert "warning: bad.txt:2: has bytes that are not UTF-8, and are read as U+FFFD." in repaired.stderr
-    assert "of these: 1 not UTF-8" in repaired.stderr
+    assert "notes: 1 not UTF-8" in repaired.stderr
     for flags in (["--strict"], ["--invalid", "error"]):
         for kind in ("text", "tsv"):
             result = run("-i", "bad.txt", "-o", "out.txt", "--format", kind, *flags)
@@ -223,7 +223,7 @@ def test_a_row_without_text_stops_or_stays_or_is_left_blank(
     assert run(*flags, "--on-error", "source", "--strict", stdin=rows).exit_code == 3
     kept, blank = (run(*flags, "--on-error", way, stdin=rows) for way in ("source", "blank"))
     assert "standard input:2: " in kept.stderr
-    assert "of these: 1 not translated" in kept.stderr
+    assert "notes: 1 not translated" in kept.stderr
     assert kept.stdout.replace(out, "\n") == blank.stdout
     assert kept.stdout.count("\n") == blank.stdout.count("\n") == 3
     assert kept.stdout.split("\n")[1] + "\n" == out

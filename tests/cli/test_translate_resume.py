@@ -144,7 +144,7 @@ def test_another_input_model_or_search_is_refused(run: Run, stopped: Run, folder
     (folder / "in.txt").write_bytes(text + b" and more")
     refused = run(*ARGS)
     assert refused.exit_code == 2
-    assert "out.txt.partial: was begun for another job: the input was in.txt" in refused.stderr
+    assert "out.txt.partial: was started for another job: the input was in.txt" in refused.stderr
     (folder / "in.txt").write_bytes(text)
     for more, said in (
         (["--beam-size", "3"], "decode.beam_size was 1, now 3"),

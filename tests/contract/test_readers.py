@@ -204,7 +204,7 @@ BAD: list[tuple[Writer, str, str]] = [
     (jsonl, '{"translation": {"en": "a", "fr": null}}\n', f"{IS}fr is null, expected text."),
     (jsonl, '{"translation": {"en": 3, "fr": "b"}}\n', f"{IS}en is a number, expected text."),
     (jsonl, "[1, 2]\n", "there is no field translation.en; it has no fields."),
-    (jsonl, "[" * 100_000 + "\n", "is not JSON that can be read: "),
+    (jsonl, "[" * 100_000 + "\n", "is not valid JSON: "),
     (huggingface, '{"translation": {"en": "a", "fr": null}}\n', f"{IS}fr is null, expected text."),
 ]  # fmt: skip
 
@@ -247,14 +247,17 @@ def test_a_bad_item_stops_with_file_and_line_or_is_skipped(
         (lambda xml: "", ":1: is not well-formed XML: no element found."),
         (
             lambda xml: '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>' + xml.split(".dtd\">")[-1],
-            ":1: declares entities, attributes or elements, which is refused.",
+            ":1: declares entities, attributes or elements, which is not allowed.",
         ),
         (
             lambda xml: '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>' + xml.split(".dtd\">")[-1],
-            ":1: declares entities, attributes or elements, which is refused.",
+            ":1: declares entities, attributes or elements, which is not allowed.",
         ),
         (lambda xml: xml.replace("one", "&eacute;"), ":2: .*(undefined entity|eacute is not declared)"),
-        (lambda xml: xml.replace("one", "<g>" * 300 + "</g>" * 300), ":2: elements lie more than 256 deep."),
+        (
+            lambda xml: xml.replace("one", "<g>" * 300 + "</g>" * 300),
+            ":2: elements are nested more than 256 deep.",
+        ),
     ],
 )  # fmt: skip
 def test_xml_that_is_no_such_file_or_dangerous_is_refused(
@@ -285,7 +288,7 @@ def test_plain_refuses_unequal_numbers_of_files(tmp_path: Path) -> None:
     for name in ("1.en", "2.en", "1.fr"):
         (tmp_path / name).write_text("x\n")
     source = PlainSource(reader="plain", src=tmp_path / "*.en", tgt=tmp_path / "*.fr")
-    with pytest.raises(InputError, match=r"stands for 2 files, but .*fr for 1\."):
+    with pytest.raises(InputError, match=r"matches 2 files, but .*fr for 1\."):
         texts_of(source)
 
 

@@ -68,7 +68,7 @@ def test_evaluate_for_machines(folder: Path) -> None:
 def test_the_same_command_again_has_nothing_to_do(folder: Path) -> None:
     again = mtkit("train", *SMALL, cwd=folder)
     assert again.returncode == 0, again.stderr
-    assert "going on from step 12" in again.stderr
+    assert "resuming from step 12" in again.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
@@ -116,4 +116,4 @@ def test_a_signal_saves_and_the_same_command_goes_on(folder: Path, number: int) 
     assert stopped, rest
     again = mtkit(*args, f"train.max_steps={stopped[1].replace(',', '')}", cwd=folder)
     assert again.returncode == 0
-    assert f"going on from step {stopped[1]}" in again.stderr
+    assert f"resuming from step {stopped[1]}" in again.stderr

@@ -155,7 +155,7 @@ def test_micro_batches_are_fitted_to_the_memory(
     assert run.config.train.batch_tokens > sizes[0] >= sizes[1] > sizes[2] >= 16
     for part, size in zip((0.9, 0.6, 0.35), sizes, strict=True):
         assert largest_batch(table, planned, updater, size).activations <= whole * part
-    with pytest.raises(MtkitError, match="no micro-batch fits into the memory of cpu"):
+    with pytest.raises(MtkitError, match="no micro-batch fits in the memory of cpu"):
         fitted(state / share)
 
 

@@ -222,7 +222,7 @@ def test_without_a_best_model_the_last_step_makes_the_final_one(
     monkeypatch.setattr("mtkit.train.store.Store.save_best", lambda self, weights, progress: None)
     run = go(tmp_path, "train.max_steps=4", "train.save_every=4")
     assert same_weights(run.finished.folder, step_folders(run.config.run / "checkpoints")[-1])
-    assert "the model of the last step takes their place" in caplog.text
+    assert "The model of the last step is used instead" in caplog.text
 
 
 def test_a_run_begins_with_the_weights_of_another(whole: Run, tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_a_run_begins_with_the_weights_of_another(whole: Run, tmp_path: Path) ->
     ours, theirs = load_weights(tuned.finished.folder), load_weights(there / "model")
     assert all(torch.allclose(ours[name], weight, rtol=0, atol=1e-9) for name, weight in theirs.items())
     (started,) = (event for event in tuned.events if isinstance(event, Started))
-    assert started.notes == (f"beginning with the weights of {there / 'model'}",)
+    assert started.notes == (f"starting from the weights of {there / 'model'}",)
     _, progress = load_train_state(step_folders(tuned.config.run / "checkpoints")[-1])
     assert progress["origin"] == str(there / "model")
 
@@ -243,16 +243,16 @@ def test_init_from_names_every_difference_at_once(whole: Run, tmp_path: Path) ->
         go(tmp_path, f"train.init_from={whole.config.run}", *other)
     folder = whole.config.run / "model"
     assert str(caught.value) == (
-        f"train.init_from: {folder}: differs in the tokenizer; model.d_ff = 96, there 64; "
-        f"model.norm = post, there pre. Set tokenizer.path: {folder / 'tokenizer.model'}, and the data are "
-        "prepared with it. Set the options of the model as there."
+        f"train.init_from: {folder}: differs in the tokenizer; model.d_ff = 96 (there: 64); "
+        f"model.norm = post (there: pre). Set tokenizer.path: {folder / 'tokenizer.model'}, and "
+        "prepare the data with it. Set these model options to the other model's values."
     )
     same = ("train.max_steps=1", f"tokenizer.path={folder / 'tokenizer.model'}")
     go(tmp_path, f"train.init_from={whole.config.run}", *same)
 
 
 def test_init_from_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no trained model here"):
+    with pytest.raises(InputError, match="there is no trained model in it"):
         go(tmp_path, f"train.init_from={tmp_path}")
 
 

@@ -18,9 +18,9 @@ from tests.support.faults.figures import trial
 from tests.support.faults.pair import PLAIN, Pair, codes, said
 
 CHANGED = "other data, tokenizer, ranks, threads, versions, options: refused or announced exactly"
-ROUNDED = ": from here on, numbers may be rounded otherwise"
+ROUNDED = ": from here on, numbers may be rounded differently"
 SIX, TWELVE = "train.max_steps=6", "train.max_steps=12"
-REFUSED = "it was trained on other data or another tokenizer."
+REFUSED = "was trained on other data or with another tokenizer."
 TURNS: list[tuple[str, dict[str, Any], tuple[str, ...], int, str]] = [
     (
         "data",

@@ -30,7 +30,7 @@ def test_a_run_under_a_clock_that_jumps(bench: Bench, whole: dict[str, Any]) -> 
     trial(
         CLOCK,
         struck=killed and len(asked.read_text().splitlines()) >= 2,
-        kept=code == 0 and "going on from step 6" in said and outcome(run) == whole,
+        kept=code == 0 and "resuming from step 6" in said and outcome(run) == whole,
         detail=(code, said),
     )
 

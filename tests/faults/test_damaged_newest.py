@@ -129,7 +129,7 @@ def test_no_good_checkpoint_is_deleted_for_a_damaged_one(
     damage(bad / file)
     before, kept = tree(bad), tree(good)
     notes = go(bench, run, "train.save_every=2", until=8)
-    assert "going on from step 6" in notes
+    assert "resuming from step 6" in notes
     assert str(bad) in notes[0]
     assert tree(bad) == before
     assert tree(good) == kept
@@ -137,7 +137,9 @@ def test_no_good_checkpoint_is_deleted_for_a_damaged_one(
     assert newest_checkpoint(run)[0] == step_folder(run / "checkpoints", 8)
     assert needed(good) <= set(steps_of(run, "best"))
     told = [
-        record.getMessage() for record in caplog.records if "The checkpoint is ignored" in record.getMessage()
+        record.getMessage()
+        for record in caplog.records
+        if "This checkpoint is ignored" in record.getMessage()
     ]
     assert len(told) == 1
     assert str(bad) in told[0]
@@ -163,11 +165,11 @@ def test_with_no_good_checkpoint_what_is_written_anew_survives(bench: Bench, run
     assert {2, 4} <= set(steps_of(run, "best"))
     assert [tree(folder) for folder in bad] == before
     notes = go(bench, run, "train.save_every=5", "train.validate_every=2", until=5)
-    assert "going on from step 4" in notes
+    assert "resuming from step 4" in notes
     assert steps_of(run) == [4, 5, 6, 9]
     go(bench, run, "train.save_every=5", "train.validate_every=2")
     assert steps_of(run) == [6, 9, 10, 12]
-    assert any("going on from step 12" in note for note in go(bench, run, "train.validate_every=2"))
+    assert any("resuming from step 12" in note for note in go(bench, run, "train.validate_every=2"))
 
 
 def test_an_older_checkpoint_that_is_damaged_is_not_counted(bench: Bench, run: Path) -> None:

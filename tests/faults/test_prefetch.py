@@ -23,7 +23,7 @@ PATIENCE_S = 4.0
 CAUSES = {
     "killed": "was ended by SIGKILL",
     "fail": "failed: ValueError: a batch that cannot be made",
-    "hang": f"has made none for {PATIENCE_S:g} s",
+    "hang": f"has prepared no batch for {PATIENCE_S:g} s",
 }
 TRIALS = [(kind, at, times) for kind in CAUSES for at in (1, 6, 12) for times in (1, 3)]
 QUICK = [("killed", 6, 3), ("fail", 1, 1), ("hang", 6, 1)]

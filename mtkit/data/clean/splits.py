@@ -44,7 +44,7 @@ def cut(scan: Scan, wanted: Sequence[int], seed: int) -> list[list[int]]:
     raise InputError(
         f"data: {sum(wanted):,} pairs were to be cut from the training pairs, but only "
         f"{sum(map(len, found)):,} were found whose near twins can go with them.",
-        "Cut fewer, or name files of validation and test data.",
+        "Hold out fewer pairs, or use files for validation and test sets.",
     )
 
 

@@ -315,7 +315,7 @@ def language(min_probability: float, min_chars: int, src_lang: str, tgt_lang: st
     for lang in (src_lang, tgt_lang):
         if language_of(lang).code not in labels:
             raise UsageError(
-                f"data.filters: language: py3langid does not know {lang}.", "Leave this filter out."
+                f"data.filters: language: py3langid does not support {lang}.", "Remove this filter."
             )
     expected = [labels[language_of(lang).code] for lang in (src_lang, tgt_lang)]
 

@@ -58,9 +58,9 @@ def prefetch(steps: Steps, cursor: Cursor, depth: int) -> Generator[StepData, No
             if lost > MOST_REPLACED:
                 raise MtkitError(
                     f"{where}, {lost} times in a row.",
-                    "With train.prefetch=0 the trainer makes them itself.",
+                    "Set train.prefetch=0 to prepare batches without it.",
                 ) from None
-            logger.warning("%s; a new one begins at this step.", where)
+            logger.warning("%s. It is restarted at this step.", where)
             logger.debug("%s", "".join(getattr(error, "__notes__", [])))
 
 
@@ -97,7 +97,7 @@ class _Worker:
         if not self._started:
             self._take(START_S, "has not started within")
             self._started = True
-        found = self._take(PATIENCE_S, "has made none for")
+        found = self._take(PATIENCE_S, "has prepared no batch for")
         assert found is not None
         return found
 

@@ -70,8 +70,8 @@ def _draws(number: int, options: MixingStage, sizes: Sequence[int]) -> tuple[int
     weights[np.array(sizes) == 0] = 0
     if not weights.any():
         raise InputError(
-            f"data.mixing.{number}: nothing is left of the corpora that this stage draws from.",
-            "Give a weight to another corpus.",
+            f"data.mixing.{number}: no pairs are left in the corpora of this stage.",
+            "Give another corpus a weight.",
         )
     shares = (weights / weights.max()) ** (1 / options.temperature)
     total = sum(size for size, weight in zip(sizes, weights, strict=True) if weight)

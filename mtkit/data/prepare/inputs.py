@@ -125,18 +125,20 @@ def check_inputs(config: Config, recorded: Sequence[dict[str, Any]]) -> None:
     paths = _input_files(config)
     if len(paths) != len(recorded) and any(path.exists() for path in paths):
         raise InputError(
-            "The list of input files changed since the data were prepared.", "Run mtkit prepare again."
+            "The list of input files has changed since the data were prepared.", "Run `mtkit prepare` again."
         )
     for path, old in zip(paths, recorded, strict=False):  # a pattern without its files is one path
         if _has_changed(path, old):
-            raise InputError(f"{path}: changed since the data were prepared.", "Run mtkit prepare again.")
+            raise InputError(
+                f"{path}: has changed since the data were prepared.", "Run `mtkit prepare` again."
+            )
 
 
 def _has_changed(path: Path, old: dict[str, Any]) -> bool:
     try:
         status = path.stat()
     except OSError:
-        logger.warning("%s: is not there; going on with the data that were prepared from it.", path)
+        logger.warning("%s: does not exist. The data prepared from it are used.", path)
         return False
     if status.st_size != old.get("size"):
         return True

@@ -117,7 +117,9 @@ def find_tokenizer(path: Path) -> Tokenizer:
         models = model_files(folder)
         if models[0].is_file():
             return read_tokenizer(models, _text_beside(folder))
-    raise InputError(f"{path}: there is no tokenizer.model.", "Name a run folder, after mtkit prepare.")
+    raise InputError(
+        f"{path}: there is no tokenizer.model.", "Run `mtkit prepare` first, and give its run folder."
+    )
 
 
 def _text_beside(folder: Path) -> TextConfig:
@@ -142,7 +144,7 @@ def read_rejected(path: Path) -> Iterator[tuple[str, Example]]:
             reason, origin, detail, src, tgt = line.decode().removesuffix("\n").split("\t")
             yield reason, Example(src, tgt, origin, detail)
     except ValueError:
-        raise InputError(f"{path}: is damaged.", "Run mtkit prepare --force.") from None
+        raise InputError(f"{path}: is damaged.", "Run `mtkit prepare --force`.") from None
 
 
 def first_rejected(folder: Path, ledger: Ledger, count: int) -> dict[str, list[Example]]:

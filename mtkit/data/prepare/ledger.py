@@ -129,16 +129,16 @@ class Ledger:
         if found != (FORMAT, VERSION):
             raise InputError(
                 f"ledger: format {found[0]} {found[1]}; this mtkit reads {FORMAT} {VERSION}.",
-                "Run mtkit prepare again.",
+                "Run `mtkit prepare` again.",
             )
         ledger = cls([_row(row) for row in data["rows"]])
         for row in ledger.rows:
             if not row.is_balanced:
                 dropped = sum(row.dropped.values())
                 raise InputError(
-                    f"ledger: {row.source}: {row.read} read pairs are not "
+                    f"ledger: {row.source}: {row.read} pairs read, but "
                     f"{row.kept} kept and {dropped} dropped.",
-                    "Run mtkit prepare again.",
+                    "Run `mtkit prepare` again.",
                 )
         return ledger
 

@@ -79,7 +79,7 @@ def read_part(path: Path, *names: str) -> tuple[Array, ...]:
         with np.load(ordinary_file(path), allow_pickle=False) as arrays:
             return tuple(arrays[name] for name in names)
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, *WRONG_VALUES) as error:
-        raise InputError(f"{path}: is damaged: {error}.", "Start over: mtkit prepare --force.") from error
+        raise InputError(f"{path}: is damaged: {error}.", "Run `mtkit prepare --force`.") from error
 
 
 def read_summary(path: Path) -> dict[str, Any] | None:

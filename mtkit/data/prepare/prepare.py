@@ -120,7 +120,7 @@ def prepare(config: Config, progress: ReportProgress | None = None, *, force: bo
         manifest = {"format": FORMAT, "version": VERSION, "settings": settings_of(config), "inputs": inputs}
         with atomic_folder(folder, manifest, private=config.private) as part:
             # Only what an earlier call left can be other than expected: without it this would be a bug.
-            with using(parts, "Start over: mtkit prepare --force.") if begun else nullcontext():
+            with using(parts, "Run `mtkit prepare --force`.") if begun else nullcontext():
                 manifest |= _prepare(config, inputs, part, progress or (lambda phase, done, total: None))
             manifest["fingerprint"] = fingerprint_of(manifest)
         return _report(folder, manifest, up_to_date=False)
@@ -134,10 +134,10 @@ def _check_apart(config: Config) -> None:
         corpus = Path(os.path.realpath(path))
         if corpus.is_relative_to(run):
             raise UsageError(
-                f"{run}: the corpus {corpus} lies in it.", "Choose a folder of its own as `run`."
+                f"{run}: the corpus {corpus} is inside this folder.", "Choose another folder as `run`."
             )
         if corpus.is_dir() and run.is_relative_to(corpus):
-            raise UsageError(f"{run}: lies in the corpus {corpus}.", "Choose a folder outside it as `run`.")
+            raise UsageError(f"{run}: is inside the corpus {corpus}.", "Choose a `run` outside the corpus.")
 
 
 def _folders(source: Source) -> Iterator[Path]:
@@ -283,14 +283,16 @@ def _check_anything_left(config: Config, kept: int, dropped: dict[str, int]) -> 
     worst = max(dropped, key=dropped.__getitem__)
     options = named(config.data.filters).get(worst)
     raise InputError(
-        f"data.train: nothing is left of {read:,} pairs: {told}.",
-        _advice(worst, options) if options else "Cut fewer pairs.",
+        f"data.train: all {read:,} pairs were dropped: {told}.",
+        _advice(worst, options) if options else "Hold out fewer pairs.",
     )
 
 
 def _advice(name: str, options: Filter) -> str:
     bounds = ", ".join(f"{key} = {value}" for key, value in options.model_dump(exclude={"filter"}).items())
-    return f"Look at the corpora, or change {name}{f' ({bounds})' if bounds else ''} in data.filters."
+    return (
+        f"Check the corpora, or change the filter {name}{f' ({bounds})' if bounds else ''} in data.filters."
+    )
 
 
 def _normalized(pair: Pair, form: TextForm, name: str) -> Pair:
@@ -306,7 +308,7 @@ def _only_one(folder: Path) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            logger.warning("%s: waiting for another process that prepares it.", folder)
+            logger.warning("%s: waiting for another process that is preparing the data.", folder)
             lock.acquire()
         try:
             yield
@@ -317,7 +319,7 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 
 def _report(folder: Path, manifest: dict[str, Any], *, up_to_date: bool) -> PrepareReport:
-    with using(folder / MANIFEST, "Run mtkit prepare --force."):
+    with using(folder / MANIFEST, "Run `mtkit prepare --force`."):
         counts = {
             name: int(manifest[name]) for name in ("train_pairs", "src_tokens", "tgt_tokens", "valid_pairs")
         }

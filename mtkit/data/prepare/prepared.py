@@ -23,7 +23,7 @@ FORMAT = "mtkit-data"
 VERSION = 6
 """Of the folder's layout and of what is done to text; a folder of another version is made anew."""
 
-_AGAIN = "Run mtkit prepare --force."
+_AGAIN = "Run `mtkit prepare --force`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +83,10 @@ def open_prepared(config: Config) -> Prepared:
     """
     folder = inside(config.run, DATA)
     if not (folder / "manifest.json").exists():
-        raise InputError(f"{folder}: there are no prepared data.", "Run mtkit prepare.")
+        raise InputError(f"{folder}: no prepared data.", "Run `mtkit prepare`.")
     manifest = read_data_manifest(folder)
     if manifest.get("settings") != settings_of(config):
-        raise InputError(f"{folder}: was made from other options.", "Run mtkit prepare again.")
+        raise InputError(f"{folder}: was prepared with other options.", "Run `mtkit prepare` again.")
     with using(folder / MANIFEST, _AGAIN):
         check_inputs(config, manifest.get("inputs", []))
     valid = _open_valid(folder, "valid")
@@ -106,16 +106,14 @@ def open_prepared(config: Config) -> Prepared:
         *(extra.shard for extra in prepared.extra_valid.values()),
     )
     if any(shard.meta.get("tokenizer") != prepared.tokenizer.fingerprint for shard in shards):
-        raise InputError(
-            f"{folder}: tokenizer and shards do not belong together.", "Run mtkit prepare --force."
-        )
+        raise InputError(f"{folder}: tokenizer and shards do not match.", "Run `mtkit prepare --force`.")
     return prepared
 
 
 def _open_valid(folder: Path, name: str) -> ValidSet:
     found = ValidSet(open_shard(folder / name), *read_split(folder, name))
     if not len(found.shard) == len(found.srcs) == len(found.refs) == len(found.tags):
-        raise InputError(f"{folder}: text and shard of {name} do not agree.", "Run mtkit prepare --force.")
+        raise InputError(f"{folder}: text and shard of {name} do not agree.", "Run `mtkit prepare --force`.")
     return found
 
 
@@ -185,4 +183,4 @@ def _read_texts(path: Path) -> list[str]:
     try:
         return path.read_bytes().decode().split("\n")[:-1]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}.", "Run mtkit prepare --force.") from error
+        raise InputError(f"{path}: cannot be read: {error}.", "Run `mtkit prepare --force`.") from error

@@ -149,7 +149,7 @@ def open_shard(folder: Path, segmentation: int = 0) -> Shard:
             segmentation=segmentation,
         )
     except (KeyError, TypeError, ValueError, OSError) as error:
-        raise InputError(f"{folder}: is damaged: {error}.", "Make it anew: mtkit prepare --force.") from error
+        raise InputError(f"{folder}: is damaged: {error}.", "Run `mtkit prepare --force`.") from error
     return shard
 
 

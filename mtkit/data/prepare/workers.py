@@ -83,8 +83,8 @@ class Workers:
                 yield waiting.popleft().result()
         except BrokenProcessPool:
             raise MtkitError(
-                "a worker process was killed, perhaps for want of memory.",
-                "Run the same command again: it goes on; num_workers=1 takes the least memory.",
+                "a worker process was killed, perhaps because memory ran out.",
+                "Run the same command to resume. data.num_workers=1 needs the least memory.",
             ) from None
         finally:
             for future in waiting:

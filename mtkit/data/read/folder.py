@@ -72,8 +72,8 @@ def dataset_files(folder: Path) -> list[Path]:
         for path in (Path(parent, name) for name in (*folders, *names)):
             if path.is_symlink() and not path.resolve().is_relative_to(home):
                 raise InputError(
-                    f"{path}: is a link that leads out of the data set.",
-                    "Copy the data set with its files: cp -rL FOLDER COPY.",
+                    f"{path}: is a link to a place outside the dataset.",
+                    "Copy the dataset with its files: cp -rL FOLDER COPY.",
                 )
         found += [Path(parent, name) for name in names]
     return sorted(found)
@@ -161,8 +161,8 @@ def _inside(folder: Path, name: str) -> Path:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "://" in name or "\0" in name:
         raise InputError(
-            f"{folder / 'README.md'}: names files outside the data set, which are not read.",
-            "Put them into its folder.",
+            f"{folder / 'README.md'}: lists files outside the dataset, which are not read.",
+            "Move them into its folder.",
         )
     return Path(glob.escape(str(folder))) / path if glob.has_magic(name) else folder / path
 
@@ -228,7 +228,7 @@ def _json(file: Path, repairs: Repairs) -> Iterator[Any]:
         whole = stream.read(MAX_LINE + 1)
     if len(whole) > MAX_LINE:
         raise InputError(
-            f"{file}: is one array of more than {MAX_LINE:,} bytes.", "Write one object a line (.jsonl)."
+            f"{file}: is one array of more than {MAX_LINE:,} bytes.", "Write one object per line (.jsonl)."
         )
     found = parse_json(whole.decode("utf-8-sig", "replace"))
     yield from found if isinstance(found, list) else [found]
@@ -262,7 +262,7 @@ def _batches(read: Callable[[Any, int], Iterator[Any]]) -> Callable[[Path, Repai
                 raise
             except Exception as error:  # whose kinds pyarrow does not promise
                 reason = shortened(" ".join(str(error).split()), 200).rstrip(". ") or type(error).__name__
-                raise InputError(f"{file}: cannot be read: {reason}.", "Fetch it again.") from error
+                raise InputError(f"{file}: cannot be read: {reason}.", "Download it again.") from error
 
     return rows
 
@@ -273,7 +273,7 @@ def _parquet(stream: Any, size: int) -> Iterator[Any]:
     with pyarrow.parquet.ParquetFile(stream) as parquet:
         groups = map(parquet.metadata.row_group, range(parquet.metadata.num_row_groups))
         if sum(group.total_byte_size for group in groups) > max(MAX_UNCHECKED, MAX_RATIO * size):
-            raise ValueError(f"it grows to more than {MAX_RATIO} times its size when decompressed")
+            raise ValueError(f"its size grows more than {MAX_RATIO} times when decompressed")
         yield from parquet.iter_batches(batch_size=_PARQUET_ROWS)
 
 

@@ -41,4 +41,4 @@ def parse_json(text: str) -> Any:
     except json.JSONDecodeError as error:
         return RecordError(f"is not JSON: {error.msg} at column {error.colno}.")
     except (ValueError, RecursionError) as error:  # endless digits, endless brackets
-        return RecordError(f"is not JSON that can be read: {error}.")
+        return RecordError(f"is not valid JSON: {error}.")

@@ -159,8 +159,8 @@ def bounded_lines(stream: IO[bytes], name: Path | str) -> Iterator[bytes]:
 def too_long(name: Path | str, number: int) -> InputError:
     """What to raise at a line of more bytes than fit."""
     return InputError(
-        f"{name}:{number}: has more than {MAX_LINE:,} bytes, the most that a line may have.",
-        "Check that the file is text with one sentence a line.",
+        f"{name}:{number}: the line has more than {MAX_LINE:,} bytes, the maximum.",
+        "Check that the file is text with one sentence per line.",
     )
 
 
@@ -193,7 +193,7 @@ def open_bytes(path: Path, accept: Accept = "stream") -> Iterator[IO[bytes]]:
         InputError: the file is missing, cannot be read or decompressed, or explodes.
     """
     if path.suffix in _BUNDLES:
-        raise InputError(f"{path}: is an archive of files.", "Unpack it, and name the files in it.")
+        raise InputError(f"{path}: is an archive of files.", "Unpack it, and give the files in it.")
     try:
         with open_input(path, accept, _BUFFER) as file:
             yield _unpacked(path, file)
@@ -202,7 +202,7 @@ def open_bytes(path: Path, accept: Accept = "stream") -> Iterator[IO[bytes]]:
     except (EOFError, gzip.BadGzipFile, zlib.error, _DamagedError) as error:
         reason = str(error).rstrip(".") or "the data are damaged"
         raise InputError(
-            f"{path}: cannot be decompressed: {reason}.", "Fetch or compress it again."
+            f"{path}: cannot be decompressed: {reason}.", "Download or compress it again."
         ) from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
@@ -250,8 +250,8 @@ class _Bounded(io.RawIOBase):
         self._given += count
         if self._given > self._allowed:
             raise InputError(
-                f"{self._path}: grows to more than {MAX_RATIO} times its size when decompressed.",
-                "Text does not; if you trust the file, decompress it first.",
+                f"{self._path}: its size grows more than {MAX_RATIO} times when decompressed.",
+                "Text does not compress that well. If you trust the file, decompress it first.",
             )
         return count
 
@@ -324,6 +324,6 @@ def _zstandard(path: Path) -> Any:
         import zstandard
     except ImportError:
         raise InputError(
-            f"{path}: reading .zst needs zstandard.", 'Install it: pip install "mtkit[zstd]".'
+            f"{path}: reading .zst requires zstandard.", 'Install it: pip install "mtkit[zstd]".'
         ) from None
     return zstandard

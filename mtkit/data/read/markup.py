@@ -153,7 +153,7 @@ class _Elements:
             self._length += len(text)
             if self._length > MAX_TEXT:
                 self.parser.fail(
-                    f"a text has more than {MAX_TEXT:,} characters.", "This is no file of translations."
+                    f"a text has more than {MAX_TEXT:,} characters.", "This is not a file of translations."
                 )
 
     def _end(self, name: str) -> None:

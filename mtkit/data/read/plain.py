@@ -32,8 +32,8 @@ def read_plain(source: PlainSource, repairs: Repairs, count: int) -> Iterator[Bl
     srcs, tgts = expand(source.src), expand(source.tgt)
     if len(srcs) != len(tgts):
         raise InputError(
-            f"{source.src}: stands for {len(srcs):,} files, but {source.tgt} for {len(tgts):,}.",
-            "Both sides must have as many files, in the same order of names.",
+            f"{source.src}: matches {len(srcs):,} files, but {source.tgt} for {len(tgts):,}.",
+            "Both sides need the same number of files, in the same order of names.",
         )
     for src, tgt in zip(srcs, tgts, strict=True):
         _check_counts(src, tgt)

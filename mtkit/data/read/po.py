@@ -50,7 +50,7 @@ class _Message:
         if self.length > MAX_TEXT:
             raise InputError(
                 f"{path}:{self.line}: a message has more than {MAX_TEXT:,} characters.",
-                "This is no file of translations.",
+                "This is not a file of translations.",
             )
 
     def text(self, keyword: str) -> str:

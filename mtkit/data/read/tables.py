@@ -122,7 +122,7 @@ def csv_rows(path: Path, delimiter: str, repairs: Repairs) -> Iterator[Row]:
             if unclosed > MAX_UNCLOSED:
                 raise InputError(
                     f"{path}:{lines.first}: {what}, as on {MAX_UNCLOSED} lines before.",
-                    "Check the delimiter; or is it a table without quoting (reader: tsv)?",
+                    "Check the delimiter, or use reader: tsv for a table without quotes.",
                 ) from None
             yield lines.first, what
             lines.next_row(again=bool(lines.unclosed))

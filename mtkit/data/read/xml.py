@@ -18,7 +18,7 @@ MAX_TOKEN = 1 << 20
 CHUNK = 1 << 16
 """Bytes to feed at once. Expat reads a token that is unfinished again with each chunk."""
 
-_NO_TRANSLATIONS = "This is no file of translations."
+_NO_TRANSLATIONS = "This is not a file of translations."
 
 
 class XmlParser:
@@ -82,7 +82,7 @@ class XmlParser:
                 "Repair or export it again.",
             ) from None
         except (LookupError, ValueError):  # as Python says it to expat
-            self.fail("declares an encoding that cannot be read here.", "Convert it to UTF-8.")
+            self.fail("declares an encoding that is not supported.", "Convert it to UTF-8.")
         self._fed += len(data)
         if self._fed - self.byte > MAX_TOKEN + CHUNK:
             self.fail(f"a tag or comment has more than {MAX_TOKEN:,} bytes.", _NO_TRANSLATIONS)
@@ -93,7 +93,7 @@ class XmlParser:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if self._depth >= MAX_DEPTH:
-            self.fail(f"elements lie more than {MAX_DEPTH} deep.", _NO_TRANSLATIONS)
+            self.fail(f"elements are nested more than {MAX_DEPTH} deep.", _NO_TRANSLATIONS)
         if len(attributes) > MAX_ATTRIBUTES:
             self.fail(f"an element has more than {MAX_ATTRIBUTES} attributes.", _NO_TRANSLATIONS)
         self._depth += 1
@@ -107,15 +107,16 @@ class XmlParser:
         """A DTD that is only named is not read; declarations could multiply the content of the file."""
         if has_declarations:
             self.fail(
-                "declares entities, attributes or elements, which is refused.", "Remove [...] from DOCTYPE."
+                "declares entities, attributes or elements, which is not allowed.",
+                "Remove [...] from DOCTYPE.",
             )
 
     def _reference(self, *_: object) -> int:
-        self.fail("refers to another file, which is refused.", "Remove the reference.")
+        self.fail("refers to another file, which is not allowed.", "Remove the reference.")
 
     def _unknown(self, name: str, is_parameter: bool) -> None:
         if not is_parameter:
-            self.fail(f"the entity {shortened(name)} is not declared.", "Replace it by its text.")
+            self.fail(f"the entity {shortened(name)} is not declared.", "Replace it with its text.")
 
 
 def local(name: str) -> str:

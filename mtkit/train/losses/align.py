@@ -210,8 +210,8 @@ def read_aligner(folder: Path, data: str) -> Aligner:
     """
     manifest = read_manifest(folder, FORMAT, VERSION)
     if manifest.get("data") != data:
-        raise InputError(f"{folder}: was learned from other data.")
-    with using(folder / MANIFEST, "Remove the folder, and it is made anew."):
+        raise InputError(f"{folder}: the alignment was learned from other data.")
+    with using(folder / MANIFEST, "Delete the folder to create it again."):
         bases = [int(base) for base in manifest["bases"]]
         tables = [
             Lexicon(

@@ -211,9 +211,9 @@ class World:
         lost = _is_loss_of_peer(error)
         if lost:
             error = MtkitError(
-                f"rank {self.rank} of {self.size}: another process of this run is gone without a word.",
-                "Look for one that was killed, or was out of memory. The same command goes on from the last "
-                "checkpoint.",
+                f"rank {self.rank} of {self.size}: another process of this run ended unexpectedly.",
+                "Look for one that was killed, or was out of memory. Run the same command to resume from "
+                "the last checkpoint.",
             )
         elif isinstance(error, MtkitError) and not self.is_main:
             error.message = f"rank {self.rank} of {self.size}: {error.message}"

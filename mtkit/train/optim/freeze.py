@@ -31,11 +31,11 @@ def freeze(model: nn.Module, wanted: Sequence[str]) -> None:
         patterns = _GROUPS.get(text, (text,))
         found = [name for name in parameters if any(fnmatchcase(name, pattern) for pattern in patterns)]
         if not found:
-            raise UsageError(f"train.freeze: no weight is called {text!r}.{_guess(text, parameters)}")
+            raise UsageError(f"train.freeze: no weight matches {text!r}.{_guess(text, parameters)}")
         for name in found:
             parameters[name].requires_grad_(False)
     if not any(parameter.requires_grad for parameter in parameters.values()):
-        raise UsageError("train.freeze: nothing is left to train.", "Freeze less.")
+        raise UsageError("train.freeze: all weights are frozen.", "Freeze fewer weights.")
 
 
 def _guess(text: str, names: Sequence[str] | dict[str, nn.Parameter]) -> str:

@@ -84,8 +84,8 @@ def read_panels(runs: Sequence[Path], axis: Axis = "steps") -> list[Panel]:
     ]
     if not panels:
         raise InputError(
-            f"{', '.join(map(str, runs))}: there are no measurements yet.",
-            "Wait for train.log_every steps, or for the first validation.",
+            f"{', '.join(map(str, runs))}: no measurements yet.",
+            "Wait for train.log_every steps or the first validation.",
         )
     return panels
 
@@ -100,7 +100,7 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
     try:
         raw = read_ordinary(path, MAX_METRICS).split(b"\n")
     except FileNotFoundError:
-        raise InputError(f"{path}: does not exist.", "Name the folder of a run that was trained.") from None
+        raise InputError(f"{path}: does not exist.", "Give the folder of a trained run.") from None
     lines = []
     for number, line in enumerate(raw, start=1):
         try:
@@ -110,7 +110,7 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
             lines.append(values)
         except WRONG_VALUES:
             if number < len(raw):
-                logger.warning("%s:%d: invalid line, omitted.", path, number)
+                logger.warning("%s:%d: is damaged and skipped.", path, number)
     return lines
 
 
@@ -142,7 +142,7 @@ def write_picture(path: Path, panels: Sequence[Panel], axis: Axis = "steps") -> 
         from matplotlib.figure import Figure
     except ImportError:
         raise UsageError(
-            f"{path}: drawing needs matplotlib.", 'Install it: pip install "mtkit[plot]".'
+            f"{path}: plotting requires matplotlib.", 'Install it: pip install "mtkit[plot]".'
         ) from None
     unit, divisor = x_unit(panels, axis)
     figure = Figure(figsize=(5.2 * len(panels), 3.8), layout="constrained", dpi=150)
@@ -192,6 +192,4 @@ def picture_format(path: Path) -> str:
     try:
         return _FORMATS[path.suffix.lower()]
     except KeyError:
-        raise UsageError(
-            f"{path}: unknown picture format.", f"Choose a name that ends in {' or '.join(_FORMATS)}."
-        ) from None
+        raise UsageError(f"{path}: the name of an image must end in {' or '.join(_FORMATS)}.") from None

@@ -224,7 +224,7 @@ class Recorder:
             yield
         except Exception as error:  # its service is a separate process that can fail in any way
             said = " ".join(f"{type(error).__name__}: {error}".split())
-            logger.warning("train.wandb: failed (%s). Training continues without it.", said)
+            logger.warning("train.wandb: connection lost (%s). Training continues without it.", said)
             self._wandb = None
 
     def close(self) -> None:
@@ -301,9 +301,7 @@ def _open_wandb(run: Path, project: str) -> Any:
         write_text(name, uuid.uuid4().hex + "\n")
     identity = read_ordinary(name).decode(errors="replace").strip()
     if not _IDENTITY.fullmatch(identity):
-        raise InputError(
-            f"{name}: not the id of a run.", "Remove the file to start a new run of Weights & Biases."
-        )
+        raise InputError(f"{name}: contains no run id.", "Delete it to start a new Weights & Biases run.")
     try:
         opened = wandb.init(
             project=project,

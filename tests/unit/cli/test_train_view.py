@@ -33,8 +33,8 @@ def test_lines_off_a_terminal() -> None:
     assert describe(scores) == ["step 500  valid: loss 1.234  BLEU 31.2  chrF 55.0  (best so far)"]
     assert describe(Saved(500, Path("x"))) == []
     assert (
-        describe(Started(7, 10, 20, 30, "cpu", "float32", ("going on from step 7",)))[0]
-        == "going on from step 7"
+        describe(Started(7, 10, 20, 30, "cpu", "float32", ("resuming from step 7",)))[0]
+        == "resuming from step 7"
     )
     finished = describe(
         Finished(
@@ -67,7 +67,7 @@ def test_the_panel_shows_data_as_it_is() -> None:
     stream = io.StringIO()
     console = Console(file=stream, width=90, force_terminal=True, color_system=None, markup=False)
     console.print(dashboard)
-    assert "the first steps" in stream.getvalue()
+    assert "starting" in stream.getvalue()
     dashboard.take(logged(1200))
     dashboard.take(Validated(500, 1.0, {"bleu": 31.0, "chrf": 55.0}, True, SAMPLE, 5.0))
     dashboard.take(Validated(1000, 1.1, {"bleu": 30.0, "chrf": 54.0}, False, SAMPLE, 5.0))

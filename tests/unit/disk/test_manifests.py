@@ -71,7 +71,7 @@ def test_a_listed_file_is_read_as_it_was_compared(folder: Path) -> None:
         (folder / "other").replace(folder / "a")
         assert file.read() == b"first"
     for read in (lambda: read_listed(folder, manifest, "a", 9), lambda: open_listed(folder, manifest, "a")):
-        with pytest.raises(InputError, match="its content is not what was written"):
+        with pytest.raises(InputError, match="its content has changed since it was written"):
             read()
 
 
@@ -87,7 +87,7 @@ def test_what_takes_the_place_of_a_file_is_neither_followed_nor_waited_for(folde
         case "folder":
             (folder / "a").mkdir()
     for read in (lambda: read_listed(folder, manifest, "a", 9), lambda: open_listed(folder, manifest, "a")):
-        with pytest.raises(InputError, match="is a link or no ordinary file"):
+        with pytest.raises(InputError, match="is a link or not a regular file"):
             read()
 
 

@@ -62,7 +62,7 @@ def test_a_folder_of_the_user_s_is_no_run(mark: str, tmp_path: Path) -> None:
 def test_corpora_are_not_in_the_run_nor_the_run_in_a_corpus(tmp_path: Path) -> None:
     result = run("prepare", config(tmp_path, "run", "run/corpora/t.tsv"))
     assert result.exit_code == 2
-    assert "lies in it" in result.stderr
+    assert "is inside this folder" in result.stderr
     folder = tmp_path / "set"
     folder.mkdir()
     path = config(tmp_path, "set/run")
@@ -70,7 +70,7 @@ def test_corpora_are_not_in_the_run_nor_the_run_in_a_corpus(tmp_path: Path) -> N
     path.write_text(text, "utf-8")
     result = run("prepare", path)
     assert result.exit_code == 2
-    assert "lies in the corpus" in result.stderr
+    assert "is inside the corpus" in result.stderr
     assert not list(folder.iterdir())
 
 
@@ -106,7 +106,10 @@ def test_preparing_again_leaves_what_is_not_its_own(tmp_path: Path) -> None:
     inner.write_text("x", "utf-8")
     result = run("prepare", path, "--force")
     assert result.exit_code == 2
-    assert "run/data: also holds what mtkit did not write: notes.txt. Move it elsewhere." in result.stderr
+    assert (
+        "run/data: also contains files that mtkit did not write: notes.txt. Move it elsewhere."
+        in result.stderr
+    )
     assert inner.is_file()
 
 
@@ -120,7 +123,7 @@ def test_beginning_anew_removes_only_its_own(tmp_path: Path) -> None:
     for name in ("metrics.jsonl", "tensorboard/events.out.tfevents.1.host", "model/manifest.json"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("{}", "utf-8")
-    with pytest.raises(UsageError, match=r"model: was not made by mtkit: it holds manifest\.json"):
+    with pytest.raises(UsageError, match=r"model: was not created by mtkit: it contains manifest\.json"):
         forget_training(folder)
     assert len(step_folders(folder / "checkpoints")) == 2
     (folder / "model" / "manifest.json").rename(folder / "mine.json")
@@ -140,7 +143,7 @@ def test_a_checkpoint_with_something_in_it_is_not_rotated_away(
     (tmp_path / "step-00000003" / "theirs").write_text("x", "utf-8")
     keep_only(tmp_path, ())
     assert [folder.name for folder in step_folders(tmp_path)] == ["step-00000001", "step-00000003"]
-    assert "also holds what mtkit did not write: notes.txt. It is not removed." in caplog.text
+    assert "also contains files that mtkit did not write: notes.txt. It is not removed." in caplog.text
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/etc/x", "a\0b", "x" * 300])

@@ -157,7 +157,7 @@ def test_what_is_being_read_is_no_output(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(source)
     (tmp_path / "hard").hardlink_to(source)
     for name in ("in", "link", "hard"):
-        with pytest.raises(UsageError, match="is the input as well"):
+        with pytest.raises(UsageError, match="is also the input"):
             check_not_read(tmp_path / name, {"the input": source})
     check_not_read(tmp_path / "other", {"the input": source})
     code = """
@@ -169,7 +169,7 @@ check_not_read(Path(sys.argv[1]), {"the input": None})
     command = [sys.executable, "-c", code, str(source)]
     with source.open("rb") as stream:
         done = subprocess.run(command, stdin=stream, cwd=REPOSITORY, capture_output=True, check=False)
-    assert b"is the input as well" in done.stderr
+    assert b"is also the input" in done.stderr
 
 
 def test_what_can_be_written_in_several_attempts(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_real_file(translate: Callable[[str], str]) -> None:
     [
         (
             "<!DOCTYPE x [<!ENTITY a 'b'>]><xliff/>",
-            "1: declares entities, attributes or elements, which is refused",
+            "1: declares entities, attributes or elements, which is not allowed",
         ),
         ("<tmx/>", "1: the file is <tmx>, expected <xliff>"),
         ("<xliff>\n<a></xliff>", "2: is not well-formed XML: mismatched tag"),

@@ -107,7 +107,7 @@ def test_what_ranks_exchange(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("how", "codes", "said"),
     [
-        ("killed", [1, -signal.SIGKILL, 1], "another process of this run is gone without a word"),
+        ("killed", [1, -signal.SIGKILL, 1], "another process of this run ended unexpectedly"),
         ("alone", [3, 3, 3], "rank 1 of 3: bad line."),
         ("bug on main", [70, 70, 70], "a bug in mtkit: ZeroDivisionError"),
         ("alike", [75, 75, 75], "stopped."),

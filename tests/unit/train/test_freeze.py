@@ -45,7 +45,7 @@ def test_a_tied_matrix_answers_to_both_names() -> None:
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        ("encodr", "no weight is called 'encodr'. Did you mean encoder?"),
+        ("encodr", "no weight matches 'encodr'. Did you mean encoder?"),
         ("decoder.0.attention.q_proj.wieght", "Did you mean decoder.0.attention.q_proj.weight?"),
         ("decoder.7.*", "Did you mean"),
         ("xyz", "Name encoder, decoder, embeddings, output, or a pattern of weights such as"),
@@ -58,5 +58,5 @@ def test_what_fits_nothing_is_refused_with_a_guess(wanted: str, said: str) -> No
 
 
 def test_nothing_left_is_refused() -> None:
-    with pytest.raises(UsageError, match="nothing is left to train"):
+    with pytest.raises(UsageError, match="all weights are frozen"):
         freeze(make_model(), ["*"])

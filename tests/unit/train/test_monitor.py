@@ -117,7 +117,8 @@ def test_weights_and_biases_whose_service_fails(
     recorder.close()
     assert len(lines(tmp_path)) == 2
     assert [record.getMessage() for record in caplog.records] == [
-        "train.wandb: failed (ConnectionResetError: the service is gone). Training continues without it."
+        "train.wandb: connection lost (ConnectionResetError: the service is gone). "
+        "Training continues without it."
     ]
 
 
@@ -127,7 +128,7 @@ def test_an_id_that_is_none_is_refused(
 ) -> None:
     monkeypatch.setitem(sys.modules, "wandb", FakeWandb())
     (tmp_path / "wandb-run.txt").write_bytes(content)
-    with pytest.raises(InputError, match=r"wandb-run\.txt: not the id of a run"):
+    with pytest.raises(InputError, match=r"wandb-run\.txt: contains no run id"):
         Recorder(tmp_path, 0, tensorboard=False, wandb="ours")
 
 
@@ -184,7 +185,7 @@ def test_a_lost_record_costs_no_training(tmp_path: Path, caplog: pytest.LogCaptu
     (tmp_path / "metrics.jsonl").unlink()
     (tmp_path / "metrics.jsonl").mkdir()
     record(tmp_path, 0, logged(3))
-    assert "metrics.jsonl: cannot be written: is a link or no ordinary file" in caplog.text
+    assert "metrics.jsonl: cannot be written: is a link or not a regular file" in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of its own thread

@@ -61,15 +61,15 @@ def compose(split: str, pairs: int, seed: int, src_lang: str, tgt_lang: str) -> 
     src, tgt = _language(src_lang), _language(tgt_lang)
     if src == tgt:
         raise InputError(
-            f"phrasebook: src_lang and tgt_lang are both {src}.", f"Take two of {', '.join(GRAMMARS)}."
+            f"phrasebook: src_lang and tgt_lang are both {src}.", f"Choose two of {', '.join(GRAMMARS)}."
         )
     if split not in SPLITS:
-        raise InputError(f"phrasebook: split = {split} is unknown.", f"Take one of {', '.join(SPLITS)}.")
+        raise InputError(f"phrasebook: split = {split}: unknown split.", f"Choose from {', '.join(SPLITS)}.")
     possible = sum(len(template.meanings) for template in templates(split))
     if pairs > possible:
         raise InputError(
             f"phrasebook: pairs = {pairs} is more than the {possible} sentences of split {split}.",
-            f"Ask for at most {possible}.",
+            f"Set pairs to at most {possible}.",
         )
     return _pairs(split, pairs, seed, src, tgt)
 
@@ -78,7 +78,7 @@ def _language(code: str) -> str:
     lang = language_of(code).code
     if lang not in GRAMMARS:
         raise InputError(
-            f"phrasebook: language {code} is not supported.", f"It speaks {', '.join(GRAMMARS)} only."
+            f"phrasebook: language {code} is not supported.", f"Choose from {', '.join(GRAMMARS)}."
         )
     return lang
 

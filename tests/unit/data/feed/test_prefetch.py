@@ -64,4 +64,4 @@ def test_a_process_that_cannot_be_started_is_tried_again(
         pytest.raises(MtkitError, match=r"step 1: .* cannot be started: .*, 4 times in a row"),
     ):
         next(steps)
-    assert caplog.text.count("a new one begins at this step") == MOST_REPLACED
+    assert caplog.text.count("It is restarted at this step") == MOST_REPLACED

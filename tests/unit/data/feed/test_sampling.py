@@ -67,7 +67,7 @@ def test_the_stage_of_a_step() -> None:
 
 
 def test_a_stage_of_empty_corpora_is_refused() -> None:
-    with pytest.raises(InputError, match=r"data\.mixing\.0: nothing is left"):
+    with pytest.raises(InputError, match=r"data\.mixing\.0: no pairs are left"):
         draws(weights=(0, 1), sizes=(5, 0))
 
 

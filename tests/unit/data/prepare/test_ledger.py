@@ -51,5 +51,5 @@ def test_a_later_version_is_refused() -> None:
 def test_a_ledger_that_does_not_add_up_is_refused() -> None:
     data = ledger().to_json()
     data["rows"][0]["kept"] += 1
-    with pytest.raises(InputError, match=r"a\.tsv: 3 read pairs are not 3 kept and 1 dropped"):
+    with pytest.raises(InputError, match=r"a\.tsv: 3 pairs read, but 3 kept and 1 dropped"):
         Ledger.from_json(data)

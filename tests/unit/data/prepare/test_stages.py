@@ -174,7 +174,7 @@ def test_with_a_given_tokenizer_only_the_new_corpus_is_encoded(
     assert counted.take() == (2, 0, 2)
     assert open_prepared(more).tokenizer.src.model_bytes == given.read_bytes()
     given.write_bytes(given.read_bytes() + b"x")
-    with pytest.raises(InputError, match=r"given\.model: changed since"):
+    with pytest.raises(InputError, match=r"given\.model: has changed since"):
         open_prepared(more)
 
 
@@ -301,7 +301,7 @@ def test_verifying_compares_contents(tmp_path: Path) -> None:
     data[5] ^= 1
     path.write_bytes(data)
     open_prepared(config)
-    with pytest.raises(InputError, match=r"ids\.bin: its content is not what was written"):
+    with pytest.raises(InputError, match=r"ids\.bin: its content has changed since it was written"):
         verify_prepared(config)
 
 

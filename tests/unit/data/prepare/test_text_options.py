@@ -77,7 +77,7 @@ def test_changing_the_form_redoes_what_it_changes(tmp_path: Path, monkeypatch: p
         ({"casing": "lower", "unicode": "nfkc", "whitespace": "keep"}, (2, 1, 2)),
     ]:
         changed = with_options(config, text=text)
-        with pytest.raises(InputError, match="made from other options"):
+        with pytest.raises(InputError, match="prepared with other options"):
             open_prepared(changed)
         prepare(changed)
         assert counted.take() == done

@@ -193,7 +193,7 @@ def test_a_data_set_reads_no_file_outside_and_opens_no_connection(paths: str, tm
         server.setblocking(False)
         port = str(server.getsockname()[1])
         card(tmp_path / "set", paths.replace("SECRET", str(tmp_path / "secret")).replace("{port}", port))
-        with pytest.raises(InputError, match="names files outside the data set, which are not read"):
+        with pytest.raises(InputError, match="lists files outside the dataset, which are not read"):
             texts(HuggingFaceSource(reader="huggingface", path=tmp_path / "set"))
         with pytest.raises(BlockingIOError):
             server.accept()
@@ -216,7 +216,7 @@ def test_a_link_out_of_a_data_set_is_refused(what: str, tmp_path: Path, datasets
     link.symlink_to(target)
     source = HuggingFaceSource(reader="huggingface", path=folder)
     for read in (texts, source_files):
-        with pytest.raises(InputError, match=f"{link}: is a link that leads out of the data set"):
+        with pytest.raises(InputError, match=f"{link}: is a link to a place outside the dataset"):
             read(source)
 
 

@@ -109,7 +109,7 @@ def test_codes_count_by_their_first_part(src: str, tgt: str) -> None:
     [
         ("train", "en", "es", "language es is not supported"),
         ("train", "fr", "fr-CA", "are both fr"),
-        ("dev", "en", "fr", "split = dev is unknown"),
+        ("dev", "en", "fr", "split = dev: unknown split"),
     ],
 )
 def test_impossible_requests_are_refused_at_once(split: str, src: str, tgt: str, message: str) -> None:
