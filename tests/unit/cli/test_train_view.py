@@ -67,7 +67,7 @@ def test_the_panel_shows_data_as_it_is() -> None:
     stream = io.StringIO()
     console = Console(file=stream, width=90, force_terminal=True, color_system=None, markup=False)
     console.print(dashboard)
-    assert "the first steps" in stream.getvalue()
+    assert "starting …" in stream.getvalue()
     dashboard.take(logged(1200))
     dashboard.take(Validated(500, 1.0, {"bleu": 31.0, "chrf": 55.0}, True, SAMPLE, 5.0))
     dashboard.take(Validated(1000, 1.1, {"bleu": 30.0, "chrf": 54.0}, False, SAMPLE, 5.0))
