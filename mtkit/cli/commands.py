@@ -24,8 +24,8 @@ from mtkit.cli import (
     train,
     translate,
 )
-from mtkit.cli.app import report
 from mtkit.cli.arguments import GroupedCommand
+from mtkit.cli.failures import report
 
 EPILOG = """\b
 Exit codes:

@@ -11,11 +11,11 @@ import typer
 
 from mtkit.cli import console
 from mtkit.cli.arguments import ConfigArguments, read_arguments
-from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, engine_name
+from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, engine_name, one_of
+from mtkit.config.fixed import METRIC_NAMES, MetricName
 from mtkit.errors import GateError, UsageError
 
 if TYPE_CHECKING:
-    from mtkit.config.options import MetricName
     from mtkit.engine.base import EngineName
     from mtkit.evaluate.evaluate import Evaluated
 
@@ -27,7 +27,7 @@ def evaluate(
         typer.Option(
             "--metrics",
             "-m",
-            metavar="bleu|chrf|ter",
+            metavar="|".join(METRIC_NAMES),
             help="Metric to compute; repeatable. Default: evaluate.metrics of the config.",
         ),
     ] = None,
@@ -76,9 +76,7 @@ def evaluate(
       mtkit evaluate mtkit.yaml -m bleu -m ter
       mtkit evaluate --hyp out.txt --ref ref.txt
     """
-    from mtkit.metrics.surface import metric_name
-
-    names = [metric_name(name) for name in metrics or ()]
+    names = [one_of("--metrics", name, METRIC_NAMES) for name in metrics or ()]
     bounds = _bounds(fail_under or [])
     if hyps or ref:
         if arguments or tests or not (hyps and ref):
@@ -97,13 +95,11 @@ def evaluate(
 
 
 def _bounds(given: list[str]) -> dict[MetricName, float]:
-    from mtkit.metrics.surface import metric_name
-
     bounds = {}
     for text in given:
         name, _, value = text.partition("=")
         try:
-            bounds[metric_name(name)] = float(value)
+            bounds[one_of("--fail-under", name, METRIC_NAMES)] = float(value)
         except ValueError:
             raise UsageError(
                 f"--fail-under {text}: expected METRIC=VALUE.", "Write bleu=30, for example."
@@ -160,16 +156,16 @@ def _evaluate_run(
     from mtkit.evaluate.evaluate import choose_tests, evaluate
     from mtkit.runs.find import Found, read_model, trained_model
     from mtkit.translate.open import open_translator
+    from mtkit.translate.request import Request
 
     choose_tests(config, tests)
     model = Found(trained_model(config.run), config.run)
     console.say(f"model: {model}")
-    translator = read_model(
-        model.run, lambda folder: open_translator(folder, config.decode, device, engine=engine)
-    )
+    request = Request(search=config.decode.model_dump(mode="json"))
+    translator = read_model(model.run, lambda folder: open_translator(folder, request, device, engine=engine))
     names = list(dict.fromkeys([*(metrics or config.evaluate.metrics), *bounds]))
     with console.progress() as report:
-        results = evaluate(config, translator, tests, names, report)
+        results = evaluate(config, translator, request, tests, names, report)
     for result in results:
         console.say(f"{result.name}: translations in {result.hyps}, engine {translator.engine.name}")
         if result.leaked:

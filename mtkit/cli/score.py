@@ -15,6 +15,7 @@ from mtkit.errors import InputError
 
 if TYPE_CHECKING:
     from mtkit.decode.hypothesis import Hypothesis
+    from mtkit.translate.request import Request
     from mtkit.translate.translator import Translator
 
 PAIRS_AT_ONCE = 1000
@@ -50,15 +51,16 @@ def score(
     """
     from mtkit.runs.find import find_model, read_model
     from mtkit.translate.open import open_translator
+    from mtkit.translate.request import Request
 
     found = find_model(model)
     console.say(f"model: {found}")
-    given = {} if length_penalty is None else {"length_penalty": length_penalty}
+    request = Request(search={} if length_penalty is None else {"length_penalty": length_penalty})
     translator = read_model(
-        found.run, lambda folder: open_translator(folder, device=device, engine="native", given=given)
+        found.run, lambda folder: open_translator(folder, request, device=device, engine="native")
     )
     total, tokens, lines = 0.0, 0, 0
-    for hyp in _scored(translator, src, tgt):
+    for hyp in _scored(translator, src, tgt, request):
         shown = [f"{hyp.score:.4f}"]
         if token_scores:
             shown.append(" ".join(f"{one:.4f}" for one in hyp.token_scores))
@@ -69,7 +71,7 @@ def score(
     console.say(f"{lines:,} translations, {-total / tokens:.4f} nats per token")
 
 
-def _scored(translator: Translator, src: Path, tgt: Path) -> Iterator[Hypothesis]:
+def _scored(translator: Translator, src: Path, tgt: Path, request: Request) -> Iterator[Hypothesis]:
     from mtkit.data.read.lines import count_lines, read_lines
 
     counts = count_lines(src), count_lines(tgt)
@@ -80,4 +82,4 @@ def _scored(translator: Translator, src: Path, tgt: Path) -> Iterator[Hypothesis
         )
     pairs = zip(read_lines(src), read_lines(tgt), strict=True)
     while block := list(islice(pairs, PAIRS_AT_ONCE)):
-        yield from translator.score(block)
+        yield from translator.score(block, request)

@@ -17,9 +17,10 @@ from typing import IO, Literal, Protocol, cast
 from mtkit.cli import console
 from mtkit.errors import MtkitError, UsageError
 from mtkit.text.visible import visible
+from mtkit.translate.job import STDIN
+from mtkit.translate.windows import PAUSE, WINDOW, WINDOW_CHARS, Pause, windows
 
 CHUNK = 1 << 16
-STDIN = "standard input"
 
 Flush = Literal["auto", "line", "batch"]
 
@@ -40,8 +41,8 @@ class Output(Protocol):
 # ---------------------------------------------------------------- reading
 
 
-def read_windows(path: Path | None, flush: Flush, skip: int = 0) -> Iterator[list[bytes]]:
-    """Lines with their ends, in windows that fit memory; an empty window says: answer what has come.
+def read_windows(path: Path | None, flush: Flush, skip: int = 0) -> Iterator[list[bytes] | Pause]:
+    """Lines with their ends, in windows that fit memory, and the pauses of their sender.
 
     Args:
         path: of the file; None is standard input.
@@ -73,18 +74,16 @@ def is_typed(path: Path | None) -> bool:
     return path is None and sys.stdin is not None and sys.stdin.isatty()
 
 
-def _timed(lines: Iterable[bytes], flush: Flush) -> Iterator[list[bytes]]:
-    from mtkit.translate.translator import windows
-
+def _timed(lines: Iterable[bytes], flush: Flush) -> Iterator[list[bytes] | Pause]:
     if flush != "line":
         yield from windows(lines)
         return
     for line in lines:
         yield [line]
-        yield []
+        yield PAUSE
 
 
-def _typed() -> Iterator[list[bytes]]:
+def _typed() -> Iterator[list[bytes] | Pause]:
     """Lines that a person types, with history and keys of the line if the answers are seen there too."""
     at_terminal = sys.stdout is not None and sys.stdout.isatty()
     if at_terminal:
@@ -103,16 +102,14 @@ def _typed() -> Iterator[list[bytes]]:
             console.end_line()
             return
         yield [line.encode(errors="replace") + b"\n"]
-        yield []
+        yield PAUSE
 
 
-def _arriving(stream: BufferedReader, name: str) -> Iterator[list[bytes]]:
-    """Lines as they come: all that have come, and an empty window when there are no more for now.
+def _arriving(stream: BufferedReader, name: str) -> Iterator[list[bytes] | Pause]:
+    """Lines as they come: all that have come, and a pause when there are no more for now.
 
     A sender that is slow gets each answer at once; while one is worked out, a fast one fills the next window.
     """
-    from mtkit.translate.translator import WINDOW, WINDOW_CHARS
-
     lines, given = [bytearray()], 0  # the last line is not complete yet
     while chunk := stream.read1(CHUNK):
         first, *others = chunk.split(b"\n")
@@ -132,7 +129,7 @@ def _arriving(stream: BufferedReader, name: str) -> Iterator[list[bytes]]:
             given += len(lines) - 1
             del lines[:-1]
         if waiting:
-            yield []
+            yield PAUSE
     if not lines[-1]:
         lines.pop()
     if lines:

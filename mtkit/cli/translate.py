@@ -10,6 +10,8 @@ from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, MODEL_
 
 if TYPE_CHECKING:
     import typer
+
+    from mtkit.cli.streams import Flush
 else:
     from mtkit.cli.quick import typer  # of which nothing is needed but for help and errors
 
@@ -204,10 +206,11 @@ def translate(
       mtkit translate -i big.txt.gz -o big.out.txt --resume
       mtkit translate --format jsonl --field en.text < in.jsonl > out.jsonl
     """
-    from mtkit.cli.translate_run import Task, job, run, run_resumable
+    from mtkit.cli.translate_run import run, run_resumable
     from mtkit.runs.find import find_model, read_model
+    from mtkit.translate.glossary import read_glossary
+    from mtkit.translate.job import Input, job
     from mtkit.translate.open import open_translator
-    from mtkit.translate.records import Details
     from mtkit.translate.request import Request
 
     if quiet:
@@ -230,62 +233,56 @@ def translate(
         "banned": _phrases(banned) if banned else None,
         "tags": tags or None,
     }
-    task = Task(
-        source=None if source == Path("-") else source,
-        target=None if target == Path("-") else target,
-        kind=kind,
-        column=column,
-        field=field,
-        terms=terms,
-        flush=one_of("--flush", flush, ("auto", "line", "batch")),
+    request = Request(
+        search={name: value for name, value in search.items() if value is not None},
+        n_best=n_best,
+        scores=scores,
+        token_scores=token_scores,
+        alignment=alignment,
+        as_json=as_json,
+        prefix=target_prefix,
+        glossary=read_glossary(glossary) if glossary else None,
+        own_terms=bool(terms),
+        guard=guard,
         invalid="error" if strict else one_of("--invalid", invalid, ("error", "replace")),
         on_error="fail" if strict else one_of("--on-error", on_error, ("fail", "blank", "source")),
-        details=Details(scores, token_scores, alignment),
-        n_best=n_best,
-        as_json=as_json,
+        strict=strict,
     )
-    task.check(resume)
-    if task.target is not None:
+    source, target = (None if path == Path("-") else path for path in (source, target))
+    input = Input(source, kind, column, field, terms)
+    when: Flush = one_of("--flush", flush, ("auto", "line", "batch"))
+    input.check(request)
+    if resume:
+        input.check_resumable(target)
+    if target is not None:
         from mtkit.disk.output import check_not_read
 
-        read = {"the input": task.source} | ({"the glossary": glossary} if glossary else {})
-        check_not_read(task.target, read | ({"the file of banned phrases": banned} if banned else {}))
+        read = {"the input": source} | ({"the glossary": glossary} if glossary else {})
+        check_not_read(target, read | ({"the file of banned phrases": banned} if banned else {}))
     named: list[Path | None] = [*model] if model else [None]
     found, *others = models = [find_model(path) for path in named]
     console.say(f"model: {found}{''.join(f' + {other}' for other in others)}")
-    request = Request(
-        n_best,
-        token_scores,
-        alignment,
-        target_prefix,
-        own_terms=bool(terms),
-        strict=strict,
-        on_error=task.on_error,
-        notes=task.notes(),
-        scores=scores or as_json or n_best > 1,
-    )
     translator = read_model(
         found.run,
         lambda folder: open_translator(
             folder,
+            request,
             device=device,
             engine=engine_name(engine),
-            given={name: value for name, value in search.items() if value is not None},
-            request=request,
-            glossary=glossary,
-            guarded=guard,
             others=[other.folder for other in others],
         ),
     )
-    if resume:
-        run_resumable(translator, task, job(translator, task, models, glossary))
+    account = input.account()
+    if resume and target is not None:
+        this = job(translator, input, request, models, glossary)
+        run_resumable(translator, input, target, request, account, when, this)
     else:
-        run(translator, task)
-    if request.notes.counts:
-        console.say(f"notes: {request.notes}")
+        run(translator, input, target, request, account, when)
+    if account.counts:
+        console.say(f"notes: {account}")
     if glossary or terms:
-        met = request.terms
-        console.say(f"terms: {met.asked:,} requested, {met.hit:,} used, {met.missed:,} missed")
+        asked, used = account.terms_requested, account.terms_used
+        console.say(f"terms: {asked:,} requested, {used:,} used, {asked - used:,} missed")
 
 
 def _phrases(path: Path) -> list[str]:

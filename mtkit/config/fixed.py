@@ -1,4 +1,6 @@
-"""What is the same under every configuration, also for those who cannot wait for pydantic."""
+"""Constants and names that are needed without pydantic."""
+
+from typing import Literal, get_args
 
 LANGUAGE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
 """How a language is spelt: en, pt-BR, zh-Hans."""
@@ -6,3 +8,8 @@ NORM_EPSILON = 1e-5
 """Added to the variance, or the mean square, in each normalisation."""
 WAVE_BASE = 10_000.0
 """Of the wavelengths of positions, in tables and rotations (Vaswani et al. 2017, section 3.5)."""
+
+MetricName = Literal["bleu", "chrf", "ter"]
+"""Each is an entry of `METRICS` in `metrics/surface.py`."""
+METRIC_NAMES: tuple[MetricName, ...] = get_args(MetricName)
+BestMetric = Literal[MetricName, "loss"]

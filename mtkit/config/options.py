@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -45,10 +45,6 @@ Tag = Annotated[str, AfterValidator(_check_tag)]
 """What a source may begin with; the piece of tag `2fr` is `<2fr>`."""
 
 Probability = Annotated[float, Field(ge=0, lt=1)]
-
-MetricName = Literal["bleu", "chrf", "ter"]
-"""Each is an entry of `mtkit.metrics.surface.METRICS`."""
-BestMetric = Literal[MetricName, "loss"]
 
 
 MAX_NAME_BYTES = 200

@@ -15,8 +15,9 @@ from mtkit.config.data import DataConfig, TokenizerConfig
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.export import ExportConfig
 from mtkit.config.filters import TokensFilter
+from mtkit.config.fixed import MetricName
 from mtkit.config.model import ModelConfig
-from mtkit.config.options import MetricName, Options
+from mtkit.config.options import Options
 from mtkit.config.text import TextConfig
 from mtkit.config.train import TrainConfig
 

@@ -62,6 +62,18 @@ def decode_options(values: Mapping[str, Any]) -> DecodeConfig:
     return cast("DecodeConfig", _checked("decode", "DecodeConfig", values))
 
 
+def replaced(options: DecodeConfig, changes: Mapping[str, Any]) -> DecodeConfig:
+    """`options` with these values in place of its own.
+
+    Raises:
+        ValueError: they are wrong.
+    """
+    values = {**json.loads(options.model_dump_json()), **changes}
+    if isinstance(options, Stored):
+        return decode_options(values)
+    return type(options).model_validate_json(json.dumps(values))
+
+
 def text_options(values: Mapping[str, Any]) -> TextConfig:
     """The form of text, by options of `text`.
 

@@ -8,7 +8,8 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from mtkit.config.options import BestMetric, Duration, Options, Probability
+from mtkit.config.fixed import BestMetric
+from mtkit.config.options import Duration, Options, Probability
 
 
 def _parse_auto_or(least: int) -> BeforeValidator:

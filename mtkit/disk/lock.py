@@ -35,7 +35,7 @@ def only_writer(run: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except filelock.Timeout:
         raise MtkitError(
-            f"{run}: another process is training here: {_holder(run)}.",
+            f"{run}: another process is training here: {holder_of(run)}.",
             "Wait for it, stop it, or choose another `run`.",
         ) from None
     except OSError as error:
@@ -55,7 +55,7 @@ def only_writer(run: Path) -> Iterator[None]:
         lock.release()
 
 
-def _holder(run: Path) -> str:
+def holder_of(run: Path) -> str:
     try:
         return read_ordinary(run / HOLDER).decode(errors="replace").strip()[:200] or "unknown"
     except (OSError, InputError):

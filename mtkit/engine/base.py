@@ -30,6 +30,7 @@ class Engine(Protocol):
         src_ids: Sequence[Sequence[int]],
         options: DecodeConfig,
         demands: Sequence[Demand] | None = None,
+        scores: bool = True,
     ) -> list[list[Hypothesis]]:
         """At most `options.width` hypotheses of each source, in the order of the sources.
 
@@ -39,6 +40,7 @@ class Engine(Protocol):
             src_ids: sources without end of sentence.
             options: how to search.
             demands: what is asked of each translation; nothing if left out.
+            scores: whether those of hypotheses are needed; otherwise they may be NaN, which is faster.
         """
 
     def score(

@@ -57,8 +57,6 @@ class CTranslate2Engine:
         device: cpu or cuda.
         layout: how many batches are decoded at once, by how many threads each. If left out it is the fastest
             one on this machine, which the first large decoding finds out while it decodes.
-        scores: whether those of hypotheses are wanted; without them a greedy search need not compute the
-            probabilities of all tokens, and a hypothesis's score is NaN.
     """
 
     def __init__(
@@ -68,14 +66,12 @@ class CTranslate2Engine:
         max_positions: int,
         device: str = "cpu",
         layout: Layout | None = None,
-        scores: bool = True,
     ) -> None:
         self._files = own_files(model) if isinstance(model, Path) else model
         self._device = device
         self._src_pieces, self._tgt_pieces = _pieces(self._files)
         self._ids = {piece: number for number, piece in enumerate(self._tgt_pieces)}
         self._max_positions = max_positions
-        self._scores = scores
         self._settling = Lock()
         self._key = "" if layout or device == "cuda" else machine_key(_digest(self._files))
         known = layout or (recall(self._key) if self._key else Layout(1, 1))
@@ -98,8 +94,11 @@ class CTranslate2Engine:
         src_ids: Sequence[Sequence[int]],
         options: DecodeConfig,
         demands: Sequence[Demand] | None = None,
+        scores: bool = True,
     ) -> list[list[Hypothesis]]:
         """See `Engine`; gives the best hypothesis alone, without `token_scores`.
+
+        A greedy search without scores need not compute the probabilities of all tokens.
 
         Raises:
             UsageError: something is asked of a translation, which only the native engine can do.
@@ -109,12 +108,12 @@ class CTranslate2Engine:
         if len(self._candidates) > 1:
             with self._settling:  # nothing else may work while times are taken
                 if len(src_ids) >= len(self._candidates) * MEASURED and len(self._candidates) > 1:
-                    return self._decode_and_measure(src_ids, options)
-                return self._decode(src_ids, options)
-        return self._decode(src_ids, options)
+                    return self._decode_and_measure(src_ids, options, scores)
+                return self._decode(src_ids, options, scores)
+        return self._decode(src_ids, options, scores)
 
     def _decode_and_measure(
-        self, src_ids: Sequence[Sequence[int]], options: DecodeConfig
+        self, src_ids: Sequence[Sequence[int]], options: DecodeConfig, scores: bool
     ) -> list[list[Hypothesis]]:
         """Deals the sources to all layouts, and stays with the fastest."""
         hyps: list[list[Hypothesis]] = [[]] * len(src_ids)
@@ -123,9 +122,9 @@ class CTranslate2Engine:
         for number, layout in enumerate(self._candidates):
             self._translator = self._open(layout)
             own = order[number :: len(self._candidates)]
-            self._decode([src_ids[own[0]]], options)  # warms up
+            self._decode([src_ids[own[0]]], options, scores)  # warms up
             begin = time.monotonic()
-            for i, found in zip(own, self._decode([src_ids[i] for i in own], options), strict=True):
+            for i, found in zip(own, self._decode([src_ids[i] for i in own], options, scores), strict=True):
                 hyps[i] = found
             times.append((time.monotonic() - begin, number))
         self._layout = self._candidates[min(times)[1]]
@@ -147,7 +146,9 @@ class CTranslate2Engine:
             self._files = {}  # no other layout will be tried
         return translator
 
-    def _decode(self, src_ids: Sequence[Sequence[int]], options: DecodeConfig) -> list[list[Hypothesis]]:
+    def _decode(
+        self, src_ids: Sequence[Sequence[int]], options: DecodeConfig, scores: bool
+    ) -> list[list[Hypothesis]]:
         limits = [self._limit(len(ids), options) for ids in src_ids]
         # The length that CTranslate2 stops at holds for a whole call. It depends on nothing but a sentence's
         # own length, so that its neighbours change nothing; what is then too long is searched again alone.
@@ -156,14 +157,14 @@ class CTranslate2Engine:
         jobs = [
             (i, job)
             for step, group in groupby(order, key=steps.__getitem__)
-            for i, job in self._submit(list(group), src_ids, step, options)
+            for i, job in self._submit(list(group), src_ids, step, options, scores)
         ]
         hyps = {i: self._hypothesis(job.result(), steps[i]) for i, job in jobs}
         long = [i for i, hyp in hyps.items() if len(hyp.ids) > limits[i]]
-        if options.beam_size == 1 and not self._scores:  # greedy: the shorter output is how the longer begins
+        if options.beam_size == 1 and not scores:  # greedy: the shorter output is how the longer begins
             hyps |= {i: replace(hyps[i], ids=hyps[i].ids[: limits[i]]) for i in long}
         else:
-            again = [pair for i in long for pair in self._submit([i], src_ids, limits[i], options)]
+            again = [pair for i in long for pair in self._submit([i], src_ids, limits[i], options, scores)]
             hyps |= {i: self._hypothesis(job.result(), limits[i]) for i, job in again}
         return [[hyps[i]] for i in range(len(src_ids))]
 
@@ -197,7 +198,12 @@ class CTranslate2Engine:
         return min(int(options.max_len_ratio * src_len) + EXTRA_LENGTH, self._max_positions - 1)
 
     def _submit(
-        self, chosen: list[int], src_ids: Sequence[Sequence[int]], limit: int, options: DecodeConfig
+        self,
+        chosen: list[int],
+        src_ids: Sequence[Sequence[int]],
+        limit: int,
+        options: DecodeConfig,
+        scores: bool,
     ) -> list[tuple[int, Any]]:
         """Sentences with what will be their results, once `result()` is asked for."""
         jobs = self._translator.translate_batch(
@@ -212,7 +218,7 @@ class CTranslate2Engine:
             repetition_penalty=options.repetition_penalty,
             max_decoding_length=limit + 1,  # the end of sentence is one of them
             min_decoding_length=options.min_len,
-            return_scores=self._scores or options.beam_size > 1,
+            return_scores=scores or options.beam_size > 1,
             return_end_token=True,
             disable_unk=True,
             suppress_sequences=[[self._tgt_pieces[number]] for number in (Tokenizer.PAD, Tokenizer.BOS)],

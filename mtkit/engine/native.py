@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import Lock
 from typing import assert_never
 
 import torch
@@ -40,6 +41,7 @@ class NativeEngine:
         self.model = model.to(self.device)
         self.others = [other.to(self.device).eval() for other in others]
         self.dtype = _dtype(precision, self.device)
+        self._lock = Lock()
 
     @property
     def name(self) -> str:
@@ -56,6 +58,7 @@ class NativeEngine:
         src_ids: Sequence[Sequence[int]],
         options: DecodeConfig,
         demands: Sequence[Demand] | None = None,
+        scores: bool = True,
     ) -> list[list[Hypothesis]]:
         """See `Engine`."""
         with self._inference():
@@ -86,14 +89,18 @@ class NativeEngine:
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
-        """Without dropout and gradients, in the engine's precision."""
-        training = self.model.training
-        self.model.eval()
-        try:
-            with torch.inference_mode(), self._autocast():
-                yield
-        finally:
-            self.model.train(training)
+        """Without dropout and gradients, in the engine's precision; one thread at a time.
+
+        Two at once would gain nothing, and share the model's mode, its hooks and the memory.
+        """
+        with self._lock:
+            training = self.model.training
+            self.model.eval()
+            try:
+                with torch.inference_mode(), self._autocast():
+                    yield
+            finally:
+                self.model.train(training)
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.dtype == torch.float32:

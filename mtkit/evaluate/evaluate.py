@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtkit.config.options import MetricName
+from mtkit.config.fixed import MetricName
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepared import leaks_of, read_test
 from mtkit.data.prepare.stages import ReportProgress
@@ -16,7 +16,9 @@ from mtkit.disk.marks import claim
 from mtkit.errors import InputError, UsageError
 from mtkit.metrics.surface import Score, score_corpus
 from mtkit.runs.layout import EVALUATE, TRANSLATIONS, inside
-from mtkit.translate.translator import Translator, windows
+from mtkit.translate.request import Request, Source, best_texts
+from mtkit.translate.translator import Translator
+from mtkit.translate.windows import Window
 
 PAIRS_AT_ONCE = 500
 """So that progress is seen; larger windows sort better by length, but hardly faster."""
@@ -59,6 +61,7 @@ def choose_tests(config: Config, names: Sequence[str] = ()) -> list[str]:
 def evaluate(
     config: Config,
     translator: Translator,
+    request: Request,
     names: Sequence[str] = (),
     metrics: Sequence[MetricName] = (),
     progress: ReportProgress | None = None,
@@ -68,6 +71,7 @@ def evaluate(
     Args:
         config: of the run.
         translator: of the model to evaluate.
+        request: how to search.
         names: of test sets; all if empty.
         metrics: names of metrics; as configured if empty.
         progress: told the test set, translations made and their number.
@@ -84,9 +88,13 @@ def evaluate(
             raise InputError(f"data.test.{name}: there are no pairs in it.", "Check its files.")
         srcs, refs = [pair.src for pair in pairs], [pair.tgt for pair in pairs]
         hyps: list[str] = []
-        for window in windows(srcs, PAIRS_AT_ONCE):
-            tags = [pair.tags for pair in pairs[len(hyps) : len(hyps) + len(window)]]
-            hyps += translator.translate_window(window, tags)
+        sources = [Source(pair.src, number, pair.tags) for number, pair in enumerate(pairs)]
+        windows = (
+            Window(sources[begin : begin + PAIRS_AT_ONCE], best_texts)
+            for begin in range(0, len(sources), PAIRS_AT_ONCE)
+        )
+        for texts in translator.results(windows, request):
+            hyps += texts
             if progress:
                 progress(name, len(hyps), len(pairs))
         path = inside(folder, f"{name}.hyp.txt")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from mtkit.config.options import MetricName
+from mtkit.config.fixed import MetricName
 from mtkit.errors import InputError, UsageError
 from mtkit.text.languages import language_of
 
@@ -108,18 +108,6 @@ class Score:
     metric: MetricName
     value: float
     signature: str
-
-
-def metric_name(text: str) -> MetricName:
-    """`text` as the name of a metric.
-
-    Raises:
-        UsageError: there is no such metric.
-    """
-    for name in METRICS:
-        if name == text:
-            return name
-    raise UsageError(f"metric {text}: unknown.", f"Choose from {', '.join(METRICS)}.")
 
 
 def score_corpus(

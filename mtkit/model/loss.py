@@ -58,7 +58,7 @@ def differentiate_fused(
 
 
 @functools.cache
-def _compiled() -> Callable[..., tuple[Tensor, Tensor]]:
+def compiled() -> Callable[..., tuple[Tensor, Tensor]]:
     return torch.compile(differentiate_fused, dynamic=True)
 
 
@@ -88,7 +88,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         # Reused by all chunks: a fresh allocation of this size costs more than the softmax.
         logits_buffer = features.new_empty(min(chunk, len(features)), vocab)
         probs_buffer = None if fused else torch.empty_like(logits_buffer, dtype=torch.float32)
-        made = _compiled() if fused else differentiate
+        made = compiled() if fused else differentiate
         for begin in range(0, features.shape[0], chunk):
             rows = features[begin : begin + chunk]
             target = targets[begin : begin + chunk, None]

@@ -16,7 +16,7 @@ MAX_BYTES = 1 << 26
 SECONDS = 60
 
 # SentencePiece is C++: what it was not made for may end the process, or read where it must not.
-_CODE = """
+CODE = """
 import sys
 try:
     import resource
@@ -57,7 +57,7 @@ def probe(model_bytes: bytes) -> None:
 
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-c", _CODE],
+            [sys.executable, "-P", "-c", CODE],
             input=model_bytes,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

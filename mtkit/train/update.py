@@ -93,7 +93,7 @@ class Updater:
         Raises:
             MtkitError: a single sentence does not fit into memory, or the gradient stays infinite.
         """
-        while (sums := self._gradient(data, step)) is None:
+        while (sums := self.gradient(data, step)) is None:
             self._split_further(data, step)
         self.world.sum_gradients(parameter for _, parameter in trained_parameters(self.model))
         norm, skipped = self._apply(step, lr, data.pairs)
@@ -117,7 +117,7 @@ class Updater:
             held = {} if self.optimizers[-1].state else optimizer_state(self.model, self.optimizers)
         except torch.OutOfMemoryError:
             return False
-        fits = self._gradient(_as_step(batch), 0) is not None
+        fits = self.gradient(_as_step(batch), 0) is not None
         del held
         self._drop_gradient()
         return fits
@@ -137,7 +137,7 @@ class Updater:
 
     # ------------------------------------------------------------ the gradient
 
-    def _gradient(self, data: StepData, step: int) -> dict[str, Tensor] | None:
+    def gradient(self, data: StepData, step: int) -> dict[str, Tensor] | None:
         """Adds up the gradient of all micro-batches; the sums to report, or None if memory ran out.
 
         What it draws depends on the seed, the step and the rank alone, so that it can be done again.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mtkit.config.options import BestMetric, MetricName
+from mtkit.config.fixed import BestMetric, MetricName
 from mtkit.config.schema import Config
 from mtkit.data.feed.batch import Batch
 from mtkit.data.feed.loader import PairTable

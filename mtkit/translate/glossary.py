@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtkit.errors import InputError
-from mtkit.text.languages import language_of
 from mtkit.text.normalize import normalize
 
 logger = logging.getLogger(__name__)
@@ -26,29 +25,14 @@ class Term:
     tgt: str
 
 
-@dataclass(slots=True)
-class TermCount:
-    """How often terms were met in sources, and how often their targets stand in the translations."""
-
-    asked: int = 0
-    hit: int = 0
-
-    @property
-    def missed(self) -> int:
-        """Terms whose target does not stand in the translation."""
-        return self.asked - self.hit
-
-
 class Glossary:
     """Terms, found in text whatever the case of letters; longer ones come before those that they contain.
 
     Args:
         terms: of equal sources the first one counts.
-        src_lang: whether words have spaces between them, so that `art` is not found in `start`.
     """
 
-    def __init__(self, terms: Iterable[Term], src_lang: str) -> None:
-        self._spaced = language_of(src_lang).spaced
+    def __init__(self, terms: Iterable[Term]) -> None:
         self._by_first: dict[str, list[tuple[str, Term]]] = defaultdict(list)
         self._sources: set[str] = set()
         for term in terms:
@@ -62,12 +46,17 @@ class Glossary:
     def __len__(self) -> int:
         return len(self._sources)
 
-    def find(self, text: str) -> list[Term]:
-        """The terms in `text`, from left to right; none overlaps another."""
+    def find(self, text: str, spaced: bool) -> list[Term]:
+        """The terms in `text`, from left to right; none overlaps another.
+
+        Args:
+            text: of a source.
+            spaced: its words have spaces between them, which keeps `art` from being found in `start`.
+        """
         folded = text.casefold()
         found, place = [], 0
         while place < len(folded):
-            match = self._at(folded, place)
+            match = self._at(folded, place, spaced)
             if match is None:
                 place += 1
             else:
@@ -75,34 +64,34 @@ class Glossary:
                 place += len(match[0])
         return found
 
-    def _at(self, folded: str, place: int) -> tuple[str, Term] | None:
-        if self._spaced and place and folded[place - 1].isalnum() and folded[place].isalnum():
+    def _at(self, folded: str, place: int, spaced: bool) -> tuple[str, Term] | None:
+        if spaced and place and folded[place - 1].isalnum() and folded[place].isalnum():
             return None
         for source, term in self._by_first.get(folded[place], ()):
             end = place + len(source)
-            inside = self._spaced and source[-1].isalnum() and folded[end : end + 1].isalnum()
+            inside = spaced and source[-1].isalnum() and folded[end : end + 1].isalnum()
             if not inside and folded.startswith(source, place):
                 return source, term
         return None
 
 
-def count_terms(terms: Iterable[Term], hyp: str, count: TermCount) -> None:
-    """Adds to `count` which of `terms` stand in the translation `hyp`; one asked twice has to stand twice."""
-    rest = hyp.casefold()
-    for target, asked in Counter(term.tgt.casefold() for term in terms).items():
-        hit = min(asked, rest.count(target))
-        count.asked += asked
-        count.hit += hit
-        rest = rest.replace(target, "\n", hit)
+def terms_used(terms: Iterable[Term], hyp: str) -> int:
+    """How many of `terms` are in the translation `hyp`; one that is given twice has to be there twice."""
+    used, rest = 0, hyp.casefold()
+    for target, times in Counter(term.tgt.casefold() for term in terms).items():
+        found = min(times, rest.count(target))
+        used += found
+        rest = rest.replace(target, "\n", found)
+    return used
 
 
-def read_glossary(path: Path, src_lang: str) -> Glossary:
+def read_glossary(path: Path) -> Glossary:
     """The glossary in a TSV file of source and target terms; further columns and empty lines are passed over.
 
     Raises:
         InputError: a line has no target, or there is no term at all; the file cannot be read.
     """
-    glossary = Glossary(_read_terms(path), src_lang)
+    glossary = Glossary(_read_terms(path))
     if not len(glossary):
         raise InputError(f"{path}: there is no term in it.", "Write one a line: source, tab, target.")
     return glossary

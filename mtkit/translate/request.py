@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from mtkit.translate.glossary import Glossary, Term, TermCount
-from mtkit.translate.notes import Notes
+from mtkit.translate.glossary import Glossary, Term
 
 Links = tuple[tuple[int, int], ...]
 
+Invalid = Literal["error", "replace"]
 OnError = Literal["fail", "blank", "source"]
 
 
@@ -32,49 +32,66 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked of every line.
+    """Everything that is asked of one call beside the text.
 
     Attributes:
-        n_best: how many translations, at most.
-        details: the scores of tokens too.
-        align: which words of the source the words of the translation come from.
+        search: options of `decode` that replace those of the model.
+        n_best: how many translations of each line are given, at most.
+        scores: translations come with their scores; an engine may be faster without.
+        token_scores: they come with the scores of their tokens.
+        alignment: they come with links between the words of source and translation.
+        as_json: each line is shown as a JSON object.
         prefix: text that each translation begins with.
         glossary: terms that each translation uses where the source has them.
-        own_terms: whether sources may come with terms of their own.
-        strict: a line that would have to be translated in parts is an error.
-        on_error: of a line at which the engine fails: stop, or leave it blank, or give the source.
-        terms: counts what became of terms.
-        notes: what befell lines.
-        scores: whether those of translations are looked at; an engine may be faster without.
+        own_terms: sources may come with terms of their own.
+        guard: searches again where a translation looks wrong.
+        invalid: bytes that are not UTF-8 are an error, or are replaced by U+FFFD.
+        on_error: at a line that cannot be translated: stop, leave it blank, or keep the source.
+        strict: a line too long to be translated in one part is an error.
     """
 
+    search: Mapping[str, Any] = field(default_factory=dict)
     n_best: int = 1
-    details: bool = False
-    align: bool = False
+    scores: bool = False
+    token_scores: bool = False
+    alignment: bool = False
+    as_json: bool = False
     prefix: str = ""
     glossary: Glossary | None = None
     own_terms: bool = False
-    strict: bool = False
+    guard: bool = False
+    invalid: Invalid = "replace"
     on_error: OnError = "fail"
-    terms: TermCount = field(default_factory=TermCount)
-    notes: Notes = field(default_factory=Notes)
-    scores: bool = True
+    strict: bool = False
 
-    def native_only(self) -> list[str]:
-        """What of it only the native engine does, in the words of the command line."""
+    @property
+    def needs_scores(self) -> bool:
+        """Whether the scores of hypotheses are shown."""
+        return self.scores or self.as_json or self.n_best > 1
+
+    @property
+    def details(self) -> list[str]:
+        """The options of the command line by which something beside the text is shown."""
         asked = {
             "--n-best": self.n_best > 1,
-            "--token-scores": self.details,
-            "--alignment": self.align,
+            "--json": self.as_json,
+            "--scores": self.scores,
+            "--token-scores": self.token_scores,
+            "--alignment": self.alignment,
+        }
+        return [name for name, is_asked in asked.items() if is_asked]
+
+    def native_only(self) -> list[str]:
+        """What only the native engine can do, as options of the command line."""
+        asked = {
+            "--n-best": self.n_best > 1,
+            "--token-scores": self.token_scores,
+            "--alignment": self.alignment,
             "--target-prefix": bool(self.prefix),
             "--glossary": self.glossary is not None,
             "--terms": self.own_terms,
         }
         return [name for name, is_asked in asked.items() if is_asked]
-
-    def terms_in(self, text: str) -> list[Term]:
-        """The glossary's terms in a source text."""
-        return self.glossary.find(text) if self.glossary else []
 
 
 class Translation(NamedTuple):
@@ -82,7 +99,7 @@ class Translation(NamedTuple):
 
     Attributes:
         text: one line.
-        score: higher is better; of a line in several parts their mean by length.
+        score: higher is better; of a line in several parts their mean by length; may be NaN unless asked for.
         token_scores: log-probabilities of its tokens and ends of sentence, if the engine gives them.
         links: which source word each target word comes from, by number from 0, if that was asked.
         ids: the target's, as the model wrote them.
@@ -98,6 +115,11 @@ class Translation(NamedTuple):
 
 
 BLANK = Translation("")
+
+
+def best_texts(found: list[list[Translation]]) -> list[str]:
+    """The text of the best translation of each line."""
+    return [best.text for best, *_ in found]
 
 
 def word_links(

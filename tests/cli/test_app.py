@@ -13,7 +13,8 @@ import pytest
 
 from mtkit import __version__
 from mtkit.cli import console
-from mtkit.cli.app import main, report
+from mtkit.cli.app import main
+from mtkit.cli.failures import report
 from mtkit.config.load import load_config
 from mtkit.errors import ConfigError, GateError, InputError, MtkitError, UsageError
 from tests.support.commands import MTKIT, mtkit

@@ -80,7 +80,7 @@ def test_a_table_for_people(run: Run) -> None:
     ("args", "code", "message"),
     [
         (["tiny.yaml", "--test", "nosuch"], 2, "Choose from short, again"),
-        (["tiny.yaml", "-m", "blue"], 2, "bleu, chrf, ter"),
+        (["tiny.yaml", "-m", "blue"], 2, "bleu, chrf and ter"),
         (["tiny.yaml", "run=elsewhere"], 3, "no trained model"),
         (["--hyp", "test.fr"], 2, "--ref"),
         (["--hyp", "test.fr", "--ref", "tiny.yaml"], 3, "has 2 lines, but tiny.yaml has"),

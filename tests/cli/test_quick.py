@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from mtkit.cli.failures import report
 from mtkit.cli.quick import parse
 from mtkit.cli.translate import translate
 from mtkit.errors import MtkitError
@@ -133,4 +134,4 @@ def test_a_failure_is_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
         app.main()
     assert stop.value.code == 3
     assert said.getvalue().startswith("nowhere: there is no such run folder")
-    assert app.report(MtkitError("x.")) == 1
+    assert report(MtkitError("x.")) == 1

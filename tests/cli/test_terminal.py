@@ -82,7 +82,7 @@ def session(folder: Path, command: list[str], steps: Sequence[tuple[bytes, bytes
 def test_each_line_is_answered_after_a_prompt_until_ctrl_d(folder: Path) -> None:
     translator = open_translator(folder / "runs/tiny/model")
     lines = ["the cat sat", "", "a dog ran"]
-    first, _, last = translator.translate_window(lines)
+    first, _, last = translator.translate(lines)
     steps = [(b"> ", f"{line}\n".encode()) for line in lines]
     shown, code = session(folder, COMMAND, [*steps, (b"> ", CTRL_D)])
     assert code == 0
@@ -95,13 +95,13 @@ def test_ctrl_d_may_be_typed_while_a_line_is_translated(folder: Path) -> None:
     slowly = """
 import sys, time
 from mtkit.cli.app import main
-from mtkit.translate.translator import Translator
-search = Translator._searched
-Translator._searched = lambda *args: (time.sleep(1), search(*args))[1]
+from mtkit.translate.call import Call
+translate = Call.translate
+Call.translate = lambda *args: (time.sleep(1), translate(*args))[1]
 sys.argv = ["mtkit", *sys.argv[1:]]
 main()
 """
-    [answer] = open_translator(folder / "runs/tiny/model").translate_window(["the cat sat"])
+    [answer] = open_translator(folder / "runs/tiny/model").translate(["the cat sat"])
     command = [sys.executable, "-c", slowly, *COMMAND[3:], "-q"]
     shown, code = session(folder, command, [(b"", b"the cat sat\n"), (b"sat\r\n", CTRL_D)])
     assert code == 0
@@ -116,7 +116,7 @@ def test_ctrl_c_ends_without_a_traceback(folder: Path) -> None:
 
 
 def test_quiet_says_nothing(folder: Path) -> None:
-    [answer] = open_translator(folder / "runs/tiny/model").translate_window(["the cat sat"])
+    [answer] = open_translator(folder / "runs/tiny/model").translate(["the cat sat"])
     steps = [(b"", b"the cat sat\n"), (f"{answer}\r\n".encode(), CTRL_D)]
     shown, code = session(folder, [*COMMAND, "-q"], steps)
     assert code == 0

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from mtkit.cli.commands import app
 from mtkit.translate.open import open_translator
+from mtkit.translate.request import Request
 from tests.support.fakes import make_tiny_run
 
 Run: TypeAlias = Callable[..., Result]
@@ -53,7 +54,7 @@ def test_one_line_out_for_each_line_in(run: Run) -> None:
 
 def test_equals_the_library(run: Run, folder: Path) -> None:
     lines = ["the cat sat", "", "a dog ran on the mat", "the mat"]
-    expected = list(open_translator(folder / "runs/tiny/model", guarded=True).translate(lines))
+    expected = list(open_translator(folder / "runs/tiny/model").translate(lines, Request(guard=True)))
     assert len(set(expected)) == len(lines)
     assert run(stdin="\n".join(lines).encode()).stdout.split("\n") == expected
 
@@ -128,7 +129,7 @@ def test_no_model(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_slow_sender_is_answered_line_by_line_in_utf8_whatever_the_locale(folder: Path) -> None:
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    translator = open_translator(folder / "runs/tiny/model", guarded=True)
+    translator = open_translator(folder / "runs/tiny/model")
     process = subprocess.Popen(
         COMMAND,
         cwd=folder,
@@ -143,7 +144,8 @@ def test_a_slow_sender_is_answered_line_by_line_in_utf8_whatever_the_locale(fold
         for line in ("the cat sat", "un chien à été couru", ""):
             process.stdin.write(f"{line}\n".encode())
             process.stdin.flush()
-            assert process.stdout.readline().decode() == f"{translator.translate_window([line])[0]}\n"
+            [answer] = translator.translate([line], Request(guard=True))
+            assert process.stdout.readline().decode() == f"{answer}\n"
         process.stdin.close()
         assert process.wait() == 0
 

@@ -17,8 +17,8 @@ from typer.testing import CliRunner, Result
 
 from mtkit.cli import console
 from mtkit.cli.commands import app
+from mtkit.translate.call import Call, Encoded
 from mtkit.translate.request import Translation
-from mtkit.translate.translator import Translator, Window
 from tests.support.corpora import REPOSITORY
 from tests.support.fakes import make_tiny_run
 
@@ -28,14 +28,14 @@ SLOWLY = """
 import sys, time
 from mtkit.disk import partial
 from mtkit.cli.app import main
-from mtkit.translate import translator
+from mtkit.translate import call, windows
 partial.SECONDS_BETWEEN_SAVES = 0
-translator.FIRST_WINDOW = translator.WINDOW = 8
-real = translator.Translator._translate
+windows.FIRST_WINDOW = windows.WINDOW = 8
+real = call.Call.translate
 def slowly(self, window):
     time.sleep(0.02)
     return real(self, window)
-translator.Translator._translate = slowly
+call.Call.translate = slowly
 main()
 """
 WORDS = ("the", "cat", "sat", "on", "a", "dog", "ran", "mat")
@@ -91,9 +91,9 @@ def stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def stopped(*args: str) -> Result:
         calls = 0
-        real = Translator._translate
+        real = Call.translate
 
-        def interrupt(self: Translator, window: Window) -> list[list[Translation]]:
+        def interrupt(self: Call, window: Encoded) -> list[list[Translation]]:
             nonlocal calls
             calls += 1
             if calls == 2:
@@ -101,7 +101,7 @@ def stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
             return real(self, window)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Translator, "_translate", interrupt)
+            patch.setattr(Call, "translate", interrupt)
             result = run(*args)
         assert result.exit_code == 75, result.output
         return result

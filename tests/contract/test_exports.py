@@ -155,8 +155,8 @@ def test_outputs_that_are_too_long_are_cut_as_if_searched_up_to_there(
     options = DecodeConfig(beam_size=1, max_len_ratio=1.0)
     found = []
     for scores in (True, False):
-        engine = CTranslate2Engine(output, tokenizer, MAX_POSITIONS, scores=scores)
-        found.append([hyp.ids for [hyp] in engine.decode(SRCS, options)])
+        engine = CTranslate2Engine(output, tokenizer, MAX_POSITIONS)
+        found.append([hyp.ids for [hyp] in engine.decode(SRCS, options, scores=scores)])
     searched, cut = found
     assert cut == searched
     limits = [len(src) + EXTRA_LENGTH for src in SRCS]

@@ -45,8 +45,8 @@ ALL_ON = (
 @pytest.fixture
 def early_spikes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gradients are judged soon, and by the last ones alone: these runs are short."""
-    monkeypatch.setattr("mtkit.train.optim.spikes._FIRST", 2)
-    monkeypatch.setattr("mtkit.train.optim.spikes._WINDOW", 2)
+    monkeypatch.setattr("mtkit.train.optim.spikes.FIRST", 2)
+    monkeypatch.setattr("mtkit.train.optim.spikes.WINDOW", 2)
 
 
 @pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150"), ALL_ON])

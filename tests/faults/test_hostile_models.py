@@ -313,11 +313,13 @@ def test_the_canary_would_sing(tmp_path: Path) -> None:
 def test_nothing_in_mtkit_unpickles() -> None:
     """numpy is told not to; what workers and ranks tell each other is no file."""
     root = Path(module.__file__).parents[1]
+    # The ranks of one job, by the store that they share; the trainer and its own worker, by their pipe.
+    own = [root / "train" / "machine" / "distributed.py", root / "data" / "feed" / "prefetch.py"]
+    assert all(path.is_file() for path in own)
     found = [
         f"{path}: {word}"
         for path in root.rglob("*.py")
-        # the ranks of one job, by the store that they share; the trainer and its own worker, by their pipe
-        if path not in (root / "train" / "distributed.py", root / "data" / "prefetch.py")
+        if path not in own
         for word in (
             "torch.load(",
             "torch.save(",
@@ -342,15 +344,15 @@ def test_nothing_in_mtkit_unpickles() -> None:
     ],
 )
 def test_a_crash_of_the_probe_is_a_message(code: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = module._CODE.partition("import sentencepiece")[0]
-    monkeypatch.setattr(module, "_CODE", limits + code)
+    limits = module.CODE.partition("import sentencepiece")[0]
+    monkeypatch.setattr(module, "CODE", limits + code)
     with pytest.raises(InputError, match=said) as caught:
         probe(said.encode())
     trial(STRANGERS, struck=True, kept="\n" not in str(caught.value))
 
 
 def test_a_probe_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CODE", "import time; time.sleep(600)")
+    monkeypatch.setattr(module, "CODE", "import time; time.sleep(600)")
     monkeypatch.setattr(module, "SECONDS", 0.5)
     with pytest.raises(InputError, match=r"did not end within 0\.5 s"):
         probe(b"hangs")

@@ -22,7 +22,7 @@ from mtkit.config.stored import decode_options
 from mtkit.data.prepare.inspect import find_tokenizer
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import leaks_of, open_prepared, verify_prepared
-from mtkit.disk.lock import _holder
+from mtkit.disk.lock import holder_of
 from mtkit.disk.manifest import manifest_bytes, sha256
 from mtkit.disk.partial import partial_file
 from mtkit.engine.threads import Layout, machine_key, recall, remember
@@ -193,7 +193,7 @@ CASES = {
     "auto": Case("run/auto.json", (settled,)),
     "metrics": Case("run/metrics.jsonl", (plotted, recorded)),
     "wandb": Case("run/wandb-run.txt", (recorded,)),
-    "holder": Case("run/.train.holder", (lambda folder: _holder(folder / "run"),)),
+    "holder": Case("run/.train.holder", (lambda folder: holder_of(folder / "run"),)),
     "partial": Case("out.partial.json", (resumed,), sealed),
     "done": Case("run/parts/**/done.json", (prepared_anew,), None, 12),
     "options": Case("cache/mtkit/options/*.json", (cached,)),

@@ -16,7 +16,7 @@ from mtkit.model.loss import CHUNK_CPU, CHUNK_GPU, chunk_rows, cross_entropy, di
 def test_loss_and_gradients_equal_torch(
     tokens: int, label_smoothing: float, fused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loss, "_compiled", lambda: differentiate_fused)  # the same, but at once
+    monkeypatch.setattr(loss, "compiled", lambda: differentiate_fused)  # the same, but at once
     torch.manual_seed(0)
     features = torch.randn(tokens, 16, dtype=torch.float32, requires_grad=True)
     weight = torch.randn(50, 16, requires_grad=True)
@@ -38,7 +38,7 @@ def test_loss_and_gradients_equal_torch(
 
 @pytest.mark.parametrize("fused", [False, True])
 def test_half_precision_is_within_its_rounding(fused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loss, "_compiled", lambda: differentiate_fused)
+    monkeypatch.setattr(loss, "compiled", lambda: differentiate_fused)
     torch.manual_seed(0)
     features = torch.randn(40, 16, requires_grad=True)
     weight = torch.randn(50, 16, requires_grad=True)

@@ -35,7 +35,7 @@ def muon(groups: list[dict[str, Any]], dtype: torch.dtype = torch.float32) -> Mu
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_it_is_torchs(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtkit.train.optim.muon._TURNS", 5)  # as there
+    monkeypatch.setattr("mtkit.train.optim.muon.TURNS", 5)  # as there
     ours, theirs, before = parameters(), parameters(), parameters()
     updates(muon([{"params": ours}], dtype), ours)
     reference = torch.optim.Muon(theirs, LR, DECAY, 0.95, adjust_lr_fn="match_rms_adamw")
@@ -78,7 +78,7 @@ def test_weak_directions_of_wide_matrices_do_not_grow_out_of_bounds() -> None:
 def test_many_matrices_come_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, parts = parameters(), parameters()
     updates(muon([{"params": whole}]), whole)
-    monkeypatch.setattr("mtkit.train.optim.muon._AT_ONCE", 1)
+    monkeypatch.setattr("mtkit.train.optim.muon.AT_ONCE", 1)
     updates(muon([{"params": parts}]), parts)
     for one, other in zip(whole, parts, strict=True):
         torch.testing.assert_close(one, other)

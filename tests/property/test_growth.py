@@ -26,7 +26,7 @@ from mtkit.data.clean.column import column_of
 from mtkit.data.clean.filters import Judge, Repeats, build_filter
 from mtkit.data.clean.leaks import LeakGuard
 from mtkit.data.read.pair import Pair
-from mtkit.data.read.readers import _one_line_each
+from mtkit.data.read.readers import one_line_each
 from mtkit.data.read.repairs import Repairs
 from mtkit.documents.formats import FileFormat, LineFormat
 from mtkit.errors import MtkitError
@@ -37,8 +37,9 @@ from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.text.visible import visible
 from mtkit.translate.banned import Banned
-from mtkit.translate.glossary import Glossary, Term, TermCount, count_terms
+from mtkit.translate.glossary import Glossary, Term, terms_used
 from mtkit.translate.guard import Guard
+from mtkit.translate.request import Request
 from mtkit.translate.translator import Translator
 from tests.support.fakes import EchoEngine
 from tests.support.growth import check_memory, check_time
@@ -140,7 +141,7 @@ def cut(text: str) -> None:
 
 
 def read(text: str) -> None:
-    _one_line_each(Pair(text, f"{text}\nb", origin="a"), Repairs())
+    one_line_each(Pair(text, f"{text}\nb", origin="a"), Repairs())
 
 
 def guard(text: str) -> None:
@@ -150,14 +151,11 @@ def guard(text: str) -> None:
 
 
 def terms(text: str) -> None:
-    for glossary in GLOSSARIES:
-        count_terms(glossary.find(text), text, TermCount())
+    for spaced in (True, False):
+        terms_used(GLOSSARY.find(text, spaced), text)
 
 
-GLOSSARIES = [
-    Glossary([Term(unit * size, "a" * size) for unit in UNITS for size in (1, 3)], lang)
-    for lang in ("en", "zh")
-]
+GLOSSARY = Glossary([Term(unit * size, "a" * size) for unit in UNITS for size in (1, 3)])
 
 
 def ban(text: str) -> None:
@@ -167,7 +165,8 @@ def ban(text: str) -> None:
 
 
 def translate(text: str) -> None:
-    Translator(EchoEngine(), TOKENIZER, DecodeConfig(), guard=Guard("en", "fr")).translate_window([text])
+    translator = Translator(EchoEngine(), TOKENIZER, DecodeConfig(), ("en", "fr"))
+    list(translator.translate([text], Request(guard=True)))
 
 
 SCANNERS: dict[str, Scanner] = {

@@ -20,9 +20,11 @@ from mtkit.config.decode import DecodeConfig
 from mtkit.errors import InputError
 from mtkit.runs.find import Found
 from mtkit.text.tokenizer import Tokenizer
-from mtkit.translate.notes import Notes
-from mtkit.translate.records import Details, TextRecords, answers, show_lines
+from mtkit.translate.account import Account
+from mtkit.translate.job import Input
+from mtkit.translate.request import Request
 from mtkit.translate.translator import Translator
+from mtkit.translate.windows import Pause
 from tests.support.corpora import REPOSITORY
 from tests.support.fakes import EchoEngine, make_tokenizer
 
@@ -60,7 +62,7 @@ def command(tokenizer: Tokenizer) -> Any:
         patch.setattr("mtkit.runs.find.read_model", lambda path, load: load(path))
         patch.setattr(
             "mtkit.translate.open.open_translator",
-            lambda *_, request, **__: Translator(EchoEngine(), tokenizer, DecodeConfig(), request=request),
+            lambda *_, **__: Translator(EchoEngine(), tokenizer, DecodeConfig()),
         )
         yield lambda data, *args: CliRunner().invoke(app, ["translate", "-q", *args], input=data)
 
@@ -172,21 +174,23 @@ def test_however_bytes_arrive_lines_are_the_same_and_a_pause_is_told(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streams, "_more_is_there", lambda stream: not stream.pauses)
         windows = list(streams._arriving(Sender(chunks), "test"))  # type: ignore[arg-type]
-    lines = [line for window in windows for line in window]
+    lines = [line for window in windows if not isinstance(window, Pause) for line in window]
     data = b"".join(chunk for chunk, _ in chunks)
     assert b"".join(lines) == data
     assert all(line.endswith(b"\n") for line in lines[:-1])
     assert len(lines) == len(data.split(b"\n")) - (data[-1:] in b"\n")
-    assert sum(not window for window in windows) == sum(pauses for chunk, pauses in chunks if chunk)
+    assert sum(isinstance(window, Pause) for window in windows) == sum(
+        pauses for chunk, pauses in chunks if chunk
+    )
 
 
 @settings(max_examples=60)
 @given(st.lists(st.tuples(DATA, st.booleans()), max_size=8))
 def test_arrival_changes_no_answer(tokenizer: Tokenizer, chunks: list[tuple[bytes, bool]]) -> None:
     def answered(windows: Any) -> bytes:
-        records = TextRecords(show_lines(Details()), "replace", Notes())
         translator = Translator(EchoEngine(), tokenizer, DecodeConfig())
-        return b"".join(answer for _, answer in answers(translator, windows, records))
+        answers = Input().answers(translator, windows, Request(), Account())
+        return b"".join(answer for _, answer in answers)
 
     data = b"".join(chunk for chunk, _ in chunks)
     with pytest.MonkeyPatch.context() as patch:
@@ -215,6 +219,7 @@ sys.path.insert(0, {root!r})
 import mtkit.runs.find, mtkit.translate.open
 from mtkit.config.decode import DecodeConfig
 from mtkit.translate.translator import Translator
+from mtkit.translate.windows import Pause
 from tests.support.fakes import EchoEngine, make_tokenizer
 
 class Forgetful(EchoEngine):
@@ -225,8 +230,8 @@ class Forgetful(EchoEngine):
 
 mtkit.runs.find.find_model = lambda path: mtkit.runs.find.Found(Path("echo"), Path("echo"))
 mtkit.runs.find.read_model = lambda path, load: load(path)
-mtkit.translate.open.open_translator = lambda *_, request, **__: Translator(
-    Forgetful(), make_tokenizer(), DecodeConfig(), request=request
+mtkit.translate.open.open_translator = lambda *_, **__: Translator(
+    Forgetful(), make_tokenizer(), DecodeConfig()
 )
 from mtkit.cli.app import main
 sys.argv = ["mtkit", "translate", "-q"]

@@ -188,7 +188,7 @@ def test_a_binary_table_of_any_content_is_read_or_refused(name: str, count: int,
 
 
 READ: list[Callable[[Path], object]] = [
-    lambda path: read_glossary(path, "en"),
+    read_glossary,
     lambda path: load_config([path]),
     lambda path: list(read_rejected(path.with_name("rejected.tsv.gz"))),
     lambda path: find_tokenizer(path.parent),

@@ -80,6 +80,7 @@ class EchoEngine:
         src_ids: Sequence[Sequence[int]],
         options: DecodeConfig,
         demands: Sequence[Demand] | None = None,
+        scores: bool = True,
     ) -> list[list[Hypothesis]]:
         self.calls.append([list(ids) for ids in src_ids])
         return [[hyp] for hyp in self.score(src_ids, src_ids, options)]

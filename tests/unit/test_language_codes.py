@@ -36,10 +36,14 @@ from mtkit.data.read.readers import read_pairs
 from mtkit.errors import InputError
 from mtkit.metrics.surface import score_corpus
 from mtkit.runs.exports import read_export
+from mtkit.text.languages import language_of
 from mtkit.text.subwords import default_coverage, has_many_characters
+from mtkit.translate.account import Account
+from mtkit.translate.call import Call
 from mtkit.translate.glossary import Glossary, Term
 from mtkit.translate.guard import Guard
 from mtkit.translate.open import open_translator
+from mtkit.translate.request import Request
 from tests.support import fakes
 
 SAME = {
@@ -207,7 +211,8 @@ def test_coverage_and_vocabulary_size_follow_the_script(main: str, code: str) ->
 
 @pytest.mark.parametrize(("main", "code"), CODES)
 def test_a_glossary_finds_terms_inside_words_only_without_spaces(main: str, code: str) -> None:
-    assert len(Glossary([Term("天气", "weather")], code).find("今天天气很好")) == (main in UNSPACED)
+    found = Glossary([Term("天气", "weather")]).find("今天天气很好", language_of(code).spaced)
+    assert len(found) == (main in UNSPACED)
 
 
 @pytest.mark.parametrize(("main", "code"), CODES)
@@ -257,7 +262,8 @@ def test_parts_are_joined_as_in_the_language(
     tiny_run(tmp_path, monkeypatch, src, tgt)
     monkeypatch.chdir(tmp_path)
     translator = open_translator(Path("runs/tiny/model"), device="cpu")
-    assert (translator.joiner, translator.spaced) == (joiner, spaced)
+    call = Call(translator, Request(), Account(""))
+    assert (call.joiner, call.spaced) == (joiner, spaced)
 
 
 # ---------------------------------------------------------------- exports

@@ -61,7 +61,7 @@ def read_pairs(
         if pair.src.isprintable() and pair.tgt.isprintable():
             yield pair
         else:
-            yield _one_line_each(pair, found)
+            yield one_line_each(pair, found)
     if repairs is None:
         found.log()
 
@@ -131,7 +131,7 @@ def _pairs(source: Source, src_lang: str, tgt_lang: str, repairs: Repairs) -> It
             assert_never(source)
 
 
-def _one_line_each(pair: Pair, repairs: Repairs) -> Pair:
+def one_line_each(pair: Pair, repairs: Repairs) -> Pair:
     """The pair with spaces for line feeds; control characters are counted."""
     if "\n" in pair.src or "\n" in pair.tgt:
         repairs.repair(LINE_BREAK, pair.origin)

@@ -32,7 +32,7 @@ PAD = 0
 _NULL = 0.08
 """Probability that a token has no counterpart, and sharpness of the diagonal: fast_align's defaults."""
 _TENSION = 4.0
-_CELLS = 1 << 21
+CELLS = 1 << 21
 """Pairs of positions that are computed at once."""
 _FEWEST = 1e-7
 """Entries of less probability are dropped in the end."""
@@ -104,16 +104,16 @@ def _chunks(pairs: Pairs, order: Sequence[int]) -> Iterator[tuple[Array, Array]]
         for end in range(begin, len(order)):
             src, tgt = pairs[order[end]]
             src_len, tgt_len = max(src_len, len(src)), max(tgt_len, len(tgt))
-            if (end + 1 - begin) * (src_len + 1) * tgt_len > _CELLS and end > begin:
+            if (end + 1 - begin) * (src_len + 1) * tgt_len > CELLS and end > begin:
                 break
         else:
             end = len(order)
         chosen = [pairs[number] for number in order[begin:end]]
-        yield _padded([src for src, _ in chosen]), _padded([tgt for _, tgt in chosen])
+        yield padded([src for src, _ in chosen]), padded([tgt for _, tgt in chosen])
         begin = end
 
 
-def _padded(rows: Sequence[Array]) -> Array:
+def padded(rows: Sequence[Array]) -> Array:
     result = np.full((len(rows), max(map(len, rows))), PAD, np.int64)
     for number, row in enumerate(rows):
         result[number, : len(row)] = row

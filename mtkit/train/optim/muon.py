@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 _QUINTIC = 3.4445, -4.7750, 2.0315
 """Coefficients of the iteration, by which all singular values come near 1."""
-_TURNS = 4
+TURNS = 4
 """A fifth, which the authors make, costs a fifth of the time; after 400 updates it had taught no more."""
 _EPS = 1e-7
 _ADAM = 0.2
 """Root mean square of Adam's usual update, in units of the rate."""
-_AT_ONCE = 1 << 24
+AT_ONCE = 1 << 24
 """Numbers that are made orthogonal at once."""
 
 
@@ -86,7 +86,7 @@ class Muon(torch.optim.Optimizer):
                     matrix, part = matrix.mT, part.mT
                 wide.setdefault(part.shape, []).append((matrix, part))
         for shape, pairs in wide.items():
-            scale, size = _ADAM * math.sqrt(shape[1]), max(1, _AT_ONCE // shape.numel())
+            scale, size = _ADAM * math.sqrt(shape[1]), max(1, AT_ONCE // shape.numel())
             for some in (pairs[start : start + size] for start in range(0, len(pairs), size)):
                 updates = orthogonal(torch.stack([part for _, part in some]).to(self._dtype))
                 updates = updates.float() * (rate * scale)
@@ -123,7 +123,7 @@ def orthogonal(matrices: Tensor) -> Tensor:
     gram = torch.bmm(x, x.mT)
     if x.dtype == torch.float32 and x.shape[2] >= 2 * x.shape[1]:
         return torch.bmm(_factor(gram), x)  # in half precision its rounding errors would grow
-    for turn in range(_TURNS):
+    for turn in range(TURNS):
         gram = torch.bmm(x, x.mT) if turn else gram
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x
@@ -133,11 +133,11 @@ def _factor(gram: Tensor) -> Tensor:
     """What all turns multiply x by, computed from x xᵀ: cheaper for wide x, which is touched only twice."""
     a, b, c = _QUINTIC
     factor: Tensor | None = None
-    for turn in range(1, _TURNS + 1):
+    for turn in range(1, TURNS + 1):
         quintic = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
         quintic.diagonal(dim1=1, dim2=2).add_(a)
         factor = quintic if factor is None else torch.bmm(quintic, factor)
-        if turn < _TURNS:
+        if turn < TURNS:
             gram = torch.bmm(quintic, torch.bmm(gram, quintic))
     assert factor is not None
     return factor

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_WINDOW = 100
+WINDOW = 100
 """Updates over which the mean of the norm forgets."""
-_FIRST = 20
+FIRST = 20
 """Updates before the first verdict: the norms of a model that knows nothing tell little."""
 
 
@@ -26,9 +26,9 @@ class SpikeGuard:
     def __call__(self, norm: Tensor) -> Tensor:
         """Whether this is a spike; false for a norm that is not finite, which counts for nothing."""
         finite = torch.isfinite(norm)
-        limit = torch.where(self.seen >= _FIRST, self.factor * self.mean, torch.inf)
+        limit = torch.where(self.seen >= FIRST, self.factor * self.mean, torch.inf)
         spike = finite & (norm > limit)
-        weight = 1.0 / (self.seen + 1).clamp(max=_WINDOW)
+        weight = 1.0 / (self.seen + 1).clamp(max=WINDOW)
         step = torch.where(finite, torch.minimum(norm, limit) - self.mean, 0.0) * weight
         self.mean += step
         self.seen += finite

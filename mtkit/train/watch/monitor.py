@@ -15,7 +15,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from mtkit.config.options import MetricName
+from mtkit.config.fixed import MetricName
 from mtkit.disk.files import marked_folder, write_text
 from mtkit.disk.state import WRONG_VALUES, read_ordinary
 from mtkit.errors import InputError, MtkitError, UsageError

@@ -8,6 +8,7 @@ from mtkit.data.prepare.prepared import open_prepared, read_test
 from mtkit.train.machine.distributed import World
 from mtkit.train.trainer import Trainer
 from mtkit.translate.open import open_translator
+from mtkit.translate.request import Request
 
 
 def train(job: Job, pace: Pace) -> None:
@@ -31,6 +32,6 @@ def train_and_translate(job: Job) -> list[str]:
     config = job.config
     finished = Trainer(config, open_prepared(config), lambda event: None, lambda: False, World()).run()
     (test,) = config.data.test
-    options = config.decode.model_copy(update={"beam_size": 1})
-    translator = open_translator(finished.folder, options, config.train.device)
-    return list(translator.translate(pair.src for pair in read_test(config, test)))
+    request = Request(search={"beam_size": 1})
+    translator = open_translator(finished.folder, request, config.train.device)
+    return list(translator.translate((pair.src for pair in read_test(config, test)), request))

@@ -84,8 +84,8 @@ def test_without_scores_the_same_is_found(tmp_path: Path) -> None:
     srcs = [[4 + (i * j) % 9 for j in range(1 + i % 7)] for i in range(12)]
 
     def decode(beam_size: int, scores: bool) -> list[tuple[tuple[int, ...], float]]:
-        engine = CTranslate2Engine(export, tokenizer, MAX_POSITIONS, layout=Layout(1, 1), scores=scores)
-        hyps = engine.decode(srcs, DecodeConfig(beam_size=beam_size, max_len_ratio=0.1))
+        engine = CTranslate2Engine(export, tokenizer, MAX_POSITIONS, layout=Layout(1, 1))
+        hyps = engine.decode(srcs, DecodeConfig(beam_size=beam_size, max_len_ratio=0.1), scores=scores)
         return [(best.ids, best.score) for best, *_ in hyps]
 
     with_scores, without = decode(1, True), decode(1, False)

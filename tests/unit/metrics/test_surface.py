@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mtkit.errors import InputError, UsageError
-from mtkit.metrics.surface import metric_name, score_corpus
+from mtkit.errors import InputError
+from mtkit.metrics.surface import score_corpus
 
 REFS = ["The cat sat on the mat.", "It rains in the north today."]
 
@@ -39,9 +39,3 @@ def test_unequal_counts_are_refused_with_both() -> None:
 def test_nothing_to_score_is_refused() -> None:
     with pytest.raises(InputError, match="nothing to score"):
         score_corpus([], [], ["bleu"], "en")
-
-
-def test_unknown_metric_is_refused_with_the_known_ones() -> None:
-    assert metric_name("ter") == "ter"
-    with pytest.raises(UsageError, match="bleu, chrf, ter"):
-        metric_name("blue")

@@ -62,7 +62,7 @@ def brute_em(pairs: list[tuple[np.ndarray, np.ndarray]], iterations: int) -> dic
 @pytest.mark.parametrize("iterations", [1, 2, 4])
 @pytest.mark.parametrize("cells", [50, 1 << 21])
 def test_the_table_is_that_of_plain_em(iterations: int, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(align, "_CELLS", cells)
+    monkeypatch.setattr(align, "CELLS", cells)
     pairs = corpus(25)
     table = learn_table(pairs, BASE, iterations)
     expected = {key: p for key, p in brute_em(pairs, iterations).items() if p >= 1e-7}
@@ -74,7 +74,7 @@ def test_the_table_is_that_of_plain_em(iterations: int, cells: int, monkeypatch:
 def test_posteriors_do_not_depend_on_padding() -> None:
     pairs = corpus()
     table = learn_table(pairs, BASE)
-    srcs, tgts = (align._padded([pair[side] for pair in pairs]) for side in (0, 1))
+    srcs, tgts = (align.padded([pair[side] for pair in pairs]) for side in (0, 1))
     together = posteriors(table, srcs, tgts)
     for number, (src, tgt) in enumerate(pairs):
         alone = posteriors(table, src[None].astype(np.int64), tgt[None].astype(np.int64))[0]

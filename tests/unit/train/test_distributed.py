@@ -32,7 +32,7 @@ with join_world() as world:
 """
 FAILURES = """
 import os, sys, time
-from mtkit.cli.app import report
+from mtkit.cli.failures import report
 from mtkit.errors import InputError, StoppedError
 from mtkit.train.machine.distributed import join_world
 how, rank = sys.argv[1], int(os.environ["RANK"])

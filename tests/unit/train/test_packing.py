@@ -30,7 +30,7 @@ def gradients(options: dict[str, object], *batches: Batch, splits: int = 1) -> t
     """What an update reports, and the gradient that it makes."""
     updater = make_updater(options, num_kv_heads=1)
     updater.splits = splits
-    sums = updater._gradient(make_step(*batches), 1)
+    sums = updater.gradient(make_step(*batches), 1)
     return sums, [weight.grad for weight in updater.model.parameters() if weight.grad is not None]
 
 

@@ -4,6 +4,8 @@ import itertools
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
@@ -17,12 +19,13 @@ from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
-from mtkit.translate import translator as module
-from mtkit.translate.guard import Guard
-from mtkit.translate.notes import CUT, SAID, Notes
-from mtkit.translate.open import start_tags
-from mtkit.translate.request import OnError, Request, Source
-from mtkit.translate.translator import Translator, windows
+from mtkit.translate.account import LOGGED, SPLIT, WRONG, Account, Note
+from mtkit.translate.call import MAX_TOKENS, start_tags
+from mtkit.translate.glossary import Glossary, Term
+from mtkit.translate.open import open_translator
+from mtkit.translate.request import OnError, Request, Source, Translation, best_texts
+from mtkit.translate.translator import Translator
+from mtkit.translate.windows import FIRST_WINDOW, PAUSE, WINDOW, WINDOW_CHARS, Pause, Window, windows
 from tests.support.fakes import EchoEngine, make_tiny_run
 
 LINES = ["the cat sat on the mat", "a dog ran over the hill", "it rains in the north", "今天天气很好"]
@@ -32,6 +35,10 @@ LINES = ["the cat sat on the mat", "a dog ran over the hill", "it rains in the n
 def tokenizer() -> Tokenizer:
     options = TokenizerConfig(vocab_size=60, character_coverage=1.0)
     return Tokenizer(train_subwords(LINES * 20, options))
+
+
+def window(lines: Sequence[str]) -> Window[list[str]]:
+    return Window([Source(line, number) for number, line in enumerate(lines)], best_texts)
 
 
 @pytest.fixture
@@ -62,24 +69,26 @@ def test_no_lines(translator: Translator) -> None:
 
 @pytest.mark.parametrize("unit", ["the cat sat ", "the", "今天天气很好"])
 def test_a_long_line_is_translated_in_parts_with_a_warning(
-    translator: Translator, engine: EchoEngine, caplog: pytest.LogCaptureFixture, unit: str
+    tokenizer: Tokenizer, engine: EchoEngine, caplog: pytest.LogCaptureFixture, unit: str
 ) -> None:
     line = (unit * 3000).strip()
-    translator.joiner = "" if " " not in unit else " "
+    tgt_lang, account = "fr" if " " in unit else "zh", Account()
+    translator = Translator(engine, tokenizer, DecodeConfig(), ("en", tgt_lang))
     with caplog.at_level(logging.WARNING):
-        assert list(translator.translate([LINES[1], line, LINES[0]])) == [LINES[1], line, LINES[0]]
+        found = list(translator.translate([LINES[1], line, LINES[0]], account=account))
+    assert found == [LINES[1], line, LINES[0]]
     [sent] = engine.calls
-    assert len(sent) > 3
-    assert max(map(len, sent)) <= module.MAX_TOKENS
+    assert len(sent) == account.parts + 2 > 3
+    assert max(map(len, sent)) <= MAX_TOKENS
     assert "parts" in caplog.text
 
 
 def test_windows_are_bounded_in_lines_and_text() -> None:
-    sizes = [len(window) for window in windows("x" for _ in range(2 * module.WINDOW + 3))]
+    sizes = [len(lines) for lines in windows("x" for _ in range(2 * WINDOW + 3))]
     assert sizes[:4] == [256, 512, 1024, 2048]
-    assert max(sizes) == module.WINDOW
-    assert sum(sizes) == 2 * module.WINDOW + 3
-    assert len(list(windows(["x" * module.WINDOW_CHARS] * 3))) == 3
+    assert max(sizes) == WINDOW
+    assert sum(sizes) == 2 * WINDOW + 3
+    assert len(list(windows(["x" * WINDOW_CHARS] * 3))) == 3
 
 
 def test_an_endless_input_is_answered_as_it_comes(translator: Translator) -> None:
@@ -93,7 +102,7 @@ def test_an_endless_input_is_answered_as_it_comes(translator: Translator) -> Non
 
     answers = translator.translate(endless())
     assert list(itertools.islice(answers, 10)) == list(itertools.islice(itertools.cycle(LINES), 10))
-    assert read == module.FIRST_WINDOW + 2 * module.FIRST_WINDOW  # the second is read meanwhile
+    assert read == FIRST_WINDOW + 2 * FIRST_WINDOW  # the second is read meanwhile
 
 
 class MeetingEngine(EchoEngine):
@@ -110,6 +119,7 @@ class MeetingEngine(EchoEngine):
         src_ids: Sequence[Sequence[int]],
         options: DecodeConfig,
         demands: Sequence[Demand] | None = None,
+        scores: bool = True,
     ) -> list[list[Hypothesis]]:
         if self.both.wait() == 0:
             self.second_is_done.wait(30)
@@ -119,20 +129,20 @@ class MeetingEngine(EchoEngine):
 
 def test_an_engine_that_can_gets_two_windows_at_once_and_order_stays(tokenizer: Tokenizer) -> None:
     translator = Translator(MeetingEngine(), tokenizer, DecodeConfig())
-    windows = [[LINES[0]], [LINES[1]], [LINES[0]], [LINES[1]]]
-    assert list(translator.translate_windows(windows)) == windows
+    asked = [[LINES[0]], [LINES[1]], [LINES[0]], [LINES[1]]]
+    assert list(translator.results(map(window, asked))) == asked
 
 
 def test_a_pause_of_the_sender_brings_the_answer(translator: Translator) -> None:
     asked: list[int] = []
 
-    def sender() -> Iterator[list[str]]:
+    def sender() -> Iterator[Window[list[str]] | Pause]:
         for number, line in enumerate(LINES):
             asked.append(number)
-            yield [line]
-            yield []
+            yield window([line])
+            yield PAUSE
 
-    for number, answer in enumerate(translator.translate_windows(sender())):
+    for number, answer in enumerate(translator.results(sender())):
         assert answer == [LINES[number]]
         assert asked == list(range(number + 1))
 
@@ -149,6 +159,7 @@ class FailingEngine(EchoEngine):
         src_ids: Sequence[Sequence[int]],
         options: DecodeConfig,
         demands: Sequence[Demand] | None = None,
+        scores: bool = True,
     ) -> list[list[Hypothesis]]:
         if self.ids in src_ids:
             raise MemoryError("no memory\nleft")
@@ -162,15 +173,15 @@ def test_a_line_at_which_the_engine_fails_is_found_among_its_neighbours(
     tokenizer: Tokenizer, on_error: OnError, expected: str | None
 ) -> None:
     engine = FailingEngine(tokenizer.src.encode([LINES[1]])[0])
-    request = Request(on_error=on_error, notes=Notes("in.txt"))
-    translator = Translator(engine, tokenizer, DecodeConfig(), request=request)
+    request, account = Request(on_error=on_error), Account("in.txt")
+    translator = Translator(engine, tokenizer, DecodeConfig())
     lines = [LINES[0], f" {LINES[1]}\t", *LINES[2:]]
     if expected is None:
         with pytest.raises(MtkitError, match=r"^in.txt:2: the engine failed at it \(no memory left\)\. "):
-            list(translator.translate(lines))
+            list(translator.translate(lines, request, account))
         return
-    assert list(translator.translate(lines)) == [LINES[0], expected, *LINES[2:]]
-    assert str(request.notes) == "1 not translated"
+    assert list(translator.translate(lines, request, account)) == [LINES[0], expected, *LINES[2:]]
+    assert str(account) == "1 not translated"
 
 
 def test_a_bug_is_no_failure_of_the_engine(translator: Translator, engine: EchoEngine) -> None:
@@ -180,17 +191,18 @@ def test_a_bug_is_no_failure_of_the_engine(translator: Translator, engine: EchoE
 
 
 def test_strict_refuses_a_line_that_is_too_long(tokenizer: Tokenizer) -> None:
-    request = Request(strict=True, notes=Notes("in.txt"))
-    translator = Translator(EchoEngine(), tokenizer, DecodeConfig(), request=request)
+    request, account = Request(strict=True), Account("in.txt")
+    translator = Translator(EchoEngine(), tokenizer, DecodeConfig())
     with pytest.raises(InputError, match=r"^in.txt:2: has [\d,]+ tokens, and at most 512 are allowed\."):
-        list(translator.translate([LINES[0], "the cat " * 300]))
+        list(translator.translate([LINES[0], "the cat " * 300], request, account))
 
 
 def test_what_came_before_a_line_that_is_refused_is_answered(tokenizer: Tokenizer) -> None:
     engine = EchoEngine()
     engine.at_once = 3
-    translator = Translator(engine, tokenizer, DecodeConfig(), request=Request(strict=True))
-    found = translator.translate_windows([[LINES[0]], LINES[1:], ["the cat " * 300], LINES])
+    translator = Translator(engine, tokenizer, DecodeConfig())
+    asked = [[LINES[0]], LINES[1:], ["the cat " * 300], LINES]
+    found = translator.results(map(window, asked), Request(strict=True))
     assert [next(found), next(found)] == [[LINES[0]], LINES[1:]]
     with pytest.raises(InputError, match="tokens"):
         next(found)
@@ -202,18 +214,19 @@ def test_a_long_line_is_cut_at_the_ends_of_its_sentences(tokenizer: Tokenizer) -
     translator = Translator(engine, tokenizer, DecodeConfig())
     [found] = translator.translate([" ".join(sentences)])
     assert engine.calls == [tokenizer.src.encode(sentences)]
-    assert found.split() == translator.translate_window([" ".join(sentences[:3])])[0].split() * 20
+    assert found.split() == " ".join(translator.translate(sentences[:3])).split() * 20
 
 
 def test_notes_of_a_kind_are_said_up_to_a_bound_and_counted(caplog: pytest.LogCaptureFixture) -> None:
-    notes = Notes("in.txt")
+    account = Account("in.txt")
     for number in range(25):
-        notes.add(CUT, number, "is long.")
+        account.add(SPLIT, number, "is long.")
     said = [record.message for record in caplog.records]
     assert said[0] == "in.txt:1: is long."
-    assert len(said) == SAID + 1
+    assert len(said) == LOGGED + 1
     assert "only counted" in said[-1]
-    assert str(notes) == "25 in parts"
+    assert str(account) == "25 in parts"
+    assert account.notes == [Note(SPLIT, number, "is long.") for number in range(LOGGED)]
 
 
 # ---------------------------------------------------------------- the form of text, and tags
@@ -237,6 +250,7 @@ class CutEngine(EchoEngine):
         src_ids: Sequence[Sequence[int]],
         options: DecodeConfig,
         demands: Sequence[Demand] | None = None,
+        scores: bool = True,
     ) -> list[list[Hypothesis]]:
         return super().decode([ids[:-1] for ids in src_ids], options)
 
@@ -258,19 +272,30 @@ def test_forgotten_text_stands_at_the_end_and_is_told_of(
 def test_tags_come_first_whether_of_the_translator_or_of_the_line(special: Tokenizer) -> None:
     engine = EchoEngine()
     language, domain = special.tag_ids(["2fr", "domain:legal"])
-    translator = Translator(engine, special, DecodeConfig(), tags=["2fr"])
-    assert translator.translate_window(["the cat", "", "a dog"]) == ["the cat", "", "a dog"]
+    translator = Translator(engine, special, DecodeConfig(), usual_tags=["2fr"])
+    assert list(translator.translate(["the cat", "", "a dog"])) == ["the cat", "", "a dog"]
     assert [ids[0] for ids in engine.calls[0]] == [language] * 2
-    translator.translate_window(["the cat", "a dog"], [["2fr", "domain:legal"], []])
+    own = [Source("the cat", 0, ["2fr", "domain:legal"]), Source("a dog", 1, [])]
+    assert list(translator.results([Window(own, best_texts)])) == [["the cat", "a dog"]]
     assert engine.calls[1][0][:2] == [language, domain]
     assert engine.calls[1][1] == special.src.encode(["a dog"])[0]
     with pytest.raises(UsageError, match=r"tag domain:legl: .* Did you mean domain:legal\?"):
-        Translator(engine, special, DecodeConfig(), tags=["domain:legl"])
+        translator.results([], Request(search={"tags": ["domain:legl"]}))
+
+
+def test_a_wrong_search_option_is_refused_before_anything_is_read(translator: Translator) -> None:
+    for search, said in (
+        ({"beam_size": 0}, "decode.beam_size: Input should be greater than or equal to 1"),
+        ({"top_k": 5}, "decode: top_k has no effect with method beam."),
+    ):
+        with pytest.raises(UsageError) as caught:
+            translator.results(iter([]), Request(search=search))
+        assert caught.value.message.startswith(said)
 
 
 def test_a_long_line_is_not_cut_inside_a_symbol(special: Tokenizer) -> None:
     line = "今天{a}天气很好{b}" * 400
-    translator = Translator(EchoEngine(), special, DecodeConfig(), joiner="")
+    translator = Translator(EchoEngine(), special, DecodeConfig(), ("en", "zh"))
     assert list(translator.translate([line])) == [line]
 
 
@@ -301,6 +326,7 @@ class ScriptedEngine(EchoEngine):
         src_ids: Sequence[Sequence[int]],
         options: DecodeConfig,
         demands: Sequence[Demand] | None = None,
+        scores: bool = True,
     ) -> list[list[Hypothesis]]:
         self.options.append(options)
         return [[hyp] for hyp in self.score(src_ids, [self.hyps.pop(0)], options)]
@@ -329,24 +355,67 @@ def test_what_the_guard_blames_is_searched_again_and_flagged_if_that_is_no_bette
     sound = SOUND if tgt_lang == "fr" else LINES[3]
     for second, flagged in ((sound, False), (bad, True)):
         engine = ScriptedEngine(tokenizer, bad, second)
-        request = Request(notes=Notes("in.txt"))
-        guard = Guard(src_lang, tgt_lang)
-        translator = Translator(engine, tokenizer, DecodeConfig(beam_size=1), request=request, guard=guard)
-        [[[best]]] = translator.results([[Source(LINES[0], 6)]])
+        request, account = Request(guard=True), Account("in.txt")
+        translator = Translator(engine, tokenizer, DecodeConfig(beam_size=1), (src_lang, tgt_lang))
+        asked = [Window([Source(LINES[0], 6)], lambda found: found)]
+        [[[best]]] = translator.results(asked, request, account)
         assert [options.no_repeat_ngram_size for options in engine.options] == [0, 3]
         assert engine.options[1].beam_size == 5
         assert best.text == (" ".join(bad.split()) if flagged else sound)
         assert (said in best.fault) is flagged
-        assert str(request.notes) == ("1 looking wrong" if flagged else "1 searched again")
+        assert str(account) == ("1 looking wrong" if flagged else "1 searched again")
         assert caplog.records[-1].message.startswith("in.txt:7: ")
         assert said in caplog.records[-1].message
 
 
 def test_all_that_is_blamed_of_a_window_is_searched_again_together(tokenizer: Tokenizer) -> None:
     engine = EchoEngine()  # whose translations are copies of their sources
-    translator = Translator(engine, tokenizer, DecodeConfig(beam_size=1), guard=Guard("en", "fr"))
+    translator = Translator(engine, tokenizer, DecodeConfig(beam_size=1), ("en", "fr"))
     lines = ["a dog ran over the hill", "", "the cat sat on the mat"]
-    assert translator.translate_window(lines) == lines
+    assert list(translator.translate(lines, Request(guard=True))) == lines
     first, second = engine.calls
     assert first == second
     assert len(first) == 2
+
+
+# ---------------------------------------------------------------- several calls at once
+
+
+REQUESTS = {
+    "beam": Request(search={"beam_size": 4, "length_penalty": 0.5}, n_best=3, scores=True, token_scores=True),
+    "sample": Request(search={"method": "sample", "num_samples": 2, "temperature": 2.0, "seed": 7}, n_best=2),
+    "terms": Request(glossary=Glossary([Term("dog", "un chien"), Term("mat", "le tapis")]), prefix="le"),
+    "guard": Request(search={"beam_size": 1}, prefix="chat " * 12, guard=True, alignment=True),
+    "banned": Request(search={"banned": ["chat", "le"]}),
+}
+
+
+def answer_all(translator: Translator, name: str) -> tuple[list[list[list[Translation]]], Account]:
+    account = Account(name)
+    asked = (
+        Window([Source(f"{line} {LINES[number % 3]}", number)], lambda found: found)
+        for number, line in enumerate(LINES * 3)
+    )
+    return list(translator.results(asked, REQUESTS[name], account)), account
+
+
+def test_calls_at_once_get_what_they_get_one_after_the_other(tmp_path: Path) -> None:
+    make_tiny_run(tmp_path)
+    translator = open_translator(tmp_path / "runs/tiny/model", device="cpu")
+    alone = {name: answer_all(translator, name) for name in REQUESTS}
+    assert len({repr(found) for found, _ in alone.values()}) == len(REQUESTS)
+    assert alone["terms"][1].terms_requested > 0
+    assert alone["guard"][1].counts[WRONG] > 0
+    with ThreadPoolExecutor(len(REQUESTS)) as threads:
+        together = dict(
+            zip(REQUESTS, threads.map(lambda name: answer_all(translator, name), REQUESTS), strict=True)
+        )
+    assert together == alone
+
+
+def test_a_translator_holds_nothing_of_a_call(translator: Translator) -> None:
+    before = dict(vars(translator))
+    list(translator.translate(LINES, Request(guard=True, search={"beam_size": 2}), Account("in.txt")))
+    assert vars(translator) == before
+    with pytest.raises(FrozenInstanceError):
+        Request().n_best = 2  # type: ignore[misc]

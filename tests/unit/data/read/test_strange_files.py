@@ -30,7 +30,7 @@ READ: list[Callable[[Path], object]] = [
     lambda path: list(read_lines(path)),
     count_lines,
     digest,
-    lambda path: read_glossary(path, "en"),
+    read_glossary,
     lambda path: list(read_pairs(MonoSource(reader="mono", path=path), "en", "fr")),
     lambda path: list(read_pairs(TmxSource(reader="tmx", path=path), "en", "fr")),
 ]
@@ -87,7 +87,7 @@ def test_process_substitution_is_read(
     substituted: Callable[[bytes], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert list(read_lines(substituted(b"one\ntwo\n"))) == ["one", "two"]
-    assert len(read_glossary(substituted(b"Bank\tbanque\n"), "en")) == 1
+    assert len(read_glossary(substituted(b"Bank\tbanque\n"))) == 1
     monkeypatch.chdir(tmp_path)  # where its paths start, since it lies in no folder
     data = b"src_lang: en, tgt_lang: fr, train: [{reader: phrasebook}], valid: {reader: phrasebook}"
     text = b"run: here\ndata: {%s}\n" % data

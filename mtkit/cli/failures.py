@@ -1,0 +1,70 @@
+"""The one place where failures become messages and exit codes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+
+from mtkit.cli import console
+from mtkit.errors import MtkitError, UsageError
+
+_NO_MEMORY = re.compile("out of memory|can('t|not) allocate|map segment|bad_alloc|start new thread", re.I)
+
+
+def report(error: BaseException) -> int:
+    """Says what happened, and gives the exit code."""
+    if isinstance(error, BrokenPipeError):
+        return reader_gone()
+    if console.state.debug:
+        console.trace(error)
+    if isinstance(error, MtkitError):
+        if error.message:  # else another process of the run says it
+            console.fail(error)
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        if sys.stderr is not None and sys.stderr.isatty():
+            console.end_line()
+        return 130
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        console.fail(MtkitError(f"{where}{error.strerror}."))
+        return MtkitError.exit_code
+    if _is_out_of_memory(error):
+        said = " ".join(str(error).split())
+        console.fail(
+            MtkitError(
+                f"out of memory{': ' if said else ''}{said[:300]}.",
+                "Close other programs, raise the memory limit of this process, or use smaller batches.",
+            )
+        )
+        return MtkitError.exit_code
+    if isinstance(error, UnicodeEncodeError) and error.encoding != "utf-8":
+        console.fail(
+            UsageError(
+                f"this Python encodes file names as {error.encoding}, which lacks characters of a name here.",
+                "Set PYTHONUTF8=1, or use a UTF-8 locale.",
+            )
+        )
+        return UsageError.exit_code
+    again = shlex.join(["mtkit", "--debug", *sys.argv[1:]])
+    advice = (
+        "Please report it." if console.state.debug else f"Please report it. `{again}` shows the traceback."
+    )
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    console.fail(MtkitError(f"a bug in mtkit: {said}.", advice))
+    return 70
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether memory ran out, by Python's word, that of a library, or of the system that loads one."""
+    if error is None:
+        return False
+    named = isinstance(error, RuntimeError | OSError | ImportError) and _NO_MEMORY.search(str(error))
+    return isinstance(error, MemoryError) or bool(named) or _is_out_of_memory(error.__cause__)
+
+
+def reader_gone() -> int:
+    """The exit code of a filter whose reader went away; what is still buffered goes nowhere."""
+    console.forget_stdout()
+    return 141
