@@ -28,13 +28,20 @@ def check_target(folder: Path, kind: ExportFormat, output: Path | None) -> None:
         UsageError: something else is there.
     """
     target = output or folder.parent / EXPORTS / kind
-    if kind == "argos":
-        if output is not None:
-            check_replaceable(output)
-        return
+    match kind:
+        case "argos":  # whose name without -o is known only later
+            if output is not None:
+                check_replaceable(output)
+            return
+        case "ctranslate2":
+            form = FORMAT
+        case "huggingface":
+            form = HUGGINGFACE
+        case _:
+            assert_never(kind)
     if target.resolve() == folder.resolve() or not target.name:
         raise UsageError(f"-o {target}: an export cannot be written there.", "Name a new folder.")
-    check_own(target, FORMAT if kind == "ctranslate2" else HUGGINGFACE, "Name a new folder with -o.")
+    check_own(target, form, "Name a new folder with -o.")
 
 
 def export_model(
