@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mtkit.disk.files import write_text
 from mtkit.disk.manifest import manifest_bytes
-from mtkit.disk.state import WRONG_VALUES, read_object, read_ordinary, user_cache
+from mtkit.disk.reading import WRONG_VALUES, read_object, read_ordinary, user_cache
 from mtkit.errors import InputError, UsageError
 
 if TYPE_CHECKING:

@@ -123,7 +123,7 @@ def build_spec(config: ModelConfig, weights: Weights, tokenizer: Tokenizer) -> A
     if not has.position_table:
         del encoder.position_encodings  # which it has all the same
     spec = transformer_spec.TransformerSpec(encoder, decoder)
-    _Mapping(weights, config).fill(encoder, decoder)
+    _Ct2Weights(weights, config).fill(encoder, decoder)
     weights.check_all_taken("export to ctranslate2")
     pieces = tokenizer.tgt.pieces(range(tokenizer.tgt.size))
     spec.register_source_vocabulary(tokenizer.src.pieces(range(tokenizer.src.size)))
@@ -136,7 +136,7 @@ def build_spec(config: ModelConfig, weights: Weights, tokenizer: Tokenizer) -> A
     return spec
 
 
-class _Mapping:
+class _Ct2Weights:
     """Puts each weight where CTranslate2 looks for it."""
 
     def __init__(self, weights: Weights, config: ModelConfig) -> None:

@@ -73,7 +73,7 @@ def write_huggingface(model: Path, new: Path) -> None:
     ):
         raise UsageError(f"export to huggingface: {'; '.join(reasons)}.", "Export to ctranslate2 instead.")
     weights = load_weights(model)
-    state = dict(_Mapping(weights, config.model).state())
+    state = dict(_HuggingFaceWeights(weights, config.model).state())
     weights.check_all_taken("export to huggingface")
     with new_file(new / "model.safetensors") as file:
         write_tensors(file, {name: torch.from_numpy(array) for name, array in state.items()})
@@ -111,7 +111,7 @@ def scores_in_transformers(
     return scores
 
 
-class _Mapping:
+class _HuggingFaceWeights:
     """Gives each weight the name and the order of dimensions that transformers looks for."""
 
     def __init__(self, weights: Weights, config: ModelConfig) -> None:

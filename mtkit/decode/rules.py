@@ -82,7 +82,7 @@ class RepetitionPenalty:
 
 
 @dataclass(frozen=True, slots=True)
-class Banned:
+class BannedRuns:
     """Runs of tokens that are never completed.
 
     Attributes:
@@ -121,5 +121,5 @@ def build_rules(options: DecodeConfig, demands: Sequence[Demand]) -> list[Rule]:
         rules.append(NoRepeatNgram(options.no_repeat_ngram_size))
     if phrases := tuple(sorted({phrase for demand in demands for phrase in demand.banned})):
         concerned = np.array([[phrase in demand.banned for demand in demands] for phrase in phrases])
-        rules.append(Banned(phrases, concerned))
+        rules.append(BannedRuns(phrases, concerned))
     return rules

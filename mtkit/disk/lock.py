@@ -13,7 +13,7 @@ import filelock
 
 from mtkit.disk.files import remove_own_file, write_text
 from mtkit.disk.marks import claim, release
-from mtkit.disk.state import read_ordinary
+from mtkit.disk.reading import read_ordinary
 from mtkit.errors import InputError, MtkitError, WriteError
 
 LOCK, HOLDER = ".train.lock", ".train.holder"

@@ -11,7 +11,7 @@ from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mtkit.disk.state import open_ordinary, unlinked
+from mtkit.disk.reading import open_ordinary, unlinked
 from mtkit.errors import InputError
 
 MANIFEST = "manifest.json"

@@ -21,7 +21,7 @@ from mtkit.disk import calls as disk
 from mtkit.disk.files import PRIVATE, make_folders, recover, remove_own_file, write_text
 from mtkit.disk.manifest import manifest_bytes
 from mtkit.disk.output import give_rights
-from mtkit.disk.state import WRONG_VALUES, ordinary_file, read_ordinary
+from mtkit.disk.reading import WRONG_VALUES, ordinary_file, read_ordinary
 from mtkit.errors import InputError, MtkitError, UsageError
 
 FORMAT, VERSION = "mtkit-partial", 1

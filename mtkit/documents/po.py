@@ -40,7 +40,7 @@ class _Field:
 
 
 @dataclass(slots=True)
-class _Message:
+class _Entry:
     fields: dict[str, _Field] = field(default_factory=dict)
 
     def slots(self, feed: str) -> list[Slot]:
@@ -87,7 +87,7 @@ def open_po(name: str, data: bytes) -> Spliced:
     """
     source = check_utf8(name, data)
     feed = "\r\n" if "\r\n" in source else "\n"
-    message, messages, keyword, place = _Message(), [], "", 0
+    message, messages, keyword, place = _Entry(), [], "", 0
     for number, whole in enumerate(re.findall(r"[^\n]*\n|[^\n]+", source), start=1):
         start, place = place, place + len(whole)
         line = whole.strip(" \t\r\n").removeprefix("\ufeff")
@@ -106,7 +106,7 @@ def open_po(name: str, data: bytes) -> Spliced:
                 or (keyword == "msgid" and _is_whole(message))
             ):
                 messages.append(message)
-                message = _Message()
+                message = _Entry()
             message.fields[keyword] = _Field(start, start)
         message.fields[keyword].end = start + len(line)
         message.fields[keyword].lines.append(found[2])
@@ -114,5 +114,5 @@ def open_po(name: str, data: bytes) -> Spliced:
     return Spliced(source, slots)
 
 
-def _is_whole(message: _Message) -> bool:
+def _is_whole(message: _Entry) -> bool:
     return any(name.startswith("msgstr") for name in message.fields)

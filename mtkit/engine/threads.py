@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtkit.disk.files import write_text
-from mtkit.disk.state import WRONG_VALUES, read_object, user_cache
+from mtkit.disk.reading import WRONG_VALUES, read_object, user_cache
 from mtkit.errors import InputError, UsageError
 
 

@@ -27,7 +27,7 @@ from mtkit.config.load import dump_config, load_config
 from mtkit.config.schema import Config
 from mtkit.disk.files import atomic_folder, make_folders, new_file, remove_own_folder
 from mtkit.disk.manifest import open_listed, read_listed, read_manifest
-from mtkit.disk.state import read_object
+from mtkit.disk.reading import read_object
 from mtkit.errors import InputError, MtkitError, UsageError, WriteError
 from mtkit.model.tensors import Tensors, num_bytes, read_tensors, write_tensors
 from mtkit.model.transformer import Transformer, build_model

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mtkit.config.fixed import LANGUAGE, NORM_EPSILON
 from mtkit.disk.manifest import MANIFEST, read_listed, read_manifest
-from mtkit.disk.state import WRONG_VALUES, read_object, unlinked
+from mtkit.disk.reading import WRONG_VALUES, read_object, unlinked
 from mtkit.errors import ConfigError, InputError
 from mtkit.runs.model_bin import STORED, Variable, check_model_bin, expected_variables, most_bytes
 

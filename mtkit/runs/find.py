@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mtkit.disk.state import ordinary_file, unlinked
+from mtkit.disk.reading import ordinary_file, unlinked
 from mtkit.errors import ConfigError, InputError
 from mtkit.runs.exports import EXPORTS, WEIGHTS, is_export
 

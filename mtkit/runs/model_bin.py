@@ -102,7 +102,7 @@ def expected_variables(
     """
     if reasons := refusals(model, KNOWN):
         raise ValueError("; ".join(reasons))
-    table = _Table(model, quantization)
+    table = _Variables(model, quantization)
     table.encoder(src_size)
     table.decoder(tgt_size)
     if table.has.position_table:
@@ -115,7 +115,7 @@ def expected_variables(
     return table.variables
 
 
-class _Table:
+class _Variables:
     """Variables as they are added, part for part of the network."""
 
     def __init__(self, model: ModelConfig, quantization: str) -> None:

@@ -9,7 +9,7 @@ import sys
 
 import sentencepiece
 
-from mtkit.disk.state import user_cache
+from mtkit.disk.reading import user_cache
 from mtkit.errors import InputError
 
 MAX_BYTES = 1 << 26

@@ -12,7 +12,7 @@ from mtkit.config.auto import Budget, Choice, choose, given_width, is_auto, sett
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepared import Prepared
 from mtkit.disk.files import write_text
-from mtkit.disk.state import WRONG_VALUES, read_object
+from mtkit.disk.reading import WRONG_VALUES, read_object
 from mtkit.engine.native import choose_device
 from mtkit.errors import InputError
 from mtkit.runs.layout import AUTO, claim_in, inside

@@ -19,7 +19,7 @@ _IS_CONTINUATION = bytes(0x80 <= byte < 0xC0 for byte in range(256))
 _IS_DIGIT = bytes(0x30 <= byte < 0x3A for byte in range(256))
 
 
-class Found(NamedTuple):
+class Occurrences(NamedTuple):
     """Bytes of some kind: where they are, and how many each line has."""
 
     places: Places
@@ -68,10 +68,10 @@ class Column:
         return self.count(self.at(0x20))
 
     @cached_property
-    def digits(self) -> Found:
+    def digits(self) -> Occurrences:
         """ASCII digits."""
         places = self.where(_IS_DIGIT)
-        return Found(places, self.count(places))
+        return Occurrences(places, self.count(places))
 
     @cached_property
     def folded(self) -> bytes:

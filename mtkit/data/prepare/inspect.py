@@ -17,7 +17,7 @@ from mtkit.data.prepare.shards import Shard, open_shard
 from mtkit.data.read.lines import raw_lines
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus, source_name
-from mtkit.disk.state import read_object, using
+from mtkit.disk.reading import read_object, using
 from mtkit.errors import InputError
 from mtkit.text.tokenizer import Tokenizer, model_files, read_tokenizer
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import xxhash
 
 from mtkit.disk.files import PRIVATE, atomic_file, marked_folder, recover, remove_empty, remove_own_file
-from mtkit.disk.state import WRONG_VALUES, ordinary_file
+from mtkit.disk.reading import WRONG_VALUES, ordinary_file
 from mtkit.errors import InputError
 
 Array = npt.NDArray[Any]

@@ -52,7 +52,7 @@ from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus, source_files, source_name
 from mtkit.disk.files import atomic_folder, new_file, new_text, recover
 from mtkit.disk.manifest import MANIFEST
-from mtkit.disk.state import using
+from mtkit.disk.reading import using
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.runs.layout import DATA, PARTS, claim_in, inside, open_run
 from mtkit.text.form import TextForm
@@ -179,22 +179,7 @@ def _prepare(
         encoded = stages.encode(cleaned, fates, tokenizer, models)
     ledger = _ledger(stages, encoded)
     _check_anything_left(config, ledger.total().kept, ledger.total().dropped)
-    sampling = config.tokenizer.sampling
-    num_segmentations = sampling.segmentations if sampling else 1
-    shards = [
-        write_shard_pieces(
-            part / train_name(number),
-            (
-                read_part(piece.path, f"ids{segmentation}", f"lengths{segmentation}")
-                for segmentation in range(num_segmentations)
-                for piece in encoded
-                if piece.source == number
-            ),
-            _meta(tokenizer, name),
-            num_segmentations,
-        )
-        for number, name in enumerate(stages.names)
-    ]
+    shards = _write_shards(part, config, stages.names, encoded, tokenizer)
     valid = {name: _write_valid_shard(part, name, tokenizer, progress) for name in valid_names}
     _write_rejected(part / "rejected.tsv.gz", encoded)
     leaks = stages.count_leaks(cleaned, fates)
@@ -212,6 +197,28 @@ def _prepare(
         "ledger": ledger.to_json(),
         "leaks": [asdict(found) for found in leaks],
     }
+
+
+def _write_shards(
+    part: Path, config: Config, names: Sequence[str], encoded: Sequence[EncodedPart], tokenizer: Tokenizer
+) -> list[Shard]:
+    """The ids of each training corpus, all of its pairs in one segmentation after the other."""
+    sampling = config.tokenizer.sampling
+    num_segmentations = sampling.segmentations if sampling else 1
+    return [
+        write_shard_pieces(
+            part / train_name(number),
+            (
+                read_part(piece.path, f"ids{segmentation}", f"lengths{segmentation}")
+                for segmentation in range(num_segmentations)
+                for piece in encoded
+                if piece.source == number
+            ),
+            _meta(tokenizer, name),
+            num_segmentations,
+        )
+        for number, name in enumerate(names)
+    ]
 
 
 def _ledger(stages: Stages, encoded: Sequence[EncodedPart]) -> Ledger:

@@ -14,7 +14,7 @@ from mtkit.data.prepare.shards import Shard, open_shard
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus
 from mtkit.disk.manifest import MANIFEST, read_manifest
-from mtkit.disk.state import using
+from mtkit.disk.reading import using
 from mtkit.errors import InputError
 from mtkit.runs.layout import DATA, inside
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer

@@ -41,7 +41,7 @@ from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus_blocks, source_name
 from mtkit.data.read.repairs import Repairs
 from mtkit.disk.files import PRIVATE, write_text
-from mtkit.disk.state import WRONG_VALUES, read_object
+from mtkit.disk.reading import WRONG_VALUES, read_object
 from mtkit.errors import InputError
 from mtkit.text.form import TextForm
 from mtkit.text.languages import warn_if_unknown

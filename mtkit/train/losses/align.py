@@ -18,7 +18,7 @@ import numpy.typing as npt
 from mtkit.data.prepare.stages import ReportProgress
 from mtkit.disk.files import atomic_folder, new_file
 from mtkit.disk.manifest import MANIFEST, read_manifest
-from mtkit.disk.state import using
+from mtkit.disk.reading import using
 from mtkit.errors import InputError
 
 Array = npt.NDArray[Any]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mtkit.disk.output import output_file
-from mtkit.disk.state import WRONG_VALUES, read_ordinary
+from mtkit.disk.reading import WRONG_VALUES, read_ordinary
 from mtkit.errors import InputError, UsageError
 from mtkit.metrics.surface import METRICS
 from mtkit.runs.layout import METRICS_FILE, inside

@@ -17,7 +17,7 @@ from typing import Any
 
 from mtkit.config.fixed import MetricName
 from mtkit.disk.files import marked_folder, write_text
-from mtkit.disk.state import WRONG_VALUES, read_ordinary
+from mtkit.disk.reading import WRONG_VALUES, read_ordinary
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.runs.layout import CURVES, EVENTS_SUFFIX, METRICS_FILE, TENSORBOARD, WANDB_RUN, claim_in, inside
 from mtkit.train.watch.curves import MAX_METRICS

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mtkit.disk.state import WRONG_VALUES
+from mtkit.disk.reading import WRONG_VALUES
 from mtkit.errors import InputError
 from mtkit.train.machine.distributed import World
 from mtkit.train.progress import Progress

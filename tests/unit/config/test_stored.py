@@ -9,7 +9,7 @@ from mtkit.config import stored
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.stored import Stored, decode_options, text_options
 from mtkit.config.text import TextConfig
-from mtkit.disk.state import user_cache
+from mtkit.disk.reading import user_cache
 
 DECODE = {"beam_size": 3, "banned": ["le", "la"], "length_penalty": 0.5}
 TEXT = {"protect": ["urls", "numbers"], "casing": "lower"}
