@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments
 from mtkit.cli.console import out
-from mtkit.runs.layout import DATA, inside
 
 
 def verify(arguments: ConfigArguments = None) -> None:
@@ -16,6 +15,7 @@ def verify(arguments: ConfigArguments = None) -> None:
     """
     config = read_arguments(arguments).config
     from mtkit.data.prepare.prepared import verify_prepared
+    from mtkit.runs.layout import DATA, inside
 
     count = verify_prepared(config)
     out(f"{inside(config.run, DATA)}: {count:,} files are unchanged")
