@@ -107,8 +107,19 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     tokenize.detokenize,
     init.init,
 )
+
+
+class _TranslateCommand(GroupedCommand):
+    """Its search flags are described by the options of `decode`."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        translate.describe_search(self.params)
+        super().format_options(ctx, formatter)
+
+
 for _command in _COMMANDS:
-    app.command(cls=GroupedCommand)(_guarded(_command))
+    _kind = _TranslateCommand if _command is translate.translate else GroupedCommand
+    app.command(cls=_kind)(_guarded(_command))
 
 _config_app = typer.Typer(
     no_args_is_help=True,

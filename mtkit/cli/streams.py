@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from io import BufferedReader
 from itertools import islice
 from pathlib import Path
-from typing import IO, Literal, Protocol, cast
+from typing import IO, TYPE_CHECKING, Literal, Protocol, cast
 
 from mtkit.cli import console
 from mtkit.errors import MtkitError, UsageError
 from mtkit.text.visible import visible
-from mtkit.translate.job import STDIN
-from mtkit.translate.windows import PAUSE, WINDOW, WINDOW_CHARS, Pause, windows
+
+if TYPE_CHECKING:
+    from mtkit.translate.windows import Pause
 
 CHUNK = 1 << 16
 
@@ -57,6 +58,8 @@ def read_windows(path: Path | None, flush: Flush, skip: int = 0) -> Iterator[lis
         if flush == "auto" and path.is_fifo():
             return _arriving(open_input(path, "pipe"), str(path))
         return _timed(islice(raw_lines(path, "pipe"), skip, None), flush)
+    from mtkit.translate.job import STDIN
+
     if sys.stdin is None:
         raise UsageError("standard input is closed.", "Name a file with -i.")
     if is_typed(path) and flush != "batch":
@@ -75,6 +78,8 @@ def is_typed(path: Path | None) -> bool:
 
 
 def _timed(lines: Iterable[bytes], flush: Flush) -> Iterator[list[bytes] | Pause]:
+    from mtkit.translate.windows import PAUSE, windows
+
     if flush != "line":
         yield from windows(lines)
         return
@@ -85,6 +90,8 @@ def _timed(lines: Iterable[bytes], flush: Flush) -> Iterator[list[bytes] | Pause
 
 def _typed() -> Iterator[list[bytes] | Pause]:
     """Lines that a person types, with history and keys of the line if the answers are seen there too."""
+    from mtkit.translate.windows import PAUSE
+
     at_terminal = sys.stdout is not None and sys.stdout.isatty()
     if at_terminal:
         import readline  # `input` uses it
@@ -110,6 +117,8 @@ def _arriving(stream: BufferedReader, name: str) -> Iterator[list[bytes] | Pause
 
     A sender that is slow gets each answer at once; while one is worked out, a fast one fills the next window.
     """
+    from mtkit.translate.windows import PAUSE, WINDOW, WINDOW_CHARS
+
     lines, given = [bytearray()], 0  # the last line is not complete yet
     while chunk := stream.read1(CHUNK):
         first, *others = chunk.split(b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,22 @@ SEARCH, RULES, ENGINE = "Search", "Terms and constraints", "Model and engine"
 
 def _option(panel: str, text: str, *names: str, **more: Any) -> Any:
     return typer.Option(*names, help=text, rich_help_panel=panel, show_default=False, **more)
+
+
+def describe_search(params: Iterable[Any]) -> None:
+    """Says in the help of search flags what `DecodeConfig` says; only help waits for its import."""
+    from mtkit.config.decode import DecodeConfig
+    from mtkit.config.fields import bare, choices
+
+    for param in params:
+        field = DecodeConfig.model_fields.get(param.name)
+        if field is None or param.help:
+            continue
+        param.help = field.description
+        unless = "" if field.default is None else f", else {field.default}"
+        param.show_default = f"the config of the run{unless}"
+        kind = bare(field.annotation)
+        param.metavar = "|".join(choices(kind)) or ("N" if kind is int else "X")
 
 
 def translate(
@@ -132,19 +149,17 @@ def translate(
             "Search again if a translation loops, copies its source or is cut off. [default: guard]",
         ),
     ] = True,
-    method: Annotated[str | None, _option(SEARCH, "beam, diverse_beam, sample or mbr.")] = None,
-    beam_size: Annotated[int | None, _option(SEARCH, "Hypotheses per sentence; 1 is greedy.")] = None,
-    length_penalty: Annotated[float | None, _option(SEARCH, "Scores are divided by length ^ this.")] = None,
-    patience: Annotated[float | None, _option(SEARCH, "Above 1 a beam goes on for longer.")] = None,
-    diversity_groups: Annotated[int | None, _option(SEARCH, "Of diverse_beam: parts of the beam.")] = None,
-    diversity_penalty: Annotated[
-        float | None, _option(SEARCH, "Of diverse_beam: for a token of another part.")
-    ] = None,
-    num_samples: Annotated[int | None, _option(SEARCH, "Of sample and mbr: how many are drawn.")] = None,
-    top_k: Annotated[int | None, _option(SEARCH, "Of sample and mbr: among how many tokens.")] = None,
-    top_p: Annotated[float | None, _option(SEARCH, "Of sample and mbr: of which probability.")] = None,
-    temperature: Annotated[float | None, _option(SEARCH, "Of sample and mbr: 1 is the model's.")] = None,
-    seed: Annotated[int | None, _option(SEARCH, "Of sample and mbr: the same one draws the same.")] = None,
+    method: Annotated[str | None, _option(SEARCH, "")] = None,
+    beam_size: Annotated[int | None, _option(SEARCH, "")] = None,
+    length_penalty: Annotated[float | None, _option(SEARCH, "")] = None,
+    patience: Annotated[float | None, _option(SEARCH, "")] = None,
+    diversity_groups: Annotated[int | None, _option(SEARCH, "")] = None,
+    diversity_penalty: Annotated[float | None, _option(SEARCH, "")] = None,
+    num_samples: Annotated[int | None, _option(SEARCH, "")] = None,
+    top_k: Annotated[int | None, _option(SEARCH, "")] = None,
+    top_p: Annotated[float | None, _option(SEARCH, "")] = None,
+    temperature: Annotated[float | None, _option(SEARCH, "")] = None,
+    seed: Annotated[int | None, _option(SEARCH, "")] = None,
     glossary: Annotated[
         Path | None,
         _option(
@@ -168,11 +183,9 @@ def translate(
         Path | None,
         _option(RULES, "File of phrases, one per line, that no translation may contain.", metavar="FILE"),
     ] = None,
-    min_len: Annotated[int | None, _option(RULES, "Shortest output, in tokens.")] = None,
-    no_repeat_ngram: Annotated[int | None, _option(RULES, "No run of so many tokens comes twice.")] = None,
-    repetition_penalty: Annotated[
-        float | None, _option(RULES, "Above 1 tokens that were used are less likely.")
-    ] = None,
+    min_len: Annotated[int | None, _option(RULES, "")] = None,
+    no_repeat_ngram_size: Annotated[int | None, _option(RULES, "")] = None,
+    repetition_penalty: Annotated[float | None, _option(RULES, "")] = None,
     n_best: Annotated[
         int,
         _option(
@@ -228,7 +241,7 @@ def translate(
         "temperature": temperature,
         "seed": seed,
         "min_len": min_len,
-        "no_repeat_ngram_size": no_repeat_ngram,
+        "no_repeat_ngram_size": no_repeat_ngram_size,
         "repetition_penalty": repetition_penalty,
         "banned": _phrases(banned) if banned else None,
         "tags": tags or None,

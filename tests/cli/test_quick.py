@@ -84,7 +84,7 @@ def test_anything_else_is_left_to_typer(args: list[str]) -> None:
 
 
 names = [f"--{name.replace('_', '-')}" for name in inspect.signature(translate).parameters]
-words = st.sampled_from([*names, "-m", "-i", "--no-guard", "--tag", "--banned=x", "--no-repeat-ngram"])
+words = st.sampled_from([*names, "-m", "-i", "--no-guard", "--tag", "--banned=x", "--no-repeat-ngram-size"])
 values = st.sampled_from(
     ["1", "0", "007", "2.5", "1e3", "+1", "-1", " 1", "1_0", "x", "-", "--", "", "a b", "é"]
 )

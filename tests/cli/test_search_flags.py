@@ -6,12 +6,15 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, get_type_hints
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from mtkit.cli.commands import app
+from mtkit.cli.translate import translate
+from mtkit.config.decode import DecodeConfig
+from mtkit.config.fields import bare, choices
 from tests.support.fakes import make_tiny_run
 
 Run: TypeAlias = Callable[..., Result]
@@ -58,7 +61,7 @@ def lines(result: Result) -> list[str]:
         ],
         ["--method", "sample", "--top-k", "10", "--top-p", "0.9", "--temperature", "0.7", "--seed", "4"],
         ["--method", "mbr", "--num-samples", "6"],
-        ["--beam-size", "3", "--patience", "2", "--min-len", "3", "--no-repeat-ngram", "2"],
+        ["--beam-size", "3", "--patience", "2", "--min-len", "3", "--no-repeat-ngram-size", "2"],
         ["--repetition-penalty", "1.3", "--no-guard"],
     ],
 )
@@ -284,3 +287,20 @@ def test_an_unknown_format_is_refused(run: Run) -> None:
     result = run("--format", "docx")
     assert result.exit_code == 2
     assert "Choose from text, tsv, jsonl, md, html, srt, po, xliff." in result.stderr
+
+
+def test_search_flags_have_the_names_types_and_words_of_the_options(run: Run) -> None:
+    shared = {
+        name: hint
+        for name, hint in get_type_hints(translate).items()
+        if name in DecodeConfig.model_fields and name not in ("banned", "tags")  # a file, and repeated
+    }
+    assert len(shared) == 14
+    for name, hint in shared.items():
+        kind = bare(DecodeConfig.model_fields[name].annotation)
+        assert bare(hint) is (str if choices(kind) else kind), name
+    shown = " ".join(re.sub(r"[^\x20-\x7e]", " ", run("--help").stdout).split())
+    for name in shared:
+        assert f"--{name.replace('_', '-')} " in shown
+    assert "beam|diverse_beam|sample|mbr" in shown
+    assert "5 unless configured" in shown
