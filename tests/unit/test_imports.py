@@ -60,6 +60,7 @@ def test_no_torch_in_the_light_parts() -> None:
 def test_help_and_config_load_nothing_heavy() -> None:
     heavy = {"torch", "numpy", "sentencepiece", "sacrebleu", "babel", "rich", "safetensors"}
     assert loaded_by("mtkit.cli.app") & (heavy | {"yaml"}) == set()
+    assert loaded_by("mtkit.cli.commands") & (heavy | {"yaml", "pydantic"}) == set()
     assert "torch" not in loaded_by("mtkit.cli.config")
     assert loaded_by("mtkit.config.load") & (heavy | {"typer"}) == set()
 
