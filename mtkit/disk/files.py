@@ -25,7 +25,8 @@ from mtkit.errors import UsageError
 _TEMPORARY = ".tmp-"
 _TEMPORARY_NAME = re.compile(r"\.tmp-(?P<name>.*?)(?P<use>-old|-gone)?-(?P<id>[0-9a-f]{32})", re.DOTALL)
 _BUFFER = 1 << 20
-_MOMENT = 0.2
+MOMENT = 0.2
+"""Seconds after which nobody is still writing a mark."""
 
 
 # ---------------------------------------------------------------- writing
@@ -244,7 +245,7 @@ def marked_folder(path: Path, kind: str, *, private: bool = False, ignore_hidden
     disk.sync(path.parent)
     if read_mark(path) is None:
         if is_torn(path / MARK):
-            time.sleep(_MOMENT)  # another process may be writing it
+            time.sleep(MOMENT)  # another process may be writing it
             if is_torn(path / MARK):
                 disk.remove_file(path / MARK)
         with contextlib.suppress(FileExistsError):  # another process was faster

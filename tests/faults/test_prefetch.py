@@ -52,7 +52,7 @@ def test_a_lost_worker_is_replaced(
 ) -> None:
     run = bench.make(f"worker-{kind}-{at}-{times}")
     code, said, struck = break_at(bench, run, kind, at, times)
-    warned = said.count(f"step {at}: the process that makes the batches {CAUSES[kind]}; a new one begins")
+    warned = said.count(f"step {at}: the process that makes the batches {CAUSES[kind]}. It is restarted")
     trial(
         REPLACED,
         struck=len(set(struck)) == times,

@@ -205,7 +205,7 @@ def test_a_line_without_end_is_refused_before_memory_is(monkeypatch: pytest.Monk
     monkeypatch.setattr("mtkit.data.read.lines.MAX_LINE", 1 << 21)
     monkeypatch.setattr(streams, "_more_is_there", lambda stream: True)
     sender = Sender([(b"a\n", False), *[(b"x" * (1 << 16), False)] * 100])
-    with pytest.raises(InputError, match=r"^test:2: has more than 2,097,152 bytes"):
+    with pytest.raises(InputError, match=r"^test:2: the line has more than 2,097,152 bytes"):
         list(streams._arriving(sender, "test"))  # type: ignore[arg-type]
     assert len(sender.chunks) == 100 - 32
 

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mtkit.cli.commands import app
+from mtkit.disk import files
 from mtkit.disk.files import atomic_folder, marked_folder, recover, remove_own_folder
 from mtkit.disk.marks import MARK, claim, read_mark, release, write_mark
 from mtkit.errors import UsageError
@@ -199,7 +200,10 @@ def test_a_package_replaces_a_package_alone(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- marks
 
 
-def test_a_mark_that_was_cut_off_names_nothing_that_was_written(tmp_path: Path) -> None:
+def test_a_mark_that_was_cut_off_names_nothing_that_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MOMENT", 0)
     folder = marked_folder(tmp_path / "f", "mtkit-x")
     claim(folder, "one", "two")
     content = (folder / MARK).read_bytes()

@@ -109,7 +109,7 @@ def test_auto_packs_where_the_kernel_fits(capability: Callable[[int, int], None]
 
 def test_graphs_of_padded_batches_are_refused() -> None:
     model = build_model(ModelConfig(preset="tiny"), VOCAB, VOCAB, seed=1)
-    with pytest.raises(UsageError, match=r"compile = graphs needs batches without padding"):
+    with pytest.raises(UsageError, match=r"compile = graphs requires batches without padding"):
         Objective(model, TrainConfig(compile="graphs"), torch.float32)
 
 

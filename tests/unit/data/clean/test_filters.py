@@ -281,7 +281,7 @@ def test_language_without_its_package_names_the_extra(monkeypatch: pytest.Monkey
 
 def test_a_language_that_is_not_known_is_told_at_once() -> None:
     pytest.importorskip("py3langid")
-    with pytest.raises(UsageError, match="does not know xx"):
+    with pytest.raises(UsageError, match="does not support xx"):
         build_filter(LanguageFilter(filter="language"), "en", "xx")
 
 

@@ -151,9 +151,9 @@ REFUSED = [
     ("<tmx a='" + "y" * (MAX_TOKEN + 200_000) + "'/>", "a tag or comment has more than 1,048,576 bytes"),
     ("<tmx><a" + "y" * (MAX_TOKEN + 200_000), "a tag or comment has more than 1,048,576 bytes"),
     ("<tmx " + " ".join(f"a{n}=''" for n in range(257)) + "/>", "an element has more than 256 attributes"),
-    ("<tmx>" + "<a>" * 300, "elements lie more than 256 deep"),
+    ("<tmx>" + "<a>" * 300, "elements are nested more than 256 deep"),
     ("<tmx>" * 2 + "<seg>" + "y" * (1 << 22) + "y", "a text has more than 4,194,304 characters"),
-    ('<?xml version="1.0" encoding="shift_jis"?><tmx/>', "declares an encoding that cannot be read here"),
+    ('<?xml version="1.0" encoding="shift_jis"?><tmx/>', "declares an encoding that is not supported"),
 ]
 
 
@@ -180,7 +180,7 @@ def test_four_kilobytes_of_xml_take_no_gigabytes(tmp_path: Path) -> None:
     path = tmp_path / "a.tmx.gz"
     path.write_bytes(gzip.compress(text.encode()))
     assert path.stat().st_size < 5000
-    with pytest.raises(InputError, match="declares entities, attributes or elements, which is refused"):
+    with pytest.raises(InputError, match="declares entities, attributes or elements, which is not allowed"):
         list(read_pairs(TmxSource(reader="tmx", path=path), "en", "fr"))
 
 
