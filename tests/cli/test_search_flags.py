@@ -303,4 +303,4 @@ def test_search_flags_have_the_names_types_and_words_of_the_options(run: Run) ->
     for name in shared:
         assert f"--{name.replace('_', '-')} " in shown
     assert "beam|diverse_beam|sample|mbr" in shown
-    assert "5 unless configured" in shown
+    assert "the config of the run, else 5" in shown

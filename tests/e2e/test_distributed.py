@@ -126,7 +126,7 @@ def test_a_killed_process_ends_all_with_one_message(tmp_path: Path, victim: int)
     assert time.monotonic() - begin < 60
     assert done[victim].returncode == -signal.SIGKILL
     assert {rank.returncode for rank in done} == {-signal.SIGKILL, 1}
-    said = [rank.stderr for rank in done if "is gone without a word" in rank.stderr]
+    said = [rank.stderr for rank in done if "ended unexpectedly" in rank.stderr]
     assert len(said) == 1
     assert "Traceback" not in "".join(rank.stderr for rank in done)
     assert step_folders(tmp_path / "run" / "checkpoints")

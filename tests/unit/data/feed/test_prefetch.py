@@ -48,7 +48,7 @@ def test_what_is_expected_is_raised_at_once(table: PairTable, caplog: pytest.Log
     with closing(steps), pytest.raises(InputError, match="is damaged"):
         next(steps)
     assert time.monotonic() - begin < 60
-    assert "a new one begins" not in caplog.text
+    assert "is restarted" not in caplog.text
 
 
 def test_a_process_that_cannot_be_started_is_tried_again(
