@@ -195,17 +195,20 @@ class _Beams:
         self._counts = np.zeros((count, self.groups), np.int64)
 
     def advance(self, found: Candidates, true: Tensor, at_limit: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Takes one step and gives, for each row from now on, the row that it continues.
+        """Extends the hypotheses by one token. Returns, for each row from now on, the row that it continues.
 
-        Among the best `group_size` candidates of a group those at their end are finished; the best others
-        run on. A sentence leaves when every group has `enough` hypotheses or none that runs, or `at_limit`.
+        Among the best `group_size` candidates of a group, those that end are finished, and the best of the
+        others continue. A sentence leaves the batch when every group has `enough` finished hypotheses, when
+        none of its hypotheses can continue, or at its limit.
 
         Args:
-            found: the candidates.
+            found: the candidates, [sentences, groups, candidates], best first.
             true: the model's log-probabilities, [rows, vocab].
-            at_limit: of each sentence, whether it has reached its longest output.
+            at_limit: whether a sentence has reached its longest output, [sentences].
         """
         size, width = self.group_size, self.scores.shape[1]
+        # 1. Copy the candidates to the CPU, each with its row and the true log-probability of its token;
+        #    all are [sentences, groups, candidates].
         first = torch.arange(0, len(self.sentences) * width, width, device=found.beams.device)
         device_rows = found.beams + first[:, None, None]
         token_scores = true[device_rows, found.tokens].float().cpu().numpy()
@@ -214,21 +217,25 @@ class _Beams:
         ended = tokens == EOS
         self.length += 1
 
-        wanted = self._counts[self.sentences] < self.enough
+        # 2. Finish those that end among the best `group_size`, where more hypotheses are wanted.
+        wanted = self._counts[self.sentences] < self.enough  # [sentences, groups]
         done = (ended | at_limit[:, None, None])[:, :, :size] & ~np.isneginf(scores[:, :, :size])
         done &= wanted[:, :, None]
         for i, g, k in np.argwhere(done):
             self._finish(self.sentences[i], g, rows[i, g, k], token_scores[i, g, k])
         self._counts[self.sentences] += done.sum(axis=2)
 
+        # 3. Drop sentences in which nothing continues. The counts have changed, so `wanted` has, too.
         wanted = self._counts[self.sentences] < self.enough
         scores = np.where(~ended & wanted[:, :, None], scores, -np.inf)
-        stay = ~np.isneginf(scores).all(axis=(1, 2)) & ~at_limit
+        stay = ~np.isneginf(scores).all(axis=(1, 2)) & ~at_limit  # [sentences]
         self._end_the_silent(np.flatnonzero(~stay), true)
+        # 4. Keep the best `group_size` of the others in each group, in the order in which they came.
         order = np.argsort(ended[stay], axis=2, kind="stable")[:, :, :size]
         self.sentences = self.sentences[stay]
         self.scores = np.take_along_axis(scores[stay], order, 2)
         self.scores = self.scores.reshape(len(self.sentences), order.shape[1] * order.shape[2])
+        # 5. Extend each of them; rows are now [sentences * groups * group_size], flat.
         rows = np.take_along_axis(rows[stay], order, 2).ravel()
         last = np.take_along_axis(tokens[stay], order, 2).reshape(-1, 1)
         price = np.take_along_axis(token_scores[stay], order, 2).reshape(-1, 1)
