@@ -70,14 +70,17 @@ class Muon(torch.optim.Optimizer):
         return None if flag is None or flag.device.type == "cpu" else flag > 0
 
     def _update(self, group: dict[str, Any]) -> None:
+        """Updates the parameters of one group, each [stacked * rows, columns]."""
         trained = [parameter for parameter in group["params"] if parameter.grad is not None]
         if not trained:
             return
+        # 1. The rate, 0 on a GPU that has to skip this update; then weight decay.
         rate: float | Tensor = group["lr"]
         if self._skip is not None:
             rate = (~self._skip) * rate
         if group["weight_decay"]:
             torch._foreach_mul_(trained, 1 - rate * group["weight_decay"])
+        # 2. Collect single matrices by shape, turned so that none has more rows than columns.
         wide: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
         for parameter, direction in zip(trained, self._directions(trained, group["momentum"]), strict=True):
             count = group["stacked"]
@@ -85,6 +88,7 @@ class Muon(torch.optim.Optimizer):
                 if part.shape[0] > part.shape[1]:
                     matrix, part = matrix.mT, part.mT
                 wide.setdefault(part.shape, []).append((matrix, part))
+        # 3. Make as many of a shape orthogonal at once as memory allows, [count, rows, columns], and subtract.
         for shape, pairs in wide.items():
             scale, size = _ADAM * math.sqrt(shape[1]), max(1, AT_ONCE // shape.numel())
             for some in (pairs[start : start + size] for start in range(0, len(pairs), size)):
