@@ -88,7 +88,7 @@ class Muon(torch.optim.Optimizer):
                 if part.shape[0] > part.shape[1]:
                     matrix, part = matrix.mT, part.mT
                 wide.setdefault(part.shape, []).append((matrix, part))
-        # 3. Make as many of a shape orthogonal at once as memory allows, [count, rows, columns], and subtract.
+        # 3. Make many of one shape orthogonal at once, [count, rows, columns], and subtract them.
         for shape, pairs in wide.items():
             scale, size = _ADAM * math.sqrt(shape[1]), max(1, AT_ONCE // shape.numel())
             for some in (pairs[start : start + size] for start in range(0, len(pairs), size)):
