@@ -25,7 +25,8 @@ from mtkit.errors import UsageError
 _TEMPORARY = ".tmp-"
 _TEMPORARY_NAME = re.compile(r"\.tmp-(?P<name>.*?)(?P<use>-old|-gone)?-(?P<id>[0-9a-f]{32})", re.DOTALL)
 _BUFFER = 1 << 20
-MOMENT = 0.2
+_ATTEMPTS = 10
+MOMENT = 1.0
 """Seconds after which nobody is still writing a mark."""
 
 
@@ -243,12 +244,15 @@ def marked_folder(path: Path, kind: str, *, private: bool = False, ignore_hidden
     with contextlib.suppress(FileExistsError):
         disk.make_folder(path, 0o700 if private else 0o777)
     disk.sync(path.parent)
-    if read_mark(path) is None:
+    for _ in range(_ATTEMPTS):  # other processes may be making the same folder
+        if read_mark(path) is not None:
+            break
         if is_torn(path / MARK):
-            time.sleep(MOMENT)  # another process may be writing it
+            time.sleep(MOMENT)
             if is_torn(path / MARK):
-                disk.remove_file(path / MARK)
-        with contextlib.suppress(FileExistsError):  # another process was faster
+                with contextlib.suppress(FileNotFoundError):
+                    disk.remove_file(path / MARK)
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
             write_mark(path, kind, new_id())
     return path
 
