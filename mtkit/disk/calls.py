@@ -24,9 +24,10 @@ def create(path: Path, mode: int = 0o666) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, mode)
 
 
-def extend(path: Path, mode: int = 0o666) -> int:
+def extend(path: Path, mode: int = 0o666, at_end: bool = False) -> int:
     """A descriptor of a file to go on with, made if it is missing; a symbolic link is not followed."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | _NO_LINK, mode)
+    always = os.O_APPEND if at_end else 0  # whatever other processes write meanwhile
+    return os.open(path, os.O_WRONLY | os.O_CREAT | always | _NO_LINK, mode)
 
 
 def truncate(descriptor: int, size: int) -> None:

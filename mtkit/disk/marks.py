@@ -109,7 +109,7 @@ def add_names(folder: Path, names: Iterable[str]) -> None:
 
 
 def _append(folder: Path, entries: Iterable[object]) -> None:
-    descriptor = disk.extend(folder / MARK)
+    descriptor = disk.extend(folder / MARK, 0o666, True)
     os.lseek(descriptor, 0, os.SEEK_END)
     # Each on a line of its own, even after one that was cut off.
     _write(descriptor, "".join(f"\n{json.dumps(entry)}" for entry in entries))
