@@ -57,7 +57,7 @@ def report(error: BaseException) -> int:
 
 
 def _is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether memory ran out, by Python's word, that of a library, or of the system that loads one."""
+    """Returns whether Python, a library, or the system that loads one has reported that memory ran out."""
     if error is None:
         return False
     named = isinstance(error, RuntimeError | OSError | ImportError) and _NO_MEMORY.search(str(error))

@@ -1,4 +1,4 @@
-"""What is translated, of which format, and how a job is told from another one. Free of torch."""
+"""The input of a translation, its format, and the identity of a job that can be resumed. Free of torch."""
 
 from __future__ import annotations
 
