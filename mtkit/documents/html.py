@@ -105,6 +105,6 @@ def open_html(name: str, data: bytes) -> Spliced:
             begin = start if begin < 0 else begin
         elif begin >= 0:
             cut = Cut(source[begin:start], markup)
-            slots.append(Slot(begin, start, cut.text, cut.put))
+            slots.append(Slot(begin, start, cut.texts, cut.put))
             begin = -1
     return Spliced(source, slots)

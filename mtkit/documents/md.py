@@ -176,7 +176,7 @@ class _Scanner:
         raw = self._source[start:end]
         cut = Cut(raw if text is None else text, _MARKUP)
         self.slots.append(
-            Slot(start, end, cut.text, lambda answer: raw if answer == cut.text else cut.put(answer))
+            Slot(start, end, cut.texts, lambda found: raw if list(found) == cut.texts else cut.put(found))
         )
 
 

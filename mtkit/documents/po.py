@@ -58,9 +58,7 @@ class _Entry:
 
 def _slot(keyword: str, raw: str, place: _Field, feed: str) -> Slot:
     cut = Cut(raw, _MARKUP)
-    return Slot(
-        place.start, place.end, cut.text, lambda translation: _spelled(keyword, cut.put(translation), feed)
-    )
+    return Slot(place.start, place.end, cut.texts, lambda found: _spelled(keyword, cut.put(found), feed))
 
 
 def _spelled(keyword: str, raw: str, feed: str) -> str:

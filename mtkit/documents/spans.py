@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby, islice, pairwise
 
 from mtkit.documents.base import clean
 from mtkit.text.languages import UNSPACED_CHARACTERS
@@ -120,10 +120,10 @@ class _Text:
 
 
 class Cut:
-    """A stretch of a document as one text, and what is around and between its words.
+    """A stretch of a document as text, and what is around and between its words.
 
     Attributes:
-        text: what is to be translated; empty if there is no letter.
+        texts: what is to be translated; none if there is no letter.
     """
 
     def __init__(self, raw: str, markup: Markup) -> None:
@@ -132,7 +132,7 @@ class Cut:
         self._all = [piece for piece, is_span in pieces if is_span]
         words = [n for n, (piece, is_span) in enumerate(pieces) if not is_span and piece.strip()]
         self._spans: list[_Span] = []
-        self.text = ""
+        self.texts: list[str] = []
         if not words:
             return
         first, last = words[0], words[-1]
@@ -142,7 +142,8 @@ class Cut:
         end -= len(pieces[last][0]) - len(pieces[last][0].rstrip())
         self._before, self._after = raw[:start], raw[end:]
         text = self._joined(pieces[first : last + 1])
-        self.text = text if any(map(str.isalpha, text)) else ""
+        if any(map(str.isalpha, text)):
+            self.texts = [text]
 
     def _joined(self, pieces: Sequence[Piece]) -> str:
         text, spaced, last = _Text(), False, None
@@ -174,15 +175,16 @@ class Cut:
             span.at = max(0, min(span.at - offset, len(stripped)))
         return stripped
 
-    def put(self, translation: str) -> str:
-        """The stretch with its text translated, and the same spans in the same order.
+    def put(self, answers: Sequence[str]) -> str:
+        """The stretch with its texts translated, and the same spans in the same order.
 
         What the translation has of markup of its own is escaped, or taken out where the format knows no
         escape.
         """
-        if not self.text or translation == self.text:
+        if list(answers) == self.texts:
             return self._raw
-        for text, spaced in self._tries(clean(translation)):
+        [answer] = answers
+        for text, spaced in self._tries(clean(answer)):
             raw = self._before + self._woven(text, spaced) + self._after
             if [piece for piece, is_span in self._markup.split(raw) if is_span] == self._all:
                 return raw
@@ -205,7 +207,7 @@ class Cut:
         words = [found.span() for found in _WORD.finditer(text)]
         ends = [0, *(end for _, end in words)]
         starts = [*(start for start, _ in words), len(text)]
-        scale = len(text) / len(self.text)
+        scale = len(text) / len(self.texts[0])
         gaps, gap = [], 0
         for span in self._spans:
             place = span.at * scale
@@ -255,14 +257,14 @@ class Slot:
     Attributes:
         start: where it begins, in characters.
         end: where it ends.
-        text: what is to be translated.
-        write: from a translation to what stands there.
+        texts: what is to be translated.
+        write: from an answer to each text to what stands there.
     """
 
     start: int
     end: int
-    text: str
-    write: Callable[[str], str]
+    texts: Sequence[str]
+    write: Callable[[Sequence[str]], str]
 
 
 class Spliced:
@@ -275,14 +277,16 @@ class Spliced:
 
     def __init__(self, source: str, slots: Sequence[Slot]) -> None:
         self._source = source
-        self._slots = [slot for slot in slots if slot.text]
-        self.texts = [slot.text for slot in self._slots]
+        self._slots = [slot for slot in slots if slot.texts]
+        self.texts = [text for slot in self._slots for text in slot.texts]
 
     def render(self, translations: Sequence[str]) -> bytes:
         """The document with its slots filled."""
+        remaining = iter(translations)
         parts, place = [], 0
-        for slot, translation in zip(self._slots, translations, strict=True):
-            parts += [self._source[place : slot.start], slot.write(translation)]
+        for slot in self._slots:
+            answers = list(islice(remaining, len(slot.texts)))
+            parts += [self._source[place : slot.start], slot.write(answers)]
             place = slot.end
         return "".join([*parts, self._source[place:]]).encode()
 
@@ -290,4 +294,4 @@ class Spliced:
 def cut_slot(source: str, start: int, end: int, markup: Markup) -> Slot:
     """The slot of a stretch that is replaced by its translation."""
     cut = Cut(source[start:end], markup)
-    return Slot(start, end, cut.text, cut.put)
+    return Slot(start, end, cut.texts, cut.put)

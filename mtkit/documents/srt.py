@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Sequence
 
 from mtkit.documents.base import check_utf8
 from mtkit.documents.spans import PLACEHOLDERS, TAG, Cut, Markup, Slot, Spliced, split_by
@@ -76,12 +77,10 @@ def _slot(source: str, start: int, end: int) -> Slot:
     cut = Cut(raw, _MARKUP)
     feed = "\r\n" if "\r\n" in raw else "\n"
 
-    def write(translation: str) -> str:
-        return (
-            raw if translation == cut.text else break_lines(cut.put(translation), raw.count("\n") + 1, feed)
-        )
+    def write(found: Sequence[str]) -> str:
+        return raw if list(found) == cut.texts else break_lines(cut.put(found), raw.count("\n") + 1, feed)
 
-    return Slot(start, start + len(raw), cut.text, write)
+    return Slot(start, start + len(raw), cut.texts, write)
 
 
 def break_lines(raw: str, count: int, feed: str) -> str:

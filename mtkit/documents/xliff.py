@@ -128,14 +128,14 @@ def _slot(source: str, unit: _Unit) -> Slot | None:
         opening = _tag(source, target)
         name = opening.removeprefix("<").rstrip("/>").split()[0]
         opening = opening.removesuffix(">").rstrip("/").rstrip() + ">"
-        return Slot(target.start, target.end, cut.text, lambda answer: f"{opening}{cut.put(answer)}</{name}>")
+        return Slot(target.start, target.end, cut.texts, lambda found: f"{opening}{cut.put(found)}</{name}>")
     last = unit.parts.get("seg-source", given)
     name = _tag(source, given).removeprefix("<").rstrip("/>").split()[0].removesuffix("source") + "target"
     begin = given.start
     while begin and source[begin - 1].isspace():
         begin -= 1
     space = source[begin : given.start]
-    return Slot(last.end, last.end, cut.text, lambda answer: f"{space}<{name}>{cut.put(answer)}</{name}>")
+    return Slot(last.end, last.end, cut.texts, lambda found: f"{space}<{name}>{cut.put(found)}</{name}>")
 
 
 def _tag(source: str, part: _Part) -> str:
