@@ -260,15 +260,13 @@ def arranged(items: Sequence[Item], unescape: Callable[[str], str]) -> list[str 
 
 
 def _paired(items: Sequence[Item]) -> list[Item]:
-    """The items with toggles as opening or closing, and what has no partner as alone; keys become unique."""
-    found = list(items)
+    """The items with a key for each pair; what has no partner has none, and a toggle is then alone."""
+    found = [replace(item, key="", role="alone" if item.role == "toggle" else item.role) for item in items]
     opened: list[int] = []
     for number, item in enumerate(items):
         if item.role == "open" or (item.role == "toggle" and all(items[n].key != item.key for n in opened)):
             opened.append(number)
-            found[number] = replace(item, role="alone")
         elif item.role in ("close", "toggle"):
-            found[number] = replace(item, role="alone")
             partner = next((n for n in reversed(opened) if items[n].key == item.key), -1)
             if partner >= 0:
                 del opened[opened.index(partner) :]
@@ -279,8 +277,8 @@ def _paired(items: Sequence[Item]) -> list[Item]:
 
 def _partners(items: Sequence[Item]) -> dict[int, int]:
     """From the number of each opening or closing item to that of the other."""
-    opened = {item.key: number for number, item in enumerate(items) if item.role == "open"}
-    pairs = {number: opened[item.key] for number, item in enumerate(items) if item.role == "close"}
+    opened = {item.key: number for number, item in enumerate(items) if item.key and item.role == "open"}
+    pairs = {n: opened[item.key] for n, item in enumerate(items) if item.key and item.role == "close"}
     return pairs | {opening: closing for closing, opening in pairs.items()}
 
 
@@ -358,16 +356,14 @@ def _edges(items: Sequence[Item]) -> tuple[int, int]:
 def _nodes(spans: Sequence[_Span]) -> list[Node]:
     """The spans as a tree."""
     top: list[Node] = []
-    opened: list[tuple[str, Node]] = []
-    keys = {span.item.key for span in spans if span.item.role == "close"}
+    opened: list[Node] = []
     for number, span in enumerate(spans):
-        level = opened[-1][1].children if opened else top
-        if span.item.role == "close" and opened and opened[-1][0] == span.item.key:
-            node = opened.pop()[1]
+        if span.item.key and span.item.role == "close":
+            node = opened.pop()
             node.last, node.end = number, span.at
             continue
         node = Node(number, span.at, sticks=span.sticks)
-        level.append(node)
-        if span.item.role == "open" and span.item.key in keys:
-            opened.append((span.item.key, node))
+        (opened[-1].children if opened else top).append(node)
+        if span.item.key and span.item.role == "open":
+            opened.append(node)
     return top
