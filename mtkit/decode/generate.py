@@ -18,7 +18,7 @@ from torch import Tensor
 from mtkit.config.decode import DecodeConfig
 from mtkit.data.feed.batch import pad_sources
 from mtkit.decode.constrained import ConstrainedBeamSearch
-from mtkit.decode.hypothesis import NO_DEMAND, Demand, Hypothesis
+from mtkit.decode.hypothesis import NO_DEMAND, Demand, Hypothesis, longest_output
 from mtkit.decode.rules import build_rules
 from mtkit.decode.scorer import Scorer, State
 from mtkit.decode.search import (
@@ -34,7 +34,6 @@ from mtkit.text.tokenizer import Tokenizer
 
 BOS, EOS = Tokenizer.BOS, Tokenizer.EOS
 NEVER = (Tokenizer.PAD, Tokenizer.UNK, Tokenizer.BOS)
-EXTRA_LENGTH = 50
 
 StateT = TypeVar("StateT", bound=State)
 
@@ -78,11 +77,6 @@ def plan_batches(lengths: Sequence[int], batch_tokens: int, width: int) -> Itera
         count = max(1, batch_tokens // (lengths[order[begin]] * width))
         yield order[begin : begin + count]
         begin += count
-
-
-def longest_output(src_len: int, options: DecodeConfig) -> int:
-    """The most tokens of a translation of `src_len` tokens, not counting its demands."""
-    return int(options.max_len_ratio * src_len) + EXTRA_LENGTH
 
 
 def _build_search(options: DecodeConfig, demands: Sequence[Demand], longest: int) -> Search:

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mtkit.config.decode import DecodeConfig
+
+EXTRA_LENGTH = 50
+"""Tokens that a translation may have beyond `max_len_ratio` times the length of its source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +47,8 @@ class Demand:
 
 
 NO_DEMAND = Demand()
+
+
+def longest_output(src_len: int, options: DecodeConfig) -> int:
+    """The most tokens of a translation of `src_len` tokens, not counting those of its `Demand`."""
+    return int(options.max_len_ratio * src_len) + EXTRA_LENGTH

@@ -30,7 +30,8 @@ from mtkit.convert.argos import write_argos
 from mtkit.convert.ct2 import MAX_POSITIONS, build_spec, write_ctranslate2
 from mtkit.convert.weights import Weights
 from mtkit.data.feed.batch import collate
-from mtkit.decode.generate import EXTRA_LENGTH, NEVER, generate
+from mtkit.decode.generate import NEVER, generate
+from mtkit.decode.hypothesis import EXTRA_LENGTH
 from mtkit.decode.scorer import ModelScorer
 from mtkit.engine.ct2 import CTranslate2Engine
 from mtkit.engine.native import NativeEngine

@@ -404,7 +404,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     def reached() -> None:
         raise ReachedError
 
-    monkeypatch.setattr(ct2, "_extension", reached)
+    monkeypatch.setattr(ct2, "load_extension", reached)
 
 
 def outcome(folder: Path) -> str:

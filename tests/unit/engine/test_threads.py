@@ -106,7 +106,7 @@ def test_ctranslate2_is_told_to_use_avx_512_where_that_is_faster(
 import os
 from mtkit.engine import ct2
 ct2.cpu_flags = lambda: {sorted(flags)}
-ct2._extension()
+ct2.load_extension()
 print(os.environ.get("CT2_FORCE_CPU_ISA"))
 """
     environ = {name: value for name, value in os.environ.items() if name != "CT2_FORCE_CPU_ISA"}
