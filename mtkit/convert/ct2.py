@@ -121,6 +121,7 @@ def build_spec(config: ModelConfig, weights: Weights, tokenizer: Tokenizer) -> A
         raise UsageError(f"export to ctranslate2: {'; '.join(reasons)}.", "Translate with the native engine.")
     from ctranslate2.specs import common_spec, transformer_spec
 
+    # 1. The layers.
     has = config.architecture
     shared: dict[str, Any] = {
         "num_heads": config.num_heads,
@@ -137,9 +138,11 @@ def build_spec(config: ModelConfig, weights: Weights, tokenizer: Tokenizer) -> A
     decoder = transformer_spec.TransformerDecoderSpec(config.num_decoder_layers, **shared)
     if not has.position_table:
         del encoder.position_encodings  # the specification always has one
+    # 2. The weights.
     spec = transformer_spec.TransformerSpec(encoder, decoder)
     _Ct2Weights(weights, config).fill(encoder, decoder)
     weights.check_all_used("export to ctranslate2")
+    # 3. The vocabularies and special pieces.
     pieces = tokenizer.tgt.pieces(range(tokenizer.tgt.size))
     spec.register_source_vocabulary(tokenizer.src.pieces(range(tokenizer.src.size)))
     spec.register_target_vocabulary(pieces)

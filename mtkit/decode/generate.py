@@ -122,6 +122,7 @@ class _Decoding:
 
     def run(self, scorer: Scorer[StateT]) -> list[list[Hypothesis]]:
         """The hypotheses of each sentence."""
+        # 1. Start with one hypothesis per sentence: `tokens` is [rows], `scores` is [sentences, width].
         device, beams = self.device, self.beams
         ids, mask = pad_sources(self.src_ids)
         state = scorer.start(ids.to(device), mask.to(device))
@@ -129,16 +130,19 @@ class _Decoding:
         tokens = torch.full((len(self.src_ids),), BOS, device=device)
         scores = torch.zeros(len(self.src_ids), 1, device=device)
         while True:
+            # 2. Compute the log-probabilities of the next token, [rows, vocab], and apply the rules.
             true, state = scorer.step(tokens, state)
             true.index_fill_(1, never, -torch.inf)
             at_limit = self.limits[beams.sentences] <= beams.length
             log_probs = self._ruled(true, at_limit)
+            # 3. Let the search select candidates, and extend the hypotheses by them.
             sentences, width = scores.shape
             prefixes = Prefixes(beams.ids.reshape(sentences, width, beams.length), beams.sentences)
             found = self.search.select(log_probs.view(sentences, width, -1), scores, prefixes)
             rows = beams.advance(found, true, at_limit)
             if beams.scores.size == 0:
                 return beams.finished()
+            # 4. Reorder the state if the rows have changed.
             if not np.array_equal(rows, np.arange(sentences * width)):
                 state = state.select(torch.from_numpy(rows).to(device), beams.scores.shape[1])
             tokens = torch.from_numpy(beams.ids[:, -1]).to(device)

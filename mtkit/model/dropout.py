@@ -52,5 +52,5 @@ class Dropout(nn.Module):
         return x * self.source.keep(x.shape, threshold) * (256 / (256 - threshold))
 
     def extra_repr(self) -> str:
-        """What `print(model)` shows of this layer."""
+        """The arguments that `print(model)` shows."""
         return f"p={self.p}"

@@ -111,11 +111,13 @@ def _read_header(file: IO[bytes], size: int) -> dict[str, _Entry]:
     Raises:
         ValueError: the tensors do not fill the file exactly, without gaps and overlaps.
     """
+    # 1. Read the header.
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(_MAX_HEADER, size - 8):
         raise ValueError(f"header of {length:,} bytes in a file of {size:,}")
     claims = json.loads(file.read(length))
     claims.pop("__metadata__", None)
+    # 2. Check each tensor.
     header: dict[str, _Entry] = {}
     for name, claim in claims.items():
         shape, (start, end) = claim["shape"], claim["data_offsets"]
@@ -128,6 +130,7 @@ def _read_header(file: IO[bytes], size: int) -> dict[str, _Entry]:
         if math.prod(shape) * dtype.itemsize != end - start:
             raise ValueError(f"{name}: {end - start:,} bytes for {shape} of {claim['dtype']}")
         header[name] = (dtype, tuple(shape), (start, end))
+    # 3. Check that the tensors fill the file.
     place = 0
     for start, end in sorted(entry[2] for entry in header.values()):
         if start != place:

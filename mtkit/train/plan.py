@@ -98,6 +98,7 @@ def plan_run(config: Config, prepared: Prepared | None, world: World) -> Plan:
         MtkitError: not even a single sentence fits into memory.
     """
     with _table(config, prepared) as table:
+        # 1. Build the model, and find its largest batch.
         src_vocab_size = tgt_vocab_size = _vocab_size(config)
         if prepared is not None:
             src_vocab_size, tgt_vocab_size = prepared.tokenizer.src.size, prepared.tokenizer.tgt.size
@@ -111,11 +112,13 @@ def plan_run(config: Config, prepared: Prepared | None, world: World) -> Plan:
             world.on_main(lambda: fit_micro_batch(table, planned, updater)) if option == "auto" else option
         )
         largest = largest_batch(table, planned, updater, micro)
+        # 2. Measure the memory of that batch, and the speed of a few updates.
         meter.mark()
         updater.rehearse(table.batch(largest.pairs))
         peak = meter.peak()
         probe = _probe(config, table, updater, micro)
         tokens_per_s = probe[2] / probe[1]
+        # 3. Extrapolate to the whole run.
         steps = _steps(config, planned, tokens_per_s)
         numbers, kept = updater.model.num_parameters(), kept_bytes(updater)
         activations = largest.activations // updater.splits
