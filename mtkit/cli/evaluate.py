@@ -16,7 +16,7 @@ from mtkit.config.fixed import METRIC_NAMES, MetricName
 from mtkit.errors import GateError, UsageError
 
 if TYPE_CHECKING:
-    from mtkit.engine.base import EngineName
+    from mtkit.engine.interface import EngineName
     from mtkit.evaluate.evaluate import Evaluated
 
 
