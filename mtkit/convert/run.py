@@ -91,7 +91,7 @@ def is_up_to_date(folder: Path, quantization: Quantization) -> bool:
 
 
 def _to_ctranslate2(folder: Path, quantization: Quantization, target: Path, sample: int, say: Say) -> None:
-    from mtkit.convert.ct2 import MAX_POSITIONS, write_ctranslate2
+    from mtkit.convert.ctranslate2 import MAX_POSITIONS, write_ctranslate2
     from mtkit.convert.parity import compare, sample_sources
     from mtkit.engine.ct2 import CTranslate2Engine
     from mtkit.engine.native import NativeEngine

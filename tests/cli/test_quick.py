@@ -99,7 +99,7 @@ def test_whatever_is_read_quickly_typer_would_read_alike(args: list[str]) -> Non
 
 
 def test_the_second_translation_imports_neither_typer_nor_pydantic(tmp_path: Path) -> None:
-    from mtkit.convert.ct2 import write_ctranslate2
+    from mtkit.convert.ctranslate2 import write_ctranslate2
 
     make_tiny_run(tmp_path)
     model = tmp_path / "runs" / "tiny" / "model"

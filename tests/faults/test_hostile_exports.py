@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from mtkit.convert.ct2 import write_ctranslate2
+from mtkit.convert.ctranslate2 import write_ctranslate2
 from mtkit.disk.manifest import MANIFEST, manifest_bytes
 from mtkit.engine import ct2
 from mtkit.errors import InputError

@@ -25,7 +25,7 @@ from mtkit.config.filters import (
 from mtkit.config.load import load_config
 from mtkit.config.sources import PoSource, TmxSource, XliffSource
 from mtkit.convert.argos import package_name, write_argos
-from mtkit.convert.ct2 import write_ctranslate2
+from mtkit.convert.ctranslate2 import write_ctranslate2
 from mtkit.convert.huggingface import model_card
 from mtkit.data.clean.column import column_of
 from mtkit.data.clean.filters import Judge, build_filter
