@@ -27,7 +27,7 @@ def _option(panel: str, text: str, *names: str, **more: Any) -> Any:
 def describe_search(params: Iterable[Any]) -> None:
     """Says in the help of search flags what `DecodeConfig` says; only help waits for its import."""
     from mtkit.config.decode import DecodeConfig
-    from mtkit.config.fields import bare, choices
+    from mtkit.config.option_types import bare, choices
 
     for param in params:
         field = DecodeConfig.model_fields.get(param.name)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from mtkit.cli.commands import app
 from mtkit.cli.translate import translate
 from mtkit.config.decode import DecodeConfig
-from mtkit.config.fields import bare, choices
+from mtkit.config.option_types import bare, choices
 from tests.support.fakes import make_tiny_run
 
 Run: TypeAlias = Callable[..., Result]
