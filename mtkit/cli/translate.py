@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mtkit.cli import console
 from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, MODEL_HELP, engine_name, one_of
+from mtkit.documents.formats import FORMATS
 
 if TYPE_CHECKING:
     import typer
@@ -92,7 +93,7 @@ def translate(
             INPUT,
             "Format of the input and the output. [default: text]",
             "--format",
-            metavar="text|tsv|jsonl|md|html|srt|po|xliff",
+            metavar="|".join(FORMATS),
         ),
     ] = "text",
     column: Annotated[
