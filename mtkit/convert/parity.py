@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mtkit.engine.base import Engine
+from mtkit.engine.interface import Engine
 from mtkit.errors import GateError, InputError
 from mtkit.runs.layout import DATA, inside
 from mtkit.text.tokenizer import Tokenizer

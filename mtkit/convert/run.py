@@ -87,7 +87,7 @@ def is_up_to_date(folder: Path, quantization: Quantization) -> bool:
 
 
 def _to_ctranslate2(folder: Path, quantization: Quantization, target: Path, sample: int, say: Say) -> None:
-    from mtkit.convert.ct2 import write_ctranslate2
+    from mtkit.convert.ctranslate2 import write_ctranslate2
 
     write_ctranslate2(folder, target, quantization, say, sample)
     size = sum(file.stat().st_size for file in target.iterdir())

@@ -12,7 +12,7 @@ from torch import Tensor
 from mtkit.data.feed.batch import collate
 from mtkit.decode.generate import plan_batches
 from mtkit.model.attention import MultiHeadAttention
-from mtkit.model.blocks import DecoderLayer
+from mtkit.model.layers import DecoderLayer
 from mtkit.model.transformer import Transformer
 
 Links = list[tuple[int, int]]

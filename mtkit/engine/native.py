@@ -15,7 +15,7 @@ from mtkit.decode.forced import score_targets
 from mtkit.decode.generate import generate
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.decode.scorer import EnsembleScorer, ModelScorer
-from mtkit.engine.base import Precision
+from mtkit.engine.interface import Precision
 from mtkit.errors import UsageError
 from mtkit.model.transformer import Transformer
 

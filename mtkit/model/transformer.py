@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from mtkit.config.model import ModelConfig
 from mtkit.errors import UsageError
-from mtkit.model.blocks import DecoderLayer, EncoderLayer, build_norm
 from mtkit.model.dropout import Dropout, MaskSource
+from mtkit.model.layers import DecoderLayer, EncoderLayer, build_norm
 from mtkit.model.packing import Kernel, Packed, Spans
 from mtkit.model.positions import (
     AbsolutePositions,

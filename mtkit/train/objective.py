@@ -16,7 +16,7 @@ from mtkit.model.packing import load_kernel
 from mtkit.model.transformer import Transformer
 from mtkit.train.losses.guided import Guide
 from mtkit.train.losses.r_drop import divergence
-from mtkit.train.machine.packing import is_packing, kernel_fits, pack
+from mtkit.train.machine.packed_batch import is_packing, kernel_fits, pack
 from mtkit.train.machine.precision import autocast
 
 Features = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -11,8 +11,8 @@ import torch
 from mtkit.config.schema import Config
 from mtkit.data.feed.batching import Indices, cut_by_tokens, plan_epoch
 from mtkit.data.feed.loader import Cursor, PairTable, StepData, Steps
+from mtkit.data.feed.mixing import build_stages
 from mtkit.data.feed.prefetch import prefetch
-from mtkit.data.feed.sampling import build_stages
 from mtkit.engine.native import choose_device
 from mtkit.errors import MtkitError, UsageError
 from mtkit.model.transformer import build_model

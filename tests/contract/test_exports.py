@@ -27,7 +27,7 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.text import TextConfig
 from mtkit.convert import huggingface
 from mtkit.convert.argos import write_argos
-from mtkit.convert.ct2 import MAX_POSITIONS, build_spec
+from mtkit.convert.ctranslate2 import MAX_POSITIONS, build_spec
 from mtkit.convert.weights import Weights
 from mtkit.data.feed.batch import collate
 from mtkit.decode.generate import NEVER, generate

@@ -18,7 +18,7 @@ from mtkit.config.data import TokenizerConfig
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.export import Quantization
 from mtkit.config.load import load_config
-from mtkit.convert import ct2
+from mtkit.convert import ctranslate2
 from mtkit.convert.parity import Differences, Parity
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.model.checkpoint import weights_of, write_model
@@ -138,8 +138,8 @@ def make_tiny_run(folder: Path) -> Path:
 def export_unchecked(model: Path, output: Path, quantization: Quantization) -> None:
     """Exports a model folder to CTranslate2; rounding changes an untrained model too much for the check."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ct2, "compare", lambda *_: Parity(0, 0, Differences(0.0, 0.0)))
-        ct2.write_ctranslate2(model, output, quantization, lambda _: None)
+        patch.setattr(ctranslate2, "compare", lambda *_: Parity(0, 0, Differences(0.0, 0.0)))
+        ctranslate2.write_ctranslate2(model, output, quantization, lambda _: None)
 
 
 def make_tokenizer() -> Tokenizer:

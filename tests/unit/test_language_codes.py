@@ -27,7 +27,7 @@ from mtkit.config.sources import PoSource, TmxSource, XliffSource
 from mtkit.convert.argos import package_name, write_argos
 from mtkit.convert.huggingface import model_card
 from mtkit.data.clean.column import column_of
-from mtkit.data.clean.filters import Judge, build_filter
+from mtkit.data.clean.judging import Judge, build_filter
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.phrasebook.compose import compose

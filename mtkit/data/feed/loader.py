@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 import numpy as np
 
 from mtkit.data.feed.batching import Indices, cut_by_tokens, plan_epoch
+from mtkit.data.feed.mixing import Stage, stage_at
 from mtkit.data.feed.padding import PaddedPairs, padded_pairs
-from mtkit.data.feed.sampling import Stage, stage_at
 from mtkit.data.prepare.shards import Shard, open_shard
 
 if TYPE_CHECKING:

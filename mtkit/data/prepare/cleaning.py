@@ -18,8 +18,8 @@ import numpy.typing as npt
 from mtkit.config.filters import Filter
 from mtkit.config.text import TextConfig
 from mtkit.data.clean.column import Column
-from mtkit.data.clean.filters import Built, Judge, Repeats, build_filter
 from mtkit.data.clean.folding import hash64
+from mtkit.data.clean.judging import Built, Judge, Repeats, build_filter
 from mtkit.data.clean.leaks import LeakGuard
 from mtkit.data.prepare.parts import Array, array_text, digest_of, text_array, write_part
 from mtkit.data.read.blocks import Block, lines_of

@@ -23,7 +23,7 @@ import numpy as np
 from mtkit.config.filters import Filter
 from mtkit.config.schema import Config
 from mtkit.config.sources import HuggingFaceSource, Source
-from mtkit.data.clean.filters import named
+from mtkit.data.clean.judging import named
 from mtkit.data.clean.leaks import Leaks, read_leaks
 from mtkit.data.prepare.cleaning import KEPT
 from mtkit.data.prepare.encoding import REJECTED_HEAD

@@ -26,7 +26,7 @@ from mtkit.config.filters import DuplicateFilter, NearDuplicateFilter, OverlapFi
 from mtkit.config.schema import Config
 from mtkit.config.sources import CutSource
 from mtkit.data.clean.dedup import Positions, repeated
-from mtkit.data.clean.filters import named
+from mtkit.data.clean.judging import named
 from mtkit.data.clean.leaks import LeakGuard, Leaks, count_leaks
 from mtkit.data.clean.splits import cut
 from mtkit.data.prepare.clean_parts import CleanPart, Fates, folds_of, keys_of, sampled, texts_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtkit.config.text import TextConfig
-from mtkit.convert.ct2 import MAX_POSITIONS
+from mtkit.convert.ctranslate2 import MAX_POSITIONS
 from mtkit.engine import ct2, threads
 from mtkit.engine.ct2 import AVX512, CTranslate2Engine
 from mtkit.engine.threads import Layout, layouts, machine_key, recall, remember

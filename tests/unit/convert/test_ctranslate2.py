@@ -13,8 +13,8 @@ from mtkit.config.architecture import TRAINING_ONLY
 from mtkit.config.export import QUANTIZATIONS
 from mtkit.config.model import ModelConfig
 from mtkit.config.text import TextConfig
-from mtkit.convert import ct2
-from mtkit.convert.ct2 import build_spec, write_ctranslate2
+from mtkit.convert import ctranslate2
+from mtkit.convert.ctranslate2 import MAX_POSITIONS, build_spec, write_ctranslate2
 from mtkit.convert.parity import Differences, Parity
 from mtkit.convert.weights import Weights
 from mtkit.engine.ct2 import CTranslate2Engine
@@ -53,7 +53,7 @@ def test_a_failed_check_leaves_nothing_and_a_good_one_is_in_the_manifest(
     same, far = Differences(0.0, 0.0), Differences(0.2, 0.4)
     results = iter([Parity(8, 8, same), Parity(8, 8, far), Parity(8, 8, same), Parity(8, 7, same)])
     said: list[str] = []
-    monkeypatch.setattr(ct2, "compare", lambda *_: next(results))
+    monkeypatch.setattr(ctranslate2, "compare", lambda *_: next(results))
     with pytest.raises(GateError, match=r"differ by 0\.2"):
         write_ctranslate2(model, tmp_path / "out", "int8", said.append)
     assert [line.split(":")[0] for line in said] == ["float32", "int8"]
@@ -96,7 +96,7 @@ def test_a_long_sentence_has_its_own_limit_whatever_its_neighbours(model: Path, 
 
     export_unchecked(model, tmp_path / "out", "float32")
     tokenizer = load_tokenizer(tmp_path / "out", TextConfig())
-    engine = CTranslate2Engine(tmp_path / "out", tokenizer, ct2.MAX_POSITIONS)
+    engine = CTranslate2Engine(tmp_path / "out", tokenizer, MAX_POSITIONS)
     options = DecodeConfig(beam_size=1)
     srcs = [[4 + (i * j) % 9 for j in range(i)] for i in range(1, 50, 3)]
     together = engine.decode(srcs, options)
@@ -134,14 +134,14 @@ def test_the_variables_that_are_expected_are_those_that_ctranslate2_writes(
     (tmp_path / "out").mkdir()
     spec.save(str(tmp_path / "out"))
     sizes = tokenizer.src.size, tokenizer.tgt.size
-    variables = expected_variables(config, *sizes, quantization, ct2.MAX_POSITIONS)
+    variables = expected_variables(config, *sizes, quantization, MAX_POSITIONS)
     files = own_files(tmp_path / "out")
     check_files(tmp_path / "out", files, own_texts(tokenizer), variables)
     assert len(files["model.bin"]) <= most_bytes(variables)
     other = ModelConfig.model_validate({"d_model": 16, "d_ff": 32, **chosen})
     with pytest.raises(InputError, match=r"ffn.*expected"):
         check_model_bin(
-            files["model.bin"], expected_variables(other, *sizes, quantization, ct2.MAX_POSITIONS), tmp_path
+            files["model.bin"], expected_variables(other, *sizes, quantization, MAX_POSITIONS), tmp_path
         )
 
 
