@@ -79,6 +79,11 @@ class NativeEngine:
         with self._inference():
             return score_targets((self.model, *self.others), src_ids, tgt_ids, options, self.device)
 
+    @property
+    def aligns(self) -> bool:
+        """See `Engine`."""
+        return True
+
     def align(
         self,
         src_ids: Sequence[Sequence[int]],

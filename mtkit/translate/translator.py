@@ -46,6 +46,10 @@ class Translator:
         self.languages = languages
         self.usual_tags = tuple(usual_tags)
 
+    def splits(self, options: DecodeConfig) -> bool:
+        """Whether each sentence of a line is translated by itself."""
+        return True
+
     def search_options(self, request: Request) -> DecodeConfig:
         """The model's search options with those of the request in place of its own.
 
