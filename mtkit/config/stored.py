@@ -41,15 +41,15 @@ class Stored:
             setattr(self, name, tuple(value) if isinstance(value, list) else value)
 
     def changed(self) -> dict[str, Any]:
-        """See `Options`."""
+        """The options that differ from their defaults, as `Options.changed`."""
         return {name: getattr(self, name) for name in self._values if name in self._changed}
 
     def model_copy(self, *, update: Mapping[str, Any]) -> Stored:
-        """See pydantic."""
+        """A copy with some values changed, as pydantic's method."""
         return Stored({**self._values, **update}, {*self._changed, *update})
 
     def model_dump_json(self) -> str:
-        """See pydantic."""
+        """The options as JSON, as pydantic's method."""
         return json.dumps(self._values, ensure_ascii=False, separators=(",", ":"))
 
 

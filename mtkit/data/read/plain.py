@@ -47,7 +47,7 @@ def read_plain(source: PlainSource, repairs: Repairs, count: int) -> Iterator[Bl
 
 
 def read_mono(source: MonoSource, repairs: Repairs) -> Iterator[Pair]:
-    """The lines of one side; the other is empty."""
+    """Pairs whose one side is a line of the file; the other side is empty."""
     for path in expand(source.path):
         for number, line in enumerate(read_lines(path, repairs), start=1):
             src, tgt = (line, "") if source.side == "src" else ("", line)
