@@ -192,7 +192,7 @@ def _progress(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     progress = read_object(_listed(folder, manifest, PROGRESS))
     if progress.get("step") != step_of(folder):
         raise InputError(
-            f"{folder / PROGRESS}: belongs to another step than the folder's name.",
+            f"{folder / PROGRESS}: step {progress.get('step')!r:.20} does not match the name of the folder.",
             "Rename the folder back, or use another checkpoint.",
         )
     return progress

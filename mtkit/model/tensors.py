@@ -63,7 +63,7 @@ def write_tensors(file: IO[bytes], tensors: Tensors) -> None:
 
 
 def num_bytes(tensors: Tensors) -> int:
-    """How many bytes the numbers take."""
+    """The total size of the tensors in bytes."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
@@ -132,7 +132,7 @@ def _read_header(file: IO[bytes], size: int) -> dict[str, _Entry]:
         if dtype is None:
             raise ValueError(f"{name}: unknown type {claim['dtype']}")
         if math.prod(shape) * dtype.itemsize != end - start:
-            raise ValueError(f"{name}: {end - start:,} bytes for {shape} of {claim['dtype']}")
+            raise ValueError(f"{name}: {end - start:,} bytes for shape {shape} and type {claim['dtype']}")
         header[name] = (dtype, tuple(shape), (start, end))
     # 3. Check that the tensors fill the file.
     place = 0
