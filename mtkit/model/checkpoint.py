@@ -29,7 +29,7 @@ from mtkit.disk.files import atomic_folder, make_folders, new_file, remove_own_f
 from mtkit.disk.manifest import open_listed, read_listed, read_manifest
 from mtkit.disk.reading import read_object
 from mtkit.errors import InputError, MtkitError, UsageError, WriteError
-from mtkit.model.tensors import OTHER_MODEL, Tensors, num_bytes, read_tensors, write_tensors
+from mtkit.model.tensors import Tensors, check_shapes, num_bytes, read_tensors, shapes_of, write_tensors
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.runs.exports import CONFIG, MAX_TEXT, WEIGHTS
 from mtkit.runs.layout import CHECKPOINTS, inside
@@ -72,16 +72,8 @@ def set_weights(model: torch.nn.Module, weights: Tensors, where: Path | str) -> 
         InputError: a name or a shape differs.
     """
     own = weights_of(model)
-    if own.keys() != weights.keys():
-        name = min(own.keys() ^ weights.keys())
-        which = "is missing" if name in own else "is unknown"
-        raise InputError(f"{where}: weight {name} {which}.", OTHER_MODEL)
+    check_shapes(where, shapes_of(weights), shapes_of(own))
     for name, parameter in own.items():
-        if parameter.shape != weights[name].shape:
-            raise InputError(
-                f"{where}: weight {name} is {list(weights[name].shape)}, expected {list(parameter.shape)}.",
-                OTHER_MODEL,
-            )
         parameter.copy_(weights[name])
 
 
@@ -200,7 +192,7 @@ def _progress(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     progress = read_object(_listed(folder, manifest, PROGRESS))
     if progress.get("step") != step_of(folder):
         raise InputError(
-            f"{folder / PROGRESS}: belongs to another step than the folder's name.",
+            f"{folder / PROGRESS}: step {progress.get('step')!r:.20} does not match the name of the folder.",
             "Rename the folder back, or use another checkpoint.",
         )
     return progress
@@ -280,7 +272,7 @@ def load_model(folder: Path) -> LoadedModel:
         return build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=0)
 
     with torch.device("meta"):  # only names and shapes, before any memory is allocated
-        shapes = {name: weight.shape for name, weight in weights_of(build()).items()}
+        shapes = shapes_of(weights_of(build()))
     with open_listed(folder, manifest, WEIGHTS) as file:
         weights = read_tensors(folder / WEIGHTS, shapes, file)
     _require_finite(weights, folder / WEIGHTS, "Use another model.")

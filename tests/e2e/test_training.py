@@ -209,7 +209,7 @@ def test_ten_in_a_row_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     spoil(monkeypatch, set(range(5, 99)))
     said = (
         r"step 14: the gradient was not finite 10 times in a row: norm (nan|inf), rate \S+, "
-        r"the batch pairs (\d+, )+… of \d+, from 0\. Lower"
+        r"training pairs (\d+, )+… \(\d+ in all, counted from 0\)\. Lower"
     )
     with pytest.raises(MtkitError, match=said):
         go(tmp_path)
