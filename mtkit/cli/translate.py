@@ -106,6 +106,7 @@ def translate(
     field: Annotated[
         str, _option(INPUT, "jsonl only: dotted path of the text. [default: text]", metavar="FIELD")
     ] = "text",
+    split: Annotated[str | None, _option(INPUT, "")] = None,
     flush: Annotated[
         str,
         _option(
@@ -229,6 +230,7 @@ def translate(
     if quiet:
         console.set_up(quiet=True, debug=console.state.debug)
     search = {
+        "split": split,
         "method": method,
         "beam_size": beam_size,
         "length_penalty": length_penalty,
