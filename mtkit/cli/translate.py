@@ -102,6 +102,7 @@ def translate(
     field: Annotated[
         str, _flag(INPUT, "jsonl only: dotted path of the text. [default: text]", metavar="FIELD")
     ] = "text",
+    split: Annotated[str | None, _option(INPUT, "")] = None,
     flush: Annotated[
         str,
         _flag(
@@ -225,6 +226,7 @@ def translate(
     if quiet:
         console.set_up(quiet=True, debug=console.state.debug)
     search = {
+        "split": split,
         "method": method,
         "beam_size": beam_size,
         "length_penalty": length_penalty,

@@ -87,6 +87,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "decode.beam_size": ("free", _LATER),
     "decode.batch_tokens": ("free", _LATER),
     "decode.tags": ("free", _LATER),
+    "decode.split": ("free", _LATER),
     "evaluate": ("free", _LATER),
 }
 """By dotted key; a key without an entry may inherit the entry of its section."""

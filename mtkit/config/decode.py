@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from mtkit.config.options import Options, Tag
 
 DecodeMethod = Literal["beam", "diverse_beam", "sample", "mbr"]
+Split = Literal["auto", "always", "never"]
 
 DEFAULT_SAMPLES = {"sample": 1, "mbr": 32}
 
@@ -91,6 +92,12 @@ class DecodeConfig(Options):
         le=2**32 - 1,
         description="sample and mbr only: random seed. The same seed gives the same translation of the "
         "same line.",
+    )
+    split: Split = Field(
+        "auto",
+        description="Whether to translate each sentence of a text by itself. auto: if the model was trained "
+        "on single sentences. always: with any model. never: only texts that are too long for the model "
+        "are split.",
     )
     min_len: int = Field(0, ge=0, le=10_000, description="Minimum length of a translation, in tokens.")
     max_len_ratio: float = Field(
