@@ -132,7 +132,7 @@ class Segmenter:
         return self._tokenizer.form.source(text)
 
     def _encode(self, found: Sequence[Segment]) -> None:
-        """Puts the ids into segments; characters that the model does not know are taken out of their texts."""
+        """Puts the ids into segments, and takes out of texts what the model does not know."""
         full = [segment for segment in found if segment.source.text]
         encoded = self._tokenizer.src.encode([segment.source.text for segment in full])
         again = []
