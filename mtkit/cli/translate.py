@@ -102,7 +102,7 @@ def translate(
     field: Annotated[
         str, _flag(INPUT, "jsonl only: dotted path of the text. [default: text]", metavar="FIELD")
     ] = "text",
-    split: Annotated[str | None, _option(INPUT, "")] = None,
+    split: Annotated[str | None, _flag(INPUT)] = None,
     flush: Annotated[
         str,
         _flag(
