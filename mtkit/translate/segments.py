@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mtkit.config.text import SpanKind
+from mtkit.documents.base import clean
 from mtkit.documents.spans import Cut, Markup, split_by
 from mtkit.text.form import Masked
 from mtkit.text.protect import build_finder
@@ -83,7 +85,7 @@ class Segmenter:
         return found
 
     def _split(self, text: str) -> list[Segment]:
-        text = text.replace("\n", " ")
+        text = clean(text)
         parts = sentences(text, self._lang) if self._by_sentence else [text]
         return self._pieces(text, self._unbroken(text, parts))
 
@@ -107,13 +109,17 @@ class Segmenter:
         found, place = [], 0
         for part in parts:
             core = part.strip()
-            if core:
+            if core and self._is_seen(core):
                 start = place + len(part) - len(part.lstrip())
                 found.append(self._segment(core, start, part[len(part.rstrip()) :]))
             elif found:
                 found[-1].gap += part
             place += len(part)
         return found
+
+    def _is_seen(self, text: str) -> bool:
+        """Whether there is more in it than white space and signs of no width."""
+        return text[0].isalnum() or bool(self._tokenizer.form.normalize(text))
 
     def _segment(self, raw: str, start: int, gap: str) -> Segment:
         if not _SIGN.search(raw):
@@ -147,7 +153,7 @@ class Segmenter:
 
     def _take_out_unknown(self, segment: Segment) -> bool:
         """Writes unknown characters in another way, or takes them out; whether a text is left."""
-        alike = "".join(char if self._knows(char) else char.translate(_ALIKE) for char in segment.raw)
+        alike = "".join(map(self._alike, segment.raw))
         chars = "".join(char for char in dict.fromkeys(alike) if not self._knows(char))
         if chars:
             unknown = f"[{re.escape(chars)}]"
@@ -159,6 +165,13 @@ class Segmenter:
             made = self._segment(alike, segment.start, segment.gap)
         segment.cut, segment.source, segment.ids, segment.unknown = made.cut, made.source, [], chars
         return bool(segment.source.text)
+
+    def _alike(self, char: str) -> str:
+        """The character, or what is written like it if the model knows only that."""
+        if self._knows(char):
+            return char
+        others = (char.translate(_ALIKE), char.lower(), unicodedata.normalize("NFKD", char)[:1])
+        return next((other for other in others if all(map(self._knows, other))), char)
 
     def _knows(self, char: str) -> bool:
         known = self._known.get(char)
