@@ -25,7 +25,16 @@ from mtkit.errors import UsageError
 from mtkit.model.checkpoint import FORMAT as MODEL_FORMAT
 from mtkit.model.checkpoint import VERSION as MODEL_VERSION
 from mtkit.model.positions import sinusoidal_positions
-from mtkit.runs.exports import CONFIG, FORMAT, VERSION, WEIGHTS, check_files, own_files, own_texts
+from mtkit.runs.exports import (
+    CONFIG,
+    FORMAT,
+    VERSION,
+    WEIGHTS,
+    check_files,
+    own_files,
+    own_texts,
+    read_sentences_per_pair,
+)
 from mtkit.runs.model_bin import ACTIVATIONS, KNOWN, expected_variables
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
@@ -71,6 +80,7 @@ def write_ctranslate2(model: Path, output: Path, quantization: Quantization, che
         "src_lang": config.data.src_lang,
         "tgt_lang": config.data.tgt_lang,
         "tags": config.data.language_tags(config.data.tgt_lang),
+        "sentences_per_pair": read_sentences_per_pair(model, manifest),
         "model": config.model.model_dump(mode="json"),
         "decode": config.decode.model_dump(mode="json"),
         "text": config.text.model_dump(mode="json"),

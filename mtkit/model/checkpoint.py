@@ -31,7 +31,7 @@ from mtkit.disk.reading import read_object
 from mtkit.errors import InputError, MtkitError, UsageError, WriteError
 from mtkit.model.tensors import Tensors, num_bytes, read_tensors, write_tensors
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.runs.exports import CONFIG, MAX_TEXT, WEIGHTS
+from mtkit.runs.exports import CONFIG, MAX_TEXT, WEIGHTS, read_sentences_per_pair
 from mtkit.runs.layout import CHECKPOINTS, inside
 from mtkit.text.tokenizer import JOINT, SEPARATE, Tokenizer, make_tokenizer
 
@@ -52,12 +52,14 @@ class LoadedModel:
         tokenizer: the one it was trained with.
         config: of the run that made it.
         folder: where it was read from.
+        sentences_per_pair: see `read_sentences_per_pair`.
     """
 
     model: Transformer
     tokenizer: Tokenizer
     config: Config
     folder: Path
+    sentences_per_pair: float | None = None
 
 
 def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:
@@ -92,10 +94,13 @@ def write_model(
     weights: Tensors,
     *,
     step: int,
+    sentences_per_pair: float | None = None,
     train_state: Tensors | None = None,
     progress: dict[str, Any] | None = None,
 ) -> None:
     """Writes a model folder; with `train_state` and `progress` training can go on from it.
+
+    `sentences_per_pair` is the mean of the training data, if it is known.
 
     Raises:
         MtkitError: a number is not finite; nothing is written.
@@ -108,6 +113,7 @@ def write_model(
         "torch": torch.__version__,
         "step": step,
         "tokenizer": tokenizer.fingerprint,
+        "sentences_per_pair": sentences_per_pair,
     }
     numbers = {WEIGHTS: weights} | ({TRAIN_STATE: train_state} if train_state is not None else {})
     texts = {CONFIG: dump_config(config).encode(), **tokenizer.files()}
@@ -266,6 +272,8 @@ def load_model(folder: Path) -> LoadedModel:
     if tokenizer.fingerprint != manifest.get("tokenizer"):
         raise InputError(f"{folder}: the tokenizer is not the model's.", "Use another copy of the model.")
 
+    sentences_per_pair = read_sentences_per_pair(folder, manifest)
+
     def build() -> Transformer:
         return build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=0)
 
@@ -277,4 +285,4 @@ def load_model(folder: Path) -> LoadedModel:
         raise InputError(f"{folder / WEIGHTS}: weight {name} holds NaN or infinity.", "Use another model.")
     model = build()
     set_weights(model, weights, folder / WEIGHTS)
-    return LoadedModel(model.eval(), tokenizer, config, folder)
+    return LoadedModel(model.eval(), tokenizer, config, folder, sentences_per_pair)
