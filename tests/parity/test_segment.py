@@ -15,7 +15,7 @@ from tests.support.corpora import REPOSITORY, corpus
 )
 def test_sentences_of_news_and_encyclopedias_are_found(name: str, folder: str) -> None:
     script = REPOSITORY / "scripts" / "bench" / "sentences"
-    command = [script, corpus(folder).parent, "--corpus", name, "--fail-under", "0.97"]
+    command = [str(script), str(corpus(folder).parent), "--corpus", name, "--fail-under", "0.97"]
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(done.stdout.splitlines()) == 1 + len(("en", "fr", "de", "zh"))
