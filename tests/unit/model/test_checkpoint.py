@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mtkit.convert.ct2 import write_ctranslate2
+from mtkit.convert.ctranslate2 import write_ctranslate2
 
 from mtkit.config.load import load_config
 from mtkit.disk import calls as disk
