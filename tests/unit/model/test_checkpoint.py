@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mtkit.convert.ctranslate2 import write_ctranslate2
 
 from mtkit.config.load import load_config
+from mtkit.convert.ctranslate2 import write_ctranslate2
 from mtkit.disk import calls as disk
 from mtkit.errors import InputError, MtkitError, WriteError
 from mtkit.model.checkpoint import (
