@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mtkit.cli import console
 from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, MODEL_HELP, engine_name, one_of
+from mtkit.documents.formats import FORMATS
 
 if TYPE_CHECKING:
     import typer
@@ -27,7 +28,7 @@ def _option(panel: str, text: str, *names: str, **more: Any) -> Any:
 def describe_search(params: Iterable[Any]) -> None:
     """Says in the help of search flags what `DecodeConfig` says; only help waits for its import."""
     from mtkit.config.decode import DecodeConfig
-    from mtkit.config.fields import bare, choices
+    from mtkit.config.option_types import bare, choices
 
     for param in params:
         field = DecodeConfig.model_fields.get(param.name)
@@ -92,7 +93,7 @@ def translate(
             INPUT,
             "Format of the input and the output. [default: text]",
             "--format",
-            metavar="text|tsv|jsonl|md|html|srt|po|xliff",
+            metavar="|".join(FORMATS),
         ),
     ] = "text",
     column: Annotated[

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
-from mtkit.config.fields import TAGS, choices, is_options, kind_at, option_paths
+from mtkit.config.option_types import TAGS, choices, is_options, kind_at, option_paths
 from mtkit.config.strict_yaml import Node, Problem, dotted, resolve
 
 _SECTION = "a section of `key: value` lines"

@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from mtkit.config.explain import explain
-from mtkit.config.fields import TAGS, inside, members
 from mtkit.config.model import PRESETS
+from mtkit.config.option_types import TAGS, inside, members
 from mtkit.config.schema import Config
 from mtkit.config.strict_yaml import MAX_CHARS, Node, Place, Problem, compose, dotted, resolve
 from mtkit.disk.opening import is_descriptor, open_input

@@ -1,4 +1,4 @@
-"""The scores of given translations, found in one pass over each."""
+"""Scores of given translations, each computed in one pass."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def score_targets(
     options: DecodeConfig,
     device: torch.device | str = "cpu",
 ) -> list[Hypothesis]:
-    """Each target as a hypothesis of its source, with the scores that a search would have given it.
+    """Each target as a hypothesis of its source, with the scores that a search would give it.
 
     Args:
-        models: one, or an ensemble.
+        models: one model, or an ensemble.
         src_ids: sources without end of sentence.
-        tgt_ids: a target for each, without beginning and end of sentence.
-        options: length penalty, and how many tokens of the longer side are scored at once.
-        device: where the models are.
+        tgt_ids: a target for each source, without beginning and end of sentence.
+        options: length penalty and batch size.
+        device: the models' device.
     """
     hyps: dict[int, Hypothesis] = {}
     lengths = [max(len(src), len(tgt)) + 1 for src, tgt in zip(src_ids, tgt_ids, strict=True)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from mtkit.config.stored import replaced
 from mtkit.decode.hypothesis import Hypothesis
-from mtkit.engine.base import Engine
+from mtkit.engine.interface import Engine
 from mtkit.errors import MtkitError, UsageError
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.account import Account

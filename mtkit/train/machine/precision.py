@@ -1,4 +1,4 @@
-"""In which number type a training step computes."""
+"""The number type of training."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from mtkit.errors import UsageError
 
 
 def training_dtype(precision: Literal["fp32", "bf16", "fp16", "auto"], device: torch.device) -> torch.dtype:
-    """The type of the matrix products; weights, sums and the optimizer are always fp32.
+    """The type of matrix products; weights, sums and the optimizer are always fp32.
 
     Raises:
-        UsageError: fp16 without CUDA.
+        UsageError: fp16 is requested without CUDA.
     """
     match precision:
         case "fp32":
@@ -23,7 +23,7 @@ def training_dtype(precision: Literal["fp32", "bf16", "fp16", "auto"], device: t
             return torch.bfloat16
         case "fp16":
             if device.type != "cuda":
-                raise UsageError("train.precision = fp16 needs a CUDA device.", "Use bf16, fp32 or auto.")
+                raise UsageError("train.precision = fp16 requires a CUDA device.", "Use bf16, fp32 or auto.")
             return torch.float16
         case "auto":
             return torch.bfloat16 if _has_bf16(device) else torch.float32
@@ -32,7 +32,7 @@ def training_dtype(precision: Literal["fp32", "bf16", "fp16", "auto"], device: t
 
 
 def _has_bf16(device: torch.device) -> bool:
-    """Whether bf16 products run in hardware, not emulated."""
+    """Whether the hardware supports bf16 products without emulation."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = torch.cpu.get_capabilities()
@@ -40,7 +40,7 @@ def _has_bf16(device: torch.device) -> bool:
 
 
 def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
-    """The block in which torch makes matrix products in `dtype`."""
+    """Within the block torch computes matrix products in `dtype`."""
     if dtype == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, dtype=dtype)

@@ -81,7 +81,7 @@ def test_babel_reads_what_was_filled(translate: Callable[[str], str]) -> None:
 
 def test_texts_forms_and_wrapping() -> None:
     document = open_document("po", "a.po", SAMPLE.encode())
-    assert list(document.texts) == ["Open, 100 of", 'A "long" file of and a second line', "file", "files"]
+    assert list(document.texts) == ["Open, of", 'A "long" file of and a second line', "file", "files"]
     answers = ["Öffne, 100 von", 'Eine "lange" Datei von und eine zweite Zeile', "Datei", "Dateien"]
     after = messages(document.render(answers))
     assert after[("%d file", "%d files"), None] == ("%d Datei", "%d Dateien")

@@ -42,7 +42,7 @@ def test_a_gpu_without_bf16_falls_back_to_fp32(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_fp16_is_refused_on_a_cpu() -> None:
-    with pytest.raises(UsageError, match="fp16 needs a CUDA device"):
+    with pytest.raises(UsageError, match="fp16 requires a CUDA device"):
         training_dtype("fp16", CPU)
 
 
