@@ -12,8 +12,8 @@ from itertools import islice, pairwise
 
 import yaml
 
-from mtkit.documents.md_patterns import TEMPLATE
-from mtkit.documents.spans import PLACEHOLDERS, Cut, Markup, Slot, split_by
+from mtkit.documents.md_patterns import PLACEHOLDERS, TEMPLATE
+from mtkit.documents.spans import Cut, Markup, Slot, split_by
 
 _KEYS = frozenset(
     "title subtitle linktitle longtitle shorttitle navtitle ogtitle heading headline tagline text label "
@@ -25,7 +25,7 @@ _MARKUP = Markup(split_by(re.compile(rf"`[^`\n]++`|{TEMPLATE}|{PLACEHOLDERS}")))
 _FENCED = {"---": re.compile(r"(?m)^(?:---|\.\.\.)[ \t]*\r?$"), "+++": re.compile(r"(?m)^\+\+\+[ \t]*\r?$")}
 _TOML = re.compile(
     r"(?m)^[ \t]*([\w-]++)[ \t]*=[ \t]*"
-    r"(\"\"\"(?:[^\"\\]|\\.|\"(?!\"\"))*+\"\"\"|'''(?:[^']|'(?!''))*+'''|\"(?:[^\"\\\n]|\\.)*+\"|'[^'\n]*+')"
+    r"(\"\"\"(?:[^\"\\]|\\[\s\S]|\"(?!\"\"))*+\"\"\"|'''(?:[^']|'(?!''))*+'''|\"(?:[^\"\\\n]|\\.)*+\"|'[^'\n]*+')"
 )
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*+\"")
 _PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null)$)[^\W\d_][^:#]*(?<!\s)")

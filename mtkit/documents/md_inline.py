@@ -22,12 +22,13 @@ from mtkit.documents.md_patterns import (
     KEY,
     LABEL,
     NOTE,
+    PLACEHOLDERS,
     SILENT,
     START,
     TAIL,
     TITLE,
 )
-from mtkit.documents.spans import PLACEHOLDERS, Cut, Markup, Piece, Slot, Spliced, split_by
+from mtkit.documents.spans import Cut, Markup, Piece, Slot, Spliced, split_by
 
 
 def escape(text: str) -> str:
@@ -191,6 +192,8 @@ def _read(raw: str, references: Mapping[str, object]) -> tuple[list[Piece], str]
 _PLACEHOLDERS = re.compile(PLACEHOLDERS)
 # A translation's own brackets and bars are taken out.
 _LABEL_MARKUP = Markup(split_by(re.compile(rf"[\[\]|\\]|{PLACEHOLDERS}")))
+# What marks a block at the beginning of a line alone.
+_NEEDLESS = re.compile(r"(?<=\A )\\(?=[-+#=])|\A\\(?=[-+#=])")
 
 
 def _title_markup(mark: str) -> Markup:
@@ -214,8 +217,8 @@ class Inline:
 
     def __init__(self, references: Mapping[str, object]) -> None:
         self._references = references
-        self._read = lru_cache(maxsize=8)(partial(_read, references=references))
-        self.markup = Markup(self.split, SILENT, BREAKS, escape, _unescape)
+        self._read = lru_cache(maxsize=16)(partial(_read, references=references))
+        self.markup = Markup(self.split, SILENT, BREAKS, escape, _unescape, check=self.outline)
 
     def split(self, raw: str) -> Sequence[Piece]:
         """Words and spans; only marks that open or close something are spans."""
@@ -263,10 +266,14 @@ class Passage:
         self.texts = [*self._cut.texts, *(text for span in self._spans for text in span.texts)]
 
     def put(self, answers: Sequence[str]) -> str:
-        """The text with its translations, or as it was if CommonMark would read other spans in it."""
+        """The text with its translations, those inside its spans only if CommonMark reads the same spans."""
         remaining = iter(answers)
         woven = self._cut.put(list(islice(remaining, len(self._cut.texts))))
         spans = iter([span.render(list(islice(remaining, len(span.texts)))).decode() for span in self._spans])
-        whole = "".join(next(spans) if is_span else piece for piece, is_span in self._inline.split(woven))
-        outline = self._inline.outline(self._raw)
-        return next((text for text in (whole, woven) if self._inline.outline(text) == outline), self._raw)
+        whole = ""
+        for piece, is_span in self._inline.split(woven):
+            if is_span:
+                whole += next(spans)
+            else:
+                whole += _NEEDLESS.sub("", piece) if whole and whole[-1] != "\n" else piece
+        return whole if self._inline.outline(whole) == self._inline.outline(woven) else woven

@@ -1,4 +1,4 @@
-"""What stays as it is inside a text of Markdown: in CommonMark, in its dialects, and in what is written around it.
+"""What stays as it is inside a text of Markdown: of CommonMark, of its dialects and of what surrounds it.
 
 Each pattern stops where the next of its kind begins, so that nothing is read twice.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 
-from mtkit.documents.spans import PLACEHOLDERS, TAG
+from mtkit.documents.spans import TAG
+from mtkit.text.placeholders import DEFAULT, placeholder_finder
+from mtkit.text.protect import build_finder
 
-TEMPLATE = (
-    r"\{\{[<%](?:(?!\{\{|[>%]\}\}).)*+[>%]\}\}|\{\{(?:(?!\{\{|\}\}).)*+\}\}|\{%(?:(?!\{%|%\}).)*+%\}"  # Hugo, Liquid
-    r"|\{#(?:(?!\{#|#\}).)*+#\}|\{/\*(?:(?!\{/\*|\*/).)*+\*/\}|<%(?:(?!<%|%>).)*+%>"  # comments; ERB
-)
+PLACEHOLDERS = build_finder(
+    ("urls", "emails", "placeholders"),
+    tuple(family for family in DEFAULT if family != "underscore-names"),  # which are bold here
+).pattern
+TEMPLATE = rf"{placeholder_finder(('templates',)).pattern}|\{{/\*(?:(?!\{{/\*|\*/).)*+\*/\}}"
 ATTRIBUTES = (
     r"\{:?[ ]*+(?:(?:[.#][\w:-]++|[\w:-]++=(?:\"[^\"{}\n]*+\"|'[^'{}\n]*+'|[^\s{}\"']++))[ ]*+)++\}"
     r"|\{:[^{}\n]*+\}"
@@ -41,7 +44,7 @@ _HTML = (
 _BRACKETS = (
     r"!?\[\[[^\[\]\n]++\]\]|\[\^[^\[\]\s]++\]|\^\[[^\[\]]++\]"  # wiki links, footnotes
     rf"|!\[[^\[\]\n]*+\]\([^()\s{{]*+(?:{TEMPLATE})[^()\n]*+\)"
-    r"|\[[^\[\]@\n]{0,40}+@[^\[\]\n]++\]|(?<!\w)@[A-Za-z_](?:[\w:.#+/-]*\w)?"  # citations
+    r"|\[(?:[^\[\]@`\n]{0,40}\s)?-?@\w[^\[\]`\n]*+\](?![\[(])|(?<!\w)@[A-Za-z_](?:[\w:.#+/-]*\w)?"  # citations
 )
 _SIGNS = (
     r"(?<![\w:]):(?=[\w+-]*[a-z])[\w+-]{1,60}+:(?![\w:])"  # emoji by name
