@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from typer.core import TyperGroup
@@ -56,6 +57,30 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         except (Exception, KeyboardInterrupt) as error:
             sys.exit(report(error))
 
+    return run
+
+
+def for_typer(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with each `Flag` as an option of typer."""
+    signature = inspect.signature(command, eval_str=True)
+    parameters = []
+    for parameter in signature.parameters.values():
+        kind, flag = get_args(parameter.annotation)
+        option = typer.Option(
+            *flag.names,
+            help=flag.help,
+            rich_help_panel=flag.panel,
+            show_default=False,
+            metavar=flag.metavar,
+            min=flag.low,
+        )
+        parameters.append(parameter.replace(annotation=Annotated[kind, option]))
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        command(*args, **kwargs)
+
+    vars(run)["__signature__"] = signature.replace(parameters=parameters)
     return run
 
 
@@ -114,8 +139,10 @@ class _Built(Mapping[str, Any]):
         if name not in self._built:
             found = _TABLE[name]
             if not isinstance(found, typer.Typer):
-                kind = _TranslateCommand if found is translate.translate else GroupedCommand
-                command, found = found, typer.Typer(add_completion=False, rich_markup_mode=None)
+                kind, command = GroupedCommand, found
+                if found is translate.translate:
+                    kind, command = _TranslateCommand, for_typer(found)
+                found = typer.Typer(add_completion=False, rich_markup_mode=None)
                 found.command(name, cls=kind)(_guarded(command))
             self._built[name] = get_command(found)
         return self._built[name]

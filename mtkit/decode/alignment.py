@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from mtkit.data.feed.batch import collate
-from mtkit.decode.generate import plan_batches
+from mtkit.decode.forced import pair_batches
 from mtkit.model.attention import MultiHeadAttention
 from mtkit.model.layers import DecoderLayer
 from mtkit.model.transformer import Transformer
@@ -39,10 +37,7 @@ def align(
         device: the model's device.
     """
     links: dict[int, Links] = {}
-    lengths = [max(len(src), len(tgt)) + 1 for src, tgt in zip(src_ids, tgt_ids, strict=True)]
-    for rows in plan_batches(lengths, batch_tokens, 1):
-        batch = collate([np.asarray(src_ids[i]) for i in rows], [np.asarray(tgt_ids[i]) for i in rows])
-        batch = batch.to(torch.device(device))
+    for rows, batch in pair_batches(src_ids, tgt_ids, batch_tokens, device):
         weights = _mean_attention(model, batch.src_ids, batch.src_mask, batch.tgt_in)
         best = weights.masked_fill(~batch.src_mask[:, None], -1.0).argmax(dim=2).tolist()
         for row, i in enumerate(rows):

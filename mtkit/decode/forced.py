@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -34,16 +34,29 @@ def score_targets(
         device: the models' device.
     """
     hyps: dict[int, Hypothesis] = {}
-    lengths = [max(len(src), len(tgt)) + 1 for src, tgt in zip(src_ids, tgt_ids, strict=True)]
-    for rows in plan_batches(lengths, options.batch_tokens, 1):
-        batch = collate([np.asarray(src_ids[i]) for i in rows], [np.asarray(tgt_ids[i]) for i in rows])
-        batch = batch.to(torch.device(device))
+    for rows, batch in pair_batches(src_ids, tgt_ids, options.batch_tokens, device):
         found = iter(mean_of_probs([_token_scores(model, batch) for model in models]).tolist())
         for i in rows:
             tokens = tuple(islice(found, len(tgt_ids[i]) + 1))
             score = sum(tokens) / len(tokens) ** options.length_penalty
             hyps[i] = Hypothesis(tuple(tgt_ids[i]), score, tokens)
     return [hyps[i] for i in range(len(src_ids))]
+
+
+def pair_batches(
+    src_ids: Sequence[Sequence[int]],
+    tgt_ids: Sequence[Sequence[int]],
+    batch_tokens: int,
+    device: torch.device | str,
+) -> Iterator[tuple[list[int], Batch]]:
+    """Yields pairs of similar length as batches on `device`, each with the indices of its pairs.
+
+    `batch_tokens` is the maximum batch size, in tokens of the longer side.
+    """
+    lengths = [max(len(src), len(tgt)) + 1 for src, tgt in zip(src_ids, tgt_ids, strict=True)]
+    for rows in plan_batches(lengths, batch_tokens, 1):
+        batch = collate([np.asarray(src_ids[i]) for i in rows], [np.asarray(tgt_ids[i]) for i in rows])
+        yield rows, batch.to(torch.device(device))
 
 
 def _token_scores(model: Transformer, batch: Batch) -> Tensor:

@@ -129,41 +129,50 @@ class Cut:
         What a translation has of markup of its own is escaped, or taken out where the format knows no escape.
         Where markup cannot be placed, the text stays as it is, and the answer is told.
         """
+        return self.woven(answers)[0]
+
+    def woven(self, answers: Sequence[str]) -> tuple[str, str]:
+        """What `put` gives, and the same with blanks in place of spans."""
         if list(answers) == self.texts:
-            return self._raw
+            return self._raw, self.blank
         expected = self._markup.check(self._raw)
-        for written in self._tries(answers):
-            raw = "".join(written)
+        for raw, blank in self._tries(answers):
             if self._spans_in(raw) == self._all and self._markup.check(raw) == expected:
-                return raw
+                return raw, blank
         for answer in answers:
             if isinstance(answer, Answer):
                 answer.is_placed = False
-        return self._raw
+        return self._raw, self.blank
+
+    @property
+    def blank(self) -> str:
+        """The stretch with blanks in place of spans."""
+        return "".join(part.blank if isinstance(part, Stretch) else " " * len(part) for part in self._parts)
 
     def _spans_in(self, raw: str) -> list[str]:
         return [piece for piece, is_span in self._markup.split(raw) if is_span]
 
-    def _tries(self, answers: Sequence[str]) -> Iterator[list[str]]:
+    def _tries(self, answers: Sequence[str]) -> Iterator[tuple[str, str]]:
         """The parts written in ever more careful ways: as aligned, with more spaces, with fewer signs."""
         for plainer in (clean, self._without_markup, _without_signs):
             for way in ("aligned", "spaced", "around"):
                 yield self._written([plainer(answer) for answer in answers], answers, way)
 
-    def _written(self, texts: Sequence[str], answers: Sequence[str], way: Way) -> list[str]:
+    def _written(self, texts: Sequence[str], answers: Sequence[str], way: Way) -> tuple[str, str]:
         remaining = iter(zip(texts, answers, strict=True))
         written = []
         for part in self._parts:
             if isinstance(part, str):
-                written.append(part)
+                written.append((part, " " * len(part)))
                 continue
             text, answer = next(remaining)
             if answer == part.text:
-                written.append(part.raw)
+                written.append((part.raw, part.blank))
                 continue
             anchors = answer.anchors if isinstance(answer, Answer) and text == answer else ()
             written.append(part.woven(text, anchors, self._markup.escape, way))
-        return written
+        raw, blank = zip(*written, strict=True)
+        return "".join(raw), "".join(blank)
 
     def _without_markup(self, text: str) -> str:
         """`text` without what this format would read as markup."""

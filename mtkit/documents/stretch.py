@@ -84,12 +84,14 @@ class Stretch:
 
     Attributes:
         raw: the stretch of the document.
+        blank: the same with blanks in place of spans.
         text: what is to be translated.
         nodes: its spans, in pairs where they are.
     """
 
     def __init__(self, items: Sequence[Item], unescape: Callable[[str], str]) -> None:
         self.raw = "".join(item.raw for item in items)
+        self.blank = "".join(item.raw if item.role == "text" else " " * len(item.raw) for item in items)
         self._spans: list[_Span] = []
         self.text = self._joined(items, unescape)
         self.nodes = _nodes(self._spans)
@@ -124,8 +126,8 @@ class Stretch:
             span.at = max(0, min(span.at - offset, len(stripped)))
         return stripped
 
-    def woven(self, text: str, anchors: Anchors, escape: Callable[[str], str], way: str) -> str:
-        """A translation with the spans in it.
+    def woven(self, text: str, anchors: Anchors, escape: Callable[[str], str], way: str) -> tuple[str, str]:
+        """A translation with the spans in it, and with blanks in place of them.
 
         Args:
             text: the translation.
@@ -135,7 +137,7 @@ class Stretch:
                 edges.
         """
         if not self._spans:
-            return escape(text)
+            return escape(text), escape(text)
         words = words_of(text)
         gaps: dict[int, int] = {}
         if way == "around":
@@ -147,17 +149,21 @@ class Stretch:
         spans: dict[int, list[_Span]] = {}
         for number, span in enumerate(self._spans):
             spans.setdefault(gaps[number], []).append(span)
-        woven, done = [], 0
+        woven: list[tuple[str, str]] = []
+        done = 0
         for gap in sorted(spans):
             space = text[ends[gap] : starts[gap]] if 0 < gap < len(words) else ""
             left = text[ends[gap] - 1 : ends[gap]] if gap else ""
             right = text[starts[gap] : starts[gap] + 1] if gap < len(words) else ""
-            woven += [
+            part, filling = (
                 escape(text[done : ends[gap]]),
                 _filled(spans[gap], space, left, right, way == "spaced"),
-            ]
+            )
+            woven += [(part, part), (filling, " " * len(filling))]
             done = starts[gap]
-        return "".join([*woven, escape(text[done:])])
+        rest = escape(text[done:])
+        raw, blank = zip(*woven, (rest, rest), strict=True)
+        return "".join(raw), "".join(blank)
 
 
 class _Text:

@@ -190,6 +190,11 @@ class CTranslate2Engine:
             for ids, found in zip(tgt_ids, scored, strict=True)
         ]
 
+    @property
+    def aligns(self) -> bool:
+        """See `Engine`."""
+        return False
+
     def align(
         self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]], options: DecodeConfig
     ) -> list[list[tuple[int, int]]]:

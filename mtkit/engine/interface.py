@@ -25,6 +25,10 @@ class Engine(Protocol):
     def at_once(self) -> int:
         """The number of concurrent `decode` calls that gives the best throughput."""
 
+    @property
+    def aligns(self) -> bool:
+        """Whether `align` can be called."""
+
     def decode(
         self,
         src_ids: Sequence[Sequence[int]],

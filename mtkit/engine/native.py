@@ -42,7 +42,7 @@ class NativeEngine:
         self.device = torch.device(device)
         self.model = model.to(self.device)
         self.others = [other.to(self.device).eval() for other in others]
-        self.dtype = _dtype(precision, self.device)
+        self.dtype = inference_dtype(precision, self.device)
         self._lock = Lock()
 
     @property
@@ -79,6 +79,11 @@ class NativeEngine:
         with self._inference():
             return score_targets((self.model, *self.others), src_ids, tgt_ids, options, self.device)
 
+    @property
+    def aligns(self) -> bool:
+        """See `Engine`."""
+        return True
+
     def align(
         self,
         src_ids: Sequence[Sequence[int]],
@@ -99,15 +104,10 @@ class NativeEngine:
             training = self.model.training
             self.model.eval()
             try:
-                with torch.inference_mode(), self._autocast():
+                with torch.inference_mode(), autocast(self.dtype, self.device):
                     yield
             finally:
                 self.model.train(training)
-
-    def _autocast(self) -> AbstractContextManager[object]:
-        if self.dtype == torch.float32:
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=self.dtype)
 
 
 def choose_device(name: str) -> torch.device:
@@ -128,7 +128,13 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
+def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
+    """Within the block torch computes matrix products in `dtype`."""
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype=dtype)
+
+
+def inference_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """The type of matrix products; auto is bf16 on a GPU that supports it without emulation, else fp32."""
     match precision:
         case "fp32":
             return torch.float32

@@ -29,9 +29,9 @@ from mtkit.disk.files import atomic_folder, make_folders, new_file, remove_own_f
 from mtkit.disk.manifest import open_listed, read_listed, read_manifest
 from mtkit.disk.reading import read_object
 from mtkit.errors import InputError, MtkitError, UsageError, WriteError
-from mtkit.model.tensors import OTHER_MODEL, Tensors, num_bytes, read_tensors, write_tensors
+from mtkit.model.tensors import Tensors, check_shapes, num_bytes, read_tensors, shapes_of, write_tensors
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.runs.exports import CONFIG, MAX_TEXT, WEIGHTS
+from mtkit.runs.exports import CONFIG, MAX_TEXT, WEIGHTS, read_sentences_per_pair
 from mtkit.runs.layout import CHECKPOINTS, inside
 from mtkit.text.tokenizer import JOINT, SEPARATE, Tokenizer, make_tokenizer
 
@@ -52,12 +52,14 @@ class LoadedModel:
         tokenizer: the one that the model was trained with.
         config: of the run that trained it.
         folder: the model folder.
+        sentences_per_pair: see `read_sentences_per_pair`.
     """
 
     model: Transformer
     tokenizer: Tokenizer
     config: Config
     folder: Path
+    sentences_per_pair: float | None = None
 
 
 def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:
@@ -72,16 +74,8 @@ def set_weights(model: torch.nn.Module, weights: Tensors, where: Path | str) -> 
         InputError: a name or a shape differs.
     """
     own = weights_of(model)
-    if own.keys() != weights.keys():
-        name = min(own.keys() ^ weights.keys())
-        which = "is missing" if name in own else "is unknown"
-        raise InputError(f"{where}: weight {name} {which}.", OTHER_MODEL)
+    check_shapes(where, shapes_of(weights), shapes_of(own))
     for name, parameter in own.items():
-        if parameter.shape != weights[name].shape:
-            raise InputError(
-                f"{where}: weight {name} is {list(weights[name].shape)}, expected {list(parameter.shape)}.",
-                OTHER_MODEL,
-            )
         parameter.copy_(weights[name])
 
 
@@ -92,10 +86,13 @@ def write_model(
     weights: Tensors,
     *,
     step: int,
+    sentences_per_pair: float | None = None,
     train_state: Tensors | None = None,
     progress: dict[str, Any] | None = None,
 ) -> None:
     """Writes a model folder. With `train_state` and `progress`, training can resume from it.
+
+    `sentences_per_pair` is the mean of the training data, if it is known.
 
     Raises:
         MtkitError: a number is not finite; nothing is written.
@@ -108,6 +105,7 @@ def write_model(
         "torch": torch.__version__,
         "step": step,
         "tokenizer": tokenizer.fingerprint,
+        "sentences_per_pair": sentences_per_pair,
     }
     numbers = {WEIGHTS: weights} | ({TRAIN_STATE: train_state} if train_state is not None else {})
     texts = {CONFIG: dump_config(config).encode(), **tokenizer.files()}
@@ -200,7 +198,7 @@ def _progress(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     progress = read_object(_listed(folder, manifest, PROGRESS))
     if progress.get("step") != step_of(folder):
         raise InputError(
-            f"{folder / PROGRESS}: belongs to another step than the folder's name.",
+            f"{folder / PROGRESS}: step {progress.get('step')!r:.20} does not match the name of the folder.",
             "Rename the folder back, or use another checkpoint.",
         )
     return progress
@@ -276,14 +274,16 @@ def load_model(folder: Path) -> LoadedModel:
             f"{folder}: the tokenizer does not belong to the model.", "Use another copy of the model."
         )
 
+    sentences_per_pair = read_sentences_per_pair(folder, manifest)
+
     def build() -> Transformer:
         return build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=0)
 
     with torch.device("meta"):  # only names and shapes, before any memory is allocated
-        shapes = {name: weight.shape for name, weight in weights_of(build()).items()}
+        shapes = shapes_of(weights_of(build()))
     with open_listed(folder, manifest, WEIGHTS) as file:
         weights = read_tensors(folder / WEIGHTS, shapes, file)
     _require_finite(weights, folder / WEIGHTS, "Use another model.")
     model = build()
     set_weights(model, weights, folder / WEIGHTS)
-    return LoadedModel(model.eval(), tokenizer, config, folder)
+    return LoadedModel(model.eval(), tokenizer, config, folder, sentences_per_pair)

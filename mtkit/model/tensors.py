@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from io import BufferedReader
 from pathlib import Path
@@ -22,6 +22,7 @@ from torch import Tensor
 from mtkit.errors import InputError
 
 Tensors = Mapping[str, Tensor]
+Shapes = Mapping[str, Sequence[int]]
 
 _DTYPES = {
     "F64": torch.float64,
@@ -37,8 +38,6 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _MAX_HEADER = 100_000_000
 """Largest header in bytes, as in the library."""
 _MAX_DIMS = 8
-OTHER_MODEL = "The weights belong to a model with other options or another vocabulary."
-"""Advice for a name or a shape that differs."""
 
 
 def write_tensors(file: IO[bytes], tensors: Tensors) -> None:
@@ -64,12 +63,12 @@ def write_tensors(file: IO[bytes], tensors: Tensors) -> None:
 
 
 def num_bytes(tensors: Tensors) -> int:
-    """How many bytes the numbers take."""
+    """The total size of the tensors in bytes."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
 def read_tensors(
-    path: Path, expected: Mapping[str, torch.Size] | None = None, opened: BufferedReader | None = None
+    path: Path, expected: Shapes | None = None, opened: BufferedReader | None = None
 ) -> dict[str, Tensor]:
     """The tensors of a file, copied into memory.
 
@@ -87,7 +86,12 @@ def read_tensors(
             size = os.fstat(file.fileno()).st_size
             header = _read_header(file, size)
             if expected is not None:
-                _compare(path, header, expected)
+                check_shapes(path, {name: shape for name, (_, shape, _) in header.items()}, expected)
+                for name, (dtype, _, _) in header.items():
+                    if not dtype.is_floating_point:
+                        raise InputError(
+                            f"{path}: weight {name} has type {_NAMES[dtype]}, expected floating point."
+                        )
             tensors = {}
             for name, (dtype, shape, _) in sorted(header.items(), key=lambda item: item[1][2]):
                 tensors[name] = torch.empty(shape, dtype=dtype)
@@ -128,7 +132,7 @@ def _read_header(file: IO[bytes], size: int) -> dict[str, _Entry]:
         if dtype is None:
             raise ValueError(f"{name}: unknown type {claim['dtype']}")
         if math.prod(shape) * dtype.itemsize != end - start:
-            raise ValueError(f"{name}: {end - start:,} bytes for {shape} of {claim['dtype']}")
+            raise ValueError(f"{name}: {end - start:,} bytes for shape {shape} and type {claim['dtype']}")
         header[name] = (dtype, tuple(shape), (start, end))
     # 3. Check that the tensors fill the file.
     place = 0
@@ -141,19 +145,28 @@ def _read_header(file: IO[bytes], size: int) -> dict[str, _Entry]:
     return header
 
 
-def _compare(path: Path, header: dict[str, _Entry], expected: Mapping[str, torch.Size]) -> None:
-    if header.keys() != expected.keys():
-        name = min(header.keys() ^ expected.keys())
-        which = "is missing" if name in expected else "is unknown"
-        raise InputError(f"{path}: weight {name} {which}.", OTHER_MODEL)
-    for name, (dtype, shape, _) in header.items():
-        if shape != tuple(expected[name]):
-            raise InputError(
-                f"{path}: weight {name} is {list(shape)}, expected {list(expected[name])}.",
-                OTHER_MODEL,
-            )
-        if not dtype.is_floating_point:
-            raise InputError(f"{path}: weight {name} has type {_NAMES[dtype]}, expected floating point.")
+def shapes_of(tensors: Tensors) -> dict[str, torch.Size]:
+    """The shapes of tensors, by name."""
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def check_shapes(where: Path | str, found: Shapes, expected: Shapes) -> None:
+    """Checks that weights have the names and shapes that a model expects.
+
+    Raises:
+        InputError: they differ; `where` the weights come from is named.
+    """
+    if found.keys() != expected.keys():
+        name = min(found.keys() ^ expected.keys())
+        problem = "is missing" if name in expected else "is unknown"
+    elif name := next((name for name in found if tuple(found[name]) != tuple(expected[name])), ""):
+        problem = f"is {list(found[name])}, expected {list(expected[name])}"
+    else:
+        return
+    raise InputError(
+        f"{where}: weight {name} {problem}.",
+        "The weights belong to a model with other options or another vocabulary.",
+    )
 
 
 def _bytes_of(tensor: Tensor) -> memoryview:

@@ -94,9 +94,9 @@ class Transformer(nn.Module):
         start: int,
         length: int,
     ) -> Tensor:
-        """Embeddings [batch, ..., d_model] of `ids` [batch, ...], with dropout.
+        """Embeddings of `ids` [batch, length] at positions from `start`, [batch, length, d_model].
 
-        Their last axis has `length` positions from `start`; if `length` is 1, all ids have position `start`.
+        If `length` is 1, `ids` may have several columns, which all get the position `start`.
         """
         x = embedding(ids) * math.sqrt(self.config.d_model)
         return self.dropout(x if positions is None else x + positions(start, length))

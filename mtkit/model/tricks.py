@@ -1,4 +1,4 @@
-"""Optimisations of training, each with a switch to measure it and to test that it changes no result.
+"""Optimisations of training, each with a switch to measure it and to test that training learns the same.
 
 They are not options: only tests and `scripts/bench/train --without` turn one off.
 """

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.batch import Batch, on_device
+from mtkit.engine.native import autocast
 from mtkit.errors import UsageError
 from mtkit.model.loss import cross_entropy
 from mtkit.model.packing import load_kernel
@@ -17,7 +18,6 @@ from mtkit.model.transformer import Transformer
 from mtkit.train.losses.guided import Guide
 from mtkit.train.losses.r_drop import divergence
 from mtkit.train.machine.packed_batch import is_packing, kernel_fits, pack
-from mtkit.train.machine.precision import autocast
 
 Features = Callable[[Tensor, Tensor, Tensor], Tensor]
 """`Transformer.features`, possibly compiled."""

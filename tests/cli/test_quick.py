@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from mtkit.cli.commands import for_typer
 from mtkit.cli.failures import report
 from mtkit.cli.quick import parse
 from mtkit.cli.translate import translate
@@ -59,7 +60,7 @@ def read_by_typer(args: list[str]) -> dict[str, Any] | None:
         found.update(given)
 
     app = typer.Typer(add_completion=False)
-    app.command()(record)
+    app.command()(for_typer(record))
     return found if CliRunner().invoke(app, args).exit_code == 0 else None
 
 

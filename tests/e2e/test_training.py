@@ -26,6 +26,13 @@ def test_loss_falls(whole: Run) -> None:
     assert losses[-1] < losses[0] - 0.5
 
 
+def test_models_know_how_many_sentences_they_learned_from(whole: Run) -> None:
+    counted = open_prepared(whole.config).sentences
+    assert counted is not None
+    folders = [whole.finished.folder, *step_folders(whole.config.run / "best")]
+    assert {load_model(folder).sentences_per_pair for folder in folders} == {counted.mean}
+
+
 ALL_ON = (
     "train.ema=0.9",
     "train.micro_batch_tokens=150",
@@ -209,7 +216,7 @@ def test_ten_in_a_row_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     spoil(monkeypatch, set(range(5, 99)))
     said = (
         r"step 14: the gradient was not finite 10 times in a row: norm (nan|inf), rate \S+, "
-        r"the batch pairs (\d+, )+… of \d+, from 0\. Lower"
+        r"training pairs (\d+, )+… \(\d+ in all, counted from 0\)\. Lower"
     )
     with pytest.raises(MtkitError, match=said):
         go(tmp_path)

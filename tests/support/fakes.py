@@ -75,6 +75,7 @@ class EchoEngine:
 
     name = "echo"
     at_once = 1
+    aligns = True
 
     def __init__(self) -> None:
         self.calls: list[list[list[int]]] = []

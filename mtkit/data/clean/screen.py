@@ -22,12 +22,12 @@ Screen = Callable[[Column, Column], Doubts]
 
 
 def empty() -> Screen:
-    """Sides without bytes."""
+    """Marks pairs with an empty side."""
     return lambda src, tgt: (src.bytes == 0) | (tgt.bytes == 0)
 
 
 def length(shortest: int, longest: int) -> Screen:
-    """Exactly the pairs that the verdict drops."""
+    """Marks exactly the pairs that the verdict drops."""
 
     def outside(side: Column) -> Doubts:
         return (side.chars < shortest) | (side.chars > longest)
@@ -36,12 +36,12 @@ def length(shortest: int, longest: int) -> Screen:
 
 
 def identical() -> Screen:
-    """Sides of the same length."""
+    """Marks pairs whose sides have the same length."""
     return lambda src, tgt: src.chars == tgt.chars
 
 
 def uneven(max_ratio: float, slack: int, src_lang: str, tgt_lang: str) -> Screen:
-    """Pairs whose larger side may exceed the smaller one by more than the ratio."""
+    """Marks pairs whose larger side may exceed the smaller one by more than the ratio."""
     weights = language_of(src_lang).byte_size, language_of(tgt_lang).byte_size
 
     def screen(*sides: Column) -> Doubts:
@@ -55,7 +55,7 @@ def uneven(max_ratio: float, slack: int, src_lang: str, tgt_lang: str) -> Screen
 
 
 def script(min_letters: float, min_share: float, src_lang: str, tgt_lang: str) -> Screen:
-    """Sides with few letters of their own script."""
+    """Marks pairs with a side that has few letters of its own script."""
     plenty = max(min_letters, min_share)
 
     def few(side: Column, language: str) -> Doubts:
@@ -65,7 +65,7 @@ def script(min_letters: float, min_share: float, src_lang: str, tgt_lang: str) -
 
 
 def words(max_chars: int, src_lang: str, tgt_lang: str) -> Screen:
-    """Sides with few spaces for their length, in languages with spaces."""
+    """Marks pairs with a side that has few spaces for its length, in languages with spaces."""
 
     def long(side: Column, language: str) -> Doubts:
         if not language_of(language).spaced:
@@ -76,12 +76,12 @@ def words(max_chars: int, src_lang: str, tgt_lang: str) -> Screen:
 
 
 def signs(*sequences: bytes) -> Screen:
-    """Sides with one of these sequences of at most three bytes."""
+    """Marks pairs with a side that contains one of these sequences of at most three bytes."""
     return lambda src, tgt: src.has(*sequences) | tgt.has(*sequences)
 
 
 def numbers(min_digits: int) -> Screen:
-    """Pairs with digits on both sides that differ or come in another order."""
+    """Marks pairs with digits on both sides that differ or come in another order."""
 
     def screen(src: Column, tgt: Column) -> Doubts:
         both = (src.digits.counts >= min_digits) & (tgt.digits.counts >= min_digits)
@@ -91,7 +91,7 @@ def numbers(min_digits: int) -> Screen:
 
 
 def repetition(src_lang: str, tgt_lang: str) -> Screen:
-    """Sides whose middle characters occur three times."""
+    """Marks pairs with a side whose middle characters occur three times."""
 
     def may(side: Column, language: str) -> Doubts:
         return _has_repetition(side, side.spaces if language_of(language).spaced else side.chars)

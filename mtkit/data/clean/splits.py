@@ -49,7 +49,7 @@ def cut(scan: Scan, wanted: Sequence[int], seed: int) -> list[list[int]]:
 
 
 def _shared_out(groups: list[list[int]], wanted: Sequence[int]) -> list[list[int]]:
-    """Whole groups for each split in turn, none larger than wanted."""
+    """Fills one split after the other with whole groups, up to its size."""
     result = []
     for size in wanted:
         taken: list[int] = []

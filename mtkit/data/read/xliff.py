@@ -15,7 +15,7 @@ from mtkit.text.languages import same_language
 
 _CODES = frozenset({"bpt", "ept", "it", "ph"})
 _UNITS = ("trans-unit", "segment")
-"""What holds a source and its target in 1.2 and in 2; alternatives lie in other elements."""
+"""Elements that contain a source and its target in 1.2 and 2; alternatives are in other elements."""
 
 _UNFINISHED = frozenset(
     {"new", "initial"}
@@ -31,11 +31,11 @@ _UNFINISHED = frozenset(
         )
     }
 )
-"""States of 1.2 and 2."""
+"""States of unfinished units in 1.2 and 2."""
 
 
 def read_xliff(source: XliffSource, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
-    """The finished units; those of a file for the other direction are turned around.
+    """The finished units; pairs of a file for the other direction are reversed.
 
     Raises:
         InputError: a file cannot be read, or declares other languages.
@@ -63,7 +63,7 @@ def read_xliff(source: XliffSource, src_lang: str, tgt_lang: str, repairs: Repai
 
 
 def _unfinished(src: str, tgt: str, state: str) -> str:
-    """Why a unit is no pair; empty if it is one."""
+    """Why a unit is not used as a pair; empty if it is."""
     if src.strip() and not tgt.strip():
         return "unit without a translation"
     if state in _UNFINISHED:

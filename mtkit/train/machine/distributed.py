@@ -374,6 +374,7 @@ def check_device(world: World, device: torch.device) -> None:
 
     if device.type == "cuda" and world.local_rank >= torch.cuda.device_count():
         raise UsageError(
-            f"process {world.local_rank} of this machine has no GPU: there are {torch.cuda.device_count()}.",
+            f"process {world.local_rank} on this machine has no GPU, because there are only "
+            f"{torch.cuda.device_count()}.",
             f"Start {torch.cuda.device_count()} processes: torchrun --nproc-per-node gpu.",
         )

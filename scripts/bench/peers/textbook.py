@@ -18,8 +18,8 @@ from torch.nn.utils.rnn import pad_sequence
 from mtkit.data.feed.batching import plan_epoch
 from mtkit.data.feed.loader import PairTable
 from mtkit.data.prepare.prepared import open_prepared, read_test
+from mtkit.engine.native import autocast
 from mtkit.text.tokenizer import Tokenizer
-from mtkit.train.machine.precision import autocast
 from mtkit.train.optim.schedule import learning_rate
 
 PAD, BOS, EOS = Tokenizer.PAD, Tokenizer.BOS, Tokenizer.EOS

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from mtkit.engine.native import autocast
 from mtkit.errors import UsageError
-from mtkit.train.machine.precision import autocast, training_dtype
+from mtkit.train.machine.precision import training_dtype
 
 CPU = torch.device("cpu")
 
