@@ -13,6 +13,7 @@ from mtkit.documents.bilingual import CHOICE, KEPT, Bilingual, Edit, Passage, ed
 from mtkit.documents.spans import PLACEHOLDERS, Markup, Piece, Slot
 from mtkit.documents.xml import Node, decode_xml, opened, read_nodes, with_attributes
 from mtkit.errors import InputError, shortened
+from mtkit.text.inline import FORMATTING
 from mtkit.text.languages import same_language
 
 _UNITS = frozenset({"trans-unit", "segment"})
@@ -43,7 +44,8 @@ _PROTECTED = re.compile(r"\b(?:translate\s*=\s*[\"']no|mtype\s*=\s*[\"']protecte
 _ID = re.compile(r"\bid\s*=\s*[\"']([^\"']*)[\"']")
 _STATUS = re.compile(r"\s([\w.-]+:status)\s*=")
 _SILENT = re.compile(
-    r"</?(?:\w+:)?(?:g|mrk|pc|sm|em|sc|ec|bx|ex)\b[^<>]*>|<(?:\w+:)?(?:bpt|ept|it)\b.*>"
+    rf"</?(?:\w+:)?(?:{'|'.join(sorted(FORMATTING - _CODES))})\b[^<>]*>"
+    rf"|<(?:\w+:)?(?:{'|'.join(sorted(FORMATTING & _CODES))})\b.*>"
     r"|&lt;/?(?!br\b)[A-Za-z].*&gt;|<!--.*-->",
     re.DOTALL,
 )
