@@ -27,7 +27,7 @@ class MtkitError(Exception):
         return f"{self.message} {self.hint}".rstrip()
 
     def lines(self) -> list[str]:
-        """What is said: one line, unless it is several failures at once."""
+        """The message in lines: one, unless several failures are reported together."""
         return [str(self)]
 
 
@@ -45,7 +45,7 @@ class ConfigError(UsageError):
         self.problems = problems
 
     def lines(self) -> list[str]:
-        """One for each problem."""
+        """One line for each problem."""
         return self.problems
 
 
@@ -66,19 +66,19 @@ class GateError(MtkitError):
 
 
 class StoppedError(MtkitError):
-    """Stopped on request after saving; the same command goes on from there."""
+    """Stopped on request after saving; the same command resumes."""
 
     exit_code = 75
 
 
 def shortened(name: str, limit: int = 80) -> str:
-    """A name out of a file as messages show it: in one line, however long it is there."""
+    """A name from a file, for a message: on one line, cut after `limit` characters."""
     line = " ".join(name[: limit + 1].splitlines())
     return line if len(line) <= limit else f"{line[:limit]}…"
 
 
 def listed(names: Collection[object]) -> str:
-    """Names out of a file as messages show them, however many there are."""
+    """Names from a file, for a message: the first 20, and how many more there are."""
     shown = ", ".join(shortened(str(name), 40) for name in islice(names, _MOST_NAMES))
     more = len(names) - _MOST_NAMES
     return f"{shown} and {more:,} more" if more > 0 else shown

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from mtkit.engine.base import EngineName
+    from mtkit.engine.interface import EngineName
 
 DEVICES = "auto|cpu|cuda"
 DEVICE_HELP = "Device to compute on. auto: cuda if there is one, else cpu."

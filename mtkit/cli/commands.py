@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, get_args
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 import mtkit
 from mtkit.cli import (
@@ -39,8 +42,135 @@ Exit codes:
   130  interrupted by Ctrl-C
 """
 
+
+def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with its failures reported and turned into exit codes."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except (typer.Exit, typer.BadParameter):
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            sys.exit(report(error))
+
+    return run
+
+
+def for_typer(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with each `Flag` as an option of typer."""
+    signature = inspect.signature(command, eval_str=True)
+    parameters = []
+    for parameter in signature.parameters.values():
+        kind, flag = get_args(parameter.annotation)
+        option = typer.Option(
+            *flag.names,
+            help=flag.help,
+            rich_help_panel=flag.panel,
+            show_default=False,
+            metavar=flag.metavar,
+            min=flag.low,
+        )
+        parameters.append(parameter.replace(annotation=Annotated[kind, option]))
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        command(*args, **kwargs)
+
+    vars(run)["__signature__"] = signature.replace(parameters=parameters)
+    return run
+
+
+class _TranslateCommand(GroupedCommand):
+    """Its search flags are described by the options of `decode`."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        translate.describe_search(self.params)
+        super().format_options(ctx, formatter)
+
+
+def _group(text: str, *members: Callable[..., None]) -> typer.Typer:
+    """Commands below a common name."""
+    group = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=text)
+    group.callback()(lambda: None)  # else its only command would be the group itself
+    for member in members:
+        group.command()(_guarded(member))
+    return group
+
+
+_TABLE: dict[str, Callable[..., None] | typer.Typer] = {
+    "prepare": prepare.prepare,
+    "train": train.train,
+    "evaluate": evaluate.evaluate,
+    "translate": translate.translate,
+    "score": score.score,
+    "plot": plot.plot,
+    "export": export.export,
+    "tokenize": tokenize.tokenize,
+    "detokenize": tokenize.detokenize,
+    "init": init.init,
+    "config": _group(
+        "Show and check configs; print the schema and the presets.",
+        config.show,
+        config.check,
+        config.schema,
+        config.presets,
+    ),
+    "data": _group("Check prepared data.", data.verify),
+}
+
+
+class _Built(Mapping[str, Any]):
+    """The commands of `_TABLE` as typer runs them, each built when it is first used."""
+
+    def __init__(self) -> None:
+        self._built: dict[str, Any] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_TABLE)
+
+    def __len__(self) -> int:
+        return len(_TABLE)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._built:
+            found = _TABLE[name]
+            if not isinstance(found, typer.Typer):
+                kind, command = GroupedCommand, found
+                if found is translate.translate:
+                    kind, command = _TranslateCommand, for_typer(found)
+                found = typer.Typer(add_completion=False, rich_markup_mode=None)
+                found.command(name, cls=kind)(_guarded(command))
+            self._built[name] = get_command(found)
+        return self._built[name]
+
+
+class _Program(TyperGroup):
+    """All commands. Building them would take 30 ms, so that their help is listed without."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings | {"commands": _Built()})
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*_TABLE]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Writes each command with the first line of its help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _summary(found)) for name, found in _TABLE.items()])
+
+
+def _summary(command: Callable[..., None] | typer.Typer) -> str:
+    text = command.info.help if isinstance(command, typer.Typer) else command.__doc__
+    return str(text).partition("\n")[0]
+
+
 app = typer.Typer(
     name="mtkit",
+    cls=_Program,
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
@@ -76,62 +206,3 @@ def _options(
       echo "A sentence." | mtkit translate
     """
     console.set_up(quiet=quiet, debug=debug)
-
-
-def _guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with its failures reported and turned into exit codes."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-            if sys.stdout is not None:
-                sys.stdout.flush()
-        except (typer.Exit, typer.BadParameter):
-            raise
-        except (Exception, KeyboardInterrupt) as error:
-            sys.exit(report(error))
-
-    return run
-
-
-_COMMANDS: tuple[Callable[..., None], ...] = (
-    prepare.prepare,
-    train.train,
-    evaluate.evaluate,
-    translate.translate,
-    score.score,
-    plot.plot,
-    export.export,
-    tokenize.tokenize,
-    tokenize.detokenize,
-    init.init,
-)
-
-
-class _TranslateCommand(GroupedCommand):
-    """Its search flags are described by the options of `decode`."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        translate.describe_search(self.params)
-        super().format_options(ctx, formatter)
-
-
-for _command in _COMMANDS:
-    _kind = _TranslateCommand if _command is translate.translate else GroupedCommand
-    app.command(cls=_kind)(_guarded(_command))
-
-_config_app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Show and check configs; print the schema and the presets.",
-)
-_CONFIG_COMMANDS: tuple[Callable[..., None], ...] = (config.show, config.check, config.schema, config.presets)
-for _command in _CONFIG_COMMANDS:
-    _config_app.command()(_guarded(_command))
-app.add_typer(_config_app, name="config")
-
-_data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check prepared data.")
-_data_app.command()(_guarded(data.verify))
-_data_app.callback()(lambda: None)  # else its only command would be the group itself
-app.add_typer(_data_app, name="data")

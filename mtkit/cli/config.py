@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,6 +63,8 @@ def schema(
     Example:
       mtkit config schema --write schema.json
     """
+    import json
+
     text = json.dumps(json_schema(), indent=2, ensure_ascii=False)
     if write is None:
         out_lines(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +15,7 @@ from mtkit.config.fixed import METRIC_NAMES, MetricName
 from mtkit.errors import GateError, UsageError
 
 if TYPE_CHECKING:
-    from mtkit.engine.base import EngineName
+    from mtkit.engine.interface import EngineName
     from mtkit.evaluate.evaluate import Evaluated
 
 
@@ -88,6 +87,8 @@ def evaluate(
     else:
         results = _evaluate_run(arguments, names, bounds, tests or [], device, engine_name(engine))
     if as_json:
+        import json
+
         console.out_lines(json.dumps([_as_json(result) for result in results], indent=2, ensure_ascii=False))
     else:
         _print_table(results)

@@ -8,26 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mtkit.cli import console
 from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, MODEL_HELP, engine_name, one_of
+from mtkit.cli.quick import Flag
+from mtkit.documents.formats import FORMATS
 
 if TYPE_CHECKING:
-    import typer
-
     from mtkit.cli.streams import Flush
-else:
-    from mtkit.cli.quick import typer  # of which nothing is needed but for help and errors
 
 INPUT, LINES, RESULT = "Input and output", "Invalid input and bad translations", "Output of each line"
 SEARCH, RULES, ENGINE = "Search", "Terms and constraints", "Model and engine"
 
 
-def _option(panel: str, text: str, *names: str, **more: Any) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel=panel, show_default=False, **more)
+def _flag(panel: str, text: str = "", *names: str, **more: Any) -> Flag:
+    return Flag(panel, text, names, **more)
 
 
 def describe_search(params: Iterable[Any]) -> None:
     """Says in the help of search flags what `DecodeConfig` says; only help waits for its import."""
     from mtkit.config.decode import DecodeConfig
-    from mtkit.config.fields import bare, choices
+    from mtkit.config.option_types import bare, choices
 
     for param in params:
         field = DecodeConfig.model_fields.get(param.name)
@@ -43,15 +41,13 @@ def describe_search(params: Iterable[Any]) -> None:
 def translate(
     model: Annotated[
         list[Path] | None,
-        _option(
-            ENGINE, f"{MODEL_HELP} Repeat to translate with an ensemble.", "--model", "-m", metavar="PATH"
-        ),
+        _flag(ENGINE, f"{MODEL_HELP} Repeat to translate with an ensemble.", "--model", "-m", metavar="PATH"),
     ] = None,
-    engine: Annotated[str, _option(ENGINE, f"{ENGINE_HELP} [default: auto]", metavar=ENGINES)] = "auto",
-    device: Annotated[str, _option(ENGINE, f"{DEVICE_HELP} [default: auto]", metavar=DEVICES)] = "auto",
+    engine: Annotated[str, _flag(ENGINE, f"{ENGINE_HELP} [default: auto]", metavar=ENGINES)] = "auto",
+    device: Annotated[str, _flag(ENGINE, f"{DEVICE_HELP} [default: auto]", metavar=DEVICES)] = "auto",
     tags: Annotated[
         list[str] | None,
-        _option(
+        _flag(
             ENGINE,
             "Tag to put before each source, such as 2fr or domain:legal; repeatable.",
             "--tag",
@@ -60,7 +56,7 @@ def translate(
     ] = None,
     source: Annotated[
         Path | None,
-        _option(
+        _flag(
             INPUT,
             "File to translate; .gz, .bz2, .xz and .zst files are decompressed. Default: -, standard input.",
             "--input",
@@ -70,7 +66,7 @@ def translate(
     ] = None,
     target: Annotated[
         Path | None,
-        _option(
+        _flag(
             INPUT,
             "File to write; it appears when it is complete. Default: -, standard output.",
             "--output",
@@ -80,7 +76,7 @@ def translate(
     ] = None,
     resume: Annotated[
         bool,
-        _option(
+        _flag(
             INPUT,
             "Resume an interrupted translation from OUTPUT.partial. Requires --input and --output.",
             "--resume",
@@ -88,37 +84,38 @@ def translate(
     ] = False,
     kind: Annotated[
         str,
-        _option(
+        _flag(
             INPUT,
             "Format of the input and the output. [default: text]",
             "--format",
-            metavar="text|tsv|jsonl|md|html|srt|po|xliff",
+            metavar="|".join(FORMATS),
         ),
     ] = "text",
     column: Annotated[
         str,
-        _option(
+        _flag(
             INPUT,
             "tsv only: column of the text, by number from 1 or by name. [default: 1]",
             metavar="COLUMN",
         ),
     ] = "1",
     field: Annotated[
-        str, _option(INPUT, "jsonl only: dotted path of the text. [default: text]", metavar="FIELD")
+        str, _flag(INPUT, "jsonl only: dotted path of the text. [default: text]", metavar="FIELD")
     ] = "text",
+    split: Annotated[str | None, _flag(INPUT)] = None,
     flush: Annotated[
         str,
-        _option(
+        _flag(
             INPUT,
             "When to write translations. auto: when the sender pauses. line: after each line. batch: when a "
             "window of lines is full, which is the fastest. [default: auto]",
             metavar="auto|line|batch",
         ),
     ] = "auto",
-    quiet: Annotated[bool, _option(INPUT, "Print only translations and errors.", "--quiet", "-q")] = False,
+    quiet: Annotated[bool, _flag(INPUT, "Print only translations and errors.", "--quiet", "-q")] = False,
     invalid: Annotated[
         str,
-        _option(
+        _flag(
             LINES,
             "Bytes that are not UTF-8. replace: read them as U+FFFD and count them. error: stop. "
             "[default: replace]",
@@ -127,7 +124,7 @@ def translate(
     ] = "replace",
     on_error: Annotated[
         str,
-        _option(
+        _flag(
             LINES,
             "Lines without the column or field, and lines on which the engine fails. fail: stop. blank: "
             "write an empty translation. source: copy the source. [default: fail]",
@@ -136,7 +133,7 @@ def translate(
     ] = "fail",
     strict: Annotated[
         bool,
-        _option(
+        _flag(
             LINES,
             "Repair nothing: stop at lines that are not UTF-8, are too long for the model, or have no text.",
             "--strict",
@@ -144,25 +141,25 @@ def translate(
     ] = False,
     guard: Annotated[
         bool,
-        _option(
+        _flag(
             LINES,
             "Search again if a translation loops, copies its source or is cut off. [default: guard]",
         ),
     ] = True,
-    method: Annotated[str | None, _option(SEARCH, "")] = None,
-    beam_size: Annotated[int | None, _option(SEARCH, "")] = None,
-    length_penalty: Annotated[float | None, _option(SEARCH, "")] = None,
-    patience: Annotated[float | None, _option(SEARCH, "")] = None,
-    diversity_groups: Annotated[int | None, _option(SEARCH, "")] = None,
-    diversity_penalty: Annotated[float | None, _option(SEARCH, "")] = None,
-    num_samples: Annotated[int | None, _option(SEARCH, "")] = None,
-    top_k: Annotated[int | None, _option(SEARCH, "")] = None,
-    top_p: Annotated[float | None, _option(SEARCH, "")] = None,
-    temperature: Annotated[float | None, _option(SEARCH, "")] = None,
-    seed: Annotated[int | None, _option(SEARCH, "")] = None,
+    method: Annotated[str | None, _flag(SEARCH)] = None,
+    beam_size: Annotated[int | None, _flag(SEARCH)] = None,
+    length_penalty: Annotated[float | None, _flag(SEARCH)] = None,
+    patience: Annotated[float | None, _flag(SEARCH)] = None,
+    diversity_groups: Annotated[int | None, _flag(SEARCH)] = None,
+    diversity_penalty: Annotated[float | None, _flag(SEARCH)] = None,
+    num_samples: Annotated[int | None, _flag(SEARCH)] = None,
+    top_k: Annotated[int | None, _flag(SEARCH)] = None,
+    top_p: Annotated[float | None, _flag(SEARCH)] = None,
+    temperature: Annotated[float | None, _flag(SEARCH)] = None,
+    seed: Annotated[int | None, _flag(SEARCH)] = None,
     glossary: Annotated[
         Path | None,
-        _option(
+        _flag(
             RULES,
             "Glossary of terms to use: a TSV file with a source term and a target term per line.",
             metavar="FILE",
@@ -170,42 +167,42 @@ def translate(
     ] = None,
     terms: Annotated[
         str,
-        _option(
+        _flag(
             RULES,
             'jsonl only: dotted path of terms for that line, {"source term": "target term"}.',
             metavar="FIELD",
         ),
     ] = "",
     target_prefix: Annotated[
-        str, _option(RULES, "Start every translation with this text.", metavar="TEXT")
+        str, _flag(RULES, "Start every translation with this text.", metavar="TEXT")
     ] = "",
     banned: Annotated[
         Path | None,
-        _option(RULES, "File of phrases, one per line, that no translation may contain.", metavar="FILE"),
+        _flag(RULES, "File of phrases, one per line, that no translation may contain.", metavar="FILE"),
     ] = None,
-    min_len: Annotated[int | None, _option(RULES, "")] = None,
-    no_repeat_ngram_size: Annotated[int | None, _option(RULES, "")] = None,
-    repetition_penalty: Annotated[float | None, _option(RULES, "")] = None,
+    min_len: Annotated[int | None, _flag(RULES)] = None,
+    no_repeat_ngram_size: Annotated[int | None, _flag(RULES)] = None,
+    repetition_penalty: Annotated[float | None, _flag(RULES)] = None,
     n_best: Annotated[
         int,
-        _option(
+        _flag(
             RESULT,
             "Number of translations per line. Above 1, they are printed as `number ||| text ||| score`. "
             "[default: 1]",
-            min=1,
+            low=1,
             metavar="N",
         ),
     ] = 1,
     as_json: Annotated[
         bool,
-        _option(RESULT, "Print a JSON object per line, with its number, translations and scores.", "--json"),
+        _flag(RESULT, "Print a JSON object per line, with its number, translations and scores.", "--json"),
     ] = False,
-    scores: Annotated[bool, _option(RESULT, "Append a tab and the score.", "--scores")] = False,
+    scores: Annotated[bool, _flag(RESULT, "Append a tab and the score.", "--scores")] = False,
     token_scores: Annotated[
-        bool, _option(RESULT, "Append a tab and the log-probability of each token.", "--token-scores")
+        bool, _flag(RESULT, "Append a tab and the log-probability of each token.", "--token-scores")
     ] = False,
     alignment: Annotated[
-        bool, _option(RESULT, "Append a tab and the word alignment, such as 0-0 1-2.", "--alignment")
+        bool, _flag(RESULT, "Append a tab and the word alignment, such as 0-0 1-2.", "--alignment")
     ] = False,
 ) -> None:
     """Translate text line by line, or documents with their markup.
@@ -229,6 +226,7 @@ def translate(
     if quiet:
         console.set_up(quiet=True, debug=console.state.debug)
     search = {
+        "split": split,
         "method": method,
         "beam_size": beam_size,
         "length_penalty": length_penalty,

@@ -1,6 +1,6 @@
-"""The parts that a network has, by the choices of `model`, each of which is matched here.
+"""The parts of a network; each choice among the options of `model` is matched here and nowhere else.
 
-Whoever builds, counts or exports a network reads the result. Free of pydantic and torch, because an export is
+The result is used to build, count or export a network. Does not use pydantic or torch, because an export is
 opened without either.
 """
 
@@ -26,11 +26,11 @@ class Architecture:
     Attributes:
         pre_norm: blocks normalise their input, and each side its output; else residual sums are normalised.
         norm_bias: a norm adds a bias after scaling.
-        gated: the feed-forward layers multiply by a gate, which is half of an inner map of twice the width.
+        gated: the feed-forward layers multiply by a gate, so that their inner map has twice the width.
         attention_bias: the linear maps of attention add a bias.
-        feed_forward_bias: those of the feed-forward layers do.
-        position_table: embeddings are added to a table of positions.
-        learned_positions: the rows of that table if it is trained, else 0.
+        feed_forward_bias: the linear maps of the feed-forward layers add a bias.
+        position_table: a table of positions is added to the embeddings.
+        learned_positions: the number of rows of that table if it is trained, else 0.
         rotary: queries and keys are rotated by their positions.
         shared_src: the source embedding is the target embedding.
         shared_output: the output projection is the target embedding.
@@ -107,11 +107,11 @@ def architecture_of(model: ModelConfig) -> Architecture:  # noqa: PLR0912
 
 
 def refusals(model: ModelConfig, known: Mapping[str, Collection[object] | None]) -> list[str]:
-    """Every reason why a format cannot hold a model; empty if it can.
+    """Every reason why a format does not support a model; empty if it does.
 
     Args:
         model: the options of the model.
-        known: the options that the format can express, each with the values that it has; None is any value.
+        known: the options that the format supports, each with the supported values; None for any value.
     """
     reasons = []
     for name, values in known.items():

@@ -1,10 +1,10 @@
-"""Settings that fit the data and the machine, where the config says `auto`. Free of torch.
+"""Chooses settings that fit the data and the machine, where the config says `auto`. Does not use torch.
 
-The sizes follow what was found for little data by Sennrich and Zhang 2019 ("Revisiting Low-Resource Neural
-Machine Translation", sections 3 and 4) and Araabi and Monz 2020 ("Optimizing Transformer for Low-Resource
-Neural Machine Translation", table 2): small vocabularies and batches, strong dropout; for much data those of
-Vaswani et al. 2017, table 3. What a CPU can compute in a few hours bounds the width, and so does a limit of
-time: training takes 6 floating-point operations a token and parameter (Kaplan et al. 2020, section 2.1).
+For little data, the sizes follow Sennrich and Zhang 2019 ("Revisiting Low-Resource Neural Machine
+Translation", sections 3 and 4) and Araabi and Monz 2020 ("Optimizing Transformer for Low-Resource Neural
+Machine Translation", table 2): small vocabularies and batches, strong dropout; for much data, Vaswani et al.
+2017, table 3. The width is also limited by what a CPU can compute in a few hours, or by the available time:
+training takes 6 floating-point operations per token and parameter (Kaplan et al. 2020, section 2.1).
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from mtkit.config.train import OptimizerConfig, TrainConfig
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What suits a number of training pairs.
+    """Settings for a number of training pairs.
 
     Attributes:
-        pairs: the most that it is for; None is no bound.
-        vocab_size: pieces of the subword model.
+        pairs: the largest number of pairs; None for no limit.
+        vocab_size: number of subword pieces.
         preset: of the model, on a CPU and on a GPU.
         dropout: of the model, and on attention weights.
-        batch_tokens: of an update, on a CPU and on a GPU.
-        epochs: passes through the data.
+        batch_tokens: target tokens per update, on a CPU and on a GPU.
+        epochs: passes over the data.
     """
 
     pairs: int | None
@@ -49,17 +49,17 @@ SIZES = (
 )
 
 PEAK_RATES = {"tiny": 5.0e-3, "small": 2.0e-3, "base": 7.0e-4, "big": 5.0e-4}
-"""By width, the narrowest first; the widest need lower rates."""
+"""Peak learning rate by width, the narrowest first; wide models need lower rates."""
 
 METHODS = {"tiny": "muon"}
-"""By width; adamw for the others, where orthogonal updates cost much beside small batches."""
+"""Optimizer by width; adamw for the others, because muon's updates are expensive with small batches."""
 
 EFFICIENCY = {"tiny": 0.3, "small": 0.5, "base": 0.5, "big": 0.5}
-"""Share of the machine's rate of matrix products that training reaches, by width; measured on CPUs."""
+"""Share of the machine's speed of matrix products that training reaches, by width; measured on CPUs."""
 
 ENOUGH = 4
-"""A width is taken if there is time for the row's epochs divided by this; in less, a narrower model, which
-sees the data oftener, learns more."""
+"""A width is chosen if there is time for the epochs of its row divided by this. In less time, a narrower
+model, which sees the data more often, learns more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,9 @@ class Choice:
     """A setting that was chosen.
 
     Attributes:
-        key: dotted, such as `model.dropout`.
-        value: as in YAML.
-        reason: in a few words, for the user.
+        key: dotted key, such as `model.dropout`.
+        value: the value, as in YAML.
+        reason: a short reason, for the user.
     """
 
     key: str
@@ -79,18 +79,18 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a limit of time allows.
+    """The available training time.
 
     Attributes:
         seconds: of training.
-        rate: FLOP a second of matrix products on this machine.
+        rate: FLOP/s of matrix products on this machine.
     """
 
     seconds: float
     rate: float
 
     def tokens(self, preset: str, vocab_size: int) -> float:
-        """Target tokens that a model of this width learns from, by 6 FLOP a token and parameter."""
+        """Target tokens that a model of this width is trained on, at 6 FLOP per token and parameter."""
         parameters = num_parameters(_width(preset), vocab_size, vocab_size)
         return self.seconds * self.rate * EFFICIENCY[preset] / (6 * parameters)
 
@@ -101,7 +101,7 @@ def size_for(num_pairs: int) -> Size:
 
 
 def choose_vocab_size(num_pairs: int, *, many_characters: bool) -> int:
-    """Pieces for this many training pairs; thousands more if a script has thousands of characters."""
+    """Vocabulary size for this many training pairs; larger if a script has thousands of characters."""
     return size_for(num_pairs).vocab_size + (6_000 if many_characters else 0)
 
 
@@ -112,14 +112,14 @@ def choose(
     budget: Budget | None = None,
     d_model: int | None = None,
 ) -> list[Choice]:
-    """Every setting of model and training that `auto` decides on.
+    """Every setting of model and training that `auto` decides.
 
     Args:
         num_pairs: training pairs after cleaning.
         num_tokens: their target tokens.
-        has_gpu: whether a CUDA device does the work.
-        budget: what the time allows, if it is limited.
-        d_model: the width, if it is not to be chosen.
+        has_gpu: whether training uses a CUDA device.
+        budget: the available time, if it is limited.
+        d_model: the width, if the config sets it.
     """
     size = size_for(num_pairs)
     machine = "a GPU" if has_gpu else "a CPU"
@@ -163,7 +163,7 @@ def choose(
 
 
 def _presets(widest: str, d_model: int | None) -> list[str]:
-    """Those to choose from, the widest first; the one for a width that is given."""
+    """The presets to choose from, the widest first; with `d_model`, only the preset for that width."""
     presets = list(PEAK_RATES)
     if d_model is not None:
         return [next((name for name in presets if _width(name).d_model >= d_model), presets[-1])]
@@ -171,7 +171,7 @@ def _presets(widest: str, d_model: int | None) -> list[str]:
 
 
 def _affordable(presets: list[str], size: Size, num_tokens: int, budget: Budget) -> tuple[str, float]:
-    """The first of the presets that is taught often enough in the time, or the last; and its passes."""
+    """The first preset that can be trained for enough epochs in the time, else the last; and its epochs."""
     preset, passes = presets[0], 0.0
     for preset in presets:
         passes = budget.tokens(preset, size.vocab_size) / num_tokens
@@ -181,7 +181,7 @@ def _affordable(presets: list[str], size: Size, num_tokens: int, budget: Budget)
 
 
 def given_width(config: Config) -> int | None:
-    """d_model, unless it is left to be chosen."""
+    """d_model; None if `auto` is to choose it."""
     model = config.model
     return None if model.preset == "auto" and "d_model" not in model.model_fields_set else model.d_model
 
@@ -191,23 +191,23 @@ def _width(preset: str) -> ModelConfig:
 
 
 def is_auto(config: Config) -> bool:
-    """Whether the config leaves settings of model or training to be chosen."""
+    """Whether `auto` is to choose settings of the model or of training."""
     return "auto" in (config.model.preset, config.train.preset)
 
 
 def settle(config: Config, choices: list[Choice]) -> tuple[Config, list[Choice]]:
-    """The config with what it leaves open chosen so, and those of `choices` that it took.
+    """Applies the choices that concern `auto` sections; returns the config and the choices applied.
 
-    What the config gives itself stays.
+    Values that the config sets itself are kept.
     """
     model, train, optimizer = config.model, config.train, config.train.optimizer
     given = {f"model.{name}" for name in model.model_fields_set}
     given |= {f"train.{name}" for name in train.model_fields_set}
     given |= {f"train.optimizer.{name}" for name in optimizer.model_fields_set}
     if train.shards_model:
-        given.add("train.optimizer.method")  # which leaves no choice
+        given.add("train.optimizer.method")  # sharding requires it
     if {"train.max_epochs", "train.max_time"} & given:
-        given.add("train.max_steps")  # the budget is the user's
+        given.add("train.max_steps")  # the user set another budget
     taken = [
         choice
         for choice in choices

@@ -1,11 +1,11 @@
-"""What it means to change an option between two parts of one training. Free of torch.
+"""What it means to change an option when a training is resumed. Does not use torch.
 
-Every option is of one class, and a new one fails a test until it is:
+Every option has a class; a test fails for an option without one:
 
-- **free**: the run goes on, and says what changes;
-- **declared**: the model will be neither that of the old config nor that of the new one, so
-  `mtkit train --allow-change KEY` must say that this is meant;
-- **impossible**: what was trained cannot be used with the new value. Another run folder is needed.
+- **free**: the run resumes and reports the change;
+- **declared**: the model will match neither the old config nor the new one, so
+  `mtkit train --allow-change KEY` must confirm the change;
+- **impossible**: the trained weights cannot be used with the new value. Another run folder is needed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "run": ("free", "the run folder was moved"),
     "private": ("free", "only who may read the files changes"),
     "seed": ("impossible", "the order of the data and all random numbers would be different"),
-    # Whether data are the same is decided by their fingerprint; here are the options that it leaves out.
+    # The fingerprint decides whether data are the same. These are the options that it does not cover.
     "data.mixing": ("declared", _COURSE),
     "data": ("free", "the prepared data are the same"),
     "text": ("free", "the normalised text is the same"),
@@ -87,17 +87,18 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "decode.beam_size": ("free", _LATER),
     "decode.batch_tokens": ("free", _LATER),
     "decode.tags": ("free", _LATER),
+    "decode.split": ("free", _LATER),
     "evaluate": ("free", _LATER),
 }
-"""By dotted key; a key without an entry has that of its section, if there is one."""
+"""By dotted key; a key without an entry may inherit the entry of its section."""
 
 INHERITED = ("data", "text", "tokenizer", "model", "train.optimizer", "decode", "evaluate", "export")
-"""Sections whose new options are of the section's class unless an entry of their own says otherwise."""
+"""Sections whose options inherit the class of the section unless they have an entry of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An option that has another value than when the checkpoint was written."""
+    """An option whose value differs from the one in the checkpoint."""
 
     key: str
     old: Any
@@ -107,7 +108,7 @@ class Change:
 
     @property
     def values(self) -> str:
-        """What is now in place of what."""
+        """The key with its old and new value."""
         return f"{self.key}: {_shown(self.old)} → {_shown(self.new)}"
 
     def __str__(self) -> str:
@@ -120,7 +121,7 @@ def _shown(value: Any) -> str:
 
 
 def class_of(key: str) -> tuple[Kind, str] | None:
-    """The class of an option, and what a change of it means; None if nobody has thought of it."""
+    """The class of an option, and what a change of it means; None if it has no class."""
     section = key
     while section:
         if section in CLASSES and (section == key or section in INHERITED):
@@ -150,15 +151,15 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def check(changes: Collection[Change], allowed: Collection[str], where: str) -> list[str]:
-    """What to tell of changes with which a run may go on.
+    """Lines that report the changes, if a run may resume with them.
 
     Args:
-        changes: as `compare` gives them.
-        allowed: keys, or the names of sections, whose change is meant.
+        changes: the result of `compare`.
+        allowed: keys, or names of sections, that may change.
         where: the run and its step, for the message.
 
     Raises:
-        ConfigError: a change is impossible, or has to be declared and is not.
+        ConfigError: a change is impossible, or must be declared and is not.
     """
 
     def is_allowed(key: str) -> bool:

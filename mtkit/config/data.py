@@ -15,7 +15,7 @@ from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, S
 
 
 def _parse_steps(value: object) -> object:
-    """The number in text such as `20000 steps`; anything else is left for the type check."""
+    """The number in text such as `20000 steps`; anything else is left to the type check."""
     found = re.fullmatch(r"([0-9]{1,12}) steps?", value) if isinstance(value, str) else None
     return int(found[1]) if found else value
 
@@ -84,12 +84,12 @@ class DataConfig(Options):
 
     @property
     def corpora(self) -> tuple[Source, ...]:
-        """The training corpora that give pairs: all but one-sided text."""
+        """The training corpora of pairs."""
         return tuple(source for source in self.train if not isinstance(source, MonoSource))
 
     @property
     def mono(self) -> tuple[MonoSource, ...]:
-        """One-sided text among the training corpora, which the subword models learn from."""
+        """The monolingual training corpora, on which the subword models are trained too."""
         return tuple(source for source in self.train if isinstance(source, MonoSource))
 
     @model_validator(mode="after")
@@ -98,33 +98,31 @@ class DataConfig(Options):
         for name, source in held_out.items():
             if isinstance(source, MonoSource):
                 raise ValueError(
-                    f"{name}: the reader mono reads only one side, but pairs are needed. Use another reader."
+                    f"{name}: the reader mono reads text in one language, expected pairs. Use another reader."
                 )
         if not self.corpora:
-            raise ValueError(
-                "train: there is only text of the reader mono, which gives no pairs. Add a corpus of pairs."
-            )
+            raise ValueError("train: all corpora are monolingual (reader mono). Add a corpus of pairs.")
         return self
 
     def languages_of(self, source: HeldOutSource) -> tuple[str, str]:
-        """The languages that a corpus is translated from and into."""
+        """The source and target language of a corpus."""
         src_lang, tgt_lang = self.languages_in(source)
         return (tgt_lang, src_lang) if isinstance(source, Corpus) and source.reverse else (src_lang, tgt_lang)
 
     def languages_in(self, source: HeldOutSource) -> tuple[str, str]:
-        """The languages of the two sides of a corpus as it is read, before it is turned round."""
+        """The languages of the two sides of a corpus as it is read, before it is reversed."""
         if not isinstance(source, Corpus):
             return self.src_lang, self.tgt_lang
         return source.src_lang or self.src_lang, source.tgt_lang or self.tgt_lang
 
     def tags_of(self, source: HeldOutSource) -> tuple[str, ...]:
-        """The tags that each source of a corpus begins with; pairs that are cut keep theirs."""
+        """The tags at the beginning of each source of a corpus; pairs of a cut set keep their own tags."""
         if not isinstance(source, Corpus):
             return ()
         return (*self.language_tags(self.languages_of(source)[1]), *source.tags)
 
     def language_tags(self, tgt_lang: str) -> tuple[str, ...]:
-        """The tag of a language that is wanted, if there are such tags."""
+        """The tag that asks for a target language; none without `target_tags`."""
         return (f"2{tgt_lang}",) if self.target_tags else ()
 
     @property
@@ -142,10 +140,10 @@ class DataConfig(Options):
                 raise ValueError(f"{name}: no training corpus has the tag {unknown[0]}.{guess}")
         if any(isinstance(source, CutSource) for source in held_out.values()):
             corpora = enumerate(self.train)
-            turned = [n for n, source in corpora if isinstance(source, Corpus) and source.reverse]
-            if turned:
+            reversed_ = [n for n, source in corpora if isinstance(source, Corpus) and source.reverse]
+            if reversed_:
                 raise ValueError(
-                    f"train.{turned[0]}.reverse: cannot be combined with the reader cut, because reversed "
+                    f"train.{reversed_[0]}.reverse: cannot be combined with the reader cut, because reversed "
                     "pairs could not be kept out of training. Use files for validation and test sets."
                 )
         return self
@@ -170,14 +168,16 @@ class DataConfig(Options):
             raise ValueError(f"mixing: until = {bounds} must increase from stage to stage.")
         for stage in self.mixing:
             if stage.weights is not None and len(stage.weights) != len(self.corpora):
-                given, corpora = len(stage.weights), len(self.corpora)
-                raise ValueError(f"mixing: {given} weights for {corpora} corpora. Give one for each.")
+                num_weights, corpora = len(stage.weights), len(self.corpora)
+                raise ValueError(f"mixing: {num_weights} weights for {corpora} corpora. Give one for each.")
             if stage.weights is not None and not any(stage.weights):
                 raise ValueError("mixing: all weights of a stage are 0. Give at least one that is positive.")
         return self
 
 
 ModelType = Literal["unigram", "bpe"]
+_STRENGTHS: dict[ModelType, str] = {"unigram": "alpha", "bpe": "merge_dropout"}
+"""The option of `SamplingConfig` that each type of subword model uses."""
 
 
 class SamplingConfig(Options):
@@ -206,7 +206,7 @@ class SamplingConfig(Options):
 
     @property
     def strength(self) -> float:
-        """Merge dropout or alpha, whichever there is."""
+        """Merge dropout or alpha, whichever is set."""
         return self.merge_dropout or self.alpha or 0.1
 
 
@@ -272,12 +272,10 @@ class TokenizerConfig(Options):
 
     @model_validator(mode="after")
     def _sampling_fits(self) -> TokenizerConfig:
-        if self.sampling and self.model_type == "bpe" and self.sampling.alpha:
-            raise ValueError(
-                "sampling.alpha is for model_type unigram. Use merge_dropout with model_type bpe."
-            )
-        if self.sampling and self.model_type == "unigram" and self.sampling.merge_dropout:
-            raise ValueError(
-                "sampling.merge_dropout is for model_type bpe. Use alpha, or set model_type to bpe."
-            )
+        for model_type, name in _STRENGTHS.items():
+            if model_type != self.model_type and getattr(self.sampling, name, None):
+                raise ValueError(
+                    f"sampling.{name} has no effect with model_type {self.model_type}. "
+                    f"Use {_STRENGTHS[self.model_type]}, or set model_type to {model_type}."
+                )
         return self

@@ -9,8 +9,18 @@ from pydantic import Field, model_validator
 from mtkit.config.options import Options, Tag
 
 DecodeMethod = Literal["beam", "diverse_beam", "sample", "mbr"]
+Split = Literal["auto", "always", "never"]
 
 DEFAULT_SAMPLES = {"sample": 1, "mbr": 32}
+
+_SAMPLING = ("num_samples", "top_k", "top_p", "temperature", "seed")
+_OPTIONS_OF: dict[DecodeMethod, tuple[str, ...]] = {
+    "beam": (),
+    "sample": _SAMPLING,
+    "mbr": _SAMPLING,
+    "diverse_beam": ("diversity_groups", "diversity_penalty"),
+}
+"""The options that have an effect with one method only."""
 
 
 class DecodeConfig(Options):
@@ -83,6 +93,12 @@ class DecodeConfig(Options):
         description="sample and mbr only: random seed. The same seed gives the same translation of the "
         "same line.",
     )
+    split: Split = Field(
+        "auto",
+        description="Whether to translate each sentence of a text by itself. auto: if the model was trained "
+        "on single sentences. always: with any model. never: only texts that are too long for the model "
+        "are split.",
+    )
     min_len: int = Field(0, ge=0, le=10_000, description="Minimum length of a translation, in tokens.")
     max_len_ratio: float = Field(
         2.0,
@@ -117,30 +133,28 @@ class DecodeConfig(Options):
 
     @property
     def samples(self) -> int:
-        """Translations that are drawn."""
+        """Number of translations sampled."""
         return self.num_samples or DEFAULT_SAMPLES.get(self.method, 1)
 
     @property
     def groups(self) -> int:
-        """Parts of the beam that are searched apart."""
-        return (self.diversity_groups or self.beam_size) if self.method == "diverse_beam" else 1
+        """Number of groups that the beam is divided into."""
+        has_groups = "diversity_groups" in _OPTIONS_OF[self.method]
+        return (self.diversity_groups or self.beam_size) if has_groups else 1
 
     @property
     def width(self) -> int:
-        """Hypotheses that run at once for each sentence."""
+        """Number of hypotheses searched in parallel for each sentence."""
         return self.samples if self.method in DEFAULT_SAMPLES else self.beam_size
 
     @model_validator(mode="after")
     def _options_belong_to_the_method(self) -> DecodeConfig:
-        drawing = self.method in DEFAULT_SAMPLES
-        foreign = [] if drawing else ["num_samples", "top_k", "top_p", "temperature", "seed"]
-        if self.method != "diverse_beam":
-            foreign += ["diversity_groups", "diversity_penalty"]
-        for name in foreign:
-            if getattr(self, name) != type(self).model_fields[name].default:
-                fits = "diverse_beam" if name.startswith("diversity") else "sample or mbr"
+        for name in {name: None for names in _OPTIONS_OF.values() for name in names}:
+            is_default = getattr(self, name) == type(self).model_fields[name].default
+            if name not in _OPTIONS_OF[self.method] and not is_default:
+                methods = " or ".join(method for method, names in _OPTIONS_OF.items() if name in names)
                 raise ValueError(
-                    f"{name} has no effect with method {self.method}. Leave it out, or set method to {fits}."
+                    f"{name} has no effect with method {self.method}. Remove it, or set method to {methods}."
                 )
         if self.beam_size % self.groups:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in plain English: where, what, the value, the bound, a guess."""
+"""Explains the problems of a configuration: place, problem, value, bound and a guess."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
-from mtkit.config.fields import TAGS, choices, is_options, kind_at, option_paths
+from mtkit.config.option_types import TAGS, choices, is_options, kind_at, option_paths
 from mtkit.config.strict_yaml import Node, Problem, dotted, resolve
 
 _SECTION = "a section of `key: value` lines"
@@ -30,7 +30,7 @@ _BOUNDS = {
 
 
 def explain(errors: Iterable[Mapping[str, Any]], tree: Node) -> list[Problem]:
-    """Pydantic's errors as problems with places, without those that merely follow from others."""
+    """Pydantic's errors as problems with places, without errors that follow from others."""
     return [problem for error in errors if (problem := _problem(error, tree))]
 
 
@@ -68,7 +68,7 @@ def _problem(error: Mapping[str, Any], tree: Node) -> Problem | None:
 def _wrong_value(
     kind: str, loc: tuple[str | int, ...], path: str, value: Any, context: Mapping[str, Any]
 ) -> str:
-    """The sentence about a single value; empty if the kind of error is not known."""
+    """The message about a single value; empty if the kind of error is not known."""
     what = f"{path} = {show(value)}" if path else "the config"
     if kind == "literal_error":
         return _not_a_choice(path, value, choices(kind_at(loc)))
@@ -87,9 +87,9 @@ def _wrong_value(
 
 
 def locate(tree: Node, loc: Sequence[str | int]) -> tuple[str, Node, bool]:
-    """A location of pydantic's as a dotted path, its node or the nearest around it, and whether it exists.
+    """The dotted path of a pydantic location, its node or the nearest one around it, and whether it exists.
 
-    Pydantic names the member of a tagged union as a step of its own, which stands nowhere in the file.
+    In a pydantic location, the member of a tagged union is a step of its own, which the file does not have.
     """
     node, path, found, entered = tree, "", True, True
     for step in loc:
@@ -108,20 +108,20 @@ def locate(tree: Node, loc: Sequence[str | int]) -> tuple[str, Node, bool]:
 
 
 def _too_few(loc: tuple[str | int, ...], path: str, value: list[Any]) -> str:
-    """About a list that has to have a fixed number of values; pydantic calls the next one missing."""
+    """The message about a list with too few values; pydantic reports the next value as missing."""
     wanted = len(get_args(kind_at(loc[:-1])))
     return f"{path.rpartition('.')[0]} must have {wanted} values, but has {len(value)}."
 
 
 def _about_section(message: str, path: str, node: Node) -> Problem:
-    """A rule between options: placed at the option that the message begins with, if it was given."""
+    """A rule between options, with the place of the option that the message begins with, if it was set."""
     name = message.split(" ", 1)[0]
     member = node.value.get(name) if isinstance(node.value, dict) else None
     return Problem(member.place if member else node.key_place, dotted(path, message))
 
 
 def _guess(loc: tuple[str | int, ...], path: str) -> str:
-    """What an unknown option may have been meant to be."""
+    """A guess at the option that was meant."""
     name, here = str(loc[-1]), kind_at(loc[:-1])
     names = list(here.model_fields) if is_options(here) else []
     if close := get_close_matches(name, names, 1, 0.8):
@@ -156,7 +156,7 @@ def _meaning(loc: tuple[str | int, ...]) -> str:
 
 
 def _rewrite(value: Any, kind: str) -> str:
-    """How the value may be written instead, where that is plain."""
+    """Advice on how to write the value, where that is obvious."""
     if isinstance(value, float) and kind.startswith("int") and value.is_integer():
         return f" Write {value:.0f}."
     if isinstance(value, str):

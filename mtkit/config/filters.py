@@ -1,4 +1,4 @@
-"""Options of `data.filters`: what is dropped, one class a filter."""
+"""Options of `data.filters`, one class per filter."""
 
 from __future__ import annotations
 

@@ -3,11 +3,11 @@
 from typing import Literal, get_args
 
 LANGUAGE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
-"""How a language is spelt: en, pt-BR, zh-Hans."""
+"""Pattern of a language code, such as en, pt-BR or zh-Hans."""
 NORM_EPSILON = 1e-5
-"""Added to the variance, or the mean square, in each normalisation."""
+"""Epsilon of every normalisation layer, added to the variance or the mean square."""
 WAVE_BASE = 10_000.0
-"""Of the wavelengths of positions, in tables and rotations (Vaswani et al. 2017, section 3.5)."""
+"""Base of the wavelengths of positions, in tables and rotations (Vaswani et al. 2017, section 3.5)."""
 
 MetricName = Literal["bleu", "chrf", "ter"]
 """Each is an entry of `METRICS` in `metrics/surface.py`."""

@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from mtkit.config.explain import explain
-from mtkit.config.fields import TAGS, inside, members
 from mtkit.config.model import PRESETS
+from mtkit.config.option_types import TAGS, inside, members
 from mtkit.config.schema import Config
 from mtkit.config.strict_yaml import MAX_CHARS, Node, Place, Problem, compose, dotted, resolve
 from mtkit.disk.opening import is_descriptor, open_input
@@ -24,7 +24,7 @@ COMMAND_LINE = Place("command line")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _MAX_NAME, _MAX_PATH = 255, 4000
-"""Bytes; the run's own files need some more, and no system has more than 4,096."""
+"""In bytes. Files inside a run folder need some more, and the limit of Linux is 4,096."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ class Loaded:
 def load_config(
     paths: Sequence[Path], overrides: Sequence[str] = (), contents: Mapping[Path, bytes] | None = None
 ) -> Loaded:
-    """The configuration that the files, merged left to right, and then the overrides give.
+    """Loads the files, merged from left to right, and then applies the overrides.
 
-    Relative paths start at the folder of the file that names them (of an override: the current one),
-    those of `data` at `data.root` if it is given.
+    Relative paths are relative to the folder of the file that contains them, in an override to the current
+    folder, and in `data` to `data.root` if it is set.
 
     Args:
         paths: YAML files.
@@ -55,7 +55,7 @@ def load_config(
         contents: of files that have been read before.
 
     Raises:
-        ConfigError: with every problem, each with file, line and column.
+        ConfigError: lists every problem, each with file, line and column.
     """
     problems: list[Problem] = []
     trees = [tree for path in paths if (tree := _read(path, problems, contents)) is not None]
@@ -110,7 +110,7 @@ def _read(path: Path, problems: list[Problem], contents: Mapping[Path, bytes] | 
 
 
 def _spelled_out(tree: Node) -> Node:
-    """`model: auto` and `train: auto` as sections whose preset that is."""
+    """Expands `model: auto` and `train: auto` to sections with that preset."""
     sections = tree.value if isinstance(tree.value, dict) else {}
     short = {key: node for key in ("model", "train") if (node := sections.get(key)) and node.value == "auto"}
     spelled = {key: replace(node, value={"preset": node}) for key, node in short.items()}
@@ -118,7 +118,7 @@ def _spelled_out(tree: Node) -> Node:
 
 
 def _unwritable(node: Node, path: str) -> Iterator[Problem]:
-    """Texts that no file can have as its name, and no line as its text."""
+    """Texts with characters that are impossible in file names and in lines of text."""
     if isinstance(node.value, dict):
         for key, member in node.value.items():
             if _NO_TEXT.search(key):
@@ -138,9 +138,9 @@ def _unwritable(node: Node, path: str) -> Iterator[Problem]:
 
 
 def merge(base: Node, over: Node) -> Node:
-    """The later value over the earlier: sections key by key, everything else replaced.
+    """Merges a later value into an earlier one: sections key by key, everything else is replaced.
 
-    A section whose `reader` or `filter` changes is replaced too: the old one's keys mean nothing to it.
+    A section whose `reader` or `filter` changes is replaced too, because its old keys no longer apply.
     """
     if not isinstance(base.value, dict) or not isinstance(over.value, dict):
         return over
@@ -154,7 +154,7 @@ def merge(base: Node, over: Node) -> Node:
 
 
 def _override(tree: Node, text: str, problems: list[Problem]) -> Node:
-    """The tree with one `dotted.path=value` laid over it."""
+    """Applies one `dotted.path=value` to the tree."""
     path, equals, written = text.partition("=")
     steps = path.split(".")
     if _LONE_SURROGATE.search(text):
@@ -184,7 +184,7 @@ def _override_value(path: str, written: str, problems: list[Problem]) -> Node | 
 
 
 def _placed(node: Node, place: Place) -> Node:
-    """The same tree, all of it said in one place."""
+    """The same tree with `place` as the place of every node."""
     value = node.value
     if isinstance(value, dict):
         value = {key: _placed(member, place) for key, member in value.items()}
@@ -194,7 +194,7 @@ def _placed(node: Node, place: Place) -> Node:
 
 
 def _lay(base: Node, steps: Sequence[str], value: Node) -> Node:
-    """`value` laid over what stands at the end of a path; sections that are missing are made."""
+    """Merges `value` into the node at the end of a path; creates missing sections."""
     if not steps:
         return merge(base, value)
     step, rest = steps[0], steps[1:]
@@ -216,7 +216,7 @@ def _lay(base: Node, steps: Sequence[str], value: Node) -> Node:
 
 
 def _with_absolute_paths(tree: Node, problems: list[Problem]) -> Node:
-    """The tree with every path made absolute; those that cannot be are added to the problems."""
+    """The tree with every path made absolute; invalid paths are added to the problems."""
     data = tree.value.get("data") if isinstance(tree.value, dict) else None
     root = data.value.get("root") if data and isinstance(data.value, dict) else None
 
@@ -250,10 +250,10 @@ def _with_absolute_paths(tree: Node, problems: list[Problem]) -> Node:
 
 
 def _absolute(node: Node, start: str | None) -> Any:
-    """The node's path made absolute; anything but text is left for validation to refuse.
+    """The node with its path made absolute; values other than text are left to the validation.
 
     Raises:
-        ValueError: there can be no file of that name.
+        ValueError: no file can have that name.
     """
     if not isinstance(node.value, str):
         return node.value
@@ -281,7 +281,7 @@ def _absolute(node: Node, start: str | None) -> Any:
 
 
 def _origins(config: Config, tree: Node) -> dict[str, str]:
-    """Where each value was said."""
+    """Where each value was set."""
     preset = {f"model.{name}" for name in PRESETS.get(config.model.preset, {})}
     origins = {}
     for path, node in _leaves(config.model_dump(mode="json"), tree, ""):
@@ -293,7 +293,7 @@ def _origins(config: Config, tree: Node) -> dict[str, str]:
 
 
 def _leaves(value: Any, node: Node | None, path: str) -> Iterator[tuple[str, Node | None]]:
-    """Every value by its dotted key, with its node if it was given. A list without sections is one value."""
+    """Every value by its dotted key, with its node if it was set. A list without sections is one value."""
     given = node.value if node else None
     if isinstance(value, dict) and value:
         for key, member in value.items():
@@ -313,11 +313,11 @@ def _has_sections(value: Any) -> bool:
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_/.+@-]*")
 _OLD_WORDS = {"y", "n", "yes", "no", "on", "off"}
-"""Text to YAML 1.2, but not to every tool that may read the file."""
+"""Text in YAML 1.2, but not for every tool that may read the file."""
 
 
 def dump_config(config: Config) -> str:
-    """The complete configuration as YAML, which `load_config` reads back to an equal one."""
+    """The complete configuration as YAML; `load_config` returns an equal one."""
     return "".join(f"{line}\n" for line, _ in render(config))
 
 
@@ -345,7 +345,7 @@ def _render(section: dict[str, Any], path: str, indent: str) -> Iterator[tuple[s
 
 
 def scalar_text(value: Any) -> str:
-    """A value in YAML, quoted unless every reader would take it for the text that it is."""
+    """A value in YAML; text is quoted unless every YAML reader would read it as that text."""
     if not isinstance(value, str):
         return re.sub(r"^(-?\d+)e", r"\1.0e", json.dumps(value))
     if _PLAIN.fullmatch(value) and isinstance(resolve(value), str) and value.lower() not in _OLD_WORDS:

@@ -20,7 +20,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper-base": _PAPER,
     "paper-big": {**_BIG, **_PAPER},
 }
-"""What each preset changes of the defaults of `ModelConfig`, which are `base`."""
+"""The options in which each preset differs from `base`, the defaults of `ModelConfig`."""
 
 
 class ModelConfig(Options):
@@ -88,12 +88,12 @@ class ModelConfig(Options):
 
     @property
     def architecture(self) -> Architecture:
-        """What the choices among these options come to."""
+        """The parts of the network that these options describe."""
         return architecture_of(self)
 
     @property
     def kv_heads(self) -> int:
-        """Heads of keys and values."""
+        """Number of heads of keys and values."""
         return self.num_kv_heads or self.num_heads
 
     @property
@@ -134,7 +134,7 @@ def _must_divide(name: str, value: int, whole_name: str, whole: int) -> None:
 
 
 def num_parameters(config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int) -> int:
-    """The trained numbers of a model, a tied matrix once, by formula."""
+    """The number of parameters of a model, by formula; tied matrices count once."""
     d, d_ff, d_kv = config.d_model, config.d_ff, config.kv_heads * config.d_head
     has = config.architecture
     inner = 2 * d_ff if has.gated else d_ff

@@ -1,4 +1,4 @@
-"""What all sections of the configuration share: the strict base class and the common types."""
+"""The base class of all sections of the configuration, and common types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DURATION = re.compile("".join(rf"(?:([0-9]{{1,12}}){unit})?" for unit in "dhms"
 
 
 def parse_duration(value: object) -> object:
-    """Seconds from text such as `30m` or `1h30m`; anything else is left for the type check."""
+    """Seconds from text such as `30m` or `1h30m`; anything else is left to the type check."""
     if not isinstance(value, str):
         return value
     found = _DURATION.fullmatch(value)
@@ -35,24 +35,24 @@ LanguageCode = Annotated[str, Field(pattern=LANGUAGE)]
 
 
 def _check_tag(tag: str) -> str:
-    """A tag, unless its piece would be one that SentencePiece has a use for."""
+    """Checks a tag; its piece must not be one that SentencePiece reserves."""
     if not re.fullmatch(r"[A-Za-z0-9_:.+-]+", tag) or re.fullmatch(r"pad|unk|s|0x[0-9A-F]{2}", tag):
         raise ValueError("must consist of letters, digits and _:.+-, such as domain:legal")
     return tag
 
 
 Tag = Annotated[str, AfterValidator(_check_tag)]
-"""What a source may begin with; the piece of tag `2fr` is `<2fr>`."""
+"""A tag at the beginning of a source; the piece of tag `2fr` is `<2fr>`."""
 
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
 MAX_NAME_BYTES = 200
-"""Of a name from a config that becomes the name of a file, so that a suffix fits as well."""
+"""Most bytes of a name in a config that becomes a file name; leaves room for a suffix."""
 
 
 def fault_of_name(name: str) -> str:
-    """Why `name` cannot be the name of a file in a folder; empty if it can."""
+    """Why `name` cannot be a file name; empty if it can."""
     if not name or name in (".", ".."):
         return "is invalid"
     if "/" in name or "\0" in name:
@@ -62,11 +62,11 @@ def fault_of_name(name: str) -> str:
 
 
 class Options(BaseModel):
-    """A section of the configuration: strict types, no unknown keys, never changed once read."""
+    """A section of the configuration: frozen, with strict types and no unknown keys."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
     def changed(self) -> dict[str, Any]:
-        """The options that are not at their defaults."""
+        """The options that differ from their defaults."""
         fields = type(self).model_fields.items()
         return {name: getattr(self, name) for name, field in fields if getattr(self, name) != field.default}

@@ -1,8 +1,8 @@
-"""Every option of mtkit, with its type, default, bounds and meaning. Free of torch.
+"""Every option of mtkit, with its type, default, bounds and meaning. Does not use torch.
 
-Each section of the YAML file has a file of its own in this folder: `data` (with `sources` and
-`filters`), `text`, `model`, `train`, `decode` and `export`; the short ones stand here. No option and no
-default stands anywhere else: the JSON Schema, the option tables and the errors are made from these.
+Each section of the YAML file has a file of its own in this folder: `data` (with `sources` and `filters`),
+`text`, `model`, `train`, `decode` and `export`; the short sections are here. Options and defaults are defined
+nowhere else: the JSON Schema, the option tables and the errors are generated from these.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Config(Options):
 
     @model_validator(mode="after")
     def _positions_are_learned(self) -> Config:
-        """A pair that training keeps has a learned position for each token and the end of sentence."""
+        """Checks that there are learned positions for all tokens of a pair and EOS."""
         places = self.model.architecture.learned_positions
         for item in self.data.filters if places else ():
             if isinstance(item, TokensFilter) and item.max_tokens >= places:

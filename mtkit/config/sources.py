@@ -1,4 +1,4 @@
-"""Options of each training, validation and test corpus: where the text comes from, one class a reader."""
+"""Options of each training, validation and test corpus, one class per reader."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""YAML as mtkit reads it: plain values by the core schema of YAML 1.2, and no surprises.
+"""Reads a strict subset of YAML, with plain values by the core schema of YAML 1.2.
 
-A document becomes a tree of `Node`s that remember where they stand. Tags, anchors, merge keys,
-repeated keys and keys that are not text are refused, each with its place.
+A document becomes a tree of `Node`s that know their places. Tags, anchors, merge keys, repeated keys and keys
+that are not text are refused, each with its place.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_CHARS = 1_000_000
 MAX_DEPTH = 30
 MAX_NODES = 50_000
 MAX_SAID = 1000
-"""Characters of a message, which may quote a long name."""
+"""Most characters of a message, which may quote a long name."""
 
 Scalar = None | bool | int | float | str
 
@@ -49,7 +49,7 @@ def resolve(text: str) -> Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something was said: line and column from 1, or line 0 for what is no file (the command line)."""
+    """A place in a file: line and column from 1; line 0 if it is not in a file (the command line)."""
 
     file: str
     line: int = 0
@@ -61,19 +61,19 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, and where."""
+    """One problem and its place."""
 
     place: Place
     text: str
 
     def __str__(self) -> str:
-        said = self.text.replace("\n", "\\n")  # a name that is quoted may have any character
-        return f"{self.place}: {shortened(said, MAX_SAID)}"
+        text = self.text.replace("\n", "\\n")  # a quoted name may contain any character
+        return f"{self.place}: {shortened(text, MAX_SAID)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value, where it stands, and where its key stands (the same place if it has none)."""
+    """A value, its place, and the place of its key (its own place if it has no key)."""
 
     value: Scalar | list[Node] | dict[str, Node]
     place: Place
@@ -94,7 +94,7 @@ def compose(text: str, file: str, problems: list[Problem]) -> Node | None:
     Args:
         text: the document.
         file: its name, for places.
-        problems: what is wrong is added here.
+        problems: problems are added here.
     """
     composer = _Composer(file, problems)
     try:
@@ -109,7 +109,7 @@ def compose(text: str, file: str, problems: list[Problem]) -> Node | None:
 
 
 def _reason(error: yaml.MarkedYAMLError, text: str, place: Place) -> str:
-    """What the parser says, in one line, with advice for the mistakes that are most common."""
+    """The parser's message, in one line, with advice for the most common mistakes."""
     said = error.problem or error.context or "syntax error"
     line = text.split("\n")[place.line - 1] if place.line <= text.count("\n") + 1 else ""
     if line[place.column - 1 : place.column] == "\t":
@@ -129,7 +129,7 @@ class _RefusedError(Exception):
 
 @dataclass(slots=True)
 class _Composer:
-    """Builds nodes from the parser's events, with a bound on depth and number."""
+    """Builds nodes from the parser's events, with limits on depth and number."""
 
     file: str
     problems: list[Problem]
@@ -221,5 +221,5 @@ class _Composer:
 
 
 def dotted(path: str, step: str | int) -> str:
-    """A path one step longer: `data` and `train` give `data.train`."""
+    """Joins a path and a step: `data` and `train` give `data.train`."""
     return f"{path}.{step}" if path else str(step)

@@ -9,7 +9,7 @@ from pydantic import Field
 from mtkit.config.options import Options
 
 UnicodeForm = Literal["nfc", "nfkc", "none"]
-SpanKind = Literal["placeholders", "tags", "urls", "emails", "numbers"]
+SpanKind = Literal["placeholders", "tags", "urls", "emails", "emoji", "numbers"]
 
 
 class TextConfig(Options):

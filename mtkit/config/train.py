@@ -35,12 +35,12 @@ Prefetch = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class OptimizerNeeds:
-    """What a method of optimization asks of a run.
+    """The requirements of an optimization method.
 
     Attributes:
-        layer_moments: numbers kept for each weight in the matrices of the layers.
-        other_moments: numbers kept for each other weight.
-        whole_matrices: it cannot work on a share of a matrix.
+        layer_moments: numbers stored for each weight in the matrices of the layers.
+        other_moments: numbers stored for each other weight.
+        whole_matrices: whether it needs whole matrices, not shards of them.
     """
 
     layer_moments: int
@@ -97,7 +97,7 @@ class OptimizerConfig(Options):
 
     @property
     def needs(self) -> OptimizerNeeds:
-        """What the method asks of a run."""
+        """The requirements of the method."""
         match self.method:
             case "adamw":
                 return OptimizerNeeds(layer_moments=2, other_moments=2, whole_matrices=False)
@@ -227,7 +227,7 @@ class TrainConfig(Options):
 
     @property
     def shards_model(self) -> bool:
-        """Each process holds a share of the model."""
+        """Whether each process holds only a shard of the model."""
         match self.parallel:
             case "ddp":
                 return False
@@ -238,7 +238,7 @@ class TrainConfig(Options):
 
     @property
     def records_graphs(self) -> bool:
-        """The compiled model is recorded as CUDA graphs."""
+        """Whether the compiled model is recorded as CUDA graphs."""
         match self.compile:
             case bool():
                 return False

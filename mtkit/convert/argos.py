@@ -1,7 +1,8 @@
-"""A package that Argos Translate and LibreTranslate install: an export to CTranslate2 in a zip archive.
+"""Packages for Argos Translate and LibreTranslate: an export to CTranslate2 in a zip archive.
 
-The layout is that of argostranslate's package.py: one folder with metadata.json, model/ (CTranslate2),
-sentencepiece.model and README.md. Data of a sentence splitter are not packed: Argos Translate has its own.
+The layout follows argostranslate's package.py: one folder with metadata.json, model/ (CTranslate2),
+sentencepiece.model and README.md. Argos Translate has its own sentence splitter, so no data for one are
+included.
 """
 
 from __future__ import annotations
@@ -19,25 +20,25 @@ from mtkit.text.languages import english_name, language_of
 PACKAGE_VERSION = "1.0"
 ARGOS_VERSION = "1.9"
 _DATE = (1980, 1, 1, 0, 0, 0)
-"""Of every file, so that equal models give equal archives."""
+"""The date of every file, fixed to make archives of equal models equal."""
 
 
 def package_name(exported: Exported) -> str:
-    """The folder in the archive, and the archive without its suffix."""
+    """The name of the folder in the archive, and of the archive without its suffix."""
     version = PACKAGE_VERSION.replace(".", "_")
     return f"translate-{language_of(exported.src_lang).code}_{language_of(exported.tgt_lang).code}-{version}"
 
 
 def write_argos(exported: Exported, output: Path) -> None:
-    """Writes the package `output` of an export to CTranslate2, whole or not at all.
+    """Writes an export to CTranslate2 as the package `output`, whole or not at all.
 
     Raises:
-        UsageError: the name does not end as Argos Translate expects, or it would read text otherwise.
+        UsageError: the suffix is wrong, or Argos Translate would process text differently.
     """
     if reasons := exported.tokenizer.refusals_elsewhere(exported.tags):
         raise UsageError(f"export to argos: {'; '.join(reasons)}.", "Export to ctranslate2 instead.")
     if output.suffix != ".argosmodel":
-        raise UsageError(f"{output}: a package of Argos Translate ends in .argosmodel.", "Change its name.")
+        raise UsageError(f"{output}: the name must end in .argosmodel.", "Rename it.")
     src, tgt = exported.src_lang, exported.tgt_lang
     src_name, tgt_name = english_name(src), english_name(tgt)
     metadata = {
@@ -63,10 +64,10 @@ def write_argos(exported: Exported, output: Path) -> None:
 
 
 def check_replaceable(output: Path) -> None:
-    """Returns if there is nothing at `output`, or a package that may be replaced.
+    """Checks that `output` does not exist, or is a package of Argos Translate.
 
     Raises:
-        UsageError: there is something else.
+        UsageError: it is something else.
     """
     if not os.path.lexists(output):
         return
@@ -76,7 +77,9 @@ def check_replaceable(output: Path) -> None:
                 return
     except (OSError, zipfile.BadZipFile):
         pass
-    raise UsageError(f"{output}: is there, and is no package of Argos Translate.", "Name another file by -o.")
+    raise UsageError(
+        f"{output}: already exists, and is not a package of Argos Translate.", "Choose another file with -o."
+    )
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -1,8 +1,9 @@
-"""A model as a folder that Hugging Face transformers loads, where one of its architectures is ours.
+"""Export to a folder that Hugging Face transformers loads, if one of its architectures is equivalent.
 
-Post-norm is MarianMTModel (Junczys-Dowmunt et al. 2018), pre-norm is PegasusForConditionalGeneration
-(Zhang et al. 2020): the same layers, with their norms before the blocks and at the ends. Both put the sines
-of their positions in one half and the cosines in the other, so that the dimensions are put in that order.
+Post-norm models become MarianMTModel (Junczys-Dowmunt et al. 2018), pre-norm models
+PegasusForConditionalGeneration (Zhang et al. 2020), which has the norms before the blocks and at both ends.
+Both have the sines of positions in one half of the dimensions and the cosines in the other, so all dimensions
+are reordered.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ FORMAT, VERSION = HUGGINGFACE, 1
 MAX_POSITIONS = 1024
 MAX_TOKENS = 512
 _FAMILIES = {"post": ("marian", "MarianMTModel"), "pre": ("pegasus", "PegasusForConditionalGeneration")}
-"""The model type and the class by `model.norm`."""
+"""Model type and class for each value of `model.norm`."""
 
 
 def known(config: ModelConfig) -> dict[str, Collection[object] | None]:
-    """The options that one of these classes can express, with their values; see `refusals`."""
+    """The options and values that these classes can express; see `refusals`."""
     return {
         "d_model": None,
         "d_ff": None,
@@ -59,11 +60,11 @@ def known(config: ModelConfig) -> dict[str, Collection[object] | None]:
 
 
 def write_huggingface(model: Path, new: Path) -> None:
-    """Fills the empty folder `new` with the model in the folder `model`.
+    """Writes the model in the folder `model` into the empty folder `new`.
 
     Raises:
-        UsageError: no architecture of transformers expresses the model; all reasons are told.
-        InputError: there is no whole model in `model`.
+        UsageError: transformers cannot express the model; the message lists all reasons.
+        InputError: there is no complete model in `model`.
     """
     manifest = read_manifest(model, MODEL_FORMAT, MODEL_VERSION)
     config = load_config([model / CONFIG]).config
@@ -74,7 +75,7 @@ def write_huggingface(model: Path, new: Path) -> None:
         raise UsageError(f"export to huggingface: {'; '.join(reasons)}.", "Export to ctranslate2 instead.")
     weights = load_weights(model)
     state = dict(_HuggingFaceWeights(weights, config.model).state())
-    weights.check_all_taken("export to huggingface")
+    weights.check_all_used("export to huggingface")
     with new_file(new / "model.safetensors") as file:
         write_tensors(file, {name: torch.from_numpy(array) for name, array in state.items()})
     subwords = tokenizer.tgt
@@ -95,7 +96,7 @@ def write_huggingface(model: Path, new: Path) -> None:
 def scores_in_transformers(
     folder: Path, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]]
 ) -> list[tuple[float, ...]]:
-    """Log-probabilities of each target's tokens and of its end, by transformers from the written folder."""
+    """Log-probabilities of each target's tokens and of its end, computed by transformers from `folder`."""
     from transformers import AutoModelForSeq2SeqLM
     from transformers.utils import logging
 
@@ -112,7 +113,7 @@ def scores_in_transformers(
 
 
 class _HuggingFaceWeights:
-    """Gives each weight the name and the order of dimensions that transformers looks for."""
+    """Gives each weight the name and the order of dimensions that transformers expects."""
 
     def __init__(self, weights: Weights, config: ModelConfig) -> None:
         self.weights = weights
@@ -121,7 +122,7 @@ class _HuggingFaceWeights:
         self.order = np.concatenate((dims[0::2], dims[1::2]))
 
     def state(self) -> Iterator[tuple[str, Array]]:
-        """All of transformers' tensors; those tied to others are left out."""
+        """All tensors that transformers loads, by name, without those that are tied to others."""
         yield "model.shared.weight", self.weights("tgt_embedding.weight")[:, self.order]
         for side, count in (
             ("encoder", self.config.num_encoder_layers),
@@ -129,7 +130,7 @@ class _HuggingFaceWeights:
         ):
             if self.config.architecture.pre_norm:
                 yield from self._norm(f"model.{side}.layer_norm", f"{side}_norm")
-                # Transformers computes this table, but complains of a Pegasus without it.
+                # Transformers computes this table, but warns if it is missing from a Pegasus model.
                 table = sinusoidal_positions(MAX_POSITIONS, self.config.d_model).numpy()
                 yield f"model.{side}.embed_positions.weight", table[:, self.order]
             for index in range(count):
@@ -161,7 +162,7 @@ class _HuggingFaceWeights:
         yield f"{target}.out_proj.bias", out_bias[self.order]
 
     def _linear(self, name: str) -> tuple[Array, Array]:
-        """A matrix and its bias, of zeros if it has none."""
+        """A matrix and its bias; zeros if there is no bias."""
         weight = self.weights(f"{name}.weight")
         bias = f"{name}.bias"
         return weight, self.weights(bias) if bias in self.weights else np.zeros(len(weight), np.float32)
@@ -230,7 +231,7 @@ def _tokenizer_config(config: Config, pieces: list[str]) -> dict[str, Any]:
 
 
 def model_card(config: Config, step: int | None, num_parameters: int) -> str:
-    """What a reader of the folder should know, in the form of Hugging Face's model cards."""
+    """The README.md of the folder, in the form of Hugging Face's model cards."""
     src, tgt, model = config.data.src_lang, config.data.tgt_lang, config.model
     size = f"{num_parameters:,} parameters, {model.num_encoder_layers} + {model.num_decoder_layers} layers"
     steps = f" for {step:,} steps" if step else ""
@@ -255,8 +256,8 @@ batch = tokenizer(["A sentence to translate."], return_tensors="pt", padding=Tru
 print(tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True))
 ```
 
-Text is expected in Unicode form NFC, one sentence at a time, at most {MAX_TOKENS} tokens. The model knows
-what its training data hold and may be wrong about all else; have what matters read by a person.
+The model expects one sentence at a time, in Unicode form NFC, of at most {MAX_TOKENS} tokens. Its
+translations can be wrong, especially for text unlike its training data. Have a person check important ones.
 """
 
 

@@ -1,14 +1,14 @@
-"""Whether two engines give the same tokens, and equal tokens the same log-probabilities. Free of torch."""
+"""Compares two engines: their tokens, and the log-probabilities of equal tokens. Free of torch."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mtkit.engine.base import Engine
+from mtkit.engine.interface import Engine
 from mtkit.errors import GateError, InputError
 from mtkit.runs.layout import DATA, inside
 from mtkit.text.tokenizer import Tokenizer
@@ -18,47 +18,51 @@ if TYPE_CHECKING:
     from mtkit.config.schema import Config
 
 EXACT_SHARE, EXACT_DIFFERENCE = 0.8, 1e-3
-"""Of the same numbers in another engine. An untrained model with few pieces gives so much probability to
-special ones, which are never written, that it matters whether this is shared out among the others."""
+"""Least share of equal translations, and largest difference, in full precision. An untrained model with a
+small vocabulary gives much probability to special pieces, which only one of the engines redistributes to the
+others."""
 ROUNDED_DIFFERENCE = 0.1
-"""Of numbers stored with fewer digits, in the mean."""
-REPORT = "Please report it; translate with --engine native."
+"""Largest mean difference with rounded weights."""
+SAMPLE = 64
+"""Sentences that are compared."""
+REPORT = "Please report it, and translate with --engine native."
 
-
+Say = Callable[[str], None]
+"""Tells the user a result."""
 Scores = Sequence[Sequence[float]]
 """Log-probabilities of each target's tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """How far log-probabilities of the same tokens are apart: in the mean, and at most."""
+    """The mean and the largest absolute difference of log-probabilities of the same tokens."""
 
     mean: float
     max: float
 
     def require(self, exact: bool) -> None:
-        """Refuses a model that is too far from the other; `exact` if its weights have all their digits.
+        """Checks the differences against a bound; `exact` if the weights are in full precision.
 
         Raises:
-            GateError: a bound was missed.
+            GateError: they exceed it.
         """
         found, bound = (self.max, EXACT_DIFFERENCE) if exact else (self.mean, ROUNDED_DIFFERENCE)
         if found > bound:
             raise GateError(
-                f"export: log-probabilities differ by {found:.2g} from those of the native engine, "
-                f"at most {bound:g} is allowed.",
+                f"export: log-probabilities differ by {found:.2g} from the native engine, at most {bound:g} "
+                "is allowed.",
                 REPORT if exact else "Choose a finer --quantization.",
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How near one engine comes to another.
+    """The comparison of two engines.
 
     Attributes:
-        sentences: how many were translated by both.
-        same: of them, those with equal tokens.
-        differences: of the log-probabilities of the first engine's translations.
+        sentences: number of sentences that both translated.
+        same: number of equal translations.
+        differences: between both engines' log-probabilities of the first one's translations.
     """
 
     sentences: int
@@ -66,18 +70,18 @@ class Parity:
     differences: Differences
 
     def require(self, exact: bool) -> None:
-        """Refuses an engine that is too far from the other; see `Differences.require`."""
+        """Checks both results against their bounds; see `Differences.require`."""
         self.differences.require(exact)
         if exact and self.same < EXACT_SHARE * self.sentences:
             raise GateError(
-                f"export: {self.same} of {self.sentences} translations are those of the native engine, "
-                f"expected {EXACT_SHARE:.0%}.",
+                f"export: {self.same} of {self.sentences} translations are identical to the native engine's, "
+                f"at least {EXACT_SHARE:.0%} is required.",
                 REPORT,
             )
 
 
 def differences(scores: Scores, other: Scores) -> Differences:
-    """How far two scorings of the same targets are apart."""
+    """The differences between two scorings of the same targets."""
     found = [
         abs(a - b)
         for ours, theirs in zip(scores, other, strict=True)
@@ -87,7 +91,7 @@ def differences(scores: Scores, other: Scores) -> Differences:
 
 
 def compare(engine: Engine, other: Engine, src_ids: Sequence[Sequence[int]], options: DecodeConfig) -> Parity:
-    """How near `other` comes to `engine` on some sources, of which there must be one at least."""
+    """Compares `other` with `engine` on one or more sources."""
     expected = [hyps[0].ids for hyps in engine.decode(src_ids, options)]
     found = [hyps[0].ids for hyps in other.decode(src_ids, options)]
     same = sum(a == b for a, b in zip(expected, found, strict=True))
@@ -98,9 +102,9 @@ def compare(engine: Engine, other: Engine, src_ids: Sequence[Sequence[int]], opt
 
 
 def sample_sources(config: Config, tokenizer: Tokenizer, count: int) -> tuple[list[list[int]], str]:
-    """Ids of at most `count` sources to compare engines with, and what they are.
+    """Ids of at most `count` sources for a comparison, and what to call them.
 
-    They are the first validation sentences; where those cannot be read, pieces drawn at random.
+    They are the first validation sentences, or random pieces if those cannot be read.
     """
     from mtkit.config.sources import CutSource
     from mtkit.data.read.lines import read_lines
@@ -111,7 +115,7 @@ def sample_sources(config: Config, tokenizer: Tokenizer, count: int) -> tuple[li
         if prepared.is_file():
             texts = list(islice(read_lines(prepared), count))
         elif isinstance(valid, CutSource):
-            raise InputError("they are cut from training data that are not there.")
+            raise InputError("data.valid: is cut from the training data, which is not prepared.")
         else:
             pairs = read_pairs(valid, config.data.src_lang, config.data.tgt_lang)
             texts = [pair.src for pair in islice(pairs, count)]

@@ -1,35 +1,29 @@
-"""Exports of a finished model: where each goes, and how it is checked against the native engine."""
+"""Exports of a finished model: the target of each, and its comparison with the native engine."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
 
 from mtkit.config.export import ExportConfig, ExportFormat, Quantization
 from mtkit.convert.argos import check_replaceable, package_name, write_argos
+from mtkit.convert.parity import SAMPLE, Say, differences, sample_sources
 from mtkit.disk.files import atomic_folder
 from mtkit.disk.marks import check_own
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.runs.exports import EXPORTS, FORMAT, HUGGINGFACE, export_of, read_export
 
-SAMPLE = 64
-"""Sentences that are compared."""
-
-Say = Callable[[str], None]
-"""Tells the user one thing that was found."""
-
 
 def check_target(folder: Path, kind: ExportFormat, output: Path | None) -> None:
-    """Returns if an export may be written where it is to go: nothing of anybody else's is replaced.
+    """Checks before the work that an export may be written to its target.
 
     Raises:
-        UsageError: something else is there.
+        UsageError: the target exists and is not such an export.
     """
     target = output or folder.parent / EXPORTS / kind
     match kind:
-        case "argos":  # whose name without -o is known only later
+        case "argos":  # without -o its name is not known yet
             if output is not None:
                 check_replaceable(output)
             return
@@ -52,11 +46,13 @@ def export_model(
     output: Path | None = None,
     sample: int = SAMPLE,
 ) -> None:
-    """Writes the model in a model folder as `kind`, by default beside it, and says what was found.
+    """Exports the model in a model folder as `kind`, by default next to it.
+
+    `say` is told the results of checks, and the path.
 
     Raises:
-        UsageError: the format cannot hold the model, or something else is where the export is to go.
-        GateError: the exported model does not translate as the native engine does; nothing is written.
+        UsageError: the format cannot express the model, or the target exists and is not such an export.
+        GateError: the export differs too much from the native engine; nothing is written.
     """
     target = output or folder.parent / EXPORTS / kind
     match kind:
@@ -71,7 +67,7 @@ def export_model(
 
 
 def export_finished(folder: Path, options: ExportConfig, say: Say) -> None:
-    """Makes the exports that a config asks for when training ends; one that cannot be made is only said."""
+    """Makes the exports that a config requests after training. Failures are reported to `say`, not raised."""
     for kind in options.to:
         if kind == "ctranslate2" and is_up_to_date(folder, options.quantization):
             continue
@@ -82,7 +78,7 @@ def export_finished(folder: Path, options: ExportConfig, say: Say) -> None:
 
 
 def is_up_to_date(folder: Path, quantization: Quantization) -> bool:
-    """Whether the export of these very weights is there, stored so."""
+    """Whether these weights have already been exported to CTranslate2 with this quantization."""
     try:
         found = export_of(folder)
         return found is not None and read_export(found).quantization == quantization
@@ -91,50 +87,31 @@ def is_up_to_date(folder: Path, quantization: Quantization) -> bool:
 
 
 def _to_ctranslate2(folder: Path, quantization: Quantization, target: Path, sample: int, say: Say) -> None:
-    from mtkit.convert.ct2 import MAX_POSITIONS, write_ctranslate2
-    from mtkit.convert.parity import compare, sample_sources
-    from mtkit.engine.ct2 import CTranslate2Engine
-    from mtkit.engine.native import NativeEngine
-    from mtkit.model.checkpoint import load_model
+    from mtkit.convert.ctranslate2 import write_ctranslate2
 
-    loaded = load_model(folder)
-    native = NativeEngine(loaded.model, "cpu", "fp32")
-    srcs, what = sample_sources(loaded.config, loaded.tokenizer, sample)
-
-    def check(written: Path, stored: Quantization) -> dict[str, object]:
-        exported = CTranslate2Engine(written, loaded.tokenizer, MAX_POSITIONS)
-        parity = compare(native, exported, srcs, loaded.config.decode)
-        say(
-            f"{stored}: {parity.same} of {parity.sentences} {what} are identical to full precision; "
-            f"log-probabilities differ by {parity.differences.mean:.1g} on average"
-        )
-        parity.require(exact=stored == "float32")
-        return {"sources": what, "sentences": parity.sentences, "same": parity.same}
-
-    write_ctranslate2(folder, target, quantization, check)
+    write_ctranslate2(folder, target, quantization, say, sample)
     size = sum(file.stat().st_size for file in target.iterdir())
     say(f"{target}: {size / 1e6:.1f} MB")
 
 
 def _to_huggingface(folder: Path, target: Path, sample: int, say: Say) -> None:
     from mtkit.convert.huggingface import FORMAT, VERSION, scores_in_transformers, write_huggingface
-    from mtkit.convert.parity import differences, sample_sources
     from mtkit.engine.native import NativeEngine
     from mtkit.model.checkpoint import load_model
 
     loaded = load_model(folder)
     native = NativeEngine(loaded.model, "cpu", "fp32")
-    srcs, what = sample_sources(loaded.config, loaded.tokenizer, sample)
+    srcs, kind = sample_sources(loaded.config, loaded.tokenizer, sample)
     with atomic_folder(target, {"format": FORMAT, "version": VERSION}) as new:
         write_huggingface(folder, new)
         if importlib.util.find_spec("transformers") is None:
-            say('not compared with transformers, which is not installed: pip install "mtkit[huggingface]"')
+            say('not checked, because transformers is not installed: pip install "mtkit[huggingface]"')
         else:
             hyps = [found[0].ids for found in native.decode(srcs, loaded.config.decode)]
             ours = [hyp.token_scores for hyp in native.score(srcs, hyps, loaded.config.decode)]
             found = differences(ours, scores_in_transformers(new, srcs, hyps))
             found.require(exact=True)
-            say(f"log-probabilities of {len(srcs)} {what} differ by at most {found.max:.1g}")
+            say(f"log-probabilities of {len(srcs)} {kind} differ by at most {found.max:.1g}")
     say(str(target))
 
 

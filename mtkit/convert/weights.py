@@ -1,4 +1,4 @@
-"""The weights of a model folder as arrays, for those who write them in another layout."""
+"""The weights of a model folder as arrays, to be written in another layout."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Array = NDArray[np.float32]
 
 
 class Weights:
-    """Named arrays that remember which of them were taken, so that none is left out of an export.
+    """Named arrays. They record which were used, to detect weights that an export leaves out.
 
     Args:
-        arrays: by name, as `mtkit.model.checkpoint` writes them.
+        arrays: by the names that `mtkit.model.checkpoint` uses.
     """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self._arrays = arrays
-        self._taken: set[str] = set()
+        self._used: set[str] = set()
 
     def __call__(self, name: str) -> Array:
         """The array called `name`."""
-        self._taken.add(name)
+        self._used.add(name)
         return self._arrays[name]
 
     def __contains__(self, name: str) -> bool:
@@ -35,25 +35,23 @@ class Weights:
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers there are."""
+        """The number of parameters."""
         return sum(array.size for array in self._arrays.values())
 
-    def check_all_taken(self, kind: str) -> None:
-        """Refuses an export that has left something out.
+    def check_all_used(self, export: str) -> None:
+        """Checks that an export contains every weight.
 
         Raises:
-            UsageError: a weight was never taken.
+            UsageError: a weight was never used.
         """
-        if left := sorted(self._arrays.keys() - self._taken):
-            raise UsageError(
-                f"{kind}: has no place for {len(left)} weights of this model, such as {left[0]}."
-            )
+        if left := sorted(self._arrays.keys() - self._used):
+            raise UsageError(f"{export}: cannot hold {len(left)} weights of this model, such as {left[0]}.")
 
 
 def load_weights(model: Path) -> Weights:
-    """The weights of a model folder, as 32-bit numbers.
+    """The weights of a model folder in fp32.
 
     Raises:
-        InputError: there is no whole model.
+        InputError: there is no complete model.
     """
     return Weights({name: weight.float().numpy() for name, weight in checkpoint.load_weights(model).items()})

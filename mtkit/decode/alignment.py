@@ -1,18 +1,16 @@
-"""Which source tokens a translation's tokens come from, as the model's attention sees it."""
+"""Word alignment of a translation with its source, from the model's attention."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from mtkit.data.feed.batch import collate
-from mtkit.decode.generate import plan_batches
+from mtkit.decode.forced import pair_batches
 from mtkit.model.attention import MultiHeadAttention
-from mtkit.model.blocks import DecoderLayer
+from mtkit.model.layers import DecoderLayer
 from mtkit.model.transformer import Transformer
 
 Links = list[tuple[int, int]]
@@ -25,24 +23,21 @@ def align(
     batch_tokens: int,
     device: torch.device | str = "cpu",
 ) -> list[Links]:
-    """For each target token the source token that it comes from, as (source, target) places from 0.
+    """Links from each target token to the source token it translates, as (source, target) indices from 0.
 
-    The source token is that with the highest mean attention over the heads of the decoder's last layer but
-    one (Garg et al. 2019, section 4.1) when the target token is predicted. One that looks at the end of the
-    source comes from nowhere.
+    The source token is the one with the highest attention when the target token is predicted, averaged over
+    the heads of the penultimate decoder layer (Garg et al. 2019, section 4.1). A target token that attends
+    most to the end of the source has no link.
 
     Args:
         model: in evaluation mode.
         src_ids: sources without end of sentence.
-        tgt_ids: a target for each, without beginning and end of sentence.
-        batch_tokens: how many tokens of the longer side are looked at at once.
-        device: where the model is.
+        tgt_ids: a target for each source, without beginning and end of sentence.
+        batch_tokens: maximum batch size, in tokens of the longer side.
+        device: the model's device.
     """
     links: dict[int, Links] = {}
-    lengths = [max(len(src), len(tgt)) + 1 for src, tgt in zip(src_ids, tgt_ids, strict=True)]
-    for rows in plan_batches(lengths, batch_tokens, 1):
-        batch = collate([np.asarray(src_ids[i]) for i in rows], [np.asarray(tgt_ids[i]) for i in rows])
-        batch = batch.to(torch.device(device))
+    for rows, batch in pair_batches(src_ids, tgt_ids, batch_tokens, device):
         weights = _mean_attention(model, batch.src_ids, batch.src_mask, batch.tgt_in)
         best = weights.masked_fill(~batch.src_mask[:, None], -1.0).argmax(dim=2).tolist()
         for row, i in enumerate(rows):
@@ -52,7 +47,7 @@ def align(
 
 
 def _mean_attention(model: Transformer, src_ids: Tensor, src_mask: Tensor, tgt_in: Tensor) -> Tensor:
-    """Attention weights of the last layer but one, their mean over the heads, [batch, tgt_len, src_len]."""
+    """Attention weights of the penultimate layer, averaged over its heads, [batch, tgt_len, src_len]."""
     layers = cast("list[DecoderLayer]", list(model.decoder))
     attention = layers[max(0, len(layers) - 2)].cross_attention
     seen: list[tuple[Any, ...]] = []

@@ -1,8 +1,8 @@
-"""The scores of given translations, found in one pass over each."""
+"""Scores of given translations, each computed in one pass."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -24,26 +24,39 @@ def score_targets(
     options: DecodeConfig,
     device: torch.device | str = "cpu",
 ) -> list[Hypothesis]:
-    """Each target as a hypothesis of its source, with the scores that a search would have given it.
+    """Each target as a hypothesis of its source, with the scores that a search would give it.
 
     Args:
-        models: one, or an ensemble.
+        models: one model, or an ensemble.
         src_ids: sources without end of sentence.
-        tgt_ids: a target for each, without beginning and end of sentence.
-        options: length penalty, and how many tokens of the longer side are scored at once.
-        device: where the models are.
+        tgt_ids: a target for each source, without beginning and end of sentence.
+        options: length penalty and batch size.
+        device: the models' device.
     """
     hyps: dict[int, Hypothesis] = {}
-    lengths = [max(len(src), len(tgt)) + 1 for src, tgt in zip(src_ids, tgt_ids, strict=True)]
-    for rows in plan_batches(lengths, options.batch_tokens, 1):
-        batch = collate([np.asarray(src_ids[i]) for i in rows], [np.asarray(tgt_ids[i]) for i in rows])
-        batch = batch.to(torch.device(device))
+    for rows, batch in pair_batches(src_ids, tgt_ids, options.batch_tokens, device):
         found = iter(mean_of_probs([_token_scores(model, batch) for model in models]).tolist())
         for i in rows:
             tokens = tuple(islice(found, len(tgt_ids[i]) + 1))
             score = sum(tokens) / len(tokens) ** options.length_penalty
             hyps[i] = Hypothesis(tuple(tgt_ids[i]), score, tokens)
     return [hyps[i] for i in range(len(src_ids))]
+
+
+def pair_batches(
+    src_ids: Sequence[Sequence[int]],
+    tgt_ids: Sequence[Sequence[int]],
+    batch_tokens: int,
+    device: torch.device | str,
+) -> Iterator[tuple[list[int], Batch]]:
+    """Yields pairs of similar length as batches on `device`, each with the indices of its pairs.
+
+    `batch_tokens` is the maximum batch size, in tokens of the longer side.
+    """
+    lengths = [max(len(src), len(tgt)) + 1 for src, tgt in zip(src_ids, tgt_ids, strict=True)]
+    for rows in plan_batches(lengths, batch_tokens, 1):
+        batch = collate([np.asarray(src_ids[i]) for i in rows], [np.asarray(tgt_ids[i]) for i in rows])
+        yield rows, batch.to(torch.device(device))
 
 
 def _token_scores(model: Transformer, batch: Batch) -> Tensor:

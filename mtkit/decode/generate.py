@@ -1,8 +1,8 @@
 """The one generation loop: source ids to hypotheses, for any scorer and any search strategy.
 
-The device scores and picks candidates; the bookkeeping of hypotheses is done with numpy on the
-host, which costs one synchronisation a step. A sentence is done as in CTranslate2: when patience
-times as many hypotheses have finished as the beam is wide.
+The device computes scores and candidates. Hypotheses are kept in numpy arrays on the CPU, which costs one
+synchronisation per step. As in CTranslate2, a sentence is done when patience × beam size hypotheses have
+finished.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from mtkit.config.decode import DecodeConfig
 from mtkit.data.feed.batch import pad_sources
 from mtkit.decode.constrained import ConstrainedBeamSearch
-from mtkit.decode.hypothesis import NO_DEMAND, Demand, Hypothesis
+from mtkit.decode.hypothesis import NO_DEMAND, Demand, Hypothesis, longest_output
 from mtkit.decode.rules import build_rules
 from mtkit.decode.scorer import Scorer, State
 from mtkit.decode.search import (
@@ -34,7 +34,6 @@ from mtkit.text.tokenizer import Tokenizer
 
 BOS, EOS = Tokenizer.BOS, Tokenizer.EOS
 NEVER = (Tokenizer.PAD, Tokenizer.UNK, Tokenizer.BOS)
-EXTRA_LENGTH = 50
 
 StateT = TypeVar("StateT", bound=State)
 
@@ -48,14 +47,14 @@ def generate(
 ) -> list[list[Hypothesis]]:
     """At most `options.width` hypotheses of each source, in the order of the sources.
 
-    The best one comes first; those that are drawn stay in the order of drawing.
+    The hypotheses of a source are sorted from best to worst; samples stay in the order of drawing.
 
     Args:
-        scorer: gives the log-probabilities.
-        src_ids: sources without end of sentence, of any length; one may be empty.
-        options: method, length penalty, rules, longest output and how much is decoded at once.
-        device: where the scorer computes.
-        demands: what is asked of each translation; nothing if left out.
+        scorer: computes the log-probabilities.
+        src_ids: sources without end of sentence; any length, including 0.
+        options: method, length penalty, rules, longest output and batch size.
+        device: the scorer's device.
+        demands: constraints for each translation; none by default.
     """
     demands = [NO_DEMAND] * len(src_ids) if demands is None else demands
     hyps: list[list[Hypothesis]] = [[] for _ in src_ids]
@@ -67,9 +66,10 @@ def generate(
 
 
 def plan_batches(lengths: Sequence[int], batch_tokens: int, width: int) -> Iterator[list[int]]:
-    """Indices of `lengths` in batches of like length, longest first, padding and beams within `batch_tokens`.
+    """Yields batches of indices into `lengths`, grouped by length, longest first.
 
-    A sentence that exceeds the budget alone is a batch by itself.
+    A batch has at most `batch_tokens` tokens, counting padding and beams of `width`. A sentence that exceeds
+    this limit alone is a batch by itself.
     """
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     begin = 0
@@ -77,11 +77,6 @@ def plan_batches(lengths: Sequence[int], batch_tokens: int, width: int) -> Itera
         count = max(1, batch_tokens // (lengths[order[begin]] * width))
         yield order[begin : begin + count]
         begin += count
-
-
-def longest_output(src_len: int, options: DecodeConfig) -> int:
-    """Most tokens of a translation of `src_len` tokens; its demands come on top."""
-    return int(options.max_len_ratio * src_len) + EXTRA_LENGTH
 
 
 def _build_search(options: DecodeConfig, demands: Sequence[Demand], longest: int) -> Search:
@@ -102,7 +97,7 @@ def _build_search(options: DecodeConfig, demands: Sequence[Demand], longest: int
 
 
 class _Decoding:
-    """The search in one batch, until every sentence has its hypotheses or reaches its longest output."""
+    """Searches in one batch until every sentence has its hypotheses or reaches its longest output."""
 
     def __init__(
         self,
@@ -114,7 +109,7 @@ class _Decoding:
         self.src_ids = src_ids
         self.prefixes = [demand.prefix for demand in demands]
         self.device = device
-        # What is demanded comes on top of what the source would get.
+        # The tokens that are demanded are added to the usual limit.
         self.limits = np.array(
             [
                 longest_output(len(ids), options) + len(demand.prefix) + sum(map(len, demand.terms))
@@ -127,6 +122,7 @@ class _Decoding:
 
     def run(self, scorer: Scorer[StateT]) -> list[list[Hypothesis]]:
         """The hypotheses of each sentence."""
+        # 1. Start with one hypothesis per sentence: `tokens` is [rows], `scores` is [sentences, width].
         device, beams = self.device, self.beams
         ids, mask = pad_sources(self.src_ids)
         state = scorer.start(ids.to(device), mask.to(device))
@@ -134,23 +130,26 @@ class _Decoding:
         tokens = torch.full((len(self.src_ids),), BOS, device=device)
         scores = torch.zeros(len(self.src_ids), 1, device=device)
         while True:
+            # 2. Compute the log-probabilities of the next token, [rows, vocab], and apply the rules.
             true, state = scorer.step(tokens, state)
             true.index_fill_(1, never, -torch.inf)
             at_limit = self.limits[beams.sentences] <= beams.length
             log_probs = self._ruled(true, at_limit)
+            # 3. Let the search select candidates, and extend the hypotheses by them.
             sentences, width = scores.shape
             prefixes = Prefixes(beams.ids.reshape(sentences, width, beams.length), beams.sentences)
             found = self.search.select(log_probs.view(sentences, width, -1), scores, prefixes)
             rows = beams.advance(found, true, at_limit)
             if beams.scores.size == 0:
                 return beams.finished()
+            # 4. Reorder the state if the rows have changed.
             if not np.array_equal(rows, np.arange(sentences * width)):
                 state = state.select(torch.from_numpy(rows).to(device), beams.scores.shape[1])
             tokens = torch.from_numpy(beams.ids[:, -1]).to(device)
             scores = torch.from_numpy(beams.scores).to(device)
 
     def _ruled(self, true: Tensor, at_limit: NDArray[np.bool_]) -> Tensor:
-        """The log-probabilities [rows, vocab] that the search may see; `true` itself stays as it is."""
+        """The log-probabilities [rows, vocab] after rules and constraints; `true` is not changed."""
         beams, width = self.beams, self.beams.scores.shape[1]
         sentences = np.repeat(beams.sentences, width)
         forced = dict.fromkeys(np.flatnonzero(np.repeat(at_limit, width)).tolist(), EOS)
@@ -171,12 +170,12 @@ class _Decoding:
 
 
 class _Beams:
-    """The hypotheses of a batch: those that run, in rows, and those finished.
+    """The hypotheses of a batch: active ones, in rows, and finished ones.
 
     Attributes:
-        length: tokens of each that runs.
-        sentences: those that still run, as indices into the batch.
-        scores: what the search maximises, [running sentences, width]; -inf where nothing runs.
+        length: tokens of each active hypothesis.
+        sentences: sentences that are still active, as indices into the batch.
+        scores: the quantity that the search maximises, [active sentences, width]; -inf for no hypothesis.
         ids: tokens, [rows, length].
         token_scores: the model's log-probability of each token, [rows, length].
     """
@@ -195,7 +194,7 @@ class _Beams:
         self._counts = np.zeros((count, self.groups), np.int64)
 
     def advance(self, found: Candidates, true: Tensor, at_limit: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Extends the hypotheses by one token. Returns, for each row from now on, the row that it continues.
+        """Extends the hypotheses by one token. Returns, for each new row, the old row that it continues.
 
         Among the best `group_size` candidates of a group, those that end are finished, and the best of the
         others continue. A sentence leaves the batch when every group has `enough` finished hypotheses, when
@@ -229,7 +228,7 @@ class _Beams:
         wanted = self._counts[self.sentences] < self.enough
         scores = np.where(~ended & wanted[:, :, None], scores, -np.inf)
         stay = ~np.isneginf(scores).all(axis=(1, 2)) & ~at_limit  # [sentences]
-        self._end_the_silent(np.flatnonzero(~stay), true)
+        self._end_without_any(np.flatnonzero(~stay), true)
         # 4. Keep the best `group_size` of the others in each group, in the order in which they came.
         order = np.argsort(ended[stay], axis=2, kind="stable")[:, :, :size]
         self.sentences = self.sentences[stay]
@@ -243,8 +242,8 @@ class _Beams:
         self.token_scores = np.concatenate((self.token_scores[rows], price), axis=1)
         return rows
 
-    def _end_the_silent(self, leaving: NDArray[np.int64], true: Tensor) -> None:
-        """Ends the best hypothesis of those that leave without any: what they were to say cannot be said."""
+    def _end_without_any(self, leaving: NDArray[np.int64], true: Tensor) -> None:
+        """Ends the best hypothesis of each leaving sentence that has none finished."""
         width = self.scores.shape[1]
         for i in leaving:
             if not self._finished[self.sentences[i]]:
@@ -252,7 +251,7 @@ class _Beams:
                 self._finish(self.sentences[i], 0, row, float(true[row, EOS]))
 
     def _finish(self, sentence: int, group: int, row: int, end_score: float) -> None:
-        """Ends `row`, whose end of sentence has the log-probability `end_score`."""
+        """Finishes the hypothesis in `row`; `end_score` is the log-probability of its end of sentence."""
         token_scores = (*self.token_scores[row].tolist(), float(end_score))
         score = sum(token_scores) / self.length**self.length_penalty
         hypothesis = Hypothesis(tuple(self.ids[row].tolist()), score, token_scores)

@@ -1,8 +1,15 @@
-"""What goes into a search beside the source, and what comes out of it. Free of torch."""
+"""Constraints on a search, and its results. Free of torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mtkit.config.decode import DecodeConfig
+
+EXTRA_LENGTH = 50
+"""Tokens that a translation may have beyond `max_len_ratio` times the length of its source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,9 +18,9 @@ class Hypothesis:
 
     Attributes:
         ids: target ids without beginning and end of sentence.
-        score: sum of `token_scores` / length ^ length_penalty, the end of sentence counted in length.
-        token_scores: the model's log-probability of each of `ids` and, last, of the end of sentence,
-            whatever rules or chance chose them.
+        score: sum of `token_scores` / length ^ length_penalty; the length includes the end of sentence.
+        token_scores: the model's log-probability of each of `ids` and, last, of the end of sentence, even
+            where rules or sampling chose the token.
     """
 
     ids: tuple[int, ...]
@@ -23,14 +30,14 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What is asked of the translation of one sentence.
+    """Constraints on the translation of one sentence.
 
     Attributes:
-        prefix: ids that it begins with, whatever else is asked.
-        terms: runs of ids that it contains, each; a run may be given twice.
-        banned: runs of ids that it does not contain.
-        seed: with `DecodeConfig.seed` it fixes what is drawn: the number of the line, so that a sentence's
-            neighbours change nothing.
+        prefix: ids that it begins with; takes precedence over all other constraints.
+        terms: sequences of ids that it must all contain; a sequence may be given twice.
+        banned: sequences of ids that it must not contain.
+        seed: the number of the line. Combined with `DecodeConfig.seed`, it makes samples independent of the
+            other sentences in the batch.
     """
 
     prefix: tuple[int, ...] = ()
@@ -40,3 +47,8 @@ class Demand:
 
 
 NO_DEMAND = Demand()
+
+
+def longest_output(src_len: int, options: DecodeConfig) -> int:
+    """The most tokens of a translation of `src_len` tokens, not counting those of its `Demand`."""
+    return int(options.max_len_ratio * src_len) + EXTRA_LENGTH

@@ -1,6 +1,6 @@
-"""What a translation may not say: rules that change the log-probabilities before a search chooses among them.
+"""Rules that change the log-probabilities before a search selects candidates.
 
-A rule is a pure function of what has been written so far, whatever the search.
+A rule depends only on the tokens so far, not on the search method.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ Ids = NDArray[np.int64]
 
 
 class Rule(Protocol):
-    """Changes log-probabilities in place."""
+    """Changes log-probabilities."""
 
     def __call__(self, log_probs: Tensor, ids: Ids, sentences: Ids) -> None:
-        """Changes those of the next token.
+        """Changes the log-probabilities of the next token in place.
 
         Args:
             log_probs: [rows, vocab].
-            ids: of the hypotheses so far, [rows, length].
-            sentences: of each row, as an index into the batch, [rows].
+            ids: the hypotheses so far, [rows, length].
+            sentences: the sentence of each row, as an index into the batch, [rows].
         """
 
 
 @dataclass(frozen=True, slots=True)
 class MinimumLength:
-    """No end before so many tokens."""
+    """Hypotheses have at least `min_len` tokens."""
 
     min_len: int
 
@@ -50,7 +50,7 @@ class MinimumLength:
 
 @dataclass(frozen=True, slots=True)
 class NoRepeatNgram:
-    """No run of `size` tokens twice in a hypothesis (Paulus et al. 2018, section 2.5)."""
+    """No n-gram of `size` tokens occurs twice in a hypothesis (Paulus et al. 2018, section 2.5)."""
 
     size: int
 
@@ -67,9 +67,9 @@ class NoRepeatNgram:
 
 @dataclass(frozen=True, slots=True)
 class RepetitionPenalty:
-    """Tokens that a hypothesis has used are less likely, by a factor on their log-probability.
+    """Multiplies the log-probability of tokens that a hypothesis already contains.
 
-    Keskar et al. 2019, section 4.1, who divide logits; log-probabilities are never positive, so that a factor
+    Keskar et al. 2019, section 4.1, divide logits instead. Log-probabilities are never positive, so a factor
     above 1 always makes a token less likely.
     """
 
@@ -83,11 +83,11 @@ class RepetitionPenalty:
 
 @dataclass(frozen=True, slots=True)
 class BannedRuns:
-    """Runs of tokens that are never completed.
+    """Sequences of tokens that hypotheses must not contain.
 
     Attributes:
-        phrases: the runs.
-        concerned: for each run and each sentence of the batch whether it is banned there.
+        phrases: the sequences.
+        concerned: which of them are banned in which sentence of the batch, [phrases, sentences].
     """
 
     phrases: tuple[tuple[int, ...], ...]
@@ -111,7 +111,7 @@ def _ban(log_probs: Tensor, rows: Ids, tokens: Ids) -> None:
 
 
 def build_rules(options: DecodeConfig, demands: Sequence[Demand]) -> list[Rule]:
-    """The rules that are in force for a batch of sentences with these demands."""
+    """The rules for a batch of sentences with these demands."""
     rules: list[Rule] = []
     if options.repetition_penalty != 1:
         rules.append(RepetitionPenalty(options.repetition_penalty))

@@ -1,4 +1,4 @@
-"""What search asks for log-probabilities: one model here, several or a fake one behind the same protocol."""
+"""The source of a search's log-probabilities: a model, an ensemble, or a fake one in tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mtkit.model.transformer import Transformer
 
 
 class State(Protocol):
-    """What a scorer remembers of `rows` = sentences x width hypotheses."""
+    """The state of a scorer for `rows` = sentences x width hypotheses."""
 
     def select(self, rows: Tensor, width: int | None = None) -> Self:
         """The state whose row i is this one's row `rows[i]`, with `width` rows per sentence."""
@@ -25,20 +25,20 @@ StateT = TypeVar("StateT", bound=State)
 
 
 class Scorer(Protocol[StateT]):
-    """Source sentences to log-probabilities of the next target token."""
+    """Computes log-probabilities of the next target token."""
 
     def start(self, src_ids: Tensor, src_mask: Tensor) -> StateT:
         """The state before the first target token, one row per sentence.
 
         Args:
-            src_ids: [sentences, src_len], the end of sentence included.
+            src_ids: [sentences, src_len], including the end of sentence.
             src_mask: [sentences, src_len], true = real token.
         """
 
     def step(self, tokens: Tensor, state: StateT) -> tuple[Tensor, StateT]:
         """Log-probabilities [rows, vocab] after `tokens` [rows], and the next state.
 
-        The log-probabilities are the caller's to change.
+        The caller may change the log-probabilities.
         """
 
 
@@ -60,7 +60,7 @@ class ModelScorer:
 
 @dataclass(frozen=True, slots=True)
 class EnsembleState:
-    """What each model of an ensemble remembers."""
+    """The state of each model of an ensemble."""
 
     states: tuple[DecoderState, ...]
 
@@ -70,7 +70,7 @@ class EnsembleState:
 
 
 class EnsembleScorer:
-    """The log of the mean of several models' probabilities."""
+    """Averages the probabilities of several models."""
 
     def __init__(self, models: Sequence[Transformer]) -> None:
         self.models = models
@@ -87,7 +87,7 @@ class EnsembleScorer:
 
 
 def mean_of_probs(log_probs: Sequence[Tensor]) -> Tensor:
-    """The log of the mean of probabilities whose logs are given, each of the same shape."""
+    """The log of the mean of several probabilities, given as logs of the same shape."""
     if len(log_probs) == 1:
         return log_probs[0]
     return torch.stack(list(log_probs)).logsumexp(dim=0) - math.log(len(log_probs))

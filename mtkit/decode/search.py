@@ -1,4 +1,4 @@
-"""Search strategies: from log-probabilities to the candidates of one step. Pure; know nothing of models."""
+"""Search strategies: pure functions from log-probabilities to the candidates of one step."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Continuations of each sentence's hypotheses; those of a group are in the order of preference.
+    """Continuations of each sentence's hypotheses, best first within a group.
+
+    All are [sentences, groups, candidates].
 
     Attributes:
-        scores: what is maximised, as of the hypotheses so far, [sentences, groups, candidates].
-        beams: which hypothesis of the sentence is continued, [sentences, groups, candidates].
-        tokens: with which token, [sentences, groups, candidates].
+        scores: the score of the continued hypothesis.
+        beams: index of the hypothesis within its sentence.
+        tokens: the token to append.
     """
 
     scores: Tensor
@@ -28,11 +30,11 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Prefixes:
-    """What has been written so far.
+    """The hypotheses so far.
 
     Attributes:
-        ids: the hypotheses of each sentence, [sentences, width, length].
-        sentences: which sentences these are, as indices into the batch, [sentences].
+        ids: their tokens, [sentences, width, length].
+        sentences: the sentences, as indices into the batch, [sentences].
     """
 
     ids: NDArray[np.int64]
@@ -40,10 +42,10 @@ class Prefixes:
 
 
 class Search(Protocol):
-    """How the candidates of a step are chosen.
+    """Selects the candidates of a step.
 
-    A sentence's hypotheses stand in `groups` of `group_size`, which never mix. At the first step each
-    sentence has one hypothesis, the empty one, from which all groups set out.
+    A sentence's hypotheses form `groups` of `group_size`, which never mix. At the first step all groups start
+    from the same empty hypothesis.
     """
 
     @property
@@ -56,23 +58,23 @@ class Search(Protocol):
 
     @property
     def by_score(self) -> bool:
-        """The best finished hypotheses are wanted; else one of each group, in their order."""
+        """Whether to return the best finished hypotheses; otherwise one of each group, in group order."""
 
     def select(self, log_probs: Tensor, scores: Tensor, prefixes: Prefixes) -> Candidates:
-        """The candidates of one step; enough to go on with if those that end the sentence leave.
+        """The candidates of one step, enough to fill the groups after removing those that end the sentence.
 
         Args:
-            log_probs: of the next token, [sentences, width, vocab].
-            scores: of the hypotheses so far, [sentences, width]; -inf where there is none.
+            log_probs: log-probabilities of the next token, [sentences, width, vocab].
+            scores: scores of the hypotheses so far, [sentences, width]; -inf for no hypothesis.
             prefixes: the hypotheses so far.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class BeamSearch:
-    """The `2 * beam_size` best continuations; greedy search is a beam of one.
+    """Selects the `2 * beam_size` best continuations; greedy search is a beam of one.
 
-    A hypothesis can end in one way only, so that at most half of the candidates are at their end.
+    Each hypothesis has only one continuation that ends it, so at least half of the candidates continue.
     """
 
     by_score: ClassVar[bool] = True
@@ -91,26 +93,29 @@ class BeamSearch:
 
 
 def best_continuations(log_probs: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Scores, beams and tokens of each sentence's best, [sentences, count]; fewer if the vocabulary is small.
+    """Scores, beams and tokens of each sentence's `count` best continuations, each [sentences, count].
+
+    There are fewer if the vocabulary is small.
 
     Args:
         log_probs: [sentences, width, vocab].
-        scores: of the hypotheses so far, [sentences, width].
-        count: how many.
+        scores: scores of the hypotheses so far, [sentences, width].
+        count: number of continuations.
     """
-    # The best of a sentence are among the best of its rows, whose order the scores so far do not change.
-    top, tokens = log_probs.topk(min(count, log_probs.shape[2]), dim=2)
-    totals = (top + scores.unsqueeze(2)).flatten(1)
+    # The best continuations of a sentence are among the best of each row, since all continuations of a row
+    # share its score so far.
+    top, tokens = log_probs.topk(min(count, log_probs.shape[2]), dim=2)  # [sentences, width, ≤ count]
+    totals = (top + scores.unsqueeze(2)).flatten(1)  # [sentences, width * ≤ count]
     best, places = totals.topk(min(count, totals.shape[1]), dim=1)
     return best, places // top.shape[2], tokens.flatten(1).gather(1, places)
 
 
 @dataclass(frozen=True, slots=True)
 class DiverseBeamSearch:
-    """Groups of a beam, each kept from the tokens that earlier groups chose at the same step.
+    """Beam search in groups, each penalised for tokens that earlier groups chose at the same step.
 
     Vijayakumar et al. 2018, with Hamming diversity (section 4.1): a token costs `penalty` for each hypothesis
-    of an earlier group that takes it. As in equation 7 the scores so far are free of that cost.
+    of an earlier group that takes it. As in equation 7, the scores of hypotheses do not include that cost.
     """
 
     by_score: ClassVar[bool] = True
@@ -126,8 +131,8 @@ class DiverseBeamSearch:
         found = []
         for group in range(self.groups):
             own = slice(0, 1) if width == 1 else slice(group * size, (group + 1) * size)
-            dear = log_probs[:, own] - cost[:, None]
-            _, beams, tokens = best_continuations(dear, scores[:, own], 2 * size)
+            penalised = log_probs[:, own] - cost[:, None]  # [sentences, group_size, vocab]
+            _, beams, tokens = best_continuations(penalised, scores[:, own], 2 * size)
             place = torch.arange(sentences, device=beams.device)[:, None]
             true = scores[:, own].gather(1, beams) + log_probs[place, beams + own.start, tokens]
             cost.scatter_add_(1, tokens[:, :size], torch.full_like(true[:, :size], self.penalty))
@@ -137,13 +142,13 @@ class DiverseBeamSearch:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Each hypothesis goes on with one token drawn at random.
+    """Continues each hypothesis with a random token.
 
     Attributes:
         draws: uniform numbers in [0, 1), [sentences of the batch, samples, longest output].
-        top_k: draw among so many tokens only (Fan et al. 2018).
-        top_p: draw among the fewest tokens of at least this probability (Holtzman et al. 2020).
-        temperature: log-probabilities are divided by it first.
+        top_k: sample from the k most probable tokens (Fan et al. 2018).
+        top_p: sample from the smallest set of tokens with at least this probability (Holtzman et al. 2020).
+        temperature: divides the log-probabilities before all else.
     """
 
     by_score: ClassVar[bool] = False
@@ -155,38 +160,43 @@ class Sampling:
 
     @property
     def groups(self) -> int:
-        """One for each sample."""
+        """One group for each sample."""
         return self.draws.shape[1]
 
     def select(self, log_probs: Tensor, scores: Tensor, prefixes: Prefixes) -> Candidates:
         """See `Search`."""
+        # 1. Keep the tokens that top-k and top-p allow, most probable first, [sentences, width, count].
         count = min(self.top_k or log_probs.shape[2], log_probs.shape[2])
         probs, tokens = (log_probs / self.temperature).softmax(dim=2).topk(count, dim=2)
         probs = probs / probs.sum(dim=2, keepdim=True)
         before = probs.cumsum(dim=2) - probs
-        probs = torch.where(before < self.top_p, probs, 0.0)  # the likeliest always stays
+        probs = torch.where(before < self.top_p, probs, 0.0)  # the most probable token always stays
+        # 2. Invert the cumulative distribution: count the tokens that lie entirely below the number drawn,
+        #    [sentences, samples, 1].
         uniform = self.draws[torch.from_numpy(prefixes.sentences), :, prefixes.ids.shape[2]]
         reached = probs.cumsum(dim=2)
         goal = uniform.to(probs)[:, :, None] * reached[:, :, -1:]
-        # How many tokens lie wholly below the number drawn: inversion of the cumulative distribution.
         last = (probs > 0).sum(dim=2, keepdim=True) - 1
         place = torch.minimum((reached <= goal).sum(dim=2, keepdim=True), last).clamp(min=0)
+        # 3. Look up the tokens and their scores. At the first step all samples continue the empty hypothesis.
         width = log_probs.shape[1]
         samples = torch.arange(self.groups, device=log_probs.device)
         beams = torch.zeros_like(samples) if width == 1 else samples
-        chosen = tokens.expand(-1, self.groups, -1).gather(2, place)
+        chosen = tokens.expand(-1, self.groups, -1).gather(2, place)  # [sentences, samples, 1]
         true = scores[:, beams, None] + log_probs[:, beams].gather(2, chosen)
         return Candidates(true, beams[None, :, None].expand_as(chosen), chosen)
 
 
 def draw_uniform(seed: int, lines: list[int], samples: int, length: int) -> Tensor:
-    """Uniform numbers in [0, 1), [lines, samples, length]; those of a line depend on nothing but it.
+    """Uniform numbers in [0, 1), [lines, samples, length].
+
+    Those of a line depend only on `seed` and its number; a greater `length` only appends to them.
 
     Args:
         seed: of the run.
         lines: a number for each sentence.
-        samples: translations of each.
-        length: most steps that a translation can take. A longer one gets further numbers, not others.
+        samples: translations of each sentence.
+        length: the most steps that a translation can take.
     """
     drawn = np.stack([np.random.default_rng([seed, line]).random((length, samples)).T for line in lines])
     return torch.from_numpy(np.ascontiguousarray(drawn, dtype=np.float32))

@@ -1,6 +1,6 @@
-"""Every call that changes the disk, one function each, so that fault tests can let each of them fail or die.
+"""Every call that changes the disk, one function each; fault tests make each of them fail or be killed.
 
-No other module deletes, renames or creates a file by itself; `files` builds on these calls.
+No other module creates, renames or deletes files directly; `files` builds on these calls.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | os.O_CLOEXEC
 
 
 def create(path: Path, mode: int = 0o666) -> int:
-    """A descriptor of a new file, to be written.
+    """Creates a file; returns a descriptor for writing.
 
     Args:
-        path: nothing may be there yet.
-        mode: rights of the file, less those that the umask withholds.
+        path: must not exist.
+        mode: permissions of the file, before the umask.
 
     Raises:
-        FileExistsError: something is there, a link included.
+        FileExistsError: the path exists, even as a link.
     """
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, mode)
 
 
 def extend(path: Path, mode: int = 0o666, at_end: bool = False) -> int:
-    """A descriptor of a file to go on with, made if it is missing; a symbolic link is not followed."""
-    always = os.O_APPEND if at_end else 0  # whatever other processes write meanwhile
+    """Opens a file for further writing, or creates it; returns a descriptor. Follows no symbolic link."""
+    always = os.O_APPEND if at_end else 0  # even if other processes write at the same time
     return os.open(path, os.O_WRONLY | os.O_CREAT | always | _NO_LINK, mode)
 
 
@@ -41,7 +41,7 @@ def write(descriptor: int, data: memoryview) -> int:
 
 
 def set_mode(path: Path, mode: int) -> None:
-    """Sets the rights of a file."""
+    """Sets the permissions of a file."""
     path.chmod(mode)
 
 
@@ -60,12 +60,12 @@ def sync(path: Path) -> None:
 
 
 def make_folder(path: Path, mode: int = 0o777) -> None:
-    """Makes a folder whose parent exists."""
+    """Creates a folder; its parent must exist."""
     path.mkdir(mode)
 
 
 def rename(old: Path, new: Path) -> None:
-    """Gives a file or folder another name; a file or an empty folder of that name is replaced."""
+    """Renames a file or folder; replaces a file or an empty folder with the new name."""
     old.replace(new)
 
 

@@ -1,7 +1,7 @@
-"""Files and folders that are whole or absent: written beside their place, flushed to disk, then renamed.
+"""Files and folders that are whole or absent: written under a temporary name, flushed to disk, then renamed.
 
-A folder under its final name is the one that was written, whatever was lost or killed on the way; its
-manifest proves it. Nothing is replaced or deleted but what has a mark of mtkit, and never through a link.
+A folder under its final name is complete even after a crash, and its manifest proves it. Only things with a
+mark of mtkit are replaced or deleted, and never through a link.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _TEMPORARY_NAME = re.compile(r"\.tmp-(?P<name>.*?)(?P<use>-old|-gone)?-(?P<id>[0
 _BUFFER = 1 << 20
 _ATTEMPTS = 10
 MOMENT = 1.0
-"""Seconds after which nobody is still writing a mark."""
+"""Seconds after which no process can still be writing a mark."""
 
 
 # ---------------------------------------------------------------- writing
 
 
 class _Descriptor(io.RawIOBase):
-    """A new file as a raw stream whose bytes go through `disk`."""
+    """A new file as a raw stream that writes through `disk`."""
 
     def __init__(self, path: Path, mode: int) -> None:
         self._descriptor = disk.create(path, mode)
@@ -69,12 +69,12 @@ def new_file(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
         yield file
         file.flush()
     finally:
-        raw.close()  # not the buffer, which would try once more to write what could not be written
+        raw.close()  # closing the buffer would try again to write what could not be written
 
 
 @contextmanager
 def new_text(path: Path) -> Iterator[IO[str]]:
-    """A UTF-8 text file to be written at `path`, lines ending in a line feed; see `new_file`."""
+    """A UTF-8 text file to be written at `path`, with line feeds on every system; see `new_file`."""
     with new_file(path) as file:
         text = io.TextIOWrapper(file, "utf-8", newline="\n", write_through=False)
         yield text
@@ -84,7 +84,7 @@ def new_text(path: Path) -> Iterator[IO[str]]:
 
 @contextmanager
 def atomic_file(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
-    """A binary file that appears under `path` when the block ends well, and not at all otherwise.
+    """A binary file that appears at `path` if the block succeeds, and not at all otherwise.
 
     Raises:
         UsageError: a link, a folder, a pipe or a device has that name.
@@ -101,18 +101,18 @@ def atomic_file(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
 def replacing(
     path: Path, mode: int, prepare: Callable[[Path], None] = lambda temporary: None
 ) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of `path` when the block ends well.
+    """A new file that replaces `path` if the block succeeds.
 
     Args:
-        path: where nothing is, or an ordinary file.
-        mode: rights of the new file.
-        prepare: is called with its temporary name before it takes the place.
+        path: must not exist, or be an ordinary file.
+        mode: permissions of the new file.
+        prepare: called with the temporary name before the file is renamed.
     """
     make_folders(path.parent)
     temporary = temporary_path(path)
     with contextlib.ExitStack() as undo:
         with new_file(temporary, mode) as file:
-            undo.callback(discard, temporary)  # not before: what may be there already is somebody else's
+            undo.callback(discard, temporary)  # not earlier: a file that existed before is not ours
             yield file
         disk.sync(temporary)
         prepare(temporary)
@@ -128,22 +128,22 @@ def write_text(path: Path, text: str, mode: int = 0o666) -> None:
 
 
 PRIVATE = 0o600
-"""Rights of a file that holds somebody's sentences."""
+"""Permissions of a file with the user's text."""
 
 
 @contextmanager
 def atomic_folder(path: Path, manifest: dict[str, Any], *, private: bool = False) -> Iterator[Path]:
-    """A folder to fill, which becomes `path` when the block ends well, and vanishes otherwise.
+    """A folder to fill, which becomes `path` if the block succeeds and is deleted otherwise.
 
-    Its `manifest.json` is `manifest` with the size and sha256 of each file added, and a digest of itself.
+    Its `manifest.json` is `manifest` with the size and sha256 of each file, and a digest of itself.
 
     Args:
-        path: a folder of the same kind that is there is replaced.
+        path: an existing folder of the same kind is replaced.
         manifest: `format` is the kind of the folder.
-        private: only the owner may read it.
+        private: whether only the owner may read it.
 
     Raises:
-        UsageError: something is there that mtkit has not made, or that holds something else besides.
+        UsageError: `path` was not made by mtkit, or contains other files too.
     """
     kind = manifest["format"]
     check_own(path, kind)
@@ -156,7 +156,7 @@ def atomic_folder(path: Path, manifest: dict[str, Any], *, private: bool = False
         write_mark(temporary, kind, mark_id)
         yield temporary
         _seal(temporary, manifest, private)
-        check_own(path, kind)  # once more: the work may have taken hours
+        check_own(path, kind)  # again, because the work may have taken hours
         _put(temporary, path)
         undo.pop_all()
 
@@ -183,7 +183,7 @@ def _seal(folder: Path, manifest: dict[str, Any], private: bool) -> None:
 
 
 def _put(temporary: Path, path: Path) -> None:
-    """Gives a finished folder its name; between the two renames of a replacement, `recover` knows the old."""
+    """Renames a finished folder; if killed between the two renames, `recover` puts the old folder back."""
     replaced = temporary_path(path, "-old")
     exists = read_mark(path) is not None
     if exists:
@@ -200,14 +200,14 @@ def _put(temporary: Path, path: Path) -> None:
 
 
 def temporary_path(path: Path, use: str = "") -> Path:
-    """A name beside `path` that nobody can foresee; a name that is too long with it loses its end."""
+    """An unpredictable name beside `path`; a long name is cut to stay valid."""
     name = path.name.encode()[:150].decode(errors="ignore")
     return path.with_name(f"{_TEMPORARY}{name}{use}-{new_id()}")
 
 
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
-    """A folder for temporary files under `parent`, gone when the block ends."""
+    """A folder for temporary files under `parent`, deleted when the block ends."""
     folder = temporary_path(parent / "scratch")
     disk.make_folder(folder, 0o700)
     try:
@@ -218,7 +218,7 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 
 
 def make_folders(path: Path) -> None:
-    """Makes a folder and those above it, each of them there to stay."""
+    """Creates a folder and its parents, and flushes them to disk."""
     if path.is_dir():
         return
     make_folders(path.parent)
@@ -228,16 +228,16 @@ def make_folders(path: Path) -> None:
 
 
 def marked_folder(path: Path, kind: str, *, private: bool = False, ignore_hidden: bool = False) -> Path:
-    """`path` as a folder of mtkit in which single files can be claimed: new, empty or marked before.
+    """Creates or marks a folder in which single files can be claimed; returns `path`.
 
     Args:
-        path: the folder.
+        path: the folder; if it exists, it must be empty or already marked.
         kind: its kind.
-        private: if it is made, only the owner may enter it.
-        ignore_hidden: one with nothing but hidden files counts as empty.
+        private: whether only the owner may enter a new folder.
+        ignore_hidden: whether a folder with only hidden files counts as empty.
 
     Raises:
-        UsageError: it is a link or no folder, or holds anything without having the mark.
+        UsageError: it is a link or not a folder, or it contains files but has no mark.
     """
     check_marked(path, kind, ignore_hidden=ignore_hidden)
     make_folders(path.parent)
@@ -261,7 +261,7 @@ def marked_folder(path: Path, kind: str, *, private: bool = False, ignore_hidden
 
 
 def _remove_tree(path: Path) -> None:
-    """Deletes a file or folder, if it is there; what cannot be deleted stays. Links are not followed."""
+    """Deletes a file or folder as far as possible. Links are not followed."""
     with contextlib.suppress(OSError):
         if path.is_symlink() or not path.is_dir():
             disk.remove_file(path)
@@ -272,7 +272,7 @@ def _remove_tree(path: Path) -> None:
 
 
 def discard(temporary: Path) -> None:
-    """Deletes what was written under a temporary name, if it is there and ours beyond doubt."""
+    """Deletes a temporary file or folder, if it exists and was certainly made by mtkit."""
     named = _TEMPORARY_NAME.fullmatch(temporary.name)
     if named is None or not os.path.lexists(temporary) or temporary.is_symlink():
         return
@@ -287,7 +287,7 @@ def discard(temporary: Path) -> None:
 
 
 def _remove_made(folder: Path) -> None:
-    """Deletes what the mark of a folder lists, and the folder if nothing else is in it."""
+    """Deletes the files that the mark of a folder lists, and then the folder if it is empty."""
     mark = read_mark(folder)
     if mark is None:
         return
@@ -301,7 +301,7 @@ def _remove_made(folder: Path) -> None:
             elif name in mark.names:
                 remove_own_file(path / entry.name)
         if prefix:
-            with contextlib.suppress(OSError):  # something else is in it
+            with contextlib.suppress(OSError):  # it contains other files
                 disk.remove_folder(path)
 
     with contextlib.suppress(OSError):
@@ -310,18 +310,18 @@ def _remove_made(folder: Path) -> None:
 
 
 def remove_own_file(path: Path) -> None:
-    """Deletes an ordinary file that the caller knows to be mtkit's; whatever else has that name stays."""
+    """Deletes a file that the caller knows to be mtkit's, but only if it is an ordinary file."""
     with contextlib.suppress(OSError):
         if stat.S_ISREG(path.lstat().st_mode):
             disk.remove_file(path)
 
 
 def remove_own_folder(path: Path, kind: str) -> None:
-    """Deletes a folder of mtkit that others may be reading: under its name it is whole or absent at any time.
+    """Deletes a folder of mtkit that others may be reading: at any time it is whole or absent.
 
     Raises:
-        UsageError: it is not of this kind, or holds something else besides.
-        OSError: it cannot be renamed; it is still there, and whole.
+        UsageError: it is of another kind, or contains other files too.
+        OSError: it cannot be renamed; it still exists, and is whole.
     """
     if not os.path.lexists(path):
         return
@@ -335,7 +335,7 @@ def remove_own_folder(path: Path, kind: str) -> None:
 
 
 def remove_empty(folder: Path) -> None:
-    """Deletes a folder, and the mark in it, if there is nothing else in it and it is no link."""
+    """Deletes a folder and its mark, if it contains nothing else and is not a link."""
     with contextlib.suppress(OSError):
         if folder.is_symlink():
             return
@@ -345,11 +345,10 @@ def remove_empty(folder: Path) -> None:
 
 
 def recover(parent: Path, name: str = "*") -> None:
-    """Tidies up after a write that was interrupted: the folder that was to be replaced is put back.
+    """Cleans up after an interrupted write; puts back a folder that was being replaced.
 
     Args:
-        parent: where the write was going on; nobody may be writing there now. The caller knows it to be
-            mtkit's, and no link.
+        parent: the folder of the write: mtkit's, not a link, and no process may be writing there now.
         name: pattern of the names that were being written.
     """
     for left in sorted(parent.glob(f"{_TEMPORARY}{name}-*")):
@@ -364,4 +363,4 @@ def recover(parent: Path, name: str = "*") -> None:
             else:
                 _remove_made(left)
         elif left.is_dir():
-            remove_empty(left)  # its mark was the last thing to go
+            remove_empty(left)  # its mark was deleted last

@@ -1,4 +1,4 @@
-"""One process at a time writes into a run folder, and whoever comes second learns who the first is."""
+"""Lets only one process at a time write to a run folder; the others are told which process it is."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ LOCK, HOLDER = ".train.lock", ".train.holder"
 
 @contextmanager
 def only_writer(run: Path) -> Iterator[None]:
-    """Within the block no other process holds this run folder; one that dies holds it no longer.
+    """Locks the run folder within the block; the lock ends with the process at the latest.
 
     Raises:
-        UsageError: `open_run` has not opened it.
-        MtkitError: another process holds it.
+        UsageError: the folder was not opened by `open_run`.
+        MtkitError: another process has locked it.
         WriteError: the folder cannot be written.
     """
     real = Path(os.path.realpath(run))
     try:
         claim(real, LOCK)
-        lock = filelock.FileLock(run / LOCK)  # of the operating system: it ends with the process
+        lock = filelock.FileLock(run / LOCK)  # the operating system releases it when the process ends
         lock.acquire(timeout=0)
     except filelock.Timeout:
         raise MtkitError(
@@ -43,7 +43,7 @@ def only_writer(run: Path) -> Iterator[None]:
             f"{run}: cannot be written: {error.strerror or error}.", "Choose another `run`."
         ) from error
     try:
-        with suppress(OSError):  # a full disk: only the message to others suffers
+        with suppress(OSError):  # on a full disk: only affects the message to other processes
             claim(real, HOLDER)
             began = time.strftime("%Y-%m-%d %H:%M:%S %z")
             write_text(run / HOLDER, f"process {os.getpid()} on {socket.gethostname()} since {began}\n")
@@ -56,6 +56,7 @@ def only_writer(run: Path) -> Iterator[None]:
 
 
 def holder_of(run: Path) -> str:
+    """The process that has locked the run folder, for messages."""
     try:
         return read_ordinary(run / HOLDER).decode(errors="replace").strip()[:200] or "unknown"
     except (OSError, InputError):

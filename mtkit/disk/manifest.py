@@ -1,4 +1,4 @@
-"""The manifest of a folder: sizes and hashes of its files, with which the folder is verified."""
+"""The manifest of a folder: sizes and hashes of its files, used to verify the folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sha256(path: Path) -> str:
 
 
 def manifest_bytes(values: dict[str, Any]) -> bytes:
-    """The one spelling of a manifest; its last member is the hash of all the others."""
+    """The canonical JSON of a manifest; its last member is the hash of all others."""
     text = json.dumps(values, indent=1, ensure_ascii=False)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return (json.dumps({**values, "digest": digest}, indent=1, ensure_ascii=False) + "\n").encode()
@@ -37,18 +37,17 @@ def read_manifest(
 ) -> dict[str, Any]:
     """The manifest of a folder written by `atomic_folder`, after its files have been checked.
 
-    Every file that is listed is an ordinary one inside the folder; what is not listed is not vouched for.
+    Every listed file must be an ordinary file inside the folder; files that are not listed are not checked.
 
     Args:
         folder: the folder.
-        kind: what its `format` must be.
-        version: the `version` that can be read.
-        hashes: compare contents, not only sizes.
-        later: files whose contents are compared when they are read, by `open_listed` or `read_listed`.
+        kind: the required `format`.
+        version: the required `version`.
+        hashes: whether to compare contents, not only sizes.
+        later: files whose contents will be compared by `open_listed` or `read_listed`.
 
     Raises:
-        InputError: there is no manifest, it is of another kind or version, or a file is missing or
-            has changed.
+        InputError: there is no manifest, it has another kind or version, or a file is missing or has changed.
     """
     manifest = _parsed(folder, kind, version)
     digests: dict[tuple[int, int], str] = {}
@@ -58,9 +57,9 @@ def read_manifest(
 
 
 def open_listed(folder: Path, manifest: dict[str, Any], name: str) -> BufferedReader:
-    """A file that the manifest lists, open at its start, after its content has been compared with the hash.
+    """Opens a listed file after comparing its content with the hash.
 
-    Whatever is put in its place meanwhile, it is the compared file that is read.
+    The open file is the one that was compared, even if it is replaced in the meantime.
 
     Raises:
         InputError: the manifest lists no such file, or it is missing or has changed.
@@ -69,7 +68,7 @@ def open_listed(folder: Path, manifest: dict[str, Any], name: str) -> BufferedRe
 
 
 def read_listed(folder: Path, manifest: dict[str, Any], name: str, most: int) -> bytes:
-    """The content of a file that the manifest lists, compared with the hash there.
+    """The content of a listed file, after comparing it with the hash.
 
     Raises:
         InputError: as `open_listed`, or it has more than `most` bytes.
@@ -92,10 +91,10 @@ def read_listed(folder: Path, manifest: dict[str, Any], name: str, most: int) ->
 def _open_checked(
     folder: Path, manifest: dict[str, Any], name: str, digests: dict[tuple[int, int], str] | None
 ) -> BufferedReader:
-    """A file of the manifest whose size is right, and its hash, unless `digests` is None.
+    """Opens a listed file after comparing its size and, unless `digests` is None, its hash.
 
-    `digests` are those that are known by device and number of a file: one that has several names, by hard
-    links or on a file system that ignores case, is read once.
+    `digests` caches hashes by device and inode: a file with several names, through hard links or on a file
+    system that ignores case, is read once.
     """
     if name not in manifest["files"]:
         raise InputError(f"{folder}: the manifest lists no {name}.", "Use another model or checkpoint.")
@@ -133,14 +132,14 @@ def _changed(path: Path) -> InputError:
 
 
 def _parsed(folder: Path, kind: str, version: int) -> dict[str, Any]:
-    """The manifest's values, if they are of that format and byte for byte as they were written."""
+    """The values of the manifest, if it has this format and is unchanged byte for byte."""
     path = folder / MANIFEST
     try:
         with open_ordinary(path) as file:
             raw = file.read(_MAX_MANIFEST + 1)
         values = json.loads(raw)
         found = (values["format"], values["version"])
-        if found != (kind, version):  # whatever else another version may hold
+        if found != (kind, version):  # first, because another version may differ in everything else
             raise InputError(
                 f"{path}: format {_short(found[0])} {_short(found[1])}; this mtkit reads {kind} {version}.",
                 "Use the version of mtkit that wrote it, or recreate the folder.",
@@ -149,7 +148,7 @@ def _parsed(folder: Path, kind: str, version: int) -> dict[str, Any]:
             raise ValueError("its content has changed since it was written")
         files = values["files"]
         if len(files) > _MAX_FILES or not all(map(_is_entry, files.values())):
-            raise ValueError("what it says of its files is not of the right types")
+            raise ValueError("its list of files is invalid")
     except FileNotFoundError:
         raise InputError(
             f"{folder}: there is no {MANIFEST}, so this is not a complete {kind} folder."
@@ -157,13 +156,15 @@ def _parsed(folder: Path, kind: str, version: int) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        said = "it is not made of the expected values" if isinstance(error, RecursionError) else error
-        raise InputError(f"{path}: unreadable ({said}).", "Use a backup, or recreate the folder.") from error
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise InputError(
+            f"{path}: unreadable ({reason}).", "Use a backup, or recreate the folder."
+        ) from error
     return dict(values)
 
 
 def _short(value: Any) -> str:
-    """A value of unknown type and length, for a message."""
+    """A value of any type and length, for a message."""
     return f"{value!s:.40}"
 
 
@@ -172,7 +173,7 @@ def _is_entry(entry: Any) -> bool:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """Where the file stands that a manifest calls `name`, of which there is but one spelling."""
+    """The path of a listed file; refuses names that lead out of the folder or are not canonical."""
     path = PurePosixPath(name)
     odd = path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name
     if odd or not path.parts or str(path) != name:

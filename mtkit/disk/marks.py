@@ -1,7 +1,7 @@
-"""The mark that tells a folder made by mtkit from anybody else's.
+"""The mark of a folder made by mtkit.
 
-The mark is a file `.mtkit`, written when the folder is made: its kind, a random id, and then, one a line, the
-names that mtkit writes there. Only what is on the list of such a mark is ever deleted or replaced.
+The mark is a file `.mtkit`, written when the folder is made: its kind, a random id, and then, one per line,
+the names of files that mtkit writes there. Only files listed in a mark are ever deleted or replaced.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What the mark of a folder says.
+    """The content of a mark.
 
     Attributes:
-        kind: what the folder is, such as `mtkit-model`.
+        kind: the kind of folder, such as `mtkit-model`.
         id: 32 random hexadecimal digits.
-        names: files that mtkit has written or was about to write, relative to the folder.
+        names: files that mtkit wrote or was about to write, relative to the folder.
     """
 
     kind: str
@@ -53,7 +53,7 @@ def write_mark(folder: Path, kind: str, mark_id: str) -> None:
 
 
 def read_mark(folder: Path) -> Mark | None:
-    """The mark of `folder`; None if it has none, or one that cannot be read."""
+    """The mark of `folder`; None if there is none, or it cannot be read."""
     path = folder / MARK
     try:
         if folder.is_symlink() or not stat.S_ISREG(path.lstat().st_mode):
@@ -69,10 +69,10 @@ def read_mark(folder: Path) -> Mark | None:
 
 
 def _names(lines: list[str]) -> frozenset[str]:
-    """The names on the list; one in brackets was taken off it."""
+    """The listed names; a name in brackets was removed from the list."""
     names: set[str] = set()
     for line in lines:
-        with suppress(ValueError, RecursionError):  # cut off when the power failed: that name was never used
+        with suppress(ValueError, RecursionError):  # cut off by a power failure: that name was never used
             match json.loads(line):
                 case str(name) if not {"", "..", "/"} & {name, *PurePosixPath(name).parts}:
                     names.add(name)
@@ -82,10 +82,10 @@ def _names(lines: list[str]) -> frozenset[str]:
 
 
 def claim(folder: Path, *names: str) -> None:
-    """Lists files that are about to be written in a folder that has a mark.
+    """Adds files that are about to be written to the mark of a folder.
 
     Raises:
-        UsageError: the folder has no mark, or a file of that name is there that mtkit has not written.
+        UsageError: the folder has no mark, or a file of that name exists that mtkit did not write.
     """
     mark = read_mark(folder)
     if mark is None:
@@ -99,19 +99,19 @@ def claim(folder: Path, *names: str) -> None:
 
 
 def release(folder: Path, *names: str) -> None:
-    """Takes files that were deleted off the list of a marked folder: what comes there next is not mtkit's."""
+    """Removes deleted files from the mark of a folder: a later file of that name may not be mtkit's."""
     _append(folder, [[name] for name in names])
 
 
 def add_names(folder: Path, names: Iterable[str]) -> None:
-    """Lists files of a marked folder as mtkit's."""
+    """Adds files to the mark of a folder."""
     _append(folder, names)
 
 
 def _append(folder: Path, entries: Iterable[object]) -> None:
     descriptor = disk.extend(folder / MARK, 0o666, True)
     os.lseek(descriptor, 0, os.SEEK_END)
-    # Each on a line of its own, even after one that was cut off.
+    # Each entry begins a new line, even after a line that was cut off.
     _write(descriptor, "".join(f"\n{json.dumps(entry)}" for entry in entries))
     disk.sync(folder / MARK)
 
@@ -126,7 +126,7 @@ def _write(descriptor: int, text: str) -> None:
 
 
 def is_torn(path: Path) -> bool:
-    """Whether the file `path` is but the beginning of a mark, whose writing was interrupted."""
+    """Whether `path` is an incomplete mark, whose writing was interrupted."""
     begin = json.dumps({"format": _FORMAT}).removesuffix("}").encode()
     try:
         if not stat.S_ISREG(path.lstat().st_mode) or read_mark(path.parent) is not None:
@@ -139,7 +139,7 @@ def is_torn(path: Path) -> bool:
 
 
 def foreign(folder: Path, mark: Mark) -> list[str]:
-    """What stands in `folder` beside the files on its list: names with what they are, at most four."""
+    """Names in `folder` that its mark does not list, at most four, as by `described`."""
     folders = {parent.as_posix() for name in mark.names for parent in Path(name).parents}
     found: list[str] = []
 
@@ -158,7 +158,7 @@ def foreign(folder: Path, mark: Mark) -> list[str]:
 
 
 def described(path: Path, name: str) -> str:
-    """A name, with what it is if that is not an ordinary file."""
+    """A name, with its type unless it is an ordinary file."""
     mode = path.lstat().st_mode
     if stat.S_ISREG(mode):
         return name
@@ -170,10 +170,10 @@ def described(path: Path, name: str) -> str:
 
 
 def check_own(path: Path, kind: str, advice: str = "Move it elsewhere.") -> None:
-    """Returns if a folder `path` of this kind may be made or replaced: nothing of anybody else's would go.
+    """Checks that a folder of this kind can be created or replaced without deleting anyone else's files.
 
     Raises:
-        UsageError: it is a link or a file, it has no mark of this kind, or it holds something else.
+        UsageError: it is a link or a file, has no mark of this kind, or contains other files.
     """
     check_marked(path, kind, advice)
     mark = read_mark(path)
@@ -187,16 +187,16 @@ def check_own(path: Path, kind: str, advice: str = "Move it elsewhere.") -> None
 def check_marked(
     path: Path, kind: str, advice: str = "Move it elsewhere.", *, ignore_hidden: bool = False
 ) -> None:
-    """Returns if `path` is not there, is an empty folder, or is one with the mark of this kind.
+    """Checks that `path` does not exist, is an empty folder, or is a folder with a mark of this kind.
 
     Args:
         path: the folder.
         kind: its kind.
-        advice: what the user can do otherwise.
-        ignore_hidden: a folder with nothing but hidden files counts as empty.
+        advice: hint of the error.
+        ignore_hidden: whether a folder with only hidden files counts as empty.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: it is anything else.
     """
     if not os.path.lexists(path):
         return

@@ -1,4 +1,4 @@
-"""Opening files that somebody else named: nothing is waited for, and no device is read by accident."""
+"""Opens files that the user named, without blocking and without reading devices by accident."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 Accept = Literal["file", "stream", "pipe"]
-"""What may be opened.
+"""Kinds of files that may be opened.
 
-`file`: ordinary files alone, which can be read again. `stream`: also what the shell has opened for us, which
-is standard input and process substitution. `pipe`: also a named pipe, whose writer is waited for.
+`file`: only ordinary files, which can be read again. `stream`: also files that the shell has opened for us:
+standard input and process substitution. `pipe`: also a named pipe, which blocks until there is a writer.
 """
 
 _DESCRIPTOR = re.compile(r"/dev/stdin|(/dev|/proc/(self|thread-self|\d+))/fd/\d+")
@@ -28,20 +28,20 @@ _KINDS = {
 
 
 def is_descriptor(path: Path | str) -> bool:
-    """Whether `path` names a file that is open already, as `<(command)` of a shell does."""
+    """Whether `path` names a file that is already open, as `<(command)` in a shell does."""
     return bool(_DESCRIPTOR.fullmatch(str(path)))
 
 
 def open_input(
     path: Path, accept: Accept = "stream", buffer: int = io.DEFAULT_BUFFER_SIZE
 ) -> io.BufferedReader:
-    """A file to read, if it is of a kind that `accept` allows; a link is followed.
+    """Opens a file for reading, if `accept` allows its kind; follows links.
 
     Raises:
         OSError: it cannot be opened, or is of another kind, which `strerror` names.
     """
     try:
-        _check(path, path.stat(), accept)  # before it is opened, which alone makes some devices act
+        _check(path, path.stat(), accept)  # first, because merely opening some devices has effects
         waits = accept == "pipe"
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | (0 if waits else os.O_NONBLOCK))
     except ValueError:  # a NUL in the name
@@ -55,6 +55,11 @@ def open_input(
         raise
 
 
+def kind_of(mode: int) -> str:
+    """The kind of a file that is not an ordinary one, by its `st_mode`, with an article."""
+    return _KINDS.get(stat.S_IFMT(mode), "something else")
+
+
 def _check(path: Path, status: os.stat_result, accept: Accept) -> None:
     kind = stat.S_IFMT(status.st_mode)
     if kind == stat.S_IFREG or os.path.samestat(status, Path(os.devnull).stat()):
@@ -64,5 +69,4 @@ def _check(path: Path, status: os.stat_result, accept: Accept) -> None:
     if (accept != "file" and is_descriptor(path)) or (accept == "pipe" and kind == stat.S_IFIFO):
         return
     again = ", which cannot be read twice" if is_descriptor(path) else ""
-    what = f"it is {_KINDS.get(kind, 'something else')}{again}, expected a file"
-    raise OSError(errno.EINVAL, what, str(path))
+    raise OSError(errno.EINVAL, f"it is {kind_of(kind)}{again}, expected a file", str(path))

@@ -1,4 +1,4 @@
-"""The file that a user names for output: whole or absent where it is a file, written into where it is not."""
+"""The user's output: an ordinary file is whole or absent; pipes and devices are written directly."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import IO
 
 from mtkit.disk import calls as disk
 from mtkit.disk.files import replacing
+from mtkit.disk.opening import kind_of
 from mtkit.errors import UsageError
 
 _OPEN_ALREADY = ("/dev/fd/", "/proc/self/fd/")
@@ -20,10 +21,10 @@ _STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
 
 @contextmanager
 def output_file(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file for the user's `path`, whole when the block ends well.
+    """A binary file for the user's `path`.
 
-    An ordinary file is replaced then and keeps its rights and owner; of a link, what it leads to. A device
-    or a pipe is written into, as is a descriptor that is open already (`/dev/stdout`, `/dev/fd/3`).
+    An ordinary file, or the target of a link, is replaced if the block succeeds, and keeps its permissions
+    and owner. Devices, pipes and open descriptors (`/dev/stdout`, `/dev/fd/3`) are written directly.
 
     Raises:
         UsageError: it is a folder or a socket.
@@ -39,11 +40,11 @@ def output_file(path: Path) -> Iterator[IO[bytes]]:
         with replacing(target, 0o600, lambda new: give_rights(new, target)) as file:
             yield file
     elif stat.S_ISFIFO(kind) or stat.S_ISCHR(kind):
-        # Not `disk.create`: nothing is made, and nothing is cut off.
+        # Not `disk.create`, because the file exists and must not be truncated.
         with io.BufferedWriter(io.FileIO(os.open(target, os.O_WRONLY | os.O_CLOEXEC), "wb")) as stream:
             yield stream
     else:
-        raise UsageError(f"{path}: is {describe(kind)}, expected a file.", "Name a file.")
+        raise UsageError(f"{path}: is {kind_of(kind)}, expected a file.", "Name a file.")
 
 
 def open_descriptor(path: Path) -> int | None:
@@ -59,28 +60,16 @@ def open_descriptor(path: Path) -> int | None:
 
 
 def is_ordinary(path: Path) -> bool:
-    """Whether `path` is, or would become, a regular file, so that it can be written in several attempts."""
+    """Whether `path` is, or would become, a regular file, which can be written in several attempts."""
     target = Path(os.path.realpath(path))
     return open_descriptor(path) is None and (not target.exists() or target.is_file())
 
 
-def describe(mode: int) -> str:
-    """What a file of this `st_mode` is, with its article."""
-    kinds = {
-        stat.S_IFDIR: "a folder",
-        stat.S_IFBLK: "a device",
-        stat.S_IFCHR: "a device",
-        stat.S_IFIFO: "a pipe",
-        stat.S_IFSOCK: "a socket",
-    }
-    return kinds.get(stat.S_IFMT(mode), "no ordinary file")
-
-
 def give_rights(path: Path, target: Path) -> None:
-    """Gives the new file `path` the owner and the rights of the file `target`, or those of any new file.
+    """Copies owner and permissions from `target` to the new file `path`; without `target`, sets the defaults.
 
     Raises:
-        PermissionError: `target` belongs to somebody else, to whom only root can give a file.
+        PermissionError: `target` belongs to another user, to whom only root can give a file.
     """
     if not target.exists():
         umask = os.umask(0)
@@ -98,14 +87,14 @@ def give_rights(path: Path, target: Path) -> None:
 
 
 def check_not_read(target: Path, sources: dict[str, Path | None]) -> None:
-    """Returns if writing `target` does not replace what is being read.
+    """Checks that writing `target` does not overwrite a file that is being read.
 
     Args:
         target: the file to be written.
-        sources: files that are read, by what they are called; None is standard input.
+        sources: the files that are read, by their name in messages; None for standard input.
 
     Raises:
-        UsageError: it is one of them, under whatever name.
+        UsageError: it is one of them, even under another name.
     """
     if open_descriptor(target) is not None or not target.is_file():
         return

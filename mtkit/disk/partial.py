@@ -1,7 +1,7 @@
-"""A file of answers that is written in several attempts.
+"""An output file that may be written in several attempts.
 
-What is finished waits beside it: `OUT.partial`, the bytes so far, and `OUT.partial.json`, which says what job
-they are of and how far that has come. Both are gone when `OUT` is there.
+Finished output is kept beside it: `OUT.partial` has the bytes so far, and `OUT.partial.json` the job that
+they belong to and its progress. Both are removed when `OUT` is complete.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ FORMAT, VERSION = "mtkit-partial", 1
 SECONDS_BETWEEN_SAVES = 5.0
 
 Job = Mapping[str, str | int | float | bool | list[Any] | None]
-"""All that decides what the file will hold, by names that the user knows."""
+"""Everything that decides the content of the file, by names that the user knows."""
 
 
 @dataclass(slots=True)
 class _Reached:
-    """How far a job has come: `lines` were answered, in `bytes` with this hash."""
+    """The progress of a job: `lines` of input were answered, in `bytes` of output with this hash."""
 
     lines: int
     bytes: int
@@ -44,8 +44,8 @@ class PartialFile:
     """The open file; see `partial_file`.
 
     Attributes:
-        path: of the bytes so far.
-        lines: that were answered, in this attempt and before.
+        path: file of the bytes so far.
+        lines: lines of input answered so far, in this attempt and earlier ones.
     """
 
     def __init__(self, target: Path, job: Job) -> None:
@@ -75,7 +75,7 @@ class PartialFile:
         self._saved = time.monotonic()
 
     def add(self, lines: int, answer: bytes) -> None:
-        """Writes the answer to the next lines; now and then what there is becomes safe."""
+        """Writes the answer to the next lines; saves now and then."""
         rest = memoryview(answer)
         while rest:
             rest = rest[disk.write(self._descriptor, rest) :]
@@ -86,13 +86,13 @@ class PartialFile:
             self.save()
 
     def save(self) -> None:
-        """Makes sure that an attempt after this one can go on from here."""
+        """Flushes everything to disk; a later attempt can resume from here."""
         disk.sync(self.path)
         self._save()
         self._saved = time.monotonic()
 
     def finish(self, target: Path) -> None:
-        """Gives the whole file its name."""
+        """Renames the complete file to `target`."""
         disk.truncate(self._descriptor, self._bytes)
         disk.sync(self.path)
         give_rights(self.path, target)
@@ -101,11 +101,11 @@ class PartialFile:
         remove_own_file(self._state)
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         os.close(self._descriptor)
 
     def _take(self, before: _Reached) -> None:
-        """Goes on after what another attempt had written, once it has been compared with its hash."""
+        """Resumes after the output of an earlier attempt, after comparing it with its hash."""
         with self.path.open("rb") as file:
             rest = before.bytes
             while rest and (block := file.read(min(rest, 1 << 20))):
@@ -133,15 +133,15 @@ class PartialFile:
 
 @contextmanager
 def partial_file(target: Path, job: Job) -> Iterator[PartialFile]:
-    """A file that becomes `target` when the block ends well, and else stays for the next attempt.
+    """A file that becomes `target` if the block succeeds, and otherwise is kept for the next attempt.
 
     Args:
-        target: its name when it is whole; of a link, what it leads to.
-        job: an attempt goes on only where all this is as it was.
+        target: the name of the complete file; if it is a link, its target is written.
+        job: an attempt resumes only if all of this is unchanged.
 
     Raises:
-        UsageError: what is there is of another job, or of nobody knows what.
-        InputError: what is there is damaged.
+        UsageError: the partial file belongs to another or an unknown job.
+        InputError: the partial file is damaged.
         MtkitError: another process is writing it.
     """
     if target.is_symlink():
@@ -152,7 +152,7 @@ def partial_file(target: Path, job: Job) -> Iterator[PartialFile]:
         yield file
         file.finish(target)
     except BaseException:
-        with suppress(OSError):  # the disk is full: what was saved before is still good
+        with suppress(OSError):  # the disk may be full; what was saved before is still valid
             file.save()
         raise
     finally:
@@ -160,12 +160,12 @@ def partial_file(target: Path, job: Job) -> Iterator[PartialFile]:
 
 
 def partial_paths(target: Path) -> tuple[Path, Path]:
-    """Where what is finished of `target` waits, and what is known of it."""
+    """The files of the finished output of `target`, and of its progress."""
     return target.with_name(f"{target.name}.partial"), target.with_name(f"{target.name}.partial.json")
 
 
 def _read_state(path: Path, data: Path, job: dict[str, Any]) -> _Reached | None:
-    """How far an attempt at the same job has come; None if there was none."""
+    """The progress of an earlier attempt at the same job; None if there was none."""
     try:
         raw = read_ordinary(path)
     except FileNotFoundError:
@@ -204,7 +204,7 @@ def _read_state(path: Path, data: Path, job: dict[str, Any]) -> _Reached | None:
 
 
 def _compare_lines(path: Path, data: Path, reached: _Reached, n_best: int) -> None:
-    """Nothing, if the bytes are up to `n_best` lines for each that was answered; the last may have no end."""
+    """Checks that there are 1 to `n_best` lines for each answered line; the last may have no line feed."""
     ended, rest = 0, reached.bytes
     with data.open("rb") as file:
         while rest and (block := file.read(min(rest, 1 << 20))):
@@ -223,7 +223,7 @@ def _short(value: object) -> str:
 
 
 def _lock(descriptor: int, path: Path) -> None:
-    """Holds the file as long as it is open, where the system can."""
+    """Locks the file while it is open, where the system supports locks."""
     try:
         import fcntl
     except ImportError:

@@ -1,4 +1,4 @@
-"""Reading mtkit's own small files, which may be damaged, forged, or replaced by a link or a pipe."""
+"""Reads mtkit's own small files, which may be damaged, forged, or replaced by a link or a pipe."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from typing import Any
 from mtkit.errors import InputError
 
 _MAX_STATE = 1 << 26
-"""Bytes of a file in which a command keeps what it knows."""
+"""Most bytes of such a file."""
 _CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-"""How a file of unknown origin is opened: as itself, and without waiting for it."""
+"""Flags for opening untrusted files: follow no link, and do not block."""
 WRONG_VALUES = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-"""What comes of using values that are not of the expected types or sizes."""
+"""The exceptions raised when values have unexpected types or sizes."""
 
 
 def read_ordinary(path: Path, most: int = _MAX_STATE) -> bytes:
-    """The content of an ordinary file; a pipe in its place is not waited for, a link not followed.
+    """The content of an ordinary file; follows no link, and never waits for a pipe.
 
     Raises:
-        FileNotFoundError: there is none.
-        InputError: it is a link, no ordinary file, cannot be read, or is longer than `most` bytes.
+        FileNotFoundError: there is no such file.
+        InputError: it is a link or not an ordinary file, cannot be read, or has more than `most` bytes.
     """
     try:
         with open_ordinary(path) as file:
@@ -41,11 +41,11 @@ def read_ordinary(path: Path, most: int = _MAX_STATE) -> bytes:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object that an ordinary file holds; its values may be of any type.
+    """The JSON object in an ordinary file; its values may be of any type.
 
     Raises:
-        FileNotFoundError: there is none.
-        InputError: it cannot be read, see `read_ordinary`, or holds something else.
+        FileNotFoundError: there is no such file.
+        InputError: it cannot be read, see `read_ordinary`, or does not contain a JSON object.
     """
     raw = read_ordinary(path)
     try:
@@ -59,26 +59,26 @@ def read_object(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def using(path: Path, hint: str) -> Iterator[None]:
-    """Within the block the values of a file of mtkit's own are used, which need not be what mtkit wrote.
+    """Turns errors from using the untrusted values of one of mtkit's files into an InputError.
 
     Raises:
-        InputError: they are not of the expected types or sizes; it names the file and has this hint.
+        InputError: the values have unexpected types or sizes; it names the file and has this hint.
     """
     try:
         yield
     except WRONG_VALUES as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:100]
-        raise InputError(f"{path}: is not in the form that mtkit writes ({said}).", hint) from error
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:100]
+        raise InputError(f"{path}: is not in the form that mtkit writes ({reason}).", hint) from error
 
 
 def open_ordinary(path: Path) -> BufferedReader:
-    """A regular file, open for reading: no link is followed, no pipe is waited for.
+    """Opens a regular file for reading; follows no link, and never waits for a pipe.
 
     Raises:
-        InputError: it is something else.
+        InputError: it is not a regular file.
         OSError: it cannot be opened.
     """
-    ordinary_file(path)  # first, since to open a device may do something
+    ordinary_file(path)  # first, because merely opening some devices has effects
     descriptor = os.open(path, os.O_RDONLY | _CAREFUL)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
@@ -87,10 +87,10 @@ def open_ordinary(path: Path) -> BufferedReader:
 
 
 def unlinked(root: Path, path: Path) -> Path:
-    """`path`, a folder below `root`, to which no link leads from there; that of `root` itself may be one.
+    """Checks that no part of `path` below `root` is a link; returns `path`. `root` itself may be one.
 
     Raises:
-        InputError: a step on the way is a link, which may lead anywhere.
+        InputError: a part is a link, which could lead anywhere.
     """
     steps = path.relative_to(root).parts
     for depth in range(len(steps)):
@@ -100,18 +100,17 @@ def unlinked(root: Path, path: Path) -> Path:
 
 
 def ordinary_file(path: Path) -> Path:
-    """The path of a regular file; a link may lead anywhere, and a pipe would be waited for."""
+    """Checks that `path` is a regular file: a link could lead anywhere, and a pipe could block."""
     if not stat.S_ISREG(path.lstat().st_mode):
         raise InputError(f"{path}: is a link or not a regular file.", "Replace it with the file itself.")
     return path
 
 
 def user_cache() -> Path:
-    """The folder of what was found out on this machine and can be found out again.
+    """The folder for cached results about this machine.
 
-    A relative path, which would mean another folder wherever one stands, is ignored, as the XDG specification
-    has it. Without a home either, it is a folder in which nothing can be kept. `expanduser` never fails, as
-    `Path.home` does.
+    A relative path in XDG_CACHE_HOME is ignored, as the XDG specification requires. Without a home folder,
+    this is a path at which no file can be written. `Path.home` would raise there; `expanduser` does not.
     """
     named = (os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache"))  # noqa: PTH111
     return Path(next(filter(os.path.isabs, named), os.devnull), "mtkit")

@@ -17,6 +17,36 @@ _ENDLESS = re.compile(r"&#[0-9]{1000,}+;?")
 _SURROGATES = re.compile("[\ud800-\udfff]+")
 
 
+class Text(str):
+    """What is to be translated, and whether markup stands between its words."""
+
+    has_spans: bool
+
+    def __new__(cls, text: str, has_spans: bool = False) -> Text:
+        """A text."""
+        made = super().__new__(cls, text)
+        made.has_spans = has_spans
+        return made
+
+
+class Answer(str):
+    """A translation with what a document needs to know of it.
+
+    Attributes:
+        anchors: offsets in the text and in the translation at which words begin that belong together.
+        is_placed: false once a document could not put the text's markup into it, and left the text as it was.
+    """
+
+    anchors: Sequence[tuple[int, int]]
+    is_placed: bool
+
+    def __new__(cls, text: str, anchors: Sequence[tuple[int, int]] = ()) -> Answer:
+        """A translation."""
+        made = super().__new__(cls, text)
+        made.anchors, made.is_placed = anchors, True
+        return made
+
+
 Terms = tuple[tuple[str, str], ...]
 """Source terms, and what each is to be called in the translation."""
 

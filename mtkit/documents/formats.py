@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, assert_never
+from typing import TYPE_CHECKING, Literal, Protocol, assert_never, get_args
 
-from mtkit.documents.base import Document, LineDocument
-from mtkit.documents.html import open_html
-from mtkit.documents.jsonl import JsonlFormat
-from mtkit.documents.md import open_md
-from mtkit.documents.po import open_po
-from mtkit.documents.srt import open_srt
-from mtkit.documents.tsv import TsvFormat
-from mtkit.documents.xliff import open_xliff
+if TYPE_CHECKING:
+    from mtkit.documents.base import Document, LineDocument
 
 LineFormat = Literal["tsv", "jsonl"]
 FileFormat = Literal["md", "html", "srt", "po", "xliff"]
+LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
+FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
+FORMATS = ("text", *LINE_FORMATS, *FILE_FORMATS)
+"""What `--format` accepts: plain lines, formats read line by line, and formats read as a whole."""
 
 
 class LineReader(Protocol):
@@ -47,8 +45,12 @@ def line_format(
     """
     match kind:
         case "tsv":
+            from mtkit.documents.tsv import TsvFormat
+
             return TsvFormat(name, column)
         case "jsonl":
+            from mtkit.documents.jsonl import JsonlFormat
+
             return JsonlFormat(name, field, terms)
         case _:
             assert_never(kind)
@@ -67,14 +69,24 @@ def open_document(kind: FileFormat, name: str, data: bytes) -> Document:
     """
     match kind:
         case "md":
+            from mtkit.documents.md import open_md
+
             return open_md(name, data)
         case "html":
+            from mtkit.documents.html import open_html
+
             return open_html(name, data)
         case "srt":
+            from mtkit.documents.srt import open_srt
+
             return open_srt(name, data)
         case "po":
+            from mtkit.documents.po import open_po
+
             return open_po(name, data)
         case "xliff":
+            from mtkit.documents.xliff import open_xliff
+
             return open_xliff(name, data)
         case _:
             assert_never(kind)

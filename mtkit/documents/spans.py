@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice, pairwise
+from itertools import islice
+from typing import Literal
 
-from mtkit.documents.base import clean
-from mtkit.text.languages import UNSPACED_CHARACTERS
+from mtkit.documents.base import Answer, Text, clean
+from mtkit.documents.stretch import Item, Role, Stretch, arranged
 from mtkit.text.protect import build_finder
 
 Piece = tuple[str, bool]
@@ -17,18 +18,39 @@ Piece = tuple[str, bool]
 TAG = r"</?[A-Za-z](?>(?:[^<>\"']|\"[^\"]*+\"|'[^']*+')*)>|<!--(?s:.*?)-->"
 PLACEHOLDERS = build_finder(("urls", "emails", "placeholders")).pattern
 
-_STOP = r".,;:!?…)\]»”"
-_WORD = re.compile(
-    rf"[{UNSPACED_CHARACTERS}]|[{_STOP}]++(?=\s|$)|(?:[^\s{UNSPACED_CHARACTERS}{_STOP}]++|[{_STOP}]++(?!\s|$))+"
+_TAG_ROLE = re.compile(
+    r"(?:<|&lt;)(/?)([A-Za-z][\w:.-]*)(?:(?!&[lg]t;)[^<>\"']|\"[^\"]*\"|'[^']*')*?(/?)(?:>|&gt;)", re.DOTALL
 )
-_PUNCTUATION = re.compile(r"[.,;:!?…)\]]")
+_VOID = re.compile(r"area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr", re.IGNORECASE)
+_MARK = re.compile(r"\*+|_+|~~|==|\+\+|``?")
 _MAX_ROUNDS = 8
 """Times that markup is taken out of a translation, where taking it out makes other markup."""
 _ODD = re.compile(r"[^\w\s.,;!?'’-]|_")
+_SENTENCE_END = re.compile(r"[.!?…。！？:;][\"'”’»)\]]*\s*\Z")
 
 
 def _same(text: str) -> str:
     return text
+
+
+def _nothing(raw: str) -> Hashable:
+    return None
+
+
+def pair_of(raw: str) -> tuple[Role, str]:
+    """Whether a span opens, closes or toggles something, and what; tags and Markdown's marks do."""
+    if found := _TAG_ROLE.fullmatch(raw):
+        closes, name, is_empty = found[1], found[2].lower(), found[3]
+        if is_empty or _VOID.fullmatch(name):
+            return "alone", ""
+        return ("close" if closes else "open"), name
+    if _MARK.fullmatch(raw):
+        return "toggle", raw
+    if raw == "[":
+        return "open", "["
+    if raw.startswith("]"):
+        return "close", "["
+    return "alone", ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +59,13 @@ class Markup:
 
     Attributes:
         split: a stretch of the document into its pieces, none of them empty.
-        silent: spans that print nothing, so that a word may go on behind them.
-        breaks: spans that separate words without a space.
+        silent: spans that print nothing, so that a word may continue behind them.
+        breaks: spans that separate words without a space; one after the end of a sentence ends a text.
         escape: text as the document spells it.
         unescape: the reverse.
+        pair: whether a span opens, closes or toggles something, and the name of that.
+        ends: spans that always end a text.
+        check: what must be the same of a stretch and of its translation, such as which emphasis is in which.
     """
 
     split: Callable[[str], Sequence[Piece]]
@@ -48,6 +73,9 @@ class Markup:
     breaks: re.Pattern[str] = re.compile(r"(?:\\n)+|<br\b.*>|(?:\\| +)\n", re.DOTALL)
     escape: Callable[[str], str] = _same
     unescape: Callable[[str], str] = _same
+    pair: Callable[[str], tuple[Role, str]] = pair_of
+    ends: re.Pattern[str] | None = None
+    check: Callable[[str], Hashable] = _nothing
 
 
 def split_by(finder: re.Pattern[str]) -> Callable[[str], Sequence[Piece]]:
@@ -65,7 +93,7 @@ def split_by(finder: re.Pattern[str]) -> Callable[[str], Sequence[Piece]]:
 
 
 def _without_open_ends(raw: str) -> str:
-    """`raw` with another sign for that of comments and images which nothing ends.
+    """`raw` with another sign for the beginning of comments and images which nothing ends.
 
     A finder would look for the end of each of them up to that of the text.
     """
@@ -75,179 +103,119 @@ def _without_open_ends(raw: str) -> str:
     return raw
 
 
-@dataclass(slots=True)
-class _Span:
-    """An inner span.
-
-    Attributes:
-        at: characters of the text before it.
-        before: whether white space stood before it.
-        after: whether white space stood behind it.
-    """
-
-    raw: str
-    at: int
-    before: bool
-    after: bool = False
-
-
-class _Text:
-    """A text that grows at its end."""
-
-    def __init__(self) -> None:
-        self._parts: list[str] = []
-        self.size = 0
-
-    def __str__(self) -> str:
-        return "".join(self._parts)
-
-    @property
-    def last(self) -> str:
-        """Its last character, if there is one."""
-        return self._parts[-1][-1] if self._parts else ""
-
-    def add(self, part: str) -> None:
-        if part:
-            self._parts.append(part)
-            self.size += len(part)
-
-    def rstrip(self) -> None:
-        """Takes away the spaces at the end."""
-        while self.last == " ":
-            part = self._parts.pop()
-            self.size -= len(part)
-            self.add(part.rstrip(" "))
-
-
 class Cut:
     """A stretch of a document as text, and what is around and between its words.
 
     Attributes:
-        texts: what is to be translated; none if there is no letter.
+        texts: what is to be translated; none if there is no letter, several if a break or a message's
+            syntax separates them.
     """
 
     def __init__(self, raw: str, markup: Markup) -> None:
         self._raw, self._markup = raw, markup
         pieces = markup.split(raw)
         self._all = [piece for piece, is_span in pieces if is_span]
-        words = [n for n, (piece, is_span) in enumerate(pieces) if not is_span and piece.strip()]
-        self._spans: list[_Span] = []
-        self.texts: list[str] = []
-        if not words:
-            return
-        first, last = words[0], words[-1]
-        start = sum(len(piece) for piece, _ in pieces[:first])
-        start += len(pieces[first][0]) - len(pieces[first][0].lstrip())
-        end = len(raw) - sum(len(piece) for piece, _ in pieces[last + 1 :])
-        end -= len(pieces[last][0]) - len(pieces[last][0].rstrip())
-        self._before, self._after = raw[:start], raw[end:]
-        text = self._joined(pieces[first : last + 1])
-        if any(map(str.isalpha, text)):
-            self.texts = [text]
-
-    def _joined(self, pieces: Sequence[Piece]) -> str:
-        text, spaced, last = _Text(), False, None
-        for raw, is_span in pieces:
-            if is_span:
-                last = _Span(raw, text.size, spaced)
-                self._spans.append(last)
-                spaced = False
-                continue
-            words = re.sub(r"[ \t\r\n]+", " ", raw)
-            spaced = words.endswith(" ")
-            words = re.sub("  +", " ", clean(f"x{self._markup.unescape(words)}x")[1:-1])
-            if last:
-                last.after = words.startswith(" ")
-                is_break = self._markup.breaks.fullmatch(last.raw)
-                is_word = text.last.isalnum() and words[:1].isalnum()
-                if is_break or (is_word and not self._markup.silent.fullmatch(last.raw)):
-                    words = f" {words}"
-                if text.last == " ":
-                    words = words.removeprefix(" ")
-                    if _PUNCTUATION.match(words):
-                        text.rstrip()
-                        last.at = min(last.at, text.size)
-            text.add(words)
-            last = None
-        stripped = str(text).lstrip(" ")
-        offset, stripped = text.size - len(stripped), stripped.rstrip(" ")
-        for span in self._spans:
-            span.at = max(0, min(span.at - offset, len(stripped)))
-        return stripped
+        self._parts: list[str | Stretch] = []
+        for group in _groups(pieces, markup):
+            items = [_item(piece, is_span, markup) for piece, is_span in group]
+            self._parts += arranged(items, markup.unescape)
+        self.texts: list[str] = [
+            Text(part.text, has_spans=bool(part.nodes)) for part in self._parts if isinstance(part, Stretch)
+        ]
 
     def put(self, answers: Sequence[str]) -> str:
         """The stretch with its texts translated, and the same spans in the same order.
 
-        What the translation has of markup of its own is escaped, or taken out where the format knows no
-        escape.
+        What a translation has of markup of its own is escaped, or taken out where the format knows no escape.
+        Where markup cannot be placed, the text stays as it is, and the answer is told.
         """
-        if list(answers) == self.texts:
-            return self._raw
-        [answer] = answers
-        for text, spaced in self._tries(clean(answer)):
-            raw = self._before + self._woven(text, spaced) + self._after
-            if [piece for piece, is_span in self._markup.split(raw) if is_span] == self._all:
-                return raw
-        return self._raw
+        return self.woven(answers)[0]
 
-    def _tries(self, text: str) -> Iterator[tuple[str, bool]]:
-        own = text
+    def woven(self, answers: Sequence[str]) -> tuple[str, str]:
+        """What `put` gives, and the same with blanks in place of spans."""
+        if list(answers) == self.texts:
+            return self._raw, self.blank
+        expected = self._markup.check(self._raw)
+        for raw, blank in self._tries(answers):
+            if self._spans_in(raw) == self._all and self._markup.check(raw) == expected:
+                return raw, blank
+        for answer in answers:
+            if isinstance(answer, Answer):
+                answer.is_placed = False
+        return self._raw, self.blank
+
+    @property
+    def blank(self) -> str:
+        """The stretch with blanks in place of spans."""
+        return "".join(part.blank if isinstance(part, Stretch) else " " * len(part) for part in self._parts)
+
+    def _spans_in(self, raw: str) -> list[str]:
+        return [piece for piece, is_span in self._markup.split(raw) if is_span]
+
+    def _tries(self, answers: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """The parts written in ever more careful ways: as aligned, with more spaces, with fewer signs."""
+        for plainer in (clean, self._without_markup, _without_signs):
+            for way in ("aligned", "spaced", "around"):
+                yield self._written([plainer(answer) for answer in answers], answers, way)
+
+    def _written(self, texts: Sequence[str], answers: Sequence[str], way: Way) -> tuple[str, str]:
+        remaining = iter(zip(texts, answers, strict=True))
+        written = []
+        for part in self._parts:
+            if isinstance(part, str):
+                written.append((part, " " * len(part)))
+                continue
+            text, answer = next(remaining)
+            if answer == part.text:
+                written.append((part.raw, part.blank))
+                continue
+            anchors = answer.anchors if isinstance(answer, Answer) and text == answer else ()
+            written.append(part.woven(text, anchors, self._markup.escape, way))
+        raw, blank = zip(*written, strict=True)
+        return "".join(raw), "".join(blank)
+
+    def _without_markup(self, text: str) -> str:
+        """`text` without what this format would read as markup."""
+        own = clean(text)
         for _ in range(_MAX_ROUNDS):
             kept = [piece for piece, is_span in self._markup.split(self._markup.escape(own)) if not is_span]
             shorter = self._markup.unescape("".join(kept))
             if shorter == own:
                 break
             own = shorter
-        plain = re.sub("  +", " ", _ODD.sub(" ", text)).strip()
-        for attempt in (text, own, plain):
-            yield from ((attempt, spaced) for spaced in (False, True))
-
-    def _woven(self, text: str, spaced: bool) -> str:
-        """The spans between the words of a translation, each as far along as in the source."""
-        words = [found.span() for found in _WORD.finditer(text)]
-        ends = [0, *(end for _, end in words)]
-        starts = [*(start for start, _ in words), len(text)]
-        scale = len(text) / len(self.texts[0])
-        gaps, gap = [], 0
-        for span in self._spans:
-            place = span.at * scale
-            while gap < len(words) and _distance(place, ends[gap + 1], starts[gap + 1]) <= _distance(
-                place, ends[gap], starts[gap]
-            ):
-                gap += 1
-            gaps.append((gap, span))
-        woven, place = [], 0
-        for number, found in groupby(gaps, key=lambda item: item[0]):
-            spans = [span for _, span in found]
-            space = text[ends[number] : starts[number]] if 0 < number < len(words) else ""
-            woven += [
-                self._markup.escape(text[place : ends[number]]),
-                self._gap(spans, space, spaced, (number == 0, number == len(words))),
-            ]
-            place = starts[number]
-        return "".join([*woven, self._markup.escape(text[place:])])
-
-    def _gap(self, spans: Sequence[_Span], space: str, spaced: bool, ends: tuple[bool, bool]) -> str:
-        """What stands between two words: spans, and white space where the source had it."""
-        if any(self._markup.breaks.fullmatch(span.raw) for span in spans) and not spaced:
-            return "".join(span.raw for span in spans)
-        if all(self._markup.silent.fullmatch(span.raw) for span in spans) and not space and not spaced:
-            return "".join(span.raw for span in spans)
-        sides = [
-            spaced or spans[0].before,
-            *(spaced or one.after or other.before for one, other in pairwise(spans)),
-            spaced or spans[-1].after,
-        ]
-        if any(sides) and any(ends) and not spaced:
-            sides[0], sides[-1] = not ends[0], not ends[1]
-        joined = "".join(
-            (" " if side else "") + span.raw for side, span in zip(sides, spans, strict=False)
-        ) + (" " if sides[-1] else "")
-        return joined if any(sides) else space + joined
+        return own
 
 
-def _distance(place: float, start: int, end: int) -> float:
-    return max(start - place, place - end, 0)
+Way = Literal["aligned", "spaced", "around"]
+
+
+def _without_signs(text: str) -> str:
+    return re.sub("  +", " ", _ODD.sub(" ", clean(text))).strip()
+
+
+def _groups(pieces: Sequence[Piece], markup: Markup) -> Iterator[Sequence[Piece]]:
+    """The pieces of each text; a break after the end of a sentence ends one."""
+    begin = 0
+    for number, (raw, is_span) in enumerate(pieces):
+        if not is_span:
+            continue
+        before = pieces[number - 1] if number else ("", True)
+        if (markup.ends and markup.ends.fullmatch(raw)) or (
+            markup.breaks.fullmatch(raw) and not before[1] and _SENTENCE_END.search(before[0])
+        ):
+            yield pieces[begin:number]
+            yield pieces[number : number + 1]
+            begin = number + 1
+    yield pieces[begin:]
+
+
+def _item(raw: str, is_span: bool, markup: Markup) -> Item:
+    if not is_span:
+        return Item(raw, "text")
+    if markup.breaks.fullmatch(raw):
+        return Item(raw, "break")
+    role, key = markup.pair(raw)
+    return Item(raw, role, key, bool(markup.silent.fullmatch(raw)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,12 +241,21 @@ class Spliced:
     Args:
         source: the document.
         slots: in order; those without text stay.
+        languages: source and target that the document declares; empty where it declares none.
+        encoding: of its bytes.
     """
 
-    def __init__(self, source: str, slots: Sequence[Slot]) -> None:
-        self._source = source
+    def __init__(
+        self,
+        source: str,
+        slots: Sequence[Slot],
+        languages: tuple[str, str] = ("", ""),
+        encoding: str = "utf-8",
+    ) -> None:
+        self._source, self._encoding = source, encoding
         self._slots = [slot for slot in slots if slot.texts]
         self.texts = [text for slot in self._slots for text in slot.texts]
+        self.languages = languages
 
     def render(self, translations: Sequence[str]) -> bytes:
         """The document with its slots filled."""
@@ -288,7 +265,7 @@ class Spliced:
             answers = list(islice(remaining, len(slot.texts)))
             parts += [self._source[place : slot.start], slot.write(answers)]
             place = slot.end
-        return "".join([*parts, self._source[place:]]).encode()
+        return "".join([*parts, self._source[place:]]).encode(self._encoding)
 
 
 def cut_slot(source: str, start: int, end: int, markup: Markup) -> Slot:

@@ -1,8 +1,8 @@
 """The engine that runs an export in CTranslate2. Never imports torch.
 
-Searches as the native engine does: the end of sentence counts in a hypothesis's length, special pieces
-are never written, and a sentence is done when as many hypotheses have ended as the beam is wide. One
-thing differs: CTranslate2 takes the special pieces out before the softmax, which raises scores a little.
+It searches like the native engine: the end of sentence counts in a hypothesis's length, special pieces are
+never generated, and a sentence is done when beam size hypotheses have finished. One thing differs:
+CTranslate2 removes the special pieces before the softmax, which raises scores a little.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from mtkit.decode.hypothesis import Demand, Hypothesis
+from mtkit.decode.hypothesis import Demand, Hypothesis, longest_output
 from mtkit.engine.threads import Layout, cpu_flags, layouts, machine_key, num_cores, recall, remember
 from mtkit.errors import UsageError
 from mtkit.runs.exports import MODEL, OWN_CONFIG, VOCABULARIES, own_files
@@ -30,33 +30,32 @@ from mtkit.text.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
 
-EXTRA_LENGTH = 50
 LIMIT_STEP = 64
 """Sentences whose longest outputs round up to the same multiple of this are decoded together."""
 BATCH_TOKENS = 512
-"""Source tokens of a batch, padding included: what a core decodes fastest; half of it of a beam."""
+"""Source tokens of a batch, including padding, that a core decodes fastest; half as many for beam search."""
 AVX512 = frozenset(f"avx512{part}" for part in ("f", "bw", "cd", "dq", "vl", "_vnni"))
-"""What a processor has whose AVX-512 CTranslate2 can use, and whose clock does not fall for it."""
+"""Flags of processors on which AVX-512 is usable by CTranslate2 and does not lower the clock rate."""
 MEASURED = 128
-"""Sentences that each layout decodes to show how fast it is."""
+"""Sentences that each layout decodes when layouts are compared."""
 HANDLED = {"beam_size", "length_penalty", "max_len_ratio", "batch_tokens", "tags"}
 
 
 def unsupported(options: DecodeConfig) -> list[str]:
-    """The search options that only the native engine has, as `name = value`."""
+    """The search options in use that only the native engine supports, as `name = value`."""
     return [f"decode.{name} = {value}" for name, value in options.changed().items() if name not in HANDLED]
 
 
 class CTranslate2Engine:
-    """An `Engine` around an export.
+    """An `Engine` that runs an export.
 
     Args:
         model: the files of CTranslate2 by name, already checked, or a folder that this process has written.
-        tokenizer: the export's.
-        max_positions: tokens of the longest sequence.
+        tokenizer: of the export.
+        max_positions: length of the longest sequence in tokens.
         device: cpu or cuda.
-        layout: how many batches are decoded at once, by how many threads each. If left out it is the fastest
-            one on this machine, which the first large decoding finds out while it decodes.
+        layout: numbers of workers and threads. By default the fastest one on this machine, which the first
+            large `decode` call measures while it works.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class CTranslate2Engine:
 
     @property
     def at_once(self) -> int:
-        """See `Engine`; so that a core that is done with the last sentences of a call begins the next one."""
+        """See `Engine`. Cores that have finished one call can begin the next one."""
         return 2
 
     @property
@@ -96,17 +95,19 @@ class CTranslate2Engine:
         demands: Sequence[Demand] | None = None,
         scores: bool = True,
     ) -> list[list[Hypothesis]]:
-        """See `Engine`; gives the best hypothesis alone, without `token_scores`.
+        """See `Engine`. Returns only the best hypothesis, without `token_scores`.
 
-        A greedy search without scores need not compute the probabilities of all tokens.
+        Greedy search without scores is faster because it does not compute the probabilities of all tokens.
 
         Raises:
-            UsageError: something is asked of a translation, which only the native engine can do.
+            UsageError: a translation has constraints, which only the native engine supports.
         """
         if any(demand.prefix or demand.terms or demand.banned for demand in demands or ()):
-            raise UsageError("engine ctranslate2: knows no prefixes and no terms.", "Use --engine native.")
+            raise UsageError(
+                "engine ctranslate2: does not support prefixes and terms.", "Use --engine native."
+            )
         if len(self._candidates) > 1:
-            with self._settling:  # nothing else may work while times are taken
+            with self._settling:  # no other call may run during the measurement
                 if len(src_ids) >= len(self._candidates) * MEASURED and len(self._candidates) > 1:
                     return self._decode_and_measure(src_ids, options, scores)
                 return self._decode(src_ids, options, scores)
@@ -115,7 +116,7 @@ class CTranslate2Engine:
     def _decode_and_measure(
         self, src_ids: Sequence[Sequence[int]], options: DecodeConfig, scores: bool
     ) -> list[list[Hypothesis]]:
-        """Deals the sources to all layouts, and stays with the fastest."""
+        """Distributes the sources among all layouts, and keeps the fastest layout."""
         hyps: list[list[Hypothesis]] = [[]] * len(src_ids)
         order = sorted(range(len(src_ids)), key=lambda i: len(src_ids[i]))
         times = []
@@ -134,8 +135,8 @@ class CTranslate2Engine:
         return hyps
 
     def _open(self, layout: Layout) -> Any:
-        translator = _extension().Translator(
-            "export",  # a mere name, beside `files`
+        translator = load_extension().Translator(
+            "export",  # only a name, because `files` is given
             self._device,
             inter_threads=layout.workers,
             intra_threads=layout.threads,
@@ -150,8 +151,9 @@ class CTranslate2Engine:
         self, src_ids: Sequence[Sequence[int]], options: DecodeConfig, scores: bool
     ) -> list[list[Hypothesis]]:
         limits = [self._limit(len(ids), options) for ids in src_ids]
-        # The length that CTranslate2 stops at holds for a whole call. It depends on nothing but a sentence's
-        # own length, so that its neighbours change nothing; what is then too long is searched again alone.
+        # CTranslate2 has one length limit per call. Here it depends only on a sentence's own length, rounded
+        # up, so that other sentences do not affect the result. Outputs beyond the exact limit are searched
+        # again alone.
         steps = [min(-(-limit // LIMIT_STEP) * LIMIT_STEP, self._max_positions - 1) for limit in limits]
         order = sorted(range(len(src_ids)), key=lambda i: (-steps[i], -len(src_ids[i])))
         jobs = [
@@ -161,7 +163,7 @@ class CTranslate2Engine:
         ]
         hyps = {i: self._hypothesis(job.result(), steps[i]) for i, job in jobs}
         long = [i for i, hyp in hyps.items() if len(hyp.ids) > limits[i]]
-        if options.beam_size == 1 and not scores:  # greedy: the shorter output is how the longer begins
+        if options.beam_size == 1 and not scores:  # greedy: the shorter output is a prefix of the longer one
             hyps |= {i: replace(hyps[i], ids=hyps[i].ids[: limits[i]]) for i in long}
         else:
             again = [pair for i in long for pair in self._submit([i], src_ids, limits[i], options, scores)]
@@ -188,14 +190,19 @@ class CTranslate2Engine:
             for ids, found in zip(tgt_ids, scored, strict=True)
         ]
 
+    @property
+    def aligns(self) -> bool:
+        """See `Engine`."""
+        return False
+
     def align(
         self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]], options: DecodeConfig
     ) -> list[list[tuple[int, int]]]:
-        """See `Engine`; an export has lost which head aligns."""
-        raise UsageError("engine ctranslate2: gives no alignments.", "Use --engine native.")
+        """See `Engine`. An export does not record which attention head aligns."""
+        raise UsageError("engine ctranslate2: does not support alignments.", "Use --engine native.")
 
     def _limit(self, src_len: int, options: DecodeConfig) -> int:
-        return min(int(options.max_len_ratio * src_len) + EXTRA_LENGTH, self._max_positions - 1)
+        return min(longest_output(src_len, options), self._max_positions - 1)
 
     def _submit(
         self,
@@ -205,7 +212,7 @@ class CTranslate2Engine:
         options: DecodeConfig,
         scores: bool,
     ) -> list[tuple[int, Any]]:
-        """Sentences with what will be their results, once `result()` is asked for."""
+        """Starts decoding, and returns a future for each sentence."""
         jobs = self._translator.translate_batch(
             [[self._src_pieces[number] for number in src_ids[i]] for i in chosen],
             asynchronous=True,
@@ -216,7 +223,7 @@ class CTranslate2Engine:
             max_input_length=0,
             no_repeat_ngram_size=options.no_repeat_ngram_size,
             repetition_penalty=options.repetition_penalty,
-            max_decoding_length=limit + 1,  # the end of sentence is one of them
+            max_decoding_length=limit + 1,  # including the end of sentence
             min_decoding_length=options.min_len,
             return_scores=scores or options.beam_size > 1,
             return_end_token=True,
@@ -232,18 +239,18 @@ class CTranslate2Engine:
         return Hypothesis(tuple(ids[:limit]), result.scores[0] if result.scores else nan, ())
 
 
-def _extension() -> Any:
+def load_extension() -> Any:
     """The compiled part of CTranslate2.
 
-    The package around it imports asyncio, a quarter of the time to the first translation, for what is not
-    used here. It stays unloaded, and can be imported as ever later.
+    The package around it imports asyncio, which takes a quarter of the time to the first translation and is
+    not needed here. That package is not loaded, but can still be imported later.
     """
     if "ctranslate2" in sys.modules or "ctranslate2._ext" in sys.modules:
         return importlib.import_module("ctranslate2._ext")
-    if set(cpu_flags()) >= AVX512:  # which CTranslate2 never chooses by itself
+    if set(cpu_flags()) >= AVX512:  # CTranslate2 never chooses AVX-512 by itself
         os.environ.setdefault("CT2_FORCE_CPU_ISA", "AVX512")
     spec = importlib.util.find_spec("ctranslate2")
-    if spec is None or sys.platform == "win32":  # where the package also finds its libraries
+    if spec is None or sys.platform == "win32":  # on Windows the package also locates its libraries
         return importlib.import_module("ctranslate2")
     sys.modules["ctranslate2"] = importlib.util.module_from_spec(spec)
     try:
@@ -253,17 +260,17 @@ def _extension() -> Any:
 
 
 def _pieces(files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
-    """How the ids of both sides are spelt, as CTranslate2 has it: read at once, not asked for one by one."""
+    """The pieces of both vocabularies, by id."""
     shared, *two = VOCABULARIES
     src, tgt = (json.loads(files[name]) for name in ([shared] * 2 if shared in files else two))
     return src, tgt
 
 
 def num_gpus() -> int:
-    """How many CUDA devices CTranslate2 sees."""
-    return int(_extension().get_cuda_device_count())
+    """The number of CUDA devices that CTranslate2 finds."""
+    return int(load_extension().get_cuda_device_count())
 
 
 def _digest(files: Mapping[str, bytes]) -> str:
-    """Something that equal models have in common."""
+    """A text that is equal for equal models."""
     return f"{len(files[MODEL])} {files[OWN_CONFIG].decode()}"

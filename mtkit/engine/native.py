@@ -15,19 +15,21 @@ from mtkit.decode.forced import score_targets
 from mtkit.decode.generate import generate
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.decode.scorer import EnsembleScorer, ModelScorer
-from mtkit.engine.base import Precision
+from mtkit.engine.interface import Precision
 from mtkit.errors import UsageError
 from mtkit.model.transformer import Transformer
 
 
 class NativeEngine:
-    """An `Engine` around a model, which it moves to `device` and leaves in the mode it found.
+    """An `Engine` that runs a model in PyTorch.
+
+    It moves the model to `device`, and does not change whether it is in training mode.
 
     Args:
         model: the model; during training, the one being trained.
-        device: where to compute.
-        precision: of the products; auto is bf16 on a GPU that has it, else fp32.
-        others: with `model` they are an ensemble, whose probabilities are averaged.
+        device: the device to compute on.
+        precision: type of matrix products; auto is bf16 on a GPU that supports it, else fp32.
+        others: further models of an ensemble, whose probabilities are averaged.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class NativeEngine:
         self.device = torch.device(device)
         self.model = model.to(self.device)
         self.others = [other.to(self.device).eval() for other in others]
-        self.dtype = _dtype(precision, self.device)
+        self.dtype = inference_dtype(precision, self.device)
         self._lock = Lock()
 
     @property
@@ -77,42 +79,42 @@ class NativeEngine:
         with self._inference():
             return score_targets((self.model, *self.others), src_ids, tgt_ids, options, self.device)
 
+    @property
+    def aligns(self) -> bool:
+        """See `Engine`."""
+        return True
+
     def align(
         self,
         src_ids: Sequence[Sequence[int]],
         tgt_ids: Sequence[Sequence[int]],
         options: DecodeConfig,
     ) -> list[Links]:
-        """See `Engine`; of an ensemble the first model's attention counts."""
+        """See `Engine`. An ensemble uses the attention of its first model."""
         with self._inference():
             return align(self.model, src_ids, tgt_ids, options.batch_tokens, self.device)
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
-        """Without dropout and gradients, in the engine's precision; one thread at a time.
+        """Within the block there are no dropout, no gradients and no other threads.
 
-        Two at once would gain nothing, and share the model's mode, its hooks and the memory.
+        Two threads would gain nothing, and would share the model's mode, its hooks and the memory.
         """
         with self._lock:
             training = self.model.training
             self.model.eval()
             try:
-                with torch.inference_mode(), self._autocast():
+                with torch.inference_mode(), autocast(self.dtype, self.device):
                     yield
             finally:
                 self.model.train(training)
 
-    def _autocast(self) -> AbstractContextManager[object]:
-        if self.dtype == torch.float32:
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=self.dtype)
-
 
 def choose_device(name: str) -> torch.device:
-    """The device called `name`; auto is cuda where there is one.
+    """The device called `name`; auto is cuda if available, else cpu.
 
     Raises:
-        UsageError: there is no such device.
+        UsageError: the device is unknown or not available.
     """
     available = torch.cuda.is_available()
     if name == "auto":
@@ -122,11 +124,17 @@ def choose_device(name: str) -> torch.device:
     except RuntimeError:
         raise UsageError(f"device {name}: unknown.", "Use auto, cpu or cuda.") from None
     if device.type == "cuda" and not available:
-        raise UsageError(f"device {name}: torch finds no CUDA device here.", "Use cpu or auto.")
+        raise UsageError(f"device {name}: torch finds no CUDA device.", "Use cpu or auto.")
     return device
 
 
-def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
+def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
+    """Within the block torch computes matrix products in `dtype`."""
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype=dtype)
+
+
+def inference_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """The type of matrix products; auto is bf16 on a GPU that supports it without emulation, else fp32."""
     match precision:
         case "fp32":
             return torch.float32

@@ -1,6 +1,6 @@
-"""How many workers of how many threads decode fastest here: measured once for each machine and model.
+"""The numbers of workers and threads that decode fastest, measured once for each machine and model.
 
-Small products gain nothing from a second thread and lose much to it; large ones may gain. Free of torch.
+Small matrix products are slower with a second thread; large ones may be faster. Free of torch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mtkit.errors import InputError, UsageError
 
 
 class Layout(NamedTuple):
-    """Batches that are decoded at once, and the threads that work at each."""
+    """The number of batches that are decoded concurrently, and the number of threads for each."""
 
     workers: int
     threads: int
@@ -32,22 +32,22 @@ def _counted(number: int, what: str) -> str:
 
 
 def num_cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def layouts(cores: int) -> list[Layout]:
-    """The layouts worth trying, the likeliest first."""
+    """The layouts worth trying, starting with the one that is usually fastest."""
     return [Layout(cores // threads, threads) for threads in (1, 2, 4) if threads <= cores]
 
 
 def cpu_flags() -> list[str]:
-    """What the processor can do, in the words of Linux; nothing elsewhere."""
+    """The processor's flags as Linux lists them; empty on other systems."""
     return _cpu("flags").split()
 
 
 def _cpu(name: str) -> str:
-    """What Linux says of the first core; empty if nothing."""
+    """A field of the first core in Linux's /proc/cpuinfo; empty if there is none."""
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
             return next((line.partition(":")[2].strip() for line in file if line.startswith(name)), "")
@@ -56,7 +56,7 @@ def _cpu(name: str) -> str:
 
 
 def machine_key(model: str) -> str:
-    """What a measurement holds for: a model on this kind of machine."""
+    """The key of a measurement, which holds for one model on one kind of machine."""
     cpu = _cpu("model name") or _cpu("CPU part")
     if not cpu:
         import platform
@@ -66,7 +66,7 @@ def machine_key(model: str) -> str:
 
 
 def recall(key: str) -> Layout | None:
-    """The layout that was found fastest before, if any."""
+    """The layout that `remember` stored, if there is one and it suits this machine."""
     try:
         workers, threads = read_object(_memory())[key]
         found = Layout(int(workers), int(threads))
@@ -76,7 +76,7 @@ def recall(key: str) -> Layout | None:
 
 
 def remember(key: str, layout: Layout) -> None:
-    """Keeps a layout for later; where nothing can be kept, it is measured again."""
+    """Stores a layout in the user's cache. Errors are ignored: it is then measured again."""
     try:
         known = read_object(_memory())
     except (OSError, InputError):

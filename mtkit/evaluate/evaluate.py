@@ -1,4 +1,4 @@
-"""How good translations are: of the test sets of a run, or in files. Free of torch."""
+"""Scores translations: of the test sets of a run, or in files. Does not use torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mtkit.translate.translator import Translator
 from mtkit.translate.windows import Window
 
 PAIRS_AT_ONCE = 500
-"""So that progress is seen; larger windows sort better by length, but hardly faster."""
+"""Pairs translated between two reports of progress; larger windows are hardly faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ class Evaluated:
 
     Attributes:
         name: of the test set, or the path of the translations.
-        hyps: where the translations stand.
-        num_pairs: how many there are.
+        hyps: file of the translations.
+        num_pairs: number of translations.
         scores: one per metric.
-        leaked: how many of the pairs have a side that stands in the training data; None if that is not known.
+        leaked: number of pairs with a side that occurs in the training data; None if unknown.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Evaluated:
 
 
 def choose_tests(config: Config, names: Sequence[str] = ()) -> list[str]:
-    """The test sets called `names`; all if none is named.
+    """The test sets with these names; all if there are no names.
 
     Raises:
         UsageError: the config has no such test set, or none at all.
@@ -66,15 +66,15 @@ def evaluate(
     metrics: Sequence[MetricName] = (),
     progress: ReportProgress | None = None,
 ) -> list[Evaluated]:
-    """Translates test sets of a run and scores them; translations are kept as `RUN/evaluate/NAME.hyp.txt`.
+    """Translates test sets of a run and scores them; writes translations to `RUN/evaluate/NAME.hyp.txt`.
 
     Args:
         config: of the run.
         translator: of the model to evaluate.
         request: how to search.
         names: of test sets; all if empty.
-        metrics: names of metrics; as configured if empty.
-        progress: told the test set, translations made and their number.
+        metrics: names of metrics; those of the config if empty.
+        progress: called with the test set, the translations made so far, and their final number.
 
     Raises:
         InputError: a test set cannot be read or is empty.

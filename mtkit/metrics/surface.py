@@ -1,4 +1,4 @@
-"""Metrics of translations: each an entry of `METRICS`; the arithmetic is sacreBLEU's. Free of torch."""
+"""Metrics of translations, each an entry of `METRICS`, computed by sacreBLEU. Does not use torch."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 Input = Literal["srcs", "refs"]
 """Texts that translations can be compared with, one per translation."""
 Statistics = Sequence[Sequence[float]]
-"""Counts of each segment, [segments, counts]; those of a corpus are their sums."""
+"""[segments, counts], the counts of each segment; the counts of a corpus are their sums."""
 
 
 class Recipe(Protocol):
     """A metric for one target language."""
 
     def statistics(self, hyps: Sequence[str], inputs: Mapping[Input, Sequence[str]]) -> Statistics:
-        """The statistics of each translation; `inputs` has at least those that the metric declares."""
+        """The statistics of each translation; `inputs` has at least the inputs that the metric declares."""
 
     def aggregate(self, statistics: Statistics) -> float:
-        """The score of the segments with these statistics, in any order."""
+        """The score of a corpus with these statistics; the order of segments does not matter."""
 
     def signature(self) -> str:
         """Everything that the score depends on besides the texts, once `statistics` has been computed."""
@@ -49,7 +49,7 @@ class Metric:
     build: Callable[[str], Recipe]
 
     def quality(self, value: float) -> float:
-        """`value`, negated if lower is better: of two scores the better one has the higher quality."""
+        """`value`, negated if lower is better: the better of two scores has the higher quality."""
         return value if self.higher_is_better else -value
 
 
@@ -97,11 +97,11 @@ METRICS: Mapping[MetricName, Metric] = {
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A number with the recipe that it was computed by.
+    """The value of a metric, and how it was computed.
 
     Attributes:
         metric: the name of the metric.
-        value: from 0 to 100, except that TER can exceed 100.
+        value: from 0 to 100; TER can exceed 100.
         signature: sacreBLEU's, with version and tokenisation.
     """
 
@@ -121,14 +121,14 @@ def score_corpus(
 
     Args:
         hyps: detokenised translations.
-        refs: their references, untouched.
+        refs: their references, detokenised.
         metrics: names of metrics.
-        tgt_lang: language of both; decides how BLEU and TER tell words apart.
+        tgt_lang: language of both; decides how BLEU and TER split words.
         srcs: the texts that were translated, for metrics that need them.
 
     Raises:
-        InputError: there is nothing to score, or the numbers of sentences differ.
-        UsageError: a metric needs sources, and none are given.
+        InputError: there are no translations, or the numbers of translations and references differ.
+        UsageError: a metric needs sources, but `srcs` is None.
     """
     if len(hyps) != len(refs):
         raise InputError(

@@ -19,7 +19,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, d
         q: [batch, num_heads, q_len, d_head].
         k: [batch, num_heads, k_len, d_head].
         v: like `k`.
-        mask: [batch, 1, 1 or q_len, k_len], true = may be seen; none if all may.
+        mask: [batch, 1, 1 or q_len, k_len], true = may be attended to; None allows all keys.
         causal: query i sees keys 0…i.
         dropout: probability on the attention weights.
     """
@@ -31,10 +31,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, d
 def _attend_by_products(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, dropout: float
 ) -> Tensor:
-    """As `attend`, with bf16 products and an fp32 softmax.
+    """Like `attend`, with bf16 products and an fp32 softmax.
 
-    torch's fused kernel for a CPU is slow in bf16: a training step of the small preset takes a tenth less
-    time so than with the kernel in fp32 (scripts/bench/train --without).
+    torch's fused CPU kernel is slow in bf16. A training step of the small preset is 10 % faster this way than
+    with the kernel in fp32 (scripts/bench/train --without).
     """
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if causal:
@@ -50,7 +50,7 @@ def _attend_by_products(
 def attend_grouped(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, dropout: float
 ) -> Tensor:
-    """As `attend`, each head of `k` and `v` being that of a group of neighbours of `q` (Ainslie et al. 2023).
+    """Like `attend`, where adjacent query heads share a head of `k` and `v` (Ainslie et al. 2023).
 
     Keys and values are copied only if `causal`.
     """
@@ -61,7 +61,7 @@ def attend_grouped(
     if causal:
         k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
         return attend(q, k, v, mask, causal, dropout)
-    # The heads of a group ask the same keys: they are more queries of one head.
+    # All heads of a group have the same keys, so they count as further queries of a single head.
     batch, _, q_len, d_head = q.shape
     if mask is not None and mask.shape[2] > 1:
         mask = mask.repeat(1, 1, group, 1)
@@ -70,12 +70,12 @@ def attend_grouped(
 
 
 def attend_packed(q: Tensor, k: Tensor, v: Tensor, spans: Spans, causal: bool, dropout: float) -> Tensor:
-    """As `attend_grouped`, of packed rows, each [1, heads, tokens, d_head]."""
+    """Like `attend_grouped`, for packed rows, each [1, heads, tokens, d_head]."""
     if spans.kernel is not None:
         k, v = (heads.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for heads in (k, v))
         return spans.kernel(q, k, v, spans, causal)
     k, v = spans.keys.padded(k), spans.keys.padded(v)
-    mask = None if causal else spans.keys.mask()  # what is causal sees no padding, which comes last
+    mask = None if causal else spans.keys.mask()  # causal queries never see padding, which comes last
     out = attend_grouped(spans.queries.padded(q), k, v, mask, causal, dropout)
     return spans.queries.unpadded(out)
 
@@ -108,7 +108,10 @@ class MultiHeadAttention(nn.Module):
         causal: bool = False,
         rotation: Rotation | None = None,
     ) -> Tensor:
-        """What each position of `x` [batch, q_len, d_model] gathers; same shape. Packed rows have spans."""
+        """The attention output for each position of `x` [batch, q_len, d_model], in the same shape.
+
+        Packed rows pass their `Spans` as `mask`.
+        """
         q = self._heads(self.q_proj(x))
         if rotation is not None:
             q = rotate(q, rotation)

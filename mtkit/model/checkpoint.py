@@ -1,10 +1,10 @@
-"""A run folder ↔ weights, optimizer state and progress: safetensors and JSON, whole or absent, no pickle.
+"""Reads and writes weights, optimizer state and progress: safetensors and JSON, whole or absent, no pickle.
 
     RUN/model/                    the finished model
     RUN/best/step-00001500/       best models so far, by validation
-    RUN/checkpoints/step-…/       a model and what training needs to go on
+    RUN/checkpoints/step-…/       a model and the state from which training resumes
 
-All three are model folders: weights, tokenizer and configuration, with nothing outside them needed.
+All three are self-contained model folders: weights, tokenizer and configuration.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mtkit.disk.files import atomic_folder, make_folders, new_file, remove_own_f
 from mtkit.disk.manifest import open_listed, read_listed, read_manifest
 from mtkit.disk.reading import read_object
 from mtkit.errors import InputError, MtkitError, UsageError, WriteError
-from mtkit.model.tensors import Tensors, num_bytes, read_tensors, write_tensors
+from mtkit.model.tensors import Tensors, check_shapes, num_bytes, read_tensors, shapes_of, write_tensors
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.runs.exports import CONFIG, MAX_TEXT, WEIGHTS
 from mtkit.runs.layout import CHECKPOINTS, inside
@@ -49,9 +49,9 @@ class LoadedModel:
 
     Attributes:
         model: in evaluation mode, on the CPU.
-        tokenizer: the one it was trained with.
-        config: of the run that made it.
-        folder: where it was read from.
+        tokenizer: the one that the model was trained with.
+        config: of the run that trained it.
+        folder: the model folder.
     """
 
     model: Transformer
@@ -61,27 +61,19 @@ class LoadedModel:
 
 
 def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:
-    """The trained numbers by name, a tied matrix once; views, not copies."""
+    """The parameters by name, without copying; a tied matrix appears once."""
     return {name: parameter.detach() for name, parameter in model.named_parameters()}
 
 
 def set_weights(model: torch.nn.Module, weights: Tensors, where: Path | str) -> None:
-    """Copies `weights` into `model`; `where` they come from is named in errors.
+    """Copies `weights` into `model`. Errors name their origin, `where`.
 
     Raises:
         InputError: a name or a shape differs.
     """
     own = weights_of(model)
-    if own.keys() != weights.keys():
-        name = min(own.keys() ^ weights.keys())
-        which = "is missing" if name in own else "is unknown"
-        raise InputError(f"{where}: weight {name} {which}.", "The weights belong to another model section.")
+    check_shapes(where, shapes_of(weights), shapes_of(own))
     for name, parameter in own.items():
-        if parameter.shape != weights[name].shape:
-            raise InputError(
-                f"{where}: weight {name} is {list(weights[name].shape)}, expected {list(parameter.shape)}.",
-                "The weights belong to another model section or vocabulary.",
-            )
         parameter.copy_(weights[name])
 
 
@@ -95,11 +87,11 @@ def write_model(
     train_state: Tensors | None = None,
     progress: dict[str, Any] | None = None,
 ) -> None:
-    """Writes a model folder; with `train_state` and `progress` training can go on from it.
+    """Writes a model folder. With `train_state` and `progress`, training can resume from it.
 
     Raises:
         MtkitError: a number is not finite; nothing is written.
-        WriteError: the disk is full, read-only or broken; what was there before is there still.
+        WriteError: the disk is full, read-only or broken; an existing folder stays as it was.
     """
     manifest: dict[str, Any] = {
         "format": FORMAT,
@@ -116,8 +108,8 @@ def write_model(
     for tensors in numbers.values():
         if bad := _not_finite(tensors):
             raise MtkitError(
-                f"{folder}: {bad} holds NaN or infinity, so it is not written.",
-                "Lower train.optimizer.lr, or raise warmup_steps; the same command goes on from the last "
+                f"{folder}: not written, because {bad} contains NaN or infinity.",
+                "Lower train.optimizer.lr, or raise warmup_steps. The same command resumes from the last "
                 "checkpoint.",
             )
     try:
@@ -134,7 +126,7 @@ def write_model(
         size = sum(map(num_bytes, numbers.values())) + sum(map(len, texts.values()))
         raise WriteError(
             f"{folder}: cannot be written: {_why(folder, error, size)}.",
-            "Free space or mend the permissions; what was written before is untouched.",
+            "Free some space, or fix the permissions. Existing files were not changed.",
         ) from error
 
 
@@ -144,7 +136,7 @@ def _not_finite(tensors: Tensors) -> str:
 
 
 def _why(folder: Path, error: OSError, size: int) -> str:
-    """What the system says, and of a full disk how many bytes are missing."""
+    """The system's message; for a full disk, also how many bytes are missing."""
     said = error.strerror or str(error)
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return said
@@ -156,6 +148,11 @@ def _why(folder: Path, error: OSError, size: int) -> str:
     return f"{said}, {size:,} bytes are needed, {free:,} are free, {max(0, size - free):,} are missing"
 
 
+def _require_finite(tensors: Tensors, path: Path, hint: str) -> None:
+    if name := _not_finite(tensors):
+        raise InputError(f"{path}: {name} contains NaN or infinity.", hint)
+
+
 def load_weights(folder: Path, expected: Mapping[str, torch.Size] | None = None) -> dict[str, Tensor]:
     """The weights of a model folder, after its manifest has been checked; see `read_tensors`."""
     return read_tensors(_listed(folder, read_manifest(folder, FORMAT, VERSION), WEIGHTS), expected)
@@ -165,26 +162,25 @@ def load_train_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Optimizer tensors and progress of a checkpoint, after its manifest has been checked.
 
     Raises:
-        InputError: it is not whole, or holds NaN or infinity.
+        InputError: the checkpoint is incomplete, or contains NaN or infinity.
     """
     manifest = read_manifest(folder, FORMAT, VERSION)
     progress = _progress(folder, manifest)
     path = _listed(folder, manifest, TRAIN_STATE)
     state = read_tensors(path)
-    if name := _not_finite(state):
-        raise InputError(f"{path}: {name} holds NaN or infinity.", "Use another checkpoint.")
+    _require_finite(state, path, "Use another checkpoint.")
     return state, progress
 
 
 def read_progress(folder: Path, *, hashes: bool) -> dict[str, Any]:
-    """What the progress of a checkpoint says, if training could go on from it, as far as its manifest tells.
+    """The progress of a checkpoint, after checking against its manifest that training could resume from it.
 
     Args:
         folder: of the checkpoint.
-        hashes: compare contents, not only sizes.
+        hashes: compare the contents of all files, not only their sizes.
 
     Raises:
-        InputError: a file is missing or damaged, or the folder is named after another step.
+        InputError: a file is missing or damaged, or the folder's name gives another step.
     """
     manifest = read_manifest(folder, FORMAT, VERSION, hashes=hashes)
     for name in (CONFIG, WEIGHTS, TRAIN_STATE):
@@ -196,26 +192,30 @@ def _progress(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     progress = read_object(_listed(folder, manifest, PROGRESS))
     if progress.get("step") != step_of(folder):
         raise InputError(
-            f"{folder / PROGRESS}: is not of the step that the folder is named after.",
-            "Give the folder its old name, or use another checkpoint.",
+            f"{folder / PROGRESS}: step {progress.get('step')!r:.20} does not match the name of the folder.",
+            "Rename the folder back, or use another checkpoint.",
         )
     return progress
 
 
 def _listed(folder: Path, manifest: dict[str, Any], name: str) -> Path:
-    """The file of that name, if the manifest vouches for it."""
+    """The path of a file that the manifest lists.
+
+    Raises:
+        InputError: the manifest does not list it.
+    """
     if name not in manifest["files"]:
-        raise InputError(f"{folder}: the manifest lists no {name}.", "Use another model or checkpoint.")
+        raise InputError(f"{folder}: the manifest does not list {name}.", "Use another model or checkpoint.")
     return folder / name
 
 
 def step_folder(parent: Path, step: int) -> Path:
-    """Where the model of `step` stands under `parent`."""
+    """The folder under `parent` for the model of `step`."""
     return parent / f"step-{step:08d}"
 
 
 def step_of(folder: Path) -> int:
-    """The step whose model stands in a folder that `step_folder` named."""
+    """The step in a folder name that `step_folder` made."""
     return int(folder.name.removeprefix("step-"))
 
 
@@ -226,7 +226,7 @@ def step_folders(parent: Path) -> list[Path]:
 
 
 def keep_only(parent: Path, kept: Collection[Path]) -> None:
-    """Deletes the model folders under `parent` that are not in `kept`; one that cannot be deleted stays."""
+    """Deletes the model folders under `parent` that are not in `kept`, with a warning for each failure."""
     for folder in step_folders(parent):
         if folder not in kept:
             try:
@@ -234,11 +234,11 @@ def keep_only(parent: Path, kept: Collection[Path]) -> None:
             except OSError as error:
                 logger.warning("%s: cannot be removed: %s.", folder, error.strerror)
             except UsageError as error:
-                logger.warning("%s It is not removed.", error.message)
+                logger.warning("%s It was not removed.", error.message)
 
 
 def newest_checkpoint(run: Path) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint of a run that is whole, and why newer ones were passed over."""
+    """The newest complete checkpoint of a run, and for each newer one the reason why it was skipped."""
     reasons = []
     for folder in reversed(step_folders(inside(run, CHECKPOINTS))):
         try:
@@ -254,7 +254,7 @@ def load_model(folder: Path) -> LoadedModel:
     """The model of a model folder, on the CPU, ready to translate.
 
     Raises:
-        InputError: there is no model, or a file of it is missing, damaged or of another version.
+        InputError: there is no model, or one of its files is missing, damaged or of another version.
     """
     manifest = read_manifest(folder, FORMAT, VERSION, later=(CONFIG, JOINT, *SEPARATE, WEIGHTS))
     path = folder / CONFIG
@@ -264,17 +264,18 @@ def load_model(folder: Path) -> LoadedModel:
     models = {name: read_listed(folder, manifest, name, MAX_TEXT) for name in names}
     tokenizer = make_tokenizer(folder, models, config.text)
     if tokenizer.fingerprint != manifest.get("tokenizer"):
-        raise InputError(f"{folder}: the tokenizer is not the model's.", "Use another copy of the model.")
+        raise InputError(
+            f"{folder}: the tokenizer does not belong to the model.", "Use another copy of the model."
+        )
 
     def build() -> Transformer:
         return build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=0)
 
-    with torch.device("meta"):  # names and shapes alone, before any memory is taken for them
-        shapes = {name: weight.shape for name, weight in weights_of(build()).items()}
+    with torch.device("meta"):  # only names and shapes, before any memory is allocated
+        shapes = shapes_of(weights_of(build()))
     with open_listed(folder, manifest, WEIGHTS) as file:
         weights = read_tensors(folder / WEIGHTS, shapes, file)
-    if name := _not_finite(weights):
-        raise InputError(f"{folder / WEIGHTS}: weight {name} holds NaN or infinity.", "Use another model.")
+    _require_finite(weights, folder / WEIGHTS, "Use another model.")
     model = build()
     set_weights(model, weights, folder / WEIGHTS)
     return LoadedModel(model.eval(), tokenizer, config, folder)

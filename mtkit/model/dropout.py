@@ -1,8 +1,8 @@
 """Dropout whose masks cost little on a CPU.
 
-torch draws one random number per element on a single thread, which takes a quarter of a small
-model's training step. Here a CPU mask is one random byte per element from numpy's SFC64; on other
-devices torch's own dropout is used.
+torch draws one random number per element on a single thread, which takes a quarter of a small model's
+training step. On a CPU, a mask here takes one random byte per element from numpy's SFC64. Other devices use
+torch's own dropout.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mtkit.model.tricks import tricks
 
 
 class MaskSource:
-    """Where the dropout layers of a model draw their masks on a CPU: one generator, reseeded each step."""
+    """The random generator of all dropout masks of a model on a CPU, reseeded at each step."""
 
     def __init__(self) -> None:
         self.reseed(0)
@@ -32,7 +32,7 @@ class MaskSource:
 
 
 class Dropout(nn.Module):
-    """Zeroes elements with probability `p` in training and scales the rest so that the mean stays.
+    """Zeroes elements with probability `p` in training and scales the rest to keep the mean.
 
     On a CPU `p` is rounded to a multiple of 1/256 and the scale follows the rounded value.
     """
@@ -52,5 +52,5 @@ class Dropout(nn.Module):
         return x * self.source.keep(x.shape, threshold) * (256 / (256 - threshold))
 
     def extra_repr(self) -> str:
-        """What `print(model)` shows of this layer."""
+        """The arguments that `print(model)` shows."""
         return f"p={self.p}"

@@ -13,13 +13,13 @@ from torch.nn import functional as F
 from mtkit.model.tricks import tricks
 
 CHUNK_CPU, CHUNK_GPU = 256, 4096
-"""Rows whose logits exist at the same time, at most."""
+"""Most rows of a chunk."""
 _LOGITS_GPU = 2**27
-"""Logits that exist at the same time on a GPU, at most: 256 MiB in bf16, and as many in fp32 unless fused."""
+"""Most logits of a chunk on a GPU: 256 MiB in bf16, and as many numbers again in fp32 unless fused."""
 
 
 def chunk_rows(device: torch.device, vocab_size: int) -> int:
-    """Rows whose logits exist at the same time."""
+    """The number of rows of a chunk; only one chunk's logits exist at a time."""
     if device.type == "cpu":
         return CHUNK_CPU
     return max(1, min(CHUNK_GPU, _LOGITS_GPU // vocab_size))
@@ -30,14 +30,20 @@ def differentiate(
 ) -> tuple[Tensor, Tensor]:
     """Sums over rows of the target's log-probability and of the logarithm of the normalizer.
 
-    `logits` [rows, vocab] become the gradient of the loss by them, softmax - (1 - ε) one_hot, without its
-    uniform part, ε/V. `probs` is fp32 memory of the same shape, and may be overwritten.
+    Replaces `logits` [rows, vocab] by the gradient of the loss with respect to them,
+    softmax - (1 - ε) one_hot, without its uniform part, ε/V.
+
+    Args:
+        logits: [rows, vocab].
+        probs: scratch memory of the same shape in fp32.
+        target: [rows, 1].
+        label_smoothing: ε.
     """
     assert probs is not None
     probs.copy_(logits)
     largest = probs.amax(-1, keepdim=True)
     torch.softmax(probs, -1, out=probs)
-    # A softmax's largest value is at least 1/V, so that its logarithm is safe.
+    # The largest probability of a row is at least 1/V, so its logarithm is finite.
     log_normalizer = largest - probs.amax(-1, keepdim=True).log()
     picked = (logits.gather(1, target).float() - log_normalizer).sum()
     probs.scatter_add_(1, target, probs.new_full(target.shape, label_smoothing - 1))
@@ -48,7 +54,7 @@ def differentiate(
 def differentiate_fused(
     logits: Tensor, _: Tensor | None, target: Tensor, label_smoothing: float
 ) -> tuple[Tensor, Tensor]:
-    """As `differentiate`, for a compiler to make two passes of, that read and that rewrite `logits`."""
+    """Like `differentiate`, for torch.compile, which turns it into two passes over `logits`."""
     scores = logits.float()
     log_normalizer = scores.logsumexp(-1, keepdim=True)
     picked = (scores.gather(1, target) - log_normalizer).sum()
@@ -59,11 +65,12 @@ def differentiate_fused(
 
 @functools.cache
 def compiled() -> Callable[..., tuple[Tensor, Tensor]]:
+    """`differentiate_fused`, compiled."""
     return torch.compile(differentiate_fused, dynamic=True)
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
-    """Loss and gradients of a chunk of rows are made together, so that its logits can be dropped."""
+    """Computes the loss and the gradients of each chunk of rows together, then drops its logits."""
 
     @staticmethod
     def forward(
@@ -75,6 +82,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         dtype: torch.dtype,
         fused: bool,
     ) -> tuple[Tensor, Tensor]:
+        # 1. Allocate the results, and the logits and probabilities of one chunk, [chunk, vocab]. All chunks
+        #    share these: a fresh allocation of this size costs more than the softmax.
         need_grad = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         loss = torch.zeros((), device=features.device)
         nll = torch.zeros_like(loss)
@@ -82,25 +91,27 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         grad_features = torch.empty_like(features) if need_grad else None
         grad_weight = torch.zeros_like(weight) if need_grad else None
         vocab, smooth = weight.shape[0], label_smoothing / weight.shape[0]
-        # Σ logits over the vocabulary and the uniform part of the gradient are products with a vector.
-        weight_sum = weight.sum(0)
         chunk = chunk_rows(features.device, vocab)
-        # Reused by all chunks: a fresh allocation of this size costs more than the softmax.
         logits_buffer = features.new_empty(min(chunk, len(features)), vocab)
         probs_buffer = None if fused else torch.empty_like(logits_buffer, dtype=torch.float32)
-        made = compiled() if fused else differentiate
+        gradient = compiled() if fused else differentiate
+        # Σ logits over the vocabulary and the uniform part of the gradient are products with this vector.
+        weight_sum = weight.sum(0)  # [d_model]
         for begin in range(0, features.shape[0], chunk):
-            rows = features[begin : begin + chunk]
-            target = targets[begin : begin + chunk, None]
+            # 2. Logits of a chunk, [rows, vocab], which then become their own gradient.
+            rows = features[begin : begin + chunk]  # [rows, d_model]
+            target = targets[begin : begin + chunk, None]  # [rows, 1]
             logits = torch.mm(rows, projection.T, out=logits_buffer[: len(rows)])
             probs = None if probs_buffer is None else probs_buffer[: len(rows)]
-            picked, log_normalizers = made(logits, probs, target, label_smoothing)
+            picked, log_normalizers = gradient(logits, probs, target, label_smoothing)
+            # 3. Add up the loss, and the gradients of features [rows, d_model] and weights [vocab, d_model].
             log_prob_sum = (rows.float() @ weight_sum).sum() - vocab * log_normalizers
             nll -= picked
             loss -= (1 - label_smoothing) * picked + smooth * log_prob_sum
             if grad_features is not None and grad_weight is not None:
                 torch.mm(logits, projection, out=grad_features[begin : begin + chunk])
                 grad_weight += logits.T @ rows
+        # 4. Subtract the uniform part of the gradient.
         if grad_features is not None and grad_weight is not None:
             grad_features -= smooth * weight_sum.to(dtype)
             grad_weight -= smooth * features.sum(0, dtype=torch.float32)
@@ -122,18 +133,18 @@ def cross_entropy(
     dtype: torch.dtype = torch.float32,
     fused: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Sums over tokens of the label-smoothed loss, which is trained, and of -log p, which is reported.
+    """Sums over tokens of the label-smoothed loss, for training, and of -log p, for reports.
 
     Smoothing mixes the one-hot target with the uniform distribution over the vocabulary
     (Szegedy et al. 2016, section 7), as `torch.nn.functional.cross_entropy` does.
 
     Args:
-        features: [tokens, d_model] in fp32, padding already left out.
+        features: [tokens, d_model] in fp32, without padding.
         weight: output projection, [vocab, d_model], in fp32.
         targets: [tokens], int64.
         label_smoothing: probability spread over the whole vocabulary.
-        dtype: in which the matrix products are made; softmax and sums are fp32.
-        fused: compile what comes between the products, so that no logits are held in fp32.
+        dtype: type of the matrix products; softmax and sums are fp32.
+        fused: compile the steps between the products, which then need no logits in fp32.
     """
     if not tricks.chunked_loss:
         logits = (features.to(dtype) @ weight.to(dtype).T).float()

@@ -1,4 +1,4 @@
-"""Sentences in one row, one after the other without padding, and what may see what there."""
+"""Sentences concatenated in one row without padding, and attention within each of them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Packed:
 
     Attributes:
         ids: [tokens], of all sentences in turn.
-        places: [tokens], where each would stand in the flattened [sentences · max_len] of a padded batch.
-        begins: [sentences + 1] int32, where each sentence begins, and the end of the last.
-        max_len: a bound of their lengths.
+        places: [tokens], the index of each token in a padded batch flattened to [sentences · max_len].
+        begins: [sentences + 1] int32, the first token of each sentence, and the end of the last sentence.
+        max_len: an upper bound of the sentence lengths.
     """
 
     ids: Tensor
@@ -28,19 +28,22 @@ class Packed:
     max_len: int
 
     def positions(self) -> Tensor:
-        """The place of each token in its sentence, [tokens]."""
+        """The position of each token in its sentence, [tokens]."""
         return self.places % self.max_len
 
     def mask(self) -> Tensor:
-        """[sentences, 1, 1, max_len], true = real token. An empty sentence shows one, whose value is 0."""
+        """[sentences, 1, 1, max_len], true = real token.
+
+        An empty sentence counts as one token of padding, because a softmax over no keys would be NaN.
+        """
         lengths = self.begins.diff().clamp(min=1)
         return (torch.arange(self.max_len, device=lengths.device) < lengths[:, None])[:, None, None, :]
 
     def padded(self, heads: Tensor) -> Tensor:
-        """[1, num_heads, tokens, d_head] as [sentences, num_heads, max_len, d_head], zeros as padding."""
-        rows = heads[0].transpose(0, 1)
+        """Pads [1, num_heads, tokens, d_head] with zeros to [sentences, num_heads, max_len, d_head]."""
+        rows = heads[0].transpose(0, 1)  # [tokens, num_heads, d_head]
         sentences = self.begins.shape[0] - 1
-        empty = rows.new_zeros(sentences * self.max_len, *rows.shape[1:])
+        empty = rows.new_zeros(sentences * self.max_len, *rows.shape[1:])  # [places, num_heads, d_head]
         return (
             empty.index_copy(0, self.places, rows)
             .view(sentences, self.max_len, *rows.shape[1:])
@@ -48,19 +51,19 @@ class Packed:
         )
 
     def unpadded(self, heads: Tensor) -> Tensor:
-        """What `padded` was made of."""
-        rows = heads.transpose(1, 2).flatten(0, 1).index_select(0, self.places)
+        """Undoes `padded`."""
+        rows = heads.transpose(1, 2).flatten(0, 1).index_select(0, self.places)  # [tokens, num_heads, d_head]
         return rows.transpose(0, 1)[None]
 
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """What the tokens of packed rows may see: those of their own sentence.
+    """The mask of packed rows: tokens attend only to tokens of the same sentence.
 
     Attributes:
-        queries: the row that sees.
-        keys: the row that is seen; of the same sentences.
-        kernel: attends without padding; where there is none, attention alone pads the rows.
+        queries: the row that attends.
+        keys: the row that is attended to, with the same sentences.
+        kernel: attention without padding; if None, the rows are padded for attention alone.
     """
 
     queries: Packed
@@ -69,12 +72,12 @@ class Spans:
 
 
 Kernel: TypeAlias = Callable[[Tensor, Tensor, Tensor, Spans, bool], Tensor]
-"""As `attention.attend` without dropout, of queries, keys and values [1, num_heads, tokens, d_head]; the last
-argument is `causal`."""
+"""Like `attention.attend` without dropout, for queries, keys and values [1, num_heads, tokens, d_head]. The
+last argument is `causal`."""
 
 
 def has_kernel(device: torch.device, dtype: torch.dtype, d_head: int) -> bool:
-    """Whether torch's attention for packed rows can be used: FlashAttention, without dropout."""
+    """Whether torch's attention for packed rows is available: FlashAttention, without dropout."""
     return (
         device.type == "cuda"
         and dtype in (torch.bfloat16, torch.float16)
@@ -85,7 +88,7 @@ def has_kernel(device: torch.device, dtype: torch.dtype, d_head: int) -> bool:
 
 
 def load_kernel() -> Kernel:
-    """Torch's attention for packed rows. Takes seconds, since it loads torch's compiler."""
+    """Torch's attention for packed rows. The call takes seconds because it loads torch's compiler."""
     from torch.nn.attention.varlen import varlen_attn
 
     names = inspect.signature(varlen_attn).parameters
@@ -93,7 +96,7 @@ def load_kernel() -> Kernel:
 
     def attend(q: Tensor, k: Tensor, v: Tensor, spans: Spans, causal: bool) -> Tensor:
         found = varlen_attn(
-            q[0].transpose(0, 1),
+            q[0].transpose(0, 1),  # [tokens, num_heads, d_head]
             k[0].transpose(0, 1),
             v[0].transpose(0, 1),
             spans.queries.begins,

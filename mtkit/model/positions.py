@@ -1,4 +1,4 @@
-"""Where a token stands: tables added to embeddings, or rotations of queries and keys."""
+"""Positions of tokens: tables that are added to embeddings, or rotations of queries and keys."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _angles(length: int, width: int) -> Tensor:
 
 
 class SinusoidalPositions(nn.Module):
-    """The table of `sinusoidal_positions`, as long as it is asked for."""
+    """The table of `sinusoidal_positions`, which grows when longer sequences arrive."""
 
     def __init__(self, d_model: int) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class LearnedPositions(nn.Module):
 
 
 class RotaryPositions(nn.Module):
-    """The angles by which RoPE turns queries and keys (Su et al. 2021)."""
+    """The angles by which RoPE rotates queries and keys (Su et al. 2021)."""
 
     def __init__(self, d_head: int) -> None:
         super().__init__()
@@ -89,10 +89,10 @@ class RotaryPositions(nn.Module):
 
 
 def rotate(x: Tensor, rotation: Rotation) -> Tensor:
-    """Each pair of `x` [..., length, d_head] turned by its position's angle; in fp32, then as `x` was.
+    """Rotates each pair of dimensions of `x` [..., length, d_head] by the angle of its position.
 
-    A pair is (i, i + d_head/2) as in GPT-NeoX, not (2i, 2i+1) as in the paper: the same but for the order
-    of the dimensions, and cheaper.
+    Computed in fp32; the result has the type of `x`. A pair is (i, i + d_head/2) as in GPT-NeoX, not (2i,
+    2i+1) as in the paper, which differs only in the order of dimensions and is cheaper.
     """
     cos, sin = rotation
     first, second = x.chunk(2, dim=-1)

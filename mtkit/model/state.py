@@ -1,4 +1,4 @@
-"""The decoder's memory between two steps, as a value."""
+"""The state of the decoder between two steps, as a value."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _FIRST_CAPACITY = 64
 class Cache:
     """Keys and values of the target tokens so far, for each layer [sentences, kv_heads, slots, d_head].
 
-    A step adds one slot for each hypothesis of a sentence, and none is moved: which slots are a
-    hypothesis's own is for `DecoderState` to know. The tensors have room for more slots.
+    A step appends one slot for each hypothesis of a sentence. Slots are never moved; `DecoderState` knows
+    which of them belong to a hypothesis. The tensors have spare room for later slots.
     """
 
     def __init__(self, layers: Sequence[KeysValues], slots: int) -> None:
@@ -25,7 +25,10 @@ class Cache:
         self.slots = slots
 
     def extended(self, slots: int, more: int) -> Cache:
-        """The first `slots` slots and `more` to be filled: this cache, unless its room is taken or small."""
+        """A cache of the first `slots` slots and `more` new ones.
+
+        It is this cache itself, unless its spare room is too small or already used by another state.
+        """
         if slots == self.slots and slots + more <= self.layers[0][0].shape[2]:
             self.slots += more
             return self
@@ -34,7 +37,7 @@ class Cache:
         return Cache(layers, slots + more)
 
     def write(self, layer: int, k: Tensor, v: Tensor) -> KeysValues:
-        """Fills the newest slots of a layer, and gives the keys and values of all its slots."""
+        """Fills the newest slots of a layer, and returns the keys and values of all its slots."""
         keys, values = self.layers[layer]
         newest = slice(self.slots - k.shape[2], self.slots)
         keys[:, :, newest], values[:, :, newest] = k, v
@@ -50,18 +53,18 @@ def _moved(tensor: Tensor, slots: int, capacity: int) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class DecoderState:
-    """All that the next decoding step needs, for `rows` = sentences x `width` hypotheses.
+    """Everything that the next decoding step needs, for `rows` = sentences x `width` hypotheses.
 
-    The rows of one sentence stand together. Both sides are stored once per sentence, not once per row:
-    hypotheses are queries of one attention, and each sees the slots of its own tokens, so that
-    reordering a beam moves no keys and values.
+    The rows of a sentence are adjacent. Keys and values of both sides are stored once per sentence, not once
+    per row: its hypotheses are queries of the same attention, and each sees the slots of its own tokens.
+    Reordering a beam therefore moves no keys and values.
 
     Attributes:
         memory: per layer, keys and values of the source, [sentences, kv_heads, src_len, d_head].
         src_mask: [sentences, 1, 1, src_len], true = real token.
-        cache: keys and values of the target; its slots beyond those of `seen` are not this state's.
-        seen: [sentences, 1, width, slots], true = the slot is of one of the hypothesis's tokens.
-        length: tokens seen so far.
+        cache: keys and values of the target; slots beyond those of `seen` belong to other states.
+        seen: [sentences, 1, width, slots], true = the slot holds a token of this hypothesis.
+        length: tokens so far.
         width: rows per sentence.
     """
 
@@ -79,7 +82,7 @@ class DecoderState:
         return cls(memory, src_mask, Cache([(k[:, :, :0], v[:, :, :0]) for k, v in memory], 0), seen, 0, 1)
 
     def extended(self) -> DecoderState:
-        """The state with one token more for each row, whose keys and values are to be written."""
+        """The state with one more token for each row, whose keys and values must still be written."""
         sentences, _, width, slots = self.seen.shape
         own = torch.eye(width, dtype=torch.bool, device=self.seen.device).expand(sentences, 1, width, width)
         seen = torch.cat((self.seen, own), dim=-1)
@@ -87,11 +90,11 @@ class DecoderState:
         return DecoderState(self.memory, self.src_mask, cache, seen, self.length + 1, width)
 
     def select(self, rows: Tensor, width: int | None = None) -> DecoderState:
-        """The state whose row i is this one's row `rows[i]`: widens the beam, reorders it, drops sentences.
+        """The state whose row i is row `rows[i]` of this one: widens or reorders beams, or drops sentences.
 
         Args:
             rows: int64 indices in groups of `width` rows of one sentence; sentences keep their order.
-            width: rows per sentence from now on; as before if left out.
+            width: rows per sentence of the new state; unchanged by default.
         """
         width = self.width if width is None else width
         slots = self.seen.shape[-1]

@@ -1,8 +1,8 @@
 """Files of tensors in the safetensors format, https://huggingface.co/docs/safetensors.
 
-The library's own writer cannot tell a full disk from a bug, flushes nothing to disk and cannot be made
-to fail in tests; its reader maps files, and dies with them. Here bytes go through `mtkit.disk.files`, and a
-file is believed in nothing before its header has been checked against its size and what is expected.
+The library's own writer does not distinguish a full disk from a bug, does not flush and cannot be made to
+fail in tests. Its reader maps files, so a file that is truncated later kills the process. Here all bytes pass
+through `mtkit.disk.files`, and a header is checked against the file's size and the expected shapes first.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from io import BufferedReader
 from pathlib import Path
@@ -22,6 +22,7 @@ from torch import Tensor
 from mtkit.errors import InputError
 
 Tensors = Mapping[str, Tensor]
+Shapes = Mapping[str, Sequence[int]]
 
 _DTYPES = {
     "F64": torch.float64,
@@ -35,13 +36,14 @@ _DTYPES = {
 }
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _MAX_HEADER = 100_000_000
-"""Bytes; the library's own bound."""
+"""Largest header in bytes, as in the library."""
 _MAX_DIMS = 8
 
 
 def write_tensors(file: IO[bytes], tensors: Tensors) -> None:
-    """Writes `tensors`, wherever they are, one after the other and without a second copy of them all."""
-    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))  # aligned by their size
+    """Writes `tensors` from any device, one after the other, so that only one is copied at a time."""
+    # The largest elements come first, which keeps all of them aligned.
+    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     header: dict[str, Any] = {}
     start = 0
     for name in names:
@@ -61,86 +63,110 @@ def write_tensors(file: IO[bytes], tensors: Tensors) -> None:
 
 
 def num_bytes(tensors: Tensors) -> int:
-    """How many bytes the numbers take."""
+    """The total size of the tensors in bytes."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
 def read_tensors(
-    path: Path, expected: Mapping[str, torch.Size] | None = None, opened: BufferedReader | None = None
+    path: Path, expected: Shapes | None = None, opened: BufferedReader | None = None
 ) -> dict[str, Tensor]:
-    """The tensors of a file, in memory of their own.
+    """The tensors of a file, copied into memory.
 
     Args:
         path: the file.
-        expected: names and shapes that it must have, all of real numbers; checked before memory is taken.
-        opened: the file itself, where it is open already.
+        expected: the names and shapes that the file must have, all floating point. They are checked before
+            any memory is allocated.
+        opened: the file, if it is already open.
 
     Raises:
-        InputError: it cannot be read, is not what its header says, or not what is expected.
+        InputError: the file cannot be read, contradicts its header, or does not hold what is expected.
     """
     try:
         with nullcontext(opened) if opened else path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             header = _read_header(file, size)
             if expected is not None:
-                _compare(path, header, expected)
+                check_shapes(path, {name: shape for name, (_, shape, _) in header.items()}, expected)
+                for name, (dtype, _, _) in header.items():
+                    if not dtype.is_floating_point:
+                        raise InputError(
+                            f"{path}: weight {name} has type {_NAMES[dtype]}, expected floating point."
+                        )
             tensors = {}
             for name, (dtype, shape, _) in sorted(header.items(), key=lambda item: item[1][2]):
                 tensors[name] = torch.empty(shape, dtype=dtype)
                 if file.readinto(_bytes_of(tensors[name])) != num_bytes({name: tensors[name]}):
-                    raise ValueError(f"it ends within {name}")
+                    raise ValueError(f"the file ends within {name}")
             return tensors
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        raise InputError(f"{path}: is no file of tensors ({error}).", "Use another copy.") from error
+        raise InputError(
+            f"{path}: is not a valid safetensors file ({error}).", "Use another copy."
+        ) from error
 
 
 _Entry = tuple[torch.dtype, tuple[int, ...], tuple[int, int]]
 
 
 def _read_header(file: IO[bytes], size: int) -> dict[str, _Entry]:
-    """What the file claims to hold; ValueError unless that is just as large as the file."""
+    """The type, shape and place of each tensor.
+
+    Raises:
+        ValueError: the tensors do not fill the file exactly, without gaps and overlaps.
+    """
+    # 1. Read the header.
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(_MAX_HEADER, size - 8):
-        raise ValueError(f"a header of {length:,} bytes in a file of {size:,}")
+        raise ValueError(f"header of {length:,} bytes in a file of {size:,}")
     claims = json.loads(file.read(length))
     claims.pop("__metadata__", None)
+    # 2. Check each tensor.
     header: dict[str, _Entry] = {}
     for name, claim in claims.items():
         shape, (start, end) = claim["shape"], claim["data_offsets"]
         whole = all(type(number) is int and 0 <= number < 1 << 62 for number in (*shape, start, end))
         if not whole or len(shape) > _MAX_DIMS:
-            raise ValueError(f"{name}: the shape {shape}, from byte {start} to {end}")
+            raise ValueError(f"{name}: shape {shape}, bytes {start} to {end}")
         dtype = _DTYPES.get(claim["dtype"])
         if dtype is None:
-            raise ValueError(f"{name}: the type {claim['dtype']}")
+            raise ValueError(f"{name}: unknown type {claim['dtype']}")
         if math.prod(shape) * dtype.itemsize != end - start:
-            raise ValueError(f"{name}: {end - start:,} bytes for {shape} of {claim['dtype']}")
+            raise ValueError(f"{name}: {end - start:,} bytes for shape {shape} and type {claim['dtype']}")
         header[name] = (dtype, tuple(shape), (start, end))
+    # 3. Check that the tensors fill the file.
     place = 0
     for start, end in sorted(entry[2] for entry in header.values()):
         if start != place:
-            raise ValueError(f"a gap or an overlap at byte {place:,} of its numbers")
+            raise ValueError(f"gap or overlap at byte {place:,} of the data")
         place = end
     if place != size - 8 - length:
-        raise ValueError(f"{size - 8 - length:,} bytes of numbers, {place:,} announced")
+        raise ValueError(f"{size - 8 - length:,} bytes of data, expected {place:,}")
     return header
 
 
-def _compare(path: Path, header: dict[str, _Entry], expected: Mapping[str, torch.Size]) -> None:
-    if header.keys() != expected.keys():
-        name = min(header.keys() ^ expected.keys())
-        which = "is missing" if name in expected else "is unknown"
-        raise InputError(f"{path}: weight {name} {which}.", "The weights belong to another model section.")
-    for name, (dtype, shape, _) in header.items():
-        if shape != tuple(expected[name]):
-            raise InputError(
-                f"{path}: weight {name} is {list(shape)}, expected {list(expected[name])}.",
-                "The weights belong to another model section or vocabulary.",
-            )
-        if not dtype.is_floating_point:
-            raise InputError(f"{path}: weight {name} is of type {_NAMES[dtype]}, expected real numbers.")
+def shapes_of(tensors: Tensors) -> dict[str, torch.Size]:
+    """The shapes of tensors, by name."""
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def check_shapes(where: Path | str, found: Shapes, expected: Shapes) -> None:
+    """Checks that weights have the names and shapes that a model expects.
+
+    Raises:
+        InputError: they differ; `where` the weights come from is named.
+    """
+    if found.keys() != expected.keys():
+        name = min(found.keys() ^ expected.keys())
+        problem = "is missing" if name in expected else "is unknown"
+    elif name := next((name for name in found if tuple(found[name]) != tuple(expected[name])), ""):
+        problem = f"is {list(found[name])}, expected {list(expected[name])}"
+    else:
+        return
+    raise InputError(
+        f"{where}: weight {name} {problem}.",
+        "The weights belong to a model with other options or another vocabulary.",
+    )
 
 
 def _bytes_of(tensor: Tensor) -> memoryview:

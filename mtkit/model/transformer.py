@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from mtkit.config.model import ModelConfig
 from mtkit.errors import UsageError
-from mtkit.model.blocks import DecoderLayer, EncoderLayer, build_norm
 from mtkit.model.dropout import Dropout, MaskSource
+from mtkit.model.layers import DecoderLayer, EncoderLayer, build_norm
 from mtkit.model.packing import Kernel, Packed, Spans
 from mtkit.model.positions import (
     AbsolutePositions,
@@ -25,7 +25,7 @@ from mtkit.model.state import DecoderState
 
 
 class Transformer(nn.Module):
-    """Source and target ids to logits of the next target token. Any length can be read."""
+    """Computes logits of the next target token from source and target ids of any length."""
 
     def __init__(self, config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Transformer(nn.Module):
                 nn.init.zeros_(parameter)
 
     def layer_matrices(self) -> dict[str, int]:
-        """The matrices of the layers by name, and how many stand on top of each other in each."""
+        """The matrices of the layers by name, and how many are stacked along the first axis of each."""
         twice = ("kv_proj.weight", "inner.weight") if self.config.architecture.gated else ("kv_proj.weight",)
         return {
             name: 2 if name.endswith(twice) else 1
@@ -94,7 +94,10 @@ class Transformer(nn.Module):
         start: int,
         length: int,
     ) -> Tensor:
-        """Embeddings of `ids` [batch, …] that stand at `length` positions from `start`, or all at the one."""
+        """Embeddings of `ids` [batch, length] at positions from `start`, [batch, length, d_model].
+
+        If `length` is 1, `ids` may have several columns, which all get the position `start`.
+        """
         x = embedding(ids) * math.sqrt(self.config.d_model)
         return self.dropout(x if positions is None else x + positions(start, length))
 
@@ -102,7 +105,7 @@ class Transformer(nn.Module):
         return None if self.rotary is None else self.rotary(start, length)
 
     def encode(self, src_ids: Tensor, src_mask: Tensor) -> Tensor:
-        """The memory [batch, src_len, d_model] of `src_ids`, of which `src_mask` marks the real tokens."""
+        """The memory [batch, src_len, d_model] of `src_ids`; in `src_mask`, true = real token."""
         x = self._embed(self.src_embedding, self.src_positions, src_ids, 0, src_ids.shape[1])
         mask, rotation = src_mask[:, None, None, :], self._rotation(0, src_ids.shape[1])
         for layer in self.encoder:
@@ -113,7 +116,7 @@ class Transformer(nn.Module):
         return cast("Iterator[DecoderLayer]", iter(self.decoder))
 
     def features(self, src_ids: Tensor, src_mask: Tensor, tgt_in: Tensor) -> Tensor:
-        """What the output projection reads, [batch, tgt_len, d_model]."""
+        """The decoder's output before the projection to logits, [batch, tgt_len, d_model]."""
         memory = self.encode(src_ids, src_mask)
         mask, rotation = src_mask[:, None, None, :], self._rotation(0, tgt_in.shape[1])
         x = self._embed(self.tgt_embedding, self.tgt_positions, tgt_in, 0, tgt_in.shape[1])
@@ -122,7 +125,7 @@ class Transformer(nn.Module):
         return self.decoder_norm(x)
 
     def packed_features(self, src: Packed, tgt: Packed, kernel: Kernel | None = None) -> Tensor:
-        """As `features`, of rows without padding, [target tokens, d_model]; see `Spans.kernel`."""
+        """Like `features`, for rows without padding: [target tokens, d_model]. For `kernel` see `Spans`."""
         own, seen, before = Spans(src, src, kernel), Spans(tgt, src, kernel), Spans(tgt, tgt, kernel)
         x, rotation = self._embed_packed(self.src_embedding, self.src_positions, src)
         for layer in self.encoder:
@@ -136,7 +139,7 @@ class Transformer(nn.Module):
     def _embed_packed(
         self, embedding: nn.Embedding, positions: AbsolutePositions | None, row: Packed
     ) -> tuple[Tensor, Rotation | None]:
-        """The embedded tokens of a row [1, tokens, d_model], and the rotation of each."""
+        """The embeddings of a row's tokens [1, tokens, d_model], and the rotation of each."""
         x, at = embedding(row.ids)[None] * math.sqrt(self.config.d_model), row.positions()
         if positions is not None:
             x = x + positions(0, row.max_len).index_select(0, at)
@@ -149,9 +152,9 @@ class Transformer(nn.Module):
         """Logits [batch, tgt_len, vocab] of the token after each of `tgt_in`.
 
         Args:
-            src_ids: [batch, src_len], the end of sentence included.
+            src_ids: [batch, src_len], including the end of sentence.
             src_mask: [batch, src_len], true = real token.
-            tgt_in: [batch, tgt_len], beginning with BOS; padding stands at the end.
+            tgt_in: [batch, tgt_len], beginning with BOS, padded at the end.
         """
         return self.output(self.features(src_ids, src_mask, tgt_in))
 
@@ -162,7 +165,7 @@ class Transformer(nn.Module):
         return DecoderState.first(keys_values, src_mask[:, None, None, :])
 
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-        """Logits [rows, vocab] of the token after `tokens` [rows], and the state that has seen them."""
+        """Logits [rows, vocab] of the token after `tokens` [rows], and the state that includes `tokens`."""
         ids = tokens.view(-1, state.width)
         x = self._embed(self.tgt_embedding, self.tgt_positions, ids, state.length, 1)
         rotation = self._rotation(state.length, 1)
@@ -172,7 +175,7 @@ class Transformer(nn.Module):
         return self.output(self.decoder_norm(x)).flatten(0, 1), state
 
     def num_parameters(self) -> int:
-        """Trained numbers; a tied matrix counts once."""
+        """The number of parameters; a tied matrix counts once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
@@ -189,7 +192,7 @@ def _absolute_positions(config: ModelConfig) -> AbsolutePositions | None:
 
 
 def _gain(config: ModelConfig, layer: int) -> float:
-    """What the initial matrices of layer number `layer`, from 0, are multiplied by."""
+    """The factor on the initial matrices of layer number `layer`, from 0."""
     match config.init:
         case "xavier":
             return 1.0
@@ -203,7 +206,7 @@ def build_model(config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int, s
     """A freshly initialised model; equal arguments give equal weights.
 
     Raises:
-        UsageError: the two vocabularies differ, but all embeddings are to be one matrix.
+        UsageError: all embeddings are tied, but the two vocabularies differ.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

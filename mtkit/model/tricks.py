@@ -1,6 +1,6 @@
-"""Cheaper ways to train the same model, each with a switch, so that it can be measured and proved harmless.
+"""Optimisations of training, each with a switch to measure it and to test that training learns the same.
 
-They are no options: nobody but tests and `scripts/bench/train --without` turns one off.
+They are not options: only tests and `scripts/bench/train --without` turn one off.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Tricks:
-    """Which of them are in use.
+    """The optimisations that are in use.
 
     Attributes:
-        chunked_loss: cross-entropy that makes logits, loss and gradient of some rows at a time (`loss.py`).
-        byte_masks: dropout masks of one random byte an element on a CPU (`dropout.py`).
-        attention_by_products: attention in bf16 on a CPU as matrix products and a softmax (`attention.py`).
-        kept_blocks: on a CPU, freed memory is kept for the next step, compiled kernels hardly
-            (`train/allocator.py`).
+        chunked_loss: compute logits, loss and gradient for a limited number of rows at a time (`loss.py`).
+        byte_masks: on a CPU, draw dropout masks with one random byte per element (`dropout.py`).
+        attention_by_products: on a CPU in bf16, compute attention by matrix products (`attention.py`).
+        kept_blocks: on a CPU, keep freed memory for the next step, and few compiled kernels
+            (`train/machine/allocator.py`).
     """
 
     chunked_loss: bool = True

@@ -1,10 +1,10 @@
-"""What a folder that CTranslate2 runs is called and holds, for who writes it and who reads it. Free of torch.
+"""The names and contents of an export to CTranslate2, for its writer and its readers. Does not use torch.
 
     RUN/export/ctranslate2/    manifest.json · model.bin, config.json, *_vocabulary.json (CTranslate2's own)
                                tokenizer.model or two of them · config.yaml (of the run)
 
-It needs nothing outside it. CTranslate2 believes its files, so each is compared with the hash in the manifest
-and with what the options and the tokenizer imply; it then gets the bytes that were compared, and no others.
+It is self-contained. CTranslate2 does not validate its files, so each is compared with the manifest,
+the options and the tokenizer; CTranslate2 then gets exactly the bytes that were compared.
 """
 
 from __future__ import annotations
@@ -30,37 +30,39 @@ Options = TypeVar("Options")
 
 FORMAT, VERSION = "mtkit-ctranslate2", 1
 HUGGINGFACE = "mtkit-huggingface"
-"""Kind of a folder that transformers reads."""
+"""Kind of a folder for Hugging Face transformers."""
 MODEL = "model.bin"
 WEIGHTS = "model.safetensors"
-"""Of the model folder that an export is made from."""
+"""The weights in a model folder, from which an export is made."""
 EXPORTS = "export"
-"""Folder of the exports, in the run's."""
+"""Folder of the exports, in the run folder."""
 CONFIG = "config.yaml"
-"""Of the run."""
+"""The config of the run."""
 OWN_CONFIG = "config.json"
-"""CTranslate2's; so are the vocabularies: the shared one, or two."""
+"""CTranslate2's config."""
 VOCABULARIES = ("shared_vocabulary.json", "source_vocabulary.json", "target_vocabulary.json")
+"""CTranslate2's vocabularies: a shared one, or two."""
 _ANEW = "Do not trust it, or recreate it with `mtkit export`."
 MAX_TEXT = 1 << 26
-"""Bytes of each file of a model but the weights."""
+"""Most bytes of each file of a model except the weights."""
 _MAX_POSITIONS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """An export whose files are all as its options imply.
+    """An export whose files were compared with its options.
 
     Attributes:
-        folder: where it stands.
+        folder: of the export.
         source: sha256 of the weights that it was made from.
         quantization: how its weights are stored.
         max_positions: tokens of the longest sequence, on either side.
-        src_lang: language translated from; `tgt_lang` likewise.
-        tags: that sources begin with, unless others are asked for.
-        decode: the run's options of `decode`.
+        src_lang: source language.
+        tgt_lang: target language.
+        tags: default tags of sources.
+        decode: the options of the run under `decode`.
         tokenizer: of the model.
-        files: what CTranslate2 gets, by name.
+        files: contents of the files for CTranslate2, by name.
     """
 
     folder: Path
@@ -76,29 +78,29 @@ class Exported:
 
 
 def is_export(folder: Path) -> bool:
-    """Whether `folder` looks like one that CTranslate2 runs."""
+    """Whether `folder` looks like a model of CTranslate2."""
     return (folder / MODEL).is_file()
 
 
 def read_export(folder: Path) -> Exported:
-    """An export, after all that it holds has been compared with its hashes, options and tokenizer.
+    """An export, after all its files were compared with its hashes, options and tokenizer.
 
     Raises:
-        InputError: it is not a whole export, is damaged, is not what mtkit makes of such options, or another
-            version of mtkit wrote it.
+        InputError: the export is incomplete, damaged, not what mtkit writes for its options, or was written
+            by another version of mtkit.
     """
     from mtkit.config.stored import decode_options, model_options, text_options
     from mtkit.text.tokenizer import JOINT, SEPARATE, make_tokenizer
 
-    # 1. all that is small
+    # 1. Read everything but the weights.
     manifest = read_manifest(folder, FORMAT, VERSION, hashes=False)
     for name in manifest["files"].keys() - {MODEL, CONFIG, OWN_CONFIG, *VOCABULARIES, JOINT, *SEPARATE}:
         raise InputError(f"{folder / MANIFEST}: lists {name!r:.80}, which is not part of an export.", _ANEW)
     small = {
         name: read_listed(folder, manifest, name, MAX_TEXT) for name in manifest["files"] if name != MODEL
     }
-    # 2. what it says of itself
-    if "model" not in manifest:  # older exports say it in their config alone
+    # 2. Check the values in the manifest.
+    if "model" not in manifest:  # older exports have these options in their config only
         manifest["model"] = _model_of(folder, small)
     claims = _Claims(folder / MANIFEST, manifest)
     model = claims.options("model", model_options)
@@ -108,7 +110,7 @@ def read_export(folder: Path) -> Exported:
         raise InputError(f"{folder}: the tokenizer is not the model's.", "Use another copy of the model.")
     quantization = claims.text("quantization", "|".join(STORED))
     max_positions = claims.count("max_positions", 2, _MAX_POSITIONS)
-    # 3. what CTranslate2 gets
+    # 3. Compare the files for CTranslate2.
     try:
         sizes = tokenizer.src.size, tokenizer.tgt.size
         variables = expected_variables(model, *sizes, quantization, max_positions)
@@ -132,7 +134,7 @@ def read_export(folder: Path) -> Exported:
 
 
 def _model_of(folder: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
-    """The options of the model in the config of an export."""
+    """The model options in the config of an export."""
     from mtkit.config.load import load_config
 
     if CONFIG not in files:
@@ -145,10 +147,10 @@ def _model_of(folder: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 class _Claims:
-    """What a manifest says, of unknown types until it has been asked for.
+    """The untrusted values of a manifest, each validated when it is read.
 
     Args:
-        where: it stands, for messages.
+        where: path of the manifest, for messages.
         values: of the manifest.
     """
 
@@ -192,14 +194,14 @@ class _Claims:
         return InputError(f"{self._where}: {name} = {self._values.get(name)!r:.80}, {expected}.", _ANEW)
 
 
-# ---------------------------------------------------------------- what CTranslate2 gets
+# ---------------------------------------------------------------- the files for CTranslate2
 
 
 def own_texts(tokenizer: Tokenizer) -> dict[str, bytes]:
-    """CTranslate2's own text files of a model with this tokenizer, byte for byte, by name.
+    """CTranslate2's own text files for a model with this tokenizer, byte for byte, by name.
 
     Raises:
-        InputError: the special pieces of both sides are not spelt alike, as CTranslate2 expects.
+        InputError: the special pieces differ between the sides, which CTranslate2 does not support.
     """
     tgt = tokenizer.tgt.pieces(range(tokenizer.tgt.size))
     src = tgt if tokenizer.is_joint else tokenizer.src.pieces(range(tokenizer.src.size))
@@ -225,12 +227,12 @@ def own_texts(tokenizer: Tokenizer) -> dict[str, bytes]:
 
 
 def _as_text(pieces: list[str]) -> str:
-    """What `json.dumps` gives with an indent, in a tenth of the time."""
+    """The same as `json.dumps` with an indent, in a tenth of the time."""
     return "[\n  " + ",\n  ".join(map(encode_basestring_ascii, pieces)) + "\n]"
 
 
 def own_files(folder: Path) -> dict[str, bytes]:
-    """What CTranslate2 gets of a folder that this process has just written, by name."""
+    """The files for CTranslate2 in a folder that this process has just written, by name."""
     names = (MODEL, OWN_CONFIG, *VOCABULARIES)
     return {name: (folder / name).read_bytes() for name in names if (folder / name).exists()}
 
@@ -238,10 +240,10 @@ def own_files(folder: Path) -> dict[str, bytes]:
 def check_files(
     where: Path, files: Mapping[str, bytes], texts: Mapping[str, bytes], variables: dict[str, Variable]
 ) -> None:
-    """Nothing, if the files of CTranslate2 are these texts, and weights of these variables.
+    """Compares the files for CTranslate2 with the expected texts and variables.
 
     Raises:
-        InputError: CTranslate2 shall not see them.
+        InputError: a file differs, so CTranslate2 must not read it.
     """
     for name in sorted(files.keys() ^ {MODEL, *texts}):
         which = "is missing" if name in texts else "is unknown in a model with this tokenizer"
@@ -253,12 +255,12 @@ def check_files(
 
 
 def export_of(model: Path) -> Path | None:
-    """The export of the model folder `model`: itself if it is one, else that of its run.
+    """The export that belongs to the model folder `model`: the folder itself, or the export in its run.
 
-    None if there is none, or only one that was made from other weights.
+    None if there is no export, or it was made from other weights.
 
     Raises:
-        InputError: a link leads to it out of the run.
+        InputError: the path to it inside the run contains a link.
     """
     if is_export(model):
         return model
@@ -267,8 +269,8 @@ def export_of(model: Path) -> Path | None:
         return None
     unlinked(model.parent, folder)
     try:
-        made_from = read_object(folder / MANIFEST)["source"]
-        there = read_object(model / MANIFEST)["files"][WEIGHTS]["sha256"]
+        source = read_object(folder / MANIFEST)["source"]
+        weights = read_object(model / MANIFEST)["files"][WEIGHTS]["sha256"]
     except (OSError, InputError, *WRONG_VALUES):
         return None
-    return folder if made_from == there else None
+    return folder if source == weights else None

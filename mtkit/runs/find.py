@@ -1,4 +1,4 @@
-"""Which model a command means when it is told little or nothing. Free of torch."""
+"""Finds the model that a command means, even if none is named. Does not use torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mtkit.config.schema import Config
 
 VARIABLE = "MTKIT_MODEL"
-HINT = "Train one with `mtkit train`, or give one with -m."
+HINT = "Train one with `mtkit train`, or name one with -m."
 
 Loaded = TypeVar("Loaded")
 
@@ -27,9 +27,9 @@ class Found:
     """A model and why it was chosen.
 
     Attributes:
-        folder: its model folder.
-        run: the run folder it belongs to, or `folder` itself if that was named.
-        reason: why this one, for the user; empty if it was named.
+        folder: the model folder.
+        run: the run folder that it belongs to, or `folder` itself if that was named.
+        reason: why it was chosen, for the user; empty if it was named.
     """
 
     folder: Path
@@ -43,12 +43,12 @@ class Found:
 
 
 def model_folder(path: Path) -> Path | None:
-    """The model that `path` means: itself, or of a run the finished, else last best, else last one.
+    """The model at `path`: the folder itself or, in a run, the final, last best or last model.
 
-    An export to CTranslate2 is a model too; of a run it is taken if nothing else is left.
+    An export to CTranslate2 is a model too; in a run it is used only if there is no other.
 
     Raises:
-        InputError: a link leads to it out of the run.
+        InputError: the path to it inside the run contains a link.
     """
     if is_export(path):
         return path
@@ -60,9 +60,9 @@ def model_folder(path: Path) -> Path | None:
 
 
 def trained_model(path: Path) -> Path:
-    """The model folder that `path` means, as `model_folder`; `InputError` if there is none.
+    """The model at `path`, as by `model_folder`; `InputError` if there is none.
 
-    Where training replaces models meanwhile it is looked for again.
+    Looks again if training replaced models in the meantime.
     """
     while True:
         before = _manifests(path)
@@ -73,22 +73,22 @@ def trained_model(path: Path) -> Path:
 
 
 def config_of(folder: Path, overrides: Sequence[str] = ()) -> Config:
-    """The config of a model folder, before anything else of it is read; of an ordinary file only.
+    """The config of a model folder; read first of all its files, and only if it is an ordinary file.
 
     Raises:
-        InputError: it is a link or a pipe.
-        ConfigError: it cannot be read, or it or `overrides` are wrong.
+        InputError: the file is a link or a pipe.
+        ConfigError: the file cannot be read, or it or `overrides` are invalid.
     """
     from mtkit.config.load import load_config
 
     path = folder / "config.yaml"
-    with contextlib.suppress(OSError):  # the loader says why it cannot be read
+    with contextlib.suppress(OSError):  # the loader reports why it cannot be read
         ordinary_file(path)
     return load_config([path], overrides).config
 
 
 def read_model(path: Path, load: Callable[[Path], Loaded]) -> Loaded:
-    """`load(folder)` of the model that `path` means; once more where training replaced it meanwhile.
+    """`load(folder)` for the model at `path`; repeated if training replaced it in the meantime.
 
     Raises:
         InputError: there is no model, or it cannot be used.
@@ -97,13 +97,13 @@ def read_model(path: Path, load: Callable[[Path], Loaded]) -> Loaded:
         before = _manifests(path)
         try:
             return load(trained_model(path))
-        except (InputError, ConfigError, FileNotFoundError):  # its config may be what is gone
+        except (InputError, ConfigError, FileNotFoundError):  # any of its files may be gone
             if _manifests(path) == before:
                 raise
 
 
 def _manifests(path: Path) -> list[tuple[str, int]]:
-    """The manifests under `path`, each with the number of its file."""
+    """The manifests under `path`, each with its inode number, which changes when it is replaced."""
     found = []
     for place in (".", "model", "best/step-*", "checkpoints/step-*"):
         for manifest in path.glob(f"{place}/manifest.json"):
@@ -113,14 +113,14 @@ def _manifests(path: Path) -> list[tuple[str, int]]:
 
 
 def find_model(named: Path | None = None) -> Found:
-    """The model to use: the named one, else that of $MTKIT_MODEL, of the config here, or of the newest run.
+    """The model to use: the named one, else from $MTKIT_MODEL, the config here, or the newest run.
 
     Args:
         named: a run folder, a model folder or a config file.
 
     Raises:
-        InputError: there is none, or none where one was named.
-        ConfigError: a config that was named, or ./mtkit.yaml, is wrong.
+        InputError: there is no model, or none at the named place.
+        ConfigError: the named config, or ./mtkit.yaml, is invalid.
     """
     if named is not None:
         return _named(named)
@@ -130,7 +130,7 @@ def find_model(named: Path | None = None) -> Found:
         if folder := model_folder(run):
             return Found(folder, run, reason)
     raise InputError(
-        f"no model: neither -m nor ${VARIABLE} is given, and there is no trained run of a config in this "
+        f"no model: neither -m nor ${VARIABLE} is set, and there is no trained run of a config in this "
         "folder or under ./runs.",
         HINT,
     )
@@ -144,7 +144,7 @@ def _named(path: Path, reason: str = "") -> Found:
 
 
 def _runs_here() -> Iterator[tuple[Path, str]]:
-    """Runs that the current folder suggests, the likeliest first."""
+    """Candidate runs in the current folder, the most likely first."""
     here = Path.cwd()
     config = here / "mtkit.yaml"
     if config.is_file():
@@ -159,8 +159,8 @@ def _runs_here() -> Iterator[tuple[Path, str]]:
 
 
 def _loadable(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """The configs in `folder` that can be read, with their runs."""
-    for path in sorted(filter(Path.is_file, folder.glob("*.yaml"))):  # a pipe would be waited for
+    """The valid configs in `folder`, with their runs."""
+    for path in sorted(filter(Path.is_file, folder.glob("*.yaml"))):  # reading a pipe could block
         try:
             yield path, _run_of(path)
         except ConfigError:
@@ -168,7 +168,7 @@ def _loadable(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _run_of(config: Path) -> Path:
-    # Imported here, since a model that is named directly needs no config, and this is half of a fast start.
+    # Imported here: a model named directly needs no config, and the import is half of the start-up time.
     from mtkit.config.load import load_config
 
     return load_config([config]).config.run

@@ -1,4 +1,4 @@
-"""Which folders are runs of mtkit, paths inside them, and what of them may be removed. Free of torch."""
+"""The names inside a run folder, and which of its files mtkit may replace or remove. Does not use torch."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _WHOLE = {
     ALIGN: "mtkit-alignment",
     f"{EXPORTS}/ctranslate2": FORMAT,
 }
-"""Folders that mtkit writes as a whole, with their kind."""
+"""Folders that mtkit writes whole, with their kind."""
 _MARKED = {PARTS: "mtkit-parts", EVALUATE: TRANSLATIONS, TENSORBOARD: CURVES}
-"""Folders in which it writes single files."""
+"""Folders in which mtkit writes single files, with their kind."""
 _STEPS = (CHECKPOINTS, BEST)
 """Folders of model folders, `step-00000100`."""
 _FILES = (METRICS_FILE, AUTO, WANDB_RUN, DATA_LOCK, LOCK, HOLDER, ALIGN_LOCK)
-"""Single files that it writes in the run folder itself."""
+"""Single files that mtkit writes in the run folder itself."""
 _STEP = re.compile(r"step-\d{8,}")
 EVENTS_SUFFIX = ".mtkit"
-"""How the names of TensorBoard's files end that mtkit has written."""
+"""The suffix of TensorBoard's files that mtkit wrote."""
 
 
 def inside(run: Path, *names: str) -> Path:
@@ -45,10 +45,10 @@ def inside(run: Path, *names: str) -> Path:
 
     Args:
         run: the folder.
-        names: of folders and, last, of the file.
+        names: names of folders and, last, of the file.
 
     Raises:
-        UsageError: a name would lead out of the folder, or cannot be one.
+        UsageError: a name is invalid, or would lead out of the folder.
     """
     for name in names:
         if fault := fault_of_name(name):
@@ -57,17 +57,17 @@ def inside(run: Path, *names: str) -> Path:
 
 
 def open_run(run: Path) -> None:
-    """Makes a run folder, or makes sure that it is one in which nothing is in the way.
+    """Creates a run folder, or checks that mtkit made it and everything in it that mtkit would replace.
 
     Raises:
-        UsageError: it is not mtkit's, or something in it that mtkit would replace is not.
+        UsageError: the folder, or something in it that mtkit would replace, was not made by mtkit.
     """
     check_run(run)
     marked_folder(_real(run), KIND, ignore_hidden=True)
 
 
 def check_run(run: Path) -> None:
-    """Returns if `open_run` can open the run folder; writes nothing."""
+    """Raises the errors of `open_run`, but writes nothing."""
     run = _real(run)
     check_marked(run, KIND, _ADVICE, ignore_hidden=True)
     mark = read_mark(run)
@@ -89,12 +89,12 @@ def check_run(run: Path) -> None:
 
 
 def claim_in(run: Path, *names: str) -> None:
-    """Lists single files that are about to be written in the run folder; see `marks.claim`."""
+    """Records single files that are about to be written in the run folder; see `marks.claim`."""
     claim(_real(run), *names)
 
 
 def _real(run: Path) -> Path:
-    """The run folder itself: the user may name it by a link."""
+    """The run folder itself, because the user may name it by a link."""
     return Path(os.path.realpath(run))
 
 
@@ -105,10 +105,10 @@ def _step_folders(run: Path) -> Iterator[Path]:
 
 
 def forget_training(run: Path) -> None:
-    """Removes checkpoints, models with their export, and records; prepared data and all else stay.
+    """Removes checkpoints, models with their export, and metrics; keeps prepared data and everything else.
 
     Raises:
-        UsageError: one of them holds what mtkit did not write; nothing is removed.
+        UsageError: one of them contains files that mtkit did not write; nothing is removed.
     """
     run = _real(run)
     whole = {inside(run, MODEL): "mtkit-model", run / EXPORTS / "ctranslate2": FORMAT}

@@ -1,8 +1,8 @@
-"""model.bin, the file in which CTranslate2 keeps a model: what the options of that model imply, or refused.
+"""Validates model.bin, CTranslate2's file of a model, against the options of the model.
 
-CTranslate2 believes what such a file says of itself, and reads and writes past its arrays where that is
-wrong. So its author chooses nothing but the numbers of the weights: every name, type and shape, and every
-value that is no weight, must be the one of an export of such a model. Free of torch and numpy.
+CTranslate2 does not validate such a file, and reads and writes out of bounds where it is wrong. Therefore
+every name, type, shape and value in it, except the numbers of the weights, must be what mtkit would
+write for a model with these options. Does not use torch or numpy.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mtkit.config.model import ModelConfig
 
 TYPES = {"float32": "f", "int8": "b", "int16": "h", "int32": "i", "float16": "e", "bfloat16": "H"}
-"""In the order of their numbers in the file, as `struct` calls them."""
+"""Format characters of `struct`, in the order of the type numbers in the file."""
 STORED = {
     "float32": ("float32", "float32"),
     "float16": ("float16", "float16"),
@@ -53,17 +53,17 @@ KNOWN: Mapping[str, Collection[object] | None] = {
 """The options of a model that CTranslate2 can express, with their values; see `refusals`."""
 BINARY_VERSION, SPECIFICATION, REVISION = 6, "TransformerSpec", 7
 _MAX_BYTES = (1 << 32) - 1
-"""Of a variable: what the file has room to say."""
+"""Most bytes of a variable: the file stores the size in 32 bits."""
 
 
 class Variable(NamedTuple):
-    """What is expected under a name.
+    """An expected variable.
 
     Attributes:
         type: one of `TYPES`.
-        shape: of the array; empty of a single value.
+        shape: of the array; empty for a single value.
         kind: variables of one kind may share their numbers.
-        value: the bytes it must have; None of a weight, which may have any.
+        value: the required bytes; None for a weight, which may have any.
     """
 
     type: str
@@ -73,12 +73,12 @@ class Variable(NamedTuple):
 
     @property
     def num_bytes(self) -> int:
-        """The size of its numbers."""
+        """The size of its numbers in bytes."""
         return math.prod(self.shape) * struct.calcsize(f"<{TYPES[self.type]}")
 
     @property
     def head(self) -> bytes:
-        """What stands in the file between its name and its numbers."""
+        """The bytes in the file between its name and its numbers."""
         number = [*TYPES].index(self.type)
         return struct.pack(f"<B{len(self.shape)}IBI", len(self.shape), *self.shape, number, self.num_bytes)
 
@@ -89,16 +89,17 @@ class Variable(NamedTuple):
 def expected_variables(
     model: ModelConfig, src_size: int, tgt_size: int, quantization: str, max_positions: int
 ) -> dict[str, Variable]:
-    """What an export of a model holds, by name.
+    """The variables of an export of a model, by name.
 
     Args:
         model: the options of the model.
-        src_size: pieces of the source's vocabulary; `tgt_size` likewise.
+        src_size: size of the source vocabulary.
+        tgt_size: size of the target vocabulary.
         quantization: how the weights are stored, one of `STORED`.
         max_positions: tokens of the longest sequence.
 
     Raises:
-        ValueError: CTranslate2 cannot express the model, or a variable is larger than the file can say.
+        ValueError: CTranslate2 does not support the model, or a variable is too large for the file.
     """
     if reasons := refusals(model, KNOWN):
         raise ValueError("; ".join(reasons))
@@ -116,7 +117,7 @@ def expected_variables(
 
 
 class _Variables:
-    """Variables as they are added, part for part of the network."""
+    """Collects variables, one part of the network after the other."""
 
     def __init__(self, model: ModelConfig, quantization: str) -> None:
         self.variables: dict[str, Variable] = {}
@@ -209,21 +210,21 @@ class _Variables:
 
 
 def most_bytes(expected: dict[str, Variable]) -> int:
-    """How large a file with these variables is at most."""
+    """The largest size of a file with these variables."""
     names = sum(4 * (len(name) + 16) for name in expected)  # as a variable or an alias, with its head
     return 256 + names + sum(variable.num_bytes for variable in expected.values())
 
 
 def check_model_bin(content: bytes, expected: dict[str, Variable], where: Path) -> None:
-    """Nothing, if a file holds these variables and nothing else.
+    """Checks that a file contains these variables and nothing else.
 
     Args:
         content: of the file.
-        expected: by name.
-        where: it stands, for messages.
+        expected: variables by name.
+        where: path of the file, for messages.
 
     Raises:
-        InputError: anything in it but the numbers of the weights is not as expected.
+        InputError: anything but the numbers of the weights differs.
     """
     try:
         _Comparison(content, expected).run()
@@ -234,7 +235,7 @@ def check_model_bin(content: bytes, expected: dict[str, Variable], where: Path) 
 
 
 class _Comparison:
-    """A walk through a file; raises ValueError at the first thing that is not as expected."""
+    """Reads through a file; raises ValueError at the first difference."""
 
     def __init__(self, content: bytes, expected: dict[str, Variable]) -> None:
         self.content, self.expected = content, expected
@@ -242,15 +243,15 @@ class _Comparison:
         self.found: set[str] = set()
 
     def run(self) -> None:
-        # 1. what it is
+        # 1. The header.
         for what, wanted in (("binary version", BINARY_VERSION), ("specification", SPECIFICATION)):
             found = self.number() if isinstance(wanted, int) else self.name()
             self.same(what, found, wanted)
         self.same("revision", self.number(), REVISION)
-        # 2. its variables
+        # 2. The variables.
         for _ in range(self.count("variables")):
             self.variable()
-        # 3. further names of those that it holds once
+        # 3. Aliases: further names of variables that are stored once.
         held = frozenset(self.found)
         for _ in range(self.count("aliases")):
             self.alias(held)
@@ -282,11 +283,11 @@ class _Comparison:
                 f"{name} stands for {target}, {_shown(other.type, other.shape)} of the kind {other.kind}, "
                 f"expected {_shown(wanted.type, wanted.shape)} of the kind {wanted.kind}"
             )
-        if (scale := f"{name}_scale") in self.expected:  # CTranslate2 takes that of the target
+        if (scale := f"{name}_scale") in self.expected:  # CTranslate2 uses the scale of the target
             self.new(scale)
 
     def new(self, name: str) -> str:
-        """An expected name that was not there before."""
+        """Checks that a name is expected and has not occurred before; returns it."""
         if name not in self.expected:
             raise ValueError(f"{name[:80]!r} is unknown in a model of these options")
         if name in self.found:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from mtkit.text.placeholders import DEFAULT, Family, placeholder_finder
 
 if TYPE_CHECKING:
     from mtkit.config.text import SpanKind
@@ -12,14 +14,18 @@ if TYPE_CHECKING:
 # Each looks a bounded way ahead, or up to where the next span might begin. RFC 5321 has at most 64 characters
 # before the @.
 _URL = r"[!#-;=?-\[\]_a-z~]"
+# Without emoji that are written as text unless U+FE0F follows, such as © and ↔, but for U+2600 to U+27BF.
+_PICTOGRAPH = "[⌚⌛⏩-⏬⏰⏳◽◾☀-➿⬛⬜⭐⭕\U0001f000-\U0001faff]"
+_EMOJI = (
+    "(?:[\U0001f1e6-\U0001f1ff]{2}|[#*0-9]\ufe0f?\u20e3|[\u00a9-\u3299]\ufe0f\u20e3?"
+    f"|{_PICTOGRAPH}[\ufe0e\ufe0f]?[\U0001f3fb-\U0001f3ff]?[\U000e0020-\U000e007f]*+)"
+)
 _PATTERNS: Mapping[SpanKind, str] = {
     "urls": rf"(?:(?:https?|ftp)://|\bwww\.){_URL}*[A-Za-z0-9/#=&_~%+-]",
     "emails": r"\b[A-Za-z0-9_][\w.+-]{0,63}+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b",
     "tags": r"</?[A-Za-z][\w:.-]*(?: +[\w:.-]+ *= *(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>=]+))* */?>",
-    "placeholders": r"\{\{[^{}]*\}\}|[$%#]?\{[^{}\s]*\}"
-    r"|%\(\w+\)[-+#0]*+\d*+(?:\.\d++)?[a-zA-Z]"
-    r"|(?<![\d%])%(?:\d++\$)?[-+#0]*+\d*+(?:\.\d++)?(?:hh|h|ll|l|z)?[diouxXeEfgGcsp@](?![A-Za-z])"
-    r"|(?<![\d%])%\d(?![\w.,])|\$\d(?![\w.,]\w)(?!\w)",
+    "placeholders": placeholder_finder().pattern,
+    "emoji": rf"{_EMOJI}(?:\u200d{_EMOJI})*+",
     "numbers": r"(?<![A-Za-z0-9_])\d+(?:[.,:]\d+)*(?![A-Za-z0-9_])",
 }
 """In the order in which they are tried where more than one could begin."""
@@ -32,9 +38,10 @@ def symbol(number: int) -> str:
     return f"⟦{number}⟧"
 
 
-def build_finder(kinds: Sequence[SpanKind]) -> re.Pattern[str]:
+def build_finder(kinds: Collection[SpanKind], families: tuple[Family, ...] = DEFAULT) -> re.Pattern[str]:
     """A pattern that finds the spans of these kinds; of two at one place, the kind listed first."""
-    return re.compile("|".join(f"(?:{pattern})" for kind, pattern in _PATTERNS.items() if kind in kinds))
+    patterns = {**_PATTERNS, "placeholders": placeholder_finder(families).pattern}
+    return re.compile("|".join(f"(?:{pattern})" for kind, pattern in patterns.items() if kind in kinds))
 
 
 def distinct_spans(finder: re.Pattern[str], text: str) -> list[str]:

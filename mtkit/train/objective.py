@@ -1,4 +1,4 @@
-"""What a training step minimises."""
+"""The loss that a training step minimises."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from torch import Tensor
 
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.batch import Batch, on_device
+from mtkit.engine.native import autocast
 from mtkit.errors import UsageError
 from mtkit.model.loss import cross_entropy
 from mtkit.model.packing import load_kernel
 from mtkit.model.transformer import Transformer
 from mtkit.train.losses.guided import Guide
 from mtkit.train.losses.r_drop import divergence
-from mtkit.train.machine.packing import is_packing, kernel_fits, pack
-from mtkit.train.machine.precision import autocast
+from mtkit.train.machine.packed_batch import is_packing, kernel_fits, pack
 
 Features = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""`Transformer.features`, or what torch.compile made of it."""
+"""`Transformer.features`, possibly compiled."""
 
 
 class Objective:
-    """The loss of a micro-batch by the options of a run.
+    """The loss of a micro-batch, according to the options of a run.
 
     Attributes:
         packing: whether batches are computed without padding.
-        kernel: attention without padding; None where that pads.
-        passes: of each batch through the model; R-Drop makes two.
+        kernel: attention without padding; None if attention pads.
+        passes: forward passes of each batch; R-Drop makes two.
 
     Raises:
-        UsageError: few shapes are asked for, but batches are padded.
+        UsageError: CUDA graphs are requested, but batches are padded.
     """
 
     def __init__(self, model: Transformer, options: TrainConfig, dtype: torch.dtype) -> None:
@@ -56,26 +56,27 @@ class Objective:
         self.names = ("loss", *(name for name in ("r_drop", "guided_alignment") if getattr(options, name)))
 
     def __call__(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a batch on the CPU, and what is reported of it, all summed over target tokens.
+        """The loss of a batch on the CPU, and the values to report by name, all summed over target tokens.
 
-        Reported are `self.names`: `loss`, which is -log p without smoothing, and further terms without
-        their weights.
+        The names are `self.names`: `loss`, which is -log p without smoothing, and further terms without their
+        weights.
         """
+        # 1. Cross-entropy; features are [passes * tokens, d_model].
         passes = self.passes
         targets = self.guide.targets(batch) if self.guide is not None else None
         features, tgt_out = self._predicted(batch, passes)
-        smoothing, fused = (
-            self.options.label_smoothing,
-            bool(self.options.compile) and self.device.type == "cuda",
-        )
+        smoothing = self.options.label_smoothing
+        fused = bool(self.options.compile) and self.device.type == "cuda"
         loss, nll = cross_entropy(features, self.model.output.weight, tgt_out, smoothing, self.dtype, fused)
         loss, sums = loss / passes, {"loss": nll / passes}
+        # 2. R-Drop: half of the paper's equation 4, since the loss above is the mean of both passes, not
+        # their sum.
         if self.options.r_drop:
-            first, second = features.chunk(2)
+            first, second = features.chunk(2)  # each [tokens, d_model]
             apart = divergence(first, second, self.model.output.weight, self.dtype)
-            # Half of the paper's equation 4, so that the loss stays that of one pass and α means the same.
             loss = loss + self.options.r_drop / 2 * apart
             sums["r_drop"] = apart.detach()
+        # 3. Guided alignment; targets are [passes * batch, tgt_len, src_len].
         if self.guide is not None and targets is not None:
             targets = on_device(targets, self.device).repeat(passes, 1, 1)
             misaligned = self.guide.loss(targets) / passes
@@ -84,13 +85,13 @@ class Objective:
         return loss, sums
 
     def _predicted(self, batch: Batch, passes: int) -> tuple[Tensor, Tensor]:
-        """What predicts each target token, [passes · tokens, d_model] in fp32, and the tokens."""
+        """The features that predict each target token, [passes * tokens, d_model] in fp32, and the tokens."""
         if not self.packing:
             batch = batch.to(self.device)
             return token_features(self.features, batch, passes, self.dtype), batch.tgt_out.repeat(passes)
         graphs = self.options.records_graphs
         packed = pack(batch, passes, few_shapes=graphs).to(self.device)
-        if graphs and self.device.type == "cuda":  # nothing of the pass before is needed any more
+        if graphs and self.device.type == "cuda":  # the results of the previous pass are no longer needed
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         with autocast(self.dtype, self.device):
             found = self.packed_features(packed.src, packed.tgt, self.kernel)
@@ -98,10 +99,10 @@ class Objective:
 
 
 def _compiled(features: Callable[..., Tensor], options: TrainConfig) -> Callable[..., Tensor]:
-    """What computes the features, compiled as the options say.
+    """`features`, compiled if the options ask for it.
 
-    One graph for all shapes: even few are too many to compile each. CUDA graphs are recorded of it, one for
-    each shape.
+    One graph serves all shapes, because compiling each would take too long. CUDA graphs are recorded from it,
+    one for each shape.
     """
     match options.compile:
         case False:
@@ -115,7 +116,10 @@ def _compiled(features: Callable[..., Tensor], options: TrainConfig) -> Callable
 
 
 def token_features(features: Features, batch: Batch, passes: int, dtype: torch.dtype) -> Tensor:
-    """What predicts each target token, [passes · tokens, d_model] in fp32; the passes differ by dropout."""
+    """The features that predict each target token, [passes * tokens, d_model] in fp32.
+
+    The passes differ only in dropout.
+    """
     src_ids, src_mask, tgt_in = batch.src_ids, batch.src_mask, batch.tgt_in
     if passes > 1:
         src_ids, src_mask, tgt_in = (ids.repeat(passes, 1) for ids in (src_ids, src_mask, tgt_in))
@@ -128,6 +132,6 @@ def token_features(features: Features, batch: Batch, passes: int, dtype: torch.d
 def token_losses(
     model: Transformer, batch: Batch, label_smoothing: float, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """Sums over the batch's target tokens of the smoothed loss and of -log p; see `cross_entropy`."""
+    """Sums of the smoothed loss and of -log p over the batch's target tokens; see `cross_entropy`."""
     real = token_features(model.features, batch, 1, dtype)
     return cross_entropy(real, model.output.weight, batch.tgt_out, label_smoothing, dtype)

@@ -1,4 +1,4 @@
-"""What a run will need, told before it begins: parameters, memory, speed, time and disk. Writes nothing."""
+"""Estimates the parameters, memory, speed, time and disk space of a run before it starts. Writes nothing."""
 
 from __future__ import annotations
 
@@ -38,32 +38,32 @@ from mtkit.train.setup import (
 from mtkit.train.update import Updater
 
 PROBE_STEPS, PROBE_S = 20, 60.0
-"""How many updates the probe makes, and how long it may take at most."""
+"""Updates of the probe, and its longest duration."""
 _STAND_IN_PAIRS, _STAND_IN_MEDIAN, _STAND_IN_SIGMA = 20_000, 25.0, 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will need.
+    """The estimated needs of a run.
 
     Attributes:
-        num_parameters: trained numbers.
+        num_parameters: parameters of the model.
         vocab_size: pieces of the target side.
-        num_pairs: training pairs; None if a stand-in took the place of data that are not prepared.
+        num_pairs: training pairs; None if random data stood in for data that are not prepared.
         device: such as `cuda` or `cpu`.
         precision: such as `bfloat16`.
-        num_ranks: processes.
-        micro_batch_tokens: that each computes at once, at most; None if it is all of a step.
-        splits: in how many parts a micro-batch had to be computed.
+        num_ranks: number of processes.
+        micro_batch_tokens: most target tokens that a process computes at once; None if a whole step.
+        splits: number of parts in which micro-batches had to be computed.
         largest: the batch that takes the most memory.
-        memory: bytes of each thing, by formula.
-        measured: bytes really taken: `state`, which stays, and what the `largest` batch takes besides.
-        tokens_per_s: target tokens, on all ranks.
-        probe: updates, seconds, and target tokens of the probe.
-        steps: to the end of the budget.
-        seconds: to the end of the budget, validation and saving left out.
-        disk: bytes of each thing that the run folder will hold.
-        disk_free: bytes that are free there.
+        memory: estimated bytes, by name.
+        measured: measured bytes: `state` for the whole run, and `largest` in addition for the largest batch.
+        tokens_per_s: target tokens per second on all ranks.
+        probe: updates, seconds and target tokens of the probe.
+        steps: updates to the end of the budget.
+        seconds: time to the end of the budget, without validation and saving.
+        disk: bytes in the run folder, by name.
+        disk_free: free bytes on its disk.
     """
 
     num_parameters: int
@@ -86,18 +86,19 @@ class Plan:
 
 
 def plan_run(config: Config, prepared: Prepared | None, world: World) -> Plan:
-    """Builds the model, computes the largest batch, makes some updates, and throws all of it away.
+    """Builds the model, computes the largest batch, makes a few updates, and discards everything.
 
     Args:
         config: of the run.
-        prepared: its data; random ids of usual lengths stand in if None.
+        prepared: its data; None for random ids of typical lengths.
         world: the ranks that would train; all of them take part.
 
     Raises:
-        UsageError: the device or the precision cannot be had.
+        UsageError: the device or the precision is not available.
         MtkitError: not even a single sentence fits into memory.
     """
     with _table(config, prepared) as table:
+        # 1. Build the model, and find its largest batch.
         src_vocab_size = tgt_vocab_size = _vocab_size(config)
         if prepared is not None:
             src_vocab_size, tgt_vocab_size = prepared.tokenizer.src.size, prepared.tokenizer.tgt.size
@@ -111,11 +112,13 @@ def plan_run(config: Config, prepared: Prepared | None, world: World) -> Plan:
             world.on_main(lambda: fit_micro_batch(table, planned, updater)) if option == "auto" else option
         )
         largest = largest_batch(table, planned, updater, micro)
+        # 2. Measure the memory of that batch, and the speed of a few updates.
         meter.mark()
         updater.rehearse(table.batch(largest.pairs))
         peak = meter.peak()
         probe = _probe(config, table, updater, micro)
         tokens_per_s = probe[2] / probe[1]
+        # 3. Extrapolate to the whole run.
         steps = _steps(config, planned, tokens_per_s)
         numbers, kept = updater.model.num_parameters(), kept_bytes(updater)
         activations = largest.activations // updater.splits
@@ -144,14 +147,14 @@ def plan_run(config: Config, prepared: Prepared | None, world: World) -> Plan:
 
 
 def _vocab_size(config: Config) -> int:
-    """Pieces of a stand-in; as many as small data get where prepare would choose."""
+    """The vocabulary size for random data; `auto` counts as 8,000, the size for a small corpus."""
     size = config.tokenizer.vocab_size
     return 8_000 if size == "auto" else size
 
 
 @contextmanager
 def _table(config: Config, prepared: Prepared | None) -> Iterator[PairTable]:
-    """The training pairs, or a stand-in for them that lasts as long as the block."""
+    """The training pairs, or random ones that exist only within the block."""
     if prepared is not None:
         yield PairTable(prepared.train)
         return
@@ -160,7 +163,7 @@ def _table(config: Config, prepared: Prepared | None) -> Iterator[PairTable]:
 
 
 def stand_in(folder: Path, config: Config) -> PairTable:
-    """Random pairs of usual lengths, one in a hundred of any length that the filters let through."""
+    """Random pairs of typical lengths; one in a hundred has any length that the filters accept."""
     random = np.random.default_rng(config.seed)
     bounds = [filter_.max_tokens for filter_ in config.data.filters if isinstance(filter_, TokensFilter)]
     longest = min(bounds, default=256)
@@ -171,7 +174,7 @@ def stand_in(folder: Path, config: Config) -> PairTable:
     lengths = np.clip(np.stack([src, tgt], 1).astype(np.int64), 1, longest)
     vocab_size = _vocab_size(config)
     shards = []
-    for number in range(len(config.data.train)):  # as many corpora, so that mixing fits
+    for number in range(len(config.data.train)):  # mixing expects this number of corpora
         pairs = (
             (random.integers(4, vocab_size, n).tolist(), random.integers(4, vocab_size, m).tolist())
             for n, m in lengths[number :: len(config.data.train)].tolist()
@@ -185,11 +188,11 @@ def stand_in(folder: Path, config: Config) -> PairTable:
 
 
 def _warm_up(config: Config) -> None:
-    """Makes an update of a tiny model: what torch loads for its first one is no part of the run's memory."""
+    """Computes a tiny model first, because the memory of libraries that torch then loads is not the run's."""
     model = ModelConfig.model_validate(
         {"d_model": 16, "d_ff": 16, "num_heads": 2, "num_encoder_layers": 1, "num_decoder_layers": 1}
     )
-    options = config.train.model_copy(update={"freeze": ()})  # whose patterns are another model's
+    options = config.train.model_copy(update={"freeze": ()})  # its patterns need not match the tiny model
     tiny = config.model_copy(update={"model": model, "train": options})
     updater = build_updater(tiny, 16, 16, World())
     ids = np.arange(4, 12)
@@ -197,7 +200,7 @@ def _warm_up(config: Config) -> None:
 
 
 class _Meter:
-    """Memory that is really taken: of a GPU what torch has allocated, else what the process holds."""
+    """Measures memory: what torch has allocated on a GPU, or the resident memory of the process."""
 
     device = torch.device("cpu")
 
@@ -211,7 +214,7 @@ class _Meter:
         return resident_bytes()[0] - self._before
 
     def mark(self) -> None:
-        """Peaks are counted from here."""
+        """Starts the measurement of a peak."""
         self._marked = self._now()
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
@@ -219,26 +222,26 @@ class _Meter:
             forget_peak()
 
     def peak(self) -> int:
-        """The most that was held since the mark, over what was held then."""
+        """The highest increase since `mark`."""
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device) - self._marked
         return resident_bytes()[1] - self._before - self._marked
 
     def state(self) -> int:
-        """What is held now."""
+        """The current memory."""
         return self._now()
 
 
 def _probe(
     config: Config, table: PairTable, updater: Updater, micro_batch_tokens: int | None
 ) -> tuple[int, float, int]:
-    """Makes some updates; how many, in what time, of how many target tokens. The first one is not counted."""
+    """Makes a few updates. Returns their number, seconds and target tokens, without the first update."""
     with closing(read_steps(config, table, micro_batch_tokens, updater, Cursor())) as steps:
         return _timed(config, updater, islice(steps, PROBE_STEPS + 1))
 
 
 def _timed(config: Config, updater: Updater, steps: Iterable[StepData]) -> tuple[int, float, int]:
-    """Makes these updates, or as many as there is time for; the figures of `_probe`."""
+    """Makes these updates, or as many as there is time for. Returns the figures of `_probe`."""
     world = updater.world
     updater.model.train()
     begin, made, tokens = time.monotonic(), -1, 0
@@ -251,7 +254,7 @@ def _timed(config: Config, updater: Updater, steps: Iterable[StepData]) -> tuple
         made += 1
         if made == 0:
             first, *_ = world.agree(time.monotonic() - begin, stop=False)
-            # So that a slow machine has time for several updates, each of a part of the step.
+            # A slow machine then has time for several updates, each with only a part of the step.
             allowed = max(1, round(len(data.batches) * PROBE_S / PROBE_STEPS / max(first, 1e-9)))
             start = time.monotonic()
             continue
@@ -274,7 +277,7 @@ def _shortened(data: StepData, batches: int) -> StepData:
 
 
 def _steps(config: Config, planned: Planned, tokens_per_s: float) -> float:
-    """Updates until the first bound of the budget is reached; early stopping is not foreseen."""
+    """Updates until the first limit of the budget is reached, assuming no early stopping."""
     train, bounds = config.train, []
     if train.max_steps is not None:
         bounds.append(float(train.max_steps))
@@ -286,11 +289,11 @@ def _steps(config: Config, planned: Planned, tokens_per_s: float) -> float:
 
 
 def _disk(train: TrainConfig, kept: dict[str, int]) -> dict[str, int]:
-    """Bytes of the run folder at the end, and of the checkpoint that is written before an old one goes.
+    """Bytes of the run folder at the end, and of the checkpoint that is written before an old one is deleted.
 
     Args:
         train: options of the run.
-        kept: what stays in memory: a checkpoint has all of it but the gradients.
+        kept: bytes that stay in memory, by name; a checkpoint contains all but the gradients.
     """
     weights, checkpoint = kept["weights"], sum(kept.values()) - kept["gradients"]
     return {

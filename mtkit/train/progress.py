@@ -51,7 +51,7 @@ class Progress:
     micro_batch_tokens: Annotated[int, Field(ge=1)] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """The progress as plain JSON values."""
         return asdict(self)
 
     @staticmethod
@@ -77,7 +77,7 @@ class Progress:
         return found
 
     def validated(self, value: float, config: TrainConfig) -> Progress:
-        """The progress after a validation of this step's model found `value`; higher is better.
+        """The progress after a validation of this step's model with quality `value`; higher is better.
 
         The schedule `plateau` reduces the learning rate as torch's ReduceLROnPlateau does with `threshold` 0
         and a patience that is smaller by one, because torch counts from the next validation.

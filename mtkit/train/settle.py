@@ -1,4 +1,4 @@
-"""What `auto` stands for in a run: chosen once, from its data and its machine, and kept in its folder."""
+"""The values of `auto` in a run: chosen once for its data and machine, and stored in its folder."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from mtkit.train.machine.flops import matrix_rate
 from mtkit.train.machine.precision import training_dtype
 
 VERSION = 1
-_ANEW = "Delete it, and auto chooses again."
+_ANEW = "Delete it to let auto choose again."
 
 
 def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tuple[Config, list[Choice]]:
-    """The config with nothing left open, and what was chosen for it.
+    """The config with all values of `auto` replaced, and the choices.
 
-    What an earlier part of the run was trained with is chosen again, whatever has become of data and machine.
+    A resumed run keeps its first choices, even if data or machine have changed.
 
     Args:
         config: of the run.
         prepared: its data.
-        keep: write the choice into the run folder.
+        keep: whether to write the choices into the run folder.
 
     Raises:
-        InputError: the choice that the run folder keeps cannot be read.
+        InputError: the stored choices cannot be read.
     """
     if not is_auto(config):
         return config, []
@@ -44,7 +44,7 @@ def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tupl
         try:
             return settle(config, kept)
         except WRONG_VALUES:
-            raise InputError(f"{path}: does not fit this config, or is damaged.", _ANEW) from None
+            raise InputError(f"{path}: does not match this config, or is damaged.", _ANEW) from None
     tokens = sum(int(shard.lengths[:, 1].sum()) + len(shard) for shard in prepared.train)
     has_gpu = choose_device(config.train.device).type == "cuda"
     choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config), given_width(config))
@@ -56,7 +56,7 @@ def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tupl
 
 
 def _budget(config: Config) -> Budget | None:
-    """What the time that the config gives allows on this machine."""
+    """The time limit of the config and the speed of this machine; None without a time limit."""
     options = config.train
     if options.max_time is None:
         return None
@@ -69,7 +69,7 @@ def _budget(config: Config) -> Budget | None:
 
 
 def _read(path: Path) -> list[Choice] | None:
-    """The choices kept at `path`, if there are any."""
+    """The choices stored at `path`; None if there are none."""
     try:
         kept = read_object(path)
         if kept["version"] != VERSION:

@@ -1,4 +1,4 @@
-"""What a training is made of before its first step: device, model and updater, and the largest batch."""
+"""Prepares a training run: device, model, updater, and the largest batch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from mtkit.config.schema import Config
 from mtkit.data.feed.batching import Indices, cut_by_tokens, plan_epoch
 from mtkit.data.feed.loader import Cursor, PairTable, StepData, Steps
+from mtkit.data.feed.mixing import build_stages
 from mtkit.data.feed.prefetch import prefetch
-from mtkit.data.feed.sampling import build_stages
 from mtkit.engine.native import choose_device
 from mtkit.errors import MtkitError, UsageError
 from mtkit.model.transformer import build_model
@@ -24,18 +24,18 @@ from mtkit.train.optim.freeze import freeze
 from mtkit.train.update import Updater
 
 _PREFETCHED = 4
-"""Steps that are made ahead for a GPU."""
+"""Steps that are prepared ahead for a GPU."""
 _MOST_PLANNED = 1_000_000
-"""Pairs of which the largest batch is sought; of a larger corpus it is a sample with the longest pairs."""
+"""Most pairs in the search for the largest batch; larger corpora are sampled, including the longest pairs."""
 _CPU_SHARE, _GPU_SHARE = 0.6, 0.92
-"""How much of the memory that is there may be planned with."""
+"""Share of the available memory that a plan may use."""
 
 
 def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, world: World) -> Updater:
-    """The model of a run on its device, freshly initialised, with what changes it.
+    """The updater of a run, with a freshly initialised model on the run's device.
 
     Raises:
-        UsageError: the device or the precision cannot be had, or `freeze` names no weights.
+        UsageError: the device or the precision is not available, or `freeze` matches no weights.
     """
     device = choose_device(config.train.device)
     check_device(world, device)
@@ -54,7 +54,7 @@ def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, worl
 def read_steps(
     config: Config, table: PairTable, micro_batch_tokens: int | None, updater: Updater, cursor: Cursor
 ) -> Generator[StepData, None, None]:
-    """The steps of a run from `cursor` on, as this rank computes them; to be closed."""
+    """The steps of a run from `cursor` on, as this rank computes them. The caller closes the generator."""
     options, world = config.train, updater.world
     stages = build_stages(config.data.mixing, table.sizes)
     steps = Steps(
@@ -72,9 +72,9 @@ class LargestBatch:
 
     Attributes:
         pairs: their numbers.
-        src_len: of the longest source, its end included.
-        tgt_len: of the longest target, its end included.
-        activations: bytes that it keeps between the passes, by formula.
+        src_len: length of the longest source, including its end.
+        tgt_len: length of the longest target, including its end.
+        activations: estimated bytes that it keeps between the passes.
     """
 
     pairs: Indices
@@ -85,12 +85,12 @@ class LargestBatch:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """How an epoch falls into steps.
+    """The steps of an epoch.
 
     Attributes:
-        steps: the pairs of each; of a large corpus, those of a sample.
+        steps: the pairs of each step; only a sample of a large corpus.
         tokens_per_step: target tokens, on average.
-        steps_per_epoch: of the whole corpus.
+        steps_per_epoch: number of steps for the whole corpus.
     """
 
     steps: list[Indices]
@@ -115,7 +115,7 @@ def plan_steps(table: PairTable, config: Config) -> Planned:
 def largest_batch(
     table: PairTable, planned: Planned, updater: Updater, micro_batch_tokens: int | None
 ) -> LargestBatch:
-    """The micro-batch that takes the most memory by formula, as rank 0 gets it."""
+    """The micro-batch of rank 0 with the highest estimate of memory."""
     model, size = updater.model, updater.world.size
     numbers, mode = model.num_parameters(), compute_mode(updater)
     found: list[LargestBatch] = []
@@ -139,14 +139,14 @@ def largest_batch(
 
 
 def kept_bytes(updater: Updater) -> dict[str, int]:
-    """What stays in memory for the whole run, by name and formula."""
+    """Estimated bytes that stay in memory for the whole run, by name."""
     model = updater.model
     in_layers = sum(model.get_parameter(name).numel() for name in model.layer_matrices())
     return state_bytes(model.num_parameters(), in_layers, updater.options)
 
 
 def compute_mode(updater: Updater) -> ComputeMode:
-    """What the formulas of memory need to know of the numbers that are computed with."""
+    """The number type and attention of a run, for the formulas of memory."""
     num_bytes = updater.objective.dtype.itemsize
     return ComputeMode(
         num_bytes,
@@ -159,13 +159,13 @@ def compute_mode(updater: Updater) -> ComputeMode:
 
 
 def fit_micro_batch(table: PairTable, planned: Planned, updater: Updater) -> int:
-    """The largest micro-batch, in target tokens, for which there is memory: an even part of a step.
+    """The largest micro-batch, in target tokens, that fits in memory and divides a step evenly.
 
-    On a GPU it is found by trial; on a CPU, where memory that runs out ends the process, by formula.
+    On a GPU it is found by trial. On a CPU it is estimated, because running out of memory kills the process.
 
     Raises:
-        MtkitError: there is not even memory for a single pair.
-        UsageError: the model is in shares, so that no rank can try alone.
+        MtkitError: even the smallest micro-batch does not fit.
+        UsageError: the model is sharded, so rank 0 cannot try alone.
     """
     if updater.world.is_sharded:
         raise UsageError(
@@ -180,7 +180,7 @@ def fit_micro_batch(table: PairTable, planned: Planned, updater: Updater) -> int
                 "Choose a smaller model.preset, or lower max_tokens of the filter tokens in data.filters.",
             )
         parts *= 2
-    low, high = parts // 2 + 1, parts  # the fewest parts that fit lie between
+    low, high = parts // 2 + 1, parts  # the smallest number of parts that fits lies between these
     while low < high:
         middle = (low + high) // 2
         if fits(table, planned, updater, -(-whole // middle)):

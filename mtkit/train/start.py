@@ -1,4 +1,4 @@
-"""How a run begins: with the weights of another model, and with operations that repeat their bits."""
+"""The start of a run: weights of another model, and deterministic operations."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ from mtkit.model.checkpoint import load_model, weights_of
 from mtkit.runs.find import trained_model
 
 DETERMINISTIC = (
-    "deterministic: equal data, options and seed give equal weights, bit for bit, on this kind of device, "
-    "with this number of threads and these versions of mtkit and torch"
+    "deterministic: the same data, options and seed give bit-identical weights on this kind of device, with "
+    "this number of threads and these versions of mtkit and torch"
 )
 
 _FREE = {"preset", "dropout", "attention_dropout", "activation_dropout", "embedding_dropout", "init"}
-"""Options of the model that change neither its weights' shapes nor what they mean."""
+"""Options of the model that affect neither the shapes nor the meaning of its weights."""
 
 
 def begin_from(folder: Path, config: Config, prepared: Prepared) -> tuple[dict[str, Tensor], str]:
-    """The weights of the run or model folder `folder`, and the model folder that they come from.
+    """The weights in the run or model folder `folder`, and the path of the model folder.
 
     Raises:
-        InputError: there is no model, or its tokenizer or architecture differs; every difference is named.
+        InputError: there is no model, or its tokenizer or architecture differs; the message lists all
+            differences.
     """
     found = trained_model(folder)
     there = load_model(found)
     reasons = [
-        f"model.{name} = {ours} (there: {theirs})"
+        f"model.{name} = {ours} (other model: {theirs})"
         for name, ours, theirs in _differences(config.model, there.config.model)
     ]
     advice = ["Set these model options to the other model's values."] if reasons else []
@@ -60,11 +61,11 @@ def _differences(ours: ModelConfig, theirs: ModelConfig) -> Iterator[tuple[str, 
 
 @contextmanager
 def repeatable(wanted: bool) -> Iterator[None]:
-    """Within the block torch uses only operations that give the same bits in every run, if so wanted."""
+    """If `wanted`, torch uses only deterministic operations within the block."""
     if not wanted:
         yield
         return
-    # Read when the first matrix product on a GPU is made.
+    # cuBLAS reads this at the first matrix product on a GPU.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)

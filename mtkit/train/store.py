@@ -77,14 +77,14 @@ class Store:
         self._compared: set[Path] = set()  # with their hashes
         self._left: set[Path] = set()  # the user has been told
 
-    # ------------------------------------------------------------ going on
+    # ------------------------------------------------------------ resuming
 
     def newest(self) -> tuple[Checkpoint | None, list[str]]:
-        """The newest whole checkpoint, if there is one, and notes for the user.
+        """The newest complete checkpoint, if there is one, and notes for the user.
 
         Raises:
             InputError: the run folder belongs to other data.
-            UsageError: options have changed that must not, or whose change must be declared.
+            UsageError: an option has changed that must not, or whose change must be declared.
         """
         for parent, name in ((CHECKPOINTS, "step-*"), (BEST, "step-*"), (".", MODEL)):
             recover(self.run / parent, name)
@@ -161,10 +161,10 @@ class Store:
             return folder
         self._bad.pop(folder, None)
         self._compared.add(folder)
-        self._rotate(progress.step)
+        self.remove_old(progress.step)
         return folder
 
-    def _rotate(self, step: int) -> None:
+    def remove_old(self, step: int) -> None:
         """Removes all but the last good checkpoints up to `step`, and best models that none of them needs.
 
         Checkpoints that cannot be resumed from and those after `step` are not counted and never removed: they

@@ -50,8 +50,8 @@ class Trainer:
     Args:
         config: of the run.
         prepared: its data.
-        listen: is told of each event.
-        stop: asked after each step; true saves and ends the run there.
+        listen: called with each event.
+        stop: called after each step; if it returns true, the run is saved and stops.
         world: the ranks that train together; rank 0 validates, writes files and reports events.
         allowed: options that may differ from the last checkpoint.
     """
@@ -86,7 +86,7 @@ class Trainer:
 
     def run(self) -> Finished:
         """Trains from the last checkpoint, or from the beginning, to the end."""
-        self._stop()  # from here on a signal is a wish: other ranks may be waiting for this one
+        self._stop()  # from here on signals do not interrupt, because other ranks may be waiting
         notes = self._resume()
         self._rehearse()
         with self._recording():
@@ -116,7 +116,7 @@ class Trainer:
             recorder.close()
 
     def _rehearse(self) -> None:
-        """Computes the largest batch first, so that a lack of memory shows at once."""
+        """Computes the largest batch first, to detect a lack of memory at once."""
         planned = plan_steps(self.table, self.config)
         if self.options.micro_batch_tokens == "auto" and self.progress.micro_batch_tokens is None:
             found = self.world.on_main(lambda: fit_micro_batch(self.table, planned, self.updater))
@@ -134,7 +134,7 @@ class Trainer:
         """Makes updates until training ends. Returns the reason."""
         self.model.train()
         self._since = (self.progress.seconds, time.monotonic())
-        self._after_step()  # what an interruption left undone
+        self._after_step()  # an interrupted run may still have to validate or save here
         micro_batch_tokens = self._micro_batch_tokens()
         with closing(
             read_steps(self.config, self.table, micro_batch_tokens, self.updater, self.progress.cursor)
@@ -153,10 +153,10 @@ class Trainer:
         raise AssertionError("the stream of steps has no end")
 
     def _after_step(self) -> None:
-        """Validates and saves where that is due, and stops where that was asked for.
+        """Validates and saves if it is time to, and stops on request.
 
         Raises:
-            StoppedError: all that is not done yet is done when the run goes on.
+            StoppedError: a stop was requested. The resumed run does what is still to do.
         """
         step = self.progress.step
         if self._stop_agreed():
@@ -171,7 +171,7 @@ class Trainer:
             self.window.restart()
 
     def _stop_agreed(self) -> bool:
-        """Whether any rank was asked to stop; if one ran out of memory, all compute in its smaller parts."""
+        """Whether any rank was asked to stop. If one ran out of memory, all split batches as it does."""
         seconds, stop, splits = self.world.agree(self._seconds(), self._stop(), self.updater.splits)
         self.progress = dataclasses.replace(self.progress, seconds=seconds)
         if splits > self.updater.splits:
@@ -255,14 +255,14 @@ class Trainer:
         return True
 
     def _validations(self, model: Transformer) -> tuple[Validation, dict[str, Validation]] | None:
-        """Of the main set, and of further sets by name. None if a stop was requested."""
+        """Validates on the main set, and on further sets by name. None if a stop was requested."""
         turn = self.progress.step // self.options.validate_every
         validation = self.validator(model, turn, self._stop)
         extra = self.validator.extra(model, turn, self._stop) if validation is not None else None
         return (validation, extra) if validation is not None and extra is not None else None
 
     def _save(self, window: Mapping[str, Tensor] | None = None) -> None:
-        """Writes a checkpoint of everything, with the log window between two reports."""
+        """Writes a checkpoint, which between two reports includes the state of the log window."""
         self.progress = dataclasses.replace(self.progress, seconds=self._seconds())
         weights = self.world.whole(weights_of(self.model))
         state = self.world.whole(self.updater.state()) | dict(window or {})
@@ -308,7 +308,7 @@ class Trainer:
     def _final(self, reason: str, kept: dict[str, Tensor]) -> Finished:
         """Writes the average of the best models, or the best one if it scores higher.
 
-        `kept` are the weights of the last step, for the case that no best model can be read.
+        `kept` are the weights of the last step, used if none of the best models can be read.
         """
         models = list(islice(self.store.best(self.progress), self.options.average))
         if not models:
@@ -331,7 +331,7 @@ class Trainer:
         )
 
     def _whole_model(self, weights: dict[str, Tensor]) -> Transformer:
-        """The trained model, or, where each rank holds a share of it, another one with these weights."""
+        """The trained model, or a new one with these weights if the trained one is sharded."""
         if not self.world.is_sharded:
             return self.model
         src, tgt = self.prepared.tokenizer.src, self.prepared.tokenizer.tgt
@@ -368,12 +368,12 @@ def train(
     world: World | None = None,
     allowed: Collection[str] = (),
 ) -> Finished:
-    """Trains a model from `config.run`'s last checkpoint on, or from the beginning; see `Trainer`.
+    """Trains a model from the last checkpoint in `config.run`, or from the beginning; see `Trainer`.
 
     Raises:
-        StoppedError: `stop` said so; everything is saved.
-        InputError: the run folder belongs to other data, a checkpoint or `init_from` cannot be used.
-        MtkitError: the gradient stays infinite, memory is too small for one sentence, or a checkpoint
+        StoppedError: `stop` returned true; everything is saved.
+        InputError: the run folder belongs to other data, or a checkpoint or `init_from` is unusable.
+        MtkitError: the gradient stays non-finite, memory is too small for one sentence, or a checkpoint
             cannot be written.
     """
     with repeatable(config.train.deterministic):

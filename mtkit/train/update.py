@@ -1,4 +1,4 @@
-"""One optimizer update: gradient of the micro-batches, guards, weights. No files and no clock here."""
+"""One optimizer update: gradient of the micro-batches, guards, weights. Knows no files and no clock."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _MAX_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What an update tells, still on the device.
+    """The results of an update, still on the device.
 
     Attributes:
-        sums: over target tokens, by name; `loss` is -log p without smoothing.
-        norm: of the whole gradient before clipping.
-        skipped: whether the weights were left as they were.
-        num_tgt_tokens: that it learned from.
+        sums: sums over target tokens, by name; `loss` is -log p without smoothing.
+        norm: norm of the whole gradient before clipping.
+        skipped: whether the update was skipped.
+        num_tgt_tokens: number of target tokens in the step.
     """
 
     sums: dict[str, Tensor]
@@ -55,11 +55,11 @@ class Update:
 
 
 class Updater:
-    """A model with its optimizers, loss scale and moving average, changed together by each update.
+    """A model with its optimizers, loss scale and moving average, which each update changes together.
 
     Attributes:
-        num_skipped: updates that left the weights as they were.
-        splits: in how many parts each micro-batch is computed; doubled when memory runs out.
+        num_skipped: number of skipped updates.
+        splits: number of parts in which each micro-batch is computed; doubled when memory runs out.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Updater:
         """Makes update number `step`, from 1.
 
         Raises:
-            MtkitError: a single sentence does not fit into memory, or the gradient stays infinite.
+            MtkitError: a single sentence does not fit into memory, or the gradient stays non-finite.
         """
         while (sums := self.gradient(data, step)) is None:
             self._split_further(data, step)
@@ -100,7 +100,7 @@ class Updater:
         return Update(sums, norm, skipped, data.num_tgt_tokens)
 
     def rehearse(self, batch: Batch) -> None:
-        """Computes the gradient of a batch and drops it, in ever smaller parts until there is memory for it.
+        """Computes the gradient of a batch and drops it, in smaller and smaller parts until they fit.
 
         Neither the weights nor the random numbers of later updates change.
 
@@ -113,7 +113,7 @@ class Updater:
     def try_batch(self, batch: Batch) -> bool:
         """Whether there is memory for both passes over a batch, and for the optimizer's state."""
         try:
-            # Which comes with the first update only.
+            # Optimizers allocate their state in the first update.
             held = {} if self.optimizers[-1].state else optimizer_state(self.model, self.optimizers)
         except torch.OutOfMemoryError:
             return False
@@ -131,16 +131,16 @@ class Updater:
         return self.ema.weights if self.ema is not None else weights_of(self.model)
 
     def restart_average(self) -> None:
-        """Begins the moving average anew, with the present weights."""
+        """Restarts the moving average from the current weights."""
         if self.ema is not None:
             self.ema = MovingAverage(self.model, self.ema.decay)
 
     # ------------------------------------------------------------ the gradient
 
     def gradient(self, data: StepData, step: int) -> dict[str, Tensor] | None:
-        """Adds up the gradient of all micro-batches; the sums to report, or None if memory ran out.
+        """Accumulates the gradient of all micro-batches. Returns the sums to report; None if out of memory.
 
-        What it draws depends on the seed, the step and the rank alone, so that it can be done again.
+        Random numbers depend only on the seed, the step and the rank, so the call can be repeated.
         """
         rank = self.world.rank
         self.model.masks.reseed(self.seed, _DROPOUT, step, *([rank] if rank else []))
@@ -154,7 +154,7 @@ class Updater:
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
-            # The traceback holds the activations: retried by the caller, when it is gone.
+            # The traceback keeps the activations alive. The caller retries after it is gone.
             return None
         return sums
 
@@ -166,7 +166,11 @@ class Updater:
             sums[name] += value
 
     def _drop_gradient(self) -> None:
-        """Begins the gradient anew. CUDA graphs, which reuse their memory, add to one that stays."""
+        """Clears the gradient.
+
+        With CUDA graphs it becomes zero instead of None: a graph would overwrite a gradient that it
+        allocated.
+        """
         self.model.zero_grad(set_to_none=not self._keeps_gradient)
         if self._keeps_gradient:
             for _, parameter in trained_parameters(self.model):
@@ -174,13 +178,11 @@ class Updater:
                     parameter.grad = torch.zeros_like(parameter)
 
     def _split_further(self, data: StepData, step: int) -> None:
-        """Drops the gradient and halves the micro-batches from now on; the update keeps its tokens."""
+        """Drops the gradient and halves all further micro-batches. The tokens per update stay the same."""
         self._drop_gradient()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        if (
-            self.world.is_sharded
-        ):  # the other ranks wait for the share of this one: none can do it again alone
+        if self.world.is_sharded:  # no rank can retry alone, because the others wait for its shard
             raise MtkitError(
                 f"step {step}: out of memory on {self.device}.",
                 "Lower train.micro_batch_tokens, or choose a smaller model.preset.",
@@ -204,7 +206,11 @@ class Updater:
     # ------------------------------------------------------------ the weights
 
     def _apply(self, step: int, lr: float, pairs: Indices | None) -> tuple[Tensor, Tensor]:
-        """Changes the weights by the gradient, unless it is a spike or not finite; its norm, and if it is."""
+        """Applies the gradient unless it is non-finite or a spike.
+
+        Returns its norm and whether the update was skipped.
+        """
+        # 1. Remove the loss scale, and clip the gradient.
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = lr
@@ -212,21 +218,23 @@ class Updater:
         limit = self.options.optimizer.clip_norm or math.inf
         trained = [parameter for _, parameter in trained_parameters(self.model)]
         norm = gathered(torch.nn.utils.clip_grad_norm_(trained, limit, foreach=True))
+        # 2. Update the weights, unless the norm is non-finite or a spike. Optimizers read the flag on the
+        # device.
         bad = ~torch.isfinite(norm)
-        hopeless = bad
         spike = self.spikes(norm) if self.spikes is not None else torch.zeros_like(bad)
         skipped = bad | spike
         for optimizer in self.optimizers:
-            # They read this flag on the device and leave the weights as they are.
             optimizer.found_inf = skipped.float()  # type: ignore[union-attr]
             optimizer.step()
+        # 3. Count non-finite gradients in a row. Those that a too large loss scale can explain do not count.
+        hopeless = bad
         if self.scaler.is_enabled():
-            # Above its least, it is the scale that may be too large.
             hopeless = bad & (self.scaler.scale(torch.ones_like(norm)) <= 1.0)
-            self.scaler.update()  # lowers the scale if what `unscale_` saw was not finite
+            self.scaler.update()  # lowers the scale if `unscale_` found a non-finite value
         self.bad_steps = (self.bad_steps + 1) * hopeless
         if step % self.options.log_every == 0 or self.device.type == "cpu":
             self._refuse_bad_steps(step, lr, norm, pairs)
+        # 4. Prepare for the next step.
         self._drop_gradient()
         if self.ema is not None:
             self.ema.update(self.model, step)
@@ -247,11 +255,11 @@ class Updater:
     # ------------------------------------------------------------ saving
 
     def state(self) -> dict[str, Tensor]:
-        """Everything but the weights that the next update depends on."""
+        """Everything besides the weights that the next update depends on."""
         state = optimizer_state(self.model, self.optimizers)
         if self.ema is not None:
             state |= {f"ema.{name}": weight for name, weight in self.ema.weights.items()}
-        # Python's numbers are 64 bits wide.
+        # Python's numbers have 64 bits.
         state |= {f"scaler.{name}": _scalar(value) for name, value in self.scaler.state_dict().items()}
         if self.spikes is not None:
             state |= {f"spikes.{name}": value for name, value in self.spikes.state().items()}
@@ -259,10 +267,10 @@ class Updater:
         return state | counts | {"splits": _scalar(self.splits)}
 
     def set_state(self, state: dict[str, Tensor]) -> None:
-        """Puts back what `state` gave.
+        """Restores the state that `state` returned.
 
         Raises:
-            InputError: something is missing, or not of its shape and type.
+            InputError: a tensor is missing, or has another shape or type.
         """
         set_optimizer_state(self.model, self.optimizers, state)
         for name, place in self.state().items():
@@ -270,7 +278,7 @@ class Updater:
         try:
             if self.ema is not None:
                 for name, weight in self.ema.weights.items():
-                    # A moving average that is switched on later begins with the weights.
+                    # A moving average that is switched on later starts from the weights.
                     weight.copy_(state.get(f"ema.{name}", weights_of(self.model)[name]))
             if self.scaler.is_enabled():
                 self.scaler.load_state_dict(
@@ -278,7 +286,7 @@ class Updater:
                 )
             if self.spikes is not None:
                 for name, value in self.spikes.state().items():
-                    # A guard that is switched on later begins to watch now.
+                    # A guard that is switched on later keeps its initial state.
                     value.copy_(state.get(f"spikes.{name}", value))
             self.splits = max(1, int(state["splits"]))
             self.bad_steps.copy_(state["bad_steps"])
@@ -290,11 +298,12 @@ class Updater:
 
 
 def _batch_of(pairs: Indices | None) -> str:
-    """The first pairs of a batch, for a message."""
+    """The numbers of a batch's first pairs, for a message."""
     if pairs is None:
         return ""
     shown = ", ".join(map(str, pairs[:_MAX_SHOWN].tolist()))
-    return f", the batch pairs {shown}{', …' if len(pairs) > _MAX_SHOWN else ''} of {len(pairs)}, from 0"
+    more = ", …" if len(pairs) > _MAX_SHOWN else ""
+    return f", training pairs {shown}{more} ({len(pairs)} in all, counted from 0)"
 
 
 def _as_step(batch: Batch) -> StepData:
@@ -306,5 +315,5 @@ def _scalar(value: float) -> Tensor:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether a GPU's or the CPU's allocator had no more to give."""
+    """Whether an allocation failed on a GPU or on the CPU."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)

@@ -19,6 +19,8 @@ SEARCHED_AGAIN = "searched again"
 WRONG = "looking wrong"
 FORGOTTEN = "with protected text put at the end"
 BANNED = "with a banned phrase"
+UNKNOWN = "with characters unknown to the model"
+UNPLACED = "left as they are, since their markup could not be placed"
 
 
 class Note(NamedTuple):
@@ -46,7 +48,7 @@ class Account:
         counts: lines by the kind of note.
         terms_requested: how often terms were met in sources.
         terms_used: how often their targets are in the translations.
-        parts: into which lines were split that were too long.
+        parts: into which lines of several sentences were split.
     """
 
     name: str = ""

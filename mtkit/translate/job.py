@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mtkit
+from mtkit.documents.formats import FILE_FORMATS, FORMATS, LINE_FORMATS, line_format, open_document
 from mtkit.errors import UsageError
 from mtkit.translate.account import Account
 from mtkit.translate.records import Answered, FormatRecords, Records, TextRecords, document_windows
@@ -17,13 +18,10 @@ from mtkit.translate.windows import Pause, Window
 
 if TYPE_CHECKING:
     from mtkit.disk.partial import Job
-    from mtkit.documents.formats import FileFormat, LineFormat
     from mtkit.runs.find import Found
     from mtkit.translate.translator import Translator
 
 STDIN = "standard input"
-LINE_FORMATS: dict[str, LineFormat] = {"tsv": "tsv", "jsonl": "jsonl"}
-FILE_FORMATS: dict[str, FileFormat] = {"md": "md", "html": "html", "srt": "srt", "po": "po", "xliff": "xliff"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class Input:
 
     Attributes:
         path: of the file; None is standard input.
-        kind: the format: text, or a key of `LINE_FORMATS` or `FILE_FORMATS`.
+        kind: the format, one of `FORMATS`.
         column: of tsv: the text's column, by number from 1 or by name.
         field: of jsonl: the text's field.
         terms: of jsonl: the field of a line's own terms, if any.
@@ -64,9 +62,8 @@ class Input:
         Raises:
             UsageError: the format is unknown, or has no room for something that is requested.
         """
-        known = ("text", *LINE_FORMATS, *FILE_FORMATS)
-        if self.kind not in known:
-            raise UsageError(f"--format {self.kind}: unknown format.", f"Choose from {', '.join(known)}.")
+        if self.kind not in FORMATS:
+            raise UsageError(f"--format {self.kind}: unknown format.", f"Choose from {', '.join(FORMATS)}.")
         if self.kind != "text" and request.details:
             raise UsageError(
                 f"--format {self.kind}: has no room for {', '.join(request.details)}.",
@@ -97,8 +94,6 @@ class Input:
         """Reads its lines, if the format has lines."""
         if self.kind == "text":
             return TextRecords(request, account)
-        from mtkit.documents.formats import line_format
-
         place = int(self.column) if self.column.isdecimal() else self.column
         kind = LINE_FORMATS[self.kind]
         reader = line_format(kind, self.name, column=place, field=self.field, terms=self.terms)
@@ -116,8 +111,6 @@ class Input:
             records = self.records(request, account)
             yield from translator.results(read_by(records, lines), request, account)
             return
-        from mtkit.documents.formats import open_document
-
         data = b"".join(line for window in lines if not isinstance(window, Pause) for line in window)
         document = open_document(FILE_FORMATS[self.kind], self.name, data)
         found = translator.results(document_windows(document), request, account)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtkit.config.stored import decode_options
-from mtkit.engine.base import EngineName, Precision
+from mtkit.engine.interface import EngineName, Precision
 from mtkit.errors import InputError, UsageError
 from mtkit.runs.exports import Exported, export_of, is_export, read_export
 from mtkit.runs.find import config_of

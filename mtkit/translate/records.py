@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from mtkit.errors import InputError
 from mtkit.translate.account import FAILED, INVALID, Account
 from mtkit.translate.glossary import Term
-from mtkit.translate.request import Request, Source, Translation, best_texts
+from mtkit.translate.request import Request, Source, Translation, best_answers
 from mtkit.translate.windows import WINDOW, Window
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class FormatRecords:
         ]
 
         def render(found: list[list[Translation]]) -> Answered:
-            texts = iter([best.text for best, *_ in found])
+            texts = iter(best_answers(found))
             filled = [document.render([next(texts) for _ in document.texts]) for document in documents]
             return len(lines), b"".join(filled)
 
@@ -154,7 +154,7 @@ def document_windows(document: Document) -> Iterator[Window[list[str]]]:
     """The texts of a whole file; the answers are what `document.render` takes, once they are all there."""
     sources = [Source(text, number) for number, text in enumerate(document.texts)]
     for begin in range(0, len(sources), WINDOW):
-        yield Window(sources[begin : begin + WINDOW], best_texts)
+        yield Window(sources[begin : begin + WINDOW], best_answers)
 
 
 # ---------------------------------------------------------------- what is shown of a line
@@ -198,4 +198,8 @@ def _members(found: Translation, request: Request) -> dict[str, Any]:
         shown["alignment"] = [list(link) for link in found.links]
     if found.fault:
         shown["fault"] = found.fault
+    if found.parts:
+        shown["parts"] = [{"source": src, "text": tgt} for src, tgt in found.parts]
+    if not found.is_placed:
+        shown["unplaced"] = True
     return shown

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from mtkit.documents.base import Answer, Text
 from mtkit.translate.glossary import Glossary, Term
 
 Links = tuple[tuple[int, int], ...]
+Anchors = tuple[tuple[int, int], ...]
 
 Invalid = Literal["error", "replace"]
 OnError = Literal["fail", "blank", "source"]
@@ -28,6 +30,11 @@ class Source(NamedTuple):
     number: int
     tags: Sequence[str] | None = None
     terms: tuple[Term, ...] = ()
+
+    @property
+    def has_spans(self) -> bool:
+        """Whether a document has markup between its words."""
+        return isinstance(self.text, Text) and self.text.has_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +109,20 @@ class Translation(NamedTuple):
         score: higher is better; of a line in several parts their mean by length; may be NaN unless asked for.
         token_scores: log-probabilities of its tokens and ends of sentence, if the engine gives them.
         links: which source word each target word comes from, by number from 0, if that was asked.
-        ids: the target's, as the model wrote them.
+        anchors: the same as offsets of words in the two texts, where they are known.
         fault: what is wrong with it in the guard's view, even after a second search; else empty.
+        parts: the texts of which a line was made up, each with its translation; none if it was one.
+        is_placed: false if placeholders could not be placed, and a text stays as it was.
     """
 
     text: str
     score: float = 0.0
     token_scores: tuple[float, ...] = ()
     links: Links = ()
-    ids: tuple[int, ...] = ()
+    anchors: Anchors = ()
     fault: str = ""
+    parts: tuple[tuple[str, str], ...] = ()
+    is_placed: bool = True
 
 
 BLANK = Translation("")
@@ -122,28 +133,18 @@ def best_texts(found: list[list[Translation]]) -> list[str]:
     return [best.text for best, *_ in found]
 
 
-def word_links(
-    src_pieces: Sequence[str],
-    tgt_pieces: Sequence[str],
-    links: Sequence[tuple[int, int]],
-    spaced: tuple[bool, bool],
-) -> Links:
-    """Links between words, for links between pieces; in languages without spaces characters are words.
+def best_answers(found: list[list[Translation]]) -> list[str]:
+    """The best translation of each text of a document, with its links."""
+    return [Answer(best.text, best.anchors) for best, *_ in found]
+
+
+def word_numbers(pieces: Sequence[str], spaced: bool) -> list[range]:
+    """The words, or in languages without spaces the characters, that each piece is of.
 
     Args:
-        src_pieces: of the subword model, `▁` being a space.
-        tgt_pieces: likewise.
-        links: pairs of places in them.
-        spaced: whether the source and the target language put spaces between words.
+        pieces: of the subword model, `▁` being a space.
+        spaced: whether the language puts spaces between words.
     """
-    src_words = _words(src_pieces, spaced[0])
-    tgt_words = _words(tgt_pieces, spaced[1])
-    found = {(s, t) for src, tgt in links for s in src_words[src] for t in tgt_words[tgt]}
-    return tuple(sorted(found))
-
-
-def _words(pieces: Sequence[str], spaced: bool) -> list[range]:
-    """The words, or the characters, that each piece is of."""
     words, begun = [], -1
     for piece in pieces:
         letters = piece.lstrip("▁")

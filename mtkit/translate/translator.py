@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from mtkit.config.stored import replaced
 from mtkit.decode.hypothesis import Hypothesis
-from mtkit.engine.base import Engine
+from mtkit.engine.interface import Engine
 from mtkit.errors import MtkitError, UsageError
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.account import Account
@@ -45,6 +45,10 @@ class Translator:
         self.options = options
         self.languages = languages
         self.usual_tags = tuple(usual_tags)
+
+    def splits(self, options: DecodeConfig) -> bool:
+        """Whether each sentence of a line is translated by itself."""
+        return True
 
     def search_options(self, request: Request) -> DecodeConfig:
         """The model's search options with those of the request in place of its own.

@@ -17,12 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from mtkit.cli.commands import for_typer
 from mtkit.cli.failures import report
 from mtkit.cli.quick import parse
 from mtkit.cli.translate import translate
 from mtkit.errors import MtkitError
 from tests.support.corpora import REPOSITORY
-from tests.support.fakes import make_tiny_run
+from tests.support.fakes import export_unchecked, make_tiny_run
 
 PLAIN: tuple[list[str], ...] = (
     ["-m", "runs/a", "--model", "b"],
@@ -59,7 +60,7 @@ def read_by_typer(args: list[str]) -> dict[str, Any] | None:
         found.update(given)
 
     app = typer.Typer(add_completion=False)
-    app.command()(record)
+    app.command()(for_typer(record))
     return found if CliRunner().invoke(app, args).exit_code == 0 else None
 
 
@@ -99,11 +100,9 @@ def test_whatever_is_read_quickly_typer_would_read_alike(args: list[str]) -> Non
 
 
 def test_the_second_translation_imports_neither_typer_nor_pydantic(tmp_path: Path) -> None:
-    from mtkit.convert.ct2 import write_ctranslate2
-
     make_tiny_run(tmp_path)
     model = tmp_path / "runs" / "tiny" / "model"
-    write_ctranslate2(model, tmp_path / "export", "int8", lambda folder, stored: {})
+    export_unchecked(model, tmp_path / "export", "int8")
     code = (
         "import sys; sys.argv[1:] = ['-q', 'translate', '-m', 'export', '--beam-size', '3'];"
         "from mtkit.cli.app import main; main();"

@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 from mtkit.cli.commands import app
 from mtkit.cli.translate import translate
 from mtkit.config.decode import DecodeConfig
-from mtkit.config.fields import bare, choices
+from mtkit.config.option_types import bare, choices
+from mtkit.documents.formats import FORMATS
 from tests.support.fakes import make_tiny_run
 
 Run: TypeAlias = Callable[..., Result]
@@ -286,7 +287,7 @@ def test_a_file_keeps_its_markup_and_its_times(run: Run, folder: Path) -> None:
 def test_an_unknown_format_is_refused(run: Run) -> None:
     result = run("--format", "docx")
     assert result.exit_code == 2
-    assert "Choose from text, tsv, jsonl, md, html, srt, po, xliff." in result.stderr
+    assert f"Choose from {', '.join(FORMATS)}." in result.stderr
 
 
 def test_search_flags_have_the_names_types_and_words_of_the_options(run: Run) -> None:
@@ -295,7 +296,7 @@ def test_search_flags_have_the_names_types_and_words_of_the_options(run: Run) ->
         for name, hint in get_type_hints(translate).items()
         if name in DecodeConfig.model_fields and name not in ("banned", "tags")  # a file, and repeated
     }
-    assert len(shared) == 14
+    assert len(shared) == 15
     for name, hint in shared.items():
         kind = bare(DecodeConfig.model_fields[name].annotation)
         assert bare(hint) is (str if choices(kind) else kind), name

@@ -27,10 +27,11 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.text import TextConfig
 from mtkit.convert import huggingface
 from mtkit.convert.argos import write_argos
-from mtkit.convert.ct2 import MAX_POSITIONS, build_spec, write_ctranslate2
+from mtkit.convert.ctranslate2 import MAX_POSITIONS, build_spec
 from mtkit.convert.weights import Weights
 from mtkit.data.feed.batch import collate
-from mtkit.decode.generate import EXTRA_LENGTH, NEVER, generate
+from mtkit.decode.generate import NEVER, generate
+from mtkit.decode.hypothesis import EXTRA_LENGTH
 from mtkit.decode.scorer import ModelScorer
 from mtkit.engine.ct2 import CTranslate2Engine
 from mtkit.engine.native import NativeEngine
@@ -44,7 +45,7 @@ from mtkit.text.form import TextForm
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 from tests.support.choices import MODEL_CHOICES
-from tests.support.fakes import TINY_PAIRS, TINY_RUN
+from tests.support.fakes import TINY_PAIRS, TINY_RUN, export_unchecked
 
 VARIANTS: list[Mapping[str, object]] = [
     {},
@@ -121,7 +122,7 @@ class ScorerOfTheRest(ModelScorer):
 @torch.inference_mode()
 def test_ctranslate2_searches_and_scores_as_the_native_engine(model_folder: Path) -> None:
     output = model_folder.parent / "export"
-    write_ctranslate2(model_folder, output, "float32", lambda folder, stored: {})
+    export_unchecked(model_folder, output, "float32")
     loaded = load_model(model_folder)
     other = CTranslate2Engine(output, loaded.tokenizer, MAX_POSITIONS)
     for beam_size, length_penalty in ((1, 1.0), (4, 1.0), (3, 0.6)):
@@ -150,7 +151,7 @@ def test_outputs_that_are_too_long_are_cut_as_if_searched_up_to_there(
 ) -> None:
     monkeypatch.setitem(globals(), "STEPS", 0)  # a model that never learned to end
     folder, output = make_model({}, tmp_path), tmp_path / "export"
-    write_ctranslate2(folder, output, "float32", lambda folder, stored: {})
+    export_unchecked(folder, output, "float32")
     tokenizer = load_model(folder).tokenizer
     options = DecodeConfig(beam_size=1, max_len_ratio=1.0)
     found = []
@@ -257,7 +258,7 @@ def test_huggingface_tokenizes_as_mtkit_and_back(tmp_path: Path) -> None:
 
 def test_argos_packs_what_ctranslate2_and_sentencepiece_load(tmp_path: Path) -> None:
     model_folder = make_model({}, tmp_path)
-    write_ctranslate2(model_folder, tmp_path / "export", "int8", lambda folder, stored: {})
+    export_unchecked(model_folder, tmp_path / "export", "int8")
     exported = read_export(tmp_path / "export")
     with pytest.raises(UsageError, match="argosmodel"):
         write_argos(exported, tmp_path / "x.zip")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.config.filters import DuplicateFilter, Filter, LanguageFilter
-from mtkit.data.clean.filters import Judge, Repeats, build_filter
 from mtkit.data.clean.folding import fold
+from mtkit.data.clean.judging import Judge, Repeats, build_filter
 from mtkit.data.clean.leaks import LeakGuard
 from mtkit.data.read.pair import Pair
 from mtkit.text.normalize import normalize

@@ -16,7 +16,7 @@ from mtkit.data.feed.batch import Batch, collate
 from mtkit.errors import UsageError
 from mtkit.model.packing import Kernel
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.train.machine.packing import pack
+from mtkit.train.machine.packed_batch import pack
 from tests.support.attention import sentence_by_sentence
 from tests.support.choices import MODEL_CHOICES
 

@@ -289,7 +289,7 @@ def test_plain_refuses_unequal_numbers_of_files(tmp_path: Path) -> None:
     for name in ("1.en", "2.en", "1.fr"):
         (tmp_path / name).write_text("x\n")
     source = PlainSource(reader="plain", src=tmp_path / "*.en", tgt=tmp_path / "*.fr")
-    with pytest.raises(InputError, match=r"matches 2 files, but .*fr for 1\."):
+    with pytest.raises(InputError, match=r"matches 2 files, but .*fr matches 1\."):
         texts_of(source)
 
 

@@ -50,7 +50,7 @@ def test_choices_are_told_kept_and_taken_again(tmp_path: Path, monkeypatch: pyte
     kept.write_text('{"version": 1, "choices": [{}]}', "utf-8")
     damaged = run("train.max_steps=8")
     assert damaged.exit_code == 3
-    assert "auto.json: is damaged. Delete it, and auto chooses again." in " ".join(damaged.stderr.split())
+    assert "auto.json: is damaged. Delete it to let auto choose again." in " ".join(damaged.stderr.split())
 
 
 def test_a_limit_of_time_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from mtkit.data.prepare.prepared import open_prepared
 from mtkit.model.packing import Kernel, has_kernel, load_kernel
 from mtkit.model.transformer import build_model
 from mtkit.train.machine.distributed import World
-from mtkit.train.machine.packing import pack
+from mtkit.train.machine.packed_batch import pack
 from mtkit.train.setup import read_steps
 from mtkit.train.trainer import Trainer
 from tests.support.trainings import CONFIG, Run, go, go_until, same_weights

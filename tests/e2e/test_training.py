@@ -154,7 +154,7 @@ def test_other_data_in_the_same_run_folder_is_refused(tmp_path: Path) -> None:
 def test_fp16_needs_cuda(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("here is a CUDA device")
-    with pytest.raises(UsageError, match="fp16 needs a CUDA device"):
+    with pytest.raises(UsageError, match="fp16 requires a CUDA device"):
         go(tmp_path, "train.precision=fp16")
 
 
@@ -209,7 +209,7 @@ def test_ten_in_a_row_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     spoil(monkeypatch, set(range(5, 99)))
     said = (
         r"step 14: the gradient was not finite 10 times in a row: norm (nan|inf), rate \S+, "
-        r"the batch pairs (\d+, )+… of \d+, from 0\. Lower"
+        r"training pairs (\d+, )+… \(\d+ in all, counted from 0\)\. Lower"
     )
     with pytest.raises(MtkitError, match=said):
         go(tmp_path)
@@ -243,8 +243,8 @@ def test_init_from_names_every_difference_at_once(whole: Run, tmp_path: Path) ->
         go(tmp_path, f"train.init_from={whole.config.run}", *other)
     folder = whole.config.run / "model"
     assert str(caught.value) == (
-        f"train.init_from: {folder}: differs in the tokenizer; model.d_ff = 96 (there: 64); "
-        f"model.norm = post (there: pre). Set tokenizer.path: {folder / 'tokenizer.model'}, and "
+        f"train.init_from: {folder}: differs in the tokenizer; model.d_ff = 96 (other model: 64); "
+        f"model.norm = post (other model: pre). Set tokenizer.path: {folder / 'tokenizer.model'}, and "
         "prepare the data with it. Set these model options to the other model's values."
     )
     same = ("train.max_steps=1", f"tokenizer.path={folder / 'tokenizer.model'}")

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mtkit.config.fields import option_paths
 from mtkit.config.load import load_config
+from mtkit.config.option_types import option_paths
 from mtkit.errors import ConfigError
 from mtkit.text.visible import visible
 from tests.support.faults.figures import trial

@@ -16,12 +16,11 @@ from typing import Any
 
 import pytest
 
-from mtkit.convert.ct2 import write_ctranslate2
 from mtkit.disk.manifest import MANIFEST, manifest_bytes
 from mtkit.engine import ct2
 from mtkit.errors import InputError
 from mtkit.translate.open import open_translator
-from tests.support.fakes import make_tiny_run
+from tests.support.fakes import export_unchecked, make_tiny_run
 from tests.support.faults.figures import trial
 
 EXPORTS = "an export from a stranger reaches CTranslate2 only if it is what its options imply"
@@ -385,7 +384,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
     make_tiny_run(folder)
     run = folder / "runs" / "tiny"
-    write_ctranslate2(run / "model", run / "export" / "ctranslate2", "int8", lambda folder, stored: {})
+    export_unchecked(run / "model", run / "export" / "ctranslate2", "int8")
     return run
 
 
@@ -404,7 +403,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     def reached() -> None:
         raise ReachedError
 
-    monkeypatch.setattr(ct2, "_extension", reached)
+    monkeypatch.setattr(ct2, "load_extension", reached)
 
 
 def outcome(folder: Path) -> str:

@@ -108,7 +108,7 @@ def gone_on(folder: Path) -> None:
     store = Store(config, open_prepared(config))
     store.newest()
     for newer in (6, 3):
-        store._rotate(newer)
+        store.remove_old(newer)
 
 
 def settled(folder: Path) -> None:

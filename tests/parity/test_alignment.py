@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mtkit.config.model import ModelConfig
 from mtkit.decode.alignment import align
-from mtkit.model.blocks import DecoderLayer
+from mtkit.model.layers import DecoderLayer
 from mtkit.model.transformer import Transformer, build_model
 
 VOCAB = 30

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from mtkit.config.model import ModelConfig, num_parameters
 from mtkit.model.attention import MultiHeadAttention, attend, attend_grouped
-from mtkit.model.blocks import DecoderLayer, EncoderLayer, FeedForward, Residual, build_norm
 from mtkit.model.dropout import MaskSource
+from mtkit.model.layers import DecoderLayer, EncoderLayer, FeedForward, Residual, build_norm
 from mtkit.model.positions import LearnedPositions, RotaryPositions, rotate, sinusoidal_positions
 from mtkit.model.transformer import build_model
 

@@ -23,7 +23,7 @@ from mtkit.config.filters import (
 from mtkit.config.options import Options
 from mtkit.config.text import TextConfig
 from mtkit.data.clean.column import column_of
-from mtkit.data.clean.filters import Judge, Repeats, build_filter
+from mtkit.data.clean.judging import Judge, Repeats, build_filter
 from mtkit.data.clean.leaks import LeakGuard
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import one_line_each

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mtkit.config.auto import settle
-from mtkit.config.fields import members, option_paths
 from mtkit.config.filters import Filter
 from mtkit.config.load import dump_config, load_config
+from mtkit.config.option_types import members, option_paths
 from mtkit.config.sources import HeldOutSource
 from mtkit.errors import ConfigError
 

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from mtkit.config.filters import DuplicateFilter, Filter, NearDuplicateFilter
 from mtkit.data.clean.column import Column, column_of
-from mtkit.data.clean.filters import Judge, Repeats, build_filter
+from mtkit.data.clean.judging import Judge, Repeats, build_filter
 from mtkit.data.clean.near import Keys
 from mtkit.data.read.pair import Pair
 from tests.support.choices import members

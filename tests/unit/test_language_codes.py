@@ -25,10 +25,9 @@ from mtkit.config.filters import (
 from mtkit.config.load import load_config
 from mtkit.config.sources import PoSource, TmxSource, XliffSource
 from mtkit.convert.argos import package_name, write_argos
-from mtkit.convert.ct2 import write_ctranslate2
 from mtkit.convert.huggingface import model_card
 from mtkit.data.clean.column import column_of
-from mtkit.data.clean.filters import Judge, build_filter
+from mtkit.data.clean.judging import Judge, build_filter
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.phrasebook.compose import compose
@@ -272,7 +271,7 @@ def test_parts_are_joined_as_in_the_language(
 def test_exports_name_languages_as_others_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = load_config([tiny_run(tmp_path, monkeypatch, "zho_Hans", "fil")]).config
     assert "\nlanguage: [zh, tl]\n" in model_card(config, None, 1000)
-    write_ctranslate2(tmp_path / "runs/tiny/model", tmp_path / "export", "float32", lambda *_: {})
+    fakes.export_unchecked(tmp_path / "runs/tiny/model", tmp_path / "export", "float32")
     exported = read_export(tmp_path / "export")
     assert package_name(exported) == "translate-zh_tl-1_0"
     write_argos(exported, tmp_path / "x.argosmodel")

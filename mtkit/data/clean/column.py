@@ -1,4 +1,4 @@
-"""One side of many pairs as one text: as strings, as bytes that numpy counts in, and folded."""
+"""One side of many pairs as strings, as an array of bytes for numpy, and folded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ _IS_DIGIT = bytes(0x30 <= byte < 0x3A for byte in range(256))
 
 
 class Occurrences(NamedTuple):
-    """Bytes of some kind: where they are, and how many each line has."""
+    """Bytes of one kind.
+
+    Attributes:
+        places: [bytes], their places in the column.
+        counts: [lines], how many each line has.
+    """
 
     places: Places
     counts: Counts
@@ -33,9 +38,10 @@ class Column:
         text: all lines, each ended by a line feed.
 
     Attributes:
-        data: its UTF-8 bytes.
-        starts: where each line begins in `array`, and where the last one ends.
-        bytes: of each line.
+        data: `text` in UTF-8; `array` is the same as uint8.
+        ends: [lines], the place of each line feed.
+        starts: [lines + 1], where each line begins, and the total size.
+        bytes: [lines], the size of each line without its line feed.
     """
 
     def __init__(self, text: str) -> None:
@@ -57,14 +63,12 @@ class Column:
 
     @cached_property
     def chars(self) -> Counts:
-        """Characters of each line."""
-        return (
-            self.bytes - self.count(self.where(_IS_CONTINUATION)) if not self.text.isascii() else self.bytes
-        )
+        """[lines], the number of characters."""
+        return self.bytes if self.text.isascii() else self.bytes - self.count(self.where(_IS_CONTINUATION))
 
     @cached_property
     def spaces(self) -> Counts:
-        """Spaces of each line."""
+        """[lines], the number of spaces."""
         return self.count(self.at(0x20))
 
     @cached_property
@@ -75,36 +79,36 @@ class Column:
 
     @cached_property
     def folded(self) -> bytes:
-        """What `fold` leaves of each line, ended by a line feed."""
+        """All folded lines, each ended by a line feed."""
         return fold_lines(self.text)
 
     @cached_property
     def folds(self) -> list[bytes]:
-        """What `fold` leaves of each line."""
+        """The folded lines."""
         return self.folded.split(b"\n")[:-1]
 
     def hashes(self, *, fold: bool = False) -> npt.NDArray[np.uint64]:
-        """`hash64` of each line, or of what folding leaves of it."""
+        """[lines], `hash64` of each line or, with `fold`, of each folded line."""
         lines = self.folds if fold else self.data.split(b"\n")[:-1]
         return np.fromiter(map(hash64, lines), np.uint64, len(lines))
 
     def where(self, table: bytes) -> Places:
-        """The places of the bytes for which `table` has something."""
+        """The places of the bytes that `table`, a flag for each of the 256 bytes, marks."""
         return np.flatnonzero(np.frombuffer(self.data.translate(table), np.uint8))
 
     def at(self, *codes: int) -> Places:
-        """The places where these bytes, at most three, stand in a row."""
+        """The places where this sequence of at most three bytes begins."""
         places = np.flatnonzero(self.array == codes[0])
         for offset, code in enumerate(codes[1:], 1):
             places = places[self._padded[places + offset] == code]
         return places
 
     def count(self, places: Places) -> Counts:
-        """How many of the places lie in each line."""
+        """[lines], how many of the places lie in each line."""
         return np.diff(np.searchsorted(places, self.starts))
 
     def has(self, *sequences: bytes) -> npt.NDArray[np.bool_]:
-        """Which lines have one of these sequences of at most three bytes."""
+        """[lines], true where a line contains one of these sequences of at most three bytes."""
         found = np.zeros(len(self), np.bool_)
         for codes in sequences:
             if codes in self.data:

@@ -1,4 +1,4 @@
-"""Which pairs repeat an earlier one, found by sorting hashes in buckets on disk: memory stays bounded."""
+"""Finds pairs that repeat an earlier one, by sorting hashes in buckets on disk; memory stays bounded."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ Positions = npt.NDArray[np.int64]
 
 _RECORD = np.dtype([("key", "<u8"), ("position", "<i8")])
 KEYS_AT_ONCE = 1 << 21
-"""Keys sorted in memory at once, about 100 bytes each with what the sorting takes."""
+"""Keys sorted in memory at once; each takes about 100 bytes, sorting included."""
 _MOST_BUCKETS = 512
 
 
 def repeated(
     parts: Iterable[tuple[Keys, Positions]], total: int, folder: Path, at_once: int = KEYS_AT_ONCE
 ) -> Iterator[Positions]:
-    """The positions that hold a key which an earlier position holds too, in several arrays.
+    """Yields, in several arrays, the positions with a key that an earlier position has too.
 
     Args:
-        parts: keys and the position of each; positions never fall, and one may hold several keys.
+        parts: keys and the position of each; positions never decrease, and one may have several keys.
         total: how many keys there are, roughly.
-        folder: for temporary files of 16 bytes a key.
-        at_once: keys to sort at a time; it does not change the result but for its order.
+        folder: for temporary files of 16 bytes per key.
+        at_once: keys to sort at a time; affects only the order of the results.
     """
     buckets = 1
     while buckets * at_once < total and buckets < _MOST_BUCKETS:
@@ -48,7 +48,7 @@ def repeated(
 
 
 def _distribute(parts: Iterable[tuple[Keys, Positions]], folder: Path, buckets: int) -> list[Path]:
-    """Each key with its position appended to the file of its bucket."""
+    """Appends each key and its position to the file of its bucket; returns the files."""
     paths = [folder / str(number) for number in range(buckets)]
     shift = np.uint64(64 - (buckets - 1).bit_length())
     with contextlib.ExitStack() as stack:
@@ -65,10 +65,10 @@ def _distribute(parts: Iterable[tuple[Keys, Positions]], folder: Path, buckets: 
 
 
 def _later(keys: Keys, positions: Positions) -> Positions:
-    """The positions of keys that occur before, in the given order, at another position."""
+    """The positions of keys that occur at an earlier position too."""
     order = np.argsort(keys, kind="stable")
     keys, positions = keys[order], positions[order]
-    is_first = np.ones(len(keys), bool)
+    is_first = np.ones(len(keys), bool)  # of its key
     is_first[1:] = keys[1:] != keys[:-1]
     starts = np.maximum.accumulate(np.where(is_first, np.arange(len(keys)), 0))
     return positions[positions != positions[starts]]

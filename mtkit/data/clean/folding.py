@@ -1,4 +1,4 @@
-"""What is left of a text when case, punctuation and spaces do not count, and hashes of texts."""
+"""Folds texts, which removes case, punctuation and spaces; and hashes them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _WIDE_PUNCTUATION = re.compile(
 def fold(text: str) -> bytes:
     """The letters and digits of `text`, in lower case, as UTF-8.
 
-    Punctuation is what ASCII, Latin-1 and Unicode's general, CJK and full-width blocks have of it.
+    Removes the punctuation of ASCII, Latin-1 and Unicode's general, CJK and full-width blocks.
     """
     return _fold(text, _DELETED)
 
 
 def fold_lines(text: str) -> bytes:
-    """`fold` of every line of `text`, each of which ends with a line feed, as those of the result do."""
+    """Folds every line of `text`; here and in the result, each line ends with a line feed."""
     return _fold(text, _DELETED.replace(b"\n", b""))
 
 
@@ -34,5 +34,5 @@ def _fold(text: str, deleted: bytes) -> bytes:
 
 
 def hash64(data: bytes) -> int:
-    """64 bits: among 10 million texts, one false match in 300,000 corpora."""
+    """A hash of 64 bits: with 10 million texts, one corpus in 300,000 has a false match."""
     return xxhash.xxh3_64_intdigest(data)

@@ -1,4 +1,4 @@
-"""Held-out text in training data: the leak guard finds it; counts say how much of which set was met."""
+"""Finds held-out text in training data, and counts how much of each set was found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from mtkit.data.clean.column import Column
 from mtkit.data.clean.folding import fold
-from mtkit.data.clean.kin import Patterns, ShortPairs, likeness, runs_of
+from mtkit.data.clean.kin import Patterns, ShortPairs, dice, runs_of
 from mtkit.data.clean.near import MIX
 from mtkit.data.read.pair import Pair
 
@@ -25,13 +25,19 @@ _LONGEST = 4000
 _WINDOWS = [Struct(f"{_WIDTH}s" * count) for count in range(_LONGEST // _WIDTH + 1)]
 
 KINDS = ("equal", "folded", "near")
-"""How a side may repeat held-out text: letter by letter, but for case and punctuation, or nearly."""
+"""How a side may repeat held-out text: exactly; except for case, punctuation and spaces; or nearly."""
 
 NEAR = KINDS.index("near")
 
 
 class Hit(NamedTuple):
-    """A side (0: source, 1: target) that repeats a held-out text, and how, as an index of `KINDS`."""
+    """A side that repeats a held-out text.
+
+    Attributes:
+        text: number of the held-out text.
+        side: 0 for the source, 1 for the target.
+        kind: how it repeats the text, an index of `KINDS`.
+    """
 
     text: int
     side: int
@@ -39,21 +45,22 @@ class Hit(NamedTuple):
 
 
 class LeakGuard:
-    """Finds the pairs with a side that held-out text has too, or nearly has.
+    """Finds pairs with a side that repeats a held-out text, exactly or nearly.
 
-    Equality is looked up. For nearness, a folded side's bytes are looked up fifteen by fifteen, and its last
-    fifteen, among the windows of held-out text, which begin at every third byte. So a common run of fifteen
-    bytes at either end is found; one in the middle is if it is as long again, always where characters take
-    three bytes and one time in three else. What shares a window is compared run by run. Held-out text that
-    follows a pattern is found if it is equal, and so is a side under 30 bytes, but as a pair (see `kin`).
+    Equal texts are looked up. To find near copies, a folded side is cut into windows of 15 bytes, its last 15
+    bytes being one more, and each is looked up among the windows of held-out texts, which begin at every
+    third byte. This finds every common run of 15 bytes at either end, and runs of 30 bytes in the middle:
+    always in scripts with three bytes per character, one time in three in others. Texts that share a window
+    are then compared by Dice's coefficient. Held-out texts that follow a pattern are only matched exactly,
+    and sides under 30 bytes exactly or together with the other side (see `kin`).
 
     Args:
         held_out: validation and test pairs, normalised; they are kept in memory. Their origin names the set.
-        near: share of common runs of five bytes (Dice's coefficient) from which a side counts as found; None
-            for equal only.
+        near: Dice's coefficient of runs of five bytes from which a side is a near copy; None to find equal
+            texts only.
 
     Attributes:
-        owners: for each different held-out text the numbers of the pairs that have it.
+        owners: for each distinct held-out text, the numbers of the pairs that contain it.
     """
 
     def __init__(self, held_out: Iterable[Pair], near: float | None) -> None:
@@ -63,6 +70,7 @@ class LeakGuard:
         self._exact: dict[bytes, int] = {}
         self._as_written: set[str] = set()
         self.owners: list[list[int]] = []
+        # 1. The distinct folded texts, and the pairs of each.
         pairs: list[tuple[bytes, bytes]] = []
         for number, pair in enumerate(held_out):
             pairs.append((fold(pair.src), fold(pair.tgt)))
@@ -76,6 +84,7 @@ class LeakGuard:
                     self._origins.append(pair.origin)
                     self.owners.append([])
                 self.owners[self._exact[data]].append(number)
+        # 2. For near copies: the texts of a suitable length by window, without windows that too many have.
         compared = [data for data in self._texts if near is not None and _SHORTEST <= len(data) <= _LONGEST]
         found: dict[bytes, list[int]] = {}
         for place, data in enumerate(compared):
@@ -85,16 +94,17 @@ class LeakGuard:
         self._windows = {window: tuple(ids) for window, ids in found.items() if len(ids) <= _COMMON}
         self._sketch = _Sketch(self._windows)
         self._patterns = Patterns(compared, self._near)
+        # 3. Pairs with a short side.
         self._pairs = pairs if near is not None else []
         self._short = ShortPairs(self._pairs, self._near, _SHORTEST)
 
     def __call__(self, pair: Pair) -> str | None:
-        """None, or which held-out text the pair repeats."""
+        """Which held-out text the pair repeats, in words; None if it repeats none."""
         hits = self.find(pair.src, pair.tgt)
         return self.describe(hits[0]) if hits else None
 
     def find(self, src: str, tgt: str) -> list[Hit]:
-        """What the sides of a pair repeat: of each side the text that it equals, else the nearest."""
+        """The held-out texts that the sides of a pair repeat: of each side the equal one, else a near one."""
         return self._find((src, tgt), (fold(src), fold(tgt)))
 
     def _find(self, texts: tuple[str, str], folds: tuple[bytes, bytes]) -> list[Hit]:
@@ -105,7 +115,7 @@ class LeakGuard:
         return [Hit(self._exact[data], side, NEAR) for side, data in enumerate(self._pairs[number])]
 
     def find_all(self, src: Column, tgt: Column) -> dict[int, list[Hit]]:
-        """What `find` finds in many pairs, by number; those without a hit are left out."""
+        """The results of `find` for many pairs, by number; pairs without a hit are omitted."""
         likely = np.flatnonzero(self.screen(src, tgt)).tolist()
         found = {
             number: self._find((src.lines[number], tgt.lines[number]), (src.folds[number], tgt.folds[number]))
@@ -115,12 +125,12 @@ class LeakGuard:
 
     def describe(self, hit: Hit) -> str:
         """The hit in words."""
-        name = self._origins[hit.text] or "held-out text"
-        nearly = "near " if KINDS[hit.kind] == "near" else ""
-        return f"{('source', 'target')[hit.side]} is {nearly}that of {name}"
+        name = self._origins[hit.text] or "the held-out sets"
+        verb = "nearly repeats" if hit.kind == NEAR else "repeats"
+        return f"{('source', 'target')[hit.side]} {verb} a text of {name}"
 
     def screen(self, src: Column, tgt: Column) -> npt.NDArray[np.bool_]:
-        """The pairs that may be found, of many at once; all others are not."""
+        """[pairs], true where `find` may find something; false where it would not."""
         found = self._short.screen(src, tgt)
         for side in (src, tgt):
             if not self._exact.keys().isdisjoint(side.folds):
@@ -141,18 +151,18 @@ class LeakGuard:
         return None if nearest is None else Hit(self._exact[self._compared[nearest]], side, NEAR)
 
     def _nearest(self, data: bytes, windows: set[bytes]) -> int | None:
-        """The first held-out text that is near enough, of those that share most windows first."""
+        """The first near copy among the held-out texts, tried in the order of most shared windows."""
         shared = Counter(number for window in windows for number in self._windows.get(window, ()))
         likely = [number for number in shared if self._may_be_near(data, self._compared[number])]
         runs = runs_of(data) if likely else set()
         for number in sorted(likely, key=lambda number: (-shared[number], number)):
-            is_near = likeness(runs, runs_of(self._compared[number])) >= self._near
+            is_near = dice(runs, runs_of(self._compared[number])) >= self._near
             if is_near and number not in self._patterns:
                 return number
         return None
 
     def _may_be_near(self, data: bytes, other: bytes) -> bool:
-        """Whether lengths allow it, and a quarter of the other's windows stand somewhere in `data`."""
+        """Whether the lengths allow it, and `data` contains at least a quarter of the windows of `other`."""
         if min(len(data), len(other)) < self._near * (len(data) + len(other)) / 2:
             return False
         windows = _WINDOWS[len(other) // _WIDTH].unpack_from(other)
@@ -160,7 +170,7 @@ class LeakGuard:
 
 
 class _Sketch:
-    """Which lines may have one of many windows where the leak guard looks for them (a Bloom filter)."""
+    """A Bloom filter of windows, which tells which of many lines may contain one."""
 
     def __init__(self, windows: Collection[bytes]) -> None:
         self._bits = (16 * len(windows)).bit_length()
@@ -170,24 +180,30 @@ class _Sketch:
             self._table[slots] = True
 
     def lines(self, folded: bytes) -> npt.NDArray[np.intp]:
-        """Numbers of such lines, of all that end with a line feed in `folded`."""
+        """The numbers of the lines of `folded` that may contain one; a number may occur several times."""
+        # 1. The lines of a suitable length.
         ends = np.flatnonzero(np.frombuffer(folded, np.uint8) == 0x0A)
         starts = np.concatenate([np.zeros(1, np.intp), ends[:-1] + 1]) if len(ends) else ends
-        sizes = ends - starts
-        numbers = np.flatnonzero((sizes >= _SHORTEST) & (sizes <= _LONGEST))
+        sizes = ends - starts  # [all lines]
+        numbers = np.flatnonzero((sizes >= _SHORTEST) & (sizes <= _LONGEST))  # [lines]
+        # 2. Where the windows of each line begin, one after the other, and the line of each.
         counts = sizes[numbers] // _WIDTH
-        owners = np.repeat(numbers, counts)
-        steps = np.arange(len(owners)) - np.repeat(counts.cumsum() - counts, counts)
-        places = np.concatenate([starts[owners] + _WIDTH * steps, ends[numbers] - _WIDTH])
+        owners = np.repeat(numbers, counts)  # [windows]
+        steps = np.arange(len(owners)) - np.repeat(counts.cumsum() - counts, counts)  # 0, 1, … in each line
+        # 3. The last bytes of each line are one more window.
+        places = np.concatenate(
+            [starts[owners] + _WIDTH * steps, ends[numbers] - _WIDTH]
+        )  # [windows + lines]
         owners = np.concatenate([owners, numbers])
+        # 4. A window may be known if both its slots are set.
         first, second = self._slots(folded, places)
         likely = np.flatnonzero(self._table[first])
         return owners[likely[self._table[second[likely]]]]
 
     def _slots(self, data: bytes, places: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.uint64], ...]:
-        """Two places in the table for each window of `data`."""
+        """Two slots of the table for each window of `data` that begins at one of `places`."""
         half = _WIDTH // 2
-        words = np.ndarray((max(0, len(data) - 7),), "<u8", data, strides=(1,))
+        words = np.ndarray((max(0, len(data) - 7),), "<u8", data, strides=(1,))  # one begins at every byte
         hashes = words[places] * MIX[0]
         hashes ^= hashes >> np.uint64(32)
         hashes += words[places + half] * MIX[1]
@@ -206,14 +222,14 @@ def _held_out_windows(data: bytes) -> set[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Leaks:
-    """How much of a held-out set was met in the training data, counted by `KINDS`.
+    """How much of a held-out set occurs in the training corpora, counted by `KINDS`.
 
     Attributes:
         name: of the set: `valid`, or `test.NAME`.
-        sentences: how many pairs it has.
-        met: of these, how many have a side that some pair of the corpora has too, before any filter.
-        left: how many have one that a pair has too which was kept.
-        dropped: training pairs that the filter `overlap` dropped for this set.
+        sentences: number of its pairs.
+        met: how many of them have a side that some training pair repeats, before any filter.
+        left: how many have a side that some training pair still repeats after all filters.
+        dropped: training pairs that the filter `overlap` dropped because of this set.
     """
 
     name: str
@@ -223,13 +239,13 @@ class Leaks:
     dropped: dict[str, int]
 
     def figures(self) -> list[int]:
-        """The numbers that `LEAK_FIGURES` names."""
+        """The numbers under the heads in `LEAK_FIGURES`."""
         met, left = sum(self.met.values()), sum(self.left.values())
         return [self.sentences, met, left, *(self.dropped[kind] for kind in KINDS)]
 
 
 LEAK_FIGURES = ("sentences", "met", "left", "dropped: equal", "folded", "near")
-"""Heads of a table: a set's sentences, those met in the corpora, those left, pairs dropped for it."""
+"""Heads of a table: sentences of a set, those met in the corpora, those left, pairs dropped because of it."""
 
 
 def count_leaks(
@@ -240,26 +256,30 @@ def count_leaks(
     """The counts of each set.
 
     Args:
-        held_out: as for the guard, whose `owners` these are.
-        owners: of each held-out text.
-        found: rows of a pair's number and a hit; which of the rows' pairs were kept; which fell for it.
+        held_out: the pairs of the leak guard.
+        owners: its attribute of the same name.
+        found: for each part of the corpora, rows [hits, 4] of a pair's number and the fields of a `Hit`;
+            whether the pair was kept [hits]; and whether the guard dropped it [hits].
     """
+    # 1. The closest kind in which each held-out pair was met and is left, and in which each training pair was
+    #    dropped because of a set. A pair is in one part only.
     none = len(KINDS)
-    met, left = np.full(len(held_out), none), np.full(len(held_out), none)
+    met, left = np.full(len(held_out), none), np.full(len(held_out), none)  # [held-out pairs]
     dropped: dict[str, Counter[int]] = {pair.origin: Counter() for pair in held_out}
-    for rows, kept, fell in found:
-        fallen: dict[tuple[int, str], int] = {}
-        for (number, text, _, kind), is_kept, is_fallen in zip(
-            rows.tolist(), kept.tolist(), fell.tolist(), strict=True
+    for rows, kept, guarded in found:
+        closest: dict[tuple[int, str], int] = {}
+        for (number, text, _, kind), is_kept, is_dropped in zip(
+            rows.tolist(), kept.tolist(), guarded.tolist(), strict=True
         ):
             for owner in owners[text]:
                 met[owner] = min(met[owner], kind)
                 left[owner] = min(left[owner], kind) if is_kept else left[owner]
-                if is_fallen:
+                if is_dropped:
                     key = number, held_out[owner].origin
-                    fallen[key] = min(fallen.get(key, none), kind)
-        for (_, name), kind in fallen.items():
+                    closest[key] = min(closest.get(key, none), kind)
+        for (_, name), kind in closest.items():
             dropped[name][kind] += 1
+    # 2. The counts by set.
     sets = np.array([pair.origin for pair in held_out])
     return [
         Leaks(
@@ -278,5 +298,5 @@ def _by_kind(counts: Counter[int]) -> dict[str, int]:
 
 
 def read_leaks(values: Iterable[dict[str, Any]]) -> list[Leaks]:
-    """The counts from what `dataclasses.asdict` made of them."""
+    """The inverse of `dataclasses.asdict` for each of the counts."""
     return [Leaks(**value) for value in values]

@@ -1,7 +1,7 @@
-"""A quick look at many pairs at once, so that verdicts need only judge those that may fall.
+"""A fast check of many pairs at once: verdicts need to judge only the pairs that it leaves in doubt.
 
-All texts of a chunk are one array of bytes, in which numpy counts. That settles it for most pairs and
-filters: what a screen clears, the verdict would keep. Pairs come normalised.
+All texts of a chunk are one array of bytes, and numpy counts in it. This is enough for most pairs and
+filters. The verdict would keep every pair that a screen clears. Pairs are normalised.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from mtkit.text.languages import language_of
 
 Doubts = npt.NDArray[np.bool_]
 Screen = Callable[[Column, Column], Doubts]
-"""Of the sources and targets of a chunk: those that the verdict of the same name must judge."""
+"""Takes the sources and targets of a chunk; returns [pairs], true where the verdict must judge."""
 
 
 def empty() -> Screen:
-    """Sides without bytes."""
+    """Marks pairs with an empty side."""
     return lambda src, tgt: (src.bytes == 0) | (tgt.bytes == 0)
 
 
 def length(shortest: int, longest: int) -> Screen:
-    """Exactly the pairs that the verdict drops."""
+    """Marks exactly the pairs that the verdict drops."""
 
     def outside(side: Column) -> Doubts:
         return (side.chars < shortest) | (side.chars > longest)
@@ -36,12 +36,12 @@ def length(shortest: int, longest: int) -> Screen:
 
 
 def identical() -> Screen:
-    """Sides of the same length."""
+    """Marks pairs whose sides have the same length."""
     return lambda src, tgt: src.chars == tgt.chars
 
 
 def uneven(max_ratio: float, slack: int, src_lang: str, tgt_lang: str) -> Screen:
-    """Sides of which one may be larger than the other by more than the ratio."""
+    """Marks pairs whose larger side may exceed the smaller one by more than the ratio."""
     weights = language_of(src_lang).byte_size, language_of(tgt_lang).byte_size
 
     def screen(*sides: Column) -> Doubts:
@@ -55,7 +55,7 @@ def uneven(max_ratio: float, slack: int, src_lang: str, tgt_lang: str) -> Screen
 
 
 def script(min_letters: float, min_share: float, src_lang: str, tgt_lang: str) -> Screen:
-    """Sides with few letters of their own script."""
+    """Marks pairs with a side that has few letters of its own script."""
     plenty = max(min_letters, min_share)
 
     def few(side: Column, language: str) -> Doubts:
@@ -65,7 +65,7 @@ def script(min_letters: float, min_share: float, src_lang: str, tgt_lang: str) -
 
 
 def words(max_chars: int, src_lang: str, tgt_lang: str) -> Screen:
-    """Sides with few spaces for their length, in languages that have any."""
+    """Marks pairs with a side that has few spaces for its length, in languages with spaces."""
 
     def long(side: Column, language: str) -> Doubts:
         if not language_of(language).spaced:
@@ -76,12 +76,12 @@ def words(max_chars: int, src_lang: str, tgt_lang: str) -> Screen:
 
 
 def signs(*sequences: bytes) -> Screen:
-    """Sides with one of these sequences of at most three bytes."""
+    """Marks pairs with a side that contains one of these sequences of at most three bytes."""
     return lambda src, tgt: src.has(*sequences) | tgt.has(*sequences)
 
 
 def numbers(min_digits: int) -> Screen:
-    """Digits on both sides, but not the same ones in the same order."""
+    """Marks pairs with digits on both sides that differ or come in another order."""
 
     def screen(src: Column, tgt: Column) -> Doubts:
         both = (src.digits.counts >= min_digits) & (tgt.digits.counts >= min_digits)
@@ -91,7 +91,7 @@ def numbers(min_digits: int) -> Screen:
 
 
 def repetition(src_lang: str, tgt_lang: str) -> Screen:
-    """Sides whose middle characters occur three times."""
+    """Marks pairs with a side whose middle characters occur three times."""
 
     def may(side: Column, language: str) -> Doubts:
         return _has_repetition(side, side.spaces if language_of(language).spaced else side.chars)
@@ -106,8 +106,9 @@ def _has_repetition(side: Column, units: Counts) -> Doubts:
 
 
 def _equal_digits(src: Column, tgt: Column) -> Doubts:
-    """Where both sides have the same digits in the same order."""
+    """[pairs], true where both sides have the same digits in the same order."""
     equal = src.digits.counts == tgt.digits.counts
+    # The digits [digits] of pairs with as many on both sides, and the pair of each.
     in_src, in_tgt = (
         side.array[side.digits.places[np.repeat(equal, side.digits.counts)]] for side in (src, tgt)
     )
@@ -118,6 +119,6 @@ def _equal_digits(src: Column, tgt: Column) -> Doubts:
 
 @functools.cache
 def _other_bytes(language: str) -> bytes:
-    """A table of the bytes with which characters begin that are no letters of the language."""
+    """A flag for each byte that begins a character other than a letter of the language."""
     letters = {*language_of(language).letters, *range(0x80, 0xC0), 0x0A}
     return bytes(byte not in letters for byte in range(256))

@@ -1,4 +1,4 @@
-"""Validation and test sets cut from the training pairs, with near twins always on the same side.
+"""Cuts validation and test sets from the training pairs, without separating twins.
 
 Two pairs are twins if they have the same folded source or the same folded target; a group holds a pair,
 its twins, their twins and so on. Only whole groups are cut, in an order that the seed and the texts decide.
@@ -20,15 +20,15 @@ Scan = Callable[[], Iterable[tuple[Folds, Positions]]]
 """Reads, each time it is called, the folded keys [pairs, 2] of pairs that may be cut, and their positions."""
 
 _ROUNDS = 4
-"""A group that takes more steps from twin to twin to gather stays in the training data."""
+"""A group that takes more steps from twin to twin to collect stays in the training data."""
 _MOST_TWINS = 32
-"""So does a group of more pairs than this, or a key of more."""
+"""A group with more pairs, or with a key that more pairs share, stays in the training data."""
 
 
 def cut(scan: Scan, wanted: Sequence[int], seed: int) -> list[list[int]]:
     """The positions of each split, disjoint and sorted; split n has exactly `wanted[n]` pairs.
 
-    Reads the keys a few times and holds in memory only what is near the pairs that it considers.
+    Reads the keys several times, and holds only those of candidates and their twins in memory.
 
     Raises:
         InputError: there are not enough pairs in small groups.
@@ -42,14 +42,14 @@ def cut(scan: Scan, wanted: Sequence[int], seed: int) -> list[list[int]]:
         if all(len(split) == size for split, size in zip(found, wanted, strict=True)):
             return found
     raise InputError(
-        f"data: {sum(wanted):,} pairs were to be cut from the training pairs, but only "
-        f"{sum(map(len, found)):,} were found whose near twins can go with them.",
+        f"data: cannot hold out {sum(wanted):,} of the training pairs: only {sum(map(len, found)):,} can be "
+        "cut together with all pairs that have the same source or target.",
         "Hold out fewer pairs, or use files for validation and test sets.",
     )
 
 
 def _shared_out(groups: list[list[int]], wanted: Sequence[int]) -> list[list[int]]:
-    """Whole groups for each split in turn, none larger than wanted."""
+    """Fills one split after the other with whole groups, up to its size."""
     result = []
     for size in wanted:
         taken: list[int] = []
@@ -70,23 +70,24 @@ _Sets = tuple[set[int], set[int]]
 
 @dataclass(slots=True)
 class _Neighbours:
-    """Pairs near the candidates: who has a key, and which keys a pair has.
+    """The candidates and pairs near them.
 
     Attributes:
-        keys: of each pair that is known, by position.
-        holders: for each side, the pairs with a key; all of them, or none if they are too many.
+        keys: the source and target key of each known pair, by position.
+        holders: for each side, the positions of all pairs with a key; empty if there are too many.
     """
 
     keys: dict[int, _Keys]
     holders: tuple[dict[int, list[int]], dict[int, list[int]]] = field(default_factory=lambda: ({}, {}))
 
     def unknown(self) -> _Sets:
-        """The keys of known pairs whose holders have not been looked up."""
+        """The keys of known pairs whose holders have not been looked up yet."""
         srcs, tgts = {src for src, _ in self.keys.values()}, {tgt for _, tgt in self.keys.values()}
         return srcs - self.holders[0].keys(), tgts - self.holders[1].keys()
 
     def look_up(self, scan: Scan, wanted: _Sets) -> None:
         """Finds the holders of the keys in `wanted`."""
+        # 1. All holders, and their keys, in one pass over the pairs.
         arrays = [np.array(sorted(keys), np.uint64) for keys in wanted]
         for side in (0, 1):
             self.holders[side].update((key, []) for key in wanted[side])
@@ -98,6 +99,7 @@ class _Neighbours:
                     if len(holders) <= _MOST_TWINS:
                         holders.append(int(positions[number]))
                         found[int(positions[number])] = (int(folds[number, 0]), int(folds[number, 1]))
+        # 2. A key that too many pairs have keeps no holders; the holders of the others become known.
         for side in (0, 1):
             for key in wanted[side]:
                 holders = self.holders[side][key]
@@ -106,7 +108,7 @@ class _Neighbours:
                 self.keys.update((position, found[position]) for position in holders)
 
     def group(self, position: int) -> list[int] | None:
-        """The whole group of a pair; None if it is too large, or was not gathered to its end."""
+        """The whole group of a pair; None if it is too large or not completely known."""
         group, new = {position}, [position]
         while new:
             keys = self.keys[new.pop()]
@@ -124,7 +126,7 @@ class _Neighbours:
 
 
 def _groups(scan: Scan, considered: int, seed: int) -> list[list[int]]:
-    """Disjoint groups around the `considered` pairs of lowest rank, in that order."""
+    """Disjoint groups around the `considered` pairs of lowest rank, in the order of rank."""
     candidates = _lowest(scan, considered, seed)
     near = _Neighbours(dict(candidates))
     for _ in range(_ROUNDS):
@@ -149,7 +151,7 @@ def _found(keys: Folds, wanted: Folds) -> list[int]:
 
 
 def _lowest(scan: Scan, count: int, seed: int) -> dict[int, tuple[int, int]]:
-    """The keys of the `count` pairs whose rank is lowest, by position and in the order of rank."""
+    """The keys of the `count` pairs of lowest rank, by position, in the order of rank."""
     best = np.zeros(0, np.dtype([("rank", "u8"), ("position", "i8"), ("src", "u8"), ("tgt", "u8")]))
     for folds, positions in scan():
         more = np.empty(len(positions), best.dtype)
@@ -160,7 +162,7 @@ def _lowest(scan: Scan, count: int, seed: int) -> dict[int, tuple[int, int]]:
 
 
 def _rank(folds: Folds, seed: int) -> Folds:
-    """A number of each pair that looks random: the finisher of MurmurHash3 over its keys and the seed."""
+    """[pairs], pseudorandom numbers: MurmurHash3's finaliser of the keys and the seed."""
     rank: Folds = folds[:, 0] ^ (folds[:, 1] * np.uint64(0x9E3779B97F4A7C15)) ^ np.uint64(seed)
     for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
         rank = (rank ^ (rank >> np.uint64(33))) * np.uint64(factor)

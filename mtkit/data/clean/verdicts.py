@@ -1,6 +1,6 @@
-"""What each filter says of one pair by itself: None to keep it, else what was found.
+"""The verdict of each filter on one pair: None to keep it, else the reason to drop it.
 
-Most pairs are good, so that each verdict begins with the cheapest test that clears them.
+Most pairs are good, so each verdict begins with the cheapest test that can clear them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Verdict = Callable[[Pair], str | None]
 
 
 def empty() -> Verdict:
-    """A side without text."""
+    """Drops pairs with a side without text."""
 
     def judge(pair: Pair) -> str | None:
         return None if pair.src and pair.tgt else "no target" if pair.src else "no source"
@@ -28,7 +28,7 @@ def empty() -> Verdict:
 
 
 def length(shortest: int, longest: int) -> Verdict:
-    """A side outside these bounds, in characters."""
+    """Drops pairs with a side outside these bounds, in characters."""
 
     def judge(pair: Pair) -> str | None:
         if shortest <= len(pair.src) <= longest and shortest <= len(pair.tgt) <= longest:
@@ -39,7 +39,7 @@ def length(shortest: int, longest: int) -> Verdict:
 
 
 def identical(min_words: int) -> Verdict:
-    """The same text, but for case, on both sides."""
+    """Drops pairs with the same text, ignoring case, on both sides."""
 
     def judge(pair: Pair) -> str | None:
         if len(pair.src) != len(pair.tgt) or pair.src.casefold() != pair.tgt.casefold():
@@ -50,7 +50,7 @@ def identical(min_words: int) -> Verdict:
 
 
 def ratio(max_ratio: float, slack: int, src_lang: str, tgt_lang: str) -> Verdict:
-    """One side much larger than the other."""
+    """Drops pairs with one side much larger than the other."""
     src_size, tgt_size = size_of(src_lang), size_of(tgt_lang)
 
     def judge(pair: Pair) -> str | None:
@@ -63,13 +63,13 @@ def ratio(max_ratio: float, slack: int, src_lang: str, tgt_lang: str) -> Verdict
 
 
 _SENTENCE_END = lazy_pattern(r"[.?!۔؟।。？！](?:(?<=[。？！])|(?<!\b\d\.)(?<!\b\d\d\.)(?<![\s.(]\w\.) )")
-"""Not the full stop after a short number or a single letter, as in `21. Oktober`, `p.m.` and `J. Smith`."""
+"""Excludes the full stop after a short number or a single letter, as in `21. Oktober`, `p.m.`, `J. Smith`."""
 
 _CLOSED = tuple(".!?。！？…:;：；»”’\"')）」』۔؟।")
 
 
 def sentences(max_ratio: float, slack: int, src_lang: str, tgt_lang: str) -> Verdict:
-    """More sentences on the larger side, or an end of a sentence only there."""
+    """Drops uneven pairs whose larger side has more sentences, or alone ends like a sentence."""
     if language_of(src_lang).spaced != language_of(tgt_lang).spaced:
         return lambda pair: None
     src_size, tgt_size = size_of(src_lang), size_of(tgt_lang)
@@ -84,7 +84,7 @@ def sentences(max_ratio: float, slack: int, src_lang: str, tgt_lang: str) -> Ver
         if more > fewer:
             return f"{more} sentences against {fewer}, ratio {max(src, tgt) / max(min(src, tgt), 1):.1f}"
         if larger.endswith(_CLOSED) and not smaller.endswith(_CLOSED):
-            return f"an end on one side only, ratio {max(src, tgt) / max(min(src, tgt), 1):.1f}"
+            return f"sentence ends on one side only, ratio {max(src, tgt) / max(min(src, tgt), 1):.1f}"
         return None
 
     return judge
@@ -95,7 +95,7 @@ def _count_sentences(text: str) -> int:
 
 
 def script(min_letters: float, min_share: float, src_lang: str, tgt_lang: str) -> Verdict:
-    """Few letters, or few of the script of the side's language."""
+    """Drops pairs with a side of few letters, or few in the script of its language."""
     src_letters, tgt_letters = language_of(src_lang).letters, language_of(tgt_lang).letters
     plenty = max(min_letters, min_share)
 
@@ -119,9 +119,9 @@ _LETTERS = lazy_pattern(r"[^\W_]+")
 
 
 def words(max_chars: int, src_lang: str, tgt_lang: str) -> Verdict:
-    """Words too long to be words: spaces were lost.
+    """Drops pairs with a side whose words are too long, because spaces were lost.
 
-    Names of code and addresses are long too, but have other signs between their short runs of letters.
+    Identifiers and addresses are long too, but contain other characters between short runs of letters.
     """
     src_limit, tgt_limit = (
         max_chars if language_of(language).spaced else 1 << 60 for language in (src_lang, tgt_lang)
@@ -135,7 +135,7 @@ def words(max_chars: int, src_lang: str, tgt_lang: str) -> Verdict:
             if len(text) > (text.count(" ") + 1.5) * limit:
                 runs = _LETTERS.findall(text)
                 if sum(map(len, runs)) > max_chars / 2 * len(runs):
-                    return f"{len(text) / (text.count(' ') + 1):.0f} characters a word > {max_chars}"
+                    return f"{len(text) / (text.count(' ') + 1):.0f} characters per word > {max_chars}"
         return None
 
     return judge
@@ -148,7 +148,7 @@ _GARBLED = lazy_pattern(
 
 
 def garbled() -> Verdict:
-    """UTF-8 that was read as Latin-1 or cp1252, or bytes that could not be read."""
+    """Drops pairs with UTF-8 that was decoded as Latin-1 or cp1252, or with undecodable bytes."""
 
     def judge(pair: Pair) -> str | None:
         for text in (pair.src, pair.tgt):
@@ -172,7 +172,7 @@ _MARKUP = lazy_pattern(
 
 
 def markup(max_share: float) -> Verdict:
-    """HTML tags and entities; a single entity, such as that of `AT&amp;T`, does not make a side markup."""
+    """Drops pairs with a side of much HTML markup; a single entity, as in `AT&amp;T`, never counts."""
 
     def judge(pair: Pair) -> str | None:
         for text in (pair.src, pair.tgt):
@@ -186,13 +186,13 @@ def markup(max_share: float) -> Verdict:
     return judge
 
 
-# A scheme is looked for from the first of its characters only, since none of the others ends it elsewhere.
+# A scheme is matched from its first possible character only: starting later could not make it end elsewhere.
 _URL = lazy_pattern(r"(?<![A-Za-z0-9+.-])[0-9+.-]*+([A-Za-z][A-Za-z0-9+.-]*+://[!-~]+)|(www\.[!-~]+)")
 _SITE = lazy_pattern(r"(?:[^/]*://)?(?:[^/@]*@)?(?:[^/?#:.]+\.)*?([^/?#:.]+(?:\.[^/?#:.]+)?)(?:[/?#:]|$)")
 
 
 def urls(max_share: float, src_lang: str, tgt_lang: str) -> Verdict:
-    """Addresses of other sites on each side, or little else."""
+    """Drops pairs with a side that is mostly addresses, or with addresses of different sites."""
     src_size, tgt_size = size_of(src_lang), size_of(tgt_lang)
 
     def judge(pair: Pair) -> str | None:
@@ -204,7 +204,7 @@ def urls(max_share: float, src_lang: str, tgt_lang: str) -> Verdict:
             addresses = sum(map(len, found))
             rest = size(text) - sum(map(size, found))
             if addresses > max_share * (addresses + rest):
-                return "little but addresses"
+                return "mostly addresses"
         src_sites, tgt_sites = {_site(address) for address in in_src}, {_site(address) for address in in_tgt}
         if src_sites - tgt_sites and tgt_sites - src_sites:
             return f"{min(src_sites - tgt_sites)} against {min(tgt_sites - src_sites)}"
@@ -219,7 +219,7 @@ def _addresses(text: str) -> list[str]:
 
 
 def _site(address: str) -> str:
-    """The last two names of the host, which the pages of a site in several languages share."""
+    """The last two parts of the host name; versions of a site in several languages share them."""
     found = _SITE.match(address)
     return found[1].lower() if found else address
 
@@ -229,13 +229,14 @@ _NUMBER = lazy_pattern(r"[0-9]+(?:[.,' \u00a0\u2009\u202f][0-9]+)*")
 _SAME_HOUR = {"10": "22", "11": "23", "12": "24", "22": "10", "23": "11", "24": "12"}
 _IN_NUMBER = lazy_pattern("[^0-9]+")
 _MAX_NUMBERS = 1000
-"""Numbers of a side that are looked for on the other; more are taken for found."""
+"""Numbers of a side that are looked for on the other side; further ones are assumed to be there."""
 
 
 def numbers(min_digits: int) -> Verdict:
-    """A number on each side whose digits are nowhere in a row on the other.
+    """Drops pairs where each side has a number whose digits the other side does not contain in a row.
 
-    So `1,000.5` is found in `1000,5`, and `80` in `1980`. Hours of both clocks, as `10` and `22`, are equal.
+    The digits of `1,000.5` are in `1000,5`, and those of `80` in `1980`. Hours of the 12-hour and the 24-hour
+    clock, such as `10` and `22`, are equal.
     """
 
     def judge(pair: Pair) -> str | None:
@@ -253,7 +254,7 @@ def numbers(min_digits: int) -> Verdict:
 
 
 def _missing(text: str, digits: str, min_digits: int) -> str:
-    """The first number of `text` that `digits` does not hold, or nothing."""
+    """The first number of `text` that `digits` does not contain; empty if there is none."""
     for found in islice(_NUMBER.finditer(text), _MAX_NUMBERS):
         plain = _IN_NUMBER.sub("", found[0])
         if len(plain) < min_digits or plain in digits or plain.strip("0") in digits:
@@ -265,13 +266,13 @@ def _missing(text: str, digits: str, min_digits: int) -> str:
 
 _PROBE = 6
 MIN_REPEATING = 10
-"""Word pairs, or runs of characters, that a side must have before they are looked at."""
+"""A side with fewer word pairs, or runs of four characters, is not examined."""
 
 
 def repetition(max_share: float, src_lang: str, tgt_lang: str) -> Verdict:
-    """The same words over and over.
+    """Drops pairs with a side that repeats the same words.
 
-    Only a side whose middle characters occur three times in it is looked at closely.
+    Only a side whose middle characters occur three times is examined closely.
     """
     src_spaced, tgt_spaced = language_of(src_lang).spaced, language_of(tgt_lang).spaced
 
@@ -290,13 +291,13 @@ def repetition(max_share: float, src_lang: str, tgt_lang: str) -> Verdict:
 
 
 def may_repeat(text: str) -> bool:
-    """Whether the middle characters occur three times: a first look for repetition."""
+    """Whether the middle characters occur three times: a cheap first test for repetition."""
     middle = len(text) // 2
     return text.count(text[middle : middle + _PROBE]) >= 3
 
 
 def score(min_score: float) -> Verdict:
-    """A low score in the corpus."""
+    """Drops pairs with a low score in the corpus."""
 
     def judge(pair: Pair) -> str | None:
         return None if pair.score is None or pair.score >= min_score else f"{pair.score:g} < {min_score:g}"
@@ -305,10 +306,10 @@ def score(min_score: float) -> Verdict:
 
 
 def language(min_probability: float, min_chars: int, src_lang: str, tgt_lang: str) -> Verdict:
-    """Another language than the side's own, which py3langid holds for unlikely.
+    """Drops pairs with a side that py3langid finds unlikely to be in its language.
 
     Raises:
-        UsageError: py3langid is not installed, or does not know a language.
+        UsageError: py3langid is not installed, or does not support a language.
     """
     identifier = _identifier()
     labels = {language_of(label).code: label for label in identifier.labels}

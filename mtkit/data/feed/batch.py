@@ -13,13 +13,13 @@ from mtkit.data.feed.padding import Ids, PaddedPairs, padded_pairs, padded_sourc
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Padded ids of some pairs. A value: nothing here sorts, shuffles or computes a loss.
+    """Padded ids of some pairs: a value, without sorting, shuffling or loss.
 
     Attributes:
         src_ids: [batch, src_len], EOS at the end of each source.
         src_mask: [batch, src_len], true = real token.
-        tgt_in: [batch, tgt_len], BOS then the target.
-        tgt_out: [tokens], the target then EOS, of all sentences in turn, without padding.
+        tgt_in: [batch, tgt_len], BOS and the target.
+        tgt_out: [tokens], each target and EOS, one sentence after the other, without padding.
         tgt_rows: [tokens], where in the flattened [batch · tgt_len] each of `tgt_out` is predicted.
         num_tgt_tokens: length of `tgt_out`.
     """
@@ -33,7 +33,7 @@ class Batch:
 
     @classmethod
     def of(cls, pairs: PaddedPairs) -> Batch:
-        """The batch of pairs that are arrays, in the same memory."""
+        """The batch of `pairs`, sharing the memory of their arrays."""
         return cls(
             torch.from_numpy(pairs.src_ids),
             torch.from_numpy(pairs.src_mask),
@@ -55,18 +55,20 @@ class Batch:
         )
 
     def split(self, parts: int) -> list[Batch]:
-        """The same pairs in at most `parts` batches of about as many pairs, each padded as it needs."""
+        """The same pairs in at most `parts` batches of about equal size, each padded only as needed."""
         if parts == 1 or len(self.src_ids) == 1:
             return [self]
         pairs = -(-len(self.src_ids) // parts)
         return [self._pairs(begin, begin + pairs) for begin in range(0, len(self.src_ids), pairs)]
 
     def _pairs(self, begin: int, end: int) -> Batch:
-        """The pairs from `begin` to `end`."""
+        """The pairs from `begin` to `end`, padded only as needed."""
+        # 1. The part of `tgt_out` that belongs to these pairs, and its places in [pairs · tgt_len].
         mask, tgt_len = self.src_mask[begin:end], self.tgt_in.shape[1]
         edges = torch.tensor([begin, begin + len(mask)], device=self.tgt_rows.device) * tgt_len
         first, last = torch.searchsorted(self.tgt_rows, edges).tolist()
         places = self.tgt_rows[first:last] - begin * tgt_len
+        # 2. The lengths that they need; the places move to [pairs · new_len].
         src_len, new_len = int(mask.sum(1).max()), int((places % tgt_len).max()) + 1
         return Batch(
             self.src_ids[begin:end, :src_len],
@@ -90,7 +92,7 @@ def collate(srcs: Sequence[Ids], tgts: Sequence[Ids]) -> Batch:
 
 
 def on_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor on `device`; to a GPU it goes through page-locked memory, so that nobody waits."""
+    """The tensor on `device`; it is copied to a GPU from page-locked memory, without waiting."""
     if device.type == "cuda" and tensor.device.type == "cpu" and not tensor.is_pinned():
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""Plans an epoch: which pairs make up each step. Reads lengths only, never tokens; free of torch."""
+"""Plans an epoch: which pairs make up each step. Needs lengths only, never tokens; does not use torch."""
 
 from __future__ import annotations
 
@@ -14,25 +14,30 @@ _EPOCH_ORDER = 1
 def plan_epoch(
     lengths: npt.NDArray[np.int32], batch_tokens: int, seed: int, epoch: int, drawn: Indices | None = None
 ) -> list[Indices]:
-    """The pairs of each step of an epoch: every pair once, pairs of like length together, steps shuffled.
+    """The pairs of each step: every pair once, pairs of similar length together, steps shuffled.
 
     Args:
         lengths: [pairs, 2], source and target tokens.
-        batch_tokens: target tokens of a step at most, the end of sentence included; a longer single
-            pair is a step of its own.
+        batch_tokens: most target tokens of a step, EOS included; a longer pair is a step by itself.
         seed: of the run.
-        epoch: from 0; each epoch groups the pairs anew.
-        drawn: numbers of the pairs that the epoch has, instead of all; one may come several times.
+        epoch: from 0; each epoch groups the pairs differently.
+        drawn: numbers of the pairs of this epoch, None for all; a number may occur several times.
     """
     random = np.random.default_rng([seed, _EPOCH_ORDER, epoch])
-    shuffled = random.permutation(len(lengths) if drawn is None else drawn)
-    order = shuffled[np.lexsort((lengths[shuffled, 0], lengths[shuffled, 1]))]
+    shuffled = random.permutation(len(lengths) if drawn is None else drawn)  # [pairs of the epoch]
+    order = shuffled[np.lexsort((lengths[shuffled, 0], lengths[shuffled, 1]))]  # by target, then source
     steps = cut_by_tokens(order, lengths[order, 1].astype(np.int64) + 1, batch_tokens)
     return [steps[index] for index in random.permutation(len(steps))]
 
 
 def cut_by_tokens(order: Indices, tokens: Indices, most: int) -> list[Indices]:
-    """`order` in consecutive parts of at most `most` tokens each, a longer single element by itself."""
+    """Cuts `order` into consecutive parts of at most `most` tokens; a longer element is a part by itself.
+
+    Args:
+        order: [pairs], their numbers.
+        tokens: [pairs], the tokens of each.
+        most: tokens of a part.
+    """
     ends = np.cumsum(tokens)
     parts, begin = [], 0
     while begin < len(order):

@@ -1,4 +1,4 @@
-"""The stream of training steps, and the place in it. Loads torch only where a batch becomes tensors."""
+"""The stream of training steps, and the position in it. Imports torch only to make tensors of a batch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 import numpy as np
 
 from mtkit.data.feed.batching import Indices, cut_by_tokens, plan_epoch
+from mtkit.data.feed.mixing import Stage, stage_at
 from mtkit.data.feed.padding import PaddedPairs, padded_pairs
-from mtkit.data.feed.sampling import Stage, stage_at
 from mtkit.data.prepare.shards import Shard, open_shard
 
 if TYPE_CHECKING:
@@ -21,11 +21,13 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in the endless stream of steps: the next step is number `index` of pass `epoch`.
+    """A position in the endless stream of steps.
 
     Attributes:
-        step: how many steps come before it.
-        stage_epoch: the pass with which the present stage of mixing began.
+        epoch: number of the current epoch.
+        index: number of the next step within the epoch.
+        step: number of the next step in the whole stream.
+        stage_epoch: the epoch with which the current mixing stage began.
     """
 
     epoch: int = 0
@@ -36,14 +38,14 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[Part]):
-    """What one optimizer step learns from.
+    """The data of one optimizer step.
 
     Attributes:
-        batches: micro-batches, computed one after the other; of several ranks, those of one.
-        num_tgt_tokens: target tokens of the step, on all ranks; the loss is divided by it.
-        cursor: the place after this step.
-        steps_per_epoch: steps in this pass.
-        pairs: numbers of all its pairs, from 0, in the order in which they were prepared.
+        batches: micro-batches of this rank, computed one after the other.
+        num_tgt_tokens: target tokens of the step on all ranks; the loss is divided by it.
+        cursor: the position after this step.
+        steps_per_epoch: steps in this epoch.
+        pairs: numbers of all pairs of the step, on all ranks; pairs are numbered as they were prepared.
     """
 
     batches: tuple[Part, ...]
@@ -58,7 +60,7 @@ StepData: TypeAlias = Step["Batch"]
 
 
 def as_tensors(step: StepArrays) -> StepData:
-    """The same step, its batches as tensors."""
+    """The step with its batches as tensors."""
     from mtkit.data.feed.batch import Batch
 
     return Step(
@@ -79,20 +81,20 @@ class PairTable:
         return PairTable, (self.shards,)
 
     def at_epoch(self, epoch: int) -> PairTable:
-        """The pairs as pass `epoch` sees them: its turn's segmentation, where several are prepared."""
+        """The pairs in the segmentation of this epoch: epochs take turns if several were prepared."""
         turn = [epoch % shard.num_segmentations for shard in self.shards]
         if turn == [shard.segmentation for shard in self.shards]:
             return self
         return PairTable([open_shard(shard.folder, n) for shard, n in zip(self.shards, turn, strict=True)])
 
     def batch(self, indices: Indices) -> Batch:
-        """The pairs with these numbers as one batch."""
+        """One batch of the pairs with these numbers."""
         from mtkit.data.feed.batch import Batch
 
         return Batch.of(self.padded(indices))
 
     def padded(self, indices: Indices) -> PaddedPairs:
-        """The pairs with these numbers."""
+        """One padded batch, in arrays, of the pairs with these numbers."""
         srcs, tgts = [], []
         shard_numbers = np.searchsorted(self._ends, indices, side="right")
         for index, number in zip(indices.tolist(), shard_numbers.tolist(), strict=True):
@@ -103,7 +105,7 @@ class PairTable:
         return padded_pairs(srcs, tgts)
 
     def batches(self, batch_tokens: int, count: int | None = None) -> Iterator[Batch]:
-        """All pairs once, or the first `count`, in batches of like length; for validation."""
+        """Batches of similar length with all pairs, or the first `count`, once; for validation."""
         lengths = self.lengths[:count]
         order = np.lexsort((lengths[:, 0], lengths[:, 1]))
         for part in cut_by_tokens(order, self.lengths[order, 1].astype(np.int64) + 1, batch_tokens):
@@ -112,20 +114,21 @@ class PairTable:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The endless stream of training steps: what follows a place in it depends on these values alone.
+    """The endless stream of training steps, a function of these values and the position.
 
-    A pass ends early where a stage does. Of `num_ranks` readers each gets its rows of every micro-batch, of
-    like length; the steps and their `num_tgt_tokens` are the same whatever the number. All get equally many
-    micro-batches: where one has fewer rows than there are ranks, the last ranks get one without targets.
+    An epoch ends early where a mixing stage ends. Each rank reads its rows of every micro-batch, with similar
+    lengths; the steps and their `num_tgt_tokens` do not depend on the number of ranks. All ranks get the same
+    number of micro-batches: if one has fewer rows than there are ranks, the last ranks get one without
+    targets.
 
     Attributes:
         table: the pairs.
-        batch_tokens: target tokens of a step at most.
-        micro_batch_tokens: those of a micro-batch, on each rank; all of the step's if None.
+        batch_tokens: most target tokens of a step.
+        micro_batch_tokens: most target tokens of a micro-batch on each rank; None for one micro-batch.
         seed: of the run.
         stages: how the corpora are mixed.
-        rank: which reader this is, from 0.
-        num_ranks: how many there are.
+        rank: of this process, from 0.
+        num_ranks: number of ranks.
     """
 
     table: PairTable
@@ -163,14 +166,14 @@ class Steps:
         return Step(batches, int(tokens.sum()), cursor, steps_per_epoch, pairs)
 
     def _share(self, table: PairTable, pairs: Indices) -> PaddedPairs:
-        """What this rank computes of a micro-batch."""
+        """The rows of a micro-batch that this rank computes."""
         if self.rank < len(pairs):
             return table.padded(pairs[self.rank :: self.num_ranks])
         return table.padded(pairs[:1]).without_targets()
 
 
 def _after(cursor: Cursor, steps_per_epoch: int, stage: Stage) -> Cursor:
-    """The place after the step at `cursor`."""
+    """The position after the step at `cursor`."""
     step, next_epoch = cursor.step + 1, cursor.epoch + 1
     if step == stage.until:
         return Cursor(next_epoch, 0, step, next_epoch)

@@ -1,4 +1,4 @@
-"""Sequences of ids, padded to one length. Free of torch, which the process that makes batches needs not."""
+"""Pads sequences of ids to one length. Does not use torch: the process that makes batches does without."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Ids = npt.NDArray[np.integer]
 
 @dataclass(frozen=True, slots=True)
 class PaddedPairs:
-    """What `Batch` has, in arrays."""
+    """The fields of a `Batch`, as arrays."""
 
     src_ids: npt.NDArray[np.int64]
     src_mask: npt.NDArray[np.bool_]
@@ -25,7 +25,7 @@ class PaddedPairs:
     num_tgt_tokens: int
 
     def without_targets(self) -> PaddedPairs:
-        """Pairs that are computed like these, but teach nothing: their loss and its gradient are 0."""
+        """The same pairs without targets to predict: they are computed, but their loss and gradient are 0."""
         return replace(self, tgt_out=self.tgt_out[:0], tgt_rows=self.tgt_rows[:0], num_tgt_tokens=0)
 
 
@@ -42,7 +42,7 @@ def padded_sources(
 
 
 def padded_pairs(srcs: Sequence[Ids], tgts: Sequence[Ids]) -> PaddedPairs:
-    """These pairs, in this order; BOS and EOS are added here."""
+    """Pads these pairs, in this order, and adds BOS and EOS."""
     src_ids, src_mask = padded_sources(srcs)
     lengths = np.fromiter((len(tgt) + 1 for tgt in tgts), np.int64, len(tgts))
     tgt_in = np.full((len(tgts), int(lengths.max())), Tokenizer.PAD, np.int64)
@@ -52,5 +52,5 @@ def padded_pairs(srcs: Sequence[Ids], tgts: Sequence[Ids]) -> PaddedPairs:
         tgt_in[row, 1 : len(tgt) + 1] = tgt
         tgt_out[row, : len(tgt)] = tgt
         tgt_out[row, len(tgt)] = Tokenizer.EOS
-    rows = np.flatnonzero(np.arange(tgt_in.shape[1]) < lengths[:, None])
+    rows = np.flatnonzero(np.arange(tgt_in.shape[1]) < lengths[:, None])  # [tokens], in [batch · tgt_len]
     return PaddedPairs(src_ids, src_mask, tgt_in, tgt_out.reshape(-1)[rows], rows, int(lengths.sum()))

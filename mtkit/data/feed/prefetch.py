@@ -1,8 +1,8 @@
 """The stream of steps, made ahead by another process, which is replaced if it dies or hangs.
 
-Not torch's DataLoader: the death of one of its workers raises wherever the trainer happens to be, amid an
-update or a save, and its tensors travel through /dev/shm, which containers keep small. Here arrays come
-through a pipe, and the worker needs no torch.
+This is not torch's DataLoader: if one of its workers dies, an exception interrupts the trainer anywhere, even
+in an update or a save, and its tensors travel through /dev/shm, which is small in containers. Here arrays
+come through a pipe, and the worker needs no torch.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ MOST_REPLACED = 3
 START_S = PATIENCE_S = 120.0
 """How long the trainer waits for a worker to start, and for a step. Ranks wait longer for each other."""
 _GRACE_S = 5.0
-"""How long a killed worker may take to be gone: one that waits for a disk cannot be killed."""
+"""How long to wait for a killed worker to end: one that is waiting for a disk ends later."""
 
 
 class _LostError(Exception):
-    """The worker makes no more steps; why, to follow "the process that makes the batches"."""
+    """The worker makes no more steps. The message continues "the process that makes the batches"."""
 
 
 def prefetch(steps: Steps, cursor: Cursor, depth: int) -> Generator[StepData, None, None]:
-    """The steps from `cursor` on, of which a process of its own makes up to `depth` ahead.
+    """The steps from `cursor` on, made up to `depth` steps ahead by another process.
 
     Raises:
         MtkitError: the data cannot be read, or worker after worker is lost at the same step.
@@ -65,12 +65,12 @@ def prefetch(steps: Steps, cursor: Cursor, depth: int) -> Generator[StepData, No
 
 
 class _Worker:
-    """A process that makes steps, and the thread of this one that takes them in."""
+    """A process that makes steps, and a thread of this process that receives them."""
 
     def __init__(self, steps: Steps, cursor: Cursor, depth: int) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
         self._pipe, sender = context.Pipe(duplex=False)
-        # Pickled here, so that shards which cannot be opened there are the worker's to tell of.
+        # Unpickled by `work`, which then reports shards that it cannot open.
         args = (sender, pickle.dumps(steps), cursor)
         self._process = context.Process(target=work, args=args, name="prefetch", daemon=True)
         try:
@@ -78,8 +78,8 @@ class _Worker:
                 self._process.start()
         except OSError as error:
             raise _LostError(f"cannot be started: {error}") from None
-        sender.close()  # so that the pipe ends when the process does
-        # Python ends such processes by SIGTERM at its exit, and would wait for ever: it is blocked there.
+        sender.close()  # the pipe then ends when the process ends
+        # At its exit Python would send SIGTERM, which the process blocks, and wait for ever.
         self._finalize = Finalize(self, self._process.kill, exitpriority=1)
         self._started = False
         self._ready: queue.Queue[StepData | Exception | None] = queue.Queue(depth)
@@ -92,7 +92,7 @@ class _Worker:
 
         Raises:
             _LostError: the worker died, failed or hangs.
-            MtkitError: what the worker met with is expected, and would meet another one too.
+            MtkitError: an expected failure, which another worker would meet too.
         """
         if not self._started:
             self._take(START_S, "has not started within")
@@ -114,7 +114,7 @@ class _Worker:
         return found
 
     def _receive(self) -> None:
-        """Takes steps in, ahead of the trainer, until the pipe ends."""
+        """Receives steps, ahead of the trainer, until the pipe ends."""
         while True:
             try:
                 message = self._pipe.recv()
@@ -129,7 +129,7 @@ class _Worker:
                 return
 
     def close(self) -> None:
-        """Ends the process, whatever it does, and the thread."""
+        """Kills the process and ends the thread."""
         self._stopped.set()
         self._finalize()
         self._process.join(_GRACE_S)
@@ -137,7 +137,7 @@ class _Worker:
 
 
 def work(sender: Connection, pickled: bytes, cursor: Cursor) -> None:
-    """What the process does: it sends None, then steps, perhaps why there are no more. It writes nothing."""
+    """Runs in the process: sends None, then steps, then the failure that ended them. Writes to no stream."""
     end_with_parent()
     failure: Exception
     try:
@@ -166,12 +166,12 @@ def _ending(code: int | None) -> str:
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Processes started within the block never see the signals that ask the trainer to stop."""
+    """Blocks the signals that ask the trainer to stop, for all processes started within."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
     names = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
-    resource_tracker.ensure_running()  # else it is started within, and lets some of them through
+    resource_tracker.ensure_running()  # if it were started within, it would unblock some of them
     before = signal.pthread_sigmask(signal.SIG_BLOCK, names)
     try:
         yield

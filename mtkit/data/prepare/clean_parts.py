@@ -1,4 +1,4 @@
-"""What prepare's first stage keeps of each corpus, read again: pairs, keys and folds of parts."""
+"""Reads parts of cleaned corpora again: pairs, keys and folds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mtkit.data.prepare.parts import array_text, read_part
 from mtkit.data.read.blocks import lines_of
 
 Fates = npt.NDArray[np.uint8]
-"""What becomes of each pair, by its position: kept, or by which filter or split it is gone."""
+"""[pairs], `KEPT`, or the number of the filter or split that removed the pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,9 @@ class CleanPart:
     Attributes:
         source: number of the corpus.
         begin: position of its first pair among the pairs of all corpora.
-        text: digest of its pairs; `notes` of where they came from and why they were dropped.
-        keys: how many keys it has for each filter that finds repetitions.
+        text: digest of its pairs.
+        notes: digest of their origins and of the details of dropped ones.
+        keys: number of keys for each filter that finds duplicates, by the filter's index.
     """
 
     path: Path
@@ -41,16 +42,16 @@ class CleanPart:
 
     @property
     def end(self) -> int:
-        """Position after its last pair."""
+        """The position after its last pair."""
         return self.begin + self.pairs
 
 
 def sampled(
     parts: Sequence[CleanPart], fates: Fates, wanted: int, rng: random.Random
 ) -> Iterator[tuple[str, str]]:
-    """`wanted` of the kept pairs, in order and each subset equally likely."""
+    """A random sample of `wanted` kept pairs, in order."""
     chosen = np.array(sorted(rng.sample(range(int((fates == KEPT).sum())), wanted)), np.int64)
-    before = 0
+    before = 0  # kept pairs of earlier parts
     for part in parts:
         kept = np.flatnonzero(fates[part.begin : part.end] == KEPT)
         begin, end = np.searchsorted(chosen, [before, before + len(kept)])
@@ -67,14 +68,14 @@ def texts_of(part: CleanPart, numbers: Sequence[int]) -> Iterator[tuple[str, str
 
 
 def keys_of(parts: Iterable[CleanPart], index: int) -> Iterator[tuple[Keys, Positions]]:
-    """Of each part the keys of its pairs for filter number `index`, and the positions of these."""
+    """The keys that each part has for filter number `index`, and the position of the pair of each."""
     for part in parts:
         keys, owners = read_part(part.path, f"keys{index}", f"owners{index}")
         yield keys, owners + part.begin
 
 
 def folds_of(parts: Iterable[CleanPart], fates: Fates) -> Iterator[tuple[Folds, Positions]]:
-    """Of each part the folds of its kept pairs, and the positions of these."""
+    """The folded keys [pairs, 2] of the kept pairs of each part, and their positions [pairs]."""
     for part in parts:
         (folds,) = read_part(part.path, "folds")
         kept = np.flatnonzero(fates[part.begin : part.end] == KEPT)

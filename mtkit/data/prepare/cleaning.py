@@ -1,6 +1,6 @@
-"""What a worker does to a chunk of raw pairs: normalise, judge by the filters, write a part.
+"""A worker's task: normalise a chunk of raw pairs, apply the filters and write a part.
 
-A part has every pair that was read, dropped or not, so that each can be accounted for later.
+A part contains every pair that was read, even if it was dropped, because all are accounted for later.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy.typing as npt
 from mtkit.config.filters import Filter
 from mtkit.config.text import TextConfig
 from mtkit.data.clean.column import Column
-from mtkit.data.clean.filters import Built, Judge, Repeats, build_filter
 from mtkit.data.clean.folding import hash64
+from mtkit.data.clean.judging import Built, Judge, Repeats, build_filter
 from mtkit.data.clean.leaks import LeakGuard
 from mtkit.data.prepare.parts import Array, array_text, digest_of, text_array, write_part
 from mtkit.data.read.blocks import Block, lines_of
@@ -27,17 +27,17 @@ from mtkit.data.read.pair import Pair
 from mtkit.text.form import TextForm
 
 KEPT = 255
-"""The fate of a pair that nothing dropped; any other is the index of the filter that did."""
+"""The fate of a pair that is kept; any other fate is the index of the filter that dropped the pair."""
 
 
 @dataclass(frozen=True, slots=True)
 class CleanSpec:
-    """What decides the verdicts; hashable, so that a worker builds its filters once.
+    """Everything that decides the verdicts; hashable, and a worker builds the filters once for each.
 
     Attributes:
         held_out: a file of validation and test pairs, with the name of their set.
-        fold: give the keys by which `splits` groups pairs.
-        text: of which the parts that act before the filters matter.
+        fold: whether to write the keys by which `splits` groups pairs.
+        text: options of the form of text; only those that apply before the filters matter.
     """
 
     filters: tuple[Filter, ...]
@@ -50,11 +50,11 @@ class CleanSpec:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Raw pairs and the part that they become.
+    """Raw pairs and the part to write.
 
     Attributes:
-        block: the pairs; None if an earlier run made the part.
-        stored: the summary of that part.
+        block: the pairs; None if an earlier run wrote the part.
+        stored: the summary of the part, if an earlier run wrote it.
     """
 
     path: Path
@@ -63,9 +63,10 @@ class Chunk:
 
 
 def clean_chunk(task: tuple[CleanSpec, Chunk]) -> dict[str, Any]:
-    """Writes the part of a chunk: normalised sides, and notes of where each came from and what was found.
+    """Writes the part of a chunk: normalised sides, fates, and notes of origins and of reasons to drop.
 
-    Its summary has the number of `pairs`, of `keys` by the filter's index, and digests of `text` and `notes`.
+    Returns its summary: the number of `pairs`, of `keys` by the filter's index, and digests of `text` and
+    `notes`.
     """
     spec, chunk = task
     if chunk.block is None:
@@ -89,15 +90,23 @@ def clean_chunk(task: tuple[CleanSpec, Chunk]) -> dict[str, Any]:
 def _judge(
     spec: CleanSpec, block: Block, src: Column, tgt: Column
 ) -> tuple[dict[str, Array], dict[int, str]]:
-    """The fates, with the keys of pairs that reach a filter of repetitions; and what was found, by number."""
+    """Applies all filters.
+
+    Returns:
+        `fates` [pairs]; `leaks` [hits, 4], number of the pair and fields of the hit; and for each filter `n`
+        that finds duplicates, `keysn` [keys] and `ownersn` [keys], the number of the pair of each.
+        The reasons for dropping pairs, by number.
+    """
     fates = np.full(len(src), KEPT, np.uint8)
     arrays: dict[str, Array] = {"fates": fates}
     details: dict[int, str] = {}
     filters, guard = _build(spec)
     scores = block.scores or [None] * len(src)
+    # 1. Leaks are counted in all pairs, whatever the filters drop.
     leaks = guard.find_all(src, tgt)
     rows = [(number, *hit) for number, hits in leaks.items() for hit in hits]
     arrays["leaks"] = np.array(rows, np.int64).reshape(-1, 4)
+    # 2. Each filter gets the pairs that the filters before it left.
     for index, built in enumerate(filters):
         left = fates == KEPT
         match built:
@@ -126,7 +135,7 @@ def _judge(
 
 @functools.lru_cache(maxsize=1)
 def _build(spec: CleanSpec) -> tuple[tuple[Built | None, ...], LeakGuard]:
-    """The filters, and the guard that counts leaks; if no filter is one, it counts equal texts only."""
+    """The filters, and the guard that counts leaks; if no filter is a guard, only equal texts are counted."""
     filters = tuple(
         build_filter(options, spec.src_lang, spec.tgt_lang, read_held_out(spec.held_out))
         for options in spec.filters
@@ -136,14 +145,14 @@ def _build(spec: CleanSpec) -> tuple[tuple[Built | None, ...], LeakGuard]:
 
 
 def read_held_out(path: Path) -> Iterator[Pair]:
-    """The validation and test pairs, whose origin is the name of their set."""
+    """The validation and test pairs; the origin of each is the name of its set."""
     for line in lines_of(array_text(np.fromfile(path, np.uint8))):
         name, src, tgt = line.split("\t")
         yield Pair(src, tgt, name)
 
 
 def fold_keys(side: Column) -> npt.NDArray[np.uint64]:
-    """Of each line, equal for texts that differ in case, punctuation and spacing alone."""
+    """[lines], keys that are equal for texts that differ only in case, punctuation and spacing."""
     found = side.hashes(fold=True)
     empty = [number for number, data in enumerate(side.folds) if not data]
     found[empty] = [hash64(side.lines[number].encode()) for number in empty]

@@ -1,4 +1,4 @@
-"""What a worker does to a cleaned part: segment what is kept, and account for what is not."""
+"""A worker's task: segment the kept pairs of a cleaned part, and list the dropped ones."""
 
 from __future__ import annotations
 
@@ -32,15 +32,16 @@ _PAIRS_AT_ONCE = 2048
 
 @dataclass(frozen=True, slots=True)
 class EncodeSpec:
-    """What decides how text is segmented.
+    """Everything that decides how text is segmented.
 
     Attributes:
-        models: the subword model of both sides, or of source and target.
-        reasons: names of the filters, by the fate that stands for them.
+        models: the joint subword model, or those of source and target.
+        text: options of the form of text.
+        reasons: names of the filters and splits, indexed by fate.
         max_tokens: fate and bound of each filter that counts tokens.
         model_type: of the subword models.
-        sampling: how to segment at random, several times; None for the best segmentation.
-        seed: of all randomness.
+        sampling: how to sample several segmentations; None for the best segmentation only.
+        seed: for sampling.
     """
 
     models: tuple[Path, ...]
@@ -53,7 +54,7 @@ class EncodeSpec:
 
     @property
     def num_segmentations(self) -> int:
-        """How many there are of each pair."""
+        """The number of segmentations of each pair."""
         return self.sampling.segmentations if self.sampling else 1
 
 
@@ -68,25 +69,27 @@ class EncodeTask:
 
 
 def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
-    """Writes an encoded part; its summary is a ledger row without a name.
+    """Writes an encoded part; returns its summary, a ledger row without a name.
 
-    Of each segmentation `n` the part holds `ids<n>` as a shard has them and `lengths<n>` [kept, 2]; and
-    `rejected`, a gzip member of lines.
+    For each segmentation `n` the part holds `idsn`, in the form of a shard, and `lengthsn` [kept, 2]; and
+    `rejected`, the dropped pairs as lines in a gzip member.
     """
+    # 1. The pairs, and their fates [pairs].
     spec, this = task
     tokenizer = _tokenizer(spec.models, spec.text)
     srcs, tgts = (lines_of(array_text(side)) for side in read_part(this.clean, "src", "tgt"))
     fates = np.frombuffer(this.fates, np.uint8).copy()
     segmentations = [_Encoded(tokenizer.max_size) for _ in range(spec.num_segmentations)]
+    # 2. Segment the kept pairs; drop those with too many tokens.
     kept = np.flatnonzero(fates == KEPT)
     for begin in range(0, len(kept), _PAIRS_AT_ONCE):
         some = kept[begin : begin + _PAIRS_AT_ONCE]
         texts = [(srcs[number], tgts[number]) for number in some.tolist()]
         pairs = tokenizer.encode_pairs(texts, _tags(this))
-        found = count_tokens(pairs)
+        num_tokens = count_tokens(pairs)  # [some, 2]
         fits = np.ones(len(pairs), bool)
         for fate, bound in spec.max_tokens:
-            too_long = fits & (found > bound).any(axis=1)
+            too_long = fits & (num_tokens > bound).any(axis=1)
             fates[some[too_long]] = fate
             fits &= ~too_long
         if not fits.all():
@@ -94,6 +97,7 @@ def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
             texts = [pair for pair, fit in zip(texts, fits.tolist(), strict=True) if fit]
         for number, segmentation in enumerate(segmentations):
             segmentation.add(_sampled(spec, this, texts, pairs, number) if spec.sampling else pairs)
+    # 3. Account for the dropped pairs.
     rejected, row = [], LedgerRow("")
     dropped = np.flatnonzero(fates != KEPT).tolist()
     notes: dict[str, Any] = (
@@ -109,6 +113,7 @@ def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
         rejected.append(f"{reason}\t{origin}\t{detail}\t{src}\t{tgt}\n")
         row.drop(reason, Pair(src, tgt, origin), detail)
     row.keep(len(fates) - row.read)
+    # 4. Write all of it.
     packed = gzip.compress("".join(rejected).encode(), 6, mtime=0) if rejected else b""
     arrays = {"rejected": np.frombuffer(packed, np.uint8)}
     for number, segmentation in enumerate(segmentations):
@@ -117,32 +122,32 @@ def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
 
 
 class _Encoded:
-    """Pairs as arrays, gathered bit by bit."""
+    """Segmented pairs as arrays, added batch by batch."""
 
     def __init__(self, vocab_size: int) -> None:
         self._dtype = np.dtype(np.uint16 if vocab_size <= 1 << 16 else np.uint32)
         self._ids, self._lengths = [np.zeros(0, self._dtype)], [np.zeros((0, 2), np.int32)]
 
     def add(self, pairs: Pairs) -> None:
-        """Takes in some pairs."""
+        """Adds pairs."""
         self._ids.append(flat_ids(pairs, self._dtype))
         self._lengths.append(count_tokens(pairs))
 
     def ids(self) -> Array:
-        """The ids of all."""
+        """[tokens], the ids of all pairs."""
         return np.concatenate(self._ids)
 
     def lengths(self) -> Array:
-        """[pairs, 2]: their numbers of tokens."""
+        """[pairs, 2], source and target tokens."""
         return np.concatenate(self._lengths)
 
 
 def _sampled(
     spec: EncodeSpec, task: EncodeTask, texts: Sequence[tuple[str, str]], best: Pairs, number: int
 ) -> Pairs:
-    """Segmentation `number` of these pairs, which follows from the seed and the pairs.
+    """Sampled segmentation `number` of these pairs, a function of the seed and the pairs.
 
-    One that breaks a bound of tokens, which the best segmentation keeps to, is replaced by the best.
+    Where it exceeds a bound of tokens, the best segmentation, which does not, is used instead.
     """
     if spec.sampling is None:
         return best
@@ -171,7 +176,7 @@ def _tags(task: EncodeTask) -> Tags:
 
 
 def _plain(note: str) -> str:
-    """The note without tabs and line feeds, which file names may have."""
+    """The note without tabs and line feeds, which file names may contain."""
     return " ".join(note.split()) if "\t" in note or "\n" in note else note
 
 

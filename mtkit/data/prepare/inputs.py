@@ -1,4 +1,4 @@
-"""What prepared data depend on: options and input files, and whether they have changed."""
+"""The options and input files that prepared data depend on, and whether they have changed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PACKED = {".gz", ".bz2", ".xz", ".zst"}
 
 
 def settings_of(config: Config) -> dict[str, Any]:
-    """The options that decide what is prepared, as JSON gives them back."""
+    """The options that prepared data depend on, in the form in which JSON returns them."""
     data = config.data
     return {
         "seed": config.seed,
@@ -50,7 +50,7 @@ def settings_of(config: Config) -> dict[str, Any]:
 
 
 def _source_settings(source: HeldOutSource) -> dict[str, Any]:
-    """The options of `source` with file names instead of paths: the same data may lie elsewhere."""
+    """The options of `source` with file names instead of paths, because data may be moved."""
     values = source.model_dump()
     names = {key: value.name for key, value in values.items() if isinstance(value, Path)}
     return {**source.model_dump(mode="json"), **names}
@@ -62,21 +62,21 @@ def _input_files(config: Config) -> list[Path]:
 
 
 def given_models(options: TokenizerConfig) -> tuple[Path, ...]:
-    """The files of the subword models that are to be used as they are."""
+    """The files of existing subword models that the config names; none if they are to be trained."""
     if options.path is None:
         return ()
     return tuple(options.path / name for name in SEPARATE) if options.separate else (options.path,)
 
 
 def tokenizer_settings(options: TokenizerConfig) -> dict[str, Any]:
-    """The options that decide the subword models; of one that is given, its name."""
+    """The options that decide the subword models; for existing ones, their name."""
     if options.path:
         return {"path": options.path.name, "separate": options.separate}
     return options.model_dump(mode="json", exclude={"path", "sampling"})
 
 
 def held_out_sources(config: Config) -> dict[str, Source]:
-    """The validation and test corpora that have files, as `valid`, `valid.NAME` and `test.NAME`."""
+    """The validation and test corpora that are not cut, as `valid`, `valid.NAME` and `test.NAME`."""
     data = config.data
     found: dict[str, HeldOutSource] = {"valid": data.valid}
     found |= {f"valid.{name}": source for name, source in data.extra_valid.items()}
@@ -85,7 +85,7 @@ def held_out_sources(config: Config) -> dict[str, Source]:
 
 
 def origins_of(sources: Sequence[Source], recorded: Sequence[dict[str, Any]]) -> list[list[Any]]:
-    """What decides the text of each corpus: its options and the hashes of its files."""
+    """The options of each corpus and the hashes of its files, which decide its text."""
     hashes = {old["path"]: old["sha256"] for old in recorded}
     return [
         [_source_settings(source), [hashes[str(path)] for path in source_files(source)]] for source in sources
@@ -93,10 +93,10 @@ def origins_of(sources: Sequence[Source], recorded: Sequence[dict[str, Any]]) ->
 
 
 def record_inputs(config: Config) -> list[dict[str, Any]]:
-    """Size, time and hash of each input file.
+    """Size, modification time and hash of each input file.
 
     Raises:
-        InputError: one cannot be read.
+        InputError: a file cannot be read.
     """
     result = []
     for path in _input_files(config):
@@ -107,7 +107,7 @@ def record_inputs(config: Config) -> list[dict[str, Any]]:
 
 
 def count_pairs(source: Source) -> int | None:
-    """How many pairs `source` is thought to have, for progress; None where counting is not cheap."""
+    """The estimated number of pairs, for progress; None where counting is not cheap."""
     match source:
         case PhrasebookSource():
             return source.pairs
@@ -121,7 +121,7 @@ def count_pairs(source: Source) -> int | None:
 
 
 def check_inputs(config: Config, recorded: Sequence[dict[str, Any]]) -> None:
-    """Nothing, if the input files are those that were recorded; InputError if one has changed."""
+    """Compares the input files with those recorded; raises InputError if one has changed."""
     paths = _input_files(config)
     if len(paths) != len(recorded) and any(path.exists() for path in paths):
         raise InputError(
@@ -146,7 +146,7 @@ def _has_changed(path: Path, old: dict[str, Any]) -> bool:
 
 
 def fingerprint_of(manifest: dict[str, Any]) -> str:
-    """The same for folders made from equal options, equal files and with equal tokenizers."""
+    """A hash that is equal for data prepared from equal options and files, with equal tokenizers."""
     hashes = [old["sha256"] for old in manifest["inputs"]]
     content = [manifest["version"], manifest["settings"], hashes, manifest["tokenizer"]]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Looks into prepared data: what the model sees of a pair, and which pairs were dropped for what."""
+"""Shows prepared data: pairs as the model sees them, and dropped pairs with the reason."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mtkit.errors import InputError
 from mtkit.text.tokenizer import Tokenizer, model_files, read_tokenizer
 
 Ids = tuple[list[int], list[int]]
-"""Of source and target."""
+"""Ids of source and target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,12 @@ class Seen:
     """One side of a pair on its way to the model.
 
     Attributes:
-        raw: as it was read.
-        text: normalised, as filters see it.
-        formed: as the subword model reads it.
-        pieces: with tags and the best segmentation; `ids` likewise.
-        sampled: pieces of each segmentation that was prepared by sampling, if the pair was kept.
+        raw: the text as it was read.
+        text: the normalised text, as filters see it.
+        formed: the text as the subword model reads it.
+        pieces: the tags and the pieces of the best segmentation.
+        ids: the ids of `pieces`.
+        sampled: the pieces of each sampled segmentation that was prepared, if the pair was kept.
     """
 
     raw: str
@@ -47,7 +48,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class SeenPair:
-    """A pair as it is read and as the model sees it."""
+    """A pair as it was read and as the model sees it."""
 
     corpus: str
     origin: str
@@ -80,7 +81,7 @@ def _seen(pair: Pair, tokenizer: Tokenizer, stored: _Stored) -> list[Seen]:
 
 
 class _Stored:
-    """The pairs of a shard in order, beside those of its corpus, some of which were dropped."""
+    """The pairs of a shard in order, for matching with all pairs of its corpus, dropped ones included."""
 
     def __init__(self, shard: Shard) -> None:
         several = shard.num_segmentations if shard.num_segmentations > 1 else 0
@@ -103,12 +104,12 @@ def _spelt(tokenizer: Tokenizer, ids: Ids) -> tuple[list[str], list[str]]:
 
 
 def find_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer at `path`: a folder of a run, of prepared data or of a model, or a file tokenizer.model.
+    """The tokenizer at `path`: a run folder, a folder of prepared data or of a model, or a tokenizer.model.
 
-    The form of text is that of the run or the model; a bare file is taken to have the default one.
+    The form of text comes from the config or manifest beside it; without one, the default is assumed.
 
     Raises:
-        InputError: there is none, or it is not usable.
+        InputError: there is no tokenizer, or it cannot be used.
     """
     if path.is_file():
         text = _text_beside(path.parent)
@@ -118,12 +119,12 @@ def find_tokenizer(path: Path) -> Tokenizer:
         if models[0].is_file():
             return read_tokenizer(models, _text_beside(folder))
     raise InputError(
-        f"{path}: there is no tokenizer.model.", "Run `mtkit prepare` first, and give its run folder."
+        f"{path}: there is no tokenizer.model.", "Run `mtkit prepare` first, and name its run folder."
     )
 
 
 def _text_beside(folder: Path) -> TextConfig:
-    """The form of text of the model or the prepared data in `folder`; the default one if it has neither."""
+    """The form of text of the model or prepared data in `folder`; the default if there are neither."""
     if (folder / "config.yaml").is_file():
         return load_config([folder / "config.yaml"]).config.text
     if not (folder / "manifest.json").is_file():
@@ -134,7 +135,7 @@ def _text_beside(folder: Path) -> TextConfig:
 
 
 def read_rejected(path: Path) -> Iterator[tuple[str, Example]]:
-    """Each dropped pair of a `rejected.tsv.gz`, after the name of the filter that dropped it.
+    """The dropped pairs in a `rejected.tsv.gz`, each with the name of the filter that dropped it.
 
     Raises:
         InputError: the file cannot be read.
@@ -148,7 +149,7 @@ def read_rejected(path: Path) -> Iterator[tuple[str, Example]]:
 
 
 def first_rejected(folder: Path, ledger: Ledger, count: int) -> dict[str, list[Example]]:
-    """The first `count` pairs that each filter dropped, by its name, if it dropped any."""
+    """The first `count` pairs that each filter dropped, by name; filters that dropped none are omitted."""
     wanted = {name: min(count, dropped) for name, dropped in ledger.total().dropped.items() if dropped}
     missing = sum(wanted.values())
     found: dict[str, list[Example]] = {name: [] for name in wanted}

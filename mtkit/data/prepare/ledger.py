@@ -1,6 +1,6 @@
-"""What became of every pair: how many came from each corpus, what dropped them, with the first examples.
+"""Accounts for every pair: how many each corpus has, how many each filter dropped, and the first examples.
 
-Ledgers of consecutive chunks of a corpus add up to that of the corpus, however it is cut into chunks.
+The ledgers of consecutive chunks add up to the ledger of the corpus, however it is cut into chunks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Example:
 
     Attributes:
         origin: where it was read, as `file:line`.
-        detail: what the filter found, such as `ratio 7.2 > 2`.
+        detail: the reason, such as `ratio 7.2 > 2`.
     """
 
     src: str
@@ -34,12 +34,12 @@ class Example:
 
 @dataclass(slots=True)
 class LedgerRow:
-    """What became of one corpus: `read` is `kept` plus the sum of `dropped`.
+    """The counts of one corpus: `read` is `kept` plus the sum of `dropped`.
 
     Attributes:
         source: name of the corpus.
-        dropped: pairs by the filter that dropped them, in the order of the filters.
-        repairs: texts that reading mended, by kind; their pairs are among those read.
+        dropped: number of pairs that each filter dropped, in the order of the filters.
+        repairs: number of texts that were repaired or skipped while reading, by kind.
         examples: the first pairs that each filter dropped, at most `EXAMPLES`.
     """
 
@@ -51,24 +51,24 @@ class LedgerRow:
     examples: dict[str, list[Example]] = field(default_factory=dict)
 
     def keep(self, count: int = 1) -> None:
-        """Enters pairs that all filters kept."""
+        """Counts pairs that were kept."""
         self.read += count
         self.kept += count
 
     def drop(self, name: str, pair: Pair, detail: str = "") -> None:
-        """Enters a pair that the filter `name` dropped."""
+        """Counts a pair that the filter `name` dropped."""
         self.read += 1
         self.dropped[name] = self.dropped.get(name, 0) + 1
         self.show(name, Example(pair.src, pair.tgt, pair.origin, detail))
 
     def show(self, name: str, example: Example) -> None:
-        """Notes an example if there are not enough yet; counts nothing."""
+        """Adds an example, unless there are enough; changes no count."""
         examples = self.examples.setdefault(name, [])
         if len(examples) < EXAMPLES:
             examples.append(example)
 
     def repair(self, kind: str, count: int = 1) -> None:
-        """Enters mended texts."""
+        """Counts repaired texts."""
         self.repairs[kind] = self.repairs.get(kind, 0) + count
 
     @property
@@ -77,7 +77,7 @@ class LedgerRow:
         return self.read == self.kept + sum(self.dropped.values())
 
     def add(self, later: LedgerRow) -> None:
-        """Adds what became of pairs that come after those entered so far."""
+        """Adds the counts and examples of later pairs."""
         self.read += later.read
         self.kept += later.kept
         for mine, others in ((self.dropped, later.dropped), (self.repairs, later.repairs)):
@@ -95,7 +95,7 @@ class Ledger:
     rows: list[LedgerRow] = field(default_factory=list)
 
     def row(self, source: str) -> LedgerRow:
-        """The row of a corpus, a new one if there is none."""
+        """The row of a corpus; it is added if there is none."""
         for row in self.rows:
             if row.source == source:
                 return row
@@ -115,15 +115,15 @@ class Ledger:
         return total
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for `json.dump`."""
+        """The ledger as values for `json.dump`."""
         return {"format": FORMAT, "version": VERSION, "rows": [asdict(row) for row in self.rows]}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Ledger:
-        """What `to_json` gave.
+        """The inverse of `to_json`.
 
         Raises:
-            InputError: it is something else, of another version, or does not add up.
+            InputError: the data are in another format or version, or do not add up.
         """
         found = (data.get("format"), data.get("version"))
         if found != (FORMAT, VERSION):

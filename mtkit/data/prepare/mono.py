@@ -1,4 +1,4 @@
-"""One-sided text, from which the subword models learn."""
+"""Monolingual text that the subword models are trained on."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mtkit.text.form import TextForm
 
 
 def mono_texts(config: Config, sides: tuple[int, ...], form: TextForm) -> Iterator[str]:
-    """Lines of the one-sided corpora, as a subword model reads them: of each as many as of pairs at most.
+    """Lines of the monolingual corpora, as a subword model reads them; at most `sample_pairs` of each.
 
     Args:
         config: of the run.
-        sides: that the model is for: 0 for the source, 1 for the target.
+        sides: sides that the model is for: 0 for the source, 1 for the target.
         form: of its text.
     """
     for source in config.data.mono:
@@ -29,7 +29,7 @@ def mono_texts(config: Config, sides: tuple[int, ...], form: TextForm) -> Iterat
 
 
 def sample(items: Iterable[str], count: int, rng: random.Random) -> list[str]:
-    """At most `count` of the items, each subset equally likely (Vitter 1985, algorithm R)."""
+    """A random sample of at most `count` items (Vitter 1985, algorithm R)."""
     chosen: list[str] = []
     for seen, item in enumerate(items, start=1):
         if len(chosen) < count:

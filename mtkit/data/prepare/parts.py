@@ -22,20 +22,20 @@ Array = npt.NDArray[Any]
 
 KIND = "mtkit-parts"
 DONE = "done.json"
-"""In the folder of a corpus that was read to its end: the summaries of its parts."""
+"""The summaries of all parts of a corpus, written once it was read to its end."""
 
 _OWN = re.compile(
     r"encoded-[0-9a-f]{32}\.npz|held-out-[0-9a-f]{32}\.tsv|tokenizer-[0-9a-f]{32}\.model"
     rf"|clean-[0-9a-f]{{32}}/(\d{{6,}}\.npz|{re.escape(DONE)})"
 )
-"""All files that the stages of prepare make in their folder."""
+"""The files that the stages of prepare make in their folder."""
 
 
 def open_parts(folder: Path) -> None:
-    """Makes the folder of the parts if it is missing, and tidies up after an interrupted run.
+    """Creates the folder of parts if it is missing, and cleans up after an interrupted run.
 
     Raises:
-        UsageError: there is a folder of that name which mtkit has not made.
+        UsageError: a folder of that name exists and was not made by mtkit.
     """
     marked_folder(folder, KIND, private=True)
     for path in (folder, *folder.glob("clean-*")):
@@ -43,11 +43,11 @@ def open_parts(folder: Path) -> None:
 
 
 def clear_parts(folder: Path, keep: Collection[Path] = ()) -> None:
-    """Deletes what the stages of prepare have made in `folder`; every other file stays.
+    """Deletes the files that the stages of prepare made in `folder`, and no others.
 
     Args:
         folder: of the parts.
-        keep: files, and folders, that are still needed.
+        keep: files and folders that are still needed.
     """
     if folder.is_symlink():
         return
@@ -63,7 +63,7 @@ def clear_parts(folder: Path, keep: Collection[Path] = ()) -> None:
 
 
 def write_part(path: Path, summary: Mapping[str, Any], **arrays: Array) -> dict[str, Any]:
-    """Writes the part, whole or not at all; gives `summary`."""
+    """Writes the part, whole or not at all; returns `summary`."""
     with atomic_file(path, PRIVATE) as file:
         np.savez(file, allow_pickle=False, summary=text_array(json.dumps(summary)), **arrays)
     return dict(summary)
@@ -83,7 +83,7 @@ def read_part(path: Path, *names: str) -> tuple[Array, ...]:
 
 
 def read_summary(path: Path) -> dict[str, Any] | None:
-    """What `write_part` was told of the part; None if there is none that can be read."""
+    """The summary of a part; None if the part is missing or cannot be read."""
     try:
         (found,) = read_part(path, "summary")
         summary = json.loads(array_text(found))
@@ -103,7 +103,7 @@ def array_text(array: Array) -> str:
 
 
 def digest_of(*values: object) -> str:
-    """32 hexadecimal digits that are equal for equal values (bytes, or what JSON can write)."""
+    """A hash of 32 hexadecimal digits; values are bytes or anything that JSON can write."""
     found = xxhash.xxh3_128()
     for value in values:
         data = value if isinstance(value, bytes) else json.dumps(value, sort_keys=True).encode()

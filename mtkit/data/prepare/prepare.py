@@ -1,9 +1,9 @@
-"""From the corpora of a config to a folder that training reads: filtered, tokenised, verifiable.
+"""Prepares the corpora of a config for training: filtered, segmented, with hashes.
 
 - `run/data`: manifest.json · tokenizer.model (or .src.model, .tgt.model) · train-000/ … · valid/ ·
   valid.src.txt · .ref.txt · .tags.txt · valid.NAME likewise · test.NAME.src.txt · .ref.txt · .tags.txt ·
   rejected.tsv.gz · report.*
-- `run/parts`: results of the stages, from which an interrupted or changed run goes on
+- `run/parts`: results of the stages, which an interrupted or changed run uses again
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from mtkit.config.filters import Filter
 from mtkit.config.schema import Config
 from mtkit.config.sources import HuggingFaceSource, Source
-from mtkit.data.clean.filters import named
+from mtkit.data.clean.judging import named
 from mtkit.data.clean.leaks import Leaks, read_leaks
 from mtkit.data.prepare.cleaning import KEPT
 from mtkit.data.prepare.encoding import REJECTED_HEAD
@@ -61,19 +61,20 @@ from mtkit.text.tokenizer import Tokenizer
 logger = logging.getLogger(__name__)
 
 ALONE = 0.5
-"""Seconds of work before other processes are started: small corpora need none."""
+"""Seconds of work before worker processes are started: small corpora need none."""
 
 _PAIRS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class PrepareReport:
-    """What `prepare` did, or had done before.
+    """The prepared data in numbers.
 
     Attributes:
-        up_to_date: nothing had to be done.
-        vocab_sizes: of source and target; one and the same if they share a model.
-        src_tokens: of all training pairs, without BOS and EOS; `tgt_tokens` likewise.
+        up_to_date: whether the data had been prepared before.
+        src_tokens: source tokens of all training pairs, without BOS and EOS.
+        tgt_tokens: target tokens, likewise.
+        vocab_sizes: of source and target; equal if they share a model.
     """
 
     folder: Path
@@ -88,18 +89,18 @@ class PrepareReport:
 
 
 def prepare(config: Config, progress: ReportProgress | None = None, *, force: bool = False) -> PrepareReport:
-    """Write `inside(config.run, DATA)`, unless it is there and nothing that it depends on has changed.
+    """Writes `inside(config.run, DATA)`, unless it is up to date.
 
-    An interrupted call leaves the old folder or none, and the next one goes on where it was. A second process
-    waits for the first.
+    An interrupted call leaves the old folder or none, and the next call resumes. A second process waits for
+    the first.
 
     Args:
         config: of the run.
-        progress: told how far the work is.
-        force: do it all again, whatever is there.
+        progress: called with the progress of the work.
+        force: prepare again even if the data are up to date.
 
     Raises:
-        InputError: a corpus cannot be read, or nothing of the training data is left.
+        InputError: a corpus cannot be read, or no training pair is left.
         MtkitError: the folder cannot be written.
     """
     folder, parts = inside(config.run, DATA), inside(config.run, PARTS)
@@ -111,7 +112,7 @@ def prepare(config: Config, progress: ReportProgress | None = None, *, force: bo
                 open_prepared(config)
                 return _report(folder, read_data_manifest(folder), up_to_date=True)
             except InputError as error:
-                logger.debug("preparing, since %s", error)
+                logger.debug("preparing: %s", error)
         recover(config.run, folder.name)
         inputs = record_inputs(config)
         if force:
@@ -119,7 +120,7 @@ def prepare(config: Config, progress: ReportProgress | None = None, *, force: bo
         begun = parts.is_dir()
         manifest = {"format": FORMAT, "version": VERSION, "settings": settings_of(config), "inputs": inputs}
         with atomic_folder(folder, manifest, private=config.private) as part:
-            # Only what an earlier call left can be other than expected: without it this would be a bug.
+            # Invalid values can only come from the results of an earlier call; without any, they are a bug.
             with using(parts, "Run `mtkit prepare --force`.") if begun else nullcontext():
                 manifest |= _prepare(config, inputs, part, progress or (lambda phase, done, total: None))
             manifest["fingerprint"] = fingerprint_of(manifest)
@@ -127,7 +128,7 @@ def prepare(config: Config, progress: ReportProgress | None = None, *, force: bo
 
 
 def _check_apart(config: Config) -> None:
-    """Refuses a run folder that corpora lie in, or that lies in a corpus that is a folder."""
+    """Refuses a run folder that contains a corpus, or lies inside a corpus that is a folder."""
     run = Path(os.path.realpath(config.run))
     sources = (*config.data.train, *held_out_sources(config).values())
     for path in (path for source in sources for path in (*source_files(source), *_folders(source))):
@@ -141,7 +142,7 @@ def _check_apart(config: Config) -> None:
 
 
 def _folders(source: Source) -> Iterator[Path]:
-    """The folder of a data set."""
+    """The folder of a source that is a local data set."""
     if isinstance(source, HuggingFaceSource) and source.path:
         yield source.path
 
@@ -152,7 +153,8 @@ def _folders(source: Source) -> Iterator[Path]:
 def _prepare(
     config: Config, inputs: list[dict[str, Any]], part: Path, progress: ReportProgress
 ) -> dict[str, Any]:
-    """Fill the folder `part`; what its manifest tells of it."""
+    """Fills the folder `part`; returns entries for its manifest."""
+    # 1. Held-out pairs that come from files.
     held_out = {
         name: list(_read(config, source, progress)) for name, source in held_out_sources(config).items()
     }
@@ -162,6 +164,7 @@ def _prepare(
             raise InputError(f"data.{name}: {source_name(held_out_sources(config)[name])} has no pairs.")
     form = TextForm(config.text)
     normalized = (_normalized(pair, form, name) for name, pairs in held_out.items() for pair in pairs)
+    # 2. The stages; held-out sets are written as soon as they are known.
     with Workers(config.data.num_workers or num_cores(), ALONE) as workers:
         corpora, mono = (origins_of(sources, inputs) for sources in (config.data.corpora, config.data.mono))
         stages = Stages(config, corpora, mono, normalized, inside(config.run, PARTS), progress, workers)
@@ -177,6 +180,7 @@ def _prepare(
         tokenizer, models = stages.tokenizer(cleaned, fates)
         tokenizer.save(part)
         encoded = stages.encode(cleaned, fates, tokenizer, models)
+    # 3. The folder: shards, dropped pairs and report.
     ledger = _ledger(stages, encoded)
     _check_anything_left(config, ledger.total().kept, ledger.total().dropped)
     shards = _write_shards(part, config, stages.names, encoded, tokenizer)
@@ -202,7 +206,7 @@ def _prepare(
 def _write_shards(
     part: Path, config: Config, names: Sequence[str], encoded: Sequence[EncodedPart], tokenizer: Tokenizer
 ) -> list[Shard]:
-    """The ids of each training corpus, all of its pairs in one segmentation after the other."""
+    """Writes a shard for each training corpus, one segmentation of all its pairs after the other."""
     sampling = config.tokenizer.sampling
     num_segmentations = sampling.segmentations if sampling else 1
     return [
@@ -231,7 +235,7 @@ def _ledger(stages: Stages, encoded: Sequence[EncodedPart]) -> Ledger:
 
 
 def _read(config: Config, source: Source, progress: ReportProgress) -> Iterator[Pair]:
-    """The raw pairs of a validation or test corpus, with progress."""
+    """The raw pairs of a validation or test corpus; reports progress."""
     phase, done = f"reading {source_name(source)}", 0
     for done, pair in enumerate(read_corpus(config.data, source), start=1):
         if done % _PAIRS_AT_ONCE == 0:
@@ -241,7 +245,7 @@ def _read(config: Config, source: Source, progress: ReportProgress) -> Iterator[
 
 
 def _write_split(part: Path, name: str, pairs: Iterable[Pair], form: TextForm) -> None:
-    """The normalised source, the raw reference and the tags of each pair."""
+    """Writes the normalised source, the raw reference and the tags of each pair."""
     with (
         new_text(part / f"{name}.src.txt") as srcs,
         new_text(part / f"{name}.ref.txt") as refs,
@@ -269,7 +273,7 @@ def _write_valid_shard(part: Path, name: str, tokenizer: Tokenizer, progress: Re
 
 
 def _write_rejected(path: Path, encoded: Iterable[EncodedPart]) -> None:
-    """Every pair that is in no training shard; gzip members one after the other are one gzip file."""
+    """Writes every pair that is in no training shard; concatenated gzip members are a gzip file."""
     with new_file(path) as file:
         file.write(gzip.compress(("\t".join(REJECTED_HEAD) + "\n").encode(), mtime=0))
         for piece in encoded:
@@ -286,11 +290,11 @@ def _check_anything_left(config: Config, kept: int, dropped: dict[str, int]) -> 
     read = sum(dropped.values())
     if not read:
         raise InputError("data.train: the training corpora have no pairs.")
-    told = ", ".join(f"{name} dropped {count:,}" for name, count in dropped.items() if count)
+    reasons = ", ".join(f"{name} dropped {count:,}" for name, count in dropped.items() if count)
     worst = max(dropped, key=dropped.__getitem__)
     options = named(config.data.filters).get(worst)
     raise InputError(
-        f"data.train: all {read:,} pairs were dropped: {told}.",
+        f"data.train: all {read:,} pairs were dropped: {reasons}.",
         _advice(worst, options) if options else "Hold out fewer pairs.",
     )
 
@@ -308,7 +312,7 @@ def _normalized(pair: Pair, form: TextForm, name: str) -> Pair:
 
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
-    """Work on `folder` while no other process prepares it; a failure to write says where."""
+    """Holds a lock on `folder`, after waiting for other processes; failures to write name the folder."""
     try:
         claim_in(folder.parent, f".{folder.name}.lock")
         lock = filelock.FileLock(folder.parent / f".{folder.name}.lock")

@@ -1,4 +1,4 @@
-"""What `prepare` wrote, opened: what training and evaluation read."""
+"""Opens the data that `prepare` wrote, for training and evaluation."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 
 FORMAT = "mtkit-data"
 VERSION = 6
-"""Of the folder's layout and of what is done to text; a folder of another version is made anew."""
+"""Version of the folder's layout and of the treatment of text; another version is prepared again."""
 
 _AGAIN = "Run `mtkit prepare --force`."
 
 
 @dataclass(frozen=True, slots=True)
 class ValidSet:
-    """A validation set: ids, normalised sources, raw references and tags of the same pairs."""
+    """A validation set: ids, normalised sources, raw references and tags of each pair."""
 
     shard: Shard
     srcs: list[str]
@@ -38,15 +38,16 @@ class ValidSet:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What training reads.
+    """Prepared data.
 
     Attributes:
-        valid: the set that steers.
-        valid_srcs: normalised source of each validation pair.
-        valid_tags: its tags.
-        valid_refs: its reference as it stands in the file, but for white space at its ends.
-        extra_valid: further sets by name, which are only reported.
-        fingerprint: equal if the options, the input files and the tokenizer were equal.
+        train: a shard for each training corpus.
+        valid: the validation set that decides which model is best and when to stop.
+        valid_srcs: the normalised source of each of its pairs.
+        valid_refs: the reference of each as it was read, without white space at the ends.
+        valid_tags: the tags of each.
+        extra_valid: further sets by name; their scores are only reported.
+        fingerprint: equal if the options, the input files and the tokenizer are equal.
     """
 
     train: tuple[Shard, ...]
@@ -60,7 +61,7 @@ class Prepared:
 
     @property
     def num_pairs(self) -> int:
-        """Training pairs."""
+        """The number of training pairs."""
         return sum(len(shard) for shard in self.train)
 
 
@@ -76,13 +77,13 @@ def is_prepared(config: Config) -> bool:
 def open_prepared(config: Config) -> Prepared:
     """The data that `prepare(config)` wrote.
 
-    Input files that are no longer there are let pass with a warning: the folder can travel without them.
+    Missing input files only cause a warning, because prepared data can be moved without them.
 
     Raises:
-        InputError: there are none, they were made from other options or files, or they are damaged.
+        InputError: the data are missing, damaged, or were prepared from other options or files.
     """
     folder = inside(config.run, DATA)
-    if not (folder / "manifest.json").exists():
+    if not (folder / MANIFEST).exists():
         raise InputError(f"{folder}: no prepared data.", "Run `mtkit prepare`.")
     manifest = read_data_manifest(folder)
     if manifest.get("settings") != settings_of(config):
@@ -100,25 +101,21 @@ def open_prepared(config: Config) -> Prepared:
         tokenizer=load_tokenizer(folder, config.text),
         fingerprint=str(manifest.get("fingerprint")),
     )
-    shards = (
-        *prepared.train,
-        prepared.valid,
-        *(extra.shard for extra in prepared.extra_valid.values()),
-    )
+    shards = (*prepared.train, prepared.valid, *(extra.shard for extra in prepared.extra_valid.values()))
     if any(shard.meta.get("tokenizer") != prepared.tokenizer.fingerprint for shard in shards):
-        raise InputError(f"{folder}: tokenizer and shards do not match.", "Run `mtkit prepare --force`.")
+        raise InputError(f"{folder}: tokenizer and shards do not match.", _AGAIN)
     return prepared
 
 
 def _open_valid(folder: Path, name: str) -> ValidSet:
     found = ValidSet(open_shard(folder / name), *read_split(folder, name))
     if not len(found.shard) == len(found.srcs) == len(found.refs) == len(found.tags):
-        raise InputError(f"{folder}: text and shard of {name} do not agree.", "Run `mtkit prepare --force`.")
+        raise InputError(f"{folder}: the texts and the shard of {name} do not match.", _AGAIN)
     return found
 
 
 def verify_prepared(config: Config) -> int:
-    """Compares each file of the prepared data with the hash that was taken when it was written; their number.
+    """Compares each file of the prepared data with its recorded hash; returns the number of files.
 
     Raises:
         InputError: a file is missing or has changed.
@@ -129,10 +126,10 @@ def verify_prepared(config: Config) -> int:
 
 
 def read_test(config: Config, name: str) -> list[Pair]:
-    """The pairs of a test set, wherever they come from.
+    """The pairs of a test set, from files or cut from the training pairs.
 
     Raises:
-        InputError: it cannot be read, or is to be cut from training pairs that are not prepared.
+        InputError: the set cannot be read, or it is cut from training pairs and the data are not prepared.
     """
     source = config.data.test[name]
     if not isinstance(source, CutSource):
@@ -144,7 +141,7 @@ def read_test(config: Config, name: str) -> list[Pair]:
 
 
 def leaks_of(config: Config, name: str) -> Leaks | None:
-    """How much of a test set stands in the training data; None if nothing prepared tells."""
+    """How much of a test set occurs in the training data; None without matching prepared data."""
     try:
         manifest = read_data_manifest(inside(config.run, DATA))
     except InputError:
@@ -160,21 +157,21 @@ def leaks_of(config: Config, name: str) -> Leaks | None:
 
 
 def read_data_manifest(folder: Path) -> dict[str, Any]:
-    """All that is told of the data in `folder`.
+    """The manifest of the prepared data in `folder`.
 
     Raises:
-        InputError: there is none, or of another version.
+        InputError: there is none, or it has another version.
     """
     return read_manifest(folder, FORMAT, VERSION, hashes=False)
 
 
 def train_name(number: int) -> str:
-    """Of the shard of a corpus, by its number."""
+    """The name of the shard of a training corpus, by its number."""
     return f"train-{number:03}"
 
 
 def read_split(folder: Path, name: str) -> tuple[list[str], list[str], list[tuple[str, ...]]]:
-    """What stands in the folder of a set of held-out pairs: sources, references and tags."""
+    """The sources, references and tags of a held-out set."""
     srcs, refs, tags = (_read_texts(folder / f"{name}.{kind}.txt") for kind in ("src", "ref", "tags"))
     return srcs, refs, [tuple(line.split()) for line in tags]
 
@@ -183,4 +180,4 @@ def _read_texts(path: Path) -> list[str]:
     try:
         return path.read_bytes().decode().split("\n")[:-1]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}.", "Run `mtkit prepare --force`.") from error
+        raise InputError(f"{path}: cannot be read: {error}.", _AGAIN) from error

@@ -1,4 +1,4 @@
-"""The report of prepare: `report.json` for programs; `report.html`, one file without scripts, for people."""
+"""The report of prepare: `report.json` for programs and `report.html`, without scripts, for people."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Histogram:
     Attributes:
         title: what is counted.
         unit: of the edges.
-        edges: of the bins, one more than there are bins; the last bin holds all that is larger too.
-        series: a count for each bin, by what the values belong to.
+        edges: of the bins, one more than there are bins; the last bin includes all larger values.
+        series: the counts of the bins, by the name of a series.
     """
 
     title: str
@@ -40,11 +40,12 @@ class Histogram:
 def length_histograms(
     lengths: Iterable[npt.NDArray[np.int32]], src_lang: str, tgt_lang: str
 ) -> tuple[Histogram, Histogram]:
-    """Of the tokens of each side, and of target tokens for each source token.
+    """Histograms of the tokens of each side, and of target tokens per source token.
 
     Args:
-        lengths: [pairs, 2], source and target tokens; any number of such arrays.
-        src_lang: names the source; `tgt_lang` the target.
+        lengths: arrays [pairs, 2] of source and target tokens.
+        src_lang: source language, for the name of a series.
+        tgt_lang: target language, likewise.
     """
     token_edges = (*range(0, 120, 5), 120)
     ratio_edges = tuple(round(float(2**power), 3) for power in np.linspace(-2, 2, 25))
@@ -58,12 +59,12 @@ def length_histograms(
     by_side = {name: tuple(counts.tolist()) for name, counts in zip(names, sides, strict=True)}
     return (
         Histogram("Lengths", "tokens", token_edges, by_side),
-        Histogram("Target tokens for each source token", "", ratio_edges, {"pairs": tuple(ratios.tolist())}),
+        Histogram("Target tokens per source token", "", ratio_edges, {"pairs": tuple(ratios.tolist())}),
     )
 
 
 def _counts(values: npt.NDArray[np.generic], edges: Sequence[float]) -> npt.NDArray[np.int64]:
-    """In each bin, values outside counting for the nearest."""
+    """The counts of the bins; a value outside counts for the nearest bin."""
     bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
     return np.bincount(bins, minlength=len(edges) - 1)
 
@@ -78,9 +79,9 @@ def write_report(
     """Writes `report.json` and `report.html`.
 
     Args:
-        folder: to write into.
+        folder: to write to.
         title: of the report, such as the languages.
-        ledger: what became of the pairs.
+        ledger: accounts for all pairs.
         histograms: of the pairs that were kept.
         leaks: of held-out sets into the corpora.
     """
@@ -104,7 +105,7 @@ def write_report(
 
 
 def _text(text: str) -> str:
-    """Text of unknown origin for a page."""
+    """Escapes untrusted text for a page."""
     return html.escape(visible(text))
 
 
@@ -181,10 +182,10 @@ def _figures(total: LedgerRow) -> str:
 
 
 def _reasons(total: LedgerRow) -> str:
-    """A bar for each filter that dropped something."""
+    """A bar for each filter that dropped pairs."""
     found = [(name, count) for name, count in total.dropped.items() if count]
     if not found:
-        return "<p>None were.</p>"
+        return "<p>No pairs were dropped.</p>"
     left, width, step = 140, 480, 24
     largest = max(count for _, count in found)
     bars = []
@@ -234,7 +235,7 @@ def _examples(ledger: Ledger) -> str:
             for example in row.examples.get(name, ())
         ]
         if lines:
-            table = _table(["source", "target", "found", "from"], lines, "texts")
+            table = _table(["source", "target", "reason", "from"], lines, "texts")
             blocks.append(f"<details><summary>{_text(name)} ({count:,})</summary>{table}</details>\n")
     return "".join(blocks)
 
@@ -248,12 +249,13 @@ def _table(head: Sequence[str], lines: Iterable[Sequence[str]], kind: str = "") 
 
 
 def _plot(histogram: Histogram) -> str:
-    """Bars side by side in each bin."""
+    """Draws the series as bars, side by side in each bin."""
     left, bottom, height, width = 60, 34, 180, 24
     edges, series = histogram.edges, histogram.series
     bins = len(edges) - 1
     largest = max((count for counts in series.values() for count in counts), default=0) or 1
     right = left + bins * width
+    # 1. The axis and the bars.
     marks = [f'<line class="axis" x1="{left}" x2="{right}" y1="{height + 10}" y2="{height + 10}"/>']
     bar = (width - 4) / len(series)
     for number, counts in enumerate(series.values()):
@@ -265,11 +267,13 @@ def _plot(histogram: Histogram) -> str:
                 f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{bar:.1f}" height="{tall:.1f}">'
                 f"<title>{edges[place]:g} to {edges[place + 1]:g}: {count:,}</title></rect>"
             )
+    # 2. The labels of every fourth edge, and of the largest count.
     for place in range(0, bins + 1, 4):
         more = "+" if place == bins else ""
         x, y = left + place * width, height + 28
         marks.append(f'<text x="{x}" y="{y}" text-anchor="middle">{edges[place]:g}{more}</text>')
     marks.append(f'<text x="{left - 8}" y="20" text-anchor="end">{largest:,}</text>')
+    # 3. The legend.
     names = list(series) if len(series) > 1 else []
     for number, name in enumerate(names):
         kind, x = ("one", "two")[number % 2], right - 150

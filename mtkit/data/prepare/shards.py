@@ -1,8 +1,8 @@
-"""Token ids of one corpus on disk, mapped into memory.
+"""Token ids of one corpus on disk, memory-mapped.
 
-A shard is a folder: `ids.bin` (source then target of each pair), `offsets.bin` (where each pair begins),
+A shard is a folder: `ids.bin` (source, then target of each pair), `offsets.bin` (where each pair begins) and
 `lengths.bin`, all little-endian, one segmentation after the other, and `manifest.json`. Planning an epoch
-reads the lengths alone.
+reads only the lengths.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shard:
-    """Pairs of token sequences. Unpickling, as in a worker process, maps the same files again.
+    """One segmentation of pairs of token sequences. Unpickling maps the same files again.
 
     Attributes:
-        folder: where it lies.
+        folder: of the shard.
         lengths: [pairs, 2] int32, source and target tokens without BOS and EOS.
-        meta: what the writer said of it, such as the tokenizer's fingerprint.
-        num_segmentations: in how many ways its text was segmented; this is number `segmentation`.
+        meta: values from the writer, such as the tokenizer's fingerprint.
+        num_segmentations: number of segmentations in the folder.
+        segmentation: number of this one.
     """
 
     folder: Path
@@ -69,7 +70,7 @@ TokenPairs = Sequence[tuple[Sequence[int], Sequence[int]]]
 def write_shard(
     folder: Path, pairs: Iterable[tuple[Sequence[int], Sequence[int]]], meta: Mapping[str, Any]
 ) -> Shard:
-    """The shard of `pairs`, written to `folder` whole or not at all and in constant memory.
+    """Writes `pairs` to `folder`, whole or not at all and in constant memory; returns the shard.
 
     Ids take two bytes if `meta["vocab_size"]` allows it, else four.
     """
@@ -84,14 +85,14 @@ def write_shard_pieces(
     meta: Mapping[str, Any],
     num_segmentations: int = 1,
 ) -> Shard:
-    """The shard of pairs that are arrays already.
+    """Writes pairs that are arrays already; returns the shard.
 
     Args:
-        folder: to write, as `write_shard` does.
-        pieces: of each, ids as `flat_ids` gives them, and lengths [pairs, 2]; all of the first segmentation,
-            then all of the second, and so on.
+        folder: to write, whole or not at all.
+        pieces: ids in the form of `flat_ids` and lengths [pairs, 2] of some pairs; first all pieces of the
+            first segmentation, then all of the second, and so on.
         meta: as for `write_shard`.
-        num_segmentations: how many there are; each has all pairs in the same order.
+        num_segmentations: number of segmentations; each has all pairs in the same order.
     """
     dtype = _dtype(meta)
     manifest: dict[str, Any] = {"format": FORMAT, "version": VERSION, "dtype": dtype.str, "meta": dict(meta)}
@@ -104,7 +105,7 @@ def write_shard_pieces(
         ):
             for ids, lengths in pieces:
                 sizes = lengths.sum(axis=1, dtype=np.int64)
-                offsets = tokens.sum() + sizes.cumsum() - sizes
+                offsets = tokens.sum() + sizes.cumsum() - sizes  # [pairs]
                 ids_file.write(ids.astype(dtype, copy=False).tobytes())
                 offsets_file.write(offsets.astype("<i8").tobytes())
                 lengths_file.write(lengths.astype("<i4", copy=False).tobytes())
@@ -116,12 +117,12 @@ def write_shard_pieces(
 
 
 def flat_ids(pairs: TokenPairs, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """The ids of all pairs in a row, source before target; OverflowError if one is too large for `dtype`."""
+    """[tokens], the ids of all pairs, source before target; OverflowError if `dtype` is too small."""
     return np.fromiter(chain.from_iterable(chain.from_iterable(pairs)), dtype)
 
 
 def count_tokens(pairs: TokenPairs) -> npt.NDArray[np.int32]:
-    """[pairs, 2]: the numbers of source and target tokens."""
+    """[pairs, 2], source and target tokens."""
     return np.array([(len(src), len(tgt)) for src, tgt in pairs], np.int32).reshape(-1, 2)
 
 
@@ -130,10 +131,10 @@ def _dtype(meta: Mapping[str, Any]) -> np.dtype[Any]:
 
 
 def open_shard(folder: Path, segmentation: int = 0) -> Shard:
-    """One segmentation of the shard in `folder`, mapped into memory once its sizes agree with its manifest.
+    """Maps one segmentation of the shard in `folder` into memory, after comparing sizes with its manifest.
 
     Raises:
-        InputError: it is missing, damaged, or of a format version that this mtkit does not know.
+        InputError: the shard is missing, damaged, or in an unknown version of the format.
     """
     manifest = read_manifest(folder, FORMAT, VERSION, hashes=False)
     try:
@@ -156,14 +157,14 @@ def open_shard(folder: Path, segmentation: int = 0) -> Shard:
 def _map(path: Path, dtype: str, count: int) -> npt.NDArray[Any]:
     if path.stat().st_size != count * np.dtype(dtype).itemsize:
         raise ValueError(
-            f"{path.name} has {path.stat().st_size:,} bytes for {count:,} numbers of type {dtype}"
+            f"{path.name} has {path.stat().st_size:,} bytes, expected {count:,} numbers of type {dtype}"
         )
-    # A plain array over the map: slices of np.memmap are several times slower. An empty file has no map.
+    # A plain array over the map, because slicing np.memmap is several times slower. An empty file has no map.
     return np.asarray(np.memmap(path, dtype, "r")) if count else np.zeros(0, dtype)
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """`items` in lists of `size`, the last one of what remains."""
+    """`items` in lists of `size`; the last list may be shorter."""
     remaining = iter(items)
     while batch := list(islice(remaining, size)):
         yield batch

@@ -1,7 +1,7 @@
-"""The stages of prepare, each of which keeps its results: clean, decide, train the tokenizer, encode.
+"""The stages of prepare, each of which stores its results: clean, decide, train the tokenizer, encode.
 
-Results lie in `run/parts`, in files named after all that decides them, so that an interrupted run goes on and
-a changed config redoes what it changes. Nothing but speed is lost if the folder is deleted.
+Results are in `run/parts`, in files named by a hash of everything that they depend on. An interrupted run
+resumes, and a changed config repeats only what it changes. Deleting the folder costs time only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mtkit.config.filters import DuplicateFilter, NearDuplicateFilter, OverlapFi
 from mtkit.config.schema import Config
 from mtkit.config.sources import CutSource
 from mtkit.data.clean.dedup import Positions, repeated
-from mtkit.data.clean.filters import named
+from mtkit.data.clean.judging import named
 from mtkit.data.clean.leaks import LeakGuard, Leaks, count_leaks
 from mtkit.data.clean.splits import cut
 from mtkit.data.prepare.clean_parts import CleanPart, Fates, folds_of, keys_of, sampled, texts_of
@@ -49,17 +49,17 @@ from mtkit.text.subwords import check_pieces, default_coverage, has_many_charact
 from mtkit.text.tokenizer import Tokenizer, read_tokenizer
 
 VERSION = 4
-"""Of what the stages do to text; parts of another version are not used."""
+"""Version of the treatment of text; parts of another version are not used."""
 
 PAIRS_IN_PART = 16_384
 
 ReportProgress = Callable[[str, int, int | None], None]
-"""Takes what is being done, how much of it is done, and how much there is (None if unknown)."""
+"""Takes the current work, how much of it is done, and how much there is (None if unknown)."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPart:
-    """A part whose kept pairs are ids; `row` is what became of all its pairs."""
+    """A part whose kept pairs are ids; `row` accounts for all its pairs."""
 
     path: Path
     source: int
@@ -68,7 +68,7 @@ class EncodedPart:
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """A chunk of a corpus, and how many pairs the corpus is thought to have."""
+    """A chunk of a corpus, and the estimated number of pairs of the corpus."""
 
     source: int
     chunk: Chunk
@@ -76,22 +76,22 @@ class _Chunk:
 
 
 class Stages:
-    """The stages of one config, to be called in the order in which they stand here.
+    """The stages of one config, to be called in the order of the methods.
 
     Args:
         config: of the run.
-        inputs: what decides the text of each training corpus: its options and hashes of its files.
-        mono: likewise of each one-sided corpus.
+        inputs: for each training corpus, its options and the hashes of its files.
+        mono: likewise for each monolingual corpus.
         held_out: normalised validation and test pairs that come from files; their origin names the set.
         folder: for the results.
-        progress: told how far each stage is.
-        workers: to share the work.
+        progress: called with the progress of each stage.
+        workers: processes that share the work.
 
     Attributes:
         names: of the corpora.
-        reasons: names of the filters, and of the splits that are cut, by fate.
-        totals: how many pairs each corpus is thought to have; None if that is not known before it is read.
-        repairs: how often reading had to mend something, by kind, for each corpus.
+        reasons: names of the filters and then of the splits, indexed by fate.
+        totals: estimated number of pairs of each corpus; None if unknown before it is read.
+        repairs: number of texts that reading repaired or skipped, by kind, for each corpus.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Stages:
         return path
 
     def _clean_digest(self, spec: CleanSpec, source: Any) -> str:
-        # Filters of tokens act later; their places are kept, since a fate is the index of a filter.
+        # Filters of tokens act later; their indices still matter, because a fate is the index of a filter.
         filters = [
             options.filter if isinstance(options, TokensFilter) else options.model_dump(mode="json")
             for options in spec.filters
@@ -155,6 +155,7 @@ class Stages:
 
     def clean(self) -> list[CleanPart]:
         """All pairs of the corpora, normalised, each with its fate so far; fills `repairs`."""
+        # 1. The corpora that an earlier run read to their end, and chunks of the others.
         read = [_read_done(folder) for folder in self._clean_folders]
         chunks = self._chunks([number for number, done in enumerate(read) if done is None])
         begun: deque[_Chunk] = deque()
@@ -174,6 +175,7 @@ class Stages:
                     write_text(self._clean_folders[number] / DONE, json.dumps(done), PRIVATE)
                     read[number] = done
 
+        # 2. Clean the chunks; a corpus is finished when the first part of a later one arrives.
         for summary in self.workers.map(clean_chunk, tasks()):
             chunk = begun.popleft()
             number = chunk.source
@@ -186,7 +188,7 @@ class Stages:
         return list(self._clean_parts(parts))
 
     def _chunks(self, numbers: Sequence[int]) -> Iterator[_Chunk]:
-        """The chunks of these corpora; what an earlier run cleaned is read, but not sent to workers."""
+        """The chunks of these corpora; those that an earlier run cleaned come without their pairs."""
         for number in numbers:
             repairs, read, total = Repairs(), 0, self.totals[number]
             blocks = read_corpus_blocks(self.data, self.sources[number], repairs, PAIRS_IN_PART)
@@ -212,13 +214,15 @@ class Stages:
     # ------------------------------------------------------------ decide
 
     def decide(self, parts: Sequence[CleanPart]) -> Fates:
-        """The fate of every pair, once repetitions are found and the splits are cut; by position."""
+        """[pairs], the fate of every pair after all filters but those of tokens, and after cutting splits."""
+        # 1. Duplicates; a pair keeps the fate of the first filter that dropped it.
         fates = np.concatenate([np.zeros(0, np.uint8), *(read_part(part.path, "fates")[0] for part in parts)])
         for index, options in enumerate(self.data.filters):
             if isinstance(options, DuplicateFilter | NearDuplicateFilter):
                 total = sum(part.keys[str(index)] for part in parts)
                 for positions in repeated(keys_of(parts, index), total, self.folder):
                     fates[positions] = np.minimum(fates[positions], index)
+        # 2. Splits; their fates are numbered after those of the filters.
         if self.cuts and len(fates):
             splits = cut(lambda: folds_of(parts, fates), list(self.cuts.values()), self.config.seed)
             for number, split in enumerate(splits):
@@ -238,7 +242,7 @@ class Stages:
         return result
 
     def count_leaks(self, parts: Sequence[CleanPart], fates: Fates) -> list[Leaks]:
-        """How much of each held-out set was met in the corpora, and what of it is left."""
+        """How much of each held-out set was met in the corpora, and how much is left."""
         held_out = list(read_held_out(self._specs[0].held_out))
         guards = [
             index for index, options in enumerate(self.data.filters) if isinstance(options, OverlapFilter)
@@ -255,7 +259,7 @@ class Stages:
     # ------------------------------------------------------------ tokenizer
 
     def tokenizer(self, parts: Sequence[CleanPart], fates: Fates) -> tuple[Tokenizer, tuple[Path, ...]]:
-        """The tokenizer that is given, or trained on a sample of what is kept; and its models' files."""
+        """The existing tokenizer, or one trained on a sample of the kept pairs; and its files."""
         options = self.config.tokenizer
         models = given_models(options)
         if not models:
@@ -268,7 +272,8 @@ class Stages:
         return tokenizer, models
 
     def _subwords(self, parts: Sequence[CleanPart], fates: Fates, sides: tuple[int, ...]) -> Path:
-        """Where the subword model of these sides (0: source, 1: target) is, once it is trained."""
+        """The file of the subword model of these sides (0: source, 1: target); trains it if missing."""
+        # 1. The file is named by everything that decides the model.
         config, form = self.config, TextForm(self.config.text)
         languages = list(dict.fromkeys(own[side] for own in self.languages for side in sides))
         tags = [f"<{tag}>" for tag in self.data.tags] if 0 in sides else []
@@ -281,6 +286,7 @@ class Stages:
         decided = [VERSION, sentencepiece.__version__, config.seed, sides, languages, options]
         digest = digest_of(decided, [part.text for part in parts], fates.tobytes())
         path = self._used(self.folder / f"tokenizer-{digest}.model")
+        # 2. Train on a sample of the kept pairs.
         if not path.exists():
             kept = int((fates == KEPT).sum())
             wanted = min(kept, config.tokenizer.sample_pairs)
@@ -305,7 +311,8 @@ class Stages:
     def encode(
         self, parts: Sequence[CleanPart], fates: Fates, tokenizer: Tokenizer, models: tuple[Path, ...]
     ) -> list[EncodedPart]:
-        """The ids of what is kept, part by part."""
+        """The ids of the kept pairs, part by part."""
+        # 1. The options that decide the ids.
         bounds = tuple(
             (index, options.max_tokens)
             for index, options in enumerate(self.data.filters)
@@ -317,15 +324,15 @@ class Stages:
         decided = [VERSION, tokenizer.fingerprint, bounds, self.reasons]
         if sampling:
             decided += [sentencepiece.__version__, model_type, sampling.model_dump(mode="json"), seed]
-        tasks = []
+        # 2. A task for each part; its file is named by everything that decides it.
+        tasks, totals = [], [0] * len(self.sources)
         for part in parts:
+            totals[part.source] += part.pairs
             own = fates[part.begin : part.end].tobytes()
             tags = self.tags[part.source]
             name = f"encoded-{digest_of(decided, tags, part.text, part.notes, own)}.npz"
             tasks.append(EncodeTask(part.path, own, self._used(self.folder / name), tags))
-        totals = [0] * len(self.sources)
-        for part in parts:
-            totals[part.source] += part.pairs
+        # 3. Encode the parts that no earlier run encoded.
         done = [0] * len(self.sources)
         result = []
         stored = [read_summary(task.path) for task in tasks]
@@ -340,12 +347,12 @@ class Stages:
         return result
 
     def clean_up(self) -> None:
-        """Deletes the results of earlier runs that this one had no use for."""
+        """Deletes the results of earlier runs that this run did not use."""
         clear_parts(self.folder, self.used)
 
 
 def _with_size(options: TokenizerConfig, num_pairs: int, languages: Sequence[str]) -> TokenizerConfig:
-    """The options with a number of pieces, chosen if the config leaves it open."""
+    """The options with the number of pieces, chosen here if it is `auto`."""
     if options.vocab_size != "auto":
         return options
     size = choose_vocab_size(num_pairs, many_characters=has_many_characters(*languages))
@@ -357,15 +364,11 @@ def _clean_path(folder: Path, index: int) -> Path:
 
 
 def _read_done(folder: Path) -> dict[str, Any] | None:
-    """What is known of a corpus that was read to its end; None if it was not, or parts are missing."""
+    """The parts and repairs of a corpus that was read to its end; None if it was not, or a part is gone."""
     try:
         done = read_object(folder / DONE)
         count = len(done["parts"])
     except (OSError, InputError, *WRONG_VALUES):
         return None
-    # As the parts themselves tell it.
-    return (
-        done
-        if done["parts"] == [read_summary(_clean_path(folder, index)) for index in range(count)]
-        else None
-    )
+    stored = [read_summary(_clean_path(folder, index)) for index in range(count)]
+    return done if done["parts"] == stored else None

@@ -1,4 +1,4 @@
-"""Work on all cores, with results that do not depend on their number. Knows nothing of data."""
+"""Runs tasks on all cores, with results that do not depend on their number. Knows nothing of data."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _WAITING = 1
-"""Tasks beyond those being worked on that are held ready, for each worker; more would only cost memory."""
+"""Tasks that wait for each worker beyond the one in progress; more would only cost memory."""
 
 
 def num_cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -33,7 +33,7 @@ class Workers:
     """Processes, started when there is work for more than one and stopped at the end of the block.
 
     Args:
-        count: of processes; one means this one.
+        count: number of processes; 1 for this process only.
         alone: seconds that this process works before it starts others, which takes about as long.
     """
 
@@ -52,15 +52,16 @@ class Workers:
             self._pool.shutdown(cancel_futures=True)
 
     def map(self, work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-        """`work(task)` for each of `tasks`, in their order; tasks are drawn as they are needed.
+        """`work(task)` for each of `tasks`, in their order; tasks are taken only as they are needed.
 
         Args:
-            work: a function of a module, so that a worker can import it.
-            tasks: a single one is done in this process.
+            work: a function of a module, which a worker can import.
+            tasks: a single task is done in this process.
 
         Raises:
-            MtkitError: a worker died; and whatever `work` or `tasks` raises.
+            MtkitError: a worker died. Exceptions of `work` and `tasks` pass through.
         """
+        # 1. In this process, for the first seconds or if there is no work for several.
         rest = iter(tasks)
         begun = time.monotonic()
         while self._pool is None and time.monotonic() - begun < self._alone:
@@ -73,6 +74,7 @@ class Workers:
         if self.count == 1 or len(first) < 2:
             yield from map(work, itertools.chain(first, rest))
             return
+        # 2. In other processes.
         pool, waiting = self._started(), deque[Future[Result]]()
         try:
             for task in itertools.chain(first, rest):
@@ -98,13 +100,13 @@ class Workers:
 
 
 def _begin_worker() -> None:
-    """Leave Ctrl-C to the main process, and end with it even if it is killed."""
+    """Ignores Ctrl-C, which the main process handles, and ends with it even if it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
 
 
 def end_with_parent() -> None:
-    """Lets this process end as soon as the one that started it has, even by SIGKILL."""
+    """Ends this process as soon as its parent has ended, even by SIGKILL."""
     parent = multiprocessing.parent_process()
 
     def wait_and_end() -> None:

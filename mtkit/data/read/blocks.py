@@ -1,4 +1,4 @@
-"""Many raw pairs at once, as they travel to workers: two texts of as many lines, and where they come from."""
+"""Many raw pairs at once, as they are sent to workers: two texts with a line per pair, and their origins."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from itertools import accumulate
 from mtkit.data.read.pair import Pair
 
 Run = tuple[str, int, int]
-"""Consecutive places: their file, the number of the first line (-1: there is none), how many there are."""
+"""Consecutive origins: the file, the number of the first line (-1 if unknown), and how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Consecutive pairs of a corpus as they stand there.
+    """Consecutive raw pairs of a corpus.
 
     Attributes:
         src: the sources, each ended by a line feed.
-        tgt: the targets likewise.
+        tgt: the targets, likewise.
         origins: where they were read.
-        tags: of each pair; empty if none has any.
-        scores: of each pair; empty if none has one.
+        tags: of each pair; empty if no pair has tags.
+        scores: of each pair; empty if no pair has a score.
     """
 
     src: str
@@ -55,7 +55,7 @@ def block_of(pairs: Sequence[Pair]) -> Block:
 
 
 def gathered(blocks: Iterable[Block], count: int) -> Iterator[Block]:
-    """Small blocks put together, without tags and scores, to as few of at most `count` pairs as may be."""
+    """Joins small blocks, without tags and scores, into blocks of at most `count` pairs."""
     some: list[Block] = []
     for block in blocks:
         if some and sum(map(len, some)) + len(block) > count:
@@ -104,5 +104,5 @@ class Origins:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text, each of which ends with a line feed."""
+    """The lines of a text in which every line ends with a line feed."""
     return text.split("\n")[:-1]

@@ -1,4 +1,4 @@
-"""Texts and scores out of nested values, as JSON and data sets have them."""
+"""Gets texts and scores from nested values, as in JSON and data sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def as_score(value: Any) -> float | None:
-    """The number that `value` is or spells; None if it is none."""
+    """`value` as a number, even if it is a string; None if it is not a number."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -25,12 +25,12 @@ def as_score(value: Any) -> float | None:
 
 
 def field_at(value: Any, path: str) -> Any:
-    """What lies at a dotted path such as `translation.en` or `sentences.0.text`.
+    """The value at a dotted path such as `translation.en` or `sentences.0.text`.
 
-    A key that has dots itself is found too.
+    Keys may contain dots themselves.
 
     Raises:
-        LookupError: nothing does.
+        LookupError: there is no value at the path.
     """
     if isinstance(value, dict) and path in value:
         return value[path]
@@ -61,10 +61,10 @@ class Fields:
         self._repairs = repairs
 
     def pair(self, record: Any, place: str) -> Pair | None:
-        """The pair of a record; None if it is skipped. A RecordError in its place is what is wrong with it.
+        """The pair of a record; None if it is skipped. A RecordError in its place is reported or skipped.
 
         Raises:
-            InputError: a field is not there or of the wrong kind, and the record is not to be skipped.
+            InputError: a field is missing or has the wrong type, and bad records are not skipped.
         """
         try:
             if isinstance(record, RecordError):
@@ -96,7 +96,7 @@ class Fields:
 
 
 class RecordError(Exception):
-    """What is wrong with a record: it cannot be read, or lacks the fields that it must have."""
+    """A record that cannot be read or lacks a required field."""
 
 
 def _found(record: Any, path: str) -> Any:

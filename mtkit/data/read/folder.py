@@ -1,4 +1,4 @@
-"""Data sets in local folders, as the Hugging Face Hub and `save_to_disk` of `datasets` lay them out.
+"""Data sets in local folders, in the layout of the Hugging Face Hub or of `save_to_disk` of `datasets`.
 
 `datasets` would follow a data set to other folders and to the network, so the files are read here: nothing
 outside the folder is opened, whatever is in it.
@@ -23,12 +23,12 @@ from mtkit.data.read.tables import csv_rows
 from mtkit.errors import InputError, listed, shortened
 
 _PARQUET_ROWS = 100
-"""That are decoded at once."""
+"""Rows decoded at once."""
 
 _MAX_PATTERNS = 1000
 _HIDDEN = "."
 _SAVED = ("state.json", "dataset_info.json", "dataset_dict.json", "dataset_infos.json")
-"""What `datasets` writes beside the rows."""
+"""Files that `datasets` writes beside the rows."""
 
 _PACKED = {".gz", ".bz2", ".xz", ".zst"}
 _SHARD = re.compile(r"data/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*")
@@ -58,10 +58,10 @@ def read_folder(folder: Path, config: str | None, split: str, repairs: Repairs) 
 
 
 def dataset_files(folder: Path) -> list[Path]:
-    """All files below a folder but hidden ones, sorted; the folder itself if it is not there.
+    """All files below a folder except hidden ones, sorted; the folder itself if it does not exist.
 
     Raises:
-        InputError: a link in it leads out of it.
+        InputError: a link leads out of the folder.
     """
     if not folder.is_dir():
         return [folder]
@@ -85,7 +85,7 @@ def dataset_files(folder: Path) -> list[Path]:
 def _files_of_split(folder: Path, config: str | None, split: str) -> list[Path]:
     files = [file for file in dataset_files(folder) if _kind(file) and file.name not in _SAVED]
     saved = [file for file in files if _kind(file) == "arrow"]
-    if (folder / "state.json").is_file():  # a split on its own, whatever it is called
+    if (folder / "state.json").is_file():  # a single split, of any name
         return saved
     if (folder / "dataset_dict.json").is_file():
         splits = _grouped((file.relative_to(folder).parts[0], file) for file in saved)
@@ -127,7 +127,7 @@ def _splits_of(folder: Path, config: str | None, files: list[Path]) -> Splits:
 
 
 def _declared(folder: Path) -> dict[str, dict[str, Any]]:
-    """The configurations that the README lists at its head."""
+    """The configurations listed at the head of the README."""
     card = folder / "README.md"
     if not card.is_file():
         return {}
@@ -157,7 +157,7 @@ def _patterns(data_files: Any) -> list[tuple[str, str]]:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """A path that a data set names, in it."""
+    """A path from the README, inside the folder."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "://" in name or "\0" in name:
         raise InputError(
@@ -168,7 +168,7 @@ def _inside(folder: Path, name: str) -> Path:
 
 
 def _inferred(folder: Path, files: list[Path]) -> Splits:
-    """The splits that the names of folders and files tell; without any, all is for training."""
+    """The splits according to the names of folders and files; without such names, all files are train."""
     names = {file: file.relative_to(folder) for file in files}
     if shards := _grouped(
         (found[1], file) for file in files if (found := _SHARD.fullmatch(names[file].as_posix()))
@@ -195,7 +195,7 @@ def _grouped(files: Iterable[tuple[str, Path]]) -> Splits:
 
 
 def _kind(file: Path) -> str:
-    """What reads a file; empty if nothing does."""
+    """The format of a file, by its suffix; empty if it is not supported."""
     suffixes = [suffix.lower() for suffix in file.suffixes]
     packed = suffixes[-1:] and suffixes[-1] in _PACKED
     kind = _KINDS.get(suffixes[-2] if packed and len(suffixes) > 1 else "".join(suffixes[-1:]), "")
@@ -217,7 +217,7 @@ _KINDS = {
 
 
 def _json(file: Path, repairs: Repairs) -> Iterator[Any]:
-    """Objects one a line, or in one array."""
+    """JSON objects, one per line or in one array."""
     with open_bytes(file) as stream:
         head = stream.read(1 << 10).lstrip(b"\xef\xbb\xbf \t\r\n")
         is_array = head.startswith(b"[")
@@ -250,17 +250,17 @@ def _table(delimiter: str) -> Callable[[Path, Repairs], Iterator[Any]]:
 
 
 def _batches(read: Callable[[Any, int], Iterator[Any]]) -> Callable[[Path, Repairs], Iterator[Any]]:
-    """Rows out of the batches that `read` gives of an open file and its size."""
+    """The rows of the batches that `read` yields from an open file and its size."""
 
     def rows(file: Path, repairs: Repairs) -> Iterator[Any]:
         with open_bytes(file, "file") as stream:
             try:
                 for batch in read(stream, file.stat().st_size):
-                    batch.validate(full=True)  # or Arrow reads past the end of one whose offsets lie
+                    batch.validate(full=True)  # without it, Arrow reads out of bounds if offsets are wrong
                     yield from batch.to_pylist()
             except (InputError, ImportError):
                 raise
-            except Exception as error:  # whose kinds pyarrow does not promise
+            except Exception as error:  # pyarrow does not document which exceptions it raises
                 reason = shortened(" ".join(str(error).split()), 200).rstrip(". ") or type(error).__name__
                 raise InputError(f"{file}: cannot be read: {reason}.", "Download it again.") from error
 

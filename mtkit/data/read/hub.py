@@ -34,7 +34,7 @@ def read_hub(source: HuggingFaceSource, src_lang: str, tgt_lang: str, repairs: R
 
 
 def _rows(source: HuggingFaceSource, where: str, repairs: Repairs) -> Iterator[Any]:
-    """Rows until the end or the first error, whose kinds `datasets` and `pyarrow` do not promise."""
+    """The rows; any exception becomes an InputError, as `datasets` and `pyarrow` do not document theirs."""
     try:
         if source.path is not None:
             yield from read_folder(source.path, source.config, source.split, repairs)
@@ -50,7 +50,7 @@ def _rows(source: HuggingFaceSource, where: str, repairs: Repairs) -> Iterator[A
 
 
 def _open(source: HuggingFaceSource) -> Iterable[Any]:
-    """The split on the Hub; no code of the data set is run, which `datasets` 4 and later cannot."""
+    """The split on the Hub. No code of the data set is run: `datasets` 4 and later cannot do so."""
     import datasets
 
     if not source.streaming:

@@ -1,4 +1,4 @@
-"""JSON objects, one a line."""
+"""JSON objects, one per line."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mtkit.data.read.repairs import Repairs
 
 
 def read_jsonl(source: JsonlSource, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
-    """The two fields of each line; blank lines are nothing.
+    """The two fields of each line; blank lines are ignored.
 
     Raises:
-        InputError: a line is not JSON or lacks a field, and is not to be skipped.
+        InputError: a line is not JSON or lacks a field, and bad lines are not skipped.
     """
     fields = Fields(
         source.src_field or f"translation.{src_lang}",
@@ -35,10 +35,10 @@ def read_jsonl(source: JsonlSource, src_lang: str, tgt_lang: str, repairs: Repai
 
 
 def parse_json(text: str) -> Any:
-    """The value of a text; a RecordError if it is not JSON."""
+    """The value of a JSON text; a RecordError if it is not valid JSON."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         return RecordError(f"is not JSON: {error.msg} at column {error.colno}.")
-    except (ValueError, RecursionError) as error:  # endless digits, endless brackets
+    except (ValueError, RecursionError) as error:  # too many digits, or nested too deeply
         return RecordError(f"is not valid JSON: {error}.")

@@ -1,4 +1,4 @@
-"""The bytes and the lines of files: globs, compression, encoding. Nothing here knows of pairs."""
+"""The bytes and lines of files: patterns, compression, encoding. Knows nothing of pairs."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ from mtkit.disk.opening import Accept, open_input
 from mtkit.errors import InputError
 
 MAX_LINE = 1 << 26
-"""Bytes of the longest line; there is no such text, and it has to fit in memory."""
+"""Most bytes of a line, which must fit in memory; no real text has longer ones."""
 
 MAX_RATIO = 200
 MAX_UNCHECKED = 1 << 28
-"""A compressed file is refused when it has grown beyond these bytes and `MAX_RATIO` times its size."""
+"""A compressed file is refused once its content exceeds both this size and `MAX_RATIO` times its own."""
 
 DEEP = "**"
 MAX_DEEP = 2
-"""Times that a pattern may ask for folders at any depth: each multiplies the places that are looked at."""
+"""How often a pattern may contain `**`: each one multiplies the number of folders to search."""
 
 _BUFFER = 1 << 17
 _PACKED_AT_ONCE = 1 << 10
-"""Bytes that are decompressed at once, few since they may stand for 30,000 times as many."""
+"""Bytes to decompress at once; few, because they may expand to 30,000 times as many."""
 
 MAX_XZ_MEMORY = 1 << 28
-"""Bytes that an .xz file may ask for; `xz -9` asks for 65 MiB."""
+"""Most bytes of memory that an .xz file may require; `xz -9` requires 65 MiB."""
 
 _BUNDLES = {".zip", ".tar", ".tgz", ".7z", ".rar"}
 
 
 def expand(path: Path) -> list[Path]:
-    """The files that `path` stands for, sorted by name: itself, or what its `*`, `?` and `[…]` match.
+    """The files that `path` names: itself, or the matches of its `*`, `?` and `[…]`, sorted by name.
 
-    A path that matches nothing stands for itself, and is then missed by who opens it.
+    A path that matches nothing is returned itself; opening it then fails.
 
     Raises:
-        InputError: it asks for folders at any depth, `**`, in more places than can be looked through.
+        InputError: it contains `**` more often than can be searched.
     """
     if not glob.has_magic(str(path)) or os.path.lexists(path):
         return [path]
@@ -57,7 +57,7 @@ def expand(path: Path) -> list[Path]:
 
 
 def _bounded_pattern(path: Path) -> str:
-    """The parts of `path` below its root as a pattern whose matches are found in little time."""
+    """The parts of `path` below its root, as a pattern that can be searched quickly."""
     parts = path.relative_to(path.anchor).parts
     parts = tuple(
         part for part, before in zip(parts, ("", *parts), strict=False) if (part, before) != (DEEP, DEEP)
@@ -84,15 +84,15 @@ def read_lines(path: Path, repairs: Repairs | None = None) -> Iterator[str]:
     for number, raw in enumerate(raw_lines(path), start=1):
         if number == 1:
             raw = _without_mark(path, raw, found)
-        yield _mended(raw, path, number, found)
+        yield _repaired(raw, path, number, found)
     if repairs is None:
         found.log()
 
 
 def read_texts(path: Path, repairs: Repairs, count: int) -> Iterator[str]:
-    """What `read_lines` gives, `count` lines at a time in one text, each ended by a line feed.
+    """The lines of `read_lines`, `count` at a time in one text, each ended by a line feed.
 
-    Lines are not bounded here: `count_lines` has refused those that are too long.
+    The length of lines is not checked here, because `count_lines` has done so.
     """
     number = 1
     with open_bytes(path) as stream:
@@ -107,13 +107,13 @@ def read_texts(path: Path, repairs: Repairs, count: int) -> Iterator[str]:
             if text:
                 yield text if text.endswith("\n") else f"{text}\n"
             else:
-                mended = (_mended(line, path, place, repairs) for place, line in enumerate(lines, number))
-                yield "".join(f"{line}\n" for line in mended)
+                repaired = (_repaired(line, path, place, repairs) for place, line in enumerate(lines, number))
+                yield "".join(f"{line}\n" for line in repaired)
             number += len(lines)
 
 
-def _mended(raw: bytes, path: Path, number: int, repairs: Repairs) -> str:
-    """A line without its end."""
+def _repaired(raw: bytes, path: Path, number: int, repairs: Repairs) -> str:
+    """A line without its line ending."""
     raw = raw.removesuffix(b"\n")
     if raw.endswith(b"\r"):
         raw = raw[:-1]
@@ -138,7 +138,7 @@ def raw_lines(path: Path, accept: Accept = "stream") -> Iterator[bytes]:
     """The decompressed lines of a file, with their line feeds.
 
     Raises:
-        InputError: as `read_lines`, but for the encoding.
+        InputError: as `read_lines`, except that the encoding is not checked.
     """
     with open_bytes(path, accept) as stream:
         yield from bounded_lines(stream, path)
@@ -148,7 +148,7 @@ def bounded_lines(stream: IO[bytes], name: Path | str) -> Iterator[bytes]:
     """The lines of a stream called `name`, with their line feeds.
 
     Raises:
-        InputError: one is too long.
+        InputError: a line is too long.
     """
     for number, line in enumerate(iter(partial(stream.readline, MAX_LINE), b""), start=1):
         if len(line) == MAX_LINE:
@@ -157,7 +157,7 @@ def bounded_lines(stream: IO[bytes], name: Path | str) -> Iterator[bytes]:
 
 
 def too_long(name: Path | str, number: int) -> InputError:
-    """What to raise at a line of more bytes than fit."""
+    """The error for a line that is too long."""
     return InputError(
         f"{name}:{number}: the line has more than {MAX_LINE:,} bytes, the maximum.",
         "Check that the file is text with one sentence per line.",
@@ -165,10 +165,10 @@ def too_long(name: Path | str, number: int) -> InputError:
 
 
 def count_lines(path: Path) -> int:
-    """How many lines `read_lines` would give, found as fast as the file can be decompressed.
+    """The number of lines of `read_lines`, counted as fast as the file can be decompressed.
 
     Raises:
-        InputError: as `read_lines`; or what is to be read again cannot be.
+        InputError: as `read_lines`; or the file cannot be read a second time.
     """
     lines, begun = 0, 0
     with open_bytes(path, "file") as stream:
@@ -183,17 +183,17 @@ def count_lines(path: Path) -> int:
 
 @contextmanager
 def open_bytes(path: Path, accept: Accept = "stream") -> Iterator[IO[bytes]]:
-    """A file to read, decompressed by its suffix; what goes wrong inside the block is said of `path`.
+    """Opens a file, decompressed by its suffix; errors inside the block are reported for `path`.
 
     Args:
         path: the file.
-        accept: whether it may be something else than an ordinary file, see `Accept`.
+        accept: the kinds of files that are allowed, see `Accept`.
 
     Raises:
-        InputError: the file is missing, cannot be read or decompressed, or explodes.
+        InputError: the file is missing, cannot be read or decompressed, or expands too much.
     """
     if path.suffix in _BUNDLES:
-        raise InputError(f"{path}: is an archive of files.", "Unpack it, and give the files in it.")
+        raise InputError(f"{path}: is an archive of files.", "Unpack it, and use the files in it.")
     try:
         with open_input(path, accept, _BUFFER) as file:
             yield _unpacked(path, file)
@@ -212,7 +212,7 @@ def digest(path: Path) -> tuple[str, os.stat_result]:
     """The SHA-256 of a file's bytes, in hex, and the file's status before they were read.
 
     Raises:
-        InputError: the file cannot be read, or not once more.
+        InputError: the file cannot be read, or not a second time.
     """
     try:
         with open_input(path, "file") as file:
@@ -230,11 +230,11 @@ def digest(path: Path) -> tuple[str, os.stat_result]:
 
 
 class _DamagedError(Exception):
-    """Bytes that are not what a compressor writes."""
+    """Compressed data that is invalid."""
 
 
 class _Bounded(io.RawIOBase):
-    """The bytes of a decompressing stream until they are far too many for the size of the file."""
+    """The bytes of a decompressing stream; fails if they are far too many for the size of the file."""
 
     def __init__(self, stream: Any, path: Path, size: int) -> None:
         self._stream = stream
@@ -259,13 +259,13 @@ class _Bounded(io.RawIOBase):
 class _Members(io.RawIOBase):
     """The decompressed bytes of a file of one or more compressed members; only zeros may lie between them.
 
-    The readers of the standard library pass over what follows the last member, and that of zstandard takes
-    a truncated file for a short one.
+    The readers of the standard library ignore anything after the last member, and the reader of zstandard
+    does not detect truncated files.
 
     Args:
         file: the compressed bytes.
-        start: gives what decompresses the next member.
-        error: what that raises at bytes that are damaged.
+        start: returns a decompressor for the next member.
+        error: the exception that it raises for damaged bytes.
     """
 
     def __init__(self, file: IO[bytes], start: Callable[[], Any], error: type[Exception]) -> None:

@@ -1,6 +1,6 @@
-"""Translation formats in XML, as a stream of elements: no tree is built, so that memory stays constant.
+"""Translation formats in XML, as a stream of elements: no tree is built, and memory stays constant.
 
-Iterators over trees of the standard library do not tell the line of an element.
+The iterators over trees in the standard library do not know the line of an element.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mtkit.errors import shortened
 from mtkit.text.inline import FORMATTING, gap
 
 MAX_TEXT = 1 << 22
-"""Characters of the longest text of one element."""
+"""Most characters of the text of one element."""
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|[\ud800-\udfff]+")
 _OTHER_ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"'](?!utf-?8[\"'])", re.IGNORECASE)
@@ -27,14 +27,14 @@ _OTHER_ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"'](?!utf-?8[\"'])",
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """The start of an element, or its end.
+    """The start or the end of an element.
 
     Attributes:
         name: without namespace.
         parent: name of the element around it; empty at the root.
         line: where it starts.
         attributes: without namespaces (`xml:lang` is `lang`).
-        text: at the end of an element whose text was asked for; None at every start.
+        text: at the end of an element whose text was requested; None at every start.
         has_blank: at the end of such an element, whether a segment in it has no text.
     """
 
@@ -55,10 +55,10 @@ def read_elements(
     Args:
         path: the file, decompressed by its suffix.
         repairs: counts bytes that are not UTF-8 and characters that XML forbids.
-        roots: what the outermost element may be called.
-        texts: elements whose text is wanted, with that of the elements inside them. Those that do more than
-            format are a space where two words would meet.
-        codes: elements inside those whose text is not text of the language.
+        roots: allowed names of the outermost element.
+        texts: elements whose text is requested, including the text of elements inside them. Those that do
+            more than format become a space where two words would meet.
+        codes: elements inside those whose text is code, not language, and is left out.
 
     Raises:
         InputError: the file cannot be read, is not well-formed, declares entities or attributes, refers to
@@ -78,12 +78,12 @@ def read_elements(
 
 
 def _is_other_encoding(head: bytes) -> bool:
-    """Whether the file is not in UTF-8, so that expat has to decode it."""
+    """Whether the file is not in UTF-8 and expat has to decode it."""
     return head.startswith((b"\xff\xfe", b"\xfe\xff")) or bool(_OTHER_ENCODING.match(head))
 
 
 class _Repair:
-    """UTF-8 without what XML forbids, and with U+FFFD for what is not UTF-8."""
+    """UTF-8 without characters that XML forbids, and with U+FFFD for bytes that are not UTF-8."""
 
     def __init__(self, path: Path, repairs: Repairs) -> None:
         self._path, self._repairs = path, repairs
@@ -97,11 +97,11 @@ class _Repair:
             if text.startswith("\ufeff"):
                 self._repairs.repair(BYTE_ORDER_MARK, self._path, 1)
                 text = text[1:]
-        whole = "".join(self._mended(text)) if _FORBIDDEN.search(text) else text
+        whole = "".join(self._repaired(text)) if _FORBIDDEN.search(text) else text
         self._line += text.count("\n")
         return whole.encode()
 
-    def _mended(self, text: str) -> Iterator[str]:
+    def _repaired(self, text: str) -> Iterator[str]:
         begin, line = 0, self._line
         for found in _FORBIDDEN.finditer(text):
             line += text.count("\n", begin, found.start())
@@ -114,7 +114,7 @@ class _Repair:
 
 
 class _Elements:
-    """The elements that a parser found since the last look."""
+    """Collects the elements that a parser reports."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class _Elements:
         self._length = 0
         self._begins: list[int] = []  # for each element open inside a text: the parts of the text before it
         self._has_blank = False
-        self._code = 0  # of those, the ones open from the outermost code on
+        self._code = 0  # open elements inside the outermost code, itself included
         self.parser = XmlParser(str(path), self._start, self._end, self._characters, encoding)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:

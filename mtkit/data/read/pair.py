@@ -14,7 +14,7 @@ class Pair:
         tgt: target text, one line.
         origin: where it was read, as `file:line`, for messages and reports.
         tags: become leading tokens of the source (language, domain).
-        score: what the corpus says of the pair's quality, for a filter; None if it says nothing.
+        score: the score of the pair in the corpus, for a filter; None if it has none.
     """
 
     src: str

@@ -14,25 +14,25 @@ from mtkit.data.read.repairs import Repairs
 from mtkit.errors import InputError
 
 MAX_COMPARED = 5_000_000
-"""Lines that are looked at to find where two sides part."""
+"""Lines compared to find where two sides stop matching."""
 
 _FEW = 20
-"""Lines that tell nothing about where two sides part."""
+"""Lines too few to tell where two sides stop matching."""
 
 _CLEAR = 5.0
-"""Standard errors by which the two parts must differ; the largest of many steps by chance is about 4."""
+"""Standard errors by which the two parts must differ; by chance, the largest difference is about 4."""
 
 
 def read_plain(source: PlainSource, repairs: Repairs, count: int) -> Iterator[Block]:
-    """The lines of both sides, side by side, `count` at a time; each file begins a new block.
+    """The lines of both sides as pairs, `count` at a time; each file begins a new block.
 
     Raises:
-        InputError: before the first pair, if there are not equally many files and lines on both sides.
+        InputError: before the first pair, if the sides have different numbers of files or lines.
     """
     srcs, tgts = expand(source.src), expand(source.tgt)
     if len(srcs) != len(tgts):
         raise InputError(
-            f"{source.src}: matches {len(srcs):,} files, but {source.tgt} for {len(tgts):,}.",
+            f"{source.src}: matches {len(srcs):,} files, but {source.tgt} matches {len(tgts):,}.",
             "Both sides need the same number of files, in the same order of names.",
         )
     for src, tgt in zip(srcs, tgts, strict=True):
@@ -47,7 +47,7 @@ def read_plain(source: PlainSource, repairs: Repairs, count: int) -> Iterator[Bl
 
 
 def read_mono(source: MonoSource, repairs: Repairs) -> Iterator[Pair]:
-    """The lines of one side; the other is empty."""
+    """Pairs whose one side is a line of the file; the other side is empty."""
     for path in expand(source.path):
         for number, line in enumerate(read_lines(path, repairs), start=1):
             src, tgt = (line, "") if source.side == "src" else ("", line)
@@ -61,7 +61,7 @@ def _check_counts(src: Path, tgt: Path) -> None:
     place = ""
     if min(src_count, tgt_count) >= _FEW:
         line = parting_line(src, tgt)
-        place = f"; the sides seem to part near line {line:,}" if line else "; they match until one ends"
+        place = f"; they seem to differ from about line {line:,}" if line else "; they match until one ends"
     raise InputError(
         f"{src}: has {src_count:,} lines, but {tgt} has {tgt_count:,}{place}.",
         "Line N of one file must be the translation of line N of the other.",
@@ -69,10 +69,10 @@ def _check_counts(src: Path, tgt: Path) -> None:
 
 
 def parting_line(src: Path, tgt: Path) -> int | None:
-    """The line near which two sides stop being translations of each other, or None if there is none.
+    """The line near which two sides stop being translations of each other; None if there is none.
 
-    While they are, the ratio of their lengths varies little; beyond a line too many or too few it varies as
-    between strangers. Returned is the line that best divides the distances of the ratios from their median
+    As long as they are, the ratio of their lengths varies little; after an extra or missing line it varies as
+    between unrelated lines. Returns the line that best divides the distances of the ratios from their median
     into low ones and high ones (the likelihood ratio of one step in the mean).
     """
     import numpy as np

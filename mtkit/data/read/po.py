@@ -1,6 +1,6 @@
-"""gettext catalogues, a message at a time.
+"""gettext catalogues, one message at a time.
 
-polib would hold the whole file, and split lines at U+0085 and U+2028 inside of texts.
+polib would load the whole file, and split lines at U+0085 and U+2028 inside texts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v
 
 
 def unescape(text: str) -> str:
-    """What is meant by a text as it is spelled between quotes."""
+    """The text that is written, with escapes, between quotes."""
     return _ESCAPE.sub(lambda found: _unescaped(found[1]), text)
 
 
@@ -69,12 +69,12 @@ class _Message:
 
 
 def read_po(source: PoSource, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
-    """The translated messages; of one with plurals the first form and the last.
+    """The translated messages; for a message with plurals, its first and last form.
 
     `msgid` is the source, unless the header says that the catalogue is in the source language.
 
     Raises:
-        InputError: a file cannot be read or parsed, or is in neither language.
+        InputError: a file cannot be read or parsed, or its language is neither of the two.
     """
     for path in expand(source.path):
         turned = False

@@ -1,4 +1,4 @@
-"""Parallel text from its sources, one pair at a time and as it stands there: nothing is cleaned here."""
+"""Reads the pairs of any source, unchanged: nothing is cleaned here."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def read_pairs(
 ) -> Iterator[Pair]:
     """The pairs of `source`, in the order of its files and in constant memory; each side is one line.
 
-    What had to be repaired or skipped is counted in `repairs`, or logged at the end without it. Control
-    characters are only counted: `normalize` drops them.
+    Repaired and skipped items are counted in `repairs`, or logged at the end without it. Control characters
+    are only counted, because `normalize` removes them.
 
     Raises:
-        InputError: a file is missing, damaged or not of its format, the two sides do not have equally many
-            lines, or an item is bad and the source says to stop. Pairs before the fault may have been given.
+        InputError: a file is missing, damaged or in another format, the two sides differ in their number of
+            lines, or an item is bad and bad items are not skipped. Pairs before it may have been yielded.
     """
     found = Repairs() if repairs is None else repairs
     for pair in _pairs(source, src_lang, tgt_lang, found):
@@ -69,12 +69,12 @@ def read_pairs(
 def read_blocks(
     source: Source, src_lang: str, tgt_lang: str, repairs: Repairs, count: int
 ) -> Iterator[Block]:
-    """What `read_pairs` gives, in blocks of at most `count` pairs.
+    """The pairs of `read_pairs`, in blocks of at most `count`.
 
     Raises:
         InputError: as `read_pairs`.
     """
-    if isinstance(source, PlainSource):  # without a look at single pairs
+    if isinstance(source, PlainSource):  # faster, without making single pairs
         for block in gathered(read_plain(source, repairs, count), count):
             _count_control(block, repairs)
             yield block
@@ -84,7 +84,7 @@ def read_blocks(
 
 
 def read_corpus(data: DataConfig, source: Source, repairs: Repairs | None = None) -> Iterator[Pair]:
-    """The pairs of one of the corpora of `data`, in its direction and with its tags; see `read_pairs`."""
+    """The pairs of a corpus of `data`, in its direction and with its tags; see `read_pairs`."""
     pairs = read_pairs(source, *data.languages_in(source), repairs)
     tags = data.tags_of(source)
     if _is_turned(source):
@@ -93,7 +93,7 @@ def read_corpus(data: DataConfig, source: Source, repairs: Repairs | None = None
 
 
 def read_corpus_blocks(data: DataConfig, source: Source, repairs: Repairs, count: int) -> Iterator[Block]:
-    """The pairs of one of the corpora of `data` in its direction, without tags; see `read_blocks`."""
+    """The pairs of a corpus of `data` in its direction, in blocks without tags; see `read_blocks`."""
     blocks = read_blocks(source, *data.languages_in(source), repairs, count)
     return (
         (replace(block, src=block.tgt, tgt=block.src) for block in blocks) if _is_turned(source) else blocks
@@ -132,7 +132,7 @@ def _pairs(source: Source, src_lang: str, tgt_lang: str, repairs: Repairs) -> It
 
 
 def one_line_each(pair: Pair, repairs: Repairs) -> Pair:
-    """The pair with spaces for line feeds; control characters are counted."""
+    """The pair with spaces instead of line feeds; counts control characters."""
     if "\n" in pair.src or "\n" in pair.tgt:
         repairs.repair(LINE_BREAK, pair.origin)
         src, tgt = (_LINE_BREAK.sub(" ", text) for text in (pair.src, pair.tgt))
@@ -172,7 +172,7 @@ def _name(source: Source) -> str:
 
 
 def source_paths(source: Source) -> list[Path]:
-    """The paths that `source` is given, which may stand for many files."""
+    """The paths in the options of `source`; each may match many files."""
     match source:
         case PlainSource():
             return [source.src, source.tgt]
@@ -185,10 +185,10 @@ def source_paths(source: Source) -> list[Path]:
 
 
 def source_files(source: Source) -> list[Path]:
-    """The files whose bytes decide what `source` gives; a data set on the Hub is decided by its revision.
+    """The files that decide the pairs of `source`; none for a data set on the Hub, which has a revision.
 
     Raises:
-        InputError: a data set has links that lead out of its folder.
+        InputError: a data set contains links that lead out of its folder.
     """
     match source:
         case PhrasebookSource():

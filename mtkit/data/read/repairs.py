@@ -1,4 +1,4 @@
-"""What reading had to repair or leave out: counted by kind, with the first places of each."""
+"""Counts faults that reading repaired or skipped, by kind, with the first places of each."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from mtkit.errors import InputError
 logger = logging.getLogger(__name__)
 
 MAX_PLACES = 5
-"""Places kept of each kind."""
+"""Number of places stored for each kind."""
 
 
 @dataclass(slots=True)
 class Fault:
-    """How often one kind of fault was met.
+    """One kind of fault.
 
     Attributes:
-        kind: what it is and what was done, such as `bytes that are not UTF-8, replaced by U+FFFD`.
-        count: how many lines or items had it.
-        places: the first of them, as `file:line`, with what was found there where that differs.
+        kind: the fault and its treatment, such as `bytes that are not UTF-8, replaced by U+FFFD`.
+        count: number of lines or items with the fault.
+        places: the first places, as `file:line`, with details where these differ.
     """
 
     kind: str
@@ -37,12 +37,12 @@ class Fault:
 
 @dataclass(slots=True)
 class Repairs:
-    """The faults of a corpus that did not stop its reading: filled by `read_pairs`, to be looked at then.
+    """The faults of a corpus that did not stop reading; complete once `read_pairs` has ended.
 
     Attributes:
-        repaired: faults in lines and texts that were mended and given, by kind.
-        skipped: items that were not given as pairs, by kind; unfinished translations count here too.
-        on_skip: told of each skipped item: its place, its kind, and what was wrong with it.
+        repaired: faults in lines and texts that were repaired, by kind.
+        skipped: items that were skipped, by kind; unfinished translations are counted here too.
+        on_skip: called with the place, the kind and the problem of each skipped item.
     """
 
     repaired: dict[str, Fault] = field(default_factory=dict)
@@ -50,17 +50,17 @@ class Repairs:
     on_skip: Callable[[str, str, str], None] | None = None
 
     def repair(self, kind: str, place: str | Path, line: int | None = None) -> None:
-        """Counts one mended line or text."""
+        """Counts one repaired line or text."""
         _count(self.repaired, kind, place, line)
 
     def skip(self, kind: str, place: str, what: str = "") -> None:
-        """Counts one item that is left out."""
+        """Counts one skipped item."""
         _count(self.skipped, kind, f"{place}: {what}" if what else place)
         if self.on_skip:
             self.on_skip(place, kind, what)
 
     def bad(self, place: str, what: str, hint: str, on_error: Literal["stop", "skip"]) -> None:
-        """Stops at an item that cannot be read, or logs and counts it, as the source's options say.
+        """Raises an error for an item that cannot be read or, if `on_error` is skip, logs and counts it.
 
         Raises:
             InputError: `on_error` is stop.
@@ -77,7 +77,7 @@ class Repairs:
         self.skip(BAD, place, what)
 
     def log(self) -> None:
-        """A line in the log for every kind of fault that someone may want to mend at its source."""
+        """Logs a line for each kind of fault that the user may want to repair in the corpus."""
         for fault in (*self.repaired.values(), *self.skipped.values()):
             logger.log(logging.INFO if fault.kind in HARMLESS else logging.WARNING, "%s.", fault)
 

@@ -1,4 +1,4 @@
-"""Tables: columns between tabs, or as spreadsheets write them."""
+"""Tables: TSV, and CSV as spreadsheets write it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from mtkit.data.read.repairs import Repairs
 from mtkit.errors import InputError, listed, shortened
 
 MAX_ROW_LINES = 1000
-"""Lines of the longest row of CSV, whose texts may hold line feeds."""
+"""Most lines of a row of CSV, whose texts may contain line feeds."""
 
 MAX_UNCLOSED = 100
-"""Quotes that nothing closes in a file; the lines after each are read again."""
+"""Most unclosed quotes in a file; the lines after each are read again."""
 
 Row = tuple[int, list[str] | str]
-"""The line on which a row begins, and its columns, or what is wrong with it."""
+"""The line on which a row begins, and its columns, or the problem with it."""
 
 
 def read_table(source: TsvSource | CsvSource, repairs: Repairs) -> Iterator[Pair]:
     """The two columns of each row.
 
     Raises:
-        InputError: a row does not have its columns and is not to be skipped, or no column has the name.
+        InputError: a row lacks columns and bad rows are not skipped, or no column has the name.
     """
     for path in expand(source.path):
         rows = (
@@ -75,7 +75,7 @@ def _index(path: Path, column: int | str, head: list[str]) -> int:
 
 
 def _problem(columns: list[str] | str, exactly: int | None, needed: int) -> tuple[str, str] | None:
-    """What is wrong with a row, and what to do; None if it has its columns."""
+    """The problem with a row, and a hint; None if it has the expected columns."""
     if isinstance(columns, str):
         return f"{columns}.", "Repair the line."
     found = len(columns)
@@ -96,9 +96,9 @@ def _tsv_rows(path: Path, repairs: Repairs) -> Iterator[Row]:
 
 
 def csv_rows(path: Path, delimiter: str, repairs: Repairs) -> Iterator[Row]:
-    """Rows by Python's csv; a line feed inside quotes belongs to the text, and the row goes on.
+    """Rows by Python's csv; a row continues after a line feed inside quotes, which belongs to the text.
 
-    After a quote that nothing closes, reading goes on with the next line.
+    After an unclosed quote, reading continues with the next line.
 
     Raises:
         InputError: there are too many such quotes.
@@ -110,7 +110,7 @@ def csv_rows(path: Path, delimiter: str, repairs: Repairs) -> Iterator[Row]:
         rows = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             for row in rows:
-                if row:  # a blank line is none
+                if row:  # not a blank line
                     yield lines.first, row
                 lines.next_row()
             return
@@ -129,11 +129,11 @@ def csv_rows(path: Path, delimiter: str, repairs: Repairs) -> Iterator[Row]:
 
 
 class _Lines:
-    """The lines of a CSV file, row by row: those of a row that does not end can be read again.
+    """The lines of a CSV file, row by row; the lines of a row with an unclosed quote can be read again.
 
     Attributes:
         first: the line on which the row begins.
-        unclosed: how a quote in it is not closed, if it is not.
+        unclosed: the problem with an unclosed quote in it; empty if there is none.
     """
 
     def __init__(self, lines: Iterator[str]) -> None:
@@ -160,7 +160,7 @@ class _Lines:
             raise csv.Error
 
     def next_row(self, *, again: bool = False) -> None:
-        """Begins a row with the next line, or again with the second one of the row before."""
+        """Begins a row with the next line, or again with the second line of the previous row."""
         if again:
             self._coming = chain(self._row[1:], self._coming)
         self.first += 1 if again else len(self._row)

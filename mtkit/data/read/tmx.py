@@ -16,11 +16,11 @@ from mtkit.text.languages import same_language, standard_code
 _CODES = frozenset({"bpt", "ept", "it", "ph", "ut"})
 
 _SOME = 100
-"""Languages that are looked at beside those that are wanted."""
+"""Most other languages of a unit that are stored, for messages."""
 
 
 def read_tmx(source: TmxSource, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
-    """The two languages of each unit; of several variants of one, the first that is named exactly so.
+    """The two languages of each unit; among variants of a language, the first with exactly that code.
 
     Raises:
         InputError: a file cannot be read, or none of its units has both languages.
@@ -52,7 +52,7 @@ def _variant(variants: dict[str, str], wanted: str) -> str | None:
 
 
 def _units(path: Path, wanted: tuple[str, str], repairs: Repairs) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line of each unit, and its variants: the first text of each language, of unwanted ones only some."""
+    """The line of each unit, and the first text of each language; only some of the other languages."""
     line, language, variants = 0, "", dict[str, str]()
     elements = read_elements(path, repairs, frozenset({"tmx"}), frozenset({"seg"}), _CODES)
     for element in elements:

@@ -15,7 +15,7 @@ from mtkit.text.languages import same_language
 
 _CODES = frozenset({"bpt", "ept", "it", "ph"})
 _UNITS = ("trans-unit", "segment")
-"""What holds a source and its target in 1.2 and in 2; alternatives lie in other elements."""
+"""Elements that contain a source and its target in 1.2 and 2; alternatives are in other elements."""
 
 _UNFINISHED = frozenset(
     {"new", "initial", "mtkit:draft"}
@@ -32,11 +32,11 @@ _UNFINISHED = frozenset(
         )
     }
 )
-"""States of 1.2 and 2, of segments of Trados Studio, and of memoQ."""
+"""States of unfinished units in 1.2 and 2, of segments of Trados Studio, and of memoQ."""
 
 
 def read_xliff(source: XliffSource, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
-    """The finished units; those of a file for the other direction are turned around.
+    """The finished units; pairs of a file for the other direction are reversed.
 
     Raises:
         InputError: a file cannot be read, or declares other languages.
@@ -72,7 +72,7 @@ def read_xliff(source: XliffSource, src_lang: str, tgt_lang: str, repairs: Repai
 
 
 def _unfinished(element: Element) -> str:
-    """Why a unit is no pair, as this element of it says; empty if it says nothing."""
+    """Why a unit is not used as a pair, as this element of it says; empty if it says nothing."""
     is_state = element.name in _UNITS or (element.parent in _UNITS and element.name == "target")
     if not is_state and element.parent != "seg-defs":
         return ""

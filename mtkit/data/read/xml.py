@@ -1,4 +1,4 @@
-"""Expat for files of unknown origin: what would make it read elsewhere or grow without measure is refused."""
+"""Expat for untrusted files: refuses everything that reads other files or takes unlimited memory."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mtkit.errors import InputError, shortened
 
 MAX_DEPTH = 256
 MAX_ATTRIBUTES = 256
-"""Of one element."""
+"""Most attributes of one element."""
 
 MAX_TOKEN = 1 << 20
-"""Bytes of the longest tag, comment or processing instruction. Text has no such bound here."""
+"""Most bytes of a tag, comment or processing instruction. Text is not limited here."""
 
 CHUNK = 1 << 16
-"""Bytes to feed at once. Expat reads a token that is unfinished again with each chunk."""
+"""Bytes to feed at once. Expat parses an unfinished token again with each chunk."""
 
 _NO_TRANSLATIONS = "This is not a file of translations."
 
@@ -28,8 +28,8 @@ class XmlParser:
         name: of the file, for messages.
         start: called with the name and the attributes of each element.
         end: called with the name at the end of each element.
-        text: called with pieces of text, if they are wanted.
-        encoding: of the file, whatever it declares; its own if left out.
+        text: called with pieces of text; None to ignore text.
+        encoding: overrides the encoding that the file declares.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class XmlParser:
 
     @property
     def line(self) -> int:
-        """Where the parser is, from 1."""
+        """The parser's current line, from 1."""
         return self._expat.CurrentLineNumber
 
     @property
@@ -65,7 +65,7 @@ class XmlParser:
         """Parses the next bytes.
 
         Raises:
-            InputError: they are not well-formed, or what is in them is refused.
+            InputError: they are not well-formed, or their content is refused.
         """
         for begin in range(0, len(data), CHUNK):
             self._parse(data[begin : begin + CHUNK])
@@ -81,14 +81,14 @@ class XmlParser:
                 f"{self._name}:{error.lineno}: is not well-formed XML: {reason}.",
                 "Repair or export it again.",
             ) from None
-        except (LookupError, ValueError):  # as Python says it to expat
+        except (LookupError, ValueError):  # raised by Python inside a callback of expat
             self.fail("declares an encoding that is not supported.", "Convert it to UTF-8.")
         self._fed += len(data)
         if self._fed - self.byte > MAX_TOKEN + CHUNK:
             self.fail(f"a tag or comment has more than {MAX_TOKEN:,} bytes.", _NO_TRANSLATIONS)
 
     def fail(self, what: str, hint: str) -> NoReturn:
-        """Raises an InputError at the place where the parser is."""
+        """Raises an InputError for the parser's current line."""
         raise InputError(f"{self._name}:{self.line}: {what}", hint)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
@@ -104,7 +104,7 @@ class XmlParser:
         self._on_end(local(name))
 
     def _doctype(self, name: str, system: str | None, public: str | None, has_declarations: int) -> None:
-        """A DTD that is only named is not read; declarations could multiply the content of the file."""
+        """Refuses declarations in the file, which could multiply its content; an external DTD is not read."""
         if has_declarations:
             self.fail(
                 "declares entities, attributes or elements, which is not allowed.",

@@ -1,8 +1,7 @@
-"""Word alignment of pairs of token sequences: IBM Model 1 with fast_align's diagonal prior. Free of torch.
+"""Word alignment of token sequences: IBM Model 1 with fast_align's diagonal prior. Free of torch.
 
-Tables of translation probabilities t(target | source) are learned by EM (Brown et al. 1993) from token ids as
-they stand in shards. The probability of a position is that of Dyer et al. 2013, equation 2, with a fixed
-tension; the null word takes the rest.
+Tables of translation probabilities t(target | source) are learned by EM (Brown et al. 1993) from the token
+ids in shards. Positions have the prior of Dyer et al. 2013, equation 2, with a fixed tension and a null word.
 """
 
 from __future__ import annotations
@@ -27,26 +26,28 @@ Pairs = Sequence[tuple[Array, Array]]
 
 FORMAT, VERSION = "mtkit-alignment", 1
 PAD = 0
-"""Fills rows up; no token of a text has this id."""
+"""Padding; no token of a text has this id."""
 
 _NULL = 0.08
-"""Probability that a token has no counterpart, and sharpness of the diagonal: fast_align's defaults."""
+"""Probability of the null word, as in fast_align."""
 _TENSION = 4.0
+"""Preference for the diagonal, as in fast_align."""
 CELLS = 1 << 21
-"""Pairs of positions that are computed at once."""
-_FEWEST = 1e-7
-"""Entries of less probability are dropped in the end."""
+"""Most pairs of positions that are computed at once."""
+_LEAST = 1e-7
+"""Entries with a smaller probability are removed from the final table."""
 _UNSEEN = 1e-9
+"""Probability of pairs that the table does not contain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """Lexical translation probabilities t(target | source) of the tokens that occur together.
+    """Lexical translation probabilities t(target | source) of tokens that occur together.
 
     Attributes:
-        keys: source id · `base` + target id, rising; the null word is the source PAD.
-        probs: of each key; they sum to 1 for each source token.
-        base: more than any target id.
+        keys: source id · `base` + target id, sorted; the source id of the null word is PAD.
+        probs: the probability of each key; those of a source token sum to 1.
+        base: a number greater than any target id.
     """
 
     keys: npt.NDArray[np.int64]
@@ -54,7 +55,7 @@ class Lexicon:
     base: int
 
     def lookup(self, keys: Array) -> Floats:
-        """The probability of each key; a tiny one if it was never seen."""
+        """The probability of each key; a tiny one for keys that are not in the table."""
         index = np.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
         return np.where(self.keys[index] == keys, self.probs[index], _UNSEEN)
 
@@ -65,39 +66,42 @@ class Lexicon:
 def learn_table(
     pairs: Pairs, base: int, iterations: int = 5, progress: ReportProgress | None = None
 ) -> Lexicon:
-    """The table that EM learns from (source ids, target ids) in so many passes, from uniform probabilities.
+    """Learns a table from pairs of (source ids, target ids) by EM, starting from uniform probabilities.
 
-    A pure function of its arguments. Memory grows with the number of different pairs of tokens that occur
-    together; give a sample of a large corpus.
+    The result depends only on the arguments. Memory grows with the number of distinct token pairs that occur
+    together, so a large corpus should be sampled.
 
     Raises:
         InputError: no pair has tokens on both sides.
     """
+    # 1. Sort the pairs by length.
     order = [number for number, (src, tgt) in enumerate(pairs) if len(src) and len(tgt)]
     if not order:
         raise InputError("alignment: there is no pair with tokens on both sides.")
     order.sort(key=lambda number: (len(pairs[number][0]), len(pairs[number][1])))
+    # 2. Collect the keys of all tokens that occur together, [keys].
     keys = np.zeros(0, np.int64)
     for src, tgt in _chunks(pairs, order):
         keys = np.union1d(keys, _keys(src, tgt, base)[_cells(src, tgt)])
     table = Lexicon(keys, np.ones(len(keys)), base)
+    # 3. Count expected links, and normalise the counts of each source token.
     owners = keys // base
     for number in range(iterations):
         if progress is not None:
             progress("aligning words", number, iterations)
         counts = np.zeros(len(keys))
         for src, tgt in _chunks(pairs, order):
-            cells = _cells(src, tgt)
+            cells = _cells(src, tgt)  # selects real positions from [pairs, tgt_len, 1 + src_len]
             index = np.searchsorted(keys, _keys(src, tgt, base)[cells])
             expected = _with_null(table, src, tgt)[cells]
             counts += np.bincount(index, expected, len(keys))
         table = Lexicon(keys, counts / np.bincount(owners, counts)[owners], base)
-    kept = table.probs >= _FEWEST
+    kept = table.probs >= _LEAST
     return Lexicon(keys[kept], table.probs[kept], base)
 
 
 def _chunks(pairs: Pairs, order: Sequence[int]) -> Iterator[tuple[Array, Array]]:
-    """Pairs of like length as two padded arrays, [pairs, src_len] and [pairs, tgt_len]."""
+    """Yields pairs of similar length as two padded arrays, [pairs, src_len] and [pairs, tgt_len]."""
     begin = 0
     while begin < len(order):
         src_len = tgt_len = end = 0
@@ -114,6 +118,7 @@ def _chunks(pairs: Pairs, order: Sequence[int]) -> Iterator[tuple[Array, Array]]
 
 
 def padded(rows: Sequence[Array]) -> Array:
+    """The rows as one array, filled up with PAD, [rows, longest]."""
     result = np.full((len(rows), max(map(len, rows))), PAD, np.int64)
     for number, row in enumerate(rows):
         result[number, : len(row)] = row
@@ -124,19 +129,19 @@ def padded(rows: Sequence[Array]) -> Array:
 
 
 def _keys(src: Array, tgt: Array, base: int) -> npt.NDArray[np.int64]:
-    """[pairs, tgt_len, 1 + src_len]: the keys of all pairs of positions, the null word first."""
+    """The keys of all pairs of positions, the null word first, [pairs, tgt_len, 1 + src_len]."""
     with_null = np.pad(src, ((0, 0), (1, 0)), constant_values=PAD)
     return with_null[:, None, :] * base + tgt[:, :, None]
 
 
 def _cells(src: Array, tgt: Array) -> npt.NDArray[np.bool_]:
-    """Those of them where neither side is padding."""
+    """True where neither side is padding, [pairs, tgt_len, 1 + src_len]."""
     real = np.pad(src != PAD, ((0, 0), (1, 0)), constant_values=True)
     return real[:, None, :] & (tgt != PAD)[:, :, None]
 
 
 def _prior(src: Array, tgt: Array) -> Floats:
-    """[pairs, tgt_len, 1 + src_len]: where each target token's counterpart stands, by position alone."""
+    """The prior probability of each link, from positions alone, [pairs, tgt_len, 1 + src_len]."""
     src_place, tgt_place = (
         np.arange(1, ids.shape[1] + 1) / (ids != PAD).sum(1, keepdims=True).clip(min=1) for ids in (src, tgt)
     )
@@ -147,15 +152,16 @@ def _prior(src: Array, tgt: Array) -> Floats:
 
 
 def _with_null(table: Lexicon, src: Array, tgt: Array) -> Floats:
-    """[pairs, tgt_len, 1 + src_len]: probability that each target token comes from each source token."""
+    """The posterior probability of each link, the null word first, [pairs, tgt_len, 1 + src_len]."""
     joint = table.lookup(_keys(src, tgt, table.base)) * _prior(src, tgt) * _cells(src, tgt)
     return joint / joint.sum(-1, keepdims=True).clip(min=np.finfo(float).tiny)
 
 
 def posteriors(table: Lexicon, src: Array, tgt: Array) -> Floats:
-    """The probability [pairs, tgt_len, src_len] that each target token comes from each source token.
+    """The probability that each target token translates each source token, [pairs, tgt_len, src_len].
 
-    Rows sum to less than 1: the rest is the null word's. Both sides [pairs, length] are filled with PAD.
+    Rows sum to less than 1; the rest belongs to the null word. Both sides [pairs, length] are padded with
+    PAD.
     """
     return _with_null(table, src, tgt)[:, :, 1:]
 
@@ -168,10 +174,10 @@ class Aligner:
     backward: Lexicon
 
     def agreement(self, src: Array, tgt: Array, least: float = 0.1) -> Floats:
-        """For each target token, a distribution [pairs, tgt_len, src_len] over its counterparts.
+        """A distribution over source tokens for each target token, [pairs, tgt_len, src_len].
 
-        The product of both directions' posteriors (Liang et al. 2006), the soft form of an intersection;
-        products below `least` are left out. A token of which none is left has a row of zeros.
+        It is the product of both directions' posteriors (Liang et al. 2006), a soft intersection. Products
+        below `least` become 0; if all do, the row of the token is 0.
         """
         both = posteriors(self.forward, src, tgt) * posteriors(self.backward, tgt, src).transpose(0, 2, 1)
         both[both < least] = 0.0
@@ -181,7 +187,7 @@ class Aligner:
 def learn_aligner(
     pairs: Pairs, src_base: int, tgt_base: int, iterations: int = 5, progress: ReportProgress | None = None
 ) -> Aligner:
-    """Both tables from the same pairs; `src_base` and `tgt_base` are more than any id of that side."""
+    """Learns both tables from the same pairs. `src_base` and `tgt_base` exceed all ids of their side."""
     turned = [(tgt, src) for src, tgt in pairs]
     return Aligner(
         learn_table(pairs, tgt_base, iterations, progress),
@@ -193,7 +199,7 @@ def learn_aligner(
 
 
 def write_aligner(folder: Path, aligner: Aligner, data: str) -> None:
-    """Writes `folder`, whole or not at all; `data` is the fingerprint of what it was learned from."""
+    """Writes `folder`, whole or not at all; `data` is the fingerprint of the training data."""
     bases = [aligner.forward.base, aligner.backward.base]
     with atomic_folder(folder, {"format": FORMAT, "version": VERSION, "data": data, "bases": bases}) as part:
         for name, table in (("forward", aligner.forward), ("backward", aligner.backward)):
@@ -203,10 +209,10 @@ def write_aligner(folder: Path, aligner: Aligner, data: str) -> None:
 
 
 def read_aligner(folder: Path, data: str) -> Aligner:
-    """What `write_aligner` wrote.
+    """The aligner that `write_aligner` wrote.
 
     Raises:
-        InputError: there is none, it is damaged, or was learned from other data.
+        InputError: the folder is missing or damaged, or was learned from other data.
     """
     manifest = read_manifest(folder, FORMAT, VERSION)
     if manifest.get("data") != data:
@@ -222,7 +228,7 @@ def read_aligner(folder: Path, data: str) -> Aligner:
         if any(
             not len(table.keys) == len(table.probs) > 0 or not 1 <= table.base < 1 << 31 for table in tables
         ):
-            raise ValueError("its tables do not fit")
+            raise ValueError("its tables are inconsistent")
     return Aligner(*tables)
 
 

@@ -24,14 +24,14 @@ from mtkit.train.losses.align import PAD, Aligner, Pairs, learn_aligner, read_al
 logger = logging.getLogger(__name__)
 
 _SAMPLE = 100_000
-"""Training pairs that the alignments are learned from, at most."""
+"""Most training pairs that the alignments are learned from."""
 
 
 class Guide:
-    """Draws the first head of a decoder layer's attention to the source towards word alignments.
+    """Trains the first head of a decoder layer's cross-attention to follow word alignments.
 
-    Its layer is the last but one (Garg et al. 2019, section 5), or the only one. The alignments of a batch
-    are computed from its ids when it comes, so that none need be stored.
+    The layer is the penultimate one (Garg et al. 2019, section 5), or the only one. Alignments are computed
+    from the ids of each batch, and not stored.
     """
 
     def __init__(self, model: Transformer, aligner: Aligner) -> None:
@@ -48,9 +48,10 @@ class Guide:
             self._seen = args
 
     def targets(self, batch: Batch) -> Tensor:
-        """What the head should attend to where each target token is predicted: [batch, tgt_len, src_len].
+        """The attention that the head should have for each target token, [batch, tgt_len, src_len].
 
-        Rows sum to 1, or are 0 where nothing is known, as at the end of the sentence. `batch` is on the CPU.
+        Rows sum to 1, or are 0 if the alignment is unknown, as at the end of the sentence. `batch` is on the
+        CPU.
         """
         src = batch.src_ids.masked_fill(batch.src_ids == Tokenizer.EOS, PAD).numpy()
         tgt = F.pad(batch.tgt_in[:, 1:], (0, 1), value=PAD).numpy()
@@ -75,14 +76,14 @@ class Guide:
 
 
 def find_aligner(run: Path, prepared: Prepared) -> Aligner:
-    """The alignments of a run's training data: those in `run/align`, or learned now and written there."""
+    """The aligner of a run: read from `run/align`, or learned now and written there."""
     folder = inside(run, ALIGN)
     claim_in(run, ALIGN_LOCK)
     with filelock.FileLock(inside(run, ALIGN_LOCK)):
         try:
             return read_aligner(folder, prepared.fingerprint)
         except InputError as error:
-            logger.debug("aligning, since %s", error)
+            logger.debug("%s It is learned again.", error)
         logger.info("learning word alignments for train.guided_alignment …")
         tokenizer = prepared.tokenizer
         aligner = learn_aligner(_sample(prepared), tokenizer.src.size, tokenizer.tgt.size)
@@ -91,7 +92,7 @@ def find_aligner(run: Path, prepared: Prepared) -> Aligner:
 
 
 def _sample(prepared: Prepared) -> Pairs:
-    """Pairs from all over the training data, at equal distances."""
+    """Pairs at equal distances in the training data."""
     total = sum(map(len, prepared.train))
     chosen = np.unique(np.linspace(0, total - 1, min(total, _SAMPLE)).astype(np.int64))
     pairs, begin = [], 0

@@ -11,17 +11,19 @@ from mtkit.model.loss import chunk_rows
 
 
 class _ChunkedDivergence(torch.autograd.Function):
-    """As in the chunked cross-entropy, a chunk's value and gradients are made together."""
+    """Computes the value and the gradients of each chunk together, like the chunked cross-entropy."""
 
     @staticmethod
     def forward(ctx: Any, first: Tensor, second: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
+        # 1. Allocate the results; gradients of features are [tokens, d_model], of weights [vocab, d_model].
         total = torch.zeros((), device=first.device)
         projection = weight.to(dtype)
         rows = [features.to(dtype) for features in (first, second)]
         grads = [torch.empty_like(features) for features in rows]
         grad_weight = torch.zeros_like(weight)
-        chunk = chunk_rows(first.device, 8 * len(weight))  # so many numbers of each logit are held
+        chunk = chunk_rows(first.device, 8 * len(weight))  # about 8 numbers exist for each logit
         for begin in range(0, len(first), chunk):
+            # 2. Both divergences of a chunk's rows, from log-probabilities [rows, vocab].
             part = slice(begin, begin + chunk)
             log_p, log_q = (
                 torch.log_softmax(features[part] @ projection.T, -1, dtype=torch.float32) for features in rows
@@ -30,7 +32,7 @@ class _ChunkedDivergence(torch.autograd.Function):
             p_to_q = (p * ratio).sum(-1, keepdim=True)
             q_to_p = -(q * ratio).sum(-1, keepdim=True)
             total += (p_to_q.sum() + q_to_p.sum()) / 2
-            # d KL(p‖q) / d logits of p = p (log p/q - KL), d KL(q‖p) / d logits of p = p - q.
+            # 3. d KL(p‖q) / d logits of p = p (log p/q - KL), d KL(q‖p) / d logits of p = p - q.
             grad_p = ((p * (ratio - p_to_q) + p - q) / 2).to(dtype)
             grad_q = ((q * (-ratio - q_to_p) + q - p) / 2).to(dtype)
             for grad, features, out in zip((grad_p, grad_q), rows, grads, strict=True):
@@ -47,12 +49,12 @@ class _ChunkedDivergence(torch.autograd.Function):
 
 
 def divergence(first: Tensor, second: Tensor, weight: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """The sum over tokens of (KL(p‖q) + KL(q‖p)) / 2 of two predictions (Wu et al. 2021, equation 2).
+    """The sum over tokens of (KL(p‖q) + KL(q‖p)) / 2 for two predictions (Wu et al. 2021, equation 2).
 
     Args:
         first: features of the first pass, [tokens, d_model] in fp32.
-        second: those of the second pass.
+        second: features of the second pass.
         weight: output projection, [vocab, d_model], in fp32.
-        dtype: in which the matrix products are made; softmax and sums are fp32.
+        dtype: type of the matrix products; softmax and sums are fp32.
     """
     return _ChunkedDivergence.apply(first, second, weight, dtype)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What training on a CPU asks of the allocators beneath torch."""
+"""Settings of the memory allocators that torch uses on a CPU."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from mtkit.model.tricks import tricks
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 _LARGEST_KEPT = 32 * 2**20
-"""glibc's own upper bound of the second."""
+"""glibc's upper bound of M_MMAP_THRESHOLD."""
 _KERNELS = "64"
-"""About as many as one step needs."""
+"""Compiled kernels that are kept: about as many as one step needs."""
 
 
 def keep_blocks() -> None:
-    """Makes freed memory stay with the process, and compiled kernels of old shapes go.
+    """Keeps freed memory in the process, and drops compiled kernels of old shapes.
 
-    A step allocates the same few hundred blocks of some MiB as the one before. glibc gives such blocks back
-    to the system, which clears their pages for the next step anew. oneDNN compiles a kernel of half a MiB for
-    each shape of a product and keeps 1,024 of them; the batches of an epoch have more shapes than that, so
-    that nearly none is ever used again.
+    Every step allocates the same few hundred blocks of some MiB. By default glibc returns such blocks to the
+    system, which has to clear their pages again for the next step. oneDNN compiles a kernel of half a MiB for
+    each shape of a matrix product and keeps 1,024 of them, but an epoch has so many shapes that few are used
+    again.
 
-    To be called before the first product. Without effect where the C library is not glibc.
+    Call it before the first matrix product. It has no effect without glibc.
     """
     if not tricks.kept_blocks:
         return

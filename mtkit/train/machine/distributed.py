@@ -1,8 +1,8 @@
-"""The processes ("ranks") that train one model together: the only file that knows of them.
+"""The processes ("ranks") that train one model together. All their communication is in this file.
 
-Under torchrun, or anything else that sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, each
-process computes a part of every micro-batch, and all of them make the same update. Rank 0 alone prints,
-validates and writes. torch is imported where several ranks need it.
+Under torchrun, or any launcher that sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, each
+process computes a part of every micro-batch, and all of them make the same update. Only rank 0 prints,
+validates and writes. torch is imported only when there are several ranks.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 _TIMEOUT = timedelta(minutes=5)
-"""How long a rank waits in an exchange for one that is alive; one that died is noticed at once."""
+"""Longest wait in a collective operation for a rank that is alive; a dead one is noticed at once."""
 _POLL_S = 0.05
 _GRACE_S = 3.0
-"""How long a rank that fails waits for the word of one that may have failed before it."""
+"""Time that a failing rank waits for a report from one that may have failed before it."""
 _FAREWELL_S = 15.0
-"""How long rank 0, which keeps what the ranks tell each other, waits for those that have not yet read it."""
+"""Time that rank 0, which hosts the store, waits at the end for ranks that have not yet read it."""
 _BUG = 70
-"""Exit code of a failure that nobody expected."""
+"""Exit code of an unexpected failure."""
 _BUCKET = 1 << 25
 """Numbers that are summed at once: 128 MiB of fp32."""
 
 
 class PeerFailedError(MtkitError):
-    """Another rank has failed, and has said why: this one ends without a word, with the same exit code."""
+    """Another rank has failed and reported why. This rank exits silently with the same exit code."""
 
     def __init__(self, exit_code: int) -> None:
         super().__init__("")
@@ -50,13 +50,13 @@ class PeerFailedError(MtkitError):
 
 @dataclass(slots=True)
 class World:
-    """The ranks of a run, of which this process is one.
+    """The ranks of a run, from the view of one of them.
 
     Attributes:
         rank: number of this process, from 0.
-        size: how many there are; 1 without a launcher.
+        size: number of processes; 1 without a launcher.
         local_rank: number of this process on its machine, and of its GPU.
-        local_size: how many there are on its machine.
+        local_size: number of processes on this machine.
     """
 
     rank: int = 0
@@ -69,22 +69,22 @@ class World:
 
     @property
     def is_main(self) -> bool:
-        """Whether this rank is the one that prints and writes."""
+        """Whether this is rank 0, which prints and writes."""
         return self.rank == 0
 
     # ------------------------------------------------------------ gradients and sums
 
     def gradient_scale(self) -> int:
-        """By what a loss is multiplied so that the gradients of all ranks are added up."""
-        return self.size if self.is_sharded else 1  # sharded gradients are averaged
+        """The factor on a loss with which the gradients of all ranks are summed."""
+        return self.size if self.is_sharded else 1  # FSDP averages gradients
 
     def before_backward(self, *, is_last: bool) -> None:
-        """To be called before each backward pass of an update: gradients are exchanged in the last one."""
+        """Call it before each backward pass of an update; sharded gradients are exchanged in the last one."""
         if self.is_sharded:
             self._sharded.set_requires_gradient_sync(is_last)
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Adds up the gradients of all ranks, once an update; a missing one counts as 0."""
+        """Sums the gradients of all ranks, once per update; a missing one counts as 0."""
         if self.size == 1 or self.is_sharded:
             return
         import torch
@@ -102,7 +102,7 @@ class World:
         _sum_flat(bucket)
 
     def sum(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The sum over all ranks of each of these numbers; all ranks must ask for the same names."""
+        """The sum over all ranks of each number. All ranks must give the same names."""
         if self.size == 1 or not values:
             return dict(values)
         import torch
@@ -113,17 +113,17 @@ class World:
         dist.all_reduce(flat)
         return dict(zip(names, flat, strict=True))
 
-    # ------------------------------------------------------------ a model in shares
+    # ------------------------------------------------------------ sharded models
 
     @property
     def is_sharded(self) -> bool:
-        """Whether each rank holds a share of every weight, of its gradient and of the optimizer's state."""
+        """Whether each rank holds only a shard of every weight, its gradient and its optimizer state."""
         return self._sharded is not None
 
     def shard(self, model: Transformer) -> None:
-        """Leaves each rank a share of every weight (FSDP2, `torch.distributed.fsdp.fully_shard`).
+        """Shards every weight over the ranks (FSDP2, `torch.distributed.fsdp.fully_shard`).
 
-        Encoder layers are gathered one by one when they are needed, the rest for the whole step.
+        Encoder layers are gathered one by one when they are needed, and the rest for the whole step.
         """
         if self.size == 1:
             return
@@ -138,30 +138,33 @@ class World:
             register_fsdp_forward_method(model, method)
 
     def whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors, gathered from the shares of all ranks where they are such."""
+        """The full tensors, gathered from all ranks if they are sharded."""
         return {name: gathered(tensor) for name, tensor in tensors.items()}
 
     def share(self, tensors: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-        """This rank's shares of whole tensors called like weights of `model`, at least after a dot."""
+        """Shards full tensors the way `model` shards its parameter of the same name.
+
+        A prefix such as `exp_avg.` is ignored.
+        """
         if not self.is_sharded:
             return dict(tensors)
         from torch.distributed.tensor import DTensor, distribute_tensor
 
         weights = dict(model.named_parameters())
-        shares = {}
+        shards = {}
         for name, tensor in tensors.items():
             weight = weights.get(name, weights.get(name.partition(".")[2]))
             if isinstance(weight, DTensor) and weight.shape == tensor.shape:
                 tensor = distribute_tensor(tensor.to(weight.device), weight.device_mesh, weight.placements)
-            shares[name] = tensor
-        return shares
+            shards[name] = tensor
+        return shards
 
     # ------------------------------------------------------------ agreement
 
     def agree(self, seconds: float, stop: bool, splits: int = 1) -> tuple[float, bool, int]:
-        """Rank 0's `seconds`, whether any rank wants to `stop`, and the most `splits`; the same on all.
+        """Rank 0's `seconds`, whether any rank wants to `stop`, and the most `splits`; the same on all ranks.
 
-        Exchanged between the processors, so that no GPU is waited for.
+        The exchange is between CPUs and does not wait for GPUs.
         """
         if self.size == 1:
             return seconds, stop, splits
@@ -173,10 +176,10 @@ class World:
         return float(told[0]), bool(told[1]), int(told[2])
 
     def on_main(self, work: Callable[[], Value]) -> Value:
-        """What `work` gives on rank 0, on all ranks; the others wait for it, however long it takes.
+        """Runs `work` on rank 0 and returns its result on all ranks; the others wait without a time limit.
 
         Raises:
-            PeerFailedError: rank 0 failed meanwhile.
+            PeerFailedError: another rank failed while this one waited.
         """
         if self._store is None:
             return work()
@@ -184,7 +187,7 @@ class World:
         key = f"main/{self._turn}"
         if self.is_main:
             value = work()
-            self._store.set(key, pickle.dumps(value))  # type: ignore[arg-type]  # bytes are taken too
+            self._store.set(key, pickle.dumps(value))  # type: ignore[arg-type]  # bytes are accepted, too
             return value
         while not self._store.check([key]):
             if self._store.check(["failed"]):
@@ -194,7 +197,7 @@ class World:
         return given
 
     def main_first(self, work: Callable[[], Value]) -> Value:
-        """What `work` gives on each rank, done by rank 0 before the others."""
+        """Runs `work` on every rank, on rank 0 before the others, and returns each rank's own result."""
         if self.is_main:
             value = work()
             self.on_main(lambda: None)
@@ -205,31 +208,32 @@ class World:
     # ------------------------------------------------------------ the end
 
     def explain(self, error: BaseException) -> BaseException:
-        """What this rank has to say of its failure: the first to fail speaks, the others are silent."""
+        """The error that this rank should raise: its own if it failed first, else `PeerFailedError`."""
         if self._store is None or isinstance(error, PeerFailedError | KeyboardInterrupt):
             return error
         lost = _is_loss_of_peer(error)
         if lost:
             error = MtkitError(
                 f"rank {self.rank} of {self.size}: another process of this run ended unexpectedly.",
-                "Look for one that was killed, or was out of memory. Run the same command to resume from "
-                "the last checkpoint.",
+                "Check for a process that was killed or ran out of memory. Run the same command to resume "
+                "from the last checkpoint.",
             )
         elif isinstance(error, MtkitError) and not self.is_main:
             error.message = f"rank {self.rank} of {self.size}: {error.message}"
         mine = f"{self.rank} {error.exit_code if isinstance(error, MtkitError) else _BUG}"
         try:
-            # What all ranks ran into alike, rank 0 says; what follows from a failure, the one that failed.
+            # Rank 0 reports an error that occurs on all ranks. A rank that lost its peer lets the peer
+            # report.
             if lost or not self.is_main:
                 self._wait_for_word()
             if self._store.compare_set("failed", "", mine).decode() == mine:
                 return error
             return PeerFailedError(_exit_code(self._store))
-        except RuntimeError:  # the store is gone, and with it the machine or the rank that kept it
+        except RuntimeError:  # the store is gone, because rank 0 or its machine failed
             return error if self.rank == 1 else PeerFailedError(MtkitError.exit_code)
 
     def leave(self) -> None:
-        """Tells rank 0 that this rank knows why the run ends; rank 0 waits until all do, or may be gone."""
+        """Tells rank 0 that this rank is done with the store; rank 0 waits until all are, within a limit."""
         if self._store is None:
             return
         with suppress(RuntimeError):  # the store is gone
@@ -249,7 +253,7 @@ class World:
 
 
 def gathered(tensor: Tensor) -> Tensor:
-    """The whole of a tensor of which each rank may hold a share."""
+    """The full tensor, gathered from all ranks if it is sharded."""
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
@@ -271,7 +275,7 @@ def _exit_code(store: Store) -> int:
 
 
 def _is_loss_of_peer(error: BaseException) -> bool:
-    """Whether an exchange broke off."""
+    """Whether the connection to another rank was lost."""
     import torch.distributed as dist
 
     if isinstance(error, dist.DistError):
@@ -287,13 +291,13 @@ def _is_loss_of_peer(error: BaseException) -> bool:
 
 @contextmanager
 def join_world(environ: Mapping[str, str] = os.environ) -> Iterator[World]:
-    """The ranks that the launcher started; this process alone if there is no launcher.
+    """The ranks that the launcher started, or this process alone without a launcher.
 
-    A failure inside the block ends all ranks: the others notice it in their next exchange, or are ended by
-    the launcher.
+    A failure inside the block ends all ranks: the others notice it in their next collective operation, or are
+    stopped by the launcher.
 
     Raises:
-        UsageError: the launcher's environment is incomplete or wrong.
+        UsageError: the launcher's environment variables are incomplete or invalid.
     """
     if "RANK" not in environ or "WORLD_SIZE" not in environ:
         yield World()
@@ -309,7 +313,7 @@ def join_world(environ: Mapping[str, str] = os.environ) -> Iterator[World]:
             raise UsageError(
                 f"{name} is not set, though WORLD_SIZE = {size}.", "Start the run with torchrun."
             )
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else each lost connection fills a page
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # otherwise a lost connection logs a page of text
     local_size = int(environ.get("LOCAL_WORLD_SIZE", size))
     world = World(rank, size, local_rank, local_size, _connect(local_rank))
     import torch.distributed as dist
@@ -324,7 +328,7 @@ def join_world(environ: Mapping[str, str] = os.environ) -> Iterator[World]:
             raise
         raise said from error
     else:
-        world.agree(0.0, stop=False)  # none leaves before the last has come
+        world.agree(0.0, stop=False)  # all ranks wait for the last one
         dist.destroy_process_group()
 
 
@@ -339,7 +343,7 @@ def _number(environ: Mapping[str, str], name: str) -> int:
 
 
 def _connect(local_rank: int) -> Store:
-    """Joins the other ranks; a store of what they tell each other."""
+    """Joins the other ranks. Returns their shared store."""
     import torch
     import torch.distributed as dist
     from torch.distributed.distributed_c10d import PrefixStore
@@ -361,11 +365,16 @@ def _connect(local_rank: int) -> Store:
 
 
 def check_device(world: World, device: torch.device) -> None:
-    """Raises UsageError if two ranks would share a GPU."""
+    """Checks that this rank has a GPU of its own.
+
+    Raises:
+        UsageError: there are fewer GPUs than ranks on this machine.
+    """
     import torch
 
     if device.type == "cuda" and world.local_rank >= torch.cuda.device_count():
         raise UsageError(
-            f"process {world.local_rank} of this machine has no GPU: there are {torch.cuda.device_count()}.",
+            f"process {world.local_rank} on this machine has no GPU, because there are only "
+            f"{torch.cuda.device_count()}.",
             f"Start {torch.cuda.device_count()} processes: torchrun --nproc-per-node gpu.",
         )

@@ -1,4 +1,4 @@
-"""How fast this machine multiplies matrices: what bounds any training on it."""
+"""Measures how fast this machine multiplies matrices, which limits the speed of training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype, seconds: float = 1.0) -> float:
-    """FLOP a second of a large matrix product, the best of several in about so many seconds."""
+    """FLOP/s of a large matrix product, the best of several in about `seconds` seconds."""
     size = 8192 if device.type == "cuda" else 1024
     a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     best, begin = 0.0, time.perf_counter()

@@ -1,7 +1,7 @@
-"""How much memory a training takes, by formula. Free of torch.
+"""Estimates the memory that training needs. Free of torch.
 
-What autograd keeps of each block until its backward pass is counted; the short-lived rest is small beside it.
-`mtkit train --dry-run` shows these figures beside measured ones.
+The formulas count what autograd keeps of each block until its backward pass. Short-lived tensors are small in
+comparison. `mtkit train --dry-run` shows the estimates next to measurements.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _FP32 = 4
 
 @dataclass(frozen=True, slots=True)
 class ComputeMode:
-    """In what numbers a step computes.
+    """The number type and attention of a step.
 
     Attributes:
-        num_bytes: of a number in matrix products: 2 (bf16, fp16) or 4.
-        keeps_scores: attention keeps the weights of all pairs of positions, as it does in bf16 on a CPU.
-        pads_attention: attention is computed with padding, whether or not the rest is.
+        num_bytes: bytes per number in matrix products: 2 (bf16, fp16) or 4.
+        keeps_scores: whether attention keeps its weights for all pairs of positions, as in bf16 on a CPU.
+        pads_attention: whether attention is computed with padding.
     """
 
     num_bytes: int
@@ -34,11 +34,11 @@ class ComputeMode:
 
 
 def state_bytes(num_parameters: int, num_in_layers: int, options: TrainConfig) -> dict[str, int]:
-    """What stays for the whole run, by name: all of it is fp32.
+    """Bytes that stay in memory for the whole run, by name. All numbers are fp32.
 
     Args:
-        num_parameters: trained numbers.
-        num_in_layers: those in the matrices of the layers.
+        num_parameters: parameters of the model.
+        num_in_layers: parameters in matrices of layers.
         options: of the run.
     """
     needs = options.optimizer.needs
@@ -53,12 +53,12 @@ def state_bytes(num_parameters: int, num_in_layers: int, options: TrainConfig) -
 
 @dataclass(frozen=True, slots=True)
 class BatchSide:
-    """Sources or targets of a batch.
+    """The size of the sources or targets of a batch.
 
     Attributes:
-        positions: that are computed; padding too, unless the batch has none.
-        rows: sentences.
-        length: of the longest.
+        positions: number of computed positions, including padding if there is any.
+        rows: number of sentences.
+        length: length of the longest sentence.
     """
 
     positions: int
@@ -67,7 +67,7 @@ class BatchSide:
 
     @property
     def attended(self) -> int:
-        """Positions in attention, where that pads the rows."""
+        """The number of positions with padding."""
         return self.rows * self.length
 
 
@@ -79,35 +79,35 @@ def activation_bytes(
     src: BatchSide,
     tgt: BatchSide,
 ) -> int:
-    """What is kept between the forward and the backward pass of a batch.
+    """Bytes that are kept between the forward and the backward pass of a batch.
 
-    The logits are not among it: the loss is computed in chunks, which keep its gradient instead.
+    They do not include logits, because the loss is computed in chunks that keep its gradient instead.
     """
     d_model = model.d_model
     encoder = _attention(model, mode, src, src) + _feed_forward(model, mode, src.positions)
     decoder = _attention(model, mode, tgt, tgt) + _feed_forward(model, mode, tgt.positions)
     decoder += _attention(model, mode, tgt, src)
     embedded = (src.positions + tgt.positions) * d_model * (_FP32 + _mask(model.dropout))
-    # Real features and their gradient, and the gradient of the output matrix.
+    # Features without padding, their gradient, and the gradient of the output matrix.
     loss = tgt.positions * d_model * (_FP32 + mode.num_bytes) + _FP32 * tgt_vocab_size * d_model
     casts = mode.num_bytes * num_parameters if mode.num_bytes < _FP32 else 0
     return model.num_encoder_layers * encoder + model.num_decoder_layers * decoder + embedded + loss + casts
 
 
 def _attention(model: ModelConfig, mode: ComputeMode, queries: BatchSide, keys: BatchSide) -> int:
-    """Norm, projections, attention and residual sum of one block, of so many positions on each side."""
+    """Bytes of the norm, projections, attention and residual sum of one block."""
     size, d_model = mode.num_bytes, model.d_model
     seeing, seen = queries.positions, keys.positions
     if mode.pads_attention:
         seeing, seen = queries.attended, keys.attended
-    # The norm keeps its input. What it gives is kept by the products, in a copy for each in half precision.
+    # The norm keeps its input. The products keep its output, each with its own copy in half precision.
     inputs = _FP32 * queries.positions * d_model
     if size < _FP32:
         inputs += size * d_model * (queries.positions + keys.positions)
     else:
         inputs += size * d_model * queries.positions
     projected = size * (seeing * d_model + 2 * seen * model.kv_heads * model.d_head)
-    gathered = size * (seeing + queries.positions) * d_model  # as the heads give it, and side by side
+    gathered = size * (seeing + queries.positions) * d_model  # output of the heads, and concatenated
     kept = inputs + projected + gathered + _mask(model.dropout) * queries.positions * d_model
     if mode.keeps_scores:
         kept += seeing * model.num_heads * keys.length * (_FP32 + size + 1)
@@ -118,7 +118,7 @@ def _attention(model: ModelConfig, mode: ComputeMode, queries: BatchSide, keys: 
 
 
 def _feed_forward(model: ModelConfig, mode: ComputeMode, positions: int) -> int:
-    """Norm, feed-forward and residual sum of one block."""
+    """Bytes of the norm, feed-forward and residual sum of one block."""
     size = mode.num_bytes
     inner = _kept_inside(model) * size * model.d_ff
     if model.activation_dropout:
@@ -127,7 +127,7 @@ def _feed_forward(model: ModelConfig, mode: ComputeMode, positions: int) -> int:
 
 
 def _kept_inside(model: ModelConfig) -> int:
-    """Numbers kept for each inner unit; relu finds its gradient from its output alone."""
+    """Numbers that are kept for each inner unit; relu computes its gradient from its output alone."""
     match model.activation:
         case "relu":
             return 1
@@ -140,7 +140,7 @@ def _kept_inside(model: ModelConfig) -> int:
 
 
 def _mask(dropout: float) -> int:
-    """Bytes of a dropout mask's element."""
+    """Bytes per element of a dropout mask."""
     return 1 if dropout else 0
 
 
@@ -148,7 +148,7 @@ def _mask(dropout: float) -> int:
 
 
 def available_bytes() -> int:
-    """Memory that can be taken without swapping, on this machine and in this container."""
+    """Memory that is available without swapping, on this machine and in this container."""
     found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     with suppress(OSError, ValueError, IndexError):
         (line,) = (line for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:"))
@@ -160,7 +160,7 @@ def available_bytes() -> int:
 
 
 def resident_bytes() -> tuple[int, int]:
-    """What this process holds of the machine's memory, now and at most since `forget_peak`."""
+    """The resident memory of this process: now, and its peak since `forget_peak`."""
     values = {}
     for line in _lines("/proc/self/status"):
         name, _, value = line.partition(":")
@@ -170,7 +170,7 @@ def resident_bytes() -> tuple[int, int]:
 
 
 def forget_peak() -> None:
-    """Begins the peak of `resident_bytes` anew."""
+    """Resets the peak of `resident_bytes`."""
     Path("/proc/self/clear_refs").write_text("5")
 
 

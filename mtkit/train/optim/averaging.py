@@ -1,4 +1,4 @@
-"""Means of weights: over time while training (EMA), and over the best checkpoints at the end."""
+"""Averages of weights: over time during training (EMA), and over the best models at the end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mtkit.model.checkpoint import weights_of
 
 
 class MovingAverage:
-    """Exponential moving average of a model's weights; young averages forget faster."""
+    """Exponential moving average of a model's weights, with a smaller decay in the first updates."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -20,7 +20,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Takes in the weights after update number `step`."""
+        """Includes the weights after update number `step`."""
         decay = min(self.decay, (1 + step) / (10 + step))
         current = list(weights_of(model).values())
         torch._foreach_lerp_(list(self.weights.values()), current, 1 - decay)

@@ -1,4 +1,4 @@
-"""Weights that training leaves as they are."""
+"""Weights that are not trained."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _GROUPS = {
     "embeddings": ("*embedding.*", "*positions.*"),
     "output": ("output.*",),
 }
-"""What each name stands for. A matrix that is embedding and output at once belongs to both."""
+"""The patterns of each group. A matrix that is tied as embedding and output belongs to both groups."""
 
 
 def freeze(model: nn.Module, wanted: Sequence[str]) -> None:
-    """Freezes the parameters that `wanted` names, groups or patterns.
+    """Freezes the parameters that match `wanted`, which are names of groups or patterns.
 
     Raises:
-        UsageError: a name or pattern fits nothing, or nothing is left to train.
+        UsageError: an entry matches no parameter, or no parameter is left to train.
     """
-    # With its twins: a tied matrix can be named by either of its names.
+    # Duplicates are kept because a tied matrix can be matched by either of its names.
     parameters = dict(model.named_parameters(remove_duplicate=False))
     for text in wanted:
         patterns = _GROUPS.get(text, (text,))
@@ -39,8 +39,8 @@ def freeze(model: nn.Module, wanted: Sequence[str]) -> None:
 
 
 def _guess(text: str, names: Sequence[str] | dict[str, nn.Parameter]) -> str:
-    """The likeliest name that was meant, and what may be named."""
+    """A suggestion for a name that matches nothing."""
     near = difflib.get_close_matches(text, [*_GROUPS, *names], n=1)
     if near:
         return f" Did you mean {near[0]}?"
-    return f" Name {', '.join(_GROUPS)}, or a pattern of weights such as {next(iter(names))}."
+    return f" Use {', '.join(_GROUPS)}, or a pattern such as {next(iter(names))}."

@@ -1,7 +1,7 @@
-"""Muon: an optimizer for matrices, whose momentum is made orthogonal (Jordan et al. 2024, "Muon").
+"""Muon, an optimizer that orthogonalises the momentum of matrices (Jordan et al. 2024, "Muon").
 
-Not torch.optim.Muon, which takes one matrix after the other, in bf16 on any machine, those that are stacked
-in one parameter as if they were one, and cannot be told on the device to leave the weights as they are.
+It differs from torch.optim.Muon, which updates matrices one by one, always in bf16, treats matrices that are
+stacked in one parameter as one, and cannot skip an update by a flag on the device.
 """
 
 from __future__ import annotations
@@ -14,32 +14,37 @@ import torch
 from torch import Tensor, nn
 
 _QUINTIC = 3.4445, -4.7750, 2.0315
-"""Coefficients of the iteration, by which all singular values come near 1."""
+"""Coefficients of the iteration, which moves all singular values towards 1."""
 TURNS = 4
-"""A fifth, which the authors make, costs a fifth of the time; after 400 updates it had taught no more."""
+"""Iterations. The authors make five; the fifth gave no better loss after 400 updates."""
 _EPS = 1e-7
 _ADAM = 0.2
-"""Root mean square of Adam's usual update, in units of the rate."""
+"""Root mean square of a typical Adam update, relative to the learning rate."""
 AT_ONCE = 1 << 24
-"""Numbers that are made orthogonal at once."""
+"""Most elements that are orthogonalised at once."""
+
+
+def skip_on_device(found_inf: Tensor | None) -> Tensor | None:
+    """The flag as a bool on a GPU, which is never waited for; None if the CPU can read it."""
+    return None if found_inf is None or found_inf.device.type == "cpu" else found_inf > 0
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, made orthogonal and scaled to the size of Adam's usual update.
+    """Orthogonalised Nesterov momentum, scaled to the size of a typical Adam update.
 
-    The scale, 0.2 √max(rows, columns), lets one rate serve this and Adam (Liu et al. 2025, "Muon is Scalable
-    for LLM Training", equation 4).
+    With the scale 0.2 √max(rows, columns), the same learning rate suits Muon and Adam (Liu et al. 2025, "Muon
+    is Scalable for LLM Training", equation 4).
 
     Attributes:
-        found_inf: a number on the device; an update leaves everything as it is unless this is 0.
+        found_inf: a number on the device; the next update is skipped unless it is 0.
 
     Args:
-        groups: parameters of two axes under `params`; `stacked` is how many matrices stand on top of each
-            other in each.
-        lr: rate.
+        groups: `params` are parameters with two axes; `stacked` is the number of matrices that are stacked
+            along the first axis of each.
+        lr: learning rate.
         momentum: share of the old momentum in the new one.
-        weight_decay: decoupled, times the rate.
-        dtype: of the products that make a matrix orthogonal.
+        weight_decay: decoupled weight decay, times the learning rate.
+        dtype: type of the matrix products.
     """
 
     found_inf: Tensor | None = None
@@ -59,15 +64,9 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Makes one update."""
-        if self._skip is not None or not self.found_inf:
+        if skip_on_device(self.found_inf) is not None or not self.found_inf:
             for group in self.param_groups:
                 self._update(group)
-
-    @property
-    def _skip(self) -> Tensor | None:
-        """Whether to leave everything as it is, if only a GPU knows; None if the processor does."""
-        flag = self.found_inf
-        return None if flag is None or flag.device.type == "cpu" else flag > 0
 
     def _update(self, group: dict[str, Any]) -> None:
         """Updates the parameters of one group, each [stacked * rows, columns]."""
@@ -76,11 +75,11 @@ class Muon(torch.optim.Optimizer):
             return
         # 1. The rate, 0 on a GPU that has to skip this update; then weight decay.
         rate: float | Tensor = group["lr"]
-        if self._skip is not None:
-            rate = (~self._skip) * rate
+        if (skip := skip_on_device(self.found_inf)) is not None:
+            rate = (~skip) * rate
         if group["weight_decay"]:
             torch._foreach_mul_(trained, 1 - rate * group["weight_decay"])
-        # 2. Collect single matrices by shape, turned so that none has more rows than columns.
+        # 2. Collect single matrices by shape, transposing those with more rows than columns.
         wide: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
         for parameter, direction in zip(trained, self._directions(trained, group["momentum"]), strict=True):
             count = group["stacked"]
@@ -88,7 +87,7 @@ class Muon(torch.optim.Optimizer):
                 if part.shape[0] > part.shape[1]:
                     matrix, part = matrix.mT, part.mT
                 wide.setdefault(part.shape, []).append((matrix, part))
-        # 3. Make many of one shape orthogonal at once, [count, rows, columns], and subtract them.
+        # 3. Orthogonalise many of one shape at once, [count, rows, columns], and subtract them.
         for shape, pairs in wide.items():
             scale, size = _ADAM * math.sqrt(shape[1]), max(1, AT_ONCE // shape.numel())
             for some in (pairs[start : start + size] for start in range(0, len(pairs), size)):
@@ -97,11 +96,11 @@ class Muon(torch.optim.Optimizer):
                 torch._foreach_sub_([matrix for matrix, _ in some], updates.unbind())
 
     def _directions(self, trained: list[nn.Parameter], momentum: float) -> tuple[Tensor, ...]:
-        """Takes the gradients into the momenta, and gives what Nesterov's momentum follows."""
+        """Updates the momenta by the gradients, and returns Nesterov's directions."""
         gradients = [parameter.grad for parameter in trained if parameter.grad is not None]
         momenta = [self._momentum(parameter) for parameter in trained]
-        if (skip := self._skip) is not None:
-            # What may be infinite or no number at all gives way to what changes nothing.
+        if (skip := skip_on_device(self.found_inf)) is not None:
+            # Gradients that may be non-finite are replaced by the momenta, which then do not change.
             gradients = [torch.where(skip, old, new) for old, new in zip(momenta, gradients, strict=True)]
         torch._foreach_lerp_(momenta, gradients, 1 - momentum)
         return torch._foreach_lerp(gradients, momenta, momentum)
@@ -115,18 +114,18 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """Matrices with the singular vectors of these, and singular values near 1.
+    """Matrices with the same singular vectors, and singular values near 1.
 
-    They are 0.68 to 1.2 for what is more than a hundredth of the norm, and 0.13 for a thousandth.
+    A singular value above 1/100 of the norm becomes 0.68 to 1.2, and one of 1/1000 becomes 0.13.
 
     Args:
-        matrices: [count, rows, columns], not more rows than columns.
+        matrices: [count, rows, columns], with at most as many rows as columns.
     """
     a, b, c = _QUINTIC
     x = matrices / matrices.flatten(1).norm(dim=1).clamp(min=_EPS)[:, None, None]
-    gram = torch.bmm(x, x.mT)
+    gram = torch.bmm(x, x.mT)  # [count, rows, rows]
     if x.dtype == torch.float32 and x.shape[2] >= 2 * x.shape[1]:
-        return torch.bmm(_factor(gram), x)  # in half precision its rounding errors would grow
+        return torch.bmm(_factor(gram), x)  # in half precision, rounding errors would grow
     for turn in range(TURNS):
         gram = torch.bmm(x, x.mT) if turn else gram
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
@@ -134,7 +133,10 @@ def orthogonal(matrices: Tensor) -> Tensor:
 
 
 def _factor(gram: Tensor) -> Tensor:
-    """What all turns multiply x by, computed from x xᵀ: cheaper for wide x, which is touched only twice."""
+    """The product of all iterations' factors on x, [count, rows, rows], computed from x xᵀ.
+
+    This is cheaper for wide x, which takes part in two products only.
+    """
     a, b, c = _QUINTIC
     factor: Tensor | None = None
     for turn in range(1, TURNS + 1):

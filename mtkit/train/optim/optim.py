@@ -1,4 +1,4 @@
-"""The optimizers, and their state by the names of the parameters."""
+"""The optimizers, and their state by name of parameter."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Optimizer = torch.optim.AdamW | Muon
 def build_optimizers(
     model: nn.Module, config: OptimizerConfig, stacked: Mapping[str, int]
 ) -> list[Optimizer]:
-    """AdamW for the weights that are not frozen, or Muon for some of them; weight decay on matrices only.
+    """AdamW for all weights that are not frozen, or Muon for some of them; only matrices have weight decay.
 
     Args:
-        model: whose weights they change.
-        config: their options.
-        stacked: the parameters that Muon may take, and how many matrices stand on top of each other in each.
+        model: the model to train.
+        config: options of the optimizers.
+        stacked: the parameters that Muon may update, and the number of matrices stacked in each.
     """
     trained = trained_parameters(model)
     match config.method:
@@ -55,7 +55,7 @@ _KEPT: Mapping[type[Optimizer], tuple[str, ...]] = {
     torch.optim.AdamW: ("exp_avg", "exp_avg_sq", "step"),
     Muon: ("momentum_buffer",),
 }
-"""What each keeps of a parameter."""
+"""The state of each optimizer for a parameter."""
 
 
 def trained_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
@@ -64,10 +64,10 @@ def trained_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
 
 
 def optimizer_state(model: nn.Module, optimizers: Iterable[Optimizer]) -> dict[str, Tensor]:
-    """What they keep of each parameter, by its name; zeros before the first update was made."""
+    """The optimizers' state of each parameter, by its name; zeros before the first update."""
     state = {}
     for name, parameter, optimizer in _trained_by(model, optimizers):
-        held = optimizer.state.get(parameter)  # by [] it would get an entry
+        held = optimizer.state.get(parameter)  # [] would create an entry
         for kept in _KEPT[type(optimizer)]:
             state[f"{kept}.{name}"] = held[kept] if held else _empty(kept, parameter)
     return state
@@ -80,10 +80,10 @@ def _empty(kept: str, parameter: nn.Parameter) -> Tensor:
 def set_optimizer_state(
     model: nn.Module, optimizers: Iterable[Optimizer], state: Mapping[str, Tensor]
 ) -> None:
-    """Puts back what `optimizer_state` gave.
+    """Restores the state that `optimizer_state` returned.
 
     Raises:
-        InputError: a parameter has no state, or one that cannot be its own.
+        InputError: the state of a parameter is missing, or has the wrong shape or type.
     """
     for name, parameter, optimizer in _trained_by(model, optimizers):
         values = {}
@@ -99,10 +99,10 @@ def set_optimizer_state(
 
 
 def check_fits(name: str, value: Tensor, place: Tensor) -> None:
-    """Nothing, if a value of a checkpoint has the shape and the type of what it is put into.
+    """Checks that a tensor of a checkpoint has the shape and type of its destination, `place`.
 
     Raises:
-        InputError: it has not.
+        InputError: it does not.
     """
     if value.shape != place.shape or value.dtype != place.dtype:
         raise InputError(
@@ -115,7 +115,7 @@ def check_fits(name: str, value: Tensor, place: Tensor) -> None:
 def _trained_by(
     model: nn.Module, optimizers: Iterable[Optimizer]
 ) -> Iterator[tuple[str, nn.Parameter, Optimizer]]:
-    """The parameters that are not frozen, with their names and what changes them."""
+    """The parameters that are not frozen, with their names and optimizers."""
     names = {parameter: name for name, parameter in trained_parameters(model)}
     for optimizer in optimizers:
         for group in optimizer.param_groups:

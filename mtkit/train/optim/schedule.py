@@ -11,14 +11,14 @@ from mtkit.config.train import OptimizerConfig
 def learning_rate(config: OptimizerConfig, step: int, share: float, lowered: int = 0) -> float:
     """The rate of update number `step`, from 1.
 
-    Warm-up and inverse square root follow Vaswani et al. 2017, equation 3, with the peak given
-    instead of computed from d_model; the cosine is that of Loshchilov & Hutter 2017 without restarts.
+    Warm-up and inverse square root follow Vaswani et al. 2017, equation 3, but with the peak as an option.
+    The cosine follows Loshchilov & Hutter 2017, without restarts.
 
     Args:
-        config: its options.
-        step: of the update.
-        share: of the budget that is used.
-        lowered: how often `plateau` lowered the rate.
+        config: options of the optimizer.
+        step: number of the update.
+        share: used share of the budget, 0 to 1.
+        lowered: number of times that `plateau` has lowered the rate.
     """
     warmup = max(1, config.warmup_steps)
     factor = min(1.0, step / warmup)

@@ -1,4 +1,4 @@
-"""Which updates are skipped since their gradient is much larger than usual."""
+"""Detects gradients that are much larger than usual."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 WINDOW = 100
-"""Updates over which the mean of the norm forgets."""
+"""Updates that the running mean of the norm covers."""
 FIRST = 20
-"""Updates before the first verdict: the norms of a model that knows nothing tell little."""
+"""Updates before the first spike can be detected: the norms of an untrained model say little."""
 
 
 class SpikeGuard:
-    """Compares each gradient norm with the running mean of those before; all of it stays on the device.
+    """Compares each gradient norm with the running mean of earlier ones, on the device.
 
-    A norm counts in the mean with at most `factor` times the mean, so that a single spike moves it little,
-    but a lasting rise is followed and training never stands still.
+    A norm enters the mean as at most `factor` times the mean. A single spike thus changes it little, but it
+    follows a lasting rise, and training never stalls.
     """
 
     def __init__(self, factor: float, device: torch.device) -> None:
@@ -24,7 +24,7 @@ class SpikeGuard:
         self.seen = torch.zeros((), dtype=torch.int64, device=device)
 
     def __call__(self, norm: Tensor) -> Tensor:
-        """Whether this is a spike; false for a norm that is not finite, which counts for nothing."""
+        """Whether this norm is a spike; false for a non-finite one, which does not enter the mean."""
         finite = torch.isfinite(norm)
         limit = torch.where(self.seen >= FIRST, self.factor * self.mean, torch.inf)
         spike = finite & (norm > limit)
@@ -35,5 +35,5 @@ class SpikeGuard:
         return spike
 
     def state(self) -> dict[str, Tensor]:
-        """What later verdicts depend on."""
+        """The tensors that later calls depend on."""
         return {"mean": self.mean, "seen": self.seen}

@@ -167,7 +167,7 @@ def write_picture(path: Path, panels: Sequence[Panel], axis: Axis = "steps") -> 
         axes.set(title=panel.title, xlabel=unit)
         axes.grid(visible=True, alpha=0.3)
         axes.legend(fontsize="small")
-    # No date and no random ids, so that equal points give equal files.
+    # Without dates and random ids, equal points give equal files.
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
     drawn = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "mtkit", "text.parse_math": False}):

@@ -66,7 +66,7 @@ class LogWindow:
                 rank, _, name = key.removeprefix("window.rank.").partition(".")
                 holder = int(rank) if int(rank) < self.world.size else 0
                 own = self.sums.get(name, torch.zeros_like(self.norm))
-                # In the type that it was summed in: the sum over ranks is computed in fp64.
+                # `state` summed over ranks in fp64; this restores the type.
                 self.sums[name] = own + value.reshape(()).to(self.norm) if holder == self.world.rank else own
         self.norm = state["window.norm"].reshape(()).to(self.norm)
         self.tokens, self.steps, counted, skipped = map(int, state["window.total"].tolist())

@@ -1,7 +1,7 @@
 """The peers of `mtkit translate`, each in its own process: filters.py NAME FOLDER BEAM.
 
-Standard input is a number, that many lines, a number, and so on; the translations are the output. They do
-what their documentation shows, text in and text out.
+Standard input is a number N, N lines, another number, and so on; translations go to standard output. The
+calls follow the peers' documentation.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def ctranslate2(name: str, folder: str, beam: int) -> Translate:
-    """As documented, or as `N`: a worker a core and batches of N sentences of like length."""
+    """The documented call, or for `name` = N one worker per core and batches of N sentences by length."""
     import ctranslate2
     import sentencepiece
 

@@ -1,4 +1,4 @@
-"""The arithmetic of a training step, counted by formula."""
+"""FLOP of a training step, by formula."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import numpy as np
 from mtkit.config.model import ModelConfig
 
 FORMULA = """\
-FLOP of a forward pass of a pair with S source and T target tokens (EOS counted, padding not), 2 for a
-multiplication and addition; times 3 for forward and backward, nothing being computed twice:
+FLOP of the forward pass of a pair with S source and T target tokens (with EOS, without padding), counting a
+multiplication and an addition as 2; times 3 for forward and backward passes without recomputation:
   encoder layer   S·(8d² + 4df) + 4dS²
   decoder layer   T·(8d² + 4df) + 2dT² (causal: half) + T·4d² + S·4d² + 4dST
   output          T·2d·vocabulary          with d = d_model, f = d_ff"""

@@ -23,7 +23,7 @@ def train(job: Job, pace: Pace) -> None:
         tokens = 0
 
         def _train_step(self, batch: Any) -> Any:
-            if self.tokens:  # of the step before, whose update is made by now
+            if self.tokens:  # tokens of the previous step, whose update is complete
                 pace.step(self.tokens)
             self.tokens = batch.ntokens
             return super()._train_step(batch)
@@ -48,7 +48,7 @@ def train(job: Job, pace: Pace) -> None:
 
 
 def write_pieces(config: Config, folder: Path) -> float:
-    """The training pairs as lines of piece numbers, and the vocabulary; target tokens of a pair."""
+    """Writes training pairs as lines of piece numbers, and the vocabulary. Returns target tokens per pair."""
     prepared = open_prepared(config)
     shard = prepared.train[0]
     for side, read in (("src", shard.src), ("tgt", shard.tgt)):
@@ -60,7 +60,7 @@ def write_pieces(config: Config, folder: Path) -> float:
 
 
 def options(job: Job, folder: Path, tokens_per_pair: float) -> dict[str, Any]:
-    """Joey NMT's configuration of the same model and batch, which it fills in random order."""
+    """Joey NMT's configuration for the same model and batch size; its batches are in random order."""
     model, training = job.config.model, job.config.train
     side = {"max_length": 512, "level": "word", "voc_file": str(folder / "vocab"), "lowercase": False}
     layers = {

@@ -1,4 +1,4 @@
-"""Hugging Face's Marian model in its own Trainer, with the Trainer's defaults but for what must be equal."""
+"""Hugging Face's Marian model in its own Trainer, with default options unless they must equal mtkit's."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def collate(pairs: list[dict[str, Any]]) -> dict[str, Tensor]:
     tgt_in = labels.roll(1, dims=1).masked_fill(labels.roll(1, dims=1) == IGNORED, Tokenizer.PAD)
     tgt_in[:, 0] = Tokenizer.BOS
     mask = (srcs != Tokenizer.PAD).long()
-    # Given with the labels, as DataCollatorForSeq2Seq does: the Trainer's label smoothing takes these away.
+    # Like DataCollatorForSeq2Seq, this includes decoder_input_ids, because the Trainer's label smoothing
+    # removes the labels from the model's inputs.
     return {"input_ids": srcs, "attention_mask": mask, "decoder_input_ids": tgt_in, "labels": labels}
 
 
@@ -77,7 +78,7 @@ def train(job: Job, pace: Pace) -> None:
         }
         for index in range(len(shard))
     ]
-    # The Trainer counts a batch in sentences: so many as have the wanted tokens on average.
+    # The Trainer's batch size is in sentences; this number has the wanted tokens on average.
     mean_tokens = sum(len(pair["labels"]) for pair in pairs) / len(pairs)
     arguments = Seq2SeqTrainingArguments(
         output_dir=str(job.config.run / "marian"),

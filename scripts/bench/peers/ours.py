@@ -1,4 +1,4 @@
-"""mtkit's own training, from `mtkit.train.trainer.train` down: nothing is copied and nothing left out."""
+"""mtkit's own training: `mtkit.train.trainer.train` and everything below it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mtkit.translate.request import Request
 
 
 def train(job: Job, pace: Pace) -> None:
-    """Trains round by round; between two steps the trainer asks whether to stop, and waits there."""
+    """Trains round by round; the trainer calls `stop` between two steps, which waits for the next round."""
     config = job.config
     trainer: Trainer
     seen = 0
@@ -28,7 +28,7 @@ def train(job: Job, pace: Pace) -> None:
 
 
 def train_and_translate(job: Job) -> list[str]:
-    """Translations of the test set by what `train.max_time` made, validation and averaging included in it."""
+    """Translations of the test set after `train.max_time`, which includes validation and averaging."""
     config = job.config
     finished = Trainer(config, open_prepared(config), lambda event: None, lambda: False, World()).run()
     (test,) = config.data.test

@@ -1,7 +1,7 @@
-"""How the contenders of `scripts/bench/train` take turns, each in a process of its own.
+"""Lets the contenders of `scripts/bench/train` take turns, each in a separate process.
 
-The parent writes a line of JSON to a contender's standard input; the contender trains for so long and answers
-with what it did. It knows nothing else of the others.
+The parent writes a line of JSON to a contender's standard input. The contender trains for that time and
+answers with its measurements.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from mtkit.config.schema import Config
 from mtkit.train.machine.precision import training_dtype
 
 
-class Finished(Exception):  # noqa: N818 - no error: the bench is over
+class Finished(Exception):  # noqa: N818 - not an error: the benchmark is over
     """There is no further round."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What all contenders share: the config holds data, sizes, batch, threads and device."""
+    """The setting that all contenders share; the config has data, sizes, batch, threads and device."""
 
     config: Config
 
@@ -50,7 +50,7 @@ class Pace:
 
     def __init__(self, clock: str = "wall") -> None:
         self._clock = {"wall": time.perf_counter, "cpu": time.process_time}[clock]
-        # Whatever a library prints goes to stderr; the answers have the real standard output to themselves.
+        # Output of libraries goes to stderr; only answers go to the real standard output.
         self._answers: TextIO = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)
         self._tokens = 0
@@ -58,7 +58,7 @@ class Pace:
         self._seconds = 0.0
 
     def step(self, tokens: int) -> None:
-        """To be called after each update, with its target tokens, padding left out and EOS counted.
+        """Call it after each update, with its number of target tokens including EOS, without padding.
 
         Raises:
             Finished: no further round.
@@ -92,7 +92,7 @@ def _synchronize() -> None:
 
 
 def _peak_bytes() -> int:
-    """The most memory that this process ever had: on the GPU if it uses one, else resident."""
+    """The peak memory of this process: on the GPU if it uses one, otherwise its resident set."""
     if torch.cuda.is_initialized():
         return torch.cuda.max_memory_reserved()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

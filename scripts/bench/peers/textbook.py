@@ -1,8 +1,8 @@
-"""The loop of PyTorch's own tutorial around `torch.nn.Transformer`: full logits, and autocast if bf16.
+"""The training loop of PyTorch's tutorial around `torch.nn.Transformer`: full logits, and autocast for bf16.
 
-After "Language Translation with nn.Transformer and torchtext", with three favours, so that only speed is
-compared: the batches are mtkit's (pairs of like length, equal token budgets), the embeddings are tied, and
-the learning rate follows the config's schedule.
+It follows "Language Translation with nn.Transformer and torchtext" with three improvements, to compare only
+speed: it has mtkit's batches (pairs of similar length with equal token budgets), tied embeddings, and the
+learning-rate schedule of the config.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch.nn.utils.rnn import pad_sequence
 from mtkit.data.feed.batching import plan_epoch
 from mtkit.data.feed.loader import PairTable
 from mtkit.data.prepare.prepared import open_prepared, read_test
+from mtkit.engine.native import autocast
 from mtkit.text.tokenizer import Tokenizer
-from mtkit.train.machine.precision import autocast
 from mtkit.train.optim.schedule import learning_rate
 
 PAD, BOS, EOS = Tokenizer.PAD, Tokenizer.BOS, Tokenizer.EOS
@@ -112,7 +112,7 @@ class Loop:
         return [pairs.tolist() for pairs in plan]
 
     def step(self, pairs: list[int], share: float) -> int:
-        """One update; its target tokens."""
+        """Makes one update. Returns its number of target tokens."""
         self.model.train()
         self.steps += 1
         for group in self.optimizer.param_groups:
@@ -129,7 +129,7 @@ class Loop:
         return int((tgt_out != PAD).sum())
 
     def run(self, seconds: float) -> None:
-        """Trains for so long; the learning rate ends with the time."""
+        """Trains for `seconds`; the learning rate decays over this time."""
         begin, share, number = time.monotonic(), 0.0, 0
         while share < 1.0:
             for pairs in self.epoch(number):

@@ -1,7 +1,8 @@
-"""One contender in its process: worker.py wall|cpu|translate|translate-cpu NAME[-TRICK] CONFIG [KEY=VALUE…].
+"""The process of one contender: worker.py wall|cpu|translate|translate-cpu NAME[-TRICK] CONFIG [KEY=VALUE…].
 
-It trains when standard input says so, by that clock; `translate` trains to the end of `train.max_time`,
-of wall or processor time, then translates the test set greedily. A TRICK is one that mtkit does without.
+It trains on requests from standard input, measured by that clock. `translate` trains for `train.max_time` of
+wall time (`translate-cpu`: CPU time), then translates the test set greedily. A TRICK is an optimisation of
+mtkit to turn off.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def main() -> None:
     contender = importlib.import_module(name)
     if way.startswith("translate"):
         if way == "translate-cpu":
-            time.monotonic = time.process_time  # type: ignore[assignment]  # by which all loops end
+            time.monotonic = time.process_time  # type: ignore[assignment]  # all loops end by this clock
         Pace().answer(hyps=contender.train_and_translate(job))
         return
     with contextlib.suppress(Finished):

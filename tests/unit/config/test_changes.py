@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mtkit.config.changes import CLASSES, INHERITED, check, class_of, compare
-from mtkit.config.fields import inside, is_options, option_paths
+from mtkit.config.option_types import inside, is_options, option_paths
 from mtkit.config.schema import Config
 from mtkit.errors import UsageError
 

@@ -248,8 +248,8 @@ def test_unknown_options(line: str, problem: str) -> None:
         ("{reader: tsv, path: a, src_column: 0}", "7:45: data.valid.src_column = 0: must be the number of a "
          "column, from 1, or its name in the first line."),
         ("{reader: huggingface}", "7:3: data.valid.path or name must be given, but not both."),
-        ("{reader: mono, path: a}", "2:1: data.valid: the reader mono reads only one side, but "
-         "pairs are needed. Use another reader."),
+        ("{reader: mono, path: a}", "2:1: data.valid: the reader mono reads text in one language, "
+         "expected pairs. Use another reader."),
         ("tsv", "7:10: data.valid = 'tsv' must be a section of `key: value` lines."),
     ],
 )  # fmt: skip

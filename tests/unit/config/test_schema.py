@@ -11,8 +11,8 @@ import yaml
 
 from mtkit.cli.config import json_schema
 from mtkit.cli.init import starter
-from mtkit.config.fields import TAGS
 from mtkit.config.load import load_config
+from mtkit.config.option_types import TAGS
 from mtkit.config.options import Options
 from mtkit.config.schema import Config
 from tests.support.corpora import REPOSITORY

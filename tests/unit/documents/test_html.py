@@ -86,7 +86,8 @@ def test_texts() -> None:
     document = open_document("html", "a.html", PAGE.encode())
     assert list(document.texts) == [
         "A page & more",
-        "Click here to open. Next",
+        "Click here to open.",
+        "Next",
         "One",
         "Two \xa0 dogs",
         "Use now",

@@ -7,7 +7,7 @@ import torch
 
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.model import ModelConfig
-from mtkit.engine.base import Precision
+from mtkit.engine.interface import Precision
 from mtkit.engine.native import NativeEngine, choose_device
 from mtkit.errors import UsageError
 from mtkit.model.transformer import Transformer, build_model

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from mtkit.config.text import TextConfig
-from mtkit.convert.ct2 import MAX_POSITIONS, write_ctranslate2
+from mtkit.convert.ctranslate2 import MAX_POSITIONS
 from mtkit.engine import ct2, threads
 from mtkit.engine.ct2 import AVX512, CTranslate2Engine
 from mtkit.engine.threads import Layout, layouts, machine_key, recall, remember
 from mtkit.text.tokenizer import load_tokenizer
-from tests.support.fakes import make_tiny_run
+from tests.support.fakes import export_unchecked, make_tiny_run
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def test_a_large_decoding_finds_the_fastest_layout_and_loses_nothing(
 
     make_tiny_run(tmp_path)
     model, export = tmp_path / "runs" / "tiny" / "model", tmp_path / "export"
-    write_ctranslate2(model, export, "float32", lambda folder, stored: {})
+    export_unchecked(model, export, "float32")
     tokenizer = load_tokenizer(model, TextConfig())
     monkeypatch.setattr(ct2, "MEASURED", 8)
     options = DecodeConfig(beam_size=1, max_len_ratio=0.1)
@@ -79,7 +79,7 @@ def test_without_scores_the_same_is_found(tmp_path: Path) -> None:
 
     make_tiny_run(tmp_path)
     model, export = tmp_path / "runs" / "tiny" / "model", tmp_path / "export"
-    write_ctranslate2(model, export, "float32", lambda folder, stored: {})
+    export_unchecked(model, export, "float32")
     tokenizer = load_tokenizer(model, TextConfig())
     srcs = [[4 + (i * j) % 9 for j in range(1 + i % 7)] for i in range(12)]
 
@@ -106,7 +106,7 @@ def test_ctranslate2_is_told_to_use_avx_512_where_that_is_faster(
 import os
 from mtkit.engine import ct2
 ct2.cpu_flags = lambda: {sorted(flags)}
-ct2._extension()
+ct2.load_extension()
 print(os.environ.get("CT2_FORCE_CPU_ISA"))
 """
     environ = {name: value for name, value in os.environ.items() if name != "CT2_FORCE_CPU_ISA"}

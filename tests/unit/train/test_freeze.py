@@ -48,7 +48,7 @@ def test_a_tied_matrix_answers_to_both_names() -> None:
         ("encodr", "no weight matches 'encodr'. Did you mean encoder?"),
         ("decoder.0.attention.q_proj.wieght", "Did you mean decoder.0.attention.q_proj.weight?"),
         ("decoder.7.*", "Did you mean"),
-        ("xyz", "Name encoder, decoder, embeddings, output, or a pattern of weights such as"),
+        ("xyz", "Use encoder, decoder, embeddings, output, or a pattern such as"),
     ],
 )
 def test_what_fits_nothing_is_refused_with_a_guess(wanted: str, said: str) -> None:

@@ -18,7 +18,7 @@ from mtkit.data.feed.padding import padded_pairs
 from mtkit.errors import UsageError
 from mtkit.model.packing import Kernel, has_kernel, load_kernel
 from mtkit.model.transformer import build_model
-from mtkit.train.machine.packing import is_packing, pack
+from mtkit.train.machine.packed_batch import is_packing, pack
 from mtkit.train.objective import Objective
 from tests.support.updates import LENGTHS, VOCAB, make_batch, make_pairs, make_step, make_updater
 

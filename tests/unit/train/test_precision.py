@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from mtkit.engine.native import autocast
 from mtkit.errors import UsageError
-from mtkit.train.machine.precision import autocast, training_dtype
+from mtkit.train.machine.precision import training_dtype
 
 CPU = torch.device("cpu")
 
@@ -42,7 +43,7 @@ def test_a_gpu_without_bf16_falls_back_to_fp32(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_fp16_is_refused_on_a_cpu() -> None:
-    with pytest.raises(UsageError, match="fp16 needs a CUDA device"):
+    with pytest.raises(UsageError, match="fp16 requires a CUDA device"):
         training_dtype("fp16", CPU)
 
 

@@ -16,7 +16,7 @@ from mtkit.config.train import TrainConfig
 from mtkit.model.transformer import build_model
 from mtkit.train.losses.align import learn_aligner
 from mtkit.train.losses.guided import Guide
-from mtkit.train.machine import packing
+from mtkit.train.machine import packed_batch
 from mtkit.train.machine.distributed import World
 from mtkit.train.update import Updater
 from mtkit.train.watch.window import LogWindow
@@ -41,7 +41,7 @@ def test_updates_and_their_means_ask_for_no_value(
 ) -> None:
     monkeypatch.setattr(torch, "compile", lambda features, **_: features)
     # As on a GPU: rows without padding, by torch's kernel.
-    monkeypatch.setattr(packing, "has_kernel", lambda *_: True)
+    monkeypatch.setattr(packed_batch, "has_kernel", lambda *_: True)
     # These of torch do not know the device: their forms for a GPU ask for nothing.
     clip = torch.nn.utils.clip_grad_norm_
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda grads, limit, foreach: clip(grads, limit))

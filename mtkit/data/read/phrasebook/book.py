@@ -1,8 +1,8 @@
 """The grammar of the phrasebook: categories of rows, each row written in four languages at once.
 
-A row is a word, a fixed text, or a text with slots that rows of other categories fill, the same rows in every
-language. A sentence template is nothing else. What is chosen is a number below the size of the category: its
-meaning. README.md tells how the files in `lexicon/` and `scenes/` are written.
+A row is a word, a fixed text, or a text with slots that are filled by rows of other categories, the same rows
+in every language. A sentence template is such a row too. A meaning is a number below the size of its
+category. README.md describes the format of the files in `lexicon/` and `scenes/`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GRAMMARS: MappingProxyType[str, Grammar] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One word within braces that names a slot: `city2`, `activity.ing`, `job@person`."""
+    """A word inside braces that names a slot: `city2`, `activity.ing`, `job@person`."""
 
     slot: str
     form: str
@@ -34,10 +34,10 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """What stands within braces: a phrase `{einen color shirt}` or a choice `{person:he/she}`.
+    """The content of braces: a phrase `{einen color shirt}` or a choice `{person:he/she}`.
 
     Attributes:
-        determiner: opens the phrase; with `agrees`, alternatives for masculine and feminine, as `sein/ihr`.
+        determiner: begins the phrase; with `agrees`, alternatives by gender, such as `sein/ihr`.
         tokens: the slots, the head last.
         options: the alternatives of a choice.
     """
@@ -57,7 +57,7 @@ class Row:
 
     Attributes:
         where: file and line, for messages.
-        name: its first cell, the English one, as it is written.
+        name: its first cell, in English, as written.
         words: language -> word, if the row is one.
         texts: (language, form) -> pattern, if it is a text; the usual form is the empty one.
         gender: `m` or `f` of a person.
@@ -75,7 +75,7 @@ class Row:
 
     @cached_property
     def size(self) -> int:
-        """How many meanings the row has."""
+        """The number of meanings of the row."""
         size = 1
         for category in self.slots.values():
             size *= category.size
@@ -83,12 +83,12 @@ class Row:
 
     @cached_property
     def may_repeat(self) -> bool:
-        """Whether two slots, here or within, have the same category."""
+        """Whether two slots, here or nested, have the same category."""
         categories = list(self.slots.values())
         return len({*categories}) < len(categories) or any(category.may_repeat for category in categories)
 
     def repeats(self, meaning: int) -> bool:
-        """Whether two slots of the same category, here or within, are filled alike."""
+        """Whether two slots of the same category, here or nested, have the same filler."""
         seen = set()
         for category in reversed(self.slots.values()):
             meaning, choice = divmod(meaning, category.size)
@@ -130,16 +130,16 @@ class Category:
 
     @cached_property
     def size(self) -> int:
-        """How many meanings the category has."""
+        """The number of meanings of the category."""
         return self._ends[-1]
 
     @cached_property
     def may_repeat(self) -> bool:
-        """Whether two slots within have the same category."""
+        """Whether two nested slots have the same category."""
         return any(row.may_repeat for row in self.rows)
 
     def draw(self, rng: random.Random) -> int:
-        """A meaning; its row is drawn by the cube root of its size, lest large ones drown the others."""
+        """A random meaning; a row is drawn with the cube root of its size as weight, to favour small rows."""
         if self.size == len(self.rows):
             return int(rng.random() * self.size)
         index = bisect_right(self._weights, rng.random() * self._weights[-1], hi=len(self.rows) - 1)
@@ -147,12 +147,12 @@ class Category:
         return self._ends[index] - row.size + row.draw(rng)
 
     def fill(self, meaning: int) -> Filler:
-        """The row and its parts that a meaning stands for."""
+        """The row and the parts of a meaning."""
         row, rest = self._row(meaning)
         return row.fill(rest)
 
     def repeats(self, meaning: int) -> bool:
-        """Whether two slots of the same category within are filled alike."""
+        """Whether two nested slots of the same category have the same filler."""
         row, rest = self._row(meaning)
         return row.repeats(rest)
 
@@ -164,20 +164,20 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Filler:
-    """A row whose slots are filled: what can be said in any of the languages."""
+    """A row with filled slots, which can be written in any of the languages."""
 
     row: Row
     parts: dict[str, Filler]
 
     def text(self, lang: str, form: str = "") -> str:
-        """The text in a language; of a form that the row lacks, the usual one."""
+        """The text in a language; the usual form if the row lacks the requested one."""
         pattern = self.row.texts.get((lang, form)) or self.row.texts.get((lang, ""))
         if pattern is None:
             return self._phrase(lang, "", ())
         return "".join(part if isinstance(part, str) else self._say(part, lang) for part in pattern)
 
     def gender(self, lang: str) -> str:
-        """`m`, `f` or `n`: its own, or that of its only part; empty where there is none."""
+        """`m`, `f` or `n`, from the row or its only part; empty if it has no gender."""
         word = self.row.words.get(lang)
         if isinstance(word, Noun) and word.gender:
             return word.gender
@@ -217,7 +217,7 @@ class Filler:
 
 
 def _choose(options: Sequence[str], filler: Filler, lang: str) -> str:
-    """The option that agrees; README.md tells the order in which they stand."""
+    """The option that agrees; their order is documented in README.md."""
     gender = filler.gender(lang)
     if len(options) == 2:
         return options[gender == "f"]

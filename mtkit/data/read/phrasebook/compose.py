@@ -1,8 +1,8 @@
-"""Composes parallel sentences of the phrasebook: a fixed finite book, from which a seed draws.
+"""Composes parallel sentences of the phrasebook: a fixed, finite set, sampled with a seed.
 
-Each template gives at most `LIMIT` sentences, chosen once for all; the place of a sentence among them decides
-whether it is for training, validation or test. So the splits are disjoint whatever seeds and sizes are asked
-for, provided that no two meanings read alike in any language; the tests check that for the whole book.
+Each template has at most `LIMIT` sentences, which never change; the position of a sentence among them decides
+whether it is for training, validation or test. Therefore the splits are disjoint for all seeds and sizes,
+provided that no two meanings have the same text in any language; tests check that for the whole book.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from mtkit.text.languages import language_of
 
 LIMIT = 1000
 SPLITS = ("train", "valid", "test")
-_FEW = 40  # a template with fewer sentences serves only training: its test would be of unseen words
-_EVERY = 20  # one sentence in so many is for validation, one for test
+_FEW = 40  # a template with fewer sentences is for training only: its test sentences would have unseen words
+_EVERY = 20  # of this many sentences, one is for validation and one for test
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A sentence template and the meanings of it that belong to one split."""
+    """A sentence template and its meanings in one split."""
 
     scene: str
     row: Row
@@ -44,19 +44,19 @@ class Template:
 
 
 def compose(split: str, pairs: int, seed: int, src_lang: str, tgt_lang: str) -> Iterator[Pair]:
-    """Sentence pairs, each once; the same for the same arguments, and fewer pairs are the beginning of more.
+    """Distinct sentence pairs, the same for the same arguments; fewer pairs are a prefix of more.
 
-    Which meanings are drawn does not depend on the languages.
+    The meanings do not depend on the languages.
 
     Args:
         split: `train`, `valid` or `test`; no two share a sentence in any language, whatever the seeds.
-        pairs: how many.
+        pairs: number of pairs.
         seed: any integer.
         src_lang: en, fr, de or zh; a code like `en-GB` or `zho_Hans` names one of them too.
-        tgt_lang: another one of them.
+        tgt_lang: another of these languages.
 
     Raises:
-        InputError: for another language, twice the same one, an unknown split, more pairs than there are.
+        InputError: a language or split is unknown, the languages are the same, or there are fewer pairs.
     """
     src, tgt = _language(src_lang), _language(tgt_lang)
     if src == tgt:
@@ -89,7 +89,7 @@ def _pairs(split: str, pairs: int, seed: int, src: str, tgt: str) -> Iterator[Pa
 
 
 def _draw(split: str, pairs: int, rng: random.Random) -> Iterator[tuple[Template, int]]:
-    """Templates, large ones more often, each with a meaning of it that has not been drawn before."""
+    """Random templates, large ones more often, each with one of its meanings that was not drawn before."""
     left = [(template, list(template.meanings)) for template in templates(split) if template.meanings]
     for _, meanings in left:
         rng.shuffle(meanings)
@@ -107,7 +107,7 @@ def _draw(split: str, pairs: int, rng: random.Random) -> Iterator[tuple[Template
 
 @cache
 def templates(split: str) -> tuple[Template, ...]:
-    """All templates with their meanings of a split."""
+    """All templates with their meanings in a split."""
     return tuple(
         Template(category.name.removeprefix("scene/"), row, tuple(_meanings(row, split)))
         for category in read_book().values()
@@ -127,7 +127,7 @@ def _meanings(row: Row, split: str) -> list[int]:
 
 @cache
 def _choose(row: Row) -> list[int]:
-    """At most `LIMIT` meanings of a template in random order, the same ones always; none repeats itself."""
+    """At most `LIMIT` meanings of a template in a fixed random order; none fills two slots alike."""
     rng = random.Random(row.name)
     if row.size <= LIMIT:
         meanings = rng.sample(range(row.size), row.size)

@@ -50,7 +50,7 @@ def _plural(word: str) -> str:
 
 
 def read_adjective(cell: str) -> Adjective:
-    """An adjective from `noir`, `blanc/blanche` or `beau/belle/bel`; `<` in front: before its noun."""
+    """An adjective from `noir`, `blanc/blanche` or `beau/belle/bel`; with a leading `<`, before its noun."""
     base, _, rest = cell.removeprefix("<").partition("/")
     feminine, _, liaison = rest.partition("/")
     return Adjective(base, feminine or base.removesuffix("e") + "e", liaison or base, cell.startswith("<"))

@@ -72,7 +72,7 @@ def _inflect(adjective: Adjective, ending: str) -> str:
 
 
 def noun_phrase(determiner: str, count: str, adjectives: Sequence[Adjective], noun: Noun) -> str:
-    """`einen roten Mantel`, `der neuen Lampe`, `zwei rote Mäntel`; DETERMINERS tells how a case is named."""
+    """`einen roten Mantel`, `der neuen Lampe`, `zwei rote Mäntel`; DETERMINERS lists the names of cases."""
     if determiner.startswith("~"):
         adjectives = [a if a.liaison else read_adjective(a.base + "farben") for a in adjectives]
         return noun_phrase(determiner[1:], count, adjectives, noun).removesuffix(" " + noun.singular)
@@ -112,7 +112,7 @@ def predicate(adjective: Adjective, gender: str) -> str:
 
 
 def finish(text: str) -> str:
-    """The sentence with `zum`, `im`, `ans` and their like, and a capital."""
+    """The sentence with `zum`, `im`, `ans` and the like, and a capital."""
     text = _CONTRACTION.sub(lambda match: _contract(match[1]) + " ", text)
     text = _NETHERLANDS.sub("den Niederlanden", text)
     text = _COMMA.sub("", text)

@@ -1,4 +1,4 @@
-"""Reads the grammar of the phrasebook from its text files; README.md tells how they are written."""
+"""Reads the grammar of the phrasebook from its text files; README.md describes their format."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PERSONS = {"I": 0, "he": 1, "we": 2, "they": 3}
 
 
 class BookError(Exception):
-    """A line of the phrasebook's own files that cannot be read: a mistake of whoever wrote it."""
+    """A line of the phrasebook's own files that is invalid: a mistake of its author."""
 
 
 @cache
@@ -34,7 +34,7 @@ def read_book() -> dict[str, Category]:
 
 
 class _Reader:
-    """Collects the sections first, since their rows may name categories of files that come later."""
+    """Collects all sections first, because rows may name categories of later files."""
 
     def __init__(self) -> None:
         self.categories: dict[str, Category] = {}
@@ -53,7 +53,7 @@ class _Reader:
 
     def _open(self, name: str, where: str) -> Category:
         if name in self.categories:
-            raise BookError(f"{where}: the category {name} is already there.")
+            raise BookError(f"{where}: the category {name} exists already.")
         category = self.categories[name] = Category(name)
         return category
 
@@ -69,7 +69,7 @@ class _Reader:
                 self.sections[-1][2].append((where, text.strip()))
 
     def _sentences(self, lines: list[Line]) -> Iterator[Row]:
-        """Blocks of four lines, one a language."""
+        """Blocks of four lines, one per language."""
         for filled, group in groupby(lines, key=lambda line: line[1] != ""):
             if filled:
                 block = list(group)
@@ -144,7 +144,7 @@ class _Reader:
     def _token(self, word: str, slots: dict[str, Category], where: str) -> Token:
         match = _SLOT.fullmatch(word)
         if match is None or match["category"] not in self.categories:
-            raise BookError(f"{where}: {{{word}}} is no category.")
+            raise BookError(f"{where}: {{{word}}} is not a category.")
         slots[match["slot"]] = self.categories[match["category"]]
         return Token(match["slot"], match["form"] or "", match["agrees"] or "")
 

@@ -1,4 +1,4 @@
-"""The categories that CLDR fills: times, dates, prices, amounts, names of days, languages and countries."""
+"""The categories from CLDR: times, dates, prices, amounts, names of days, languages and countries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the lexicon knows of a word in one language, and what a language must be able to do with it."""
+"""Words of the lexicon in one language, and the functions that a language provides for them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """A noun of one language; what a language does not have stays empty.
+    """A noun of one language; forms that the language does not have are empty.
 
     Attributes:
         singular: citation form.
-        plural: plural form, of all cases but the German dative.
+        plural: plural form, in German of all cases except the dative.
         gender: `m`, `f` or `n`.
         genitive: German genitive singular.
-        weak: German n-declension: every singular case but the nominative is the plural form.
+        weak: German n-declension: every singular case except the nominative equals the plural form.
         measure: Chinese measure word.
     """
 
@@ -36,7 +36,7 @@ class Adjective:
         base: masculine singular; the form of the predicate.
         feminine: French feminine singular.
         liaison: French masculine before a vowel (`bel`); German stem before endings (`teur`).
-        before: French: stands before its noun.
+        before: whether a French adjective comes before its noun.
     """
 
     base: str
@@ -46,11 +46,11 @@ class Adjective:
 
 
 class Grammar(Protocol):
-    """The four languages are modules of this shape."""
+    """The functions of each language module."""
 
     @property
     def DETERMINERS(self) -> Collection[str]:  # noqa: N802
-        """The words that may open a noun phrase in a template."""
+        """The words that may begin a noun phrase in a template."""
 
     def read_noun(self, cell: str) -> Noun:
         """A noun from its cell of the lexicon."""
@@ -59,10 +59,10 @@ class Grammar(Protocol):
         """An adjective from its cell of the lexicon."""
 
     def noun_phrase(self, determiner: str, count: str, adjectives: Sequence[Adjective], noun: Noun) -> str:
-        """Determiner, number, adjectives and noun in agreement; plural where there is a number."""
+        """Determiner, number, adjectives and noun in agreement; plural if there is a number."""
 
     def predicate(self, adjective: Adjective, gender: str) -> str:
         """The adjective after "to be", for a subject of this gender."""
 
     def finish(self, text: str) -> str:
-        """The sentence after what depends on neighbours: elision, contraction, a or an, the capital."""
+        """Applies what depends on neighbouring words: elision, contraction, a or an, the capital."""

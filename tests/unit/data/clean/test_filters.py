@@ -24,7 +24,7 @@ from mtkit.config.filters import (
     WordsFilter,
 )
 from mtkit.data.clean.column import column_of
-from mtkit.data.clean.filters import build_filter, named
+from mtkit.data.clean.judging import build_filter, named
 from mtkit.data.read.pair import Pair
 from mtkit.errors import UsageError
 from tests.support.filters import judge_of, keys_of

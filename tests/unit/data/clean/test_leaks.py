@@ -47,7 +47,7 @@ def leaks(folder: Path, filters: list[dict[str, Any]], **more: Any) -> dict[str,
     rejected = read_rejected(config.run / "data" / "rejected.tsv.gz")
     fell = [example.detail for name, example in rejected if name == "overlap"]
     assert sum(sum(entry["dropped"].values()) for entry in told) == len(fell)
-    assert all("that of " in detail for detail in fell)
+    assert all(" a text of " in detail for detail in fell)
     found = next(entry for entry in told if entry["name"] == "test.mine")
     return dict(found)
 

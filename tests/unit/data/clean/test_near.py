@@ -56,9 +56,9 @@ def test_either_side_is_enough_and_case_and_punctuation_do_not_matter() -> None:
 
 
 def test_it_says_which_text_was_found() -> None:
-    assert LeakGuard(HELD_OUT, None)(Pair("x", "MERCI BEAUCOUP")) == "target is that of test.en:2"
+    assert LeakGuard(HELD_OUT, None)(Pair("x", "MERCI BEAUCOUP")) == "target repeats a text of test.en:2"
     found = LeakGuard(HELD_OUT, 0.75)(Pair(SENTENCE.replace("Tuesday", "Friday"), "x"))
-    assert found == "source is near that of test.en:1"
+    assert found == "source nearly repeats a text of test.en:1"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_is_near_a_pattern_of_held_out_text_is_another_sentence_of_it() -> 
     other = ROOMS[0].replace("three", "four")
     pattern = LeakGuard([Pair(text, "x", "test.en:1") for text in ROOMS], 0.75)
     assert pattern(Pair(other, "y")) is None
-    assert pattern(Pair(ROOMS[0].upper(), "y")) == "source is that of test.en:1"
+    assert pattern(Pair(ROOMS[0].upper(), "y")) == "source repeats a text of test.en:1"
     assert LeakGuard([Pair(ROOMS[0], "x")], 0.75)(Pair(other, "y"))
     twins = [Pair(ROOMS[0], "x"), Pair(ROOMS[0].replace("please", "thanks"), "x")]
     assert LeakGuard(twins, 0.75)(Pair(other, "y")), "one text in two sets is no pattern"
@@ -115,17 +115,17 @@ SHORT = [
         (
             "She missed that last train!",
             "Elle a rat\u00e9 ce dernier train !",
-            "source is near that of test:1",
+            "source nearly repeats a text of test:1",
         ),
         (
             "She missed the last last train.",
             "Elle rat\u00e9 le dernier train.",
-            "source is near that of test:1",
+            "source nearly repeats a text of test:1",
         ),
         (
             "Tom likes the green tea.",
             "\u6c64\u59c6\u4e5f\u559c\u6b22\u559d\u7eff\u8336\u3002",
-            "source is near that of test:2",
+            "source nearly repeats a text of test:2",
         ),
         ("She missed that last train!", "Il est parti hier.", None),
         ("They saw the last train.", "Elle a rat\u00e9 ce dernier train.", None),
@@ -161,7 +161,7 @@ def test_patterns_are_those_of_the_definition() -> None:
     patterns = Patterns(texts, 0.75)
     for number, text in enumerate(texts):
         expected = [dice(text, other, 5) for other in texts]
-        assert patterns.likenesses(number).tolist() == pytest.approx(expected)
+        assert patterns.similarities(number).tolist() == pytest.approx(expected)
         assert (number in patterns) == any(0.5 <= value < 0.75 for value in expected)
     assert 0 < sum(number in patterns for number in range(len(texts))) < len(texts)
 

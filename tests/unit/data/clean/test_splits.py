@@ -69,6 +69,6 @@ def test_a_frequent_sentence_stays_in_training() -> None:
 
 
 def test_too_few() -> None:
-    with pytest.raises(InputError, match="10 pairs were to be cut") as caught:
+    with pytest.raises(InputError, match="cannot hold out 10 of the training pairs") as caught:
         cut(scan_of([(0, number) for number in range(100)]), [10], seed=1)
     assert "Hold out fewer" in caught.value.hint

@@ -9,7 +9,7 @@ import pytest
 
 from mtkit.config.data import MixingStage
 from mtkit.data.feed.loader import Cursor, PairTable, StepData, Steps
-from mtkit.data.feed.sampling import build_stages
+from mtkit.data.feed.mixing import build_stages
 from mtkit.data.prepare.shards import Shard, open_shard, write_shard
 from tests.support.steps import content, take
 

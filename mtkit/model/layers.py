@@ -47,7 +47,7 @@ def _activation(config: ModelConfig) -> Callable[[Tensor], Tensor]:
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with an activation between (section 3.3), which may halve the width."""
+    """Two linear maps with an activation between them (section 3.3). A gated activation halves the width."""
 
     def __init__(self, config: ModelConfig, masks: MaskSource) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class FeedForward(nn.Module):
         self.dropout = Dropout(config.activation_dropout, masks)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[…, d_model] to the same shape."""
+        """Maps [..., d_model] to the same shape."""
         return self.outer(self.dropout(self.activation(self.inner(x))))
 
 
@@ -90,7 +90,10 @@ class EncoderLayer(nn.Module):
         self.feed_forward_sum = Residual(config, masks)
 
     def forward(self, x: Tensor, mask: Tensor | Spans | None, rotation: Rotation | None = None) -> Tensor:
-        """`x` [batch, src_len, d_model]; `mask` [batch, 1, 1, src_len], true = real token; or packed rows."""
+        """Maps `x` [batch, src_len, d_model] to the same shape.
+
+        `mask` is [batch, 1, 1, src_len], true = real token, or the `Spans` of packed rows.
+        """
 
         def attend_all(y: Tensor) -> Tensor:
             keys_values = self.attention.keys_values(y, rotation)
@@ -120,9 +123,14 @@ class DecoderLayer(nn.Module):
         rotation: Rotation | None = None,
         own: Spans | None = None,
     ) -> Tensor:
-        """All target positions at once; `x` [batch, tgt_len, d_model], `memory` of the source.
+        """Maps `x` [batch, tgt_len, d_model], all target positions at once, to the same shape.
 
-        Of packed rows `mask` tells what is seen of the source, `own` what of the target.
+        Args:
+            x: [batch, tgt_len, d_model].
+            memory: keys and values of the source.
+            mask: source positions that may be attended to, as in `EncoderLayer`.
+            rotation: of the target positions, if positions are rotary.
+            own: target positions that may be attended to, for packed rows only.
         """
 
         def attend_before(y: Tensor) -> Tensor:
@@ -134,9 +142,10 @@ class DecoderLayer(nn.Module):
         return self.feed_forward_sum(x, self.feed_forward)
 
     def step(self, x: Tensor, index: int, state: DecoderState, rotation: Rotation | None = None) -> Tensor:
-        """One position of every row, this being layer `index`; `x` [sentences, width, d_model].
+        """Maps one position of every row, `x` [sentences, width, d_model], to the same shape.
 
-        The hypotheses of a sentence are queries of one attention: nothing of it is copied for each.
+        This is layer number `index` of the decoder. The hypotheses of a sentence are queries of the same
+        attention, so its keys and values are not copied for each of them.
         """
 
         def attend_past(y: Tensor) -> Tensor:

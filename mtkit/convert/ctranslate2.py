@@ -1,12 +1,11 @@
-"""A model as CTranslate2 stores it: the same numbers in another layout, option for option.
+"""Export to CTranslate2: the same weights in another layout.
 
-What CTranslate2 cannot express is refused with all reasons at once. Knows no engine: whoever calls
-`write_ctranslate2` hands in the check that the folder has to pass before it gets its name.
+A model that CTranslate2 cannot express is refused with all reasons at once. A written folder gets its name
+only after its translations have been compared with those of the native engine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,49 +15,84 @@ from mtkit import __version__
 from mtkit.config.architecture import refusals
 from mtkit.config.export import Quantization
 from mtkit.config.fixed import NORM_EPSILON, WAVE_BASE
-from mtkit.config.load import dump_config, load_config
+from mtkit.config.load import dump_config
 from mtkit.config.model import ModelConfig
+from mtkit.convert.parity import SAMPLE, Say, compare, sample_sources
 from mtkit.convert.weights import Array, Weights, load_weights
 from mtkit.disk.files import atomic_folder, scratch_folder, write_text
 from mtkit.disk.manifest import read_manifest
+from mtkit.engine.ct2 import CTranslate2Engine
+from mtkit.engine.native import NativeEngine
 from mtkit.errors import UsageError
 from mtkit.model.checkpoint import FORMAT as MODEL_FORMAT
 from mtkit.model.checkpoint import VERSION as MODEL_VERSION
+from mtkit.model.checkpoint import LoadedModel, load_model
 from mtkit.model.positions import sinusoidal_positions
 from mtkit.runs.exports import CONFIG, FORMAT, VERSION, WEIGHTS, check_files, own_files, own_texts
 from mtkit.runs.model_bin import ACTIVATIONS, KNOWN, expected_variables
-from mtkit.text.tokenizer import Tokenizer, load_tokenizer
+from mtkit.text.tokenizer import Tokenizer
 
 MAX_POSITIONS = 2048
-"""Length of the table of positions; a translation may be some times as long as its source of 512 tokens."""
-
-Check = Callable[[Path, Quantization], dict[str, Any]]
-"""Tries a written folder; raises if it is not good, else gives what the manifest shall say of that."""
+"""Length of the table of positions: a translation may be several times as long as a source of 512 tokens."""
 
 
-def write_ctranslate2(model: Path, output: Path, quantization: Quantization, check: Check) -> dict[str, Any]:
-    """Writes the model in the folder `model` as CTranslate2 reads it, whole and checked or not at all.
+def write_ctranslate2(
+    model: Path, output: Path, quantization: Quantization, say: Say, sample: int = SAMPLE
+) -> None:
+    """Writes the model in the folder `model` in CTranslate2's format, whole and checked or not at all.
+
+    If the weights are rounded, a temporary export in full precision is checked as well, because rounding
+    could hide an error in the layout.
 
     Args:
         model: a model folder.
-        output: the folder to write; one that is there is replaced.
-        quantization: how the weights are stored.
-        check: is called with the written folder before it becomes `output`; if the weights are to lose
-            digits, first with one of all digits, in which a wrong mapping cannot hide.
-
-    Returns:
-        What `check` gave.
+        output: the folder to write; an existing one is replaced.
+        quantization: number type of the weights.
+        say: is told the result of each check.
+        sample: number of sentences to compare with the native engine.
 
     Raises:
-        UsageError: CTranslate2 cannot express the model; all reasons are told.
-        InputError: there is no whole model in `model`.
+        UsageError: CTranslate2 cannot express the model; the message lists all reasons.
+        InputError: there is no complete model in `model`.
+        GateError: the export differs too much from the native engine.
     """
+    manifest, loaded = read_manifest(model, MODEL_FORMAT, MODEL_VERSION), load_model(model)
+    native = NativeEngine(loaded.model, "cpu", "fp32")
+    srcs, kind = sample_sources(loaded.config, loaded.tokenizer, sample)
+
+    def save(folder: Path, stored: Quantization) -> dict[str, object]:
+        spec = build_spec(loaded.config.model, load_weights(model), loaded.tokenizer)
+        spec.validate()
+        spec.optimize(None if stored == "float32" else stored)
+        spec.save(str(folder))
+        sizes = loaded.tokenizer.src.size, loaded.tokenizer.tgt.size
+        variables = expected_variables(loaded.config.model, *sizes, stored, MAX_POSITIONS)
+        check_files(folder, own_files(folder), own_texts(loaded.tokenizer), variables)
+        exported = CTranslate2Engine(folder, loaded.tokenizer, MAX_POSITIONS)
+        parity = compare(native, exported, srcs, loaded.config.decode)
+        say(
+            f"{stored}: {parity.same} of {parity.sentences} {kind} are identical to full precision; "
+            f"log-probabilities differ by {parity.differences.mean:.1g} on average"
+        )
+        parity.require(exact=stored == "float32")
+        return {"sources": kind, "sentences": parity.sentences, "same": parity.same}
+
+    about = _about(manifest, loaded, quantization)
+    with atomic_folder(output, about) as new:
+        if quantization != "float32":
+            with scratch_folder(new) as exact:
+                save(exact, "float32")
+        about["checked"] = save(new, quantization)
+        loaded.tokenizer.save(new)
+        write_text(new / CONFIG, dump_config(loaded.config))
+
+
+def _about(manifest: dict[str, Any], loaded: LoadedModel, quantization: Quantization) -> dict[str, Any]:
+    """The manifest of an export; `manifest` is the model's."""
     import ctranslate2
 
-    manifest = read_manifest(model, MODEL_FORMAT, MODEL_VERSION)
-    config = load_config([model / CONFIG]).config
-    tokenizer = load_tokenizer(model, config.text)
-    about: dict[str, Any] = {
+    config = loaded.config
+    return {
         "format": FORMAT,
         "version": VERSION,
         "mtkit": __version__,
@@ -66,7 +100,7 @@ def write_ctranslate2(model: Path, output: Path, quantization: Quantization, che
         "quantization": quantization,
         "source": manifest["files"][WEIGHTS]["sha256"],
         "step": manifest.get("step"),
-        "tokenizer": tokenizer.fingerprint,
+        "tokenizer": loaded.tokenizer.fingerprint,
         "max_positions": MAX_POSITIONS,
         "src_lang": config.data.src_lang,
         "tgt_lang": config.data.tgt_lang,
@@ -76,36 +110,18 @@ def write_ctranslate2(model: Path, output: Path, quantization: Quantization, che
         "text": config.text.model_dump(mode="json"),
     }
 
-    def save(folder: Path, stored: Quantization) -> dict[str, Any]:
-        spec = build_spec(config.model, load_weights(model), tokenizer)
-        spec.validate()
-        spec.optimize(None if stored == "float32" else stored)
-        spec.save(str(folder))
-        sizes = tokenizer.src.size, tokenizer.tgt.size
-        variables = expected_variables(config.model, *sizes, stored, MAX_POSITIONS)
-        check_files(folder, own_files(folder), own_texts(tokenizer), variables)
-        return check(folder, stored)
-
-    with atomic_folder(output, about) as new:
-        if quantization != "float32":
-            with scratch_folder(new) as exact:
-                save(exact, "float32")
-        about["checked"] = save(new, quantization)
-        tokenizer.save(new)
-        write_text(new / CONFIG, dump_config(config))
-    return dict(about["checked"])
-
 
 def build_spec(config: ModelConfig, weights: Weights, tokenizer: Tokenizer) -> Any:
     """CTranslate2's description of the model, with its weights.
 
     Raises:
-        UsageError: CTranslate2 cannot express it; all reasons are told.
+        UsageError: CTranslate2 cannot express it; the message lists all reasons.
     """
     if reasons := refusals(config, KNOWN):
         raise UsageError(f"export to ctranslate2: {'; '.join(reasons)}.", "Translate with the native engine.")
     from ctranslate2.specs import common_spec, transformer_spec
 
+    # 1. The layers.
     has = config.architecture
     shared: dict[str, Any] = {
         "num_heads": config.num_heads,
@@ -116,15 +132,17 @@ def build_spec(config: ModelConfig, weights: Weights, tokenizer: Tokenizer) -> A
         "ffn_glu": has.gated,
     }
     if has.rotary:
-        # All dimensions turn, those in one half with those in the other.
+        # All dimensions are rotated, each paired with one of the other half.
         shared |= {"rotary_dim": 0, "rotary_interleave": False, "rotary_base": WAVE_BASE}
     encoder = transformer_spec.TransformerEncoderSpec(config.num_encoder_layers, **shared)
     decoder = transformer_spec.TransformerDecoderSpec(config.num_decoder_layers, **shared)
     if not has.position_table:
-        del encoder.position_encodings  # which it has all the same
+        del encoder.position_encodings  # the specification always has one
+    # 2. The weights.
     spec = transformer_spec.TransformerSpec(encoder, decoder)
     _Ct2Weights(weights, config).fill(encoder, decoder)
-    weights.check_all_taken("export to ctranslate2")
+    weights.check_all_used("export to ctranslate2")
+    # 3. The vocabularies and special pieces.
     pieces = tokenizer.tgt.pieces(range(tokenizer.tgt.size))
     spec.register_source_vocabulary(tokenizer.src.pieces(range(tokenizer.src.size)))
     spec.register_target_vocabulary(pieces)
@@ -137,7 +155,7 @@ def build_spec(config: ModelConfig, weights: Weights, tokenizer: Tokenizer) -> A
 
 
 class _Ct2Weights:
-    """Puts each weight where CTranslate2 looks for it."""
+    """Copies each weight to its place in CTranslate2's specification."""
 
     def __init__(self, weights: Weights, config: ModelConfig) -> None:
         self.weights = weights
@@ -145,7 +163,7 @@ class _Ct2Weights:
         self.has = config.architecture
 
     def fill(self, encoder: Any, decoder: Any) -> None:
-        """All weights of both sides."""
+        """Copies all weights."""
         tgt, src, output = "tgt_embedding.weight", "src_embedding.weight", "output.weight"
         encoder.embeddings[0].weight = self.weights(src if src in self.weights else tgt)
         decoder.embeddings.weight = self.weights(tgt)
@@ -159,7 +177,7 @@ class _Ct2Weights:
                 self._layer(layer, f"{name}.{index}")
 
     def _positions(self, side: str) -> Array:
-        # Explicit, since CTranslate2's own table has the sines in one half and the cosines in the other.
+        # CTranslate2's own table has the sines in one half and the cosines in the other.
         if not self.has.learned_positions:
             return sinusoidal_positions(MAX_POSITIONS, self.config.d_model).numpy()
         table = self.weights("src_positions.table" if side == "encoder" else "tgt_positions.table")
@@ -194,7 +212,7 @@ class _Ct2Weights:
                 both.bias, spec.linear_0_noact.bias = np.split(both.bias, 2)
 
     def _linear(self, spec: Any, *names: str) -> None:
-        """One product for those called `names`, side by side on the output axis."""
+        """Concatenates the linear maps `names` along the output axis."""
         spec.weight = np.concatenate([self.weights(f"{name}.weight") for name in names])
         if f"{names[0]}.bias" in self.weights:
             spec.bias = np.concatenate([self.weights(f"{name}.bias") for name in names])

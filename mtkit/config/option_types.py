@@ -1,4 +1,4 @@
-"""Questions about the option types: what lies one step inside, which names a section has."""
+"""Inspects option types: the type one step inside, the names in a section."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def is_options(kind: Any) -> bool:
 
 
 def members(kind: Any) -> dict[str, type[Options]]:
-    """The members of a tagged union by tag; none if the type is not such a union."""
+    """The members of a tagged union by tag; empty for any other type."""
     found = {}
     for member in get_args(kind) if _is_union(kind) else ():
         for tag in TAGS:
@@ -41,7 +41,7 @@ def members(kind: Any) -> dict[str, type[Options]]:
 
 
 def inside(kind: Any, step: str | int) -> Any:
-    """The type one step inside: under a key, at an index, or of the union's member with that tag."""
+    """The type one step inside: under a key, at an index, or the member of a union with that tag."""
     if is_options(kind):
         return bare(kind.model_fields[step].annotation) if step in kind.model_fields else None
     if get_origin(kind) is dict:

@@ -1,8 +1,8 @@
-"""Which training pairs are worth learning from, as the list of filters in the configuration says.
+"""From the filters of a config to functions.
 
-`build_filter` alone turns the options of a filter into what it does. There are three kinds: a judge knows one
-pair; repeats have keys that no earlier pair may have; the leak guard knows the held-out text. Each depends on
-one pair only and is equal wherever it is built. Pairs come normalised.
+There are three kinds: a judge looks at one pair, repeats compare keys with those of earlier pairs, and the
+leak guard compares with held-out text. What a filter computes for a pair depends on no other training pair,
+so any process can build and apply it. Pairs are normalised.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from mtkit.data.read.pair import Pair
 
 
 def named(filters: Sequence[Filter]) -> dict[str, Filter]:
-    """Each filter under its name; a second one of a kind gets a number, as in `length-2`."""
+    """The filters by name; the second of a kind is numbered, as in `length-2`."""
     seen: Counter[str] = Counter()
     result: dict[str, Filter] = {}
     for options in filters:
@@ -57,8 +57,8 @@ class Judge:
     """Judges a pair by itself.
 
     Attributes:
-        verdict: None to keep a pair, else why it is dropped.
-        screen: of many pairs, those that the verdict may drop; None if it must judge all.
+        verdict: returns None to keep a pair, else why it is dropped.
+        screen: marks the pairs, of many, that the verdict may drop; None if the verdict must judge all.
     """
 
     verdict: Verdict
@@ -67,27 +67,28 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """Drops a pair that has one of its keys in common with an earlier pair."""
+    """Drops a pair that shares a key with an earlier pair."""
 
     keys: Keys
 
 
 Built = Judge | Repeats | LeakGuard
-"""What a filter does."""
+"""A filter, ready for use."""
 
 
 def build_filter(  # noqa: PLR0912
     options: Filter, src_lang: str, tgt_lang: str, held_out: Iterable[Pair] = ()
 ) -> Built | None:
-    """What a filter does; None if it acts on tokens, after segmentation.
+    """The filter with these options; None if it acts later, on tokens.
 
     Args:
         options: of the filter.
-        src_lang: language of the sources; `tgt_lang` of the targets.
-        held_out: validation and test pairs, whose origin is the name of their set.
+        src_lang: language of the sources.
+        tgt_lang: language of the targets.
+        held_out: validation and test pairs; their origin is the name of their set.
 
     Raises:
-        UsageError: the filter needs a package that is not installed, or does not know a language.
+        UsageError: the filter needs a package that is not installed, or does not support a language.
     """
     languages = src_lang, tgt_lang
     match options:

@@ -1,6 +1,6 @@
-"""Which pairs each epoch of training draws: from all corpora alike, or mixed by stages. Free of torch.
+"""Which pairs each epoch of training draws: all pairs, or corpora mixed by stages. Does not use torch.
 
-Everything is a pure function of the seed and the position, so that training resumes anywhere.
+Everything is a pure function of the seed and the position, so training can resume anywhere.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _CORPUS_ORDER = 2
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of the training.
+    """A stage of mixing.
 
     Attributes:
-        until: the step at which the next one begins; None for the last.
-        draws: pairs drawn from each corpus in an epoch; None if every pair comes once.
+        until: the step at which the next stage begins; None for the last.
+        draws: number of pairs drawn from each corpus in an epoch; None to draw every pair once.
     """
 
     until: int | None = None
     draws: tuple[int, ...] | None = None
 
     def epoch(self, sizes: Sequence[int], seed: int, epoch: int) -> Indices | None:
-        """The numbers of the pairs that epoch `epoch` of this stage draws; None if every pair comes once.
+        """The numbers of the pairs that epoch `epoch` of this stage draws; None for every pair once.
 
-        A corpus is passed through again and again, in a new order each time, so that its pairs are drawn
-        equally often; an epoch goes on where the one before stopped.
+        Each corpus is an endless sequence of shuffled passes, and an epoch continues where the previous one
+        stopped, so all pairs of a corpus are drawn equally often.
         """
         if self.draws is None:
             return None
@@ -50,7 +50,7 @@ class Stage:
 
 
 def build_stages(mixing: Sequence[MixingStage], sizes: Sequence[int]) -> tuple[Stage, ...]:
-    """The stages for corpora of these sizes; an epoch of a stage has as many pairs as its corpora together.
+    """The stages for corpora of these sizes; an epoch of a stage draws as many pairs as its corpora have.
 
     Raises:
         InputError: all corpora of a stage are empty.
@@ -61,12 +61,13 @@ def build_stages(mixing: Sequence[MixingStage], sizes: Sequence[int]) -> tuple[S
 
 
 def stage_at(stages: Sequence[Stage], step: int) -> Stage:
-    """The stage that step number `step`, from 0, belongs to."""
+    """The stage of step number `step`, from 0."""
     return next(stage for stage in stages if stage.until is None or step < stage.until)
 
 
 def _draws(number: int, options: MixingStage, sizes: Sequence[int]) -> tuple[int, ...]:
-    weights = np.array(sizes if options.weights is None else options.weights, float)
+    """The pairs that an epoch draws from each corpus: weight ** (1 / temperature), scaled to the total."""
+    weights = np.array(sizes if options.weights is None else options.weights, float)  # [corpora]
     weights[np.array(sizes) == 0] = 0
     if not weights.any():
         raise InputError(
@@ -75,12 +76,12 @@ def _draws(number: int, options: MixingStage, sizes: Sequence[int]) -> tuple[int
         )
     shares = (weights / weights.max()) ** (1 / options.temperature)
     total = sum(size for size, weight in zip(sizes, weights, strict=True) if weight)
-    ends = np.rint(np.cumsum(shares) / shares.sum() * total).astype(int)
+    ends = np.rint(np.cumsum(shares) / shares.sum() * total).astype(int)  # rounded sums: they add up to total
     return tuple(np.diff(ends, prepend=0).tolist())
 
 
 def _stretch(size: int, begin: int, end: int, seed: int, corpus: int) -> Indices:
-    """What stands from `begin` to `end` in the endless row of shuffled passes through a corpus."""
+    """The slice `begin:end` of the endless sequence of shuffled passes through a corpus."""
     first, last = begin // size, -(-end // size)
     passes = [
         np.random.default_rng([seed, _CORPUS_ORDER, corpus, number]).permutation(size)

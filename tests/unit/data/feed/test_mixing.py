@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mtkit.config.data import MixingStage
-from mtkit.data.feed.sampling import Stage, build_stages, stage_at
+from mtkit.data.feed.mixing import Stage, build_stages, stage_at
 from mtkit.errors import InputError
 
 SIZES = (1000, 100, 10)

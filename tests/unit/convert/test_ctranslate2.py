@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Sequence
@@ -12,8 +13,9 @@ from mtkit.config.architecture import TRAINING_ONLY
 from mtkit.config.export import QUANTIZATIONS
 from mtkit.config.model import ModelConfig
 from mtkit.config.text import TextConfig
-from mtkit.convert import ct2
-from mtkit.convert.ct2 import build_spec, write_ctranslate2
+from mtkit.convert import ctranslate2
+from mtkit.convert.ctranslate2 import MAX_POSITIONS, build_spec, write_ctranslate2
+from mtkit.convert.parity import Differences, Parity
 from mtkit.convert.weights import Weights
 from mtkit.engine.ct2 import CTranslate2Engine
 from mtkit.errors import GateError, InputError, UsageError
@@ -24,7 +26,7 @@ from mtkit.runs.model_bin import KNOWN, STORED, check_model_bin, expected_variab
 from mtkit.text.subwords import Subwords
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 from tests.support.choices import MODEL_CHOICES
-from tests.support.fakes import make_tiny_run
+from tests.support.fakes import export_unchecked, make_tiny_run
 
 
 @pytest.fixture
@@ -42,24 +44,23 @@ def test_a_weight_without_a_place_is_refused() -> None:
     weights = Weights({"a": np.zeros(1, np.float32), "b": np.zeros(1, np.float32)})
     weights("a")
     with pytest.raises(UsageError, match="1 weights of this model, such as b"):
-        weights.check_all_taken("export")
+        weights.check_all_used("export")
 
 
-def test_a_failed_check_leaves_nothing_and_a_good_one_is_in_the_manifest(model: Path, tmp_path: Path) -> None:
-    calls = []
-
-    def check(folder: Path, stored: str) -> dict[str, object]:
-        calls.append(stored)
-        assert (folder / "model.bin").is_file()
-        if len(calls) == 2:
-            raise GateError("too far off.")
-        return {"same": 7}
-
-    with pytest.raises(GateError):
-        write_ctranslate2(model, tmp_path / "out", "int8", check)
-    assert calls == ["float32", "int8"]
+def test_a_failed_check_leaves_nothing_and_a_good_one_is_in_the_manifest(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same, far = Differences(0.0, 0.0), Differences(0.2, 0.4)
+    results = iter([Parity(8, 8, same), Parity(8, 8, far), Parity(8, 8, same), Parity(8, 7, same)])
+    said: list[str] = []
+    monkeypatch.setattr(ctranslate2, "compare", lambda *_: next(results))
+    with pytest.raises(GateError, match=r"differ by 0\.2"):
+        write_ctranslate2(model, tmp_path / "out", "int8", said.append)
+    assert [line.split(":")[0] for line in said] == ["float32", "int8"]
     assert not list(tmp_path.glob("out*")) + list(tmp_path.glob(".tmp*"))
-    assert write_ctranslate2(model, tmp_path / "out", "int8", check) == {"same": 7}
+    write_ctranslate2(model, tmp_path / "out", "int8", said.append)
+    checked = json.loads((tmp_path / "out" / "manifest.json").read_text())["checked"]
+    assert (checked["sentences"], checked["same"]) == (8, 7)
     names = {path.name for path in (tmp_path / "out").iterdir()}
     own = {"config.json", "model.bin", "shared_vocabulary.json"}
     assert names == own | {"config.yaml", "manifest.json", "tokenizer.model", ".mtkit"}
@@ -70,7 +71,7 @@ def test_a_failed_check_leaves_nothing_and_a_good_one_is_in_the_manifest(model: 
 def test_the_export_of_other_weights_is_not_used(model: Path) -> None:
     assert export_of(model) is None
     export = model.parent / "export" / "ctranslate2"
-    write_ctranslate2(model, export, "float32", lambda folder, stored: {})
+    export_unchecked(model, export, "float32")
     assert export_of(model) == export_of(export) == export
     manifest = (model / "manifest.json").read_text()
     of_weights = re.search(r'model\.safetensors".*?"sha256": "(\w+)"', manifest, re.DOTALL)
@@ -81,7 +82,7 @@ def test_the_export_of_other_weights_is_not_used(model: Path) -> None:
 
 @pytest.mark.parametrize("name", ["model.bin", "config.json", "shared_vocabulary.json", "tokenizer.model"])
 def test_a_changed_byte_is_found_before_ctranslate2_sees_it(model: Path, tmp_path: Path, name: str) -> None:
-    write_ctranslate2(model, tmp_path / "out", "int8", lambda folder, stored: {})
+    export_unchecked(model, tmp_path / "out", "int8")
     content = bytearray((tmp_path / "out" / name).read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / "out" / name).write_bytes(content)
@@ -93,9 +94,9 @@ def test_a_long_sentence_has_its_own_limit_whatever_its_neighbours(model: Path, 
     """An untrained model goes on and on: each translation ends at the limit of its own source."""
     from mtkit.config.decode import DecodeConfig
 
-    write_ctranslate2(model, tmp_path / "out", "float32", lambda folder, stored: {})
+    export_unchecked(model, tmp_path / "out", "float32")
     tokenizer = load_tokenizer(tmp_path / "out", TextConfig())
-    engine = CTranslate2Engine(tmp_path / "out", tokenizer, ct2.MAX_POSITIONS)
+    engine = CTranslate2Engine(tmp_path / "out", tokenizer, MAX_POSITIONS)
     options = DecodeConfig(beam_size=1)
     srcs = [[4 + (i * j) % 9 for j in range(i)] for i in range(1, 50, 3)]
     together = engine.decode(srcs, options)
@@ -133,14 +134,14 @@ def test_the_variables_that_are_expected_are_those_that_ctranslate2_writes(
     (tmp_path / "out").mkdir()
     spec.save(str(tmp_path / "out"))
     sizes = tokenizer.src.size, tokenizer.tgt.size
-    variables = expected_variables(config, *sizes, quantization, ct2.MAX_POSITIONS)
+    variables = expected_variables(config, *sizes, quantization, MAX_POSITIONS)
     files = own_files(tmp_path / "out")
     check_files(tmp_path / "out", files, own_texts(tokenizer), variables)
     assert len(files["model.bin"]) <= most_bytes(variables)
     other = ModelConfig.model_validate({"d_model": 16, "d_ff": 32, **chosen})
     with pytest.raises(InputError, match=r"ffn.*expected"):
         check_model_bin(
-            files["model.bin"], expected_variables(other, *sizes, quantization, ct2.MAX_POSITIONS), tmp_path
+            files["model.bin"], expected_variables(other, *sizes, quantization, MAX_POSITIONS), tmp_path
         )
 
 

@@ -1,4 +1,4 @@
-"""What an engine is: ids in, ids out. Text is the translator's business. Free of torch."""
+"""The protocol of engines, which translate ids to ids. Text is the translator's business. Free of torch."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ EngineName = Literal["auto", "native", "ctranslate2"]
 
 
 class Engine(Protocol):
-    """Whatever can run a model."""
+    """Runs a model."""
 
     @property
     def name(self) -> str:
-        """What it is, for the user."""
+        """A description for the user."""
 
     @property
     def at_once(self) -> int:
-        """How many threads may call `decode` at once and gain by it."""
+        """The number of concurrent `decode` calls that gives the best throughput."""
+
+    @property
+    def aligns(self) -> bool:
+        """Whether `align` can be called."""
 
     def decode(
         self,
@@ -34,13 +38,13 @@ class Engine(Protocol):
     ) -> list[list[Hypothesis]]:
         """At most `options.width` hypotheses of each source, in the order of the sources.
 
-        The best one comes first; those that are drawn stay in the order of drawing.
+        The hypotheses of a source are sorted from best to worst; samples stay in the order of drawing.
 
         Args:
             src_ids: sources without end of sentence.
-            options: how to search.
-            demands: what is asked of each translation; nothing if left out.
-            scores: whether those of hypotheses are needed; otherwise they may be NaN, which is faster.
+            options: search options.
+            demands: constraints for each translation; none by default.
+            scores: whether the caller needs scores. Without them decoding is faster, and scores may be NaN.
         """
 
     def score(
@@ -49,12 +53,12 @@ class Engine(Protocol):
         tgt_ids: Sequence[Sequence[int]],
         options: DecodeConfig,
     ) -> list[Hypothesis]:
-        """Each target as a hypothesis of its source, with the scores that `decode` would have given it.
+        """Each target as a hypothesis of its source, with the scores that `decode` would give it.
 
         Args:
             src_ids: sources without end of sentence.
-            tgt_ids: a target for each, without beginning and end of sentence.
-            options: length penalty, and how much is scored at once.
+            tgt_ids: a target for each source, without beginning and end of sentence.
+            options: length penalty and batch size.
         """
 
     def align(
@@ -63,13 +67,13 @@ class Engine(Protocol):
         tgt_ids: Sequence[Sequence[int]],
         options: DecodeConfig,
     ) -> list[list[tuple[int, int]]]:
-        """For each target token the source token that it comes from, as (source, target) places from 0.
+        """Links from each target token to the source token it translates, as (source, target) indices from 0.
 
         Args:
             src_ids: sources without end of sentence.
-            tgt_ids: a target for each, without beginning and end of sentence.
-            options: how much is looked at at once.
+            tgt_ids: a target for each source, without beginning and end of sentence.
+            options: batch size.
 
         Raises:
-            UsageError: the engine cannot do it.
+            UsageError: the engine does not support alignments.
         """

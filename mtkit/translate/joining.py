@@ -1,0 +1,219 @@
+"""From the hypotheses of segments to the translations of lines. Free of torch."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
+from typing import TYPE_CHECKING, NamedTuple
+
+from mtkit.decode.hypothesis import Hypothesis
+from mtkit.documents.base import Answer
+from mtkit.documents.weave import words_of
+from mtkit.text.languages import language_of
+from mtkit.translate.request import Anchors, Request, Source, Translation, word_numbers
+from mtkit.translate.segments import Segment
+
+if TYPE_CHECKING:
+    from mtkit.config.decode import DecodeConfig
+    from mtkit.translate.translator import Translator
+
+_ODD_SPACE = re.compile(r"[^ \u00a0\u3000]")
+
+
+class Candidate(NamedTuple):
+    """A translation of a segment, yet without its spans.
+
+    Attributes:
+        text: for people.
+        forgotten: protected text that the model left out, and that stands at the end.
+        hyp: what the engine gave.
+        fault: what is wrong with it in the guard's view; else empty.
+    """
+
+    text: str
+    forgotten: Sequence[str]
+    hyp: Hypothesis
+    fault: str = ""
+
+
+class Joiner:
+    """Joins what is found.
+
+    Args:
+        translator: whose tokenizer and engine are used.
+        request: what is asked.
+        options: of the search.
+        languages: source and target.
+    """
+
+    def __init__(
+        self, translator: Translator, request: Request, options: DecodeConfig, languages: tuple[str, str]
+    ) -> None:
+        self._tokenizer, self._engine = translator.tokenizer, translator.engine
+        self._request, self._options = request, options
+        src, tgt = (language_of(code) for code in languages)
+        self._spaced, self._joiner = (src.spaced, tgt.spaced), tgt.joiner
+
+    def candidates(self, segment: Segment, hyps: Sequence[Hypothesis]) -> list[Candidate]:
+        """The translations of a segment, the best first, as many as are asked for."""
+        texts = self._tokenizer.tgt.decode([hyp.ids for hyp in hyps])
+        order = list(range(len(texts)))
+        if self._options.method == "mbr":
+            from mtkit.metrics.consensus import consensus
+
+            expected = consensus(texts)
+            order.sort(key=lambda place: -expected[place])
+        restore, spans = self._tokenizer.form.restore, segment.source.spans
+        return [Candidate(*restore(texts[n], spans), hyps[n]) for n in order[: self._request.n_best]]
+
+    def anchors(
+        self, lines: Sequence[Source], found: Sequence[Sequence[tuple[Segment, Sequence[Candidate]]]]
+    ) -> dict[int, Anchors]:
+        """Links between each segment and its candidates where they are needed, by `id` of the candidate."""
+        needed = [
+            (segment, candidate)
+            for line, own in zip(lines, found, strict=True)
+            for segment, candidates in own
+            if segment.ids and (self._request.alignment or segment.has_spans or line.has_spans)
+            for candidate in candidates
+        ]
+        if not needed or not self._engine.aligns:
+            return {}
+        links = self._engine.align(
+            [segment.ids for segment, _ in needed],
+            [candidate.hyp.ids for _, candidate in needed],
+            self._options,
+        )
+        return {
+            id(candidate): self._anchors(segment, candidate, own)
+            for (segment, candidate), own in zip(needed, links, strict=True)
+        }
+
+    def _anchors(self, segment: Segment, candidate: Candidate, links: Sequence[tuple[int, int]]) -> Anchors:
+        known_tags = self._tokenizer.tag_ids(self._tokenizer.src.tags)
+        tags = len(list(takewhile(known_tags.__contains__, segment.ids)))
+        src_words = word_numbers(self._tokenizer.src.pieces(segment.ids[tags:]), self._spaced[0])
+        tgt_words = word_numbers(self._tokenizer.tgt.pieces(candidate.hyp.ids), self._spaced[1])
+        src_starts = word_starts(segment.source.text, self._spaced[0])
+        tgt_starts = word_starts(candidate.text, self._spaced[1])
+        found = {
+            (src_starts[s], tgt_starts[t])
+            for src, tgt in links
+            if src >= tags
+            for s in src_words[src - tags]
+            for t in tgt_words[tgt]
+            if s < len(src_starts) and t < len(tgt_starts)
+        }
+        return tuple(sorted(found))
+
+    def line(
+        self,
+        line: Source,
+        found: Sequence[tuple[Segment, Sequence[Candidate]]],
+        anchors: Mapping[int, Anchors],
+    ) -> list[Translation]:
+        """The translations of a line, the best first: combinations of those of its segments."""
+        ranked = [candidates for segment, candidates in found if segment.ids]
+        if not ranked:
+            text = self._joined([(segment, segment.raw, ()) for segment, _ in found])[0]
+            return [Translation(text)]
+        return [
+            self._translation(line, [segment for segment, _ in found], chosen, anchors)
+            for chosen in _combinations(ranked, self._request.n_best)
+        ]
+
+    def _translation(
+        self,
+        line: Source,
+        segments: Sequence[Segment],
+        chosen: Sequence[Candidate],
+        anchors: Mapping[int, Anchors],
+    ) -> Translation:
+        remaining = iter(chosen)
+        placed: list[tuple[Segment, str, Anchors]] = []
+        is_placed = True
+        for segment in segments:
+            if not segment.ids:
+                placed.append((segment, segment.raw, ()))
+                continue
+            candidate = next(remaining)
+            own = anchors.get(id(candidate), ())
+            if segment.cut is None:
+                placed.append((segment, candidate.text, own))
+                continue
+            answer = Answer(candidate.text, own)
+            raw, blank = segment.cut.woven([answer])
+            is_placed &= answer.is_placed
+            src_at = _places(segment.source.text, segment.cut.blank)
+            tgt_at = _places(candidate.text, blank)
+            moved = tuple((src_at[src], tgt_at[tgt]) for src, tgt in own if src in src_at and tgt in tgt_at)
+            placed.append((segment, raw, moved))
+        text, moved = self._joined(placed)
+        lengths = [len(one.hyp.ids) + 1 for one in chosen]
+        mean = sum(one.hyp.score * n for one, n in zip(chosen, lengths, strict=True)) / sum(lengths)
+        return Translation(
+            text,
+            chosen[0].hyp.score if len(chosen) == 1 else mean,
+            tuple(score for one in chosen for score in one.hyp.token_scores),
+            self._links(line.text, text, moved) if self._request.alignment else (),
+            moved,
+            "; ".join(dict.fromkeys(one.fault for one in chosen if one.fault)),
+            tuple((segment.raw, raw) for segment, raw, _ in placed) if len(placed) > 1 else (),
+            is_placed,
+        )
+
+    def _joined(self, placed: Sequence[tuple[Segment, str, Anchors]]) -> tuple[str, Anchors]:
+        """The line of some texts, and the links between it and the source line."""
+        text, anchors = "", []
+        for number, (segment, own, links) in enumerate(placed):
+            anchors += [(segment.start + src, len(text) + tgt) for src, tgt in links]
+            text += own
+            if number + 1 < len(placed) and own:
+                kept = segment.gap and self._joiner and self._spaced[0]
+                text += _ODD_SPACE.sub(" ", segment.gap) if kept else self._joiner
+        return text, tuple(anchors)
+
+    def _links(self, src: str, tgt: str, anchors: Anchors) -> Anchors:
+        """Links as numbers of words, for links as offsets."""
+        numbers = [
+            {start: number for number, start in enumerate(word_starts(text, spaced))}
+            for text, spaced in zip((src, tgt), self._spaced, strict=True)
+        ]
+        return tuple(
+            sorted(
+                {(numbers[0][s], numbers[1][t]) for s, t in anchors if s in numbers[0] and t in numbers[1]}
+            )
+        )
+
+
+def word_starts(text: str, spaced: bool) -> list[int]:
+    """Where the words of a text begin, or its characters where a language puts no spaces between words."""
+    return [found.start() for found in re.finditer(r"\S+" if spaced else r"\S", text)]
+
+
+def _places(text: str, blank: str) -> dict[int, int]:
+    """From where each word begins in `text` to where it begins in `blank`, which has other things between."""
+    places, place = {}, 0
+    for start, end in words_of(text):
+        found = blank.find(text[start:end], place)
+        if found >= 0:
+            places[start], place = found, found + end - start
+    return places
+
+
+def _combinations(ranked: Sequence[Sequence[Candidate]], count: int) -> Iterator[list[Candidate]]:
+    """The `count` combinations of one candidate from each list that lose least against the best of all."""
+    losses = [[own[0].hyp.score - one.hyp.score for one in own] for own in ranked]
+    heap, seen = [(0.0, (0,) * len(ranked))], {(0,) * len(ranked)}
+    while heap and count:
+        _, choice = heapq.heappop(heap)
+        yield [own[n] for own, n in zip(ranked, choice, strict=True)]
+        count -= 1
+        for place, number in enumerate(choice):
+            following = (*choice[:place], number + 1, *choice[place + 1 :])
+            if number + 1 < len(ranked[place]) and following not in seen:
+                seen.add(following)
+                loss = sum(own[n] for own, n in zip(losses, following, strict=True))
+                heapq.heappush(heap, (loss, following))

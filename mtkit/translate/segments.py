@@ -1,0 +1,191 @@
+"""A line as the texts that a model is given: sentences, without what is not words. Free of torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mtkit.config.text import SpanKind
+from mtkit.documents.spans import Cut, Markup, split_by
+from mtkit.text.form import Masked
+from mtkit.text.protect import build_finder
+from mtkit.text.segment import segments, sentences
+from mtkit.text.tokenizer import Tokenizer
+
+MAX_TOKENS = 512
+
+_CARRIED: tuple[SpanKind, ...] = ("urls", "emails", "tags", "placeholders", "emoji")
+_NEVER = re.compile("(?!)")
+_BULLET = r"^(?:[-*+•‣▪–—]|\d{1,3}[.)]|[a-z]\))(?=\s)"
+# What any span but a bullet holds; most lines have none of it, and this is a quick look.
+_SIGN = re.compile(
+    r"[<>{}%$@/_#&*\\|~\u200d\u203c-\u2049\u20e3\u2122\u2139-\u2bff\u3030\u303d\u3297\u3299]"
+    r"|\ufe0f|[\U0001f000-\U000e007f]|:\w|www\.|\A\s*(?:[-+•‣▪–—]|\w{1,3}[.)])\s"
+)
+_ALIKE = str.maketrans("’‘‛“”„‟‐‑‒–—…\u00a0\u202f\u2009", '\'\'\'""""-----.   ')
+"""Signs that stand for others which a model is more likely to know."""
+
+
+@dataclass(slots=True)
+class Segment:
+    """A text that is decoded in one go, usually a sentence.
+
+    Attributes:
+        raw: as the line has it.
+        start: characters of the line before it.
+        gap: white space of the line after it.
+        cut: the text without spans; None if it has none.
+        source: as the subword model reads it.
+        ids: the source's, tags first; none if there is nothing to translate.
+        unknown: characters that the model does not know, each once.
+        tokens: how many the sentence has of which this is the first part, if it was too long.
+    """
+
+    raw: str
+    start: int
+    gap: str
+    cut: Cut | None
+    source: Masked
+    ids: list[int] = field(default_factory=list)
+    unknown: str = ""
+    tokens: int = 0
+
+    @property
+    def has_spans(self) -> bool:
+        """Whether something stands between its words."""
+        return self.cut is not None and any(getattr(text, "has_spans", False) for text in self.cut.texts)
+
+
+class Segmenter:
+    """Cuts lines.
+
+    Args:
+        tokenizer: of the model.
+        lang: of the source.
+        by_sentence: whether each sentence is a segment; otherwise a line is one unless it is too long.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, lang: str, by_sentence: bool) -> None:
+        self._tokenizer, self._lang, self._by_sentence = tokenizer, lang, by_sentence
+        kinds = [kind for kind in _CARRIED if kind not in tokenizer.form.options.protect]
+        self._finder = re.compile(f"{_BULLET}|{build_finder(kinds).pattern}")
+        self._markup = Markup(split_by(self._finder), breaks=_NEVER)
+        self._known: dict[str, bool] = {}
+
+    def segments(self, texts: Sequence[str]) -> list[list[Segment]]:
+        """The segments of each text; none of a blank one. Those of one without letters have no ids."""
+        found = [list(self._split(text)) for text in texts]
+        self._encode([segment for own in found for segment in own])
+        for own in found:
+            if any(len(segment.ids) > MAX_TOKENS for segment in own):
+                own[:] = self._shortened(own)
+        return found
+
+    def _split(self, text: str) -> list[Segment]:
+        text = text.replace("\n", " ")
+        parts = sentences(text, self._lang) if self._by_sentence else [text]
+        return self._pieces(text, self._unbroken(text, parts))
+
+    def _unbroken(self, text: str, parts: list[str]) -> list[str]:
+        """The sentences, none of which ends within a placeholder or an address."""
+        if len(parts) < 2 or not _SIGN.search(text):
+            return parts
+        inside = {
+            place for found in self._finder.finditer(text) for place in range(found.start() + 1, found.end())
+        }
+        whole, place = [""], 0
+        for part in parts:
+            if place in inside:
+                whole[-1] += part
+            else:
+                whole.append(part)
+            place += len(part)
+        return whole[1:] if not whole[0] else whole
+
+    def _pieces(self, text: str, parts: Sequence[str]) -> list[Segment]:
+        found, place = [], 0
+        for part in parts:
+            core = part.strip()
+            if core:
+                start = place + len(part) - len(part.lstrip())
+                found.append(self._segment(core, start, part[len(part.rstrip()) :]))
+            elif found:
+                found[-1].gap += part
+            place += len(part)
+        return found
+
+    def _segment(self, raw: str, start: int, gap: str) -> Segment:
+        if not _SIGN.search(raw):
+            source = self._source(raw) if any(map(str.isalpha, raw)) else Masked("")
+            return Segment(raw, start, gap, None, source)
+        return self._cut(raw, start, gap, self._markup)
+
+    def _cut(self, raw: str, start: int, gap: str, markup: Markup) -> Segment:
+        text = self._tokenizer.form.normalize(raw)
+        cut = Cut(text, markup)
+        if cut.texts == [text]:
+            return Segment(raw, start, gap, None, self._source(raw))
+        return Segment(raw, start, gap, cut, self._source(cut.texts[0]) if cut.texts else Masked(""))
+
+    def _source(self, text: str) -> Masked:
+        return self._tokenizer.form.source(text)
+
+    def _encode(self, found: Sequence[Segment]) -> None:
+        """Puts the ids into segments, and takes out of texts what the model does not know."""
+        full = [segment for segment in found if segment.source.text]
+        encoded = self._tokenizer.src.encode([segment.source.text for segment in full])
+        again = []
+        for segment, ids in zip(full, encoded, strict=True):
+            segment.ids = ids
+            if Tokenizer.UNK in ids and self._take_out_unknown(segment):
+                again.append(segment)
+        if again:
+            encoded = self._tokenizer.src.encode([segment.source.text for segment in again])
+            for segment, ids in zip(again, encoded, strict=True):
+                segment.ids = ids
+
+    def _take_out_unknown(self, segment: Segment) -> bool:
+        """Writes unknown characters in another way, or takes them out; whether a text is left."""
+        alike = "".join(char if self._knows(char) else char.translate(_ALIKE) for char in segment.raw)
+        chars = "".join(char for char in dict.fromkeys(alike) if not self._knows(char))
+        if chars:
+            unknown = f"[{re.escape(chars)}]"
+            letters = "".join(filter(str.isalpha, chars))
+            words = rf"|\w*[{re.escape(letters)}][\w{re.escape(letters)}]*" if letters else ""
+            finder = re.compile(f"{self._finder.pattern}{words}|(?:{unknown})+")
+            made = self._cut(alike, segment.start, segment.gap, Markup(split_by(finder), breaks=_NEVER))
+        else:
+            made = self._segment(alike, segment.start, segment.gap)
+        segment.cut, segment.source, segment.ids, segment.unknown = made.cut, made.source, [], chars
+        return bool(segment.source.text)
+
+    def _knows(self, char: str) -> bool:
+        known = self._known.get(char)
+        if known is None:
+            known = (
+                char.isspace()
+                or Tokenizer.UNK not in self._tokenizer.src.encode([self._source(char).text])[0]
+            )
+            self._known[char] = known
+        return known
+
+    def _shortened(self, found: Sequence[Segment]) -> list[Segment]:
+        """The segments, each that is too long in parts."""
+        shortened: list[Segment] = []
+        for segment in found:
+            if len(segment.ids) <= MAX_TOKENS:
+                shortened.append(segment)
+                continue
+            parts = segments(segment.raw, self._sizes, MAX_TOKENS, self._lang)
+            own = self._pieces(segment.raw, self._unbroken(segment.raw, parts))
+            for part in own:
+                part.start += segment.start
+            own[0].tokens = len(segment.ids)
+            own[-1].gap += segment.gap
+            self._encode(own)
+            shortened += own
+        return shortened
+
+    def _sizes(self, texts: Sequence[str]) -> list[int]:
+        return list(map(len, self._tokenizer.src.encode([self._source(text).text for text in texts])))
