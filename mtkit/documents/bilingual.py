@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from mtkit.documents.spans import Cut, Markup, Slot, Spliced
+from mtkit.documents.base import Answer
+from mtkit.documents.spans import Cut, Markup, Slot
+from mtkit.text.icu import innermost
 
 _SHORT = 40
 """Characters: a line this long was probably broken by an editor, so that its sentence goes on."""
-_END = re.compile(r"[.:!?…。！？：][\"'”’»)\]]*+\s*+$")
 _ITEM = re.compile(r"[-*+•·–—#]|\d++[.)]\s")
 
 KEPT = "code|kbd|samp|var|pre|script|style"
@@ -20,38 +21,68 @@ KEPT = "code|kbd|samp|var|pre|script|style"
 
 CHOICE = r"(?<=[.!?])\|(?=[\w{%<&])"
 """What separates the plural forms of a message in some frameworks."""
+ENDS = re.compile(r"\|")
+"""Spans that end a text."""
 
 
 class Passage:
     """A text whose line breaks stay: each paragraph and each plural form is translated on its own.
 
-    Attributes:
+    Args:
         raw: the text as the document spells it.
+        markup: of the document.
+        icu: of the texts of ICU messages; None if there are none.
+
+    Attributes:
+        raw: as given.
         texts: what is to be translated.
     """
 
-    def __init__(self, raw: str, markup: Markup) -> None:
+    def __init__(self, raw: str, markup: Markup, icu: Markup | None) -> None:
         self.raw, self._markup = raw, markup
-        self._cuts = [Cut(part, markup) for part in _paragraphs(raw, markup)]
-        self.texts = [text for cut in self._cuts for text in cut.texts]
+        arms = innermost(raw) if icu else None
+        self._is_icu = icu is not None and arms is not None
+        self._parts: list[str | Cut] = []
+        if icu and arms is not None:
+            place = 0
+            for start, end in arms:
+                self._parts += [raw[place:start], Cut(raw[start:end], icu)]
+                place = end
+            self._parts.append(raw[place:])
+        else:
+            self._parts += [Cut(part, markup) for part in _paragraphs(raw, markup)]
+        self.texts = [text for part in self._parts if isinstance(part, Cut) for text in part.texts]
 
     def put(self, answers: Iterable[str]) -> str:
         """The passage with its texts translated; as it was if they cannot be put between its spans."""
+        answers = list(answers)
         remaining = iter(answers)
-        filled = "".join(cut.put(list(islice(remaining, len(cut.texts)))) for cut in self._cuts)
-        return filled if self._spans(filled) == self._spans(self.raw) else self.raw
+        filled = "".join(
+            part if isinstance(part, str) else part.put(list(islice(remaining, len(part.texts))))
+            for part in self._parts
+        )
+        if self._frame(filled) == self._frame(self.raw):
+            return filled
+        for answer in answers:
+            if isinstance(answer, Answer):
+                answer.is_placed = False
+        return self.raw
 
-    def _spans(self, raw: str) -> list[str]:
-        return [piece for piece, is_span in self._markup.split(raw) if is_span]
+    def _frame(self, raw: str) -> list[str]:
+        """All of a passage that is not text."""
+        if not self._is_icu:
+            return [piece for piece, is_span in self._markup.split(raw) if is_span]
+        places = [0, *(place for arm in innermost(raw) or () for place in arm), len(raw)]
+        return [raw[start:end] for start, end in zip(places[::2], places[1::2], strict=True)]
 
 
 def _paragraphs(raw: str, markup: Markup) -> list[str]:
-    """A passage, cut behind plural forms and the line breaks that do not stand inside a sentence."""
+    """A passage, cut at the line breaks that do not stand inside a sentence."""
     pieces = markup.split(raw)
     paragraphs, paragraph, line = [], "", ""
     for number, (piece, is_span) in enumerate(pieces):
         space = markup.unescape(piece) if is_span else ""
-        is_break = space == "|" or ("\n" in space and space.isspace())
+        is_break = "\n" in space and space.isspace()
         after = "".join(piece for piece, _ in pieces[number + 1 : number + 3])
         if is_break and line.strip() and _ends_paragraph(line, space, after):
             paragraphs += [paragraph, piece]
@@ -63,8 +94,11 @@ def _paragraphs(raw: str, markup: Markup) -> list[str]:
 
 
 def _ends_paragraph(line: str, space: str, after: str) -> bool:
-    """Whether a text ends with `line`, given the white space behind it and what follows."""
-    if space == "|" or space.count("\n") > 1 or _END.search(line[-_SHORT:]) or _ITEM.match(after):
+    """Whether a text ends with `line`, given the white space behind it and what follows.
+
+    One that ends with a sentence need not be asked for: `Cut` ends it there.
+    """
+    if space.count("\n") > 1 or _ITEM.match(after):
         return True
     return not after[:1].islower() and (len(line) < _SHORT or not space.endswith("\n"))
 
@@ -110,22 +144,3 @@ def edited_slot(
         return edited(source, start, end, edits(answers))
 
     return Slot(start, end, texts, write)
-
-
-class Bilingual(Spliced):
-    """A document that declares its languages and its encoding.
-
-    Attributes:
-        languages: of source and target, as declared; empty if unknown.
-    """
-
-    def __init__(
-        self, source: str, slots: Sequence[Slot], languages: tuple[str, str], encode: Callable[[str], bytes]
-    ) -> None:
-        super().__init__(source, slots)
-        self.languages = languages
-        self._encode = encode
-
-    def render(self, translations: Sequence[str]) -> bytes:
-        """The document with its slots filled, in its encoding."""
-        return self._encode(super().render(translations).decode())

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import gettext
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import islice
 
 from mtkit.data.read.po import LINE, unescape
 from mtkit.documents.base import check_utf8
-from mtkit.documents.bilingual import CHOICE, KEPT, Bilingual, Edit, Passage, edited_slot
-from mtkit.documents.spans import PLACEHOLDERS, Markup, Piece, Slot
+from mtkit.documents.bilingual import CHOICE, ENDS, KEPT, Edit, Passage, edited_slot
+from mtkit.documents.spans import Markup, Piece, Slot, Spliced, pair_of
+from mtkit.documents.stretch import Role
 from mtkit.errors import InputError, shortened
+from mtkit.text import icu
+from mtkit.text.placeholders import DEFAULT, Family, declared
+from mtkit.text.protect import build_finder
 
 _WIDTH = 76
 _HINT = "Check it: msgfmt -c."
@@ -38,10 +42,10 @@ _INLINE = (
     r"|(?<![\w*\\])\*\*(?P<strong>[^\s*](?:[^*\n]*[^\s*])?)\*\*(?![\w*])"
     r"|(?<![\w*\\])\*(?P<emphasis>[^\s*](?:[^*\n]*[^\s*])?)\*(?![\w*])"
 )
-_PRINTF = r"%%|%[-+# 0]*+\d*+[diouxXeEfgGcs](?![A-Za-z])"
+_LINK_END = re.compile(r"\s*<[^<>]+>`_*")
 _BREAK = r"[^\S\n]*\n\s*"
 _CONTROL = r"[\x00-\x08\x0b-\x1f\x7f]+|[^\S\n]*\t\s*"
-_SILENT = re.compile(r"\*{1,2}|\[|\]\(.*|</?(?!br\b|img\b)[A-Za-z].*>", re.DOTALL)
+_SILENT = re.compile(r"\*{1,2}|\[|\]\(.*|</?(?!br\b|img\b)[A-Za-z][^<>]*>", re.DOTALL)
 _BREAKS = re.compile(rf"{_BREAK}|\s*\t\s*|<br\b.*>", re.DOTALL)
 
 _ESCAPES = {"\\": r"\\", '"': r"\"", "\n": r"\n", "\t": r"\t", "\r": r"\r", "\a": r"\a", "\b": r"\b"}
@@ -68,13 +72,11 @@ class PoOptions:
 
 
 @cache
-def _markup(flags: frozenset[str]) -> Markup:
-    """What stays of a message with these flags; its language doubles signs that would begin a placeholder."""
+def _markups(flags: frozenset[str]) -> tuple[Markup, Markup | None]:
+    """What stays of a message with these flags, and of the texts of an ICU message if it may be one."""
+    families = declared(flags)
     doubled = ("%" if flags & _PERCENT else "") + ("{}" if flags & _BRACES else "")
     text = "|".join(rf"{re.escape(sign)}{{2}}" for sign in doubled) or "(?!)"
-    finder = re.compile(
-        rf"{_BREAK}|{_CONTROL}|{CHOICE}|{_INLINE}|(?P<text>{text})|{_PRINTF}|{PLACEHOLDERS}", re.DOTALL
-    )
 
     def double(text: str) -> str:
         return re.sub(f"[{doubled}]", r"\g<0>\g<0>", text) if doubled else text
@@ -82,10 +84,25 @@ def _markup(flags: frozenset[str]) -> Markup:
     def single(raw: str) -> str:
         return re.sub(f"([{doubled}])\\1", r"\1", raw) if doubled else raw
 
-    def split(raw: str) -> Sequence[Piece]:
-        return [piece for piece in _pieces(finder, raw) if piece[0]]
+    markup = Markup(_splitter(text, families), _SILENT, _BREAKS, double, single, _pair, ENDS)
+    if families != DEFAULT:
+        return markup, None
+    split = _splitter(text, ("icu-plural",))
+    return markup, replace(markup, split=split, escape=icu.escape, unescape=icu.unescape)
 
-    return Markup(split, _SILENT, _BREAKS, double, single)
+
+def _pair(raw: str) -> tuple[Role, str]:
+    """Whether a span opens, closes or toggles something, and what; a link in reST is between ` and <...>`."""
+    if raw.endswith("`") and raw.count("`") == 1:
+        return ("close" if raw.lstrip().startswith("<") else "open"), "`"
+    return ("close", "`") if _LINK_END.fullmatch(raw) else pair_of(raw)
+
+
+def _splitter(text: str, families: tuple[Family, ...]) -> Callable[[str], Sequence[Piece]]:
+    """Cuts a message into text and spans; what `text` finds is text."""
+    placeholders = build_finder(("urls", "emails", "placeholders"), families).pattern
+    finder = re.compile(rf"{_BREAK}|{_CONTROL}|{CHOICE}|{_INLINE}|(?P<text>{text})|{placeholders}", re.DOTALL)
+    return lambda raw: [piece for piece in _pieces(finder, raw) if piece[0]]
 
 
 def _pieces(finder: re.Pattern[str], raw: str) -> Iterator[Piece]:
@@ -245,7 +262,8 @@ def _slot(source: str, message: _Message, plurals: _Plurals, options: PoOptions,
     is_redone = options.redo_fuzzy and "fuzzy" in flags
     if "fuzzy" in flags and blank != forms.keys() and not is_redone:
         return None
-    msgid, plural, markup = fields["msgid"].text, fields.get("msgid_plural"), _markup(flags - {"fuzzy"})
+    msgid, plural = fields["msgid"].text, fields.get("msgid_plural")
+    markup, icu_markup = _markups(flags - {"fuzzy"})
     names = list(forms)
     if plural and plurals.count:
         names = [f"msgstr[{number}]" for number in range(plurals.count)]
@@ -254,7 +272,7 @@ def _slot(source: str, message: _Message, plurals: _Plurals, options: PoOptions,
         for number, name in enumerate(names)
         if is_redone or name in blank or name not in forms
     }
-    passages = {text: Passage(text, markup) for text in sources.values()}
+    passages = {text: Passage(text, markup, icu_markup) for text in sources.values()}
     end = max(form.end for form in forms.values())
 
     def edits(answers: Sequence[str]) -> Iterable[Edit]:
@@ -287,7 +305,7 @@ def _spelled(keyword: str, text: str, feed: str) -> str:
     return feed.join([f'{keyword} ""', *(f'"{line}"' for line in lines if line)])
 
 
-def open_po(name: str, data: bytes, options: PoOptions | None = None) -> Bilingual:
+def open_po(name: str, data: bytes, options: PoOptions | None = None) -> Spliced:
     """The messages of a catalogue whose translation is empty, in as many plural forms as its header declares.
 
     The form of the number 1 is that of `msgid`, and all others that of `msgid_plural`. The header, obsolete
@@ -308,9 +326,7 @@ def open_po(name: str, data: bytes, options: PoOptions | None = None) -> Bilingu
     feed = "\r\n" if "\r\n" in source else "\n"
     slots = [_slot(source, message, plurals, options, feed) for message in catalogue.messages]
     languages = (header.get("x-source-language", ""), header.get("language", ""))
-    return Bilingual(
-        source, [slot for slot in slots if slot], languages, lambda text: _encoded(text, charset)
-    )
+    return _Translated(source, [slot for slot in slots if slot], languages, charset)
 
 
 def _decoded(name: str, data: bytes) -> tuple[str, str]:
@@ -335,11 +351,16 @@ def _decoded(name: str, data: bytes) -> tuple[str, str]:
     )
 
 
-def _encoded(text: str, charset: str) -> bytes:
-    try:
-        return text.encode(charset)
-    except UnicodeEncodeError:
-        return _CHARSET.sub(r"\g<1>UTF-8", text, count=1).encode()
+class _Translated(Spliced):
+    """A catalogue that is written in UTF-8 if its character set cannot express a translation."""
+
+    def render(self, translations: Sequence[str]) -> bytes:
+        """The catalogue with its slots filled."""
+        try:
+            return super().render(translations)
+        except UnicodeEncodeError:
+            written = Spliced(self._source, self._slots).render(translations)
+            return _CHARSET.sub(r"\g<1>UTF-8", written.decode(), count=1).encode()
 
 
 def _plurals(declared: str) -> _Plurals:

@@ -9,12 +9,16 @@ from itertools import islice
 from xml.sax.saxutils import escape
 
 from mtkit.documents.base import unescape
-from mtkit.documents.bilingual import CHOICE, KEPT, Bilingual, Edit, Passage, edited_slot
-from mtkit.documents.spans import PLACEHOLDERS, Markup, Piece, Slot
+from mtkit.documents.bilingual import CHOICE, ENDS, KEPT, Edit, Passage, edited_slot
+from mtkit.documents.spans import Markup, Piece, Slot, Spliced, pair_of
+from mtkit.documents.stretch import Role
 from mtkit.documents.xml import Node, decode_xml, opened, read_nodes, with_attributes
 from mtkit.errors import InputError, shortened
+from mtkit.text import icu
 from mtkit.text.inline import FORMATTING
 from mtkit.text.languages import same_language
+from mtkit.text.placeholders import DEFAULT
+from mtkit.text.protect import build_finder
 
 _UNITS = frozenset({"trans-unit", "segment"})
 _CODES = frozenset({"ph", "bpt", "ept", "it"})
@@ -42,11 +46,13 @@ _FINDER = rf"""
 """
 _PROTECTED = re.compile(r"\b(?:translate\s*=\s*[\"']no|mtype\s*=\s*[\"']protected)[\"']")
 _ID = re.compile(r"\bid\s*=\s*[\"']([^\"']*)[\"']")
+_IDS = re.compile(r"\b(id|rid|startRef)\s*=\s*(\"[^\"]*\"|'[^']*')")
+_HALF = re.compile(r"<(?:\w+:)?(bpt|bx|sc|sm|ept|ex|ec|em)\b[^>]*>")
 _STATUS = re.compile(r"\s([\w.-]+:status)\s*=")
 _SILENT = re.compile(
     rf"</?(?:\w+:)?(?:{'|'.join(sorted(FORMATTING - _CODES))})\b[^<>]*>"
     rf"|<(?:\w+:)?(?:{'|'.join(sorted(FORMATTING & _CODES))})\b.*>"
-    r"|&lt;/?(?!br\b)[A-Za-z].*&gt;|<!--.*-->",
+    r"|&lt;/?(?!br\b)[A-Za-z](?:(?!&lt;).)*&gt;|<!--.*-->",
     re.DOTALL,
 )
 _BREAKS = re.compile(
@@ -56,11 +62,18 @@ _BREAKS = re.compile(
 
 
 @cache
-def _markup(*, is_preserved: bool) -> Markup:
-    """What stays of a source; line breaks do where white space is preserved."""
+def _markup(encoding: str, *, is_preserved: bool, is_icu: bool = False) -> Markup:
+    """What stays of a source.
+
+    Args:
+        encoding: of the file; what it cannot express is written as references.
+        is_preserved: whether white space is, and with it line breaks.
+        is_icu: whether it is one of the texts of an ICU message.
+    """
+    placeholders = build_finder(("urls", "emails", "placeholders"), ("icu-plural",) if is_icu else DEFAULT)
     more = r"|[^\S\n]*\n\s*" if is_preserved else ""
     flags = re.DOTALL | re.IGNORECASE
-    finder = re.compile(f"(?x:{_FINDER}){more}|{CHOICE}|(?-i:{PLACEHOLDERS})", flags)
+    finder = re.compile(f"(?x:{_FINDER}){more}|{CHOICE}|(?-i:{placeholders.pattern})", flags)
 
     def split(raw: str) -> Sequence[Piece]:
         pieces, place = [], 0
@@ -71,7 +84,24 @@ def _markup(*, is_preserved: bool) -> Markup:
                 pieces.append((raw[found.start() : place], True))
         return [piece for piece in [*pieces, (raw[place:], False)] if piece[0]]
 
-    return Markup(split, _SILENT, _BREAKS, escape, unescape)
+    def spelled(text: str) -> str:
+        text = escape(icu.escape(text) if is_icu else text)
+        return text.encode(encoding, "xmlcharrefreplace").decode(encoding)
+
+    def read(raw: str) -> str:
+        return icu.unescape(unescape(raw)) if is_icu else unescape(raw)
+
+    return Markup(split, _SILENT, _BREAKS, spelled, read, _pair, ENDS)
+
+
+def _pair(raw: str) -> tuple[Role, str]:
+    """Whether a code opens or closes something, and what."""
+    found = _HALF.match(raw)
+    if not found:
+        return pair_of(raw)
+    ids = {name: value.strip("\"'") for name, value in _IDS.findall(raw[: raw.index(">")])}
+    key = ids.get("rid") or ids.get("startRef") or ids.get("id", "")
+    return ("open" if found[1] in ("bpt", "bx", "sc", "sm") else "close"), f"code {key}"
 
 
 def _span_end(raw: str, found: re.Match[str]) -> int:
@@ -96,7 +126,7 @@ def _span_end(raw: str, found: re.Match[str]) -> int:
     return len(raw)
 
 
-def open_xliff(name: str, data: bytes) -> Bilingual:
+def open_xliff(name: str, data: bytes) -> Spliced:
     """The segments without a translation: their target is empty, missing, or a copy of the source.
 
     What is final, approved, locked or not to be translated stays, and so do inline elements. A translation
@@ -122,17 +152,17 @@ def open_xliff(name: str, data: bytes) -> Bilingual:
                     f"{name}: is for {shortened(other)} and for {shortened(one)}.",
                     "Split it into one file for each language.",
                 )
-    slots = [slot for unit in units if (slot := _slot(source, unit))]
-    return Bilingual(source, slots, languages, lambda text: text.encode(encoding, "xmlcharrefreplace"))
+    slots = [slot for unit in units if (slot := _slot(source, unit, encoding))]
+    return Spliced(source, slots, languages, encoding)
 
 
-def _slot(source: str, node: Node) -> Slot | None:
+def _slot(source: str, node: Node, encoding: str) -> Slot | None:
     """The place of all that a translation changes in a unit; None if nothing does."""
     given, cut = node.child("source"), node.child("seg-source")
     is_kept = node.inherited("translate") == "no" or node.attributes.get("approved") == "yes"
     if not given or is_kept or _is_locked(node):
         return None
-    unit = _Unit(source, node, cut if cut and any(_marks(cut)) else given)
+    unit = _Unit(source, node, cut if cut and any(_marks(cut)) else given, encoding)
     texts = [text for part in unit.content if isinstance(part, Passage) for text in part.texts]
     return edited_slot(source, node.start, node.end, texts, unit.edits) if texts else None
 
@@ -144,16 +174,18 @@ class _Unit:
         source: the file.
         node: the unit, or in XLIFF 2 its segment.
         given: what is translated: the source, or its form that is cut into segments.
+        encoding: of the file.
 
     Attributes:
         content: of its target: what stays, and what is translated.
     """
 
-    def __init__(self, source: str, node: Node, given: Node) -> None:
+    def __init__(self, source: str, node: Node, given: Node, encoding: str) -> None:
         self._source, self._node = source, node
         self._target = node.child("target")
         self._is_preserved = given.inherited("space") == "preserve"
-        self._markup = _markup(is_preserved=self._is_preserved)
+        self._markup = _markup(encoding, is_preserved=self._is_preserved)
+        self._icu = _markup(encoding, is_preserved=self._is_preserved, is_icu=True)
         self._definitions = {
             seg.attributes.get("id", ""): seg
             for seg in node.descendants()
@@ -183,7 +215,7 @@ class _Unit:
         self.content.append(self._source[place : outline.text_end])
 
     def _passage(self, node: Node) -> Passage:
-        return Passage(_without_cdata(self._source[node.text : node.text_end]), self._markup)
+        return Passage(_without_cdata(self._source[node.text : node.text_end]), self._markup, self._icu)
 
     def _is_open(self, given: Node, place: Node | None, mid: str) -> bool:
         """Whether a segment, or the unit, has no translation yet in its place."""

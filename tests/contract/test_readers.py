@@ -394,8 +394,8 @@ def test_a_code_between_two_words_is_a_space_and_inside_a_word_nothing(
     )
     assert texts_of(TmxSource(reader="tmx", path=tmp_path / "a.tmx")) == [(text, "x")]
     (tmp_path / "a.xlf").write_text(
-        f'<xliff><file source-language="en"><trans-unit><source>{code}</source><target>x</target></trans-unit>'
-        "</file></xliff>"
+        f'<xliff><file source-language="en"><trans-unit><source>{code}</source><target>x</target>'
+        "</trans-unit></file></xliff>"
     )
     assert texts_of(XliffSource(reader="xliff", path=tmp_path / "a.xlf")) == [(text, "x")]
 

@@ -29,7 +29,7 @@ SAMPLE = (
 msgid "Open %s, 100%% of :mod:`it <x>`\n"
 msgstr ""
 
-#, python-format
+#, python-brace-format
 msgctxt "menu"
 msgid ""
 "A \"long\" file of {name}\n"
@@ -58,12 +58,15 @@ msgid ""
 msgstr ""
 """
 )
-SPAN = re.compile(r"%%|%[sd]|\{name\}|:mod:`[^`]*`|\n")
+SPAN = re.compile(r"%[sd]|\{name\}|:mod:`[^`]*`|\n")
 MSGFMT = pytest.mark.skipif(not which("msgfmt"), reason="gettext is not installed")
 
 
-def spans(text: str) -> list[str]:
-    return [span for span in SPAN.findall(text) if span != "%%"]
+def spans(text: str, entry: polib.POEntry) -> list[str]:
+    """The placeholders, by the flags of an entry, and the line breaks."""
+    text = text.replace("%%", "").replace("{{", "").replace("}}", "")
+    other = ("%s", "%d") if "python-brace-format" in entry.flags else ("{name}",)
+    return [span for span in SPAN.findall(text) if span not in other]
 
 
 def entries(data: bytes | str) -> list[polib.POEntry]:
@@ -99,7 +102,7 @@ def test_a_parser_reads_what_was_filled(translate: Callable[[str], str]) -> None
         if before.msgstr or before.obsolete or before.msgctxt == "":
             assert after.msgstr == before.msgstr
         for form in [after.msgstr, *after.msgstr_plural.values()] if not before.msgstr else []:
-            assert not form.strip() or spans(form) == spans(before.msgid)
+            assert not form.strip() or spans(form, before) == spans(before.msgid, before)
     kept = [line for line in SAMPLE.split("\n") if line.startswith(("#", "msgid", "msgctxt"))]
     assert [line for line in data.decode().split("\n") if line.startswith(("#", "msgid", "msgctxt"))] == kept
 
@@ -115,8 +118,8 @@ def test_long_translations_are_wrapped() -> None:
     [
         (r"It is in C:\\new folder", [r"It is in C:\new folder"], r"IT IS IN C:\\NEW FOLDER"),
         (r"at \\network\\tab, \\\"x\\\"", [r'at \network\tab, \"x\"'], r"AT \\NETWORK\\TAB, \\\"X\\\""),
-        (r"bell\a, \033[1m and \x1b[0m", ["bell, [1m and [0m"], r"BELL\a, \033[1M AND \033[0M"),
-        (r"Name:\tvalue\n", ["Name: value"], r"NAME:\tVALUE\n"),
+        (r"\x1b bell\a, escape \033", ["bell, escape"], r"\033 BELL\a, ESCAPE \033"),
+        (r"Name:\tvalue\n", ["Name:", "value"], r"NAME:\tVALUE\n"),
         (r"\nOne line.\nTwo lines.\n", ["One line.", "Two lines."], r"\nONE LINE.\nTWO LINES.\n"),
         (r"A sentence that\ngoes on.", ["A sentence that goes on."], r"A SENTENCE THAT\nGOES ON."),
         (r"Usage: x\n\n  -h, --help\n", ["Usage: x", "-h, --help"], r"USAGE: X\n\n  -H, --HELP\n"),
@@ -125,7 +128,9 @@ def test_long_translations_are_wrapped() -> None:
         (r"`The site <http://x.org/>`_ now", ["The site now"], r"`THE SITE <http://x.org/>`_ NOW"),
         (r":ref:`The part <part>` of ``a `b` c``", ["The part of"], r":ref:`THE PART <part>` OF ``a `b` c``"),
         (r"[The page](man.md) and ![x](y.png)", ["The page and"], r"[THE PAGE](man.md) AND ![x](y.png)"),
-        (r"Tap <kbd>Up</kbd> <b a=\"x\">now</b>", ["Tap now"], r"TAP <kbd>Up</kbd> <b a=\"x\">NOW</b>"),
+        (r"<b a=\"x\">Tap</b> <kbd>Up</kbd> now", ["Tap now"], r"<b a=\"x\">TAP</b> <kbd>Up</kbd> NOW"),
+        (r"{n, plural, =1 {pen} other {# pens}}", ["pen", "pens"], r"{n, plural, =1 {PEN} other {# PENS}}"),
+        (r"{n, plural, one {# file} other {}", [], ""),
         (r"2 * 3 * 4 of *.c and **/*.h", ["2 * 3 * 4 of *.c and **/*.h"], r"2 * 3 * 4 OF *.C AND **/*.H"),
     ],
 )  # fmt: skip
@@ -309,6 +314,31 @@ def test_real_catalogues(name: str, tmp_path: Path) -> None:
                     assert sorted(ROLES.findall(after.msgstr)) == sorted(ROLES.findall(after.msgid))
             if translate is changed and which("msgfmt"):
                 assert accepted(tmp_path / "a.po", out) == ""
+
+
+FLAGGED = [
+    ("c", "Free: %dMB of %dpx"), ("c", "%*d red chairs"), ("c", "%.*f of it"), ("c", "%1$*2$d and %3$s"),
+    ("c", "Costs %'d for %Lf, %jd"), ("c", "Room %<PRIu64> is free"), ("c", "%s (%s), #%d"),
+    ("qt", "There is a chair in %1."), ("kde", "There is a chair in %1."), ("sh", "A chair in $room."),
+    ("ruby", "A chair in %<room>s and %{bath}"), ("java-printf", "On %1$tY%n"), ("lua", "A %q chair"),
+    ("perl-brace", "A chair in {room name}"), ("python", "A %(chair)s, 5%% off"), ("php", "A %2$s for %1$'*10s"),
+    ("python-brace", "A {chair!r:>{width}}, {{x}}"), ("csharp", "A {0,-10:N2} chair"), ("objc", "A %@ chair"),
+    ("java", "A {0,number,integer} chair"), ("javascript", "A %d chair"), ("tcl", "A %d chair"),
+]  # fmt: skip
+
+
+@MSGFMT
+@pytest.mark.parametrize("translate", STAND_INS)
+def test_msgfmt_accepts_placeholders_of_every_language(
+    translate: Callable[[str], str], tmp_path: Path
+) -> None:
+    entries = "".join(
+        f'#, {family}-format\nmsgid "{msgid} ({number})"\nmsgstr ""\n\n'
+        for number, (family, msgid) in enumerate(FLAGGED)
+    )
+    document = open_po("a.po", (HEAD + entries).encode())
+    out = document.render([translate(text) for text in document.texts])
+    assert "fatal" not in accepted(tmp_path / "a.po", out)
 
 
 @MSGFMT

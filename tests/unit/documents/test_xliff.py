@@ -221,7 +221,8 @@ def test_segments_of_trados_keep_their_own_states() -> None:
         ('Keep <sm id="m" translate="no"/>the library<em startRef="m"/> here.', ["Keep here."]),
         ("Press &lt;kbd&gt;Ctrl&lt;/kbd&gt; &lt;b&gt;now&lt;/b&gt;", ["Press now"]),
         ("One line&#10;Two lines", ["One line", "Two lines"]),
-        ("Something to<x id='1'/>click<ph id='2'>a<sub>b</sub></ph>now", ["Something to click now"]),
+        ("Somebody<x id='1'/>clicked<ph id='2'>a<sub>b</sub></ph>there", ["Somebody clicked there"]),
+        ("{N, plural, =1 {A <b>chair</b>.} other {# chairs &amp; more}}", ["A chair.", "chairs & more"]),
     ],
 )
 def test_what_is_protected(source: str, texts: list[str]) -> None:
