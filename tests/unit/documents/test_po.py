@@ -321,7 +321,7 @@ FLAGGED = [
     ("c", "Costs %'d for %Lf, %jd"), ("c", "Room %<PRIu64> is free"), ("c", "%s (%s), #%d"),
     ("qt", "There is a chair in %1."), ("kde", "There is a chair in %1."), ("sh", "A chair in $room."),
     ("ruby", "A chair in %<room>s and %{bath}"), ("java-printf", "On %1$tY%n"), ("lua", "A %q chair"),
-    ("perl-brace", "A chair in {room name}"), ("python", "A %(chair)s, 5%% off"), ("php", "A %2$s for %1$'*10s"),
+    ("perl-brace", "A chair in {room name}"), ("python", "A %(chair)s, 5%% off"), ("php", "A %2$s, %1$'*9s"),
     ("python-brace", "A {chair!r:>{width}}, {{x}}"), ("csharp", "A {0,-10:N2} chair"), ("objc", "A %@ chair"),
     ("java", "A {0,number,integer} chair"), ("javascript", "A %d chair"), ("tcl", "A %d chair"),
 ]  # fmt: skip
@@ -332,11 +332,11 @@ FLAGGED = [
 def test_msgfmt_accepts_placeholders_of_every_language(
     translate: Callable[[str], str], tmp_path: Path
 ) -> None:
-    entries = "".join(
+    messages = "".join(
         f'#, {family}-format\nmsgid "{msgid} ({number})"\nmsgstr ""\n\n'
         for number, (family, msgid) in enumerate(FLAGGED)
     )
-    document = open_po("a.po", (HEAD + entries).encode())
+    document = open_po("a.po", (HEAD + messages).encode())
     out = document.render([translate(text) for text in document.texts])
     assert "fatal" not in accepted(tmp_path / "a.po", out)
 
