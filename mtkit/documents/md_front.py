@@ -121,11 +121,11 @@ def _yaml(block: str) -> list[_Value]:
             if isinstance(event, yaml.NodeEvent):
                 is_value = level.is_mapping and level.nodes % 2 == 1
                 level.nodes += 1
-                scalar = event.value if isinstance(event, yaml.ScalarEvent) else ""
+                scalar = event if isinstance(event, yaml.ScalarEvent) else None
                 if not is_value:
-                    level.key = scalar
-                elif scalar and _is_text(level.key) and not event.anchor and not event.tag:
-                    values += _scalar(block, event, level.is_flow)
+                    level.key = scalar.value if scalar else ""
+                elif scalar and _is_text(level.key) and not scalar.anchor and not scalar.tag:
+                    values += _scalar(block, scalar, level.is_flow)
             if isinstance(event, yaml.CollectionStartEvent):
                 is_flow = level.is_flow or bool(event.flow_style)
                 levels.append(_Level(isinstance(event, yaml.MappingStartEvent), is_flow))
@@ -137,6 +137,7 @@ def _yaml(block: str) -> list[_Value]:
 
 
 def _scalar(block: str, event: yaml.ScalarEvent, is_flow: bool) -> list[_Value]:
+    assert event.start_mark and event.end_mark
     start, end = event.start_mark.index, event.end_mark.index
     match event.style:
         case "|" | ">":

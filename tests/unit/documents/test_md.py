@@ -161,7 +161,7 @@ def test_what_stays_around_a_translation(source: str, expected: str) -> None:
     assert rendered(source, str.upper) == expected
 
 
-FRONT = {
+FRONT: dict[str, tuple[str, Callable[[str], Any]]] = {
     "---": (
         "---\ntitle: One\nid: one\nlinkTitle: 'Two'\nsidebar_label: \"Three\" # kept\ntags: [one, two]\n"
         "summary: >-\n  Four\n  goes on\n\n  Five\nhero:\n  - {text: Six, name: kept}\ndate: 2024-01-01\n---\n",
