@@ -25,10 +25,16 @@ _LEAD = re.compile(r":[ \t]++|(\[!\w++\])[+-]?[ \t]++|\*\[[^\[\]]++\]:[ \t]++")
 """Where a line begins that is a text of its own: a definition, a title, an abbreviation."""
 _TASK = re.compile(r"\[[ xX]\][ \t]++")
 _TITLE = re.compile(
-    r"(?::{3,}+|`{3,}+|~{3,}+)[ \t]*+(?:\{[^{}]*+\}|[\w-]++)?(?:\[(.*)\]|[ \t]++([^\[{\s].*?))?[ \t]*+(?:\{[^{}]*+\})?[ \t]*+$"
+    r"(?::{3,}+|`{3,}+|~{3,}+)[ \t]*+(?:\{[^{}]*+\}|[\w-]++)?"
+    r"(?:\[(.*)\]|[ \t]++([^\[{\s].*?))?[ \t]*+(?:\{[^{}]*+\})?[ \t]*+$"
     r"|(?:!!!|\?\?\?\+?|===[!+]?)[^\"]*+\"(.*)\"[ \t]*$"
 )
 """The title of an admonition or a tab."""
+_NO = re.compile(
+    r"<(?!(?:area|br|col|embed|hr|img|input|link|meta|source|track|wbr)\b)(\w+)(?=\s[^<>]*?(?:\btranslate\s*=\s*[\"']?no\b|\bnotranslate\b))[^<>]*(?<!/)>",
+    re.IGNORECASE,
+)
+"""The tag of an element that is not to be translated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +79,21 @@ class _Reader:
         self._starts = [start, *(found.end() for found in re.compile(r"\r\n?|\n").finditer(source, start))]
         tokens, references = blocks(body)
         self._inline = Inline(references)
+        self._held, self._depth = "", 0  # the element that is not to be translated, and how many are open
         cell = 0  # where the search for the next cell of a row begins
         for number, token in enumerate(tokens):
             enclosing = [outer.type for outer in tokens[max(0, number - 2) : number]]
             match token.type:
+                case "html_block":
+                    self._take_html(self._lines(token))
+                case _ if self._held:
+                    pass
                 case "tr_open":
                     cell = 0
                 case "inline" if enclosing[-1] in ("th_open", "td_open"):
                     cell = self._take_cell(token, cell)
                 case "inline":
                     self._take_paragraph(self._lines(token), enclosing[0] == "list_item_open")
-                case "html_block":
-                    self._take_html(self._lines(token))
                 case kind if kind.startswith("container_") and token.nesting > 0:
                     self._take_title(token)
 
@@ -146,8 +155,23 @@ class _Reader:
         self._slot([_Line(self._starts[number] + found.start(found.lastindex), title)], passage.texts, put)
 
     def _take_html(self, lines: list[_Line]) -> None:
-        block = open_html("", "\n".join(line.text for line in lines).encode())
-        self._slot(lines, block.texts, lambda answers: block.render(answers).decode())
+        text = "\n".join(line.text for line in lines)
+        if not self._is_held(text):
+            block = open_html("", text.encode())
+            self._slot(lines, block.texts, lambda answers: block.render(answers).decode())
+
+    def _is_held(self, text: str) -> bool:
+        """Whether a block of HTML is in an element that is not to be translated; one may begin in it."""
+        was_held = bool(self._held)
+        if not was_held:
+            if not (found := _NO.search(text)):
+                return False
+            self._held, text = found[1], text[found.start() :]
+        tags = re.findall(rf"<(/?){self._held}\b", text, re.IGNORECASE)
+        self._depth += sum(-1 if slash else 1 for slash in tags)
+        if self._depth <= 0:
+            self._held, self._depth = "", 0
+        return was_held
 
     def _slot(
         self, lines: Sequence[_Line], texts: Sequence[str], put: Callable[[Sequence[str]], str]

@@ -1,4 +1,4 @@
-"""The blocks of Markdown, read by markdown-it: CommonMark, tables, footnotes, definitions, and the dialects' own."""
+"""The blocks of Markdown, read by markdown-it: those of CommonMark, of GitHub and of the dialects."""
 
 from __future__ import annotations
 

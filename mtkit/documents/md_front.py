@@ -15,10 +15,9 @@ import yaml
 from mtkit.documents.md_patterns import PLACEHOLDERS, TEMPLATE
 from mtkit.documents.spans import Cut, Markup, Slot, split_by
 
-_KEYS = frozenset(
-    "title subtitle linktitle longtitle shorttitle navtitle ogtitle heading headline tagline text label "
-    "description ogdescription summary excerpt abstract lead intro caption alt details sidebarlabel sidebartitle "
-    "paginationlabel".split()
+_KEYS = re.compile(
+    r"(?:sub|link|long|short|nav|sidebar|og)?title|(?:og)?description|(?:sidebar|pagination)?label|headline"
+    r"|heading|tagline|text|summary|excerpt|abstract|lead|intro|caption|alt|details"
 )
 """Keys whose text is translated, without case, hyphens and underscores."""
 _MARKUP = Markup(split_by(re.compile(rf"`[^`\n]++`|{TEMPLATE}|{PLACEHOLDERS}")))
@@ -28,10 +27,12 @@ _TOML = re.compile(
     r"(\"\"\"(?:[^\"\\]|\\[\s\S]|\"(?!\"\"))*+\"\"\"|'''(?:[^']|'(?!''))*+'''|\"(?:[^\"\\\n]|\\.)*+\"|'[^'\n]*+')"
 )
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*+\"")
-_PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null)$)[^\W\d_][^:#]*(?<!\s)")
+_PLAIN = re.compile(r"[^\W_][^:#]*(?<!\s)")
+_RESOLVER = yaml.resolver.Resolver()
 _UNPRINTABLE = re.compile("[\x7f-\x9f\ufeff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST = 100_000
-"""Characters, and a hundredth of it brackets, above which YAML is not read: it takes the square of its depth."""
+"""Characters above which YAML is not read, and a hundred times its brackets: their depth is squared."""
 
 _Value = tuple[int, int, str, Callable[[str], str]]
 """Where a value stands, its text, and how another text is spelled there."""
@@ -71,12 +72,12 @@ def _slot(source: str, offset: int, value: _Value) -> Slot:
 
 
 def _is_text(key: str) -> bool:
-    return re.sub(r"[-_]", "", key).lower() in _KEYS
+    return bool(_KEYS.fullmatch(re.sub(r"[-_]", "", key).lower()))
 
 
 def _quoted(text: str) -> str:
     """As a string of JSON, which is also one of YAML and of TOML."""
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(text, ensure_ascii=bool(_SURROGATE.search(text)))
 
 
 def _json(block: str) -> Iterator[_Value]:
@@ -131,14 +132,13 @@ def _yaml(block: str) -> list[_Value]:
                 levels.append(_Level(isinstance(event, yaml.MappingStartEvent), is_flow))
             elif isinstance(event, yaml.CollectionEndEvent):
                 levels.pop()
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         return []
     return values
 
 
 def _scalar(block: str, event: yaml.ScalarEvent, is_flow: bool) -> list[_Value]:
-    assert event.start_mark and event.end_mark
-    start, end = event.start_mark.index, event.end_mark.index
+    start, end = (mark.index for mark in (event.start_mark, event.end_mark) if mark)
     match event.style:
         case "|" | ">":
             raw = block[start:end].rstrip()
@@ -158,7 +158,7 @@ def _scalar(block: str, event: yaml.ScalarEvent, is_flow: bool) -> list[_Value]:
             return [(start, end, event.value, _single)]
         case '"':
             return [(start, end, event.value, _quoted)]
-        case _ if _PLAIN.fullmatch(event.value):
+        case _ if _is_string(event.value):
             return [(start, end, event.value, _quoted if is_flow else _plain)]
         case _:
             return []
@@ -170,4 +170,10 @@ def _single(text: str) -> str:
 
 def _plain(text: str) -> str:
     """As YAML has it without quotes, if it can be."""
-    return text if _PLAIN.fullmatch(text) else _quoted(text)
+    return text if _PLAIN.fullmatch(text) and _is_string(text) else _quoted(text)
+
+
+def _is_string(text: str) -> bool:
+    """Whether YAML takes `text` without quotes for a string rather than for a number, a date or the like."""
+    tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    return tag == "tag:yaml.org,2002:str"

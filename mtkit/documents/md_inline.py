@@ -104,7 +104,7 @@ def _image(state: StateInline, silent: bool) -> bool:
 
 
 def _link(state: StateInline, silent: bool) -> bool:
-    """A link, whose text is translated, even if its label is defined elsewhere or a template makes its address.
+    """A link, even if its label is defined elsewhere or a template makes its address: its text is translated.
 
     Brackets that are no link stay if there is only a word or code between them: it is a key of some kind.
     """
