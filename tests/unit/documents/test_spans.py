@@ -163,6 +163,6 @@ def test_each_text_of_an_icu_message_is_a_text() -> None:
         expected = expected.replace(text, text.upper())
     assert out == expected
     hostile = cut.put(["{x, plural, other {"] * len(cut.texts))
-    assert "{x" not in hostile
+    assert hostile.count("{") == raw.count("{")
     assert len(Cut(hostile, markup).texts) == len(cut.texts)
     assert Cut("{n, plural, one {A dog} other {Dogs}", markup).texts == []
