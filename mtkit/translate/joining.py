@@ -174,7 +174,9 @@ class Joiner:
         for number, (segment, own, links) in enumerate(placed):
             anchors += [(segment.start + src, len(text) + tgt) for src, tgt in links]
             text += own
-            if number + 1 < len(placed) and own:
+            if segment.is_exact:
+                text += segment.gap
+            elif number + 1 < len(placed) and own:
                 kept = segment.gap and self.joiner and self.spaced[0]
                 text += _ODD_SPACE.sub(" ", segment.gap) if kept else self.joiner
         return text, tuple(anchors)
