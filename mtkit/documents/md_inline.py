@@ -94,9 +94,14 @@ def _code(state: StateInline, silent: bool) -> bool:
     return True
 
 
+def _closes(state: StateInline) -> bool:
+    """Whether any bracket closes behind a place: the parser would look for one up to the end each time."""
+    return state.html_terminator_last("]") > state.pos
+
+
 def _image(state: StateInline, silent: bool) -> bool:
     start = state.pos
-    if not image(state, True) or silent:
+    if not _closes(state) or not image(state, True) or silent:
         return state.pos > start
     end, state.pos = state.pos, start
     _push(state, "atom", 0, end)
@@ -109,7 +114,7 @@ def _link(state: StateInline, silent: bool) -> bool:
     Brackets that are no link stay if there is only a word or code between them: it is a key of some kind.
     """
     start, maximum = state.pos, state.posMax
-    if state.src[start] != "[":
+    if state.src[start] != "[" or not _closes(state):
         return False
     end = parseLinkLabel(state, start, True)
     if end < 0:
@@ -154,6 +159,8 @@ class _Parser(MarkdownIt):
 
 _PARSER = _Parser()
 _COMMONMARK = MarkdownIt("commonmark").enable("strikethrough")
+_COMMONMARK.inline.ruler.at("link", lambda state, silent: _closes(state) and link(state, silent))
+_COMMONMARK.inline.ruler.at("image", lambda state, silent: _closes(state) and image(state, silent))
 
 
 def _read(raw: str, references: Mapping[str, object]) -> tuple[list[Piece], str]:

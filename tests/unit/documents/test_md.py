@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import tomllib
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 from hypothesis import given
 
+from mtkit.documents.base import Answer
 from mtkit.documents.formats import open_document
 from mtkit.errors import InputError
 from tests.support.corpora import REPOSITORY, corpus
@@ -217,6 +219,21 @@ def test_front_matter_is_translated_by_key(kind: str, suffix: str) -> None:
 )
 def test_front_matter_that_is_odd_stays(source: str) -> None:
     assert rendered(source, lambda text: "x") in (source, "x\n")
+
+
+def test_the_example_of_the_documentation() -> None:
+    page = (REPOSITORY / "docs" / "files-markdown.md").read_text("utf-8")
+    before, after = re.findall(r"^````markdown\n(.*?)^````", page, re.MULTILINE | re.DOTALL)
+    table = page.partition("| text |")[2].partition("\n\n")[0]
+    answers = dict(row.strip("| ").split(" | ") for row in table.splitlines()[2:])
+    assert list(open_document("md", "a.md", before.encode()).texts) == list(answers)
+    words = {"red": "rouge", "chair": "chaise", "in": "dans", "bathroom": "salle", ".": ".", "now": "maintenant"}
+
+    def aligned(text: str) -> str:
+        links = [(src, tgt) for src, tgt in words.items() if src in text and tgt in answers[text]]
+        return Answer(answers[text], [(text.index(src), answers[text].index(tgt)) for src, tgt in links])
+
+    assert rendered(before, aligned) == after
 
 
 def test_an_empty_pair_is_never_made() -> None:
