@@ -112,6 +112,8 @@ def test_another_parser_sees_the_same_blocks_and_spans(translate: Callable[[str]
         ("import Tabs from '@theme/Tabs';\nexport const x = {\n  a: 1,\n\n  b: 2 };\n\nText\n", ["Text"]),
         ("import duties are high\n", ["import duties are high"]),
         ("<Card\n  icon={<Icon a='b' />}\n>\n\nText\n\n</Card>\n", ["Text"]),
+        ("A <% if a > b %> or <Card a={b > c} /> here\n", ["A or here"]),
+        ("[](a) and [text]() and [a b](<c d>)\n", ["and text and a b"]),
         ("{{< highlight go >}}\ncode\n{{< /highlight >}}\n{{< note >}}\nText\n{{< /note >}}\n", ["Text"]),
         ("{% highlight js %}\ncode\n{% endhighlight %}\n\n{% include a.html %}\nText\n", ["Text"]),
         ('--8<-- "file.md"\nText\n', ["Text"]),
