@@ -17,7 +17,7 @@ from mtkit.documents.md_patterns import ATTRIBUTES, TEMPLATE
 from mtkit.documents.spans import Slot, Spliced
 
 _KEPT = re.compile(
-    rf"(?:{ATTRIBUTES}|(?:(?:{TEMPLATE})\s*)++|;?-++8<-++.*|:{{3,}}+|\[!\w+\][+-]?|:[\w-]++:(?:\s.*)?"
+    rf"(?:{ATTRIBUTES}|(?:(?:{TEMPLATE})\s*)++|;?-++8<-++.*|\([\w:.-]++\)=|:{{3,}}+|\[!\w+\][+-]?|:[\w-]++:(?:\s.*)?"
     r"|\\[A-Za-z]++(?:\[[^\[\]]*+\]|\{[^{}]*+\})*+|\[\[?_?TOC_?\]\]?)\s*"
 )
 """A line of a paragraph that stays: attributes, templates, snippets, options."""
@@ -27,6 +27,7 @@ _TASK = re.compile(r"\[[ xX]\][ \t]++")
 _TITLE = re.compile(
     r"(?::{3,}+|`{3,}+|~{3,}+)[ \t]*+(?:\{[^{}]*+\}|[\w-]++)?"
     r"(?:\[(.*)\]|[ \t]++([^\[{\s].*?))?[ \t]*+(?:\{[^{}]*+\})?[ \t]*+$"
+    r"|/{3,}+[ \t]*+\w++[ \t]*+\|[ \t]*+(.*?)[ \t]*+$"
     r"|(?:!!!|\?\?\?\+?|===[!+]?)[^\"]*+\"(.*)\"[ \t]*$"
 )
 """The title of an admonition or a tab."""
@@ -146,6 +147,8 @@ class _Reader:
         if not found or not found.lastindex:
             return
         title = found[found.lastindex]
+        if re.fullmatch(r"\S*[./]\S*", title):  # the file of a figure
+            return
         passage = Passage(title, self._inline)
 
         def put(answers: Sequence[str]) -> str:

@@ -198,13 +198,22 @@ def _read(raw: str, references: Mapping[str, object]) -> tuple[list[Piece], str]
     return pieces, "".join(labelled)
 
 
+def _outline(raw: str, references: Mapping[str, object]) -> Hashable:
+    tokens = _COMMONMARK.inline.parse(raw, _COMMONMARK, {"references": references}, [])
+    return tuple(
+        (token.type, token.attrGet("href") or token.attrGet("src") or token.content)
+        for token in tokens
+        if token.type not in ("text", "text_special", "softbreak")
+    )
+
+
 # ---------------------------------------------------------------- texts
 
 _PLACEHOLDERS = re.compile(PLACEHOLDERS)
 # A translation's own brackets and bars are taken out.
 _LABEL_MARKUP = Markup(split_by(re.compile(rf"[\[\]|\\]|{PLACEHOLDERS}")))
 # What marks a block at the beginning of a line alone.
-_NEEDLESS = re.compile(r"(?<=\A )\\(?=[-+#=])|\A\\(?=[-+#=])")
+_NEEDLESS = re.compile(r"(?<=\A )\\(?=[-+#=:])|\A\\(?=[-+#=:])")
 
 
 def _title_markup(mark: str) -> Markup:
@@ -228,8 +237,8 @@ class Inline:
     """
 
     def __init__(self, references: Mapping[str, object]) -> None:
-        self._references = references
         self._read = lru_cache(maxsize=16)(partial(_read, references=references))
+        self._outline = lru_cache(maxsize=16)(partial(_outline, references=references))
         self.markup = Markup(self.split, SILENT, BREAKS, escape, _unescape, check=self.outline)
 
     def split(self, raw: str) -> Sequence[Piece]:
@@ -242,12 +251,7 @@ class Inline:
 
     def outline(self, raw: str) -> Hashable:
         """Code, links, emphasis and the like, in the order in which CommonMark opens and closes them."""
-        tokens = _COMMONMARK.inline.parse(raw, _COMMONMARK, {"references": self._references}, [])
-        return tuple(
-            (token.type, token.attrGet("href") or token.attrGet("src") or token.content)
-            for token in tokens
-            if token.type not in ("text", "text_special", "softbreak")
-        )
+        return self._outline(raw)
 
     def within(self, span: str) -> Spliced:
         """The texts inside a span: alt text, title, label, note, attributes of a tag."""
@@ -298,7 +302,7 @@ class Passage:
             if is_span:
                 span = next(spans)
                 written.append(span.render(list(islice(remaining, len(span.texts)))).decode())
-            elif written and not written[-1].endswith("\n"):
+            elif written and not written[-1].endswith(("\n", "]")):
                 written.append(_NEEDLESS.sub("", piece))
             else:
                 written.append(piece)
