@@ -12,7 +12,7 @@ from mtkit.documents.base import check_utf8
 from mtkit.documents.html import open_html
 from mtkit.documents.md_blocks import blocks
 from mtkit.documents.md_front import front_matter
-from mtkit.documents.md_inline import Inline, Passage
+from mtkit.documents.md_inline import Inline, MarkdownText
 from mtkit.documents.md_patterns import ATTRIBUTES, TEMPLATE
 from mtkit.documents.spans import Slot, Spliced
 
@@ -66,10 +66,10 @@ def open_md(name: str, data: bytes) -> Spliced:
     """
     source = check_utf8(name, data)
     start, slots = front_matter(source)
-    return Spliced(source, [*slots, *_Reader(source, start).slots])
+    return Spliced(source, [*slots, *_Finder(source, start).slots])
 
 
-class _Reader:
+class _Finder:
     """Finds in the source what the parser read."""
 
     def __init__(self, source: str, start: int) -> None:
@@ -130,7 +130,7 @@ class _Reader:
     def _take_text(self, lines: list[_Line]) -> None:
         """Lines that are one text; those that a translation has begin like the second."""
         if lines:
-            passage = Passage("\n".join(line.text for line in lines), self._inline)
+            passage = MarkdownText("\n".join(line.text for line in lines), self._inline)
             self._slot(lines, passage.texts, passage.put)
 
     def _take_cell(self, token: Token, start: int) -> int:
@@ -149,7 +149,7 @@ class _Reader:
         title = found[found.lastindex]
         if re.fullmatch(r"\S*[./]\S*", title):  # the file of a figure
             return
-        passage = Passage(title, self._inline)
+        passage = MarkdownText(title, self._inline)
 
         def put(answers: Sequence[str]) -> str:
             written = passage.put(answers)

@@ -118,7 +118,7 @@ def _indented(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     return True
 
 
-class _Parser(MarkdownIt):
+class _BlockParser(MarkdownIt):
     def __init__(self) -> None:
         super().__init__("commonmark", {"maxNesting": 100})
         self.enable("table").use(footnote_plugin).use(deflist_plugin)
@@ -135,7 +135,7 @@ class _Parser(MarkdownIt):
         return True
 
 
-_PARSER = _Parser()
+_PARSER = _BlockParser()
 
 
 def blocks(text: str) -> tuple[list[Token], dict[str, Any]]:

@@ -143,7 +143,7 @@ def _link(state: StateInline, silent: bool) -> bool:
     return True
 
 
-class _Parser(MarkdownIt):
+class _InlineParser(MarkdownIt):
     def __init__(self) -> None:
         super().__init__("zero", {"maxNesting": 20})
         rules = (_words, _atom, _escaped, _code, _image, _link)
@@ -159,7 +159,7 @@ class _Parser(MarkdownIt):
         return url
 
 
-_PARSER = _Parser()
+_PARSER = _InlineParser()
 _COMMONMARK = MarkdownIt("commonmark").enable("strikethrough")
 _COMMONMARK.inline.ruler.at("link", lambda state, silent: _closes(state) and link(state, silent))
 _COMMONMARK.inline.ruler.at("image", lambda state, silent: _closes(state) and image(state, silent))
@@ -268,7 +268,7 @@ class Inline:
         return Spliced(span, [Slot(start, end, cut.texts, cut.put) for (start, end), cut in cuts])
 
 
-class Passage:
+class MarkdownText:
     """A text with those inside its spans.
 
     Attributes:

@@ -32,7 +32,7 @@ _ELEMENTS = (
     r"<(?P<kept>kbd|code|samp|var|pre|svg|math|textarea|script|style)\b[^<>]*+>"
     r"(?:(?!</?(?P=kept)\b).)*+</(?P=kept)\s*>"
     r"|<(?P<no>\w++)(?=\s[^<>]*?\b(?:translate\s*=\s*[\"']?no\b|notranslate\b))[^<>]*+>"
-    r"(?:(?!</?(?P=no)\b).)*+</(?P=no)\s*>"
+    r"(?:(?!</?(?P=no)\b).){0,9999}+</(?P=no)\s*>"  # there may be as many names as elements
     r"|<(?P<script>su[bp])>(?:[^<>\w]|[\d_])*+</(?P=script)>"
 )
 _BRACES = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*+\})*+\})*+\}"
