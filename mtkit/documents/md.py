@@ -12,12 +12,12 @@ from mtkit.documents.base import check_utf8
 from mtkit.documents.html import open_html
 from mtkit.documents.md_blocks import blocks
 from mtkit.documents.md_front import front_matter
-from mtkit.documents.md_inline import Inline, Passage
+from mtkit.documents.md_inline import Inline, MarkdownText
 from mtkit.documents.md_patterns import ATTRIBUTES, TEMPLATE
 from mtkit.documents.spans import Slot, Spliced
 
 _KEPT = re.compile(
-    rf"(?:{ATTRIBUTES}|(?:(?:{TEMPLATE})\s*)++|;?-++8<-++.*|:{{3,}}+|\[!\w+\][+-]?|:[\w-]++:(?:\s.*)?"
+    rf"(?:{ATTRIBUTES}|(?:(?:{TEMPLATE})\s*)++|;?-++8<-++.*|\([\w:.-]++\)=|:{{3,}}+|\[!\w+\][+-]?|:[\w-]++:(?:\s.*)?"
     r"|\\[A-Za-z]++(?:\[[^\[\]]*+\]|\{[^{}]*+\})*+|\[\[?_?TOC_?\]\]?)\s*"
 )
 """A line of a paragraph that stays: attributes, templates, snippets, options."""
@@ -27,6 +27,7 @@ _TASK = re.compile(r"\[[ xX]\][ \t]++")
 _TITLE = re.compile(
     r"(?::{3,}+|`{3,}+|~{3,}+)[ \t]*+(?:\{[^{}]*+\}|[\w-]++)?"
     r"(?:\[(.*)\]|[ \t]++([^\[{\s].*?))?[ \t]*+(?:\{[^{}]*+\})?[ \t]*+$"
+    r"|/{3,}+[ \t]*+\w++[ \t]*+\|[ \t]*+(.*?)[ \t]*+$"
     r"|(?:!!!|\?\?\?\+?|===[!+]?)[^\"]*+\"(.*)\"[ \t]*$"
 )
 """The title of an admonition or a tab."""
@@ -65,10 +66,10 @@ def open_md(name: str, data: bytes) -> Spliced:
     """
     source = check_utf8(name, data)
     start, slots = front_matter(source)
-    return Spliced(source, [*slots, *_Reader(source, start).slots])
+    return Spliced(source, [*slots, *_Finder(source, start).slots])
 
 
-class _Reader:
+class _Finder:
     """Finds in the source what the parser read."""
 
     def __init__(self, source: str, start: int) -> None:
@@ -129,7 +130,7 @@ class _Reader:
     def _take_text(self, lines: list[_Line]) -> None:
         """Lines that are one text; those that a translation has begin like the second."""
         if lines:
-            passage = Passage("\n".join(line.text for line in lines), self._inline)
+            passage = MarkdownText("\n".join(line.text for line in lines), self._inline)
             self._slot(lines, passage.texts, passage.put)
 
     def _take_cell(self, token: Token, start: int) -> int:
@@ -146,7 +147,9 @@ class _Reader:
         if not found or not found.lastindex:
             return
         title = found[found.lastindex]
-        passage = Passage(title, self._inline)
+        if re.fullmatch(r"\S*[./]\S*", title):  # the file of a figure
+            return
+        passage = MarkdownText(title, self._inline)
 
         def put(answers: Sequence[str]) -> str:
             written = passage.put(answers)

@@ -143,7 +143,9 @@ def _scalar(block: str, event: yaml.ScalarEvent, is_flow: bool) -> list[_Value]:
         case "|" | ">":
             raw = block[start:end].rstrip()
             header, *lines = raw.split("\n")
-            if "\n " in event.value or event.value[:1] == " ":  # whose line breaks have other rules
+            if not event.value.strip() or re.search(
+                r"(?m)^[ \t]", event.value
+            ):  # breaks have other rules there
                 return []
             first = next(line for line in lines if line.strip())
             margin = first[: len(first) - len(first.lstrip())]
