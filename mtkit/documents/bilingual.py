@@ -61,7 +61,7 @@ class Passage:
             part if isinstance(part, str) else part.put(list(islice(remaining, len(part.texts))))
             for part in self._parts
         )
-        if self._frame(filled) == self._frame(self.raw):
+        if len(self._parts) == 1 or self._frame(filled) == self._frame(self.raw):
             return filled
         for answer in answers:
             if isinstance(answer, Answer):
@@ -78,6 +78,8 @@ class Passage:
 
 def _paragraphs(raw: str, markup: Markup) -> list[str]:
     """A passage, cut at the line breaks that do not stand inside a sentence."""
+    if "\n" not in raw and "&#" not in raw:
+        return [raw]
     pieces = markup.split(raw)
     paragraphs, paragraph, line = [], "", ""
     for number, (piece, is_span) in enumerate(pieces):

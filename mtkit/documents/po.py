@@ -38,15 +38,15 @@ _INLINE = (
     rf"<({KEPT})\b[^<>]*>[^<]*+</\1>|{_TAG}|<!--[^>]{{0,1000}}-->"
     r"|(?::(?:std:)?(?:any|doc|download|numref|ref|term):)?`(?P<title>[^`<>\n]*[^`<>\s])\s*<[^`<>\n]+>`_{0,2}"
     rf"|(?<!`)``(?!`)(?:[^`]|`(?!`))++``|{_ROLE}`[^`\n]+`_{{0,2}}|\|\w+\||\[(?:\d+|#[\w.-]*|\*|[A-Z][\w.-]*)\]_"
-    r"|!\[[^\]\n]*\]\([^()\s]*\)|\[(?P<link>[^\[\]\n]+)\]\([^()\s]*\)"
+    r"|!\[[^\[\]\n]*\]\([^()\s]*\)|\[(?P<link>[^\[\]\n]+)\]\([^()\s]*\)"
     r"|(?<![\w*\\])\*\*(?P<strong>[^\s*](?:[^*\n]*[^\s*])?)\*\*(?![\w*])"
     r"|(?<![\w*\\])\*(?P<emphasis>[^\s*](?:[^*\n]*[^\s*])?)\*(?![\w*])"
 )
 _LINK_END = re.compile(r"\s*<[^<>]+>`_*")
-_BREAK = r"[^\S\n]*\n\s*"
-_CONTROL = r"[\x00-\x08\x0b-\x1f\x7f]+|[^\S\n]*\t\s*"
+_BREAK = r"(?:(?<!\s)[^\S\n\t]++)?+[\n\t]\s*+"
+_CONTROL = r"[\x00-\x08\x0b-\x1f\x7f]++"
 _SILENT = re.compile(r"\*{1,2}|\[|\]\(.*|</?(?!br\b|img\b)[A-Za-z][^<>]*>", re.DOTALL)
-_BREAKS = re.compile(rf"{_BREAK}|\s*\t\s*|<br\b.*>", re.DOTALL)
+_BREAKS = re.compile(rf"{_BREAK}|<br\b.*>", re.DOTALL)
 
 _ESCAPES = {"\\": r"\\", '"': r"\"", "\n": r"\n", "\t": r"\t", "\r": r"\r", "\a": r"\a", "\b": r"\b"}
 _ESCAPES |= {"\f": r"\f", "\v": r"\v"}

@@ -119,6 +119,7 @@ def test_long_translations_are_wrapped() -> None:
         (r"It is in C:\\new folder", [r"It is in C:\new folder"], r"IT IS IN C:\\NEW FOLDER"),
         (r"at \\network\\tab, \\\"x\\\"", [r'at \network\tab, \"x\"'], r"AT \\NETWORK\\TAB, \\\"X\\\""),
         (r"\x1b bell\a, escape \033", ["bell, escape"], r"\033 BELL\a, ESCAPE \033"),
+        (r"caf\303\251", ["café"], "CAFÉ"),
         (r"Name:\tvalue\n", ["Name:", "value"], r"NAME:\tVALUE\n"),
         (r"\nOne line.\nTwo lines.\n", ["One line.", "Two lines."], r"\nONE LINE.\nTWO LINES.\n"),
         (r"A sentence that\ngoes on.", ["A sentence that goes on."], r"A SENTENCE THAT\nGOES ON."),
