@@ -169,6 +169,7 @@ SLAVIC = "n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=2
         (1, "0", 2, "MANY"),
         (2, "n !=", 1, "ONE,MANY"),
         (2, "n/0", 2, "ONE,MANY"),
+        (1, "", 1, "MANY"),
     ],
 )
 def test_there_are_as_many_plural_forms_as_the_header_declares(
