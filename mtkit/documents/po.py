@@ -74,7 +74,7 @@ class PoOptions:
 
 @cache
 def _markups(families: tuple[Family, ...]) -> tuple[Markup, Markup | None]:
-    """What stays of a message with these placeholders, and of the texts of one that may be an ICU message."""
+    """What stays of a message with these placeholders, and of an ICU message if it may be one."""
     doubled = ("" if _PERCENT.isdisjoint(families) else "%") + ("" if _BRACES.isdisjoint(families) else "{}")
     text = "|".join(rf"{re.escape(sign)}{{2}}" for sign in doubled) or "(?!)"
 
@@ -88,7 +88,7 @@ def _markups(families: tuple[Family, ...]) -> tuple[Markup, Markup | None]:
     if families != DEFAULT:
         return markup, None
     split = _splitter(text, ("icu-plural",))
-    return markup, replace(markup, split=split, escape=icu.escape, unescape=icu.unescape)
+    return markup, replace(markup, split=split, escape=icu.escape, unescape=icu.unescape, icu=True)
 
 
 def _pair(raw: str) -> tuple[Role, str]:

@@ -69,7 +69,7 @@ def _markup(encoding: str, *, is_preserved: bool, is_icu: bool = False) -> Marku
     Args:
         encoding: of the file; what it cannot express is written as references.
         is_preserved: whether white space is, and with it line breaks.
-        is_icu: whether it is one of the texts of an ICU message.
+        is_icu: whether it is an ICU message.
     """
     placeholders = build_finder(("urls", "emails", "placeholders"), ("icu-plural",) if is_icu else DEFAULT)
     more = rf"|{_SPACE}\n\s*+" if is_preserved else ""
@@ -92,7 +92,7 @@ def _markup(encoding: str, *, is_preserved: bool, is_icu: bool = False) -> Marku
     def read(raw: str) -> str:
         return icu.unescape(unescape(raw)) if is_icu else unescape(raw)
 
-    return Markup(split, _SILENT, _BREAKS, spelled, read, _pair, ENDS)
+    return Markup(split, _SILENT, _BREAKS, spelled, read, _pair, ENDS, is_icu)
 
 
 def _pair(raw: str) -> tuple[Role, str]:

@@ -156,6 +156,15 @@ def test_signs_that_the_language_of_a_message_doubles() -> None:
             assert found.format(x="x") == f"x{answer}"
 
 
+@given(TRANSLATORS)
+def test_no_answer_breaks_an_icu_message(translate: Callable[[str], str]) -> None:
+    message = 'msgid "You have {n, plural, one {# red chair} other {{n} chairs}}!"\nmsgstr ""\n'
+    found = entries(HEAD + one(message, translate))[0]
+    if found.msgstr:
+        syntax = re.findall(r"[{}#]|n, plural, |(?<=[ }])(?:one|other) (?={)", found.msgid)
+        assert re.findall(r"[{}#]|n, plural, |(?<=[ }])(?:one|other) (?={)", found.msgstr) == syntax
+
+
 SLAVIC = "n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2"
 
 
