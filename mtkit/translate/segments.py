@@ -21,11 +21,12 @@ MAX_TOKENS = 512
 _CARRIED: tuple[SpanKind, ...] = ("urls", "emails", "tags", "placeholders", "emoji")
 _NEVER = re.compile("(?!)")
 _BULLET = r"^(?:[-*+•‣▪–—]|\d{1,3}[.)]|[a-z]\))(?=\s)"
-# What any span but a bullet holds; most lines have none of it, and this is a quick look.
+# A span has one of these, is a bullet or begins with `www.`. Most lines have none, and this look is quick.
 _SIGN = re.compile(
-    r"[<>{}%$@/_#&*\\|~\u200d\u203c-\u2049\u20e3\u2122\u2139-\u2bff\u3030\u303d\u3297\u3299]"
-    r"|\ufe0f|[\U0001f000-\U000e007f]|:\w|www\.|\A\s*(?:[-+•‣▪–—]|\w{1,3}[.)])\s"
+    r"[<>{}%$@/_#&*\\|~:\u200d\u203c-\u2049\u20e3\u2122\u2139-\u2bff\u3030\u303d\u3297\u3299\ufe0f"
+    "\U0001f000-\U000e007f]"
 )
+_IS_BULLET = re.compile(_BULLET)
 _ALIKE = str.maketrans("’‘‛“”„‟‐‑‒–—…\u00a0\u202f\u2009", '\'\'\'""""-----.   ')
 """Signs that stand for others which a model is more likely to know."""
 
@@ -95,6 +96,10 @@ class Segmenter:
 
     def _split(self, text: str) -> list[Segment]:
         text = clean(text)
+        if text[:1].isalpha() and not _has_signs(text):
+            parts = sentences(text, self._lang) if self._by_sentence else [text]
+            if len(parts) == 1:  # as most lines
+                return [Segment(text, 0, "", None, self._source(text), markup=self._plain)]
         texts = icu.innermost(text) if "{" in text else None
         if texts is None:
             return self._pieces(text, self._sentences(text), self._plain)
@@ -119,7 +124,7 @@ class Segmenter:
 
     def _unbroken(self, text: str, parts: list[str]) -> list[str]:
         """The sentences, none of which ends within a placeholder or an address."""
-        if len(parts) < 2 or not _SIGN.search(text):
+        if len(parts) < 2 or not _has_signs(text):
             return parts
         inside = {
             place for found in self._finder.finditer(text) for place in range(found.start() + 1, found.end())
@@ -151,7 +156,7 @@ class Segmenter:
         return text[0].isalnum() or bool(self._tokenizer.form.normalize(text))
 
     def _segment(self, raw: str, start: int, gap: str, markup: Markup) -> Segment:
-        if markup is self._plain and not _SIGN.search(raw):
+        if markup is self._plain and not _has_signs(raw):
             source = self._source(raw) if any(map(str.isalpha, raw)) else Masked("")
             return Segment(raw, start, gap, None, source, markup=markup)
         return self._cut(raw, start, gap, markup)
@@ -236,3 +241,8 @@ class Segmenter:
 
     def _sizes(self, texts: Sequence[str]) -> list[int]:
         return list(map(len, self._tokenizer.src.encode([self._source(text).text for text in texts])))
+
+
+def _has_signs(text: str) -> bool:
+    """Whether there may be a span in it."""
+    return bool(_SIGN.search(text) or "www." in text or _IS_BULLET.match(text))
