@@ -57,6 +57,9 @@ PARTS: dict[str, tuple[str, ...]] = {
         'msgctxt "',
         "\\n",
         ":r:`",
+        "#, fuzzy\n",
+        "nplurals=3; plural=n;\\n",
+        "charset=latin-1\\n",
     ),
     "xliff": (
         *(
@@ -82,6 +85,7 @@ PARTS: dict[str, tuple[str, ...]] = {
             "<seg-source/>",
         ),
         *("<a:source xmlns:a='b'>", "</a:source>", "<?xml version='1.0' encoding='utf-16'?>", "<?x ?>"),
+        *("<mrk mtype='seg' mid='1'>", "</mrk>", "<mrk translate='no'>", "<sm id='1' translate='no'/>"),
     ),
 }
 """What a document of each format is made of."""
