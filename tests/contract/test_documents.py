@@ -33,6 +33,10 @@ SAMPLES: dict[Format, bytes] = {
     "xliff": b'<?xml version="1.0"?>\n<xliff><file><body><trans-unit id="1"><source>Good morning</source>'
     b"<note> kept</note><target></target></trans-unit>\n<trans-unit id='2'><source>The red house</source>"
     b"<target></target></trans-unit></body></file></xliff>",
+    "json": b'{\n  "menu": {"morning": "Good morning", "id": "a_b", "count": 1.50},\n'
+    b'  "list": ["\\u0020", "The red house", null]}\n',
+    "arb": b'{"@@locale": "en", "morning": "Good morning",\n"@morning": {"description": "On top"},'
+    b' "house":"The red house"}',
 }
 TEXTS = ["Good morning", "The red house"]
 """Those of each sample."""
@@ -54,6 +58,17 @@ class _Tags(HTMLParser):
 
     def handle_comment(self, data: str) -> None:
         self.found.append(data)
+
+
+def _without_texts(value: object) -> object:
+    """A value of JSON, YAML or a property list with the same in place of each text and each answer."""
+    if isinstance(value, dict):
+        return {key: own if key[:1] == "@" else _without_texts(own) for key, own in value.items()}
+    if isinstance(value, list):
+        return [_without_texts(own) for own in value]
+    return (
+        "text" if isinstance(value, str) and re.match(r"a(?!\w)|Good morning|The red house", value) else value
+    )
 
 
 def outline(kind: Format, data: bytes) -> object:
@@ -83,6 +98,8 @@ def outline(kind: Format, data: bytes) -> object:
                 else (element.tag, element.attrib, element.text)
                 for element in etree.fromstring(data).iter()
             ]
+        case "json" | "arb":
+            return _without_texts(json.loads(data))
         case _:
             assert_never(kind)
 

@@ -57,6 +57,29 @@ PARTS: dict[str, tuple[str, ...]] = {
         ),
         *("<a:source xmlns:a='b'>", "</a:source>", "<?xml version='1.0' encoding='utf-16'?>", "<?x ?>"),
     ),
+    "json": (
+        '{"a": "',
+        '"}',
+        "[",
+        "]",
+        "{",
+        '": "',
+        ",",
+        "\\ud800",
+        "9" * 5000,
+        "[" * 2000,
+        "{{",
+        "{n, plural, ",
+    ),
+    "arb": (
+        '{"a": "',
+        '"}',
+        '{"@@locale": "en", "a": "',
+        '", "b": "',
+        "{n, plural, one{",
+        "{n, select, ",
+        "''",
+    ),
 }
 """What a document of each format is made of."""
 

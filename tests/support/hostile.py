@@ -47,6 +47,8 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
         '<xliff><trans-unit><source a="@">Hello <g>you</g></source></trans-unit></xliff>',
         "<xliff><trans-unit><source><![CDATA[@]]></source><target/></trans-unit></xliff>",
     ),
+    "json": ("@", '{"a": "@", "b": ["@"]}', '{"@": {"message": "@"}}'),
+    "arb": ("@", '{"a": "{n, plural, one{@} other{b}}", "b": "@"}'),
 }
 """Of each format: documents with a place for a text."""
 
@@ -57,7 +59,7 @@ def framed(kind: FileFormat | LineFormat, frame: str, text: str) -> bytes:
         match kind:
             case "tsv":
                 text = text.replace("\n", " ").replace("\t", " ")
-            case "jsonl":
+            case "jsonl" | "json" | "arb":
                 text = json.dumps(text)[1:-1]
             case "po":
                 text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\0", "")

@@ -1,0 +1,78 @@
+"""Texts of software: which values are text, and what in them programs fill in or show in another way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from mtkit.documents.bilingual import CHOICE, Passage
+from mtkit.documents.spans import TAG, Markup, Slot, split_by
+from mtkit.text import icu
+from mtkit.text.placeholders import DEFAULT, Family
+from mtkit.text.protect import build_finder
+
+Markups = tuple[Markup, Markup | None]
+"""Of a text, and of the texts of an ICU message if a value may be one."""
+
+_BREAK = r"[^\S\n]*\n\s*"
+_CONTROL = r"[\x00-\x08\x0b-\x1f\x7f]+|[^\S\n]*\t\s*"
+_BREAKS = re.compile(rf"{_BREAK}|[^\S\n]*\t\s*|<br\b.*>", re.DOTALL)
+_PLURALS = rf"(?<=\S) \| (?=\S)|{CHOICE}"
+_ENDS = re.compile(r" ?\| ?")
+_CODE = re.compile(r"(?=\S*_|\S*\w{2}\.\w{2}|\S*::|[/.#@?][\w/])[!-~]+")
+"""A name, a path or a reference: one word with signs that no word has."""
+
+
+def is_text(value: str) -> bool:
+    """Whether a value is to be translated: it has a letter, and is not a name, a path or a reference."""
+    return any(map(str.isalpha, value)) and not _CODE.fullmatch(value.strip())
+
+
+def _same(text: str) -> str:
+    return text
+
+
+def message_markup(
+    families: tuple[Family, ...] = DEFAULT,
+    own: str = "(?!)",
+    *,
+    escape: Callable[[str], str] = _same,
+    unescape: Callable[[str], str] = _same,
+) -> Markup:
+    """What stays of a value, in which line breaks are line breaks.
+
+    Args:
+        families: of its placeholders.
+        own: a pattern of more that stays.
+        escape: from text to what the program reads.
+        unescape: the reverse.
+    """
+    placeholders = build_finder(("urls", "emails", "placeholders"), families).pattern
+    finder = re.compile(rf"{own}|{_BREAK}|{_CONTROL}|{_PLURALS}|{TAG}|{placeholders}", re.DOTALL)
+    return Markup(split_by(finder), breaks=_BREAKS, escape=escape, unescape=unescape, ends=_ENDS)
+
+
+ICU_TEXT = message_markup(("icu-plural",), escape=icu.escape, unescape=icu.unescape)
+"""Of the texts of an ICU message."""
+
+
+def value_slot(
+    source: str, start: int, end: int, value: str, markups: Markups, spell: Callable[[str], str]
+) -> Slot:
+    """The place of a value that is replaced by its translation.
+
+    Args:
+        source: the document.
+        start: where the value begins.
+        end: where it ends.
+        value: what the program reads there.
+        markups: of the value.
+        spell: from a value to what stands in the document.
+    """
+    passage = Passage(value, *markups)
+
+    def write(answers: Sequence[str]) -> str:
+        found = passage.put(answers)
+        return source[start:end] if found == value or not found.strip() else spell(found)
+
+    return Slot(start, end, passage.texts if is_text(value) else (), write)
