@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from mtkit.documents.po import PoOptions
 
 LineFormat = Literal["tsv", "jsonl"]
-FileFormat = Literal["md", "html", "srt", "po", "xliff", "json", "arb"]
+FileFormat = Literal["md", "html", "srt", "po", "xliff", "json", "arb", "strings"]
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
 FORMATS = ("text", *LINE_FORMATS, *FILE_FORMATS)
@@ -101,5 +101,9 @@ def open_document(
             from mtkit.documents.keyed_json import open_arb
 
             return open_arb(name, data, target)
+        case "strings":
+            from mtkit.documents.strings import open_strings
+
+            return open_strings(name, data)
         case _:
             assert_never(kind)

@@ -37,6 +37,8 @@ SAMPLES: dict[Format, bytes] = {
     b'  "list": ["\\u0020", "The red house", null]}\n',
     "arb": b'{"@@locale": "en", "morning": "Good morning",\n"@morning": {"description": "On top"},'
     b' "house":"The red house"}',
+    "strings": b'/* "kept" = "kept"; */\n"morning" = "Good morning"; // kept\nhouse="The red house" ;\n'
+    b'"id" = "a_b";',
 }
 TEXTS = ["Good morning", "The red house"]
 """Those of each sample."""
@@ -98,6 +100,10 @@ def outline(kind: Format, data: bytes) -> object:
                 else (element.tag, element.attrib, element.text)
                 for element in etree.fromstring(data).iter()
             ]
+        case "strings":
+            value = r'(?<==)(\s*)"(?!a_b)(?:\\[\s\S]|[^"\\])*"(?=\s*;)'
+            parts = re.split(r"(/\*.*?\*/)", text)  # comments stay
+            return [part if part[:2] == "/*" else re.sub(value, r"\1text", part) for part in parts]
         case "json" | "arb":
             return _without_texts(json.loads(data))
         case _:

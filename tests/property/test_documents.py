@@ -80,6 +80,20 @@ PARTS: dict[str, tuple[str, ...]] = {
         "{n, select, ",
         "''",
     ),
+    "strings": (
+        '"a" = "',
+        '";\n',
+        "/* ",
+        "*/",
+        "// ",
+        "\\U00e9",
+        "\\Ud83d",
+        "\\101",
+        "\\n",
+        "b = c;",
+        "%1$@",
+        "\xff\xfe",
+    ),
 }
 """What a document of each format is made of."""
 

@@ -49,6 +49,7 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
     ),
     "json": ("@", '{"a": "@", "b": ["@"]}', '{"@": {"message": "@"}}'),
     "arb": ("@", '{"a": "{n, plural, one{@} other{b}}", "b": "@"}'),
+    "strings": ("@", '/* @ */ "a" = "@";\n// @\na="b@";'),
 }
 """Of each format: documents with a place for a text."""
 
@@ -59,7 +60,7 @@ def framed(kind: FileFormat | LineFormat, frame: str, text: str) -> bytes:
         match kind:
             case "tsv":
                 text = text.replace("\n", " ").replace("\t", " ")
-            case "jsonl" | "json" | "arb":
+            case "jsonl" | "json" | "arb" | "strings":
                 text = json.dumps(text)[1:-1]
             case "po":
                 text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\0", "")

@@ -1,0 +1,95 @@
+"""Apple's `.strings`: the value of each entry."""
+
+from __future__ import annotations
+
+import re
+
+from mtkit.documents.base import check_utf8
+from mtkit.documents.messages import Markups, message_markup, value_slot
+from mtkit.documents.spans import Slot, Spliced
+from mtkit.errors import InputError
+
+_QUOTED = r'"(?:[^"\\]++|\\.)*+"'
+_SPACE = r"(?:\s++|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/)*+"
+_ENTRY = re.compile(
+    rf"(?:{_QUOTED}|[\w$./:-]++){_SPACE}(?:=(?P<space>{_SPACE})(?P<value>{_QUOTED}|[\w$./:-]++){_SPACE})?;",
+    re.DOTALL,
+)
+_GAP = re.compile(_SPACE)
+_ESCAPE = re.compile(r"\\(?:[Uu]([0-9a-fA-F]{4})|([0-7]{1,3})|(.))", re.DOTALL)
+_NAMED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+_SPECIAL = re.compile('[\x00-\x1f\x7f"\\\\]')
+_WRITTEN = {character: f"\\{letter}" for letter, character in _NAMED.items()} | {'"': r"\"", "\\": r"\\"}
+_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+
+APPLE: Markups = message_markup(("printf",), r"%%|%(?:\d+\$)?arg\b"), None
+
+
+def _read(raw: str) -> str:
+    """What stands between the quotes, as the program has it."""
+
+    def character(found: re.Match[str]) -> str:
+        if found[1] or found[2]:
+            return chr(int(found[1], 16) if found[1] else int(found[2], 8))
+        return _NAMED.get(found[3], found[3])
+
+    # Characters beyond U+FFFF are two escapes.
+    return _ESCAPE.sub(character, raw).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _spelled(value: str) -> str:
+    def escaped(found: re.Match[str]) -> str:
+        return _WRITTEN.get(found[0], f"\\U{ord(found[0]):04x}")
+
+    return f'"{_SPECIAL.sub(escaped, value)}"'
+
+
+def _spelled_in_ascii(value: str) -> str:
+    units = _spelled(value).encode("utf-16-be", "surrogatepass")
+    codes = (units[place] << 8 | units[place + 1] for place in range(0, len(units), 2))
+    return "".join(chr(code) if code < 0x80 else f"\\U{code:04x}" for code in codes)
+
+
+def open_strings(name: str, data: bytes) -> Spliced:
+    """The values; keys and comments stay. The file keeps its encoding, UTF-8 or UTF-16.
+
+    Raises:
+        InputError: it is in neither, or a line is none of such a file.
+    """
+    source, encoding = _decoded(name, data)
+    in_ascii = source.isascii() and bool(re.search(r"\\[Uu][0-9a-fA-F]{4}", source))
+    spell = _spelled_in_ascii if in_ascii else _spelled
+    slots: list[Slot] = []
+    place = _end_of_gap(source, int(source.startswith("\ufeff")))
+    while place < len(source):
+        found = _ENTRY.match(source, place)
+        if not found:
+            line = source.count("\n", 0, place) + 1
+            raise InputError(
+                f'{name}:{line}: is not an entry, "key" = "value"; with a semicolon.',
+                "Check it: plutil -lint.",
+            )
+        raw = found["value"]
+        if raw and raw[0] == '"':
+            start, end = found.span("value")
+            slots.append(value_slot(source, start, end, _read(raw[1:-1]), APPLE, spell))
+        place = _end_of_gap(source, found.end())
+    return Spliced(source, slots, encoding=encoding)
+
+
+def _end_of_gap(source: str, place: int) -> int:
+    found = _GAP.match(source, place)
+    return found.end() if found else place
+
+
+def _decoded(name: str, data: bytes) -> tuple[str, str]:
+    """The text of a file, with its byte order mark, and its encoding."""
+    encoding = _MARKS.get(data[:2])
+    if not encoding:
+        return check_utf8(name, data), "utf-8"
+    try:
+        return data.decode(encoding), encoding
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name}: begins like UTF-16, but byte {error.start + 1} is not.", "Export it again as UTF-8."
+        ) from None
