@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from mtkit.documents.po import PoOptions
 
 LineFormat = Literal["tsv", "jsonl"]
-FileFormat = Literal["md", "html", "srt", "po", "xliff", "json", "arb", "strings"]
+FileFormat = Literal["md", "html", "srt", "po", "xliff", "json", "arb", "strings", "stringsdict", "android"]
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
 FORMATS = ("text", *LINE_FORMATS, *FILE_FORMATS)
@@ -105,5 +105,13 @@ def open_document(
             from mtkit.documents.strings import open_strings
 
             return open_strings(name, data)
+        case "stringsdict":
+            from mtkit.documents.strings import open_stringsdict
+
+            return open_stringsdict(name, data)
+        case "android":
+            from mtkit.documents.android import open_android
+
+            return open_android(name, data)
         case _:
             assert_never(kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from mtkit.documents.bilingual import CHOICE, Passage
 from mtkit.documents.spans import TAG, Markup, Slot, split_by
@@ -14,9 +15,8 @@ from mtkit.text.protect import build_finder
 Markups = tuple[Markup, Markup | None]
 """Of a text, and of the texts of an ICU message if a value may be one."""
 
-_BREAK = r"[^\S\n]*\n\s*"
-_CONTROL = r"[\x00-\x08\x0b-\x1f\x7f]+|[^\S\n]*\t\s*"
-_BREAKS = re.compile(rf"{_BREAK}|[^\S\n]*\t\s*|<br\b.*>", re.DOTALL)
+_LINES = r"[^\S\n]*[\n\t]\s*"
+_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+"
 _PLURALS = rf"(?<=\S) \| (?=\S)|{CHOICE}"
 _ENDS = re.compile(r" ?\| ?")
 _CODE = re.compile(r"(?=\S*_|\S*\w{2}\.\w{2}|\S*::|[/.#@?][\w/])[!-~]+")
@@ -28,7 +28,8 @@ def is_text(value: str) -> bool:
     return any(map(str.isalpha, value)) and not _CODE.fullmatch(value.strip())
 
 
-def _same(text: str) -> str:
+def same(text: str) -> str:
+    """`text`."""
     return text
 
 
@@ -36,20 +37,26 @@ def message_markup(
     families: tuple[Family, ...] = DEFAULT,
     own: str = "(?!)",
     *,
-    escape: Callable[[str], str] = _same,
-    unescape: Callable[[str], str] = _same,
+    lines: str = _LINES,
+    silent: re.Pattern[str] | None = None,
+    escape: Callable[[str], str] = same,
+    unescape: Callable[[str], str] = same,
 ) -> Markup:
-    """What stays of a value, in which line breaks are line breaks.
+    """What stays of a value.
 
     Args:
         families: of its placeholders.
         own: a pattern of more that stays.
+        lines: a pattern of white space that the program shows as it is: line breaks and tabs.
+        silent: what stays, but prints nothing.
         escape: from text to what the program reads.
         unescape: the reverse.
     """
     placeholders = build_finder(("urls", "emails", "placeholders"), families).pattern
-    finder = re.compile(rf"{own}|{_BREAK}|{_CONTROL}|{_PLURALS}|{TAG}|{placeholders}", re.DOTALL)
-    return Markup(split_by(finder), breaks=_BREAKS, escape=escape, unescape=unescape, ends=_ENDS)
+    finder = re.compile(rf"{own}|{lines}|{_CONTROL}|{_PLURALS}|{TAG}|{placeholders}", re.DOTALL)
+    breaks = re.compile(rf"(?:{lines})|(?:<|&lt;)br\b.*(?:>|&gt;)", re.DOTALL)
+    markup = Markup(split_by(finder), breaks=breaks, escape=escape, unescape=unescape, ends=_ENDS)
+    return replace(markup, silent=silent) if silent else markup
 
 
 ICU_TEXT = message_markup(("icu-plural",), escape=icu.escape, unescape=icu.unescape)
@@ -65,14 +72,21 @@ def value_slot(
         source: the document.
         start: where the value begins.
         end: where it ends.
-        value: what the program reads there.
+        value: what the program reads there, or the stretch itself if `markups` knows how that is spelled.
         markups: of the value.
         spell: from a value to what stands in the document.
     """
+    if not is_text(markups[0].unescape(value)):
+        return Slot(start, end, (), lambda _: source[start:end])
     passage = Passage(value, *markups)
 
     def write(answers: Sequence[str]) -> str:
         found = passage.put(answers)
         return source[start:end] if found == value or not found.strip() else spell(found)
 
-    return Slot(start, end, passage.texts if is_text(value) else (), write)
+    return Slot(start, end, passage.texts, write)
+
+
+XML_KEPT = r"<!--.*?-->|<\?.*?\?>|<!\[CDATA\[.*?\]\]>|\]\]>|&lt;/?[A-Za-z](?:(?!&[lg]t;)[^<>])*&gt;"
+XML_SILENT = re.compile(r"(?:<|&lt;)/?(?!br\b|img\b)[A-Za-z].*(?:>|&gt;)|<!--.*-->", re.DOTALL)
+"""What stays of values in XML, and prints nothing."""

@@ -1,12 +1,17 @@
-"""Apple's `.strings`: the value of each entry."""
+"""Apple's `.strings` and `.stringsdict`: the value of each entry."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from xml.sax.saxutils import escape
 
-from mtkit.documents.base import check_utf8
-from mtkit.documents.messages import Markups, message_markup, value_slot
+from mtkit.documents.base import check_utf8, unescape
+from mtkit.documents.messages import XML_KEPT, XML_SILENT, Markups, message_markup, same, value_slot
 from mtkit.documents.spans import Slot, Spliced
+from mtkit.documents.xml import Node, decode_xml, read_nodes
 from mtkit.errors import InputError
 
 _QUOTED = r'"(?:[^"\\]++|\\.)*+"'
@@ -22,7 +27,11 @@ _SPECIAL = re.compile('[\x00-\x1f\x7f"\\\\]')
 _WRITTEN = {character: f"\\{letter}" for letter, character in _NAMED.items()} | {'"': r"\"", "\\": r"\\"}
 _MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
-APPLE: Markups = message_markup(("printf",), r"%%|%(?:\d+\$)?arg\b"), None
+_ARGUMENT = r"%%|%(?:\d+\$)?arg\b"
+_NO_TEXT = frozenset({"NSStringFormatSpecTypeKey", "NSStringFormatValueTypeKey"})
+
+APPLE: Markups = message_markup(("printf",), _ARGUMENT), None
+"""Of a value as the program reads it."""
 
 
 def _read(raw: str) -> str:
@@ -93,3 +102,43 @@ def _decoded(name: str, data: bytes) -> tuple[str, str]:
         raise InputError(
             f"{name}: begins like UTF-16, but byte {error.start + 1} is not.", "Export it again as UTF-8."
         ) from None
+
+
+def open_stringsdict(name: str, data: bytes) -> Spliced:
+    """The formats and plural forms of a property list; keys and types stay.
+
+    Raises:
+        InputError: it is not in the encoding that it declares, not well-formed or not a property list,
+            declares entities or attributes, or is deeper or has longer tags than any real one.
+    """
+    source, encoding = decode_xml(name, data)
+    slots = [
+        value_slot(
+            source, node.text, node.text_end, source[node.text : node.text_end], _in_xml(encoding), same
+        )
+        for root in read_nodes(name, source, "plist", {"dict"})
+        for node in _texts(source, root)
+    ]
+    return Spliced(source, slots, encoding=encoding)
+
+
+def _texts(source: str, node: Node) -> Iterator[Node]:
+    """The strings of a dictionary, in order."""
+    for key, value in pairwise(node.children):
+        if value.name == "dict":
+            yield from _texts(source, value)
+        elif key.name == "key" and value.name == "string" and not _is_type(source, key):
+            yield value
+
+
+def _is_type(source: str, key: Node) -> bool:
+    return source[key.text : key.text_end].strip() in _NO_TEXT
+
+
+@cache
+def _in_xml(encoding: str) -> Markups:
+    def spelled(text: str) -> str:
+        return escape(text).encode(encoding, "xmlcharrefreplace").decode(encoding)
+
+    own = f"{XML_KEPT}|{_ARGUMENT}"
+    return message_markup(("printf",), own, silent=XML_SILENT, escape=spelled, unescape=unescape), None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import plistlib
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -39,6 +40,14 @@ SAMPLES: dict[Format, bytes] = {
     b' "house":"The red house"}',
     "strings": b'/* "kept" = "kept"; */\n"morning" = "Good morning"; // kept\nhouse="The red house" ;\n'
     b'"id" = "a_b";',
+    "stringsdict": b'<?xml version="1.0"?><!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "a.dtd">\n'
+    b'<plist version="1.0"><dict><key>n</key><dict><key>NSStringLocalizedFormatKey</key>'
+    b"<string>%#@n@</string><key>n</key><dict><key>NSStringFormatValueTypeKey</key><string>d</string>\n"
+    b"<key>one</key><string>Good morning</string><key>other</key> <string>The red house</string></dict>"
+    b"</dict></dict></plist>\n",
+    "android": b'<?xml version="1.0"?>\n<resources><!-- kept --><string name="a">Good morning</string>\n'
+    b'<string name="b" translatable="false">Kept</string><string-array name=\'c\'>\n<item><![CDATA['
+    b"The red house]]></item><item>@string/a</item></string-array></resources>",
 }
 TEXTS = ["Good morning", "The red house"]
 """Those of each sample."""
@@ -98,6 +107,13 @@ def outline(kind: Format, data: bytes) -> object:
                 (element.tag, {}, "")
                 if element.tag == "target"
                 else (element.tag, element.attrib, element.text)
+                for element in etree.fromstring(data).iter()
+            ]
+        case "stringsdict":
+            return _without_texts(plistlib.loads(data))
+        case "android":
+            return [
+                (element.tag, element.attrib, _without_texts(element.text))
                 for element in etree.fromstring(data).iter()
             ]
         case "strings":

@@ -49,6 +49,17 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
     ),
     "json": ("@", '{"a": "@", "b": ["@"]}', '{"@": {"message": "@"}}'),
     "arb": ("@", '{"a": "{n, plural, one{@} other{b}}", "b": "@"}'),
+    "stringsdict": (
+        "@",
+        "<plist><dict><key>@</key><string>@</string></dict></plist>",
+        "<plist><dict><key>a</key><dict><key>b</key><string>a <!--b-->@</string></dict></dict></plist>",
+    ),
+    "android": (
+        "@",
+        "<resources><string>@</string></resources>",
+        "<resources><string>a <b>@</b> <g>b</g></string></resources>",
+        '<resources><plurals><item>"@"</item></plurals><string><![CDATA[@]]></string></resources>',
+    ),
     "strings": ("@", '/* @ */ "a" = "@";\n// @\na="b@";'),
 }
 """Of each format: documents with a place for a text."""
@@ -64,7 +75,7 @@ def framed(kind: FileFormat | LineFormat, frame: str, text: str) -> bytes:
                 text = json.dumps(text)[1:-1]
             case "po":
                 text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\0", "")
-            case "xliff" if "CDATA" not in frame:
+            case "xliff" | "android" | "stringsdict" if "CDATA" not in frame:
                 text = (
                     text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\0", "")
                 )
