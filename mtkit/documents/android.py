@@ -8,7 +8,7 @@ from functools import cache
 from xml.sax.saxutils import escape
 
 from mtkit.documents.base import unescape
-from mtkit.documents.messages import XML_KEPT, XML_SILENT, Markups, message_markup, value_slot
+from mtkit.documents.messages import XML_KEPT, XML_SILENT, Markups, message_markup, value_slot, with_escapes
 from mtkit.documents.spans import Slot, Spliced
 from mtkit.documents.xml import Node, decode_xml, read_nodes
 from mtkit.text import icu
@@ -38,7 +38,7 @@ def _markups(encoding: str, *, is_cdata: bool) -> Markups:
 
     def spelled(text: str) -> str:
         raw = re.sub(r"[\\'\"]", r"\\\g<0>", text)
-        codes = re.sub(r"[^\x00-\x7f]", lambda found: _code(found[0], encoding), raw)
+        codes = with_escapes(raw, encoding)
         return codes if is_cdata else escape(codes)
 
     def read(raw: str) -> str:
@@ -52,16 +52,6 @@ def _markups(encoding: str, *, is_cdata: bool) -> Markups:
         escape=lambda text: spelled(icu.escape(text)),
         unescape=lambda raw: icu.unescape(read(raw)),
     )
-
-
-def _code(character: str, encoding: str) -> str:
-    """A character, or its escape if the encoding of the file has none."""
-    try:
-        character.encode(encoding)
-    except UnicodeEncodeError:
-        units = character.encode("utf-16-be", "surrogatepass").hex()
-        return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
-    return character
 
 
 def open_android(name: str, data: bytes) -> Spliced:

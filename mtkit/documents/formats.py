@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from mtkit.documents.po import PoOptions
 
 LineFormat = Literal["tsv", "jsonl"]
-FileFormat = Literal["md", "html", "srt", "po", "xliff", "json", "arb", "strings", "stringsdict", "android"]
+FileFormat = Literal[
+    "md", "html", "srt", "po", "xliff", "json", "arb", "strings", "stringsdict", "android", "properties"
+]
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
 FORMATS = ("text", *LINE_FORMATS, *FILE_FORMATS)
@@ -113,5 +115,9 @@ def open_document(
             from mtkit.documents.android import open_android
 
             return open_android(name, data)
+        case "properties":
+            from mtkit.documents.properties import open_properties
+
+            return open_properties(name, data)
         case _:
             assert_never(kind)

@@ -33,6 +33,20 @@ def same(text: str) -> str:
     return text
 
 
+def with_escapes(text: str, encoding: str, letter: str = "u") -> str:
+    """`text` with escapes such as `\\u00e9` for characters that an encoding does not have."""
+
+    def escaped(found: re.Match[str]) -> str:
+        try:
+            found[0].encode(encoding)
+        except UnicodeEncodeError:
+            units = found[0].encode("utf-16-be", "surrogatepass").hex()
+            return "".join(f"\\{letter}{units[place : place + 4]}" for place in range(0, len(units), 4))
+        return found[0]
+
+    return re.sub(r"[^\x00-\x7f]", escaped, text)
+
+
 def message_markup(
     families: tuple[Family, ...] = DEFAULT,
     own: str = "(?!)",

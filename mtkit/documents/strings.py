@@ -9,7 +9,15 @@ from itertools import pairwise
 from xml.sax.saxutils import escape
 
 from mtkit.documents.base import check_utf8, unescape
-from mtkit.documents.messages import XML_KEPT, XML_SILENT, Markups, message_markup, same, value_slot
+from mtkit.documents.messages import (
+    XML_KEPT,
+    XML_SILENT,
+    Markups,
+    message_markup,
+    same,
+    value_slot,
+    with_escapes,
+)
 from mtkit.documents.spans import Slot, Spliced
 from mtkit.documents.xml import Node, decode_xml, read_nodes
 from mtkit.errors import InputError
@@ -54,9 +62,7 @@ def _spelled(value: str) -> str:
 
 
 def _spelled_in_ascii(value: str) -> str:
-    units = _spelled(value).encode("utf-16-be", "surrogatepass")
-    codes = (units[place] << 8 | units[place + 1] for place in range(0, len(units), 2))
-    return "".join(chr(code) if code < 0x80 else f"\\U{code:04x}" for code in codes)
+    return with_escapes(_spelled(value), "ascii", "U")
 
 
 def open_strings(name: str, data: bytes) -> Spliced:

@@ -48,6 +48,7 @@ SAMPLES: dict[Format, bytes] = {
     "android": b'<?xml version="1.0"?>\n<resources><!-- kept --><string name="a">Good morning</string>\n'
     b'<string name="b" translatable="false">Kept</string><string-array name=\'c\'>\n<item><![CDATA['
     b"The red house]]></item><item>@string/a</item></string-array></resources>",
+    "properties": b"# kept\nmorning = Good morning\n  id:a_b\n! kept=kept\r\nhouse The red house\n",
 }
 TEXTS = ["Good morning", "The red house"]
 """Those of each sample."""
@@ -116,6 +117,9 @@ def outline(kind: Format, data: bytes) -> object:
                 (element.tag, element.attrib, _without_texts(element.text))
                 for element in etree.fromstring(data).iter()
             ]
+        case "properties":  # as its format is described in java.util.Properties
+            lines = re.split(r"\r?\n", re.sub(r"\\\r?\n[ \t]*", "", text))
+            return [line.split()[:1] for line in lines]
         case "strings":
             value = r'(?<==)(\s*)"(?!a_b)(?:\\[\s\S]|[^"\\])*"(?=\s*;)'
             parts = re.split(r"(/\*.*?\*/)", text)  # comments stay

@@ -125,6 +125,20 @@ PARTS: dict[str, tuple[str, ...]] = {
         "<x:g xmlns:x='y'>",
         "</x:g>",
     ),
+    "properties": (
+        "a = ",
+        "\n",
+        "\\\n",
+        "\\u00e9",
+        "\\u",
+        "\\n",
+        "# ",
+        "{0}",
+        "''",
+        "{0,choice,",
+        "${a b}",
+        "\xe9",
+    ),
 }
 """What a document of each format is made of."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import get_args
 
 from mtkit.documents.base import Document, encode
@@ -60,6 +61,7 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
         "<resources><string>a <b>@</b> <g>b</g></string></resources>",
         '<resources><plurals><item>"@"</item></plurals><string><![CDATA[@]]></string></resources>',
     ),
+    "properties": ("@", "a=@\n", "# @\na: {0} @\\\n  @", "a = it''s @"),
     "strings": ("@", '/* @ */ "a" = "@";\n// @\na="b@";'),
 }
 """Of each format: documents with a place for a text."""
@@ -69,6 +71,8 @@ def framed(kind: FileFormat | LineFormat, frame: str, text: str) -> bytes:
     """The bytes of a document with `text`, spelled as the format has it where it is more than the place."""
     if frame != "@":
         match kind:
+            case "properties":
+                text = re.sub(r"[\\\r\n]", "", text)
             case "tsv":
                 text = text.replace("\n", " ").replace("\t", " ")
             case "jsonl" | "json" | "arb" | "strings":
