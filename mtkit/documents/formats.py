@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
 LineFormat = Literal["tsv", "jsonl"]
 FileFormat = Literal[
-    "md", "html", "srt", "po", "xliff", "json", "arb", "strings", "stringsdict", "android", "properties"
-]
+    "md", "html", "srt", "po", "xliff",
+    "json", "arb", "android", "strings", "stringsdict", "properties", "qt",
+]  # fmt: skip
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
 FORMATS = ("text", *LINE_FORMATS, *FILE_FORMATS)
@@ -119,5 +120,9 @@ def open_document(
             from mtkit.documents.properties import open_properties
 
             return open_properties(name, data)
+        case "qt":
+            from mtkit.documents.qt import open_qt
+
+            return open_qt(name, data)
         case _:
             assert_never(kind)

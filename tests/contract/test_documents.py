@@ -49,9 +49,14 @@ SAMPLES: dict[Format, bytes] = {
     b'<string name="b" translatable="false">Kept</string><string-array name=\'c\'>\n<item><![CDATA['
     b"The red house]]></item><item>@string/a</item></string-array></resources>",
     "properties": b"# kept\nmorning = Good morning\n  id:a_b\n! kept=kept\r\nhouse The red house\n",
+    "qt": b'<?xml version="1.0"?>\n<!DOCTYPE TS>\n<TS version="2.1" language="fr"><context><name>a</name>\n'
+    b'<message><source>Good morning</source><translation type="unfinished"></translation></message>\n'
+    b"<message><source>Done</source><translation>Fait</translation></message><message numerus='no'>"
+    b'<source>The red house</source><translation type="unfinished"></translation></message></context></TS>',
 }
 TEXTS = ["Good morning", "The red house"]
 """Those of each sample."""
+BILINGUAL = ("po", "xliff", "qt")
 EVERY = pytest.mark.parametrize("kind", FORMATS)
 
 
@@ -120,6 +125,12 @@ def outline(kind: Format, data: bytes) -> object:
         case "properties":  # as its format is described in java.util.Properties
             lines = re.split(r"\r?\n", re.sub(r"\\\r?\n[ \t]*", "", text))
             return [line.split()[:1] for line in lines]
+        case "qt":
+            return [
+                (element.tag, element.attrib, element.text)
+                for element in etree.fromstring(data).iter()
+                if element.get("type") != "unfinished"
+            ]
         case "strings":
             value = r'(?<==)(\s*)"(?!a_b)(?:\\[\s\S]|[^"\\])*"(?=\s*;)'
             parts = re.split(r"(/\*.*?\*/)", text)  # comments stay
@@ -150,7 +161,7 @@ def test_untouched_bytes_stay(kind: Format) -> None:
     found = rendered(kind, lambda text: f"QQ{TEXTS.index(text)}QQ")
     # Where a format has places for translations of their own, they are empty in the sample, and say later
     # that they hold a draft.
-    bilingual = kind in ("po", "xliff")
+    bilingual = kind in BILINGUAL
     found = found.replace(b' state="needs-review-translation" state-qualifier="leveraged-mt"', b"")
     for number, text in enumerate(TEXTS):
         assert found.count(b"QQ%dQQ" % number) == 1
@@ -173,6 +184,9 @@ def test_an_answer_comes_back(kind: Format, answer: str) -> None:
         case "po":
             strings = [entry.msgstr for entry in polib.pofile(found.decode()) if entry.msgid in TEXTS]
             assert strings == [expected] * 2
+        case "qt":
+            targets = etree.fromstring(found).findall(".//translation[@type='unfinished']")
+            assert [element.text for element in targets] == [expected] * 2
         case "xliff":
             targets = [element.text for element in etree.fromstring(found).iter("target")]
             assert targets == [expected] * 2

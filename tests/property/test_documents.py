@@ -139,6 +139,22 @@ PARTS: dict[str, tuple[str, ...]] = {
         "${a b}",
         "\xe9",
     ),
+    "qt": (
+        "<TS>",
+        "</TS>",
+        "<message>",
+        "<message numerus='yes'>",
+        "</message>",
+        "<source>",
+        "</source>",
+        "<translation>",
+        "</translation>",
+        "<translation/>",
+        "<numerusform/>",
+        "&amp;",
+        "%n",
+        "<comment/>",
+    ),
 }
 """What a document of each format is made of."""
 

@@ -62,6 +62,12 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
         '<resources><plurals><item>"@"</item></plurals><string><![CDATA[@]]></string></resources>',
     ),
     "properties": ("@", "a=@\n", "# @\na: {0} @\\\n  @", "a = it''s @"),
+    "qt": (
+        "@",
+        "<TS><context><message><source>@</source></message></context></TS>",
+        "<TS><message><source>a @</source><translation/></message></TS>",
+        "<TS><message numerus='yes'><source>%n @</source><translation><numerusform/></translation></message></TS>",
+    ),
     "strings": ("@", '/* @ */ "a" = "@";\n// @\na="b@";'),
 }
 """Of each format: documents with a place for a text."""
@@ -79,7 +85,7 @@ def framed(kind: FileFormat | LineFormat, frame: str, text: str) -> bytes:
                 text = json.dumps(text)[1:-1]
             case "po":
                 text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\0", "")
-            case "xliff" | "android" | "stringsdict" if "CDATA" not in frame:
+            case "xliff" | "android" | "stringsdict" | "qt" if "CDATA" not in frame:
                 text = (
                     text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\0", "")
                 )
