@@ -209,6 +209,8 @@ class Segmenter:
         else:
             made = self._segment(alike, segment.start, segment.gap, segment.markup)
         segment.cut, segment.source, segment.ids, segment.unknown = made.cut, made.source, [], chars
+        if not segment.source.text:
+            segment.raw = self._shown(segment.raw)
         return bool(segment.source.text)
 
     def _alike(self, char: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import get_args
 
 from mtkit.documents.base import Document, encode
@@ -55,6 +56,27 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
         '<xliff><trans-unit xml:space="preserve"><source>a</source><seg-source><mrk mtype="seg" mid="1">@'
         '</mrk><mrk mtype="seg" mid="2">b</mrk></seg-source></trans-unit></xliff>',
     ),
+    "json": ("@", '{"a": "@", "b": ["@"]}', '{"@": {"message": "@"}}'),
+    "arb": ("@", '{"a": "{n, plural, one{@} other{b}}", "b": "@"}'),
+    "stringsdict": (
+        "@",
+        "<plist><dict><key>@</key><string>@</string></dict></plist>",
+        "<plist><dict><key>a</key><dict><key>b</key><string>a <!--b-->@</string></dict></dict></plist>",
+    ),
+    "android": (
+        "@",
+        "<resources><string>@</string></resources>",
+        "<resources><string>a <b>@</b> <g>b</g></string></resources>",
+        '<resources><plurals><item>"@"</item></plurals><string><![CDATA[@]]></string></resources>',
+    ),
+    "properties": ("@", "a=@\n", "# @\na: {0} @\\\n  @", "a = it''s @"),
+    "qt": (
+        "@",
+        "<TS><context><message><source>@</source></message></context></TS>",
+        "<TS><message><source>a @</source><translation/></message></TS>",
+        "<TS><message numerus='yes'><source>%n @</source><translation><numerusform/></translation></message></TS>",
+    ),
+    "strings": ("@", '/* @ */ "a" = "@";\n// @\na="b@";'),
 }
 """Of each format: documents with a place for a text."""
 
@@ -63,13 +85,15 @@ def framed(kind: FileFormat | LineFormat, frame: str, text: str) -> bytes:
     """The bytes of a document with `text`, spelled as the format has it where it is more than the place."""
     if frame != "@":
         match kind:
+            case "properties":
+                text = re.sub(r"[\\\r\n]", "", text)
             case "tsv":
                 text = text.replace("\n", " ").replace("\t", " ")
-            case "jsonl":
+            case "jsonl" | "json" | "arb" | "strings":
                 text = json.dumps(text)[1:-1]
             case "po":
                 text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\0", "")
-            case "xliff" if "CDATA" not in frame:
+            case "xliff" | "android" | "stringsdict" | "qt" if "CDATA" not in frame:
                 text = (
                     text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\0", "")
                 )
