@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from mtkit.documents.base import unescape
 from mtkit.documents.messages import XML_KEPT, XML_SILENT, Markups, message_markup, value_slot, with_escapes
 from mtkit.documents.spans import Slot, Spliced
-from mtkit.documents.xml import Node, decode_xml, read_nodes
+from mtkit.documents.elements import Node, decode_xml, read_nodes
 from mtkit.text import icu
 from mtkit.text.placeholders import Family
 

@@ -60,7 +60,7 @@ def line_format(
             assert_never(kind)
 
 
-def open_document(
+def open_document(  # noqa: PLR0912
     kind: FileFormat, name: str, data: bytes, po: PoOptions | None = None, target: str = ""
 ) -> Document:
     """Reads a whole file.

@@ -135,7 +135,7 @@ class _Field:
 
 
 @dataclass(slots=True)
-class _Message:
+class _Entry:
     """An entry of the catalogue.
 
     Attributes:
@@ -208,7 +208,7 @@ class _Catalogue:
     """The messages of a file, as they are read line by line."""
 
     def __init__(self, name: str, source: str) -> None:
-        self.messages: list[_Message] = [_Message()]
+        self.messages: list[_Entry] = [_Entry()]
         self._keyword = ""
         place = 0
         for number, whole in enumerate(re.findall(r"[^\n]*\n|[^\n]+", source), start=1):
@@ -245,15 +245,15 @@ class _Catalogue:
         return True
 
     def _next(self) -> None:
-        self.messages.append(_Message())
+        self.messages.append(_Entry())
 
     @property
     def header(self) -> str:
-        found = next((message for message in self.messages if message.is_header), _Message())
+        found = next((message for message in self.messages if message.is_header), _Entry())
         return "".join(form.text for form in found.forms.values())
 
 
-def _slot(source: str, message: _Message, plurals: _Plurals, options: PoOptions, feed: str) -> Slot | None:
+def _slot(source: str, message: _Entry, plurals: _Plurals, options: PoOptions, feed: str) -> Slot | None:
     """The place of all that a translation changes in a message; None if nothing does."""
     fields, forms, flags = message.fields, message.forms, message.flags
     if message.is_header or "msgid" not in fields or not forms:

@@ -11,7 +11,7 @@ from mtkit.documents.base import unescape
 from mtkit.documents.bilingual import Edit, Passage, edited_slot
 from mtkit.documents.messages import XML_KEPT, XML_SILENT, Markups, is_text, message_markup
 from mtkit.documents.spans import Slot, Spliced
-from mtkit.documents.xml import Node, decode_xml, opened, read_nodes, with_attributes
+from mtkit.documents.elements import Node, decode_xml, opened, read_nodes, with_attributes
 from mtkit.text.placeholders import DEFAULT
 
 _GONE = frozenset({"vanished", "obsolete"})

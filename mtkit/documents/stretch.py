@@ -31,6 +31,7 @@ _CLOSERS = {
     "„": "“",
     "<": ">",
 }
+_TAG = re.compile(r"<[^<>]*>|&lt;(?:(?!&[lg]t;).)*&gt;", re.DOTALL)
 _NO_STOP = re.compile(r"[.,;:!?…\s]+\Z")
 
 
@@ -320,7 +321,7 @@ def _stuck(items: Sequence[Item]) -> list[Item]:
             left = None
         if item.raw[-1:].isspace():
             right = None
-        if item.raw.startswith(("<", "&lt;")):  # a code of the document: words beside it are words
+        if _TAG.fullmatch(item.raw):  # a code of the document: words beside it are words
             continue
         before, after = _sticking(left.raw if left else "", right.raw if right else "")
         if left and before:

@@ -19,7 +19,7 @@ from mtkit.documents.messages import (
     with_escapes,
 )
 from mtkit.documents.spans import Slot, Spliced
-from mtkit.documents.xml import Node, decode_xml, read_nodes
+from mtkit.documents.elements import Node, decode_xml, read_nodes
 from mtkit.errors import InputError
 
 _QUOTED = r'"(?:[^"\\]++|\\.)*+"'

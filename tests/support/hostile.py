@@ -74,7 +74,8 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
         "@",
         "<TS><context><message><source>@</source></message></context></TS>",
         "<TS><message><source>a @</source><translation/></message></TS>",
-        "<TS><message numerus='yes'><source>%n @</source><translation><numerusform/></translation></message></TS>",
+        "<TS><message numerus='yes'><source>%n @</source>"
+        "<translation><numerusform/></translation></message></TS>",
     ),
     "strings": ("@", '/* @ */ "a" = "@";\n// @\na="b@";'),
 }
