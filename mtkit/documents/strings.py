@@ -9,6 +9,7 @@ from itertools import pairwise
 from xml.sax.saxutils import escape
 
 from mtkit.documents.base import check_utf8, unescape
+from mtkit.documents.elements import Node, decode_xml, read_nodes
 from mtkit.documents.messages import (
     XML_KEPT,
     XML_SILENT,
@@ -19,7 +20,6 @@ from mtkit.documents.messages import (
     with_escapes,
 )
 from mtkit.documents.spans import Slot, Spliced
-from mtkit.documents.elements import Node, decode_xml, read_nodes
 from mtkit.errors import InputError
 
 _QUOTED = r'"(?:[^"\\]++|\\.)*+"'

@@ -10,9 +10,9 @@ from xml.sax.saxutils import escape
 
 from mtkit.documents.base import unescape
 from mtkit.documents.bilingual import CHOICE, ENDS, KEPT, Edit, Passage, edited_slot
+from mtkit.documents.elements import XmlNode, decode_xml, opened, read_nodes, with_attributes
 from mtkit.documents.spans import Markup, Piece, Slot, Spliced, pair_of
 from mtkit.documents.stretch import Role
-from mtkit.documents.elements import Element, decode_xml, opened, read_nodes, with_attributes
 from mtkit.errors import InputError, shortened
 from mtkit.text import icu
 from mtkit.text.inline import FORMATTING
@@ -157,7 +157,7 @@ def open_xliff(name: str, data: bytes) -> Spliced:
     return Spliced(source, slots, languages, encoding)
 
 
-def _slot(source: str, node: Element, encoding: str) -> Slot | None:
+def _slot(source: str, node: XmlNode, encoding: str) -> Slot | None:
     """The place of all that a translation changes in a unit; None if nothing does."""
     given, cut = node.child("source"), node.child("seg-source")
     is_kept = node.inherited("translate") == "no" or node.attributes.get("approved") == "yes"
@@ -181,7 +181,7 @@ class _Unit:
         content: of its target: what stays, and what is translated.
     """
 
-    def __init__(self, source: str, node: Element, given: Element, encoding: str) -> None:
+    def __init__(self, source: str, node: XmlNode, given: XmlNode, encoding: str) -> None:
         self._source, self._node = source, node
         self._target = node.child("target")
         self._is_preserved = given.inherited("space") == "preserve"
@@ -200,7 +200,7 @@ class _Unit:
         elif self._is_open(given, self._target, ""):
             self._fill(given, marks)
 
-    def _fill(self, outline: Element, marks: Mapping[str, Element]) -> None:
+    def _fill(self, outline: XmlNode, marks: Mapping[str, XmlNode]) -> None:
         """Translates each segment, or all there is if there are none, within an outline."""
         if not marks:
             self.content = [self._passage(outline)]
@@ -215,10 +215,10 @@ class _Unit:
                 place = mark.end
         self.content.append(self._source[place : outline.text_end])
 
-    def _passage(self, node: Element) -> Passage:
+    def _passage(self, node: XmlNode) -> Passage:
         return Passage(_without_cdata(self._source[node.text : node.text_end]), self._markup, self._icu)
 
-    def _is_open(self, given: Element, place: Element | None, mid: str) -> bool:
+    def _is_open(self, given: XmlNode, place: XmlNode | None, mid: str) -> bool:
         """Whether a segment, or the unit, has no translation yet in its place."""
         definition = self._definitions.get(mid)
         if definition and _is_locked(definition):
@@ -231,14 +231,14 @@ class _Unit:
             return state not in _FINAL
         return state in _UNTRANSLATED or (state in _UNCONFIRMED and text == self._visible(given))
 
-    def _state(self, definition: Element | None) -> str:
+    def _state(self, definition: XmlNode | None) -> str:
         if definition:
             return definition.attributes.get("conf", "")
         own = self._target.attributes if self._target else {}
         attributes = self._node.attributes
         return own.get("state", "") or attributes.get("state", "") or attributes.get("status", "")
 
-    def _visible(self, node: Element) -> str:
+    def _visible(self, node: XmlNode) -> str:
         pieces = self._markup.split(_without_cdata(self._source[node.text : node.text_end]))
         return " ".join("".join(unescape(piece) for piece, is_span in pieces if not is_span).split())
 
@@ -285,7 +285,7 @@ class _Unit:
         return Edit(last.end, last.end, f"{self._source[begin : first.start]}{tag}{content}{end}")
 
 
-def _marks(node: Element) -> Iterator[Element]:
+def _marks(node: XmlNode) -> Iterator[XmlNode]:
     """The segments of a source or a target."""
     for child in node.children:
         if child.name == "mrk" and child.attributes.get("mtype") == "seg":
@@ -294,7 +294,7 @@ def _marks(node: Element) -> Iterator[Element]:
             yield from _marks(child)
 
 
-def _is_locked(node: Element) -> bool:
+def _is_locked(node: XmlNode) -> bool:
     return node.attributes.get("locked", "").lower() in ("true", "yes", "locked", "1")
 
 
