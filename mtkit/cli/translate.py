@@ -86,11 +86,12 @@ def translate(
         str,
         _flag(
             INPUT,
-            "Format of the input and the output. [default: text]",
+            "Format of the input and the output. auto: by the name of the file; text for standard input. "
+            "[default: auto]",
             "--format",
-            metavar="|".join(FORMATS),
+            metavar="|".join(("auto", *FORMATS)),
         ),
-    ] = "text",
+    ] = "auto",
     column: Annotated[
         str,
         _flag(
@@ -219,7 +220,7 @@ def translate(
     from mtkit.cli.translate_run import run, run_resumable
     from mtkit.runs.find import find_model, read_model
     from mtkit.translate.glossary import read_glossary
-    from mtkit.translate.job import Input, job
+    from mtkit.translate.job import AUTO, Input, check_format, job
     from mtkit.translate.open import open_translator
     from mtkit.translate.request import Request
 
@@ -260,7 +261,8 @@ def translate(
         strict=strict,
     )
     source, target = (None if path == Path("-") else path for path in (source, target))
-    input = Input(source, kind, column, field, terms)
+    check_format(kind)
+    input = Input(source, kind, column, field, terms, AUTO).settled()
     when: Flush = one_of("--flush", flush, ("auto", "line", "batch"))
     input.check(request)
     if resume:

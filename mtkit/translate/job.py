@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mtkit
-from mtkit.documents.formats import FILE_FORMATS, FORMATS, LINE_FORMATS, line_format, open_document
+from mtkit.disk.opening import is_descriptor
+from mtkit.documents.detect import HEAD, check_named, check_text, encoding_of
+from mtkit.documents.formats import (
+    DECLARING,
+    FILE_FORMATS,
+    FORMATS,
+    LINE_FORMATS,
+    SUFFIXES,
+    line_format,
+    open_document,
+    suffix_of,
+)
 from mtkit.errors import UsageError
+from mtkit.text.languages import is_known
 from mtkit.translate.account import Account
 from mtkit.translate.records import Answered, FormatRecords, Records, TextRecords, document_windows
 from mtkit.translate.request import Request
@@ -22,6 +35,9 @@ if TYPE_CHECKING:
     from mtkit.translate.translator import Translator
 
 STDIN = "standard input"
+AUTO = "auto"
+_PLAIN = (".src", ".tgt", ".ref", ".hyp")
+"""Usual suffixes of plain lines, besides languages and numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +46,11 @@ class Input:
 
     Attributes:
         path: of the file; None is standard input.
-        kind: the format, one of `FORMATS`.
+        kind: the format, one of `FORMATS`; auto until `settled`.
         column: of tsv: the text's column, by number from 1 or by name.
         field: of jsonl: the text's field.
         terms: of jsonl: the field of a line's own terms, if any.
+        encoding: auto until `settled`: as the byte order mark says, else UTF-8.
     """
 
     path: Path | None = None
@@ -41,6 +58,46 @@ class Input:
     column: str = "1"
     field: str = "text"
     terms: str = ""
+    encoding: str = "utf-8"
+
+    def settled(self) -> Input:
+        """The input with the format that its name says; looks into a file that can be read twice.
+
+        Raises:
+            UsageError: the name says nothing, and no format is given.
+            InputError: the file is missing, a binary, or obviously of another format than its name says.
+        """
+        head = b""
+        if self.path is not None and not self.path.is_fifo() and not is_descriptor(self.path):
+            from mtkit.data.read.lines import open_bytes
+
+            with open_bytes(self.path, "pipe") as stream:
+                head = stream.read(HEAD)
+        encoding = encoding_of(head) if self.encoding == AUTO else self.encoding
+        kind = "" if self.kind == AUTO else self.kind
+        check_text(self.name, head, kind or SUFFIXES.get(self._suffix, ""), encoding)
+        if not kind:
+            kind = self._named()
+            check_named(self.name, head.decode(encoding, "replace"), kind)
+        return replace(self, kind=kind, encoding="utf-8" if kind in DECLARING else encoding)
+
+    @property
+    def _suffix(self) -> str:
+        return "" if self.path is None or is_descriptor(self.path) else suffix_of(self.path)
+
+    def _named(self) -> str:
+        """The format that the name says."""
+        if found := SUFFIXES.get(self._suffix):
+            return found
+        name = self._suffix[1:]
+        # Three letters alone may be anything: csv is a language, too.
+        language = re.fullmatch(r"[a-z]{2}|[a-z]{2,3}[-_][a-z_-]+", name) and is_known(name)
+        if not name or name.isdecimal() or self._suffix in _PLAIN or language:
+            return "text"
+        raise UsageError(
+            f"{self.name}: the format of {self._suffix} files is unknown.",
+            "Set --format, for instance --format text for plain lines.",
+        )
 
     @property
     def name(self) -> str:
@@ -60,10 +117,8 @@ class Input:
         """Refuses what the format cannot do.
 
         Raises:
-            UsageError: the format is unknown, or has no room for something that is requested.
+            UsageError: the format has no room for something that is requested.
         """
-        if self.kind not in FORMATS:
-            raise UsageError(f"--format {self.kind}: unknown format.", f"Choose from {', '.join(FORMATS)}.")
         if self.kind != "text" and request.details:
             raise UsageError(
                 f"--format {self.kind}: has no room for {', '.join(request.details)}.",
@@ -115,6 +170,16 @@ class Input:
         document = open_document(FILE_FORMATS[self.kind], self.name, data)
         found = translator.results(document_windows(document), request, account)
         yield len(document.texts), document.render([text for texts in found for text in texts])
+
+
+def check_format(kind: str) -> None:
+    """Refuses a format that there is not.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    if kind not in (AUTO, *FORMATS):
+        raise UsageError(f"--format {kind}: unknown format.", f"Choose from auto, {', '.join(FORMATS)}.")
 
 
 def read_by(records: Records, lines: Iterable[Sequence[bytes] | Pause]) -> Iterator[Window[Answered] | Pause]:
