@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.errors import InputError, MtkitError
-from mtkit.text.languages import language_of
+from mtkit.text.segment import splits
 from mtkit.translate.account import (
     BANNED,
     FAILED,
@@ -85,9 +85,9 @@ class Call:
         self.tag_ids = self._tokenizer.tag_ids(tags)
         src_lang, tgt_lang = translator.languages
         tgt_lang = tags[0][1:] if translator.usual_tags else tgt_lang
-        self._spaced = language_of(src_lang).spaced
-        self._segmenter = Segmenter(self._tokenizer, src_lang, translator.splits(self.options))
-        self._joiner = Joiner(translator, request, self.options, (src_lang, tgt_lang))
+        by_sentence = splits(self.options.split, translator.sentences_per_pair)
+        self._segmenter = Segmenter(self._tokenizer, src_lang, by_sentence)
+        self.joiner = Joiner(translator, request, self.options, (src_lang, tgt_lang))
         self._guard = Guard(src_lang, tgt_lang) if request.guard else None
         self._banned = Banned(self.options.banned, self._tokenizer)
         self._lock = Lock()
@@ -100,7 +100,8 @@ class Call:
         """
         found = self._segmenter.segments([line.text for line in lines])
         for line, own in zip(lines, found, strict=True):
-            self._note(line, own)
+            if len(own) > 1 or (own and own[0].unknown):
+                self._note(line, own)
             tags = self.tag_ids if line.tags is None else self._tokenizer.tag_ids(line.tags)
             for segment in own:
                 segment.ids = [*tags, *segment.ids] if tags and segment.ids else segment.ids
@@ -169,7 +170,7 @@ class Call:
             of_line = _shared_out(line.terms, [segment.source.text for segment in own])
             for number, segment in enumerate(own):
                 terms = [
-                    *(glossary.find(segment.source.text, self._spaced) if glossary else ()),
+                    *(glossary.find(segment.source.text, self.joiner.spaced[0]) if glossary else ()),
                     *of_line[number],
                 ]
                 demand = Demand(
@@ -193,7 +194,7 @@ class Call:
     def _found(
         self, window: Encoded, units: Sequence[Unit], hyps: Sequence[list[Hypothesis]]
     ) -> list[list[Translation]]:
-        found = [self._joiner.candidates(unit.segment, own) for unit, own in zip(units, hyps, strict=True)]
+        found = [self.joiner.candidates(unit.segment, own) for unit, own in zip(units, hyps, strict=True)]
         units = list(units)
         if self._banned:
             for place, unit in enumerate(units):
@@ -211,9 +212,9 @@ class Call:
             [(segment, next(remaining) if segment.ids else []) for segment in segments]
             for segments in window.segments
         ]
-        anchors = self._joiner.anchors(window.lines, answered)
+        anchors = self.joiner.anchors(window.lines, answered)
         translations = [
-            self._joiner.line(line, each, anchors) for line, each in zip(window.lines, answered, strict=True)
+            self.joiner.line(line, each, anchors) for line, each in zip(window.lines, answered, strict=True)
         ]
         for line, own in zip(window.lines, translations, strict=True):
             if not own[0].is_placed:
@@ -232,7 +233,7 @@ class Call:
                 return unit, found
             demand = replace(unit.demand, banned=(*unit.demand.banned, *runs))
             unit = unit._replace(demand=demand)
-            found = self._joiner.candidates(unit.segment, self._decode([unit], self.options)[0])
+            found = self.joiner.candidates(unit.segment, self._decode([unit], self.options)[0])
         self.account.add(BANNED, unit.number, f"says a banned phrase after {MAX_SEARCHES} searches.")
         return unit, found
 
@@ -248,7 +249,7 @@ class Call:
         hyps = self._decode([units[place] for place in faults], retry_options(self.options))
         for (place, fault), own in zip(faults.items(), hyps, strict=True):
             unit = units[place]
-            second = self._joiner.candidates(unit.segment, own)
+            second = self.joiner.candidates(unit.segment, own)
             if guard.fault(unit.segment.source.text, second[0].text) is None:
                 said = f"was searched again, since {fault}."
                 self.account.add(SEARCHED_AGAIN, unit.number, said, level=logging.INFO)

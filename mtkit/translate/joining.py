@@ -46,6 +46,10 @@ class Joiner:
         request: what is asked.
         options: of the search.
         languages: source and target.
+
+    Attributes:
+        spaced: whether source and target put spaces between words.
+        joiner: what stands between sentences of the target.
     """
 
     def __init__(
@@ -54,7 +58,7 @@ class Joiner:
         self._tokenizer, self._engine = translator.tokenizer, translator.engine
         self._request, self._options = request, options
         src, tgt = (language_of(code) for code in languages)
-        self._spaced, self._joiner = (src.spaced, tgt.spaced), tgt.joiner
+        self.spaced, self.joiner = (src.spaced, tgt.spaced), tgt.joiner
 
     def candidates(self, segment: Segment, hyps: Sequence[Hypothesis]) -> list[Candidate]:
         """The translations of a segment, the best first, as many as are asked for."""
@@ -94,10 +98,10 @@ class Joiner:
     def _anchors(self, segment: Segment, candidate: Candidate, links: Sequence[tuple[int, int]]) -> Anchors:
         known_tags = self._tokenizer.tag_ids(self._tokenizer.src.tags)
         tags = len(list(takewhile(known_tags.__contains__, segment.ids)))
-        src_words = word_numbers(self._tokenizer.src.pieces(segment.ids[tags:]), self._spaced[0])
-        tgt_words = word_numbers(self._tokenizer.tgt.pieces(candidate.hyp.ids), self._spaced[1])
-        src_starts = word_starts(segment.source.text, self._spaced[0])
-        tgt_starts = word_starts(candidate.text, self._spaced[1])
+        src_words = word_numbers(self._tokenizer.src.pieces(segment.ids[tags:]), self.spaced[0])
+        tgt_words = word_numbers(self._tokenizer.tgt.pieces(candidate.hyp.ids), self.spaced[1])
+        src_starts = word_starts(segment.source.text, self.spaced[0])
+        tgt_starts = word_starts(candidate.text, self.spaced[1])
         found = {
             (src_starts[s], tgt_starts[t])
             for src, tgt in links
@@ -115,6 +119,8 @@ class Joiner:
         anchors: Mapping[int, Anchors],
     ) -> list[Translation]:
         """The translations of a line, the best first: combinations of those of its segments."""
+        if len(found) == 1 and found[0][0].ids and found[0][0].cut is None:  # as most lines
+            return [self._whole(line, one, anchors.get(id(one), ())) for one in found[0][1]]
         ranked = [candidates for segment, candidates in found if segment.ids]
         if not ranked:
             text = self._joined([(segment, segment.raw, ()) for segment, _ in found])[0]
@@ -123,6 +129,11 @@ class Joiner:
             self._translation(line, [segment for segment, _ in found], chosen, anchors)
             for chosen in _combinations(ranked, self._request.n_best)
         ]
+
+    def _whole(self, line: Source, one: Candidate, anchors: Anchors) -> Translation:
+        """The translation of a line in one piece."""
+        links = self._links(line.text, one.text, anchors) if self._request.alignment else ()
+        return Translation(one.text, one.hyp.score, one.hyp.token_scores, links, anchors, one.fault)
 
     def _translation(
         self,
@@ -170,16 +181,18 @@ class Joiner:
         for number, (segment, own, links) in enumerate(placed):
             anchors += [(segment.start + src, len(text) + tgt) for src, tgt in links]
             text += own
-            if number + 1 < len(placed) and own:
-                kept = segment.gap and self._joiner and self._spaced[0]
-                text += _ODD_SPACE.sub(" ", segment.gap) if kept else self._joiner
+            if segment.is_exact:
+                text += segment.gap
+            elif number + 1 < len(placed) and own:
+                kept = segment.gap and self.joiner and self.spaced[0]
+                text += _ODD_SPACE.sub(" ", segment.gap) if kept else self.joiner
         return text, tuple(anchors)
 
     def _links(self, src: str, tgt: str, anchors: Anchors) -> Anchors:
         """Links as numbers of words, for links as offsets."""
         numbers = [
             {start: number for number, start in enumerate(word_starts(text, spaced))}
-            for text, spaced in zip((src, tgt), self._spaced, strict=True)
+            for text, spaced in zip((src, tgt), self.spaced, strict=True)
         ]
         return tuple(
             sorted(
@@ -205,6 +218,9 @@ def _places(text: str, blank: str) -> dict[int, int]:
 
 def _combinations(ranked: Sequence[Sequence[Candidate]], count: int) -> Iterator[list[Candidate]]:
     """The `count` combinations of one candidate from each list that lose least against the best of all."""
+    if count == 1:
+        yield [own[0] for own in ranked]
+        return
     losses = [[own[0].hyp.score - one.hyp.score for one in own] for own in ranked]
     heap, seen = [(0.0, (0,) * len(ranked))], {(0,) * len(ranked)}
     while heap and count:

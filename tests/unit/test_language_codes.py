@@ -262,7 +262,7 @@ def test_parts_are_joined_as_in_the_language(
     monkeypatch.chdir(tmp_path)
     translator = open_translator(Path("runs/tiny/model"), device="cpu")
     call = Call(translator, Request(), Account(""))
-    assert (call.joiner, call.spaced) == (joiner, spaced)
+    assert (call.joiner.joiner, call.joiner.spaced) == (joiner, spaced)
 
 
 # ---------------------------------------------------------------- exports

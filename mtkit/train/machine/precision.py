@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from mtkit.engine.base import Precision
+from mtkit.engine.interface import Precision
 from mtkit.engine.native import inference_dtype
 from mtkit.errors import UsageError
 

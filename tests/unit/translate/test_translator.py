@@ -20,10 +20,11 @@ from mtkit.text.form import TextForm
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.account import LOGGED, SPLIT, WRONG, Account, Note
-from mtkit.translate.call import MAX_TOKENS, start_tags
+from mtkit.translate.call import start_tags
 from mtkit.translate.glossary import Glossary, Term
 from mtkit.translate.open import open_translator
 from mtkit.translate.request import OnError, Request, Source, Translation, best_texts
+from mtkit.translate.segments import MAX_TOKENS
 from mtkit.translate.translator import Translator
 from mtkit.translate.windows import FIRST_WINDOW, PAUSE, WINDOW, WINDOW_CHARS, Pause, Window, windows
 from tests.support.fakes import EchoEngine, make_tiny_run
@@ -193,7 +194,7 @@ def test_a_bug_is_no_failure_of_the_engine(translator: Translator, engine: EchoE
 def test_strict_refuses_a_line_that_is_too_long(tokenizer: Tokenizer) -> None:
     request, account = Request(strict=True), Account("in.txt")
     translator = Translator(EchoEngine(), tokenizer, DecodeConfig())
-    with pytest.raises(InputError, match=r"^in.txt:2: has [\d,]+ tokens, and at most 512 are allowed\."):
+    with pytest.raises(InputError, match=r"^in.txt:2: has a sentence of [\d,]+ tokens"):
         list(translator.translate([LINES[0], "the cat " * 300], request, account))
 
 
@@ -208,9 +209,11 @@ def test_what_came_before_a_line_that_is_refused_is_answered(tokenizer: Tokenize
         next(found)
 
 
-def test_a_long_line_is_cut_at_the_ends_of_its_sentences(tokenizer: Tokenizer) -> None:
+def test_a_long_line_is_cut_at_the_ends_of_its_sentences() -> None:
     engine = EchoEngine()
     sentences = [f"The {word} sat on the mat." for word in ("cat", "dog", "hill")] * 20
+    options = TokenizerConfig(vocab_size=40, character_coverage=1.0)
+    tokenizer = Tokenizer(train_subwords(sentences, options))
     translator = Translator(engine, tokenizer, DecodeConfig())
     [found] = translator.translate([" ".join(sentences)])
     assert engine.calls == [tokenizer.src.encode(sentences)]
