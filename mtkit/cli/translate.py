@@ -92,6 +92,23 @@ def translate(
             metavar="|".join(("auto", *FORMATS)),
         ),
     ] = "auto",
+    encoding: Annotated[
+        str,
+        _flag(
+            INPUT,
+            "Encoding of input and output, such as utf-16 or windows-1252. auto: by the byte order mark of a "
+            "file, else utf-8. [default: auto]",
+            metavar="NAME",
+        ),
+    ] = "auto",
+    ignore_language: Annotated[
+        bool,
+        _flag(
+            INPUT,
+            "Translate documents that declare other languages than the model's.",
+            "--ignore-language",
+        ),
+    ] = False,
     column: Annotated[
         str,
         _flag(
@@ -226,6 +243,7 @@ def translate(
     from mtkit.translate.glossary import read_glossary
     from mtkit.translate.job import AUTO, Input, check_format, job
     from mtkit.translate.open import open_translator
+    from mtkit.translate.recoding import check_encoding
     from mtkit.translate.request import Request
 
     if quiet:
@@ -266,7 +284,10 @@ def translate(
     )
     source, target = (None if path == Path("-") else path for path in (source, target))
     check_format(kind)
-    input = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy, AUTO).settled()
+    if encoding != AUTO:
+        encoding = check_encoding(encoding)
+    base = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy, encoding, ignore_language)
+    input = base.settled()
     when: Flush = one_of("--flush", flush, ("auto", "line", "batch"))
     input.check(request)
     if resume:

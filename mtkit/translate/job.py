@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mtkit
 from mtkit.disk.opening import is_descriptor
@@ -22,9 +22,10 @@ from mtkit.documents.formats import (
     open_document,
     suffix_of,
 )
-from mtkit.errors import UsageError
-from mtkit.text.languages import is_known
+from mtkit.errors import InputError, UsageError, shortened
+from mtkit.text.languages import is_known, same_language
 from mtkit.translate.account import Account
+from mtkit.translate.recoding import Recoding
 from mtkit.translate.records import Answered, FormatRecords, Records, TextRecords, document_windows
 from mtkit.translate.request import Request
 from mtkit.translate.windows import Pause, Window
@@ -53,6 +54,7 @@ class Input:
         fuzzy: of po: whether translations are marked as fuzzy.
         redo_fuzzy: of po: whether fuzzy messages are translated again.
         encoding: auto until `settled`: as the byte order mark says, else UTF-8.
+        ignore_language: whether a document may declare other languages than the model's.
     """
 
     path: Path | None = None
@@ -63,6 +65,7 @@ class Input:
     fuzzy: bool = False
     redo_fuzzy: bool = False
     encoding: str = "utf-8"
+    ignore_language: bool = False
 
     def settled(self) -> Input:
         """The input with the format that its name says; looks into a file that can be read twice.
@@ -83,7 +86,14 @@ class Input:
         if not kind:
             kind = self._named()
             check_named(self.name, head.decode(encoding, "replace"), kind)
-        return replace(self, kind=kind, encoding="utf-8" if kind in DECLARING else encoding)
+        if kind in DECLARING:
+            if self.encoding != AUTO:
+                raise UsageError(
+                    f"--encoding {self.encoding}: {kind} files say their encoding themselves.",
+                    "Leave it out; if the file is wrong, correct what it declares.",
+                )
+            encoding = "utf-8"
+        return replace(self, kind=kind, encoding=encoding)
 
     @property
     def _suffix(self) -> str:
@@ -146,6 +156,8 @@ class Input:
             raise UsageError("--resume: needs an input file and an output file.", "Name them with -i and -o.")
         if not is_ordinary(target):
             raise UsageError(f"--resume: {target} is not a regular file.", "Leave out --resume.")
+        if self.encoding.startswith(("utf-16", "utf-32", "utf_")):
+            raise UsageError(f"--resume: not supported in {self.encoding}.", "Leave out --resume.")
         if self.kind in FILE_FORMATS:
             raise UsageError(
                 f"--resume: not supported with --format {self.kind}, which is translated as a whole.",
@@ -167,11 +179,50 @@ class Input:
         lines: Iterable[Sequence[bytes] | Pause],
         request: Request,
         account: Account,
+        *,
+        before: int = 0,
+        first: bytes = b"",
     ) -> Iterator[Answered]:
-        """What takes the place of its lines, or of all of them if the format is translated as a whole."""
+        """What takes the place of its lines; of a format that is translated as a whole all comes at the end.
+
+        Args:
+            translator: translates.
+            lines: of the input, in windows.
+            request: what is asked beside the text.
+            account: filled with what is met.
+            before: lines of the input that were answered in an earlier attempt, and are not in `lines`.
+            first: the first of them.
+
+        Raises:
+            InputError: the file is not of its format or encoding, or declares another language than
+                the model's.
+        """
+        if self.encoding == "utf-8":
+            yield from self._answers(translator, lines, request, account, before, first)
+            return
+        recoding = Recoding(self.encoding, account, request)
+        if before:
+            first = first.decode(self.encoding).encode()
+        lines = recoding.read(lines)
+        found = self._answers(translator, lines, request, account, before, first, recoding.held)
+        for count, answer in found:
+            yield count, recoding.write(answer) if answer else b""
+
+    def _answers(
+        self,
+        translator: Translator,
+        lines: Iterable[Sequence[bytes] | Pause],
+        request: Request,
+        account: Account,
+        before: int,
+        first: bytes,
+        held: Callable[[Window[Any]], Window[Any]] = lambda window: window,
+    ) -> Iterator[Answered]:
         if self.kind not in FILE_FORMATS:
             records = self.records(request, account)
-            yield from translator.results(read_by(records, lines), request, account)
+            records.skip(first, before)
+            read = (own if isinstance(own, Pause) else held(records.read(own)) for own in lines)
+            yield from translator.results(read, request, account)
             return
         data = b"".join(line for window in lines if not isinstance(window, Pause) for line in window)
         po = None
@@ -180,8 +231,38 @@ class Input:
 
             po = PoOptions(self.fuzzy, self.redo_fuzzy)
         document = open_document(FILE_FORMATS[self.kind], self.name, data, po)
-        found = translator.results(document_windows(document), request, account)
-        yield len(document.texts), document.render([text for texts in found for text in texts])
+        if not self.ignore_language:
+            check_languages(self.name, getattr(document, "languages", ("", "")), translator, request)
+        account.total = len(document.texts)
+        answers: list[str] = []
+        for texts in translator.results(map(held, document_windows(document)), request, account):
+            answers += texts
+            yield len(texts), b""
+        yield 0, document.render(answers)
+
+
+def check_languages(name: str, declared: tuple[str, str], translator: Translator, request: Request) -> None:
+    """Refuses a document in other languages than the model's.
+
+    Args:
+        name: of the document.
+        declared: its source and target language, empty where it says none.
+        translator: of the model.
+        request: whose tags may name another target language.
+
+    Raises:
+        InputError: it declares another source or target.
+    """
+    tags = request.search.get("tags") or translator.usual_tags
+    asked = next((tag[1:] for tag in tags if tag.startswith("2")), translator.languages[1])
+    model = (translator.languages[0], asked)
+    for side, found, own in zip(("source", "target"), declared, model, strict=True):
+        if found and own and not same_language(found, own):
+            raise InputError(
+                f"{name}: declares the {side} language {shortened(found)}, but the model translates "
+                f"{model[0]} to {model[1]}.",
+                "Use another model, or --ignore-language.",
+            )
 
 
 def check_format(kind: str) -> None:
@@ -192,11 +273,6 @@ def check_format(kind: str) -> None:
     """
     if kind not in (AUTO, *FORMATS):
         raise UsageError(f"--format {kind}: unknown format.", f"Choose from auto, {', '.join(FORMATS)}.")
-
-
-def read_by(records: Records, lines: Iterable[Sequence[bytes] | Pause]) -> Iterator[Window[Answered] | Pause]:
-    """The windows that `records` makes of the lines that are read together."""
-    return (own if isinstance(own, Pause) else records.read(own) for own in lines)
 
 
 def job(
@@ -212,6 +288,7 @@ def job(
     assert input.path is not None
     shown = {
         "--format": input.kind,
+        "--encoding": input.encoding,
         "--column": input.column,
         "--field": input.field,
         "--terms": input.terms,
