@@ -108,7 +108,7 @@ def check_utf8(name: str, data: bytes) -> str:
         number = data.count(b"\n", 0, error.start) + 1
         raise InputError(
             f"{name}:{number}: the byte 0x{data[error.start]:02x} is not UTF-8.",
-            "Convert it: iconv -t UTF-8.",
+            "Set --encoding to the file's, such as windows-1252, or convert it with iconv.",
         ) from None
 
 
