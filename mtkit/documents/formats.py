@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from mtkit.documents.base import Document, LineDocument
 
 LineFormat = Literal["tsv", "jsonl"]
-FileFormat = Literal["md", "html", "srt", "po", "xliff"]
+FileFormat = Literal["md", "html", "srt", "vtt", "ass", "po", "xliff"]
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
 FORMATS = ("text", *LINE_FORMATS, *FILE_FORMATS)
@@ -80,6 +80,14 @@ def open_document(kind: FileFormat, name: str, data: bytes) -> Document:
             from mtkit.documents.srt import open_srt
 
             return open_srt(name, data)
+        case "vtt":
+            from mtkit.documents.vtt import open_vtt
+
+            return open_vtt(name, data)
+        case "ass":
+            from mtkit.documents.ass import open_ass
+
+            return open_ass(name, data)
         case "po":
             from mtkit.documents.po import open_po
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from io import BytesIO
@@ -16,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from markdown_it import MarkdownIt
 
 from mtkit.documents.formats import FileFormat, LineFormat
+from tests.support import subtitles
 from tests.support.hostile import opened
 from tests.support.translators import TRANSLATORS
 
@@ -28,6 +28,13 @@ SAMPLES: dict[Format, bytes] = {
     "html": b"<!DOCTYPE html>\n<h1 class='a>b'>Good morning</h1><!-- kept -->\n<p>The red house<br></p>\n",
     "srt": b"1\r\n00:00:01,000 --> 00:00:02,000\r\nGood morning\r\n\r\n"
     b"2\n00:00:03,000 --> 00:00:04,000\n<i>The red house</i>\n",
+    "vtt": b"WEBVTT\n\nNOTE kept\n\na\n00:01.000 --> 00:02.000 align:start\n<v Tom>Good morning\n\n"
+    b"00:03.000 --> 00:04.000\n<i.x>The red house</i>\n",
+    "ass": b"[Script Info]\nTitle: Kept\n[Events]\n"
+    b"Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+    b"Dialogue: 0,0:00:01.00,0:00:02.00,A,,0,0,0,,{\\an8}Good morning\n"
+    b"Comment: 0,0:00:01.00,0:00:02.00,A,,0,0,0,,Kept\n"
+    b"Dialogue: 0,0:00:03.00,0:00:04.00,A,,0,0,0,,{\\i1}The red house{\\i0}\n",
     "po": b'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n#: a.c:1\n#, c-format\n'
     b'msgctxt "menu"\nmsgid "Good morning"\nmsgstr ""\n\nmsgid "Done"\nmsgstr "Fertig"\n\n'
     b'msgid "The red house"\nmsgstr ""\n',
@@ -71,8 +78,9 @@ def outline(kind: Format, data: bytes) -> object:
             ]
         case "html":
             return _Tags(text).found
-        case "srt":
-            return re.findall(r"(?m)^\d+\r?\n\d\S* --> \S*\r?$|</?i>", text)
+        case "srt" | "vtt" | "ass":
+            kept, cues = subtitles.outline(kind, data)
+            return kept, [tags for tags, _ in cues]
         case "po":
             catalog = read_po(BytesIO(data), abort_invalid=True)
             return [(message.id, message.context, message.locations, message.flags) for message in catalog]

@@ -21,6 +21,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "md": ("---\n", "```\n", "    ", "a | b\n--|--\n", "[a]: b\n", "<script>", "</script>\n", "[^1]: "),
     "html": ("<p>", "</p>", "<script>", "</script>", "<svg translate='no'>", "<![if x]>", "<!doctype", "</>"),
     "srt": ("1\n00:00:01,000 --> 00:00:02,000\n", "-->", "{\\an8}", "<i>", "- a"),
+    "vtt": ("WEBVTT\n\n", "00:01.000 --> 00:02.000\n", "-->", "<v A>", "</v>", "<c.a>", "NOTE a\n", "\n\n"),
+    "ass": ("[Events]\n", "Dialogue: 0,0:00:01.00,0:00:02.00,,,,,,,", "{\\p1}", "{\\i1}", "\\N", "\\h", "\n"),
     "po": (
         'msgid "',
         'msgstr ""\n',

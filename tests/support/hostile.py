@@ -40,6 +40,16 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
     "md": ("@", "a | b\n--|--\n@ | x\n", "* one\n\n  @\n"),
     "html": ("@", "<p>Hello @</p>", "<script>@", "<pre>@", "<p title='@'>Hello</p>"),
     "srt": ("@", "1\n00:00:01,000 --> 00:00:02,000\n@\n", "1\n00:00:01,000 --> 00:00:02,000\n- a\n- @\n"),
+    "vtt": (
+        "@",
+        "WEBVTT\n\n00:01.000 --> 00:02.000\n@\n",
+        "WEBVTT\n\n00:01.000 --> 00:02.000\n<v A>a\n- @\n",
+    ),
+    "ass": (
+        "@",
+        "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,,,,,,,@\n",
+        "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,,,,,,,{\\p1}m{\\p0}a\\N@\n",
+    ),
     "po": ("@", 'msgid "@"\nmsgstr ""\n', 'msgid "a"\nmsgstr ""\n\n#, @\nmsgid "b"\nmsgstr ""\n'),
     "xliff": (
         "@",
