@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Literal, Protocol, assert_never, get_args
 
 if TYPE_CHECKING:
     from mtkit.documents.base import Document, LineDocument
+    from mtkit.documents.tables import Skip
 
 LineFormat = Literal["tsv", "jsonl"]
-FileFormat = Literal["md", "html", "srt", "vtt", "ass", "po", "xliff"]
+FileFormat = Literal["md", "html", "srt", "vtt", "ass", "csv", "po", "xliff"]
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
 FORMATS = ("text", *LINE_FORMATS, *FILE_FORMATS)
@@ -56,13 +57,17 @@ def line_format(
             assert_never(kind)
 
 
-def open_document(kind: FileFormat, name: str, data: bytes) -> Document:
+def open_document(
+    kind: FileFormat, name: str, data: bytes, *, column: int | str = 1, skip: Skip | None = None
+) -> Document:
     """Reads a whole file.
 
     Args:
         kind: of format.
         name: of the file, for errors.
         data: its bytes.
+        column: number from 1, or name, of the text in a CSV.
+        skip: what becomes of a row of a CSV without the column; without it, it is an error.
 
     Raises:
         InputError: the file is not UTF-8 or not of this format.
@@ -88,6 +93,10 @@ def open_document(kind: FileFormat, name: str, data: bytes) -> Document:
             from mtkit.documents.ass import open_ass
 
             return open_ass(name, data)
+        case "csv":
+            from mtkit.documents.tables import open_csv
+
+            return open_csv(name, data, column, skip)
         case "po":
             from mtkit.documents.po import open_po
 

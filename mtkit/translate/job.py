@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import mtkit
 from mtkit.documents.formats import FILE_FORMATS, FORMATS, LINE_FORMATS, line_format, open_document
-from mtkit.errors import UsageError
-from mtkit.translate.account import Account
+from mtkit.errors import InputError, UsageError
+from mtkit.translate.account import FAILED, Account
 from mtkit.translate.records import Answered, FormatRecords, Records, TextRecords, document_windows
 from mtkit.translate.request import Request
 from mtkit.translate.windows import Pause, Window
@@ -31,7 +31,7 @@ class Input:
     Attributes:
         path: of the file; None is standard input.
         kind: the format, one of `FORMATS`.
-        column: of tsv: the text's column, by number from 1 or by name.
+        column: of tsv and csv: the text's column, by number from 1 or by name.
         field: of jsonl: the text's field.
         terms: of jsonl: the field of a line's own terms, if any.
     """
@@ -54,7 +54,7 @@ class Input:
 
     def account(self) -> Account:
         """An empty one."""
-        return Account(self.name, self.unit if self.kind in FILE_FORMATS else "")
+        return Account(self.name, self.unit if self.kind in FILE_FORMATS and self.kind != "csv" else "")
 
     def check(self, request: Request) -> None:
         """Refuses what the format cannot do.
@@ -90,13 +90,16 @@ class Input:
                 "Leave out --resume.",
             )
 
+    @property
+    def _place(self) -> int | str:
+        return int(self.column) if self.column.isdecimal() else self.column
+
     def records(self, request: Request, account: Account) -> Records:
         """Reads its lines, if the format has lines."""
         if self.kind == "text":
             return TextRecords(request, account)
-        place = int(self.column) if self.column.isdecimal() else self.column
         kind = LINE_FORMATS[self.kind]
-        reader = line_format(kind, self.name, column=place, field=self.field, terms=self.terms)
+        reader = line_format(kind, self.name, column=self._place, field=self.field, terms=self.terms)
         return FormatRecords(reader, request, account)
 
     def answers(
@@ -112,7 +115,14 @@ class Input:
             yield from translator.results(read_by(records, lines), request, account)
             return
         data = b"".join(line for window in lines if not isinstance(window, Pause) for line in window)
-        document = open_document(FILE_FORMATS[self.kind], self.name, data)
+
+        def skip(number: int, error: InputError) -> bool:
+            if request.on_error == "fail":
+                raise error
+            account.add(FAILED, number, error.message.partition(": ")[2])
+            return request.on_error == "source"
+
+        document = open_document(FILE_FORMATS[self.kind], self.name, data, column=self._place, skip=skip)
         found = translator.results(document_windows(document), request, account)
         yield len(document.texts), document.render([text for texts in found for text in texts])
 

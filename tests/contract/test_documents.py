@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from html.parser import HTMLParser
-from io import BytesIO
+from io import BytesIO, StringIO
 from typing import assert_never, get_args
 from xml.etree import ElementTree
 
@@ -35,6 +36,7 @@ SAMPLES: dict[Format, bytes] = {
     b"Dialogue: 0,0:00:01.00,0:00:02.00,A,,0,0,0,,{\\an8}Good morning\n"
     b"Comment: 0,0:00:01.00,0:00:02.00,A,,0,0,0,,Kept\n"
     b"Dialogue: 0,0:00:03.00,0:00:04.00,A,,0,0,0,,{\\i1}The red house{\\i0}\n",
+    "csv": b'Good morning,1,"a ""b"", c"\r\n"The red house",,"two\nlines"\r\n',
     "po": b'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n#: a.c:1\n#, c-format\n'
     b'msgctxt "menu"\nmsgid "Good morning"\nmsgstr ""\n\nmsgid "Done"\nmsgstr "Fertig"\n\n'
     b'msgid "The red house"\nmsgstr ""\n',
@@ -81,6 +83,8 @@ def outline(kind: Format, data: bytes) -> object:
         case "srt" | "vtt" | "ass":
             kept, cues = subtitles.outline(kind, data)
             return kept, [tags for tags, _ in cues]
+        case "csv":
+            return [row[1:] for row in csv.reader(StringIO(text, newline=""))]
         case "po":
             catalog = read_po(BytesIO(data), abort_invalid=True)
             return [(message.id, message.context, message.locations, message.flags) for message in catalog]

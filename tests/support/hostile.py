@@ -50,6 +50,7 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
         "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,,,,,,,@\n",
         "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,,,,,,,{\\p1}m{\\p0}a\\N@\n",
     ),
+    "csv": ("@", '"@",b\nc,d\n', "a;b\n@;c\n"),
     "po": ("@", 'msgid "@"\nmsgstr ""\n', 'msgid "a"\nmsgstr ""\n\n#, @\nmsgid "b"\nmsgstr ""\n'),
     "xliff": (
         "@",
@@ -67,6 +68,8 @@ def framed(kind: FileFormat | LineFormat, frame: str, text: str) -> bytes:
         match kind:
             case "tsv":
                 text = text.replace("\n", " ").replace("\t", " ")
+            case "csv":
+                text = text.replace('"', '""').replace(";", "")
             case "jsonl":
                 text = json.dumps(text)[1:-1]
             case "po":
