@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from html.parser import HTMLParser
 from io import BytesIO, StringIO
 from typing import assert_never, get_args
 from xml.etree import ElementTree
@@ -18,6 +17,7 @@ from markdown_it import MarkdownIt
 from mtkit.documents.formats import FileFormat, LineFormat
 from tests.support import subtitles
 from tests.support.hostile import opened
+from tests.support.pages import tags
 from tests.support.translators import TRANSLATORS
 
 Format = FileFormat | LineFormat
@@ -49,23 +49,6 @@ TEXTS = ["Good morning", "The red house"]
 EVERY = pytest.mark.parametrize("kind", FORMATS)
 
 
-class _Tags(HTMLParser):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[object] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, attrs))
-
-    def handle_endtag(self, tag: str) -> None:
-        self.found.append(tag)
-
-    def handle_comment(self, data: str) -> None:
-        self.found.append(data)
-
-
 def outline(kind: Format, data: bytes) -> object:
     """All of a document but its translations, as a parser that is not ours sees it."""
     text = data.decode(errors="replace")
@@ -79,7 +62,7 @@ def outline(kind: Format, data: bytes) -> object:
                 (token.type, token.content * (token.type == "fence")) for token in MarkdownIt().parse(text)
             ]
         case "html":
-            return _Tags(text).found
+            return tags(text)
         case "srt" | "vtt" | "ass":
             kept, cues = subtitles.outline(kind, data)
             return kept, [tags for tags, _ in cues]
