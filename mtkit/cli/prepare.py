@@ -57,6 +57,8 @@ def prepare(
         f"{report.tgt_tokens:,} {data.tgt_lang} tokens, {report.valid_pairs:,} validation pairs, "
         f"{sizes} pieces, in {report.folder}"
     )
+    if report.sentences:
+        say(f"Sources: {report.sentences}")
     say(f"Report: {report.folder / 'report.html'}")
     say(f"Next: {shlex.join(['mtkit', 'train', *(arguments or ())])}")
 

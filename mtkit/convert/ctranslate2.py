@@ -28,7 +28,15 @@ from mtkit.model.checkpoint import FORMAT as MODEL_FORMAT
 from mtkit.model.checkpoint import VERSION as MODEL_VERSION
 from mtkit.model.checkpoint import LoadedModel, load_model
 from mtkit.model.positions import sinusoidal_positions
-from mtkit.runs.exports import CONFIG, FORMAT, VERSION, WEIGHTS, check_files, own_files, own_texts
+from mtkit.runs.exports import (
+    CONFIG,
+    FORMAT,
+    VERSION,
+    WEIGHTS,
+    check_files,
+    own_files,
+    own_texts,
+)
 from mtkit.runs.model_bin import ACTIVATIONS, KNOWN, expected_variables
 from mtkit.text.tokenizer import Tokenizer
 
@@ -105,6 +113,7 @@ def _about(manifest: dict[str, Any], loaded: LoadedModel, quantization: Quantiza
         "src_lang": config.data.src_lang,
         "tgt_lang": config.data.tgt_lang,
         "tags": config.data.language_tags(config.data.tgt_lang),
+        "sentences_per_pair": loaded.sentences_per_pair,
         "model": config.model.model_dump(mode="json"),
         "decode": config.decode.model_dump(mode="json"),
         "text": config.text.model_dump(mode="json"),

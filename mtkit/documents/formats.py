@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, assert_never, get_args
 
 if TYPE_CHECKING:
     from mtkit.documents.base import Document, LineDocument
+    from mtkit.documents.po import PoOptions
     from mtkit.documents.tables import Skip
 
 LineFormat = Literal["tsv", "jsonl"]
@@ -58,7 +59,13 @@ def line_format(
 
 
 def open_document(
-    kind: FileFormat, name: str, data: bytes, *, column: int | str = 1, skip: Skip | None = None
+    kind: FileFormat,
+    name: str,
+    data: bytes,
+    po: PoOptions | None = None,
+    *,
+    column: int | str = 1,
+    skip: Skip | None = None,
 ) -> Document:
     """Reads a whole file.
 
@@ -66,6 +73,7 @@ def open_document(
         kind: of format.
         name: of the file, for errors.
         data: its bytes.
+        po: how a catalogue is filled.
         column: number from 1, or name, of the text in a CSV.
         skip: what becomes of a row of a CSV without the column; without it, it is an error.
 
@@ -100,7 +108,7 @@ def open_document(
         case "po":
             from mtkit.documents.po import open_po
 
-            return open_po(name, data)
+            return open_po(name, data, po)
         case "xliff":
             from mtkit.documents.xliff import open_xliff
 

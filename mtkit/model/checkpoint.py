@@ -31,7 +31,7 @@ from mtkit.disk.reading import read_object
 from mtkit.errors import InputError, MtkitError, UsageError, WriteError
 from mtkit.model.tensors import Tensors, check_shapes, num_bytes, read_tensors, shapes_of, write_tensors
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.runs.exports import CONFIG, MAX_TEXT, WEIGHTS
+from mtkit.runs.exports import CONFIG, MAX_TEXT, WEIGHTS, read_sentences_per_pair
 from mtkit.runs.layout import CHECKPOINTS, inside
 from mtkit.text.tokenizer import JOINT, SEPARATE, Tokenizer, make_tokenizer
 
@@ -52,12 +52,14 @@ class LoadedModel:
         tokenizer: the one that the model was trained with.
         config: of the run that trained it.
         folder: the model folder.
+        sentences_per_pair: see `read_sentences_per_pair`.
     """
 
     model: Transformer
     tokenizer: Tokenizer
     config: Config
     folder: Path
+    sentences_per_pair: float | None = None
 
 
 def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:
@@ -84,10 +86,13 @@ def write_model(
     weights: Tensors,
     *,
     step: int,
+    sentences_per_pair: float | None = None,
     train_state: Tensors | None = None,
     progress: dict[str, Any] | None = None,
 ) -> None:
     """Writes a model folder. With `train_state` and `progress`, training can resume from it.
+
+    `sentences_per_pair` is the mean of the training data, if it is known.
 
     Raises:
         MtkitError: a number is not finite; nothing is written.
@@ -100,6 +105,7 @@ def write_model(
         "torch": torch.__version__,
         "step": step,
         "tokenizer": tokenizer.fingerprint,
+        "sentences_per_pair": sentences_per_pair,
     }
     numbers = {WEIGHTS: weights} | ({TRAIN_STATE: train_state} if train_state is not None else {})
     texts = {CONFIG: dump_config(config).encode(), **tokenizer.files()}
@@ -268,6 +274,8 @@ def load_model(folder: Path) -> LoadedModel:
             f"{folder}: the tokenizer does not belong to the model.", "Use another copy of the model."
         )
 
+    sentences_per_pair = read_sentences_per_pair(folder, manifest)
+
     def build() -> Transformer:
         return build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=0)
 
@@ -278,4 +286,4 @@ def load_model(folder: Path) -> LoadedModel:
     _require_finite(weights, folder / WEIGHTS, "Use another model.")
     model = build()
     set_weights(model, weights, folder / WEIGHTS)
-    return LoadedModel(model.eval(), tokenizer, config, folder)
+    return LoadedModel(model.eval(), tokenizer, config, folder, sentences_per_pair)

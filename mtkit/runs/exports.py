@@ -61,6 +61,7 @@ class Exported:
         tgt_lang: target language.
         tags: default tags of sources.
         decode: the options of the run under `decode`.
+        sentences_per_pair: see `read_sentences_per_pair`.
         tokenizer: of the model.
         files: contents of the files for CTranslate2, by name.
     """
@@ -73,6 +74,7 @@ class Exported:
     tgt_lang: str
     tags: tuple[str, ...]
     decode: dict[str, Any]
+    sentences_per_pair: float | None
     tokenizer: Tokenizer = field(repr=False)
     files: Mapping[str, bytes] = field(repr=False)
 
@@ -128,8 +130,27 @@ def read_export(folder: Path) -> Exported:
         tgt_lang=claims.text("tgt_lang", LANGUAGE),
         tags=claims.tags(tokenizer),
         decode=manifest["decode"],
+        sentences_per_pair=read_sentences_per_pair(folder, manifest),
         tokenizer=tokenizer,
         files=files,
+    )
+
+
+def read_sentences_per_pair(folder: Path, manifest: Mapping[str, Any]) -> float | None:
+    """How many sentences the sources had, on average, that a model was trained on; None if unknown.
+
+    Args:
+        folder: of the model, or of its export.
+        manifest: of the folder; an older mtkit wrote it without the number.
+
+    Raises:
+        InputError: it is no number from 1.
+    """
+    value = manifest.get("sentences_per_pair")
+    if value is None or (type(value) in (int, float) and 1 <= value <= MAX_TEXT):
+        return value
+    raise InputError(
+        f"{folder / MANIFEST}: sentences_per_pair = {value!r:.80}, expected a number from 1.", _ANEW
     )
 
 

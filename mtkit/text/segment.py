@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mtkit.text.languages import language_of
 from mtkit.text.stops import (
@@ -19,6 +19,9 @@ from mtkit.text.stops import (
     ORDINALS,
     SOMETIMES,
 )
+
+if TYPE_CHECKING:
+    from mtkit.config.decode import Split
 
 Sizes = Callable[[Sequence[str]], list[int]]
 """How many tokens each of some texts has."""
@@ -41,6 +44,20 @@ _TAIL = re.compile(r"[,.;:!?)\]}，。、；：！？）】」』]")
 _ROMAN = re.compile("[IVX]+")
 _SAYS = re.compile(r"[^，。：；！？“”\s]{0,24}(?:说|道|問|问|表示|称|稱|指出|喊|答)(?:[，。！]|\Z)")
 """Who said what has just been quoted, in Chinese."""
+
+
+SINGLE = 1.5
+"""A model whose training pairs have fewer sentences on average knows single sentences."""
+
+
+def splits(split: Split, sentences_per_pair: float | None) -> bool:
+    """Whether to translate each sentence of a text by itself.
+
+    Args:
+        split: the option `decode.split`.
+        sentences_per_pair: of the model's training data, on average; unknown counts as one.
+    """
+    return split == "always" or (split == "auto" and (sentences_per_pair or 1) < SINGLE)
 
 
 class _Rules(NamedTuple):
@@ -84,6 +101,8 @@ def sentences(text: str, lang: str = "") -> list[str]:
         lang: its language, which decides about abbreviations, ordinals and stops. Empty if unknown: fewer
             sentences are told apart.
     """
+    if text.isascii() and text.find(".", 0, -1) == text.find("!", 0, -1) == text.find("?", 0, -1) == -1:
+        return [text] if text else []  # most lines, soon told
     rules, found, begin = _rules(lang), [], 0
     for stop in rules.stop.finditer(text):
         if stop.end() == len(text):

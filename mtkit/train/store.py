@@ -237,12 +237,14 @@ class Store:
         state: dict[str, Tensor] | None = None,
         progress: Progress | None = None,
     ) -> None:
+        sentences = self.prepared.sentences
         write_model(
             folder,
             self.config,
             self.prepared.tokenizer,
             weights,
             step=step,
+            sentences_per_pair=sentences.mean if sentences else None,
             train_state=state,
             progress=progress.to_json() | {"machine": self._machine()} if progress is not None else None,
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.errors import InputError, MtkitError
+from mtkit.text.segment import splits
 from mtkit.translate.account import (
     BANNED,
     FAILED,
@@ -84,7 +85,8 @@ class Call:
         self.tag_ids = self._tokenizer.tag_ids(tags)
         src_lang, tgt_lang = translator.languages
         tgt_lang = tags[0][1:] if translator.usual_tags else tgt_lang
-        self._segmenter = Segmenter(self._tokenizer, src_lang, translator.splits(self.options))
+        by_sentence = splits(self.options.split, translator.sentences_per_pair)
+        self._segmenter = Segmenter(self._tokenizer, src_lang, by_sentence)
         self.joiner = Joiner(translator, request, self.options, (src_lang, tgt_lang))
         self._guard = Guard(src_lang, tgt_lang) if request.guard else None
         self._banned = Banned(self.options.banned, self._tokenizer)
@@ -98,7 +100,8 @@ class Call:
         """
         found = self._segmenter.segments([line.text for line in lines])
         for line, own in zip(lines, found, strict=True):
-            self._note(line, own)
+            if len(own) > 1 or (own and own[0].unknown):
+                self._note(line, own)
             tags = self.tag_ids if line.tags is None else self._tokenizer.tag_ids(line.tags)
             for segment in own:
                 segment.ids = [*tags, *segment.ids] if tags and segment.ids else segment.ids

@@ -129,7 +129,8 @@ def _ctranslate2(exported: Exported, device: str) -> Translator:
     used = "cuda" if _is_gpu(device) else "cpu"
     engine = CTranslate2Engine(exported.files, tokenizer, exported.max_positions, used)
     options = decode_options(exported.decode)
-    return Translator(engine, tokenizer, options, (exported.src_lang, exported.tgt_lang), exported.tags)
+    languages = exported.src_lang, exported.tgt_lang
+    return Translator(engine, tokenizer, options, languages, exported.tags, exported.sentences_per_pair)
 
 
 def _native(
@@ -141,7 +142,7 @@ def _native(
     _config_search(folder, request.search)  # before anything large is read
     target = choose_device(device)
     loaded = load_model(folder)
-    members = []
+    members, per_pair = [], [loaded.sentences_per_pair]
     for path in others:
         member = load_model(path)
         if member.tokenizer.fingerprint != loaded.tokenizer.fingerprint:
@@ -150,8 +151,10 @@ def _native(
                 "Train both with the same tokenizer.path.",
             )
         members.append(member.model)
+        per_pair.append(member.sentences_per_pair)
     engine = NativeEngine(loaded.model, target, precision, members)
     config = loaded.config
     languages = config.data.src_lang, config.data.tgt_lang
     usual_tags = config.data.language_tags(config.data.tgt_lang)
-    return Translator(engine, loaded.tokenizer, config.decode, languages, usual_tags)
+    least = min((mean for mean in per_pair if mean), default=None)
+    return Translator(engine, loaded.tokenizer, config.decode, languages, usual_tags, least)

@@ -30,6 +30,7 @@ class Translator:
         options: how the model's run searches.
         languages: source and target.
         usual_tags: that each source begins with unless others are asked for.
+        sentences_per_pair: the mean of the model's training data; None if it is not known.
     """
 
     def __init__(
@@ -39,16 +40,14 @@ class Translator:
         options: DecodeConfig,
         languages: tuple[str, str] = ("", ""),
         usual_tags: Sequence[str] = (),
+        sentences_per_pair: float | None = None,
     ) -> None:
         self.engine = engine
         self.tokenizer = tokenizer
         self.options = options
         self.languages = languages
         self.usual_tags = tuple(usual_tags)
-
-    def splits(self, options: DecodeConfig) -> bool:
-        """Whether each sentence of a line is translated by itself."""
-        return True
+        self.sentences_per_pair = sentences_per_pair
 
     def search_options(self, request: Request) -> DecodeConfig:
         """The model's search options with those of the request in place of its own.

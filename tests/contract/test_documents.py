@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from io import BytesIO, StringIO
+from io import StringIO
 from typing import assert_never, get_args
-from xml.etree import ElementTree
 
+import polib
 import pytest
-from babel.messages.pofile import read_po
 from hypothesis import HealthCheck, given, settings
+from lxml import etree
 from markdown_it import MarkdownIt
 
 from mtkit.documents.formats import FileFormat, LineFormat
@@ -37,7 +37,7 @@ SAMPLES: dict[Format, bytes] = {
     b"Comment: 0,0:00:01.00,0:00:02.00,A,,0,0,0,,Kept\n"
     b"Dialogue: 0,0:00:03.00,0:00:04.00,A,,0,0,0,,{\\i1}The red house{\\i0}\n",
     "csv": b'Good morning,1,"a ""b"", c"\r\n"The red house",,"two\nlines"\r\n',
-    "po": b'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n#: a.c:1\n#, c-format\n'
+    "po": b'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n#: a.c:1\n#, no-wrap\n'
     b'msgctxt "menu"\nmsgid "Good morning"\nmsgstr ""\n\nmsgid "Done"\nmsgstr "Fertig"\n\n'
     b'msgid "The red house"\nmsgstr ""\n',
     "xliff": b'<?xml version="1.0"?>\n<xliff><file><body><trans-unit id="1"><source>Good morning</source>'
@@ -69,12 +69,15 @@ def outline(kind: Format, data: bytes) -> object:
         case "csv":
             return [row[1:] for row in csv.reader(StringIO(text, newline=""))]
         case "po":
-            catalog = read_po(BytesIO(data), abort_invalid=True)
-            return [(message.id, message.context, message.locations, message.flags) for message in catalog]
+            return [
+                (entry.msgctxt, entry.msgid, entry.occurrences, entry.flags) for entry in polib.pofile(text)
+            ]
         case "xliff":
             return [
-                (element.tag, element.attrib, "" if element.tag == "target" else element.text)
-                for element in ElementTree.fromstring(data).iter()
+                (element.tag, {}, "")
+                if element.tag == "target"
+                else (element.tag, element.attrib, element.text)
+                for element in etree.fromstring(data).iter()
             ]
         case _:
             assert_never(kind)
@@ -98,8 +101,10 @@ def test_its_texts_are_found(kind: Format) -> None:
 def test_untouched_bytes_stay(kind: Format) -> None:
     """With each translation taken out again, or put back as it was, the document is the same to the byte."""
     found = rendered(kind, lambda text: f"QQ{TEXTS.index(text)}QQ")
-    # Where a format has places for translations of their own, they are empty in the sample.
+    # Where a format has places for translations of their own, they are empty in the sample, and say later
+    # that they hold a draft.
     bilingual = kind in ("po", "xliff")
+    found = found.replace(b' state="needs-review-translation" state-qualifier="leveraged-mt"', b"")
     for number, text in enumerate(TEXTS):
         assert found.count(b"QQ%dQQ" % number) == 1
         found = found.replace(b"QQ%dQQ" % number, b"" if bilingual else text.encode())
@@ -107,12 +112,8 @@ def test_untouched_bytes_stay(kind: Format) -> None:
 
 
 @EVERY
-def test_an_equal_translation_changes_nothing_but_its_own_place(kind: Format) -> None:
-    found = rendered(kind, lambda text: text)
-    if kind in ("po", "xliff"):
-        assert all(found.count(text.encode()) == 2 for text in TEXTS)
-    else:
-        assert found == SAMPLES[kind]
+def test_an_equal_translation_changes_nothing(kind: Format) -> None:
+    assert rendered(kind, lambda text: text) == SAMPLES[kind]
 
 
 @EVERY
@@ -123,10 +124,10 @@ def test_an_answer_comes_back(kind: Format, answer: str) -> None:
     expected = " ".join(answer.split())
     match kind:
         case "po":
-            strings = [message.string for message in read_po(BytesIO(found)) if message.id in TEXTS]
+            strings = [entry.msgstr for entry in polib.pofile(found.decode()) if entry.msgid in TEXTS]
             assert strings == [expected] * 2
         case "xliff":
-            targets = [element.text for element in ElementTree.fromstring(found).iter("target")]
+            targets = [element.text for element in etree.fromstring(found).iter("target")]
             assert targets == [expected] * 2
         case _:
             assert [text for document in opened(kind, found) for text in document.texts] == [expected] * 2

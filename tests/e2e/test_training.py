@@ -26,6 +26,13 @@ def test_loss_falls(whole: Run) -> None:
     assert losses[-1] < losses[0] - 0.5
 
 
+def test_models_know_how_many_sentences_they_learned_from(whole: Run) -> None:
+    counted = open_prepared(whole.config).sentences
+    assert counted is not None
+    folders = [whole.finished.folder, *step_folders(whole.config.run / "best")]
+    assert {load_model(folder).sentences_per_pair for folder in folders} == {counted.mean}
+
+
 ALL_ON = (
     "train.ema=0.9",
     "train.micro_batch_tokens=150",

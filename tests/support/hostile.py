@@ -37,7 +37,7 @@ AROUND = (("", ""), ("Hello ", " x"), ("www. ", ""), ("a ", "b"), ("%", "!"), ("
 FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
     "tsv": ("@\n",),
     "jsonl": ("@", '{"text": "@"}'),
-    "md": ("@", "a | b\n--|--\n@ | x\n", "* one\n\n  @\n"),
+    "md": ("@", "a | b\n--|--\n@ | x\n", "* one\n\n  @\n", "---\ntitle: @\n---\n"),
     "html": ("@", "<p>Hello @</p>", "<script>@", "<pre>@", "<p title='@'>Hello</p>"),
     "srt": ("@", "1\n00:00:01,000 --> 00:00:02,000\n@\n", "1\n00:00:01,000 --> 00:00:02,000\n- a\n- @\n"),
     "vtt": (
@@ -51,12 +51,20 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
         "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,,,,,,,{\\p1}m{\\p0}a\\N@\n",
     ),
     "csv": ("@", '"@",b\nc,d\n', "a;b\n@;c\n"),
-    "po": ("@", 'msgid "@"\nmsgstr ""\n', 'msgid "a"\nmsgstr ""\n\n#, @\nmsgid "b"\nmsgstr ""\n'),
+    "po": (
+        "@",
+        'msgid "@"\nmsgstr ""\n',
+        'msgid "a"\nmsgstr ""\n\n#, @\nmsgid "b"\nmsgstr ""\n',
+        'msgid ""\nmsgstr "Plural-Forms: nplurals=2; plural=@;\\n"\n\n'
+        '#, c-format\nmsgid "a"\nmsgid_plural "@"\nmsgstr[0] ""\n',
+    ),
     "xliff": (
         "@",
         "<xliff><trans-unit><source>@</source></trans-unit></xliff>",
         '<xliff><trans-unit><source a="@">Hello <g>you</g></source></trans-unit></xliff>',
         "<xliff><trans-unit><source><![CDATA[@]]></source><target/></trans-unit></xliff>",
+        '<xliff><trans-unit xml:space="preserve"><source>a</source><seg-source><mrk mtype="seg" mid="1">@'
+        '</mrk><mrk mtype="seg" mid="2">b</mrk></seg-source></trans-unit></xliff>',
     ),
 }
 """Of each format: documents with a place for a text."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from typing import Any
 
-import html5lib  # type: ignore[import-untyped]
+import html5lib
 
 SHOWN = {"alt", "title", "placeholder", "label", "aria-label", "aria-description"}
 

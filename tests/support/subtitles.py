@@ -7,7 +7,7 @@ from io import StringIO
 from typing import Literal
 
 import pysubs2
-import srt  # type: ignore[import-untyped]
+import srt
 import webvtt
 
 Kind = Literal["srt", "vtt", "ass"]

@@ -46,16 +46,40 @@ class CleanPart:
         return self.begin + self.pairs
 
 
+@dataclass(frozen=True, slots=True)
+class SentenceCount:
+    """How many sentences the sources of training pairs have.
+
+    Attributes:
+        pairs: how many were counted.
+        mean: sentences per source.
+        several: share of the sources with more than one.
+    """
+
+    pairs: int
+    mean: float
+    several: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2f} sentences per pair; {self.several:.1%} of the pairs have several"
+
+
+def num_kept(parts: Iterable[CleanPart], fates: Fates) -> int:
+    """How many pairs of these parts are kept."""
+    return sum(int((fates[part.begin : part.end] == KEPT).sum()) for part in parts)
+
+
 def sampled(
     parts: Sequence[CleanPart], fates: Fates, wanted: int, rng: random.Random
-) -> Iterator[tuple[str, str]]:
-    """A random sample of `wanted` kept pairs, in order."""
-    chosen = np.array(sorted(rng.sample(range(int((fates == KEPT).sum())), wanted)), np.int64)
+) -> Iterator[tuple[int, tuple[str, str]]]:
+    """A random sample of `wanted` kept pairs, in order, each with the number of its corpus."""
+    chosen = np.array(sorted(rng.sample(range(num_kept(parts, fates)), wanted)), np.int64)
     before = 0  # kept pairs of earlier parts
     for part in parts:
         kept = np.flatnonzero(fates[part.begin : part.end] == KEPT)
         begin, end = np.searchsorted(chosen, [before, before + len(kept)])
-        yield from texts_of(part, kept[chosen[begin:end] - before].tolist())
+        for pair in texts_of(part, kept[chosen[begin:end] - before].tolist()):
+            yield part.source, pair
         before += len(kept)
 
 

@@ -25,6 +25,7 @@ from mtkit.config.schema import Config
 from mtkit.config.sources import HuggingFaceSource, Source
 from mtkit.data.clean.judging import named
 from mtkit.data.clean.leaks import Leaks, read_leaks
+from mtkit.data.prepare.clean_parts import SentenceCount
 from mtkit.data.prepare.cleaning import KEPT
 from mtkit.data.prepare.encoding import REJECTED_HEAD
 from mtkit.data.prepare.inputs import (
@@ -41,6 +42,7 @@ from mtkit.data.prepare.prepared import (
     VERSION,
     open_prepared,
     read_data_manifest,
+    read_sentences,
     read_split,
     train_name,
 )
@@ -75,6 +77,7 @@ class PrepareReport:
         src_tokens: source tokens of all training pairs, without BOS and EOS.
         tgt_tokens: target tokens, likewise.
         vocab_sizes: of source and target; equal if they share a model.
+        sentences: of the sources of training pairs; None if an older mtkit prepared them.
     """
 
     folder: Path
@@ -86,6 +89,7 @@ class PrepareReport:
     tgt_tokens: int
     valid_pairs: int
     vocab_sizes: tuple[int, int]
+    sentences: SentenceCount | None
 
 
 def prepare(config: Config, progress: ReportProgress | None = None, *, force: bool = False) -> PrepareReport:
@@ -187,9 +191,10 @@ def _prepare(
     valid = {name: _write_valid_shard(part, name, tokenizer, progress) for name in valid_names}
     _write_rejected(part / "rejected.tsv.gz", encoded)
     leaks = stages.count_leaks(cleaned, fates)
+    sentences = stages.count_sentences(cleaned, fates)
     languages = (config.data.src_lang, config.data.tgt_lang)
     histograms = length_histograms((shard.lengths for shard in shards), *languages)
-    write_report(part, "–".join(languages), ledger, histograms, leaks)
+    write_report(part, "–".join(languages), ledger, histograms, leaks, sentences)
     stages.clean_up()
     return {
         "tokenizer": tokenizer.fingerprint,
@@ -198,6 +203,7 @@ def _prepare(
         "src_tokens": sum(int(shard.lengths[:, 0].sum()) for shard in shards),
         "tgt_tokens": sum(int(shard.lengths[:, 1].sum()) for shard in shards),
         "valid_pairs": len(valid["valid"]),
+        "sentences": asdict(sentences),
         "ledger": ledger.to_json(),
         "leaks": [asdict(found) for found in leaks],
     }
@@ -337,4 +343,6 @@ def _report(folder: Path, manifest: dict[str, Any], *, up_to_date: bool) -> Prep
         src_size, tgt_size = map(int, manifest["vocab_sizes"])
         ledger = Ledger.from_json(manifest["ledger"])
         leaks = tuple(read_leaks(manifest["leaks"]))
-    return PrepareReport(folder, up_to_date, ledger, leaks, vocab_sizes=(src_size, tgt_size), **counts)
+        sentences = read_sentences(manifest)
+    sizes = src_size, tgt_size
+    return PrepareReport(folder, up_to_date, ledger, leaks, vocab_sizes=sizes, sentences=sentences, **counts)

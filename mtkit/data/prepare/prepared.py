@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from mtkit.config.schema import Config
 from mtkit.config.sources import CutSource
 from mtkit.data.clean.leaks import Leaks, read_leaks
+from mtkit.data.prepare.clean_parts import SentenceCount
 from mtkit.data.prepare.inputs import check_inputs, settings_of
 from mtkit.data.prepare.shards import Shard, open_shard
 from mtkit.data.read.pair import Pair
@@ -48,6 +50,7 @@ class Prepared:
         valid_tags: the tags of each.
         extra_valid: further sets by name; their scores are only reported.
         fingerprint: equal if the options, the input files and the tokenizer are equal.
+        sentences: of the sources of training pairs; None if an older mtkit prepared them.
     """
 
     train: tuple[Shard, ...]
@@ -58,6 +61,7 @@ class Prepared:
     extra_valid: dict[str, ValidSet]
     tokenizer: Tokenizer
     fingerprint: str
+    sentences: SentenceCount | None = None
 
     @property
     def num_pairs(self) -> int:
@@ -90,6 +94,7 @@ def open_prepared(config: Config) -> Prepared:
         raise InputError(f"{folder}: was prepared with other options.", "Run `mtkit prepare` again.")
     with using(folder / MANIFEST, _AGAIN):
         check_inputs(config, manifest.get("inputs", []))
+        sentences = read_sentences(manifest)
     valid = _open_valid(folder, "valid")
     prepared = Prepared(
         train=tuple(open_shard(folder / train_name(n)) for n in range(len(config.data.corpora))),
@@ -100,11 +105,20 @@ def open_prepared(config: Config) -> Prepared:
         extra_valid={name: _open_valid(folder, f"valid.{name}") for name in config.data.extra_valid},
         tokenizer=load_tokenizer(folder, config.text),
         fingerprint=str(manifest.get("fingerprint")),
+        sentences=sentences,
     )
     shards = (*prepared.train, prepared.valid, *(extra.shard for extra in prepared.extra_valid.values()))
     if any(shard.meta.get("tokenizer") != prepared.tokenizer.fingerprint for shard in shards):
         raise InputError(f"{folder}: tokenizer and shards do not match.", _AGAIN)
     return prepared
+
+
+def read_sentences(manifest: Mapping[str, Any]) -> SentenceCount | None:
+    """What the manifest of prepared data says of sentences; None if an older mtkit wrote it."""
+    found = manifest.get("sentences")
+    if found is None:
+        return None
+    return SentenceCount(int(found["pairs"]), float(found["mean"]), float(found["several"]))
 
 
 def _open_valid(folder: Path, name: str) -> ValidSet:

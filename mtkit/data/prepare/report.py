@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtkit.data.clean.leaks import LEAK_FIGURES, Leaks
+from mtkit.data.prepare.clean_parts import SentenceCount
 from mtkit.data.prepare.ledger import Ledger, LedgerRow
 from mtkit.disk.files import write_text
 from mtkit.text.visible import visible
@@ -75,6 +76,7 @@ def write_report(
     ledger: Ledger,
     histograms: Sequence[Histogram] = (),
     leaks: Sequence[Leaks] = (),
+    sentences: SentenceCount | None = None,
 ) -> None:
     """Writes `report.json` and `report.html`.
 
@@ -84,6 +86,7 @@ def write_report(
         ledger: accounts for all pairs.
         histograms: of the pairs that were kept.
         leaks: of held-out sets into the corpora.
+        sentences: of the sources that were kept.
     """
     total = ledger.total()
     data = {
@@ -95,10 +98,11 @@ def write_report(
         "dropped": total.dropped,
         "ledger": ledger.to_json(),
         "leaks": [asdict(found) for found in leaks],
+        "sentences": asdict(sentences) if sentences else None,
         "histograms": [asdict(histogram) for histogram in histograms],
     }
     write_text(folder / "report.json", json.dumps(data, ensure_ascii=False, indent=1) + "\n")
-    write_text(folder / "report.html", html_report(title, ledger, histograms, leaks))
+    write_text(folder / "report.html", html_report(title, ledger, histograms, leaks, sentences))
 
 
 # ---------------------------------------------------------------- HTML
@@ -139,12 +143,17 @@ summary { cursor: pointer; padding: .3rem 0; }
 
 
 def html_report(
-    title: str, ledger: Ledger, histograms: Sequence[Histogram] = (), leaks: Sequence[Leaks] = ()
+    title: str,
+    ledger: Ledger,
+    histograms: Sequence[Histogram] = (),
+    leaks: Sequence[Leaks] = (),
+    sentences: SentenceCount | None = None,
 ) -> str:
     """The report as one HTML document; all text of the corpora is escaped."""
     total = ledger.total()
     parts = [
         _figures(total),
+        f"<p>Sources: {sentences}.</p>\n" if sentences else "",
         _section("Why pairs were dropped", _reasons(total)),
         _section("Corpora", _corpora(ledger, total)),
         _section("Held-out sentences met in the corpora", _leaks(leaks)),

@@ -29,7 +29,16 @@ from mtkit.data.clean.dedup import Positions, repeated
 from mtkit.data.clean.judging import named
 from mtkit.data.clean.leaks import LeakGuard, Leaks, count_leaks
 from mtkit.data.clean.splits import cut
-from mtkit.data.prepare.clean_parts import CleanPart, Fates, folds_of, keys_of, sampled, texts_of
+from mtkit.data.prepare.clean_parts import (
+    CleanPart,
+    Fates,
+    SentenceCount,
+    folds_of,
+    keys_of,
+    num_kept,
+    sampled,
+    texts_of,
+)
 from mtkit.data.prepare.cleaning import KEPT, Chunk, CleanSpec, clean_chunk, read_held_out
 from mtkit.data.prepare.encoding import EncodeSpec, EncodeTask, encode_part, read_row
 from mtkit.data.prepare.inputs import count_pairs, given_models, tokenizer_settings
@@ -45,12 +54,15 @@ from mtkit.disk.reading import WRONG_VALUES, read_object
 from mtkit.errors import InputError
 from mtkit.text.form import TextForm
 from mtkit.text.languages import warn_if_unknown
+from mtkit.text.segment import sentences
 from mtkit.text.subwords import check_pieces, default_coverage, has_many_characters, train_subwords
 from mtkit.text.tokenizer import Tokenizer, read_tokenizer
 
 VERSION = 4
 """Version of the treatment of text; parts of another version are not used."""
 
+_PAIRS_COUNTED, _PARTS_COUNTED = 20_000, 64
+"""Pairs whose sentences are counted, and about how many parts they come from."""
 PAIRS_IN_PART = 16_384
 
 ReportProgress = Callable[[str, int, int | None], None]
@@ -256,6 +268,18 @@ class Stages:
 
         return count_leaks(held_out, LeakGuard(held_out, None).owners, found())
 
+    def count_sentences(self, parts: Sequence[CleanPart], fates: Fates) -> SentenceCount:
+        """The sentences per source, from a sample of what is kept; there must be some."""
+        some = parts[:: max(1, len(parts) // _PARTS_COUNTED)]
+        if (kept := num_kept(some, fates)) == 0:
+            some, kept = parts, num_kept(parts, fates)
+        pairs = sampled(
+            some, fates, min(kept, _PAIRS_COUNTED), random.Random(f"{self.config.seed} sentences")
+        )
+        counts = [len(sentences(src, self.languages[source][0])) or 1 for source, (src, _) in pairs]
+        several = sum(count > 1 for count in counts)
+        return SentenceCount(len(counts), sum(counts) / len(counts), several / len(counts))
+
     # ------------------------------------------------------------ tokenizer
 
     def tokenizer(self, parts: Sequence[CleanPart], fates: Fates) -> tuple[Tokenizer, tuple[Path, ...]]:
@@ -293,7 +317,7 @@ class Stages:
             which = "" if len(sides) == 2 else f" of the {('source', 'target')[sides[0]]}"
             self.progress(f"training the tokenizer{which}", 0, wanted)
             rng = random.Random(f"{config.seed} tokenizer sample")
-            pairs = (form.pair(*pair) for pair in sampled(parts, fates, wanted, rng))
+            pairs = (form.pair(*pair) for _, pair in sampled(parts, fates, wanted, rng))
             texts = (pair[side] for pair in pairs for side in sides)
             train_subwords(
                 chain(texts, mono_texts(self.config, sides, form)),

@@ -23,7 +23,8 @@ from mtkit.model.checkpoint import (
     weights_of,
     write_model,
 )
-from tests.support.fakes import make_tiny_run
+from mtkit.runs.exports import read_export
+from tests.support.fakes import export_unchecked, make_tiny_run
 
 
 @pytest.fixture
@@ -46,6 +47,26 @@ def write_step(folder: Path, run: Path, step: int) -> Path:
         progress={"step": step},
     )
     return target
+
+
+@pytest.mark.parametrize("value", [None, 1, 1.25])
+def test_the_sentences_per_pair_are_kept(folder: Path, tmp_path: Path, value: float | None) -> None:
+    first = load_model(folder)
+    assert first.sentences_per_pair is None
+    weights, copy = weights_of(first.model), tmp_path / "copy"
+    write_model(copy, first.config, first.tokenizer, weights, step=3, sentences_per_pair=value)
+    assert load_model(copy).sentences_per_pair == value
+    export_unchecked(copy, tmp_path / "export", "int8")
+    assert read_export(tmp_path / "export").sentences_per_pair == value
+
+
+@pytest.mark.parametrize("value", [0.5, float("nan"), True, "1", [1], 1e300])
+def test_no_number_of_sentences_is_refused(folder: Path, tmp_path: Path, value: float) -> None:
+    first = load_model(folder)
+    weights, copy = weights_of(first.model), tmp_path / "copy"
+    write_model(copy, first.config, first.tokenizer, weights, step=3, sentences_per_pair=value)
+    with pytest.raises(InputError, match="expected a number from 1"):
+        load_model(copy)
 
 
 def test_what_is_written_is_loaded(folder: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtkit.text.segment import segments, sentences
+from mtkit.text.segment import segments, sentences, splits
 
 PIECES = st.sampled_from(
     [
@@ -110,6 +110,12 @@ def test_sentences(lang: str, marked: str) -> None:
 )
 def test_sentences_of_an_unknown_language(text: str, expected: list[str]) -> None:
     assert sentences(text) == expected
+
+
+def test_when_texts_are_split() -> None:
+    assert [splits("auto", known) for known in (None, 1.0, 1.1, 2.0)] == [True, True, True, False]
+    assert [splits("always", known) for known in (None, 1.0, 2.0)] == [True] * 3
+    assert [splits("never", known) for known in (None, 1.0, 2.0)] == [False] * 3
 
 
 @given(TEXT, st.sampled_from(["", *SENTENCES]))

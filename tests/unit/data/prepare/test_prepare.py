@@ -14,6 +14,7 @@ import pytest
 
 from mtkit.config.schema import Config
 from mtkit.data.prepare import prepare as module
+from mtkit.data.prepare.clean_parts import SentenceCount
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import is_prepared, open_prepared
 from mtkit.disk.manifest import manifest_bytes
@@ -225,6 +226,32 @@ def test_another_format_version_is_refused_and_made_anew(tmp_path: Path) -> None
     with pytest.raises(InputError, match="99"):
         open_prepared(config)
     assert not prepare(config).up_to_date
+
+
+def test_sentences_of_the_sources_are_counted(tmp_path: Path) -> None:
+    pairs = [
+        (f"{src}. The end. It is over." if number % 4 == 0 else src, tgt)
+        for number, (src, tgt) in enumerate(sentences(100))
+    ]
+    config = make(tmp_path, pairs)
+    report = prepare(config)
+    # 25 of them have three sentences
+    assert report.sentences == SentenceCount(100, 1.5, 0.25)
+    assert open_prepared(config).sentences == prepare(config).sentences == report.sentences
+    page = json.loads((report.folder / "report.json").read_bytes())
+    assert page["sentences"] == {"pairs": 100, "mean": 1.5, "several": 0.25}
+    assert "1.50 sentences per pair; 25.0%" in (report.folder / "report.html").read_text("utf-8")
+
+
+def test_data_whose_sentences_were_not_counted_can_be_used(tmp_path: Path) -> None:
+    config = make(tmp_path, sentences(100))
+    prepare(config)
+    path = config.run / "data" / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    del manifest["sentences"], manifest["digest"]
+    path.write_bytes(manifest_bytes(manifest))
+    assert open_prepared(config).sentences is None
+    assert prepare(config).up_to_date
 
 
 # ---------------------------------------------------------------- faults
