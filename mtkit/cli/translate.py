@@ -113,7 +113,7 @@ def translate(
         str,
         _flag(
             INPUT,
-            "tsv only: column of the text, by number from 1 or by name. [default: 1]",
+            "tsv and csv: column of the text, by number from 1 or by name. [default: 1]",
             metavar="COLUMN",
         ),
     ] = "1",

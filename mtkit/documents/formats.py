@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Literal, Protocol, assert_never, get_args
 if TYPE_CHECKING:
     from mtkit.documents.base import Document, LineDocument
     from mtkit.documents.po import PoOptions
+    from mtkit.documents.tables import Skip
 
 LineFormat = Literal["tsv", "jsonl"]
 FileFormat = Literal[
-    "md", "html", "srt", "po", "xliff",
+    "md", "html", "srt", "vtt", "ass", "csv", "po", "xliff",
     "json", "arb", "android", "strings", "stringsdict", "properties", "qt",
 ]  # fmt: skip
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
@@ -101,7 +102,14 @@ def line_format(
 
 
 def open_document(  # noqa: PLR0912
-    kind: FileFormat, name: str, data: bytes, po: PoOptions | None = None, target: str = ""
+    kind: FileFormat,
+    name: str,
+    data: bytes,
+    po: PoOptions | None = None,
+    target: str = "",
+    *,
+    column: int | str = 1,
+    skip: Skip | None = None,
 ) -> Document:
     """Reads a whole file.
 
@@ -111,6 +119,8 @@ def open_document(  # noqa: PLR0912
         data: its bytes.
         po: how a catalogue is filled.
         target: language of the translations, for formats that name it.
+        column: number from 1, or name, of the text in a CSV.
+        skip: what becomes of a row of a CSV without the column; without it, it is an error.
 
     Raises:
         InputError: the file is not UTF-8 or not of this format.
@@ -128,6 +138,18 @@ def open_document(  # noqa: PLR0912
             from mtkit.documents.srt import open_srt
 
             return open_srt(name, data)
+        case "vtt":
+            from mtkit.documents.vtt import open_vtt
+
+            return open_vtt(name, data)
+        case "ass":
+            from mtkit.documents.ass import open_ass
+
+            return open_ass(name, data)
+        case "csv":
+            from mtkit.documents.tables import open_csv
+
+            return open_csv(name, data, column, skip)
         case "po":
             from mtkit.documents.po import open_po
 

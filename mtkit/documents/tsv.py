@@ -4,25 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtkit.documents.base import HeaderError, Lines, Terms, decode, encode
-from mtkit.errors import InputError, UsageError
+from mtkit.documents.base import Lines, Terms, decode, encode
+from mtkit.documents.tables import check_column, column_named, lacks_column
 
 _MARK = b"\xef\xbb\xbf"
 
 
 class TsvLine:
-    """A row; only bytes of the column change."""
+    """A row; only bytes of the column change.
+
+    Quotes around a cell stay, and so does one that only opens or only closes it: a spreadsheet may have
+    written a line break within the cell, and reads it again.
+    """
 
     terms: Terms = ()
 
     def __init__(self, line: bytes, start: int, end: int) -> None:
+        opening, closing = _quotes(line[start:end])
+        start, end = start + opening, end - closing
         self._before, self._after = line[:start], line[end:]
-        self._text = Lines(decode(line[start:end]))
+        self._is_quoted = bool(opening or closing)
+        cell = decode(line[start:end])
+        self._text = Lines(cell.replace('""', '"') if self._is_quoted else cell)
         self.texts = self._text.texts
 
     def render(self, translations: Sequence[str]) -> bytes:
         """The row with the column translated."""
-        return self._before + encode(self._text.put(translations)) + self._after
+        cell = self._text.put(translations)
+        return self._before + encode(cell.replace('"', '""') if self._is_quoted else cell) + self._after
+
+
+def _quotes(cell: bytes) -> tuple[int, int]:
+    """How many quotes around a cell belong to how it is written, at its beginning and at its end."""
+    for opening, closing in ((1, 1), (1, 0), (0, 1)):
+        inside = cell[opening : len(cell) - closing]
+        if len(cell) < opening + closing or cell != b'"' * opening + inside + b'"' * closing:
+            continue
+        if b'"' not in inside.replace(b'""', b""):
+            return opening, closing
+    return 0, 0
 
 
 class TsvFormat:
@@ -40,11 +60,11 @@ class TsvFormat:
     """
 
     def __init__(self, name: str, column: int | str) -> None:
-        if column in (0, "") or (isinstance(column, int) and column < 0):
-            raise UsageError(f"column = {column!r} must be at least 1, or a name.")
+        check_column(column)
         self._name, self._column = name, column
         self.number = 0
         self._index = column - 1 if isinstance(column, int) else None
+        self._opened = 0  # the line with a quote that nothing has closed yet
 
     def read(self, line: bytes) -> TsvLine:
         """The next row, with its line feed or without.
@@ -56,26 +76,22 @@ class TsvFormat:
         body = line.rstrip(b"\r\n")
         start = len(_MARK) if self.number == 1 and body.startswith(_MARK) else 0
         cells = body[start:].split(b"\t")
-        if self._index is None:
-            self._index = self._find(cells)
+        if isinstance(self._column, str) and self._index is None:
+            names = [cell.decode(errors="replace").strip() for cell in cells]
+            self._index = column_named(self._column, names, f"{self._name}:{self.number}")
             return TsvLine(line, 0, 0)
+        assert self._index is not None
         if not body:
             return TsvLine(line, 0, 0)
+        opened = self._opened
+        if opened and body.count(b'"') % 2:
+            self._opened = 0
+        elif not opened and _quotes(cells[-1]) == (1, 0):
+            self._opened = self.number
         if self._index >= len(cells):
-            raise InputError(
-                f"{self._name}:{self.number}: has {len(cells)} column{'s'[: len(cells) != 1]}, "
-                f"expected at least {self._index + 1}.",
-                "Set column, or repair the line.",
-            )
+            error = lacks_column(f"{self._name}:{self.number}", len(cells), self._index + 1)
+            if opened:
+                error.hint = f"A cell that line {opened} begins may go on here: set format to csv."
+            raise error
         start += sum(map(len, cells[: self._index])) + self._index
         return TsvLine(line, start, start + len(cells[self._index]))
-
-    def _find(self, cells: list[bytes]) -> int:
-        names = [cell.decode(errors="replace").strip() for cell in cells]
-        if self._column not in names:
-            raise HeaderError(
-                f"{self._name}:{self.number}: there is no column {self._column}; "
-                f"there are {', '.join(names)[:80]}.",
-                "Name one of these, or give its number.",
-            )
-        return names.index(str(self._column))

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from mtkit.documents.formats import (
 )
 from mtkit.errors import InputError, UsageError, shortened
 from mtkit.text.languages import is_known, same_language
-from mtkit.translate.account import UNPLACED, Account
+from mtkit.translate.account import FAILED, UNPLACED, Account
 from mtkit.translate.recoding import Recoding
 from mtkit.translate.records import Answered, FormatRecords, Records, TextRecords, document_windows
 from mtkit.translate.request import Request
@@ -49,7 +50,7 @@ class Input:
     Attributes:
         path: of the file; None is standard input.
         kind: the format, one of `FORMATS`; auto until `settled`.
-        column: of tsv: the text's column, by number from 1 or by name.
+        column: of tsv and csv: the text's column, by number from 1 or by name.
         field: of jsonl: the text's field.
         terms: of jsonl: the field of a line's own terms, if any.
         fuzzy: of po: whether translations are marked as fuzzy.
@@ -126,7 +127,7 @@ class Input:
 
     def account(self) -> Account:
         """An empty one."""
-        return Account(self.name, self.unit if self.kind in FILE_FORMATS else "")
+        return Account(self.name, self.unit if self.kind in FILE_FORMATS and self.kind != "csv" else "")
 
     def check(self, request: Request) -> None:
         """Refuses what the format cannot do.
@@ -165,13 +166,16 @@ class Input:
                 "Leave out --resume.",
             )
 
+    @property
+    def _place(self) -> int | str:
+        return int(self.column) if self.column.isdecimal() else self.column
+
     def records(self, request: Request, account: Account) -> Records:
         """Reads its lines, if the format has lines."""
         if self.kind == "text":
             return TextRecords(request, account)
-        place = int(self.column) if self.column.isdecimal() else self.column
         kind = LINE_FORMATS[self.kind]
-        reader = line_format(kind, self.name, column=place, field=self.field, terms=self.terms)
+        reader = line_format(kind, self.name, column=self._place, field=self.field, terms=self.terms)
         return FormatRecords(reader, request, account)
 
     def answers(
@@ -231,7 +235,15 @@ class Input:
             from mtkit.documents.po import PoOptions
 
             po = PoOptions(self.fuzzy, self.redo_fuzzy)
-        document = open_document(FILE_FORMATS[self.kind], self.name, data, po, translator.languages[1])
+        document = open_document(
+            FILE_FORMATS[self.kind],
+            self.name,
+            data,
+            po,
+            translator.languages[1],
+            column=self._place,
+            skip=partial(_skip, request, account),
+        )
         if not self.ignore_language:
             check_languages(self.name, getattr(document, "languages", ("", "")), translator, request)
         account.total = len(document.texts)
@@ -244,6 +256,14 @@ class Input:
             if isinstance(answer, Answer) and not answer.is_placed:
                 account.add(UNPLACED, number, "its markup could not be placed, and the text stays as it is.")
         yield 0, rendered
+
+
+def _skip(request: Request, account: Account, number: int, error: InputError) -> bool:
+    """Whether a row of a table without the column stays as it is rather than becoming blank."""
+    if request.on_error == "fail":
+        raise error
+    account.add(FAILED, number, error.message.partition(": ")[2])
+    return request.on_error == "source"
 
 
 def check_languages(name: str, declared: tuple[str, str], translator: Translator, request: Request) -> None:

@@ -152,7 +152,10 @@ class _Kept:
 
 def document_windows(document: Document) -> Iterator[Window[list[str]]]:
     """The texts of a whole file; the answers are what `document.render` takes, once they are all there."""
-    sources = [Source(text, number) for number, text in enumerate(document.texts)]
+    from mtkit.documents.tables import Table
+
+    numbers = document.numbers if isinstance(document, Table) else range(len(document.texts))
+    sources = [Source(text, number) for text, number in zip(document.texts, numbers, strict=True)]
     for begin in range(0, len(sources), WINDOW):
         yield Window(sources[begin : begin + WINDOW], best_answers)
 

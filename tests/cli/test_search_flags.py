@@ -217,6 +217,7 @@ def test_utf16_is_told(run: Run, folder: Path) -> None:
     ("flags", "rows", "out"),
     [
         (["--format", "tsv", "--column", "2"], "1\tthe cat\nbad\n2\t\n", "bad\n"),
+        (["--format", "csv", "--column", "2"], "1,the cat\nbad\n2,\n", "bad\n"),
         (["--format", "jsonl"], '{"text": "the cat"}\n{"n": 1}\n{"text": ""}\n', '{"n": 1}\n'),
     ],
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import plistlib
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
+from io import StringIO
 from typing import assert_never, get_args
 
 import polib
@@ -16,7 +17,9 @@ from lxml import etree
 from markdown_it import MarkdownIt
 
 from mtkit.documents.formats import FileFormat, LineFormat
+from tests.support import subtitles
 from tests.support.hostile import opened
+from tests.support.pages import tags
 from tests.support.translators import TRANSLATORS
 
 Format = FileFormat | LineFormat
@@ -28,6 +31,14 @@ SAMPLES: dict[Format, bytes] = {
     "html": b"<!DOCTYPE html>\n<h1 class='a>b'>Good morning</h1><!-- kept -->\n<p>The red house<br></p>\n",
     "srt": b"1\r\n00:00:01,000 --> 00:00:02,000\r\nGood morning\r\n\r\n"
     b"2\n00:00:03,000 --> 00:00:04,000\n<i>The red house</i>\n",
+    "vtt": b"WEBVTT\n\nNOTE kept\n\na\n00:01.000 --> 00:02.000 align:start\n<v Tom>Good morning\n\n"
+    b"00:03.000 --> 00:04.000\n<i.x>The red house</i>\n",
+    "ass": b"[Script Info]\nTitle: Kept\n[Events]\n"
+    b"Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+    b"Dialogue: 0,0:00:01.00,0:00:02.00,A,,0,0,0,,{\\an8}Good morning\n"
+    b"Comment: 0,0:00:01.00,0:00:02.00,A,,0,0,0,,Kept\n"
+    b"Dialogue: 0,0:00:03.00,0:00:04.00,A,,0,0,0,,{\\i1}The red house{\\i0}\n",
+    "csv": b'Good morning,1,"a ""b"", c"\r\n"The red house",,"two\nlines"\r\n',
     "po": b'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n#: a.c:1\n#, no-wrap\n'
     b'msgctxt "menu"\nmsgid "Good morning"\nmsgstr ""\n\nmsgid "Done"\nmsgstr "Fertig"\n\n'
     b'msgid "The red house"\nmsgstr ""\n',
@@ -60,23 +71,6 @@ BILINGUAL = ("po", "xliff", "qt")
 EVERY = pytest.mark.parametrize("kind", FORMATS)
 
 
-class _Tags(HTMLParser):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[object] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, attrs))
-
-    def handle_endtag(self, tag: str) -> None:
-        self.found.append(tag)
-
-    def handle_comment(self, data: str) -> None:
-        self.found.append(data)
-
-
 def _without_texts(value: object) -> object:
     """A value of JSON, YAML or a property list with the same in place of each text and each answer."""
     if isinstance(value, dict):
@@ -101,9 +95,12 @@ def outline(kind: Format, data: bytes) -> object:
                 (token.type, token.content * (token.type == "fence")) for token in MarkdownIt().parse(text)
             ]
         case "html":
-            return _Tags(text).found
-        case "srt":
-            return re.findall(r"(?m)^\d+\r?\n\d\S* --> \S*\r?$|</?i>", text)
+            return tags(text)
+        case "srt" | "vtt" | "ass":
+            kept, cues = subtitles.outline(kind, data)
+            return kept, [tags for tags, _ in cues]
+        case "csv":
+            return [row[1:] for row in csv.reader(StringIO(text, newline=""))]
         case "po":
             return [
                 (entry.msgctxt, entry.msgid, entry.occurrences, entry.flags) for entry in polib.pofile(text)

@@ -41,6 +41,17 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
     "md": ("@", "a | b\n--|--\n@ | x\n", "* one\n\n  @\n", "---\ntitle: @\n---\n"),
     "html": ("@", "<p>Hello @</p>", "<script>@", "<pre>@", "<p title='@'>Hello</p>"),
     "srt": ("@", "1\n00:00:01,000 --> 00:00:02,000\n@\n", "1\n00:00:01,000 --> 00:00:02,000\n- a\n- @\n"),
+    "vtt": (
+        "@",
+        "WEBVTT\n\n00:01.000 --> 00:02.000\n@\n",
+        "WEBVTT\n\n00:01.000 --> 00:02.000\n<v A>a\n- @\n",
+    ),
+    "ass": (
+        "@",
+        "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,,,,,,,@\n",
+        "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,,,,,,,{\\p1}m{\\p0}a\\N@\n",
+    ),
+    "csv": ("@", '"@",b\nc,d\n', "a;b\n@;c\n"),
     "po": (
         "@",
         'msgid "@"\nmsgstr ""\n',
@@ -90,6 +101,8 @@ def framed(kind: FileFormat | LineFormat, frame: str, text: str) -> bytes:
                 text = re.sub(r"[\\\r\n]", "", text)
             case "tsv":
                 text = text.replace("\n", " ").replace("\t", " ")
+            case "csv":
+                text = text.replace('"', '""').replace(";", "")
             case "jsonl" | "json" | "arb" | "strings":
                 text = json.dumps(text)[1:-1]
             case "po":

@@ -96,3 +96,27 @@ def test_a_line_without_the_text_is_told_of(line: bytes, message: str) -> None:
     assert lines.read(b"\n").render([]) == b"\n"
     with pytest.raises(InputError, match=f"^a.jsonl:2: {message}"):
         lines.read(line)
+
+
+def test_quotes_of_a_sheet_stay_in_tsv() -> None:
+    """Also where a cell goes on in the next line, so that a spreadsheet reads the same cells again."""
+    sheet = [
+        "id\tEnglish\n",
+        '1\t"The ""red"" house"\n',
+        '2\t"Hi," he said.\n',
+        '3\t"The library\n',
+        'is here."\n',
+    ]
+    table = line_format("tsv", "a.tsv", column="English")
+    rows = [table.read(line.encode()) for line in sheet[:4]]
+    assert [row.texts for row in rows] == [[], ['The "red" house'], ['"Hi," he said.'], ["The library"]]
+    assert [row.render(row.texts).decode() for row in rows] == sheet[:4]
+    assert [row.render(['Das "x"'] * len(row.texts)).decode() for row in rows[1:]] == [
+        '1\t"Das ""x"""\n',
+        '2\tDas "x"\n',
+        '3\t"Das ""x""\n',
+    ]
+    with pytest.raises(InputError, match=r"^a\.tsv:5: has 1 column, .* line 4 .* set format to csv\.$"):
+        table.read(sheet[4].encode())
+    first = line_format("tsv", "a.tsv").read(b'is here."\t1\n')
+    assert first.render(["ist hier."]) == b'ist hier."\t1\n'
