@@ -165,6 +165,7 @@ def test_where_texts_begin_and_end(source: str, texts: list[str]) -> None:
         ('<p align="center">\n one <b>two</b>\n</p>\n', '<p align="center">\n ONE <b>TWO</b>\n</p>\n'),
         ("> <p>one\n> two</p>\n", "> <p>ONE TWO</p>\n"),
         ("`a` - one\n", "`a` - ONE\n"),
+        ("See <https://a.b> now <!-- kept --> and\n", "SEE <https://a.b> NOW <!-- kept --> AND\n"),
         ("| one | two \\| three |\n|--|--|\n", "| ONE | TWO &#124; THREE |\n|--|--|\n"),
     ],
 )  # fmt: skip
