@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     from mtkit.documents.po import PoOptions
 
 LineFormat = Literal["tsv", "jsonl"]
-FileFormat = Literal["md", "html", "srt", "po", "xliff"]
+FileFormat = Literal[
+    "md", "html", "srt", "po", "xliff",
+    "json", "arb", "android", "strings", "stringsdict", "properties", "qt",
+]  # fmt: skip
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
 FORMATS = ("text", *LINE_FORMATS, *FILE_FORMATS)
@@ -57,7 +60,9 @@ def line_format(
             assert_never(kind)
 
 
-def open_document(kind: FileFormat, name: str, data: bytes, po: PoOptions | None = None) -> Document:
+def open_document(
+    kind: FileFormat, name: str, data: bytes, po: PoOptions | None = None, target: str = ""
+) -> Document:
     """Reads a whole file.
 
     Args:
@@ -65,6 +70,7 @@ def open_document(kind: FileFormat, name: str, data: bytes, po: PoOptions | None
         name: of the file, for errors.
         data: its bytes.
         po: how a catalogue is filled.
+        target: language of the translations, for formats that name it.
 
     Raises:
         InputError: the file is not UTF-8 or not of this format.
@@ -90,5 +96,33 @@ def open_document(kind: FileFormat, name: str, data: bytes, po: PoOptions | None
             from mtkit.documents.xliff import open_xliff
 
             return open_xliff(name, data)
+        case "json":
+            from mtkit.documents.keyed_json import open_json
+
+            return open_json(name, data)
+        case "arb":
+            from mtkit.documents.keyed_json import open_arb
+
+            return open_arb(name, data, target)
+        case "strings":
+            from mtkit.documents.strings import open_strings
+
+            return open_strings(name, data)
+        case "stringsdict":
+            from mtkit.documents.strings import open_stringsdict
+
+            return open_stringsdict(name, data)
+        case "android":
+            from mtkit.documents.android import open_android
+
+            return open_android(name, data)
+        case "properties":
+            from mtkit.documents.properties import open_properties
+
+            return open_properties(name, data)
+        case "qt":
+            from mtkit.documents.qt import open_qt
+
+            return open_qt(name, data)
         case _:
             assert_never(kind)

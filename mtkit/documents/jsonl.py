@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from json.decoder import JSONDecoder
 
 from mtkit.documents.base import Lines, Terms, decode, encode
+from mtkit.documents.json_values import is_ascii, spelled
 from mtkit.errors import InputError
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-_ESCAPED = re.compile(r"\\u(?!00[0-7])[0-9a-fA-F]{4}")
 _HINT = "Name the field of the text, or repair the line."
 _decoder = JSONDecoder()
 
@@ -28,7 +28,7 @@ class JsonLine:
         self.terms = terms
         self._before, self._raw, self._after = line[:start], line[start:end], line[end:]
         self._text = Lines(json.loads(self._raw) if self._raw else "")
-        self._ascii = line.isascii() and bool(_ESCAPED.search(line))
+        self._ascii = is_ascii(line)
         self.texts = self._text.texts
 
     def render(self, translations: Sequence[str]) -> bytes:
@@ -36,10 +36,7 @@ class JsonLine:
         if list(translations) == self.texts:
             return encode(self._before + self._raw + self._after)
         text = self._text.put(translations)
-        escaped = json.dumps(text, ensure_ascii=self._ascii)
-        # A half of a pair, which the text had as an escape, has no bytes of its own.
-        escaped = re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", escaped)
-        return encode(self._before) + escaped.encode() + encode(self._after)
+        return encode(self._before) + spelled(text, in_ascii=self._ascii).encode() + encode(self._after)
 
 
 class JsonlFormat:

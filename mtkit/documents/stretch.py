@@ -320,6 +320,8 @@ def _stuck(items: Sequence[Item]) -> list[Item]:
             left = None
         if item.raw[-1:].isspace():
             right = None
+        if item.raw.startswith(("<", "&lt;")):  # a code of the document: words beside it are words
+            continue
         before, after = _sticking(left.raw if left else "", right.raw if right else "")
         if left and before:
             found[number - 1] = replace(left, raw=left.raw[: len(left.raw) - len(before)])

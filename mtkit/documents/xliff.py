@@ -37,12 +37,13 @@ _DRAFT_MEMOQ = "MachineTranslated"
 
 _CDATA = re.compile(r"<!--.*?-->|<\?.*?\?>|<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _LINE_FEED = r"&\#(?:10|13|x0*[ad]);"
+_SPACE = r"(?:(?<!\s)[^\S\n]++)?+"
 _FINDER = rf"""
     (?P<tag></?(?P<name>[A-Za-z][\w.:-]*)(?>(?:[^>"']|"[^"]*"|'[^']*')*)>)
     | <!--.*?--> | <\?.*?\?>
     | &lt;({KEPT})\b(?:(?!&[lg]t;)[^<>])*&gt;(?:(?!&lt;)[^<>])*+&lt;/\3&gt;
     | &lt;/?[A-Za-z](?:(?!&[lg]t;)[^<>])*&gt;
-    | [ \t]*(?:{_LINE_FEED})(?:\s|{_LINE_FEED})*
+    | {_SPACE}(?:{_LINE_FEED})(?:\s|{_LINE_FEED})*+
 """
 _PROTECTED = re.compile(r"\b(?:translate\s*=\s*[\"']no|mtype\s*=\s*[\"']protected)[\"']")
 _ID = re.compile(r"\bid\s*=\s*[\"']([^\"']*)[\"']")
@@ -68,10 +69,10 @@ def _markup(encoding: str, *, is_preserved: bool, is_icu: bool = False) -> Marku
     Args:
         encoding: of the file; what it cannot express is written as references.
         is_preserved: whether white space is, and with it line breaks.
-        is_icu: whether it is one of the texts of an ICU message.
+        is_icu: whether it is an ICU message.
     """
     placeholders = build_finder(("urls", "emails", "placeholders"), ("icu-plural",) if is_icu else DEFAULT)
-    more = r"|[^\S\n]*\n\s*" if is_preserved else ""
+    more = rf"|{_SPACE}\n\s*+" if is_preserved else ""
     flags = re.DOTALL | re.IGNORECASE
     finder = re.compile(f"(?x:{_FINDER}){more}|{CHOICE}|(?-i:{placeholders.pattern})", flags)
 
@@ -91,7 +92,7 @@ def _markup(encoding: str, *, is_preserved: bool, is_icu: bool = False) -> Marku
     def read(raw: str) -> str:
         return icu.unescape(unescape(raw)) if is_icu else unescape(raw)
 
-    return Markup(split, _SILENT, _BREAKS, spelled, read, _pair, ENDS)
+    return Markup(split, _SILENT, _BREAKS, spelled, read, _pair, ENDS, is_icu)
 
 
 def _pair(raw: str) -> tuple[Role, str]:

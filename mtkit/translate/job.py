@@ -124,7 +124,7 @@ class Input:
             from mtkit.documents.po import PoOptions
 
             po = PoOptions(self.fuzzy, self.redo_fuzzy)
-        document = open_document(FILE_FORMATS[self.kind], self.name, data, po)
+        document = open_document(FILE_FORMATS[self.kind], self.name, data, po, translator.languages[1])
         found = translator.results(document_windows(document), request, account)
         yield len(document.texts), document.render([text for texts in found for text in texts])
 

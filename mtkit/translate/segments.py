@@ -29,6 +29,7 @@ _SIGN = re.compile(
 _IS_BULLET = re.compile(_BULLET)
 _ALIKE = str.maketrans("’‘‛“”„‟‐‑‒–—…\u00a0\u202f\u2009", '\'\'\'""""-----.   ')
 """Signs that stand for others which a model is more likely to know."""
+_SPACES = str.maketrans(dict.fromkeys("\u00a0\u202f\u2009\u3000", " "))
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ class Segmenter:
         return found
 
     def _split(self, text: str) -> list[Segment]:
-        text = clean(text)
+        text = clean(self._tokenizer.form.normalize(text) if "\x1b" in text else text)  # what colours a line
         if text[:1].isalpha() and not _has_signs(text):
             parts = sentences(text, self._lang) if self._by_sentence else [text]
             if len(parts) == 1:  # as most lines
@@ -155,10 +156,16 @@ class Segmenter:
         """Whether there is more in it than white space and signs of no width."""
         return text[0].isalnum() or bool(self._tokenizer.form.normalize(text))
 
+    def _shown(self, text: str) -> str:
+        """A text that is not translated, without signs that a terminal would obey or nobody would see."""
+        is_clean = text.translate(_SPACES).isprintable()
+        return text if is_clean else self._tokenizer.form.normalize(text)
+
     def _segment(self, raw: str, start: int, gap: str, markup: Markup) -> Segment:
         if markup is self._plain and not _has_signs(raw):
-            source = self._source(raw) if any(map(str.isalpha, raw)) else Masked("")
-            return Segment(raw, start, gap, None, source, markup=markup)
+            if not any(map(str.isalpha, raw)):
+                return Segment(self._shown(raw), start, gap, None, Masked(""), markup=markup)
+            return Segment(raw, start, gap, None, self._source(raw), markup=markup)
         return self._cut(raw, start, gap, markup)
 
     def _cut(self, raw: str, start: int, gap: str, markup: Markup) -> Segment:
@@ -166,6 +173,7 @@ class Segmenter:
         cut = Cut(text, markup)
         source = self._source(cut.texts[0]) if cut.texts else Masked("")
         is_plain = markup.escape is self._plain.escape and cut.texts == [text]
+        raw = raw if cut.texts else self._shown(raw)
         return Segment(raw, start, gap, None if is_plain else cut, source, markup=markup)
 
     def _source(self, text: str) -> Masked:
@@ -201,6 +209,8 @@ class Segmenter:
         else:
             made = self._segment(alike, segment.start, segment.gap, segment.markup)
         segment.cut, segment.source, segment.ids, segment.unknown = made.cut, made.source, [], chars
+        if not segment.source.text:
+            segment.raw = self._shown(segment.raw)
         return bool(segment.source.text)
 
     def _alike(self, char: str) -> str:

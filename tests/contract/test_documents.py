@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import plistlib
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -33,9 +34,29 @@ SAMPLES: dict[Format, bytes] = {
     "xliff": b'<?xml version="1.0"?>\n<xliff><file><body><trans-unit id="1"><source>Good morning</source>'
     b"<note> kept</note><target></target></trans-unit>\n<trans-unit id='2'><source>The red house</source>"
     b"<target></target></trans-unit></body></file></xliff>",
+    "json": b'{\n  "menu": {"morning": "Good morning", "id": "a_b", "count": 1.50},\n'
+    b'  "list": ["\\u0020", "The red house", null]}\n',
+    "arb": b'{"@@locale": "en", "morning": "Good morning",\n"@morning": {"description": "On top"},'
+    b' "house":"The red house"}',
+    "strings": b'/* "kept" = "kept"; */\n"morning" = "Good morning"; // kept\nhouse="The red house" ;\n'
+    b'"id" = "a_b";',
+    "stringsdict": b'<?xml version="1.0"?><!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "a.dtd">\n'
+    b'<plist version="1.0"><dict><key>n</key><dict><key>NSStringLocalizedFormatKey</key>'
+    b"<string>%#@n@</string><key>n</key><dict><key>NSStringFormatValueTypeKey</key><string>d</string>\n"
+    b"<key>one</key><string>Good morning</string><key>other</key> <string>The red house</string></dict>"
+    b"</dict></dict></plist>\n",
+    "android": b'<?xml version="1.0"?>\n<resources><!-- kept --><string name="a">Good morning</string>\n'
+    b'<string name="b" translatable="false">Kept</string><string-array name=\'c\'>\n<item><![CDATA['
+    b"The red house]]></item><item>@string/a</item></string-array></resources>",
+    "properties": b"# kept\nmorning = Good morning\n  id:a_b\n! kept=kept\r\nhouse The red house\n",
+    "qt": b'<?xml version="1.0"?>\n<!DOCTYPE TS>\n<TS version="2.1" language="fr"><context><name>a</name>\n'
+    b'<message><source>Good morning</source><translation type="unfinished"></translation></message>\n'
+    b"<message><source>Done</source><translation>Fait</translation></message><message numerus='no'>"
+    b'<source>The red house</source><translation type="unfinished"></translation></message></context></TS>',
 }
 TEXTS = ["Good morning", "The red house"]
 """Those of each sample."""
+BILINGUAL = ("po", "xliff", "qt")
 EVERY = pytest.mark.parametrize("kind", FORMATS)
 
 
@@ -54,6 +75,17 @@ class _Tags(HTMLParser):
 
     def handle_comment(self, data: str) -> None:
         self.found.append(data)
+
+
+def _without_texts(value: object) -> object:
+    """A value of JSON, YAML or a property list with the same in place of each text and each answer."""
+    if isinstance(value, dict):
+        return {key: own if key[:1] == "@" else _without_texts(own) for key, own in value.items()}
+    if isinstance(value, list):
+        return [_without_texts(own) for own in value]
+    return (
+        "text" if isinstance(value, str) and re.match(r"a(?!\w)|Good morning|The red house", value) else value
+    )
 
 
 def outline(kind: Format, data: bytes) -> object:
@@ -83,6 +115,28 @@ def outline(kind: Format, data: bytes) -> object:
                 else (element.tag, element.attrib, element.text)
                 for element in etree.fromstring(data).iter()
             ]
+        case "stringsdict":
+            return _without_texts(plistlib.loads(data))
+        case "android":
+            return [
+                (element.tag, element.attrib, _without_texts(element.text))
+                for element in etree.fromstring(data).iter()
+            ]
+        case "properties":  # as its format is described in java.util.Properties
+            lines = re.split(r"\r?\n", re.sub(r"\\\r?\n[ \t]*", "", text))
+            return [line.split()[:1] for line in lines]
+        case "qt":
+            return [
+                (element.tag, element.attrib, element.text)
+                for element in etree.fromstring(data).iter()
+                if element.get("type") != "unfinished"
+            ]
+        case "strings":
+            value = r'(?<==)(\s*)"(?!a_b)(?:\\[\s\S]|[^"\\])*"(?=\s*;)'
+            parts = re.split(r"(/\*.*?\*/)", text)  # comments stay
+            return [part if part[:2] == "/*" else re.sub(value, r"\1text", part) for part in parts]
+        case "json" | "arb":
+            return _without_texts(json.loads(data))
         case _:
             assert_never(kind)
 
@@ -107,7 +161,7 @@ def test_untouched_bytes_stay(kind: Format) -> None:
     found = rendered(kind, lambda text: f"QQ{TEXTS.index(text)}QQ")
     # Where a format has places for translations of their own, they are empty in the sample, and say later
     # that they hold a draft.
-    bilingual = kind in ("po", "xliff")
+    bilingual = kind in BILINGUAL
     found = found.replace(b' state="needs-review-translation" state-qualifier="leveraged-mt"', b"")
     for number, text in enumerate(TEXTS):
         assert found.count(b"QQ%dQQ" % number) == 1
@@ -130,6 +184,9 @@ def test_an_answer_comes_back(kind: Format, answer: str) -> None:
         case "po":
             strings = [entry.msgstr for entry in polib.pofile(found.decode()) if entry.msgid in TEXTS]
             assert strings == [expected] * 2
+        case "qt":
+            targets = etree.fromstring(found).findall(".//translation[@type='unfinished']")
+            assert [element.text for element in targets] == [expected] * 2
         case "xliff":
             targets = [element.text for element in etree.fromstring(found).iter("target")]
             assert targets == [expected] * 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import get_args
 
 from mtkit.documents.base import Document, encode
@@ -40,13 +41,42 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
     "md": ("@", "a | b\n--|--\n@ | x\n", "* one\n\n  @\n", "---\ntitle: @\n---\n"),
     "html": ("@", "<p>Hello @</p>", "<script>@", "<pre>@", "<p title='@'>Hello</p>"),
     "srt": ("@", "1\n00:00:01,000 --> 00:00:02,000\n@\n", "1\n00:00:01,000 --> 00:00:02,000\n- a\n- @\n"),
-    "po": ("@", 'msgid "@"\nmsgstr ""\n', 'msgid "a"\nmsgstr ""\n\n#, @\nmsgid "b"\nmsgstr ""\n'),
+    "po": (
+        "@",
+        'msgid "@"\nmsgstr ""\n',
+        'msgid "a"\nmsgstr ""\n\n#, @\nmsgid "b"\nmsgstr ""\n',
+        'msgid ""\nmsgstr "Plural-Forms: nplurals=2; plural=@;\\n"\n\n'
+        '#, c-format\nmsgid "a"\nmsgid_plural "@"\nmsgstr[0] ""\n',
+    ),
     "xliff": (
         "@",
         "<xliff><trans-unit><source>@</source></trans-unit></xliff>",
         '<xliff><trans-unit><source a="@">Hello <g>you</g></source></trans-unit></xliff>',
         "<xliff><trans-unit><source><![CDATA[@]]></source><target/></trans-unit></xliff>",
+        '<xliff><trans-unit xml:space="preserve"><source>a</source><seg-source><mrk mtype="seg" mid="1">@'
+        '</mrk><mrk mtype="seg" mid="2">b</mrk></seg-source></trans-unit></xliff>',
     ),
+    "json": ("@", '{"a": "@", "b": ["@"]}', '{"@": {"message": "@"}}'),
+    "arb": ("@", '{"a": "{n, plural, one{@} other{b}}", "b": "@"}'),
+    "stringsdict": (
+        "@",
+        "<plist><dict><key>@</key><string>@</string></dict></plist>",
+        "<plist><dict><key>a</key><dict><key>b</key><string>a <!--b-->@</string></dict></dict></plist>",
+    ),
+    "android": (
+        "@",
+        "<resources><string>@</string></resources>",
+        "<resources><string>a <b>@</b> <g>b</g></string></resources>",
+        '<resources><plurals><item>"@"</item></plurals><string><![CDATA[@]]></string></resources>',
+    ),
+    "properties": ("@", "a=@\n", "# @\na: {0} @\\\n  @", "a = it''s @"),
+    "qt": (
+        "@",
+        "<TS><context><message><source>@</source></message></context></TS>",
+        "<TS><message><source>a @</source><translation/></message></TS>",
+        "<TS><message numerus='yes'><source>%n @</source><translation><numerusform/></translation></message></TS>",
+    ),
+    "strings": ("@", '/* @ */ "a" = "@";\n// @\na="b@";'),
 }
 """Of each format: documents with a place for a text."""
 
@@ -55,13 +85,15 @@ def framed(kind: FileFormat | LineFormat, frame: str, text: str) -> bytes:
     """The bytes of a document with `text`, spelled as the format has it where it is more than the place."""
     if frame != "@":
         match kind:
+            case "properties":
+                text = re.sub(r"[\\\r\n]", "", text)
             case "tsv":
                 text = text.replace("\n", " ").replace("\t", " ")
-            case "jsonl":
+            case "jsonl" | "json" | "arb" | "strings":
                 text = json.dumps(text)[1:-1]
             case "po":
                 text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\0", "")
-            case "xliff" if "CDATA" not in frame:
+            case "xliff" | "android" | "stringsdict" | "qt" if "CDATA" not in frame:
                 text = (
                     text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\0", "")
                 )
