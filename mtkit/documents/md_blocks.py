@@ -61,11 +61,11 @@ def _kept(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     for opening, closing in _STRETCHES:
         if not (found := opening.match(text)):
             continue
-        open_from, open_to = state.env.setdefault("unclosed", {}).get(closing, (end, end))
-        if open_from <= start and end <= open_to:
+        searched = state.env.setdefault("searched", {})  # lines among which nothing closes such a stretch
+        if start in searched.get(closing, ()):
             return False
-        depth, text = 1, text[found.end() :]
-        for line in range(start, end):
+        depth, text, line = 1, text[found.end() :], start
+        while line < end and (line == start or _belongs(state, line)):
             if line > start:
                 text = _line(state, line)
                 depth += len(opening.findall(text)) if closing == _TEX else 0
@@ -75,9 +75,15 @@ def _kept(state: StateBlock, start: int, end: int, silent: bool) -> bool:
                     return False  # there are words behind it
                 state.line = state.line if silent else line + 1
                 return True
-        state.env["unclosed"][closing] = (start, end)
+            line += 1
+        searched[closing] = range(start, line)
         return False
     return False
+
+
+def _belongs(state: StateBlock, line: int) -> bool:
+    """Whether a line is within the item or the like that is being read."""
+    return state.isEmpty(line) or state.sCount[line] >= state.blkIndent
 
 
 def _module(state: StateBlock, start: int, end: int, silent: bool) -> bool:
@@ -91,7 +97,7 @@ def _module(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         return False
     depth = 0
     for line in range(start, end):
-        if state.isEmpty(line) and depth <= 0:
+        if (state.isEmpty(line) and depth <= 0) or not _belongs(state, line):
             break
         text = _line(state, line)
         depth += len(re.findall(r"[(\[{]", text)) - len(re.findall(r"[)\]}]", text))

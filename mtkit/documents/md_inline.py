@@ -18,6 +18,7 @@ from mtkit.documents.md_patterns import (
     ALT,
     ATOM,
     ATTRIBUTED,
+    AUTOLINK,
     BREAKS,
     ESCAPED,
     KEY,
@@ -29,7 +30,8 @@ from mtkit.documents.md_patterns import (
     TAIL,
     TITLE,
 )
-from mtkit.documents.spans import Cut, Markup, Piece, Slot, Spliced, split_by
+from mtkit.documents.spans import Cut, Markup, Piece, Slot, Spliced, pair_of, split_by
+from mtkit.documents.stretch import Role
 
 
 def escape(text: str) -> str:
@@ -210,6 +212,13 @@ def _outline(raw: str, references: Mapping[str, object]) -> Hashable:
 # ---------------------------------------------------------------- texts
 
 _PLACEHOLDERS = re.compile(PLACEHOLDERS)
+_AUTOLINK = re.compile(AUTOLINK)
+
+
+def _pair(raw: str) -> tuple[Role, str]:
+    return ("alone", "") if _AUTOLINK.fullmatch(raw) else pair_of(raw)
+
+
 # A translation's own brackets and bars are taken out.
 _LABEL_MARKUP = Markup(split_by(re.compile(rf"[\[\]|\\]|{PLACEHOLDERS}")))
 # What marks a block at the beginning of a line alone.
@@ -239,7 +248,7 @@ class Inline:
     def __init__(self, references: Mapping[str, object]) -> None:
         self._read = lru_cache(maxsize=16)(partial(_read, references=references))
         self._outline = lru_cache(maxsize=16)(partial(_outline, references=references))
-        self.markup = Markup(self.split, SILENT, BREAKS, escape, _unescape, check=self.outline)
+        self.markup = Markup(self.split, SILENT, BREAKS, escape, _unescape, _pair, check=self.outline)
 
     def split(self, raw: str) -> Sequence[Piece]:
         """Words and spans; only marks that open or close something are spans."""

@@ -37,10 +37,9 @@ _ELEMENTS = (
 )
 _BRACES = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*+\})*+\})*+\}"
 JSX = rf"</?[A-Z][\w.]*+(?:\s++(?:[\w:-]++(?:=(?:\"[^\"]*+\"|'[^']*+'|{_BRACES}))?|{_BRACES}))*+\s*+/?>"
-_HTML = (
-    rf"(?i:{_ELEMENTS})|<!--(?:(?!<!--|-->).)*+-->|<\?(?:(?!<\?|\?>).)*+\?>|{JSX}|{TAG.partition('|<!--')[0]}"
-    r"|<(?:[A-Za-z][\w+.-]{1,31}:[^\s<>]*+|[^\s<>@]++@[A-Za-z0-9.-]++)>"
-)
+_TAG = TAG.partition("|<!--")[0]
+AUTOLINK = r"<(?:[A-Za-z][\w+.-]{1,31}:[^\s<>]*+|[^\s<>@]++@[A-Za-z0-9.-]++)>"
+_HTML = rf"(?i:{_ELEMENTS})|<!--(?:(?!<!--|-->).)*+-->|<\?(?:(?!<\?|\?>).)*+\?>|{JSX}|{AUTOLINK}|{_TAG}"
 _BRACKETS = (
     r"!?\[\[[^\[\]\n]++\]\]|\[\^[^\[\]\s]++\]|\^\[[^\[\]]++\]"  # wiki links, footnotes
     rf"|!\[[^\[\]\n]*+\]\([^()\s{{]*+(?:{TEMPLATE})[^()\n]*+\)"
@@ -69,7 +68,7 @@ TAIL = re.compile(rf"\([^()\s{{]*+(?:{TEMPLATE})[^()\n]*+\)|\[[^\[\]\n]++\]|{ATT
 KEY = re.compile(r"\[(?:[^\s\[\]]*+|`[^`\[\]]*+`|[\W\d_]*+)\]")
 """Brackets around a word, code or figures."""
 
-SILENT = re.compile(rf"\*\*?|__?|~~|\[|\](?:[(\[{{].*)?|(?!<(?:br|img)\b|<[\w+.-]+[:@])(?:{TAG})", re.DOTALL)
+SILENT = re.compile(rf"\*\*?|__?|~~|\[|\](?:[(\[{{].*)?|(?!<(?:br|img)\b|{AUTOLINK}){_TAG}", re.DOTALL)
 BREAKS = re.compile(r"(?:\\| +)\n|<br\b.*>", re.DOTALL)
 
 TITLE = re.compile(r"\s(\"(?:[^\"\\]|\\.)++\"|'(?:[^'\\]|\\.)++'|\((?:[^()\\]|\\.)++\))\s*\)$", re.DOTALL)

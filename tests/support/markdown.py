@@ -36,16 +36,16 @@ def spans(text: str) -> list[list[tuple[str, object]]]:
     ]
 
 
-def installed(count: int | None, most: int) -> Iterator[tuple[Path, bytes]]:
+def installed(count: int, most: int) -> Iterator[tuple[Path, bytes]]:
     """Markdown files that packages have installed on this machine, each text once.
 
     Args:
-        count: about so many, evenly chosen; all if it is None.
+        count: about so many, evenly chosen.
         most: bytes of a file above which it is left out.
     """
     found = sorted(path for place in _PLACES for path in place.rglob("*.md") if path.is_file())
     seen: set[bytes] = set()
-    for path in found[:: max(1, len(found) // count) if count else 1]:
+    for path in found[:: max(1, len(found) // count)]:
         data = path.read_bytes()
         if len(data) <= most and data not in seen:
             seen.add(data)

@@ -118,6 +118,7 @@ def test_another_parser_sees_the_same_blocks_and_spans(translate: Callable[[str]
         ("{% highlight js %}\ncode\n{% endhighlight %}\n\n{% include a.html %}\nText\n", ["Text"]),
         ('--8<-- "file.md"\nText\n', ["Text"]),
         ("$$\nE = mc^2\n\n- a\n$$\n\\[\nx\n\\]\nText\n", ["Text"]),
+        ("- $$ a\n\nText\n\n$$ b\n", ["$$ a", "Text", "$$ b"]),
         ("\\begin{align}\na\n\\end{align}\n\\newpage\nText\n", ["Text"]),
         ("$$a = b$$ and $x_1$ or \\(y\\) and \\[ x = 1 \\] are here\n", ["and or and are here"]),
         ("It costs $5 and $10 here\n", ["It costs $5 and $10 here"]),
@@ -165,6 +166,7 @@ def test_where_texts_begin_and_end(source: str, texts: list[str]) -> None:
         ('<p align="center">\n one <b>two</b>\n</p>\n', '<p align="center">\n ONE <b>TWO</b>\n</p>\n'),
         ("> <p>one\n> two</p>\n", "> <p>ONE TWO</p>\n"),
         ("`a` - one\n", "`a` - ONE\n"),
+        ("See <https://a.b> now <!-- kept --> and\n", "SEE <https://a.b> NOW <!-- kept --> AND\n"),
         ("| one | two \\| three |\n|--|--|\n", "| ONE | TWO &#124; THREE |\n|--|--|\n"),
     ],
 )  # fmt: skip
@@ -287,7 +289,7 @@ def test_files_of_three_dialects() -> None:
         assert not lost
 
 
-def check_installed(count: int | None, most: int) -> None:
+def check_installed(count: int, most: int) -> None:
     texts = lost = 0
     for path, data in installed(count, most):
         try:
@@ -305,5 +307,5 @@ def test_installed_files() -> None:
 
 
 @pytest.mark.slow
-def test_all_installed_files() -> None:
-    check_installed(None, most=400_000)
+def test_many_installed_files() -> None:
+    check_installed(300, most=100_000)
