@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from mtkit.documents.base import Document, LineDocument
 
 LineFormat = Literal["tsv", "jsonl"]
-FileFormat = Literal["md", "html", "srt", "po", "xliff"]
+FileFormat = Literal["md", "html", "srt", "po", "xliff", "docx", "pptx", "xlsx"]
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
 FORMATS = ("text", *LINE_FORMATS, *FILE_FORMATS)
@@ -88,5 +88,17 @@ def open_document(kind: FileFormat, name: str, data: bytes) -> Document:
             from mtkit.documents.xliff import open_xliff
 
             return open_xliff(name, data)
+        case "docx":
+            from mtkit.documents.ooxml import open_docx
+
+            return open_docx(name, data)
+        case "pptx":
+            from mtkit.documents.ooxml import open_pptx
+
+            return open_pptx(name, data)
+        case "xlsx":
+            from mtkit.documents.ooxml import open_xlsx
+
+            return open_xlsx(name, data)
         case _:
             assert_never(kind)

@@ -7,6 +7,7 @@ from typing import get_args
 
 from mtkit.documents.base import Document, encode
 from mtkit.documents.formats import FileFormat, LineFormat, line_format, open_document
+from tests.support.office import OFFICE, office
 
 UNITS = (
     *("<a ", "<br ", "<meta ", '<a b="', "<a b='", "<!--", "<![", "<?", "</a", "<a>", "<pre>", "&", "&amp;"),
@@ -47,6 +48,12 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
         '<xliff><trans-unit><source a="@">Hello <g>you</g></source></trans-unit></xliff>',
         "<xliff><trans-unit><source><![CDATA[@]]></source><target/></trans-unit></xliff>",
     ),
+    "docx": (
+        "@",
+        "<w:p><w:r><w:t>Hello </w:t></w:r><w:r><w:rPr><w:b/></w:rPr><w:t>@</w:t><w:tab/></w:r></w:p>",
+    ),
+    "pptx": ("@",),
+    "xlsx": ("@",),
 }
 """Of each format: documents with a place for a text."""
 
@@ -61,11 +68,12 @@ def framed(kind: FileFormat | LineFormat, frame: str, text: str) -> bytes:
                 text = json.dumps(text)[1:-1]
             case "po":
                 text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\0", "")
-            case "xliff" if "CDATA" not in frame:
+            case "xliff" | "docx" | "pptx" | "xlsx" if "CDATA" not in frame:
                 text = (
                     text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\0", "")
                 )
-    return encode(frame.replace("@", text).replace("\ud800", "\ufffd"))
+    whole = frame.replace("@", text).replace("\ud800", "\ufffd")
+    return office(kind, whole) if kind in OFFICE else encode(whole)
 
 
 def opened(kind: FileFormat | LineFormat, data: bytes) -> list[Document]:
