@@ -102,6 +102,10 @@ def translate(
     field: Annotated[
         str, _flag(INPUT, "jsonl only: dotted path of the text. [default: text]", metavar="FIELD")
     ] = "text",
+    fuzzy: Annotated[bool, _flag(INPUT, "po only: mark translations as fuzzy.", "--fuzzy")] = False,
+    redo_fuzzy: Annotated[
+        bool, _flag(INPUT, "po only: translate messages marked as fuzzy again.", "--redo-fuzzy")
+    ] = False,
     split: Annotated[str | None, _flag(INPUT)] = None,
     flush: Annotated[
         str,
@@ -260,7 +264,7 @@ def translate(
         strict=strict,
     )
     source, target = (None if path == Path("-") else path for path in (source, target))
-    input = Input(source, kind, column, field, terms)
+    input = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy)
     when: Flush = one_of("--flush", flush, ("auto", "line", "batch"))
     input.check(request)
     if resume:

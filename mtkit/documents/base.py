@@ -85,6 +85,8 @@ def encode(text: str) -> bytes:
 
 def clean(text: str) -> str:
     """`text` as one line without controls, and with U+FFFD for what is no character."""
+    if text.isprintable():  # most are, and hold none of these
+        return text.strip(" ")
     text = _SURROGATES.sub("\ufffd", _CONTROLS.sub("", _BREAKS.sub(" ", text)))
     return text.strip(" ")
 

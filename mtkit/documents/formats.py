@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, assert_never, get_args
 
 if TYPE_CHECKING:
     from mtkit.documents.base import Document, LineDocument
+    from mtkit.documents.po import PoOptions
 
 LineFormat = Literal["tsv", "jsonl"]
 FileFormat = Literal["md", "html", "srt", "po", "xliff", "docx", "pptx", "xlsx"]
@@ -56,13 +57,14 @@ def line_format(
             assert_never(kind)
 
 
-def open_document(kind: FileFormat, name: str, data: bytes) -> Document:
+def open_document(kind: FileFormat, name: str, data: bytes, po: PoOptions | None = None) -> Document:
     """Reads a whole file.
 
     Args:
         kind: of format.
         name: of the file, for errors.
         data: its bytes.
+        po: how a catalogue is filled.
 
     Raises:
         InputError: the file is not UTF-8 or not of this format.
@@ -83,7 +85,7 @@ def open_document(kind: FileFormat, name: str, data: bytes) -> Document:
         case "po":
             from mtkit.documents.po import open_po
 
-            return open_po(name, data)
+            return open_po(name, data, po)
         case "xliff":
             from mtkit.documents.xliff import open_xliff
 

@@ -1,212 +1,187 @@
-"""Markdown: the text of headings, paragraphs, list items and table cells."""
+"""Markdown: the texts of its blocks, each with its spans; every other byte stays."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mtkit.documents.base import check_utf8, unescape
-from mtkit.documents.spans import PLACEHOLDERS, TAG, Cut, Markup, Slot, Spliced, split_by
+from markdown_it.token import Token
 
-_CODE = r"(?<![\\`])(?P<ticks>`{1,80}+)(?!`).+?(?<!`)(?P=ticks)(?!`)"
-_LINK = r"\((?>(?:[^()\s\\]|\\.|\([^()\s]*+\))*)(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)"
-_FINDER = re.compile(
-    rf"{_CODE}|(?<!\\)(?:"
-    rf"!\[[^\]]*\](?:{_LINK}|\[[^\]]*\])?|\](?:{_LINK}|\[[^\]]+\](?!\())|\[[^\]\[]*\](?![\[(])|\[[^\]\[]*\]\[\]|\["
-    rf"|<(?:https?|mailto):[^<>\s]*>|{TAG}|\$(?!\s)[^$\n]+(?<!\s)\$(?!\d)"
-    rf"|\*+|~~|(?<!\w)_+(?=\S)|(?<=\S)(?:(?<!_)|(?<=\\_))_++(?!\w)|(?<=\S)_(?!\w)"
-    rf"|(?:https?|ftp)://[^\s<>()\[\]`*|]+|{PLACEHOLDERS})|(?:\\|(?<! ) {{2,}}+)\r?\n",
-    re.DOTALL,
+from mtkit.documents.base import check_utf8
+from mtkit.documents.html import open_html
+from mtkit.documents.md_blocks import blocks
+from mtkit.documents.md_front import front_matter
+from mtkit.documents.md_inline import Inline, Passage
+from mtkit.documents.md_patterns import ATTRIBUTES, TEMPLATE
+from mtkit.documents.spans import Slot, Spliced
+
+_KEPT = re.compile(
+    rf"(?:{ATTRIBUTES}|(?:(?:{TEMPLATE})\s*)++|;?-++8<-++.*|:{{3,}}+|\[!\w+\][+-]?|:[\w-]++:(?:\s.*)?"
+    r"|\\[A-Za-z]++(?:\[[^\[\]]*+\]|\{[^{}]*+\})*+|\[\[?_?TOC_?\]\]?)\s*"
 )
-_SILENT = re.compile(rf"\*+|_+|~~|\[|\](?:{_LINK}|\[[^\]]+\])|(?!<br\b){TAG}", re.DOTALL)
-_BREAKS = re.compile(r"(?:\\| +)\r?\n|<br\b.*>", re.DOTALL)
-_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
-_CONTAINER = re.compile(
-    r"[ \t]*(?:>[ \t]?|(?:[-*+]|\d{1,9}[.)])(?:[ \t]+(?:\[[ xX]\][ \t]+)?|$)|\[\^[^\]]+\]:[ \t]*)"
+"""A line of a paragraph that stays: attributes, templates, snippets, options."""
+_LEAD = re.compile(r":[ \t]++|(\[!\w++\])[+-]?[ \t]++|\*\[[^\[\]]++\]:[ \t]++")
+"""Where a line begins that is a text of its own: a definition, a title, an abbreviation."""
+_TASK = re.compile(r"\[[ xX]\][ \t]++")
+_TITLE = re.compile(
+    r"(?::{3,}+|`{3,}+|~{3,}+)[ \t]*+(?:\{[^{}]*+\}|[\w-]++)?"
+    r"(?:\[(.*)\]|[ \t]++([^\[{\s].*?))?[ \t]*+(?:\{[^{}]*+\})?[ \t]*+$"
+    r"|(?:!!!|\?\?\?\+?|===[!+]?)[^\"]*+\"(.*)\"[ \t]*$"
 )
-_CODE_LINE = re.compile(r" {4}| {0,3}\t")
-_FENCE = re.compile(r"\s*(`{3,}|~{3,})")
-_RULE = re.compile(r"\s*+(?>=+|(?:[-*_][ \t]*+){3,}|-+)\s*+")
-_HEADING = re.compile(r"[ \t]*#{1,6}(?:[ \t]+|$)")
-_DELIMITER = re.compile(r"\s*+\|?+(?>(?:\s*+:?-++:?\s*+\|)+)(?:\s*+:?-++:?)?\s*+")
-_DEFINITION = re.compile(r"\s*\[(?!\^)[^\]]+\]:")
-_HTML = re.compile(r"[ \t]*<(?:!--|[?!]|/?[A-Za-z][\w-]*(?:[\s/>]|$))")
-_CELL = re.compile(rf"(?:{_CODE}|\\.|[^|\\])+", re.DOTALL)
-_MAX_DEPTH = 100
-"""Markers of quotes and list items that a line may begin with; more are text."""
-
-
-def _escape(text: str) -> str:
-    text = re.sub(r"&(?=#?\w+;)", "&amp;", re.sub(r"[\\`*_\[\]<>~$]", r"\\\g<0>", text))
-    text = text.replace("|", "&#124;")  # behind a backslash some parsers still see a table
-    return re.sub(r"^(\d{1,9})(?=[.)](?:\s|$))", r"\1\\", re.sub(r"^(?=[-+#=:])", r"\\", text))
-
-
-def _unescape(raw: str) -> str:
-    return "".join(part if number % 2 else unescape(part) for number, part in enumerate(_ESCAPED.split(raw)))
-
-
-_MARKUP = Markup(split_by(_FINDER), _SILENT, _BREAKS, _escape, _unescape)
+"""The title of an admonition or a tab."""
+_NO = re.compile(
+    r"<(?!(?:area|br|col|embed|hr|img|input|link|meta|source|track|wbr)\b)(\w+)(?=\s[^<>]*?(?:\btranslate\s*=\s*[\"']?no\b|\bnotranslate\b))[^<>]*(?<!/)>",
+    re.IGNORECASE,
+)
+"""The tag of an element that is not to be translated."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line: where it begins, where its text begins behind quotes and list markers, and where it ends."""
+    """A line of a text.
+
+    Attributes:
+        start: where it begins in the source, behind what encloses it.
+        text: from there to its end, without its break.
+    """
 
     start: int
-    text: int
-    end: int
-    is_item: bool
-    quotes: int
+    text: str
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+    def behind(self, found: re.Match[str]) -> _Line:
+        return _Line(self.start + found.end(), self.text[found.end() :])
 
 
 def open_md(name: str, data: bytes) -> Spliced:
-    """The texts of a file; front matter, code, HTML, addresses, images and link definitions stay.
+    """The texts of a file; code, mathematics, addresses, templates and definitions of links stay.
 
     Raises:
         InputError: it is not UTF-8.
     """
     source = check_utf8(name, data)
-    return Spliced(source, _Scanner(source).slots)
+    start, slots = front_matter(source)
+    return Spliced(source, [*slots, *_Reader(source, start).slots])
 
 
-class _Scanner:
-    """One pass over the lines."""
+class _Reader:
+    """Finds in the source what the parser read."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, start: int) -> None:
         self.slots: list[Slot] = []
         self._source = source
-        self._paragraph: list[_Line] = []
-        lines = [
-            _line(source, found.start(), found.end()) for found in re.finditer(r"[^\n]*\n|[^\n]+", source)
-        ]
-        number = self._front_matter(lines)
-        in_list, is_blank = False, True
-        while number < len(lines):
-            line = lines[number]
-            body = source[line.text : line.end]
-            if not body.strip():
-                self._flush()
-                is_blank, number = True, number + 1
-                continue
-            if is_blank and not in_list and _CODE_LINE.match(source, line.start):
-                number += 1
-                continue
-            in_list = line.is_item or (
-                in_list and (not is_blank or body[:1] in " \t" or line.text > line.start)
-            )
-            number = self._block(lines, number, is_blank and not in_list)
-            is_blank = False
-        self._flush()
+        body = re.sub(r"\r\n?", "\n", source[start:].replace("\0", "\ufffd"))
+        self._texts = body.split("\n")
+        self._starts = [start, *(found.end() for found in re.compile(r"\r\n?|\n").finditer(source, start))]
+        tokens, references = blocks(body)
+        self._inline = Inline(references)
+        self._held, self._depth = "", 0  # the element that is not to be translated, and how many are open
+        cell = 0  # where the search for the next cell of a row begins
+        for number, token in enumerate(tokens):
+            enclosing = [outer.type for outer in tokens[max(0, number - 2) : number]]
+            match token.type:
+                case "html_block":
+                    self._take_html(self._lines(token))
+                case _ if self._held:
+                    pass
+                case "tr_open":
+                    cell = 0
+                case "inline" if enclosing[-1] in ("th_open", "td_open"):
+                    cell = self._take_cell(token, cell)
+                case "inline":
+                    self._take_paragraph(self._lines(token), enclosing[0] == "list_item_open")
+                case kind if kind.startswith("container_") and token.nesting > 0:
+                    self._take_title(token)
 
-    def _front_matter(self, lines: list[_Line]) -> int:
-        texts = [self._source[line.start : line.end].strip("\ufeff \t\r\n") for line in lines]
-        if texts[:1] == ["---"]:
-            for number, text in enumerate(texts[1:], start=1):
-                if text in ("---", "..."):
-                    return number + 1
-        return 0
+    def _lines(self, token: Token) -> list[_Line]:
+        """Where the lines of a token's content are, without what encloses them."""
+        lines = []
+        contents = token.content.removesuffix("\n").split("\n")
+        for number, content in enumerate(contents, start=(token.map or [0])[0]):
+            place = self._texts[number].rfind(content)
+            if place < 0:  # a part of a tab is indentation
+                content = content.lstrip()
+                place = self._texts[number].rfind(content)
+            lines.append(_Line(self._starts[number] + place, content))
+        return lines
 
-    def _block(self, lines: list[_Line], number: int, may_be_code: bool) -> int:
-        """Takes what begins on a line; the number of the line behind it."""
-        line = lines[number]
-        body = self._source[line.text : line.end]
-        if fence := _FENCE.match(body):
-            return self._until(lines, number + 1, lambda line: _closes(fence[1], line))
-        if (may_be_code and re.match(r" {4}| {0,3}\t", body)) or _DEFINITION.match(body):
-            self._flush()
-            return number + 1
-        if not self._paragraph and _HTML.match(body):
-            return self._html(lines, number, body)
-        if line.is_item or (self._paragraph and line.quotes > self._paragraph[-1].quotes):
-            self._flush()
-        if _RULE.fullmatch(body):
-            self._flush()
-            return number + 1
-        if heading := _HEADING.match(body):
-            self._flush()
-            end = line.text + len(_without_closing(body))
-            self._slot(line.text + heading.end(), max(end, line.text + heading.end()))
-            return number + 1
-        if "|" in body and number + 1 < len(lines) and _DELIMITER.fullmatch(self._text(lines[number + 1])):
-            self._flush()
-            return self._table(lines, number)
-        self._paragraph.append(line)
-        return number + 1
+    def _take_paragraph(self, lines: list[_Line], is_item: bool) -> None:
+        if is_item and (task := _TASK.match(lines[0].text)):
+            lines[0] = lines[0].behind(task)
+        run: list[_Line] = []
+        for line in lines:
+            lead = _LEAD.match(line.text)
+            is_kept = _KEPT.fullmatch(line.text)
+            if lead or is_kept:
+                self._take_text(run)
+                run = []
+            if not is_kept:
+                run.append(line.behind(lead) if lead else line)
+            if lead and lead[1]:
+                self._take_text(run)
+                run = []
+        self._take_text(run)
 
-    def _text(self, line: _Line) -> str:
-        return self._source[line.text : line.end]
+    def _take_text(self, lines: list[_Line]) -> None:
+        """Lines that are one text; those that a translation has begin like the second."""
+        if lines:
+            passage = Passage("\n".join(line.text for line in lines), self._inline)
+            self._slot(lines, passage.texts, passage.put)
 
-    def _until(self, lines: list[_Line], number: int, ends: Callable[[str], object]) -> int:
-        self._flush()
-        while number < len(lines):
-            number += 1
-            if ends(self._source[lines[number - 1].start : lines[number - 1].end]):
-                break
-        return number
+    def _take_cell(self, token: Token, start: int) -> int:
+        number = (token.map or [0])[0]
+        content = token.content.replace("|", r"\|")  # as it was before the parser took the backslash
+        place = self._texts[number].find(content, start)
+        if content and place >= 0:
+            self._take_text([_Line(self._starts[number] + place, content)])
+        return max(start, place + len(content))
 
-    def _html(self, lines: list[_Line], number: int, body: str) -> int:
-        """An HTML block: up to its closing tag or a blank line."""
-        found = re.match(r"\s*<(?:(script|style|pre|textarea)\b|(!--))", body, re.IGNORECASE)
-        if not found:
-            return self._until(lines, number, lambda line: not line.strip())
-        end = "-->" if found[2] else f"</{found[1].lower()}>"
-        return self._until(lines, number, lambda line: end in line.lower())
+    def _take_title(self, token: Token) -> None:
+        number = (token.map or [0])[0]
+        found = _TITLE.search(self._texts[number])
+        if not found or not found.lastindex:
+            return
+        title = found[found.lastindex]
+        passage = Passage(title, self._inline)
 
-    def _table(self, lines: list[_Line], number: int) -> int:
-        first = number
-        while number < len(lines) and self._text(lines[number]).strip() and "|" in self._text(lines[number]):
-            line = lines[number]
-            for cell in _CELL.finditer(self._text(line)) if number != first + 1 else ():
-                self._slot(line.text + cell.start(), line.text + cell.end())
-            number += 1
-        return number
+        def put(answers: Sequence[str]) -> str:
+            written = passage.put(answers)
+            return written if '"' in title else written.replace('"', "&quot;")
 
-    def _flush(self) -> None:
-        """Ends the paragraph."""
-        if self._paragraph:
-            text = "".join(map(self._text, self._paragraph))
-            end = self._paragraph[-1].end - (len(text) - len(text.rstrip()))
-            self._slot(self._paragraph[0].text, end, text.rstrip())
-            self._paragraph = []
+        self._slot([_Line(self._starts[number] + found.start(found.lastindex), title)], passage.texts, put)
 
-    def _slot(self, start: int, end: int, text: str | None = None) -> None:
-        """A text at a place; `text` if the place has quotes' and items' white space between its lines."""
-        raw = self._source[start:end]
-        cut = Cut(raw if text is None else text, _MARKUP)
-        self.slots.append(
-            Slot(start, end, cut.texts, lambda found: raw if list(found) == cut.texts else cut.put(found))
-        )
+    def _take_html(self, lines: list[_Line]) -> None:
+        text = "\n".join(line.text for line in lines)
+        if not self._is_held(text):
+            block = open_html("", text.encode())
+            self._slot(lines, block.texts, lambda answers: block.render(answers).decode())
 
+    def _is_held(self, text: str) -> bool:
+        """Whether a block of HTML is in an element that is not to be translated; one may begin in it."""
+        was_held = bool(self._held)
+        if not was_held:
+            if not (found := _NO.search(text)):
+                return False
+            self._held, text = found[1], text[found.start() :]
+        tags = re.findall(rf"<(/?){self._held}\b", text, re.IGNORECASE)
+        self._depth += sum(-1 if slash else 1 for slash in tags)
+        if self._depth <= 0:
+            self._held, self._depth = "", 0
+        return was_held
 
-def _closes(fence: str, line: str) -> bool:
-    """Whether a line ends the code that `fence` opened."""
-    marks = line.lstrip(" \t>").rstrip()
-    return marks.startswith(fence) and not marks.strip(fence[0])
+    def _slot(
+        self, lines: Sequence[_Line], texts: Sequence[str], put: Callable[[Sequence[str]], str]
+    ) -> None:
+        start, end = lines[0].start, lines[-1].end
+        gap = self._source[lines[0].end : lines[1].start] if len(lines) > 1 else ""
 
+        def write(answers: Sequence[str]) -> str:
+            if list(answers) == list(texts):
+                return self._source[start:end]
+            return put(answers).replace("\n", gap)
 
-def _without_closing(heading: str) -> str:
-    """A heading without white space, or signs behind white space, at its end."""
-    heading = heading.rstrip()
-    title = heading.rstrip("#")
-    return title.rstrip(" \t") if title.endswith((" ", "\t")) else heading
-
-
-def _line(source: str, start: int, end: int) -> _Line:
-    line, place, is_item, quotes = source[start:end].rstrip("\r\n"), 0, False, 0
-    if start == 0 and line.startswith("\ufeff"):
-        place = 1
-    for _ in range(_MAX_DEPTH):
-        found = None if _RULE.fullmatch(line, place) else _CONTAINER.match(line, place)
-        if not found:
-            break
-        is_code = (
-            not place and re.match(r" {4,}|\t", line) and not line.lstrip().startswith(("-", "*", "+", ">"))
-        )
-        if is_code or found.end() == place:
-            break
-        is_item |= ">" not in found[0]
-        quotes += ">" in found[0]
-        place = found.end()
-    return _Line(start, start + place, end, is_item, quotes)
+        self.slots.append(Slot(start, end, texts, write))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mtkit.documents.base import clean
-from mtkit.documents.weave import Anchors, Node, place, spread, words_of
+from mtkit.documents.weave import Anchors, SpanNode, place, spread, words_of
 
 Role = Literal["text", "open", "close", "toggle", "alone", "break"]
 
@@ -359,16 +359,16 @@ def _edges(items: Sequence[Item]) -> tuple[int, int]:
     return first, last
 
 
-def _nodes(spans: Sequence[_Span]) -> list[Node]:
+def _nodes(spans: Sequence[_Span]) -> list[SpanNode]:
     """The spans as a tree."""
-    top: list[Node] = []
-    opened: list[Node] = []
+    top: list[SpanNode] = []
+    opened: list[SpanNode] = []
     for number, span in enumerate(spans):
         if span.item.key and span.item.role == "close":
             node = opened.pop()
             node.last, node.end = number, span.at
             continue
-        node = Node(number, span.at, sticks=span.sticks)
+        node = SpanNode(number, span.at, sticks=span.sticks)
         (opened[-1].children if opened else top).append(node)
         if span.item.key and span.item.role == "open":
             opened.append(node)

@@ -1,147 +1,301 @@
-"""XLIFF 1.2 and 2: units without a target get one."""
+"""XLIFF 1.2 and 2, and what Trados Studio and memoQ make of it: segments without a translation get one."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import islice
 from xml.sax.saxutils import escape
 
-from mtkit.data.read.xml import XmlParser
-from mtkit.documents.base import check_utf8, unescape
-from mtkit.documents.spans import PLACEHOLDERS, Cut, Markup, Slot, Spliced, split_by
-from mtkit.errors import shortened
+from mtkit.documents.base import unescape
+from mtkit.documents.bilingual import CHOICE, ENDS, KEPT, Edit, Passage, edited_slot
+from mtkit.documents.spans import Markup, Piece, Slot, Spliced, pair_of
+from mtkit.documents.stretch import Role
+from mtkit.documents.xml import Node, decode_xml, opened, read_nodes, with_attributes
+from mtkit.errors import InputError, shortened
+from mtkit.text import icu
+from mtkit.text.inline import FORMATTING
+from mtkit.text.languages import same_language
+from mtkit.text.placeholders import DEFAULT
+from mtkit.text.protect import build_finder
 
-_UNITS = {"trans-unit", "segment"}
-_START = re.compile(r"<[^\s/>]++(?>(?:[^>\"']|\"[^\"]*+\"|'[^']*+')*)>")
+_UNITS = frozenset({"trans-unit", "segment"})
+_CODES = frozenset({"ph", "bpt", "ept", "it"})
+"""Inline elements whose content is code."""
+
+_UNTRANSLATED = frozenset({"new", "initial", "needs-translation"})
+"""States of a target that is no translation, whatever is in it."""
+_UNCONFIRMED = _UNTRANSLATED | {"", "NotStarted", "Unspecified", "Draft"}
+"""States of 1.2 and 2, memoQ and Trados in which a copy of the source is no translation."""
+_FINAL = frozenset({"final", "signed-off"})
+
+_DRAFT_1 = {"state": "needs-review-translation", "state-qualifier": "leveraged-mt"}
+_DRAFT_2 = {"state": "translated", "subState": "mtkit:draft"}
+_DRAFT_TRADOS = {"conf": "Draft", "origin": "mt"}
+_DRAFT_MEMOQ = "MachineTranslated"
+
 _CDATA = re.compile(r"<!--.*?-->|<\?.*?\?>|<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
-_CODE = r"<((?:\w+:)?(?:ph|bpt|ept|it|sub))\b(?:[^>\"'/]|\"[^\"]*\"|'[^']*')*(?:/>|>.*?</\1\s*>)"
-_FINDER = re.compile(
-    rf"{_CODE}|</?[A-Za-z](?:[^>\"']|\"[^\"]*\"|'[^']*')*>|<!--.*?-->|<\?.*?\?>"
-    rf"|&lt;/?[A-Za-z](?:(?!&[lg]t;)[^<>])*&gt;|{PLACEHOLDERS}",
+_LINE_FEED = r"&\#(?:10|13|x0*[ad]);"
+_FINDER = rf"""
+    (?P<tag></?(?P<name>[A-Za-z][\w.:-]*)(?>(?:[^>"']|"[^"]*"|'[^']*')*)>)
+    | <!--.*?--> | <\?.*?\?>
+    | &lt;({KEPT})\b(?:(?!&[lg]t;)[^<>])*&gt;(?:(?!&lt;)[^<>])*+&lt;/\3&gt;
+    | &lt;/?[A-Za-z](?:(?!&[lg]t;)[^<>])*&gt;
+    | [ \t]*(?:{_LINE_FEED})(?:\s|{_LINE_FEED})*
+"""
+_PROTECTED = re.compile(r"\b(?:translate\s*=\s*[\"']no|mtype\s*=\s*[\"']protected)[\"']")
+_ID = re.compile(r"\bid\s*=\s*[\"']([^\"']*)[\"']")
+_IDS = re.compile(r"\b(id|rid|startRef)\s*=\s*(\"[^\"]*\"|'[^']*')")
+_HALF = re.compile(r"<(?:\w+:)?(bpt|bx|sc|sm|ept|ex|ec|em)\b[^>]*>")
+_STATUS = re.compile(r"\s([\w.-]+:status)\s*=")
+_SILENT = re.compile(
+    rf"</?(?:\w+:)?(?:{'|'.join(sorted(FORMATTING - _CODES))})\b[^<>]*>"
+    rf"|<(?:\w+:)?(?:{'|'.join(sorted(FORMATTING & _CODES))})\b.*>"
+    r"|&lt;/?(?!br\b)[A-Za-z](?:(?!&lt;).)*&gt;|<!--.*-->",
     re.DOTALL,
 )
-_SILENT = re.compile(
-    r"</?(?:\w+:)?(?:g|mrk|pc|sm|em|bpt|ept|sc|ec)\b.*>|&lt;/?(?!br\b)[A-Za-z].*&gt;|<!--.*-->", re.DOTALL
+_BREAKS = re.compile(
+    rf"(?:\s|{_LINE_FEED})+|&lt;br\b.*&gt;|<(?:\w+:)?(?:x|ph)\b[^<>]*type\s*=\s*[\"'](?:x-)?(?:lb|br)[\"'].*>",
+    re.DOTALL | re.IGNORECASE,
 )
-_MARKUP = Markup(split_by(_FINDER), silent=_SILENT, escape=escape, unescape=unescape)
 
 
-@dataclass(slots=True)
-class _Part:
-    """A source or a target: where its tags begin and end, in bytes."""
+@cache
+def _markup(encoding: str, *, is_preserved: bool, is_icu: bool = False) -> Markup:
+    """What stays of a source.
 
-    start: int
-    end_tag: int = 0
-    end: int = 0
+    Args:
+        encoding: of the file; what it cannot express is written as references.
+        is_preserved: whether white space is, and with it line breaks.
+        is_icu: whether it is one of the texts of an ICU message.
+    """
+    placeholders = build_finder(("urls", "emails", "placeholders"), ("icu-plural",) if is_icu else DEFAULT)
+    more = r"|[^\S\n]*\n\s*" if is_preserved else ""
+    flags = re.DOTALL | re.IGNORECASE
+    finder = re.compile(f"(?x:{_FINDER}){more}|{CHOICE}|(?-i:{placeholders.pattern})", flags)
+
+    def split(raw: str) -> Sequence[Piece]:
+        pieces, place = [], 0
+        for found in finder.finditer(raw):
+            if found.start() >= place:
+                pieces.append((raw[place : found.start()], False))
+                place = _span_end(raw, found)
+                pieces.append((raw[found.start() : place], True))
+        return [piece for piece in [*pieces, (raw[place:], False)] if piece[0]]
+
+    def spelled(text: str) -> str:
+        text = escape(icu.escape(text) if is_icu else text)
+        return text.encode(encoding, "xmlcharrefreplace").decode(encoding)
+
+    def read(raw: str) -> str:
+        return icu.unescape(unescape(raw)) if is_icu else unescape(raw)
+
+    return Markup(split, _SILENT, _BREAKS, spelled, read, _pair, ENDS)
 
 
-@dataclass(slots=True)
-class _Unit:
-    depth: int
-    is_kept: bool
-    parts: dict[str, _Part] = field(default_factory=dict)
+def _pair(raw: str) -> tuple[Role, str]:
+    """Whether a code opens or closes something, and what."""
+    found = _HALF.match(raw)
+    if not found:
+        return pair_of(raw)
+    ids = {name: value.strip("\"'") for name, value in _IDS.findall(raw[: raw.index(">")])}
+    key = ids.get("rid") or ids.get("startRef") or ids.get("id", "")
+    return ("open" if found[1] in ("bpt", "bx", "sc", "sm") else "close"), f"code {key}"
 
 
-class _Units:
-    """The units of a file."""
-
-    def __init__(self, name: str) -> None:
-        self._kept = [False]
-        self._unit: _Unit | None = None
-        self.found: list[_Unit] = []
-        self._parser = XmlParser(name, self._start, self._end)
-
-    def parse(self, data: bytes) -> None:
-        self._parser.feed(data, last=True)
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        depth = len(self._kept)
-        if depth == 1 and name != "xliff":
-            self._parser.fail(
-                f"the file is <{shortened(name)}>, expected <xliff>.", "Set format to the file's."
-            )
-        self._kept.append({"no": True, "yes": False}.get(attributes.get("translate", ""), self._kept[-1]))
-        if name in _UNITS:
-            self._unit = _Unit(depth, self._kept[-1])
-            self.found.append(self._unit)
-        elif self._unit and depth == self._unit.depth + 1 and name in ("source", "seg-source", "target"):
-            self._unit.parts[name] = _Part(self._parser.byte)
-
-    def _end(self, name: str) -> None:
-        self._kept.pop()
-        depth = len(self._kept)
-        if not self._unit:
-            return
-        if depth == self._unit.depth:
-            self._unit = None
-        elif depth == self._unit.depth + 1 and name in self._unit.parts:
-            self._unit.parts[name].end_tag = self._parser.byte
+def _span_end(raw: str, found: re.Match[str]) -> int:
+    """Where a span ends: code and what is protected goes up to its end tag."""
+    tag, name = found["tag"], found["name"]
+    if not tag or tag.startswith("</"):
+        return found.end()
+    kind = name.rpartition(":")[2]
+    is_protected = kind in ("mrk", "sm") and _PROTECTED.search(tag)
+    if kind == "sm" and is_protected:
+        mark = _ID.search(tag)
+        end = rf"<(?:\w+:)?em\b[^<>]*\bstartRef\s*=\s*[\"']{re.escape(mark[1] if mark else '')}[\"'][^<>]*>"
+        closing = re.compile(end).search(raw, found.end())
+        return closing.end() if closing else found.end()
+    if tag.endswith("/>") or not (is_protected or kind in _CODES):
+        return found.end()
+    depth = 1
+    for other in re.compile(rf"<(/?){re.escape(name)}\b[^<>]*>").finditer(raw, found.end()):
+        depth += -1 if other[1] else not other[0].endswith("/>")
+        if not depth:
+            return other.end()
+    return len(raw)
 
 
 def open_xliff(name: str, data: bytes) -> Spliced:
-    """The units whose target is empty or not there; `translate="no"` and inline elements stay.
+    """The segments without a translation: their target is empty, missing, or a copy of the source.
+
+    What is final, approved, locked or not to be translated stays, and so do inline elements. A translation
+    is marked as a draft. The file keeps its encoding.
 
     Raises:
-        InputError: it is not UTF-8, not well-formed or not XLIFF, declares entities or attributes, refers
-            to other files, or is deeper or has longer tags than any real one.
+        InputError: it is not in the encoding that it declares, not well-formed or not XLIFF, declares
+            entities or attributes, refers to other files, is deeper or has longer tags than any real one,
+            or has several languages.
     """
-    source = check_utf8(name, data)
-    units = _Units(name)
-    units.parse(data)
-    chars = _Chars(data)
-    slots = []
-    for unit in units.found:
-        for part in sorted(unit.parts.values(), key=lambda part: part.start):
-            part.start = chars.at(part.start)
-            part.end_tag = max(chars.at(part.end_tag), part.start)
-            part.end = part.end_tag
-            if not _tag(source, part).endswith("/>"):
-                part.end = source.index(">", part.end_tag) + 1
-        if not unit.is_kept and "source" in unit.parts and (slot := _slot(source, unit)):
-            slots.append(slot)
-    return Spliced(source, slots)
+    source, encoding = decode_xml(name, data)
+    units = read_nodes(name, source, "xliff", _UNITS)
+    languages = ("", "")
+    for unit in units:
+        own = (
+            unit.inherited("source-language") or unit.inherited("srcLang"),
+            unit.inherited("target-language") or unit.inherited("trgLang"),
+        )
+        languages = languages if any(languages) else own
+        for one, other in zip(own, languages, strict=True):
+            if one and other and not same_language(one, other):
+                raise InputError(
+                    f"{name}: is for {shortened(other)} and for {shortened(one)}.",
+                    "Split it into one file for each language.",
+                )
+    slots = [slot for unit in units if (slot := _slot(source, unit, encoding))]
+    return Spliced(source, slots, languages, encoding)
 
 
-class _Chars:
-    """From places in bytes to places in characters, asked for in order."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data, self._byte, self._char = data, 0, 0
-
-    def at(self, byte: int) -> int:
-        if byte > self._byte:
-            self._char += len(self._data[self._byte : byte].decode())
-            self._byte = byte
-        return self._char
+def _slot(source: str, node: Node, encoding: str) -> Slot | None:
+    """The place of all that a translation changes in a unit; None if nothing does."""
+    given, cut = node.child("source"), node.child("seg-source")
+    is_kept = node.inherited("translate") == "no" or node.attributes.get("approved") == "yes"
+    if not given or is_kept or _is_locked(node):
+        return None
+    unit = _Unit(source, node, cut if cut and any(_marks(cut)) else given, encoding)
+    texts = [text for part in unit.content if isinstance(part, Passage) for text in part.texts]
+    return edited_slot(source, node.start, node.end, texts, unit.edits) if texts else None
 
 
-def _slot(source: str, unit: _Unit) -> Slot | None:
-    given = unit.parts["source"]
-    inside = _CDATA.sub(
-        lambda found: found[0] if found[1] is None else escape(found[1]), _inside(source, given)
-    )
-    cut = Cut(inside, _MARKUP)
-    target = unit.parts.get("target")
-    if target:
-        if _inside(source, target).strip():
-            return None
-        opening = _tag(source, target)
-        name = opening.removeprefix("<").rstrip("/>").split()[0]
-        opening = opening.removesuffix(">").rstrip("/").rstrip() + ">"
-        return Slot(target.start, target.end, cut.texts, lambda found: f"{opening}{cut.put(found)}</{name}>")
-    last = unit.parts.get("seg-source", given)
-    name = _tag(source, given).removeprefix("<").rstrip("/>").split()[0].removesuffix("source") + "target"
-    begin = given.start
-    while begin and source[begin - 1].isspace():
-        begin -= 1
-    space = source[begin : given.start]
-    return Slot(last.end, last.end, cut.texts, lambda found: f"{space}<{name}>{cut.put(found)}</{name}>")
+class _Unit:
+    """A unit whose target is to be filled.
+
+    Args:
+        source: the file.
+        node: the unit, or in XLIFF 2 its segment.
+        given: what is translated: the source, or its form that is cut into segments.
+        encoding: of the file.
+
+    Attributes:
+        content: of its target: what stays, and what is translated.
+    """
+
+    def __init__(self, source: str, node: Node, given: Node, encoding: str) -> None:
+        self._source, self._node = source, node
+        self._target = node.child("target")
+        self._is_preserved = given.inherited("space") == "preserve"
+        self._markup = _markup(encoding, is_preserved=self._is_preserved)
+        self._icu = _markup(encoding, is_preserved=self._is_preserved, is_icu=True)
+        self._definitions = {
+            seg.attributes.get("id", ""): seg
+            for seg in node.descendants()
+            if seg.name == "seg" and seg.parent and seg.parent.name == "seg-defs"
+        }
+        self._filled: list[str] = []  # the segments that get a translation
+        self.content: list[str | Passage] = []
+        marks = {mark.attributes.get("mid", ""): mark for mark in _marks(given)}
+        if marks and self._target and any(_marks(self._target)):
+            self._fill(self._target, marks)
+        elif self._is_open(given, self._target, ""):
+            self._fill(given, marks)
+
+    def _fill(self, outline: Node, marks: Mapping[str, Node]) -> None:
+        """Translates each segment, or all there is if there are none, within an outline."""
+        if not marks:
+            self.content = [self._passage(outline)]
+            return
+        place = outline.text
+        for mark in _marks(outline):
+            mid = mark.attributes.get("mid", "")
+            if mid in marks and self._is_open(marks[mid], mark if outline is self._target else None, mid):
+                tag, end = opened(self._source[mark.start : mark.text])
+                self.content += [self._source[place : mark.start] + tag, self._passage(marks[mid]), end]
+                self._filled.append(mid)
+                place = mark.end
+        self.content.append(self._source[place : outline.text_end])
+
+    def _passage(self, node: Node) -> Passage:
+        return Passage(_without_cdata(self._source[node.text : node.text_end]), self._markup, self._icu)
+
+    def _is_open(self, given: Node, place: Node | None, mid: str) -> bool:
+        """Whether a segment, or the unit, has no translation yet in its place."""
+        definition = self._definitions.get(mid)
+        if definition and _is_locked(definition):
+            return False
+        if not place:
+            return True
+        state = self._state(definition)
+        text = self._visible(place)
+        if not text:
+            return state not in _FINAL
+        return state in _UNTRANSLATED or (state in _UNCONFIRMED and text == self._visible(given))
+
+    def _state(self, definition: Node | None) -> str:
+        if definition:
+            return definition.attributes.get("conf", "")
+        own = self._target.attributes if self._target else {}
+        attributes = self._node.attributes
+        return own.get("state", "") or attributes.get("state", "") or attributes.get("status", "")
+
+    def _visible(self, node: Node) -> str:
+        pieces = self._markup.split(_without_cdata(self._source[node.text : node.text_end]))
+        return " ".join("".join(unescape(piece) for piece, is_span in pieces if not is_span).split())
+
+    def edits(self, answers: Sequence[str]) -> Iterator[Edit]:
+        """The filled target, and the states that say so."""
+        remaining = iter(answers)
+        parts = [
+            part if isinstance(part, str) else part.put(islice(remaining, len(part.texts)))
+            for part in self.content
+        ]
+        if parts == [part if isinstance(part, str) else part.raw for part in self.content]:
+            return  # none of the answers could be used
+        content = "".join(parts)
+        start = self._source[self._node.start : self._node.text]
+        status = _STATUS.search(start)
+        draft: Mapping[str, str] = {}
+        if self._node.name == "segment":
+            yield Edit(self._node.start, self._node.text, with_attributes(start, _DRAFT_2))
+        elif self._definitions:
+            for seg in (self._definitions[mid] for mid in self._filled if mid in self._definitions):
+                tag = self._source[seg.start : seg.text]
+                yield Edit(seg.start, seg.text, with_attributes(tag, _DRAFT_TRADOS))
+        elif status:
+            yield Edit(self._node.start, self._node.text, with_attributes(start, {status[1]: _DRAFT_MEMOQ}))
+        else:
+            draft = _DRAFT_1
+        if target := self._target:
+            tag, end = opened(self._source[target.start : target.text])
+            yield Edit(target.start, target.end, with_attributes(tag, draft) + content + end)
+        else:
+            yield self._new_target(content, draft)
+
+    def _new_target(self, content: str, draft: Mapping[str, str]) -> Edit:
+        """A target behind the source, on a line of its own if the source has one."""
+        first = next(node for node in self._node.children if node.name in ("source", "seg-source"))
+        last = self._node.child("seg-source") or first
+        begin = first.start
+        while self._source[begin - 1].isspace():
+            begin -= 1
+        end = opened(self._source[first.start : first.text])[1]
+        end = re.sub(r"(?:seg-)?source>", "target>", end)
+        preserved = {"xml:space": "preserve"} if "space" in first.attributes and self._is_preserved else {}
+        tag = with_attributes(end.replace("</", "<"), {**preserved, **draft})
+        return Edit(last.end, last.end, f"{self._source[begin : first.start]}{tag}{content}{end}")
 
 
-def _tag(source: str, part: _Part) -> str:
-    found = _START.match(source, part.start)
-    return found[0] if found else ""
+def _marks(node: Node) -> Iterator[Node]:
+    """The segments of a source or a target."""
+    for child in node.children:
+        if child.name == "mrk" and child.attributes.get("mtype") == "seg":
+            yield child
+        else:
+            yield from _marks(child)
 
 
-def _inside(source: str, part: _Part) -> str:
-    return source[part.start + len(_tag(source, part)) : part.end_tag]
+def _is_locked(node: Node) -> bool:
+    return node.attributes.get("locked", "").lower() in ("true", "yes", "locked", "1")
+
+
+def _without_cdata(raw: str) -> str:
+    return _CDATA.sub(lambda found: found[0] if found[1] is None else escape(found[1]), raw)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-ARGUMENT = r"\{\s*+[\w.-]++\s*+(?:,\s*+\w++\s*+(?:,(?:[^{}']|'[^']*+')*+)?)?\}"
+ARGUMENT = r"\{\s*+[\w.-]++\s*+(?:,\s*+\w++\s*+(?:,(?:[^{}']|'[^']*+'|\{[^{}]*+\})*+)?)?\}"
 """An argument without texts of its own: `{name}`, `{count, number, percent}`."""
 QUOTED, PLURAL_QUOTED = (rf"'[{signs}](?:[^']|'')*+(?:'|\Z)" for signs in ("{}", "{}#"))
 """Syntax as text. The end of the message also ends it."""
@@ -21,7 +21,7 @@ _END = re.compile(r"\s*+\}")
 _TEXT, _PLURAL_TEXT = (
     re.compile(rf"(?:{quoted}|''|'(?=[^{{}}']|\Z)|[^{{}}'])*+") for quoted in (QUOTED, PLURAL_QUOTED)
 )
-_QUOTE = re.compile(r"'(?=['{}#|]|\Z)")
+_QUOTE = re.compile(r"''+|'(?=[{}#|]|\Z)")
 
 
 class _MalformedError(Exception):
@@ -55,11 +55,12 @@ def _texts(raw: str) -> list[tuple[int, int]]:
             place = text.end()
         if place == len(raw):
             break
-        if argument := _ARGUMENT.match(raw, place):
+        head = _HEAD.match(raw, place)
+        if not head and (argument := _ARGUMENT.match(raw, place)):
             place = argument.end()
             continue
         found.append((start, place))
-        if head := _HEAD.match(raw, place):
+        if head:
             is_plural.append(not head[1])
             place = head.end()
         elif raw[place] == "}" and is_plural:
@@ -81,7 +82,7 @@ def _texts(raw: str) -> list[tuple[int, int]]:
 
 def escape(text: str) -> str:
     """Text as a message spells it, outside of its arguments: an apostrophe that would quote is doubled."""
-    return _QUOTE.sub("''", text)
+    return _QUOTE.sub(lambda found: 2 * found[0], text)
 
 
 def unescape(text: str) -> str:

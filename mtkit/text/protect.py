@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # before the @.
 _URL = r"[!#-;=?-\[\]_a-z~]"
 # Without emoji that are written as text unless U+FE0F follows, such as © and ↔, but for U+2600 to U+27BF.
-_PICTOGRAPH = "[⌚⌛⏩-⏬⏰⏳◽◾☀-➿⬛⬜⭐⭕\U0001f000-\U0001faff]"
+_PICTOGRAPH = "[⌚⌛⏩-⏬⏰⏳◽◾☀-❧➔-➿⬛⬜⭐⭕\U0001f000-\U0001f0ff\U0001f10d-\U0001faff]"
 _EMOJI = (
     "(?:[\U0001f1e6-\U0001f1ff]{2}|[#*0-9]\ufe0f?\u20e3|[\u00a9-\u3299]\ufe0f\u20e3?"
     f"|{_PICTOGRAPH}[\ufe0e\ufe0f]?[\U0001f3fb-\U0001f3ff]?[\U000e0020-\U000e007f]*+)"

@@ -34,6 +34,8 @@ class Input:
         column: of tsv: the text's column, by number from 1 or by name.
         field: of jsonl: the text's field.
         terms: of jsonl: the field of a line's own terms, if any.
+        fuzzy: of po: whether translations are marked as fuzzy.
+        redo_fuzzy: of po: whether fuzzy messages are translated again.
     """
 
     path: Path | None = None
@@ -41,6 +43,8 @@ class Input:
     column: str = "1"
     field: str = "text"
     terms: str = ""
+    fuzzy: bool = False
+    redo_fuzzy: bool = False
 
     @property
     def name(self) -> str:
@@ -71,6 +75,9 @@ class Input:
             )
         if self.terms and self.kind != "jsonl":
             raise UsageError(f"--terms {self.terms}: --format {self.kind} has no fields.", "Use --glossary.")
+        if (self.fuzzy or self.redo_fuzzy) and self.kind != "po":
+            flag = "--fuzzy" if self.fuzzy else "--redo-fuzzy"
+            raise UsageError(f"{flag}: --format {self.kind} has no fuzzy messages.", f"Leave out {flag}.")
 
     def check_resumable(self, target: Path | None) -> None:
         """Refuses a job that cannot be interrupted and resumed.
@@ -112,7 +119,12 @@ class Input:
             yield from translator.results(read_by(records, lines), request, account)
             return
         data = b"".join(line for window in lines if not isinstance(window, Pause) for line in window)
-        document = open_document(FILE_FORMATS[self.kind], self.name, data)
+        po = None
+        if self.kind == "po":
+            from mtkit.documents.po import PoOptions
+
+            po = PoOptions(self.fuzzy, self.redo_fuzzy)
+        document = open_document(FILE_FORMATS[self.kind], self.name, data, po)
         found = translator.results(document_windows(document), request, account)
         yield len(document.texts), document.render([text for texts in found for text in texts])
 

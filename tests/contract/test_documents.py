@@ -7,13 +7,12 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from html.parser import HTMLParser
-from io import BytesIO
 from typing import assert_never, get_args
-from xml.etree import ElementTree
 
+import polib
 import pytest
-from babel.messages.pofile import read_po
 from hypothesis import HealthCheck, given, settings
+from lxml import etree
 from markdown_it import MarkdownIt
 
 from mtkit.documents.formats import FileFormat, LineFormat
@@ -30,7 +29,7 @@ SAMPLES: dict[Format, bytes] = {
     "html": b"<!DOCTYPE html>\n<h1 class='a>b'>Good morning</h1><!-- kept -->\n<p>The red house<br></p>\n",
     "srt": b"1\r\n00:00:01,000 --> 00:00:02,000\r\nGood morning\r\n\r\n"
     b"2\n00:00:03,000 --> 00:00:04,000\n<i>The red house</i>\n",
-    "po": b'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n#: a.c:1\n#, c-format\n'
+    "po": b'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n#: a.c:1\n#, no-wrap\n'
     b'msgctxt "menu"\nmsgid "Good morning"\nmsgstr ""\n\nmsgid "Done"\nmsgstr "Fertig"\n\n'
     b'msgid "The red house"\nmsgstr ""\n',
     "xliff": b'<?xml version="1.0"?>\n<xliff><file><body><trans-unit id="1"><source>Good morning</source>'
@@ -90,12 +89,15 @@ def outline(kind: Format, data: bytes) -> object:
         case "srt":
             return re.findall(r"(?m)^\d+\r?\n\d\S* --> \S*\r?$|</?i>", text)
         case "po":
-            catalog = read_po(BytesIO(data), abort_invalid=True)
-            return [(message.id, message.context, message.locations, message.flags) for message in catalog]
+            return [
+                (entry.msgctxt, entry.msgid, entry.occurrences, entry.flags) for entry in polib.pofile(text)
+            ]
         case "xliff":
             return [
-                (element.tag, element.attrib, "" if element.tag == "target" else element.text)
-                for element in ElementTree.fromstring(data).iter()
+                (element.tag, {}, "")
+                if element.tag == "target"
+                else (element.tag, element.attrib, element.text)
+                for element in etree.fromstring(data).iter()
             ]
         case "docx" | "pptx" | "xlsx":
             return structure(kind, data)
@@ -121,12 +123,14 @@ def test_its_texts_are_found(kind: Format) -> None:
 def test_untouched_bytes_stay(kind: Format) -> None:
     """With each translation taken out again, or put back as it was, the document is the same to the byte."""
     found = rendered(kind, lambda text: f"QQ{TEXTS.index(text)}QQ")
-    # Where a format has places for translations of their own, they are empty in the sample.
+    # Where a format has places for translations of their own, they are empty in the sample, and say later
+    # that they hold a draft.
     bilingual = kind in ("po", "xliff")
     expected = SAMPLES[kind]
     if kind in PACKED:
         assert attributes(found) == attributes(expected)
         found, expected = (b"".join(unpacked(data).values()) for data in (found, expected))
+    found = found.replace(b' state="needs-review-translation" state-qualifier="leveraged-mt"', b"")
     for number, text in enumerate(TEXTS):
         assert found.count(b"QQ%dQQ" % number) == 1
         found = found.replace(b"QQ%dQQ" % number, b"" if bilingual else text.encode())
@@ -134,12 +138,8 @@ def test_untouched_bytes_stay(kind: Format) -> None:
 
 
 @EVERY
-def test_an_equal_translation_changes_nothing_but_its_own_place(kind: Format) -> None:
-    found = rendered(kind, lambda text: text)
-    if kind in ("po", "xliff"):
-        assert all(found.count(text.encode()) == 2 for text in TEXTS)
-    else:
-        assert found == SAMPLES[kind]
+def test_an_equal_translation_changes_nothing(kind: Format) -> None:
+    assert rendered(kind, lambda text: text) == SAMPLES[kind]
 
 
 @EVERY
@@ -150,10 +150,10 @@ def test_an_answer_comes_back(kind: Format, answer: str) -> None:
     expected = " ".join(answer.split())
     match kind:
         case "po":
-            strings = [message.string for message in read_po(BytesIO(found)) if message.id in TEXTS]
+            strings = [entry.msgstr for entry in polib.pofile(found.decode()) if entry.msgid in TEXTS]
             assert strings == [expected] * 2
         case "xliff":
-            targets = [element.text for element in ElementTree.fromstring(found).iter("target")]
+            targets = [element.text for element in etree.fromstring(found).iter("target")]
             assert targets == [expected] * 2
         case _:
             assert [text for document in opened(kind, found) for text in document.texts] == [expected] * 2

@@ -25,6 +25,7 @@ from mtkit.config.sources import (
 )
 from mtkit.data.read.readers import read_pairs, source_files, source_name
 from mtkit.data.read.repairs import Repairs
+from mtkit.documents.xliff import open_xliff
 from mtkit.errors import InputError
 from tests.support.writers import (
     OF_READER,
@@ -365,6 +366,86 @@ def test_tmx_takes_text_out_of_inline_codes_and_the_exact_variety(tmp_path: Path
     assert repairs.skipped["unit without both languages"].places == [f"{path}:3"]
     with pytest.raises(InputError, match=r"none of its 2 units has both en and de\. It has en-GB, en, fr\."):
         list(read_pairs(TmxSource(reader="tmx", path=path), "en", "de"))
+
+
+CODES = [
+    (
+        'Press<ph x="1" type="br"/>the <bpt i="1">&lt;b&gt;</bpt>red<ept i="1">&lt;/b&gt;</ept>',
+        "Press the red",
+    ),
+    ('un<bpt i="1">b</bpt>believ<ept i="1">/b</ept>able', "unbelievable"),
+    ('to<x id="1"/>click<x id="2"/>now', "to click now"),
+    ('<x id="1"/>to <x id="2"/>click <ph id="3">a</ph>', "to click "),
+    ('One.<x id="1"/>Two', "One. Two"),
+    ('点击<x id="1"/>这里', "点击这里"),
+    ('(<x id="1"/>a<x id="1"/>)', "(a)"),
+    ('to<ph id="1">a<sub>b</sub></ph><ph id="2"/>click', "to click"),
+    ('<g id="1">bo</g>ld', "bold"),
+    ('<mrk mtype="seg" mid="1">One.</mrk><mrk mtype="seg" mid="2">Two.</mrk>', "One. Two."),
+]
+
+
+@pytest.mark.parametrize(("code", "text"), CODES)
+def test_a_code_between_two_words_is_a_space_and_inside_a_word_nothing(
+    code: str, text: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.tmx").write_text(
+        f'<tmx><tu><tuv xml:lang="en"><seg>{code}</seg></tuv><tuv xml:lang="fr"><seg>x</seg></tuv></tu></tmx>'
+    )
+    assert texts_of(TmxSource(reader="tmx", path=tmp_path / "a.tmx")) == [(text, "x")]
+    (tmp_path / "a.xlf").write_text(
+        f'<xliff><file source-language="en"><trans-unit><source>{code}</source><target>x</target>'
+        "</trans-unit></file></xliff>"
+    )
+    assert texts_of(XliffSource(reader="xliff", path=tmp_path / "a.xlf")) == [(text, "x")]
+
+
+UNFINISHED = [
+    ("", '<target><mrk mtype="seg" mid="1">Un.</mrk> <mrk mtype="seg" mid="2"/></target>', "with a segment"),
+    (' translate="no"', "<target>Un. Deux.</target>", "that is not to be translated"),
+    (
+        "",
+        "<target>x</target><s:seg-defs xmlns:s='s'><s:seg id='1' conf='Draft'/></s:seg-defs>",
+        "state is Draft",
+    ),
+    (" xmlns:mq='MQXliff' mq:status='MachineTranslated'", "<target>x</target>", "state is MachineTranslated"),
+    ("", "<target state='new'>x</target>", "state is new"),
+]
+
+
+@pytest.mark.parametrize(("attributes", "target", "reason"), UNFINISHED)
+def test_xliff_leaves_out_half_translated_and_untranslatable_units(
+    attributes: str, target: str, reason: str, tmp_path: Path
+) -> None:
+    unit = f"<trans-unit{attributes}><source>One. Two.</source>{target}</trans-unit>\n"
+    done = (
+        "<group translate='no'><trans-unit translate='yes'><source>a</source><target>b</target></trans-unit>"
+    )
+    path = tmp_path / "a.xlf"
+    path.write_text(f'<xliff><file source-language="en">\n{unit}{done}</group></file></xliff>')
+    repairs = Repairs()
+    source = XliffSource(reader="xliff", path=path)
+    assert [(pair.src, pair.tgt) for pair in read_pairs(source, "en", "fr", repairs)] == [("a", "b")]
+    [(kind, fault)] = repairs.skipped.items()
+    assert reason in kind
+    assert fault.places == [f"{path}:2"]
+
+
+def test_what_translate_wrote_is_no_training_data(tmp_path: Path) -> None:
+    """Drafts of a machine, in each dialect of XLIFF."""
+    units = [
+        "<trans-unit><source>One</source></trans-unit>",
+        "<trans-unit xmlns:mq='MQXliff' mq:status='NotStarted'><source>One</source><target/></trans-unit>",
+        "<trans-unit><source>One</source><seg-source><mrk mtype='seg' mid='1'>One</mrk></seg-source>"
+        "<s:seg-defs xmlns:s='s'><s:seg id='1'/></s:seg-defs></trans-unit>",
+        "<unit><segment><source>One</source></segment></unit>",
+    ]
+    for unit in units:
+        path = tmp_path / "a.xlf"
+        document = open_xliff("a.xlf", f"<xliff><file source-language='en'>{unit}</file></xliff>".encode())
+        path.write_bytes(document.render(["Un"]))
+        assert texts_of(XliffSource(reader="xliff", path=path)) == []
+        assert b">Un<" in path.read_bytes()
 
 
 def test_xliff_gives_finished_units_in_either_direction(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import get_args
+from typing import Literal, get_args
 
 import pytest
 
@@ -31,7 +31,10 @@ from mtkit.data.read.repairs import Repairs
 from mtkit.documents.formats import FileFormat, LineFormat
 from mtkit.errors import MtkitError
 from mtkit.text.form import TextForm
+from mtkit.text.icu import escape, innermost
 from mtkit.text.normalize import normalize, normalize_lines
+from mtkit.text.placeholders import DEFAULT, Family, placeholder_finder, takes_next
+from mtkit.text.protect import build_finder
 from mtkit.text.segment import segments, sentences
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
@@ -117,7 +120,7 @@ def filters() -> Iterator[Filter]:
 # ---------------------------------------------------------------- texts
 
 FORMS = [
-    TextConfig(protect=("urls", "emails", "tags", "placeholders", "numbers"), casing="inline"),
+    TextConfig(protect=("urls", "emails", "tags", "emoji", "placeholders", "numbers"), casing="inline"),
     TextConfig(unicode="nfkc", whitespace="keep", quotes="straight", casing="lower"),
 ]
 
@@ -221,6 +224,96 @@ def test_memory_is_linear(name: str) -> None:
 def test_memory_is_linear_whatever_the_text(name: str) -> None:
     for unit in UNITS:
         check_memory(SCANNERS[name], sized(unit, "Hello ", " x"), size=8000)
+
+
+SIGNS = (
+    "'%",
+    *(
+        "%",
+        "%(",
+        "%(a",
+        "%(a(b)",
+        "%<a",
+        "%-",
+        "%1",
+        "%1$",
+        "%*",
+        "%.",
+        "%|",
+        "%a",
+        "%{",
+        "%'",
+        "{",
+        "{{",
+        "{a",
+        "{a:",
+    ),
+    *(
+        "{a:{b}",
+        "{:",
+        "{[",
+        "{a[",
+        "{a[b]",
+        "{a,b,",
+        "{a,b,'",
+        "{a, b",
+        "{%",
+        "{%a%",
+        "{#",
+        "<%",
+        "<% %",
+        "{{{",
+        "{ ",
+    ),
+    *(
+        "$",
+        "$a",
+        "$t(",
+        "${",
+        ":a",
+        ":",
+        "@a",
+        "@a.",
+        "@a/",
+        "__",
+        "__a",
+        "__a_",
+        "~",
+        "~1,",
+        "~'",
+        "#",
+        "'",
+        "''",
+    ),
+    *(
+        "'{",
+        "'{''",
+        "'#",
+        "{n, plural, other {",
+        "{n, select, a {b}",
+        "{n, plural, ",
+        "}",
+        "} ",
+        " a {",
+        "☀\u200d",
+    ),
+    *("1\ufe0f", "\U0001f1e6", "\U0001f3f4\U000e0061", "☀\ufe0f"),
+)
+"""Beginnings of placeholders, of ICU's arguments and of emoji."""
+
+
+@pytest.mark.parametrize("family", [*get_args(Family), ""])
+def test_placeholders_are_found_in_linear_time(family: Family | Literal[""]) -> None:
+    finder = placeholder_finder((family,) if family else DEFAULT)
+    for unit in SIGNS:
+        check_time(finder.findall, sized(unit, "a ", " b"), sizes=(10_000,))
+
+
+@pytest.mark.parametrize("scan", [innermost, escape, takes_next, build_finder(["emoji", "numbers"]).findall])
+def test_signs_are_read_in_linear_time(scan: Scanner) -> None:
+    for unit in SIGNS:
+        for before in ("", "%", "{n, plural, other {"):
+            check_time(scan, sized(unit, before, "}} d"), sizes=(2000, 10_000))
 
 
 CASES = {

@@ -38,7 +38,10 @@ AROUND = (("", ""), ("Hello ", " x"), ("www. ", ""), ("a ", "b"), ("%", "!"), ("
 FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
     "tsv": ("@\n",),
     "jsonl": ("@", '{"text": "@"}'),
-    "md": ("@", "a | b\n--|--\n@ | x\n", "* one\n\n  @\n"),
+    "md": (
+        *("@", "a | b\n--|--\n@ | x\n", "* one\n\n  @\n"),
+        *("---\ntitle: @\n---\n", "!!! note\n\n    @\n", '[a](b "@") ![@](b)\n'),
+    ),
     "html": ("@", "<p>Hello @</p>", "<script>@", "<pre>@", "<p title='@'>Hello</p>"),
     "srt": ("@", "1\n00:00:01,000 --> 00:00:02,000\n@\n", "1\n00:00:01,000 --> 00:00:02,000\n- a\n- @\n"),
     "po": ("@", 'msgid "@"\nmsgstr ""\n', 'msgid "a"\nmsgstr ""\n\n#, @\nmsgid "b"\nmsgstr ""\n'),

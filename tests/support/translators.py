@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from hypothesis import strategies as st
@@ -25,3 +26,12 @@ ADVERSARIES: list[Callable[[str], str]] = [
     lambda text: f"# {text}\n\n```\n<script>",
 ]
 TRANSLATORS = st.sampled_from(ADVERSARIES) | st.text(max_size=30).map(lambda answer: lambda text: answer)
+
+
+def changed(text: str) -> str:
+    """`text` with every word another."""
+    return re.sub(r"\w+", lambda found: f"{found[0][::-1]}x", text)
+
+
+STAND_INS: list[Callable[[str], str]] = [changed, *ADVERSARIES]
+"""Models for real files: one that changes every word, and hostile ones."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from mtkit.data.read.lines import open_bytes
 from mtkit.data.read.repairs import BAD_UTF8, BYTE_ORDER_MARK, CONTROL, Repairs
 from mtkit.data.read.xml import CHUNK, XmlParser, local
 from mtkit.errors import shortened
+from mtkit.text.inline import FORMATTING, gap
 
 MAX_TEXT = 1 << 22
 """Most characters of the text of one element."""
@@ -33,6 +35,7 @@ class Element:
         line: where it starts.
         attributes: without namespaces (`xml:lang` is `lang`).
         text: at the end of an element whose text was requested; None at every start.
+        has_blank: at the end of such an element, whether a segment in it has no text.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Element:
     line: int
     attributes: dict[str, str]
     text: str | None = None
+    has_blank: bool = False
     is_end: bool = False
 
 
@@ -52,7 +56,8 @@ def read_elements(
         path: the file, decompressed by its suffix.
         repairs: counts bytes that are not UTF-8 and characters that XML forbids.
         roots: allowed names of the outermost element.
-        texts: elements whose text is requested, including the text of elements inside them.
+        texts: elements whose text is requested, including the text of elements inside them. Those that do
+            more than format become a space where two words would meet.
         codes: elements inside those whose text is code, not language, and is left out.
 
     Raises:
@@ -122,9 +127,10 @@ class _Elements:
         self.found: list[Element] = []
         self._roots, self._texts, self._codes = roots, texts, codes
         self._open: list[Element] = []
-        self._text: list[str] | None = None
+        self._text: list[str] | None = None  # empty texts stand for elements that separate words
         self._length = 0
-        self._inside = 0  # open elements inside one whose text is requested
+        self._begins: list[int] = []  # for each element open inside a text: the parts of the text before it
+        self._has_blank = False
         self._code = 0  # open elements inside the outermost code, itself included
         self.parser = XmlParser(str(path), self._start, self._end, self._characters, encoding)
 
@@ -139,13 +145,17 @@ class _Elements:
         element = Element(name, parent, self.parser.line, attributes)
         self._open.append(element)
         if self._text is not None:
-            self._inside += 1
-            if self._code or name in self._codes:
-                self._code += 1
+            self._begins.append(len(self._text))
+            self._code += bool(self._code or name in self._codes)
+            self._separate(element)
         elif name in self._texts:
-            self._text, self._length = [], 0
-        if not self._inside:
+            self._text, self._length, self._has_blank = [], 0, False
+        if not self._begins:
             self.found.append(element)
+
+    def _separate(self, element: Element) -> None:
+        if self._text is not None and (element.name not in FORMATTING or _is_segment(element)):
+            self._text.append("")
 
     def _characters(self, text: str) -> None:
         if self._text is not None and not self._code:
@@ -157,14 +167,34 @@ class _Elements:
                 )
 
     def _end(self, name: str) -> None:
-        element = self._open.pop()
-        if self._inside:
-            self._inside -= 1
+        element, text = self._open.pop(), self._text
+        if text is not None and self._begins:
+            begin = self._begins.pop()
             self._code = max(0, self._code - 1)
+            self._separate(element)
+            self._has_blank |= _is_segment(element) and not "".join(text[begin:]).strip()
             return
-        text = None
-        if self._text is not None:
-            text, self._text = "".join(self._text), None
+        self._text = None
         self.found.append(
-            Element(element.name, element.parent, element.line, element.attributes, text, is_end=True)
+            replace(
+                element,
+                text=None if text is None else _joined(text),
+                has_blank=text is not None and self._has_blank,
+                is_end=True,
+            )
         )
+
+
+def _is_segment(element: Element) -> bool:
+    return element.attributes.get("mtype") == "seg"
+
+
+def _joined(parts: list[str]) -> str:
+    """The parts of a text as one; an empty part keeps the words around it apart."""
+    joined: list[str] = []
+    for before, part in pairwise(["", *parts]):
+        if part:
+            if not before and joined and (space := gap(joined[-1][-1], part[0])):
+                joined.append(space)
+            joined.append(part)
+    return "".join(joined)

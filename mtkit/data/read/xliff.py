@@ -18,7 +18,8 @@ _UNITS = ("trans-unit", "segment")
 """Elements that contain a source and its target in 1.2 and 2; alternatives are in other elements."""
 
 _UNFINISHED = frozenset(
-    {"new", "initial"}
+    {"new", "initial", "mtkit:draft"}
+    | {"Draft", "RejectedTranslation", "RejectedSignOff", "NotStarted", "MachineTranslated"}
     | {
         f"needs-{what}"
         for what in (
@@ -31,7 +32,7 @@ _UNFINISHED = frozenset(
         )
     }
 )
-"""States of unfinished units in 1.2 and 2."""
+"""States of unfinished units in 1.2 and 2, of segments of Trados Studio, and of memoQ."""
 
 
 def read_xliff(source: XliffSource, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
@@ -42,34 +43,45 @@ def read_xliff(source: XliffSource, src_lang: str, tgt_lang: str, repairs: Repai
     """
     for path in expand(source.path):
         elements = read_elements(path, repairs, frozenset({"xliff"}), frozenset({"source", "target"}), _CODES)
-        turned, src, tgt, state = False, "", "", ""
+        turned, src, tgt, problem = False, "", "", ""
+        kept = [False]  # for each open element, whether it is not to be translated
         for element in elements:
+            place = f"{path}:{element.line}"
             if not element.is_end:
+                kept.append({"no": True, "yes": False}.get(element.attributes.get("translate", ""), kept[-1]))
                 if element.name in _UNITS:
-                    src, tgt, state = "", "", element.attributes.get("state", "")
+                    src, tgt, problem = "", "", "unit that is not to be translated" if kept[-1] else ""
                 elif languages := _languages(element):
                     turned = _is_turned(path, element.line, languages, src_lang, tgt_lang)
-            elif element.name in _UNITS:
-                if problem := _unfinished(src, tgt, state):
-                    repairs.skip(problem, f"{path}:{element.line}")
+                problem = problem or _unfinished(element)
+                continue
+            kept.pop()
+            if element.name in _UNITS:
+                if problem := problem or (
+                    "unit without a translation" if src.strip() and not tgt.strip() else ""
+                ):
+                    repairs.skip(problem, place)
                 else:
-                    one, other = (tgt, src) if turned else (src, tgt)
-                    yield Pair(one, other, f"{path}:{element.line}")
+                    yield Pair(tgt, src, place) if turned else Pair(src, tgt, place)
             elif element.parent in _UNITS and element.name == "source":
                 src = element.text or ""
             elif element.parent in _UNITS and element.name == "target":
                 tgt = element.text or ""
-                state = element.attributes.get("state", state)
+                if element.has_blank and tgt.strip():
+                    problem = problem or "unit with a segment without a translation"
 
 
-def _unfinished(src: str, tgt: str, state: str) -> str:
-    """Why a unit is not used as a pair; empty if it is."""
-    if src.strip() and not tgt.strip():
-        return "unit without a translation"
-    if state in _UNFINISHED:
-        return f"unit whose state is {state}"
-    if state.startswith("needs-"):
-        return "unit whose state says what it needs"
+def _unfinished(element: Element) -> str:
+    """Why a unit is not used as a pair, as this element of it says; empty if it says nothing."""
+    is_state = element.name in _UNITS or (element.parent in _UNITS and element.name == "target")
+    if not is_state and element.parent != "seg-defs":
+        return ""
+    for name in ("state", "subState", "status", "conf"):
+        state = element.attributes.get(name, "")
+        if state in _UNFINISHED:
+            return f"unit whose state is {state}"
+        if state.startswith("needs-"):
+            return "unit whose state says what it needs"
     return ""
 
 

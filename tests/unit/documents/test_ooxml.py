@@ -10,7 +10,7 @@ import openpyxl  # type: ignore[import-untyped]
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lxml import etree  # type: ignore[import-untyped]
+from lxml import etree
 from openpyxl.worksheet.table import Table  # type: ignore[import-untyped]
 
 from mtkit.documents.base import Answer

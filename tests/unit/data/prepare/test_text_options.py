@@ -299,7 +299,10 @@ def test_samples_are_shown_as_they_are_stored(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model_type": "bpe", "sampling": {"alpha": 0.1}}, "Use merge_dropout, or set model_type to unigram"),
+        (
+            {"model_type": "bpe", "sampling": {"alpha": 0.1}},
+            "Use merge_dropout, or set model_type to unigram",
+        ),
         (
             {"model_type": "unigram", "sampling": {"merge_dropout": 0.1}},
             "Use alpha, or set model_type to bpe",

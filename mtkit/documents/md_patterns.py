@@ -1,0 +1,78 @@
+"""What stays as it is inside a text of Markdown: of CommonMark, of its dialects and of what surrounds it.
+
+Each pattern stops where the next of its kind begins, so that nothing is read twice.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mtkit.documents.spans import TAG
+from mtkit.text.placeholders import DEFAULT, placeholder_finder
+from mtkit.text.protect import build_finder
+
+PLACEHOLDERS = build_finder(
+    ("urls", "emails", "placeholders"),
+    tuple(family for family in DEFAULT if family != "underscore-names"),  # which are bold here
+).pattern
+TEMPLATE = rf"{placeholder_finder(('templates',)).pattern}|\{{/\*(?:(?!\{{/\*|\*/).)*+\*/\}}"
+ATTRIBUTES = (
+    r"\{:?[ ]*+(?:(?:[.#][\w:-]++|[\w:-]++=(?:\"[^\"{}\n]*+\"|'[^'{}\n]*+'|[^\s{}\"']++))[ ]*+)++\}"
+    r"|\{:[^{}\n]*+\}"
+)
+_PROSE = r"(?!\s*[^\W\d_]{2,}+\s+[^\W\d_]{2,})"
+"""Two words first: escaped brackets rather than mathematics."""
+_MATHEMATICS = (
+    r"\$\$(?:[^$\\]|\\.)++\$\$|\$(?![\s$])(?:[^$\n\\]|\\.)++(?<!\s)\$(?!\d)"
+    rf"|\\\({_PROSE}(?:(?!\\[()]).)++\\\)|\\\[{_PROSE}(?:(?!\\[\[\]]).)++\\\]"
+    r"|\\begin\{(?P<env>[A-Za-z]++\*?)\}(?:(?!\\begin\{|\\end\{).)*+\\end\{(?P=env)\}"
+    r"|\\[A-Za-z]{2,}+\*?(?:\[[^\[\]\n]*+\]|\{[^{}\n]*+\})*+"
+)
+_ELEMENTS = (
+    r"<(?P<kept>kbd|code|samp|var|pre|svg|math|textarea|script|style)\b[^<>]*+>"
+    r"(?:(?!</?(?P=kept)\b).)*+</(?P=kept)\s*>"
+    r"|<(?P<no>\w++)(?=\s[^<>]*?\b(?:translate\s*=\s*[\"']?no\b|notranslate\b))[^<>]*+>"
+    r"(?:(?!</?(?P=no)\b).)*+</(?P=no)\s*>"
+    r"|<(?P<script>su[bp])>(?:[^<>\w]|[\d_])*+</(?P=script)>"
+)
+_BRACES = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*+\})*+\})*+\}"
+JSX = rf"</?[A-Z][\w.]*+(?:\s++(?:[\w:-]++(?:=(?:\"[^\"]*+\"|'[^']*+'|{_BRACES}))?|{_BRACES}))*+\s*+/?>"
+_HTML = (
+    rf"(?i:{_ELEMENTS})|<!--(?:(?!<!--|-->).)*+-->|<\?(?:(?!<\?|\?>).)*+\?>|{TAG.partition('|<!--')[0]}|{JSX}"
+    r"|<(?:[A-Za-z][\w+.-]{1,31}:[^\s<>]*+|[^\s<>@]++@[A-Za-z0-9.-]++)>"
+)
+_BRACKETS = (
+    r"!?\[\[[^\[\]\n]++\]\]|\[\^[^\[\]\s]++\]|\^\[[^\[\]]++\]"  # wiki links, footnotes
+    rf"|!\[[^\[\]\n]*+\]\([^()\s{{]*+(?:{TEMPLATE})[^()\n]*+\)"
+    r"|\[(?:[^\[\]@`\n]{0,40}\s)?-?@\w[^\[\]`\n]*+\](?![\[(])"  # citations
+    r"|(?<!\w)@[A-Za-z_](?:[\w:.#+/-]*\w)?"
+)
+_SIGNS = (
+    r"(?<![\w:]):(?=[\w+-]*[a-z])[\w+-]{1,60}+:(?![\w:])"  # emoji by name
+    r"|\{[\w:+.-]++\}(?P<role>`{1,8}+)[^`]++(?P=role)"
+    r"|(?<!~)~(?![~\s])[^\s~]{1,40}+~(?!~)|\^(?![\[^])[^\s^]{1,40}+\^|\+\+[\w+-]{1,40}?\+\+"
+)
+_ADDRESS = r"(?:https?|ftp)://(?:[^\s<>()\[\]`*|\"]|\([^\s<>()\[\]`*|\"]*+\))*(?:[^\W_]|[/#=&~%+-])"
+ATOM = re.compile(
+    rf"(?:\\|(?<! ) {{2,}}+)\n|{_MATHEMATICS}|{TEMPLATE}|{ATTRIBUTES}|{_HTML}|{_BRACKETS}|{_SIGNS}|{_ADDRESS}"
+    rf"|{PLACEHOLDERS}",
+    re.DOTALL,
+)
+"""A span that stays as a whole."""
+START = re.compile(
+    r"[\\`*_~\[\]!<$^@:{%+#]|(?<! ) {2,}+\n|(?:https?|ftp)://|\bwww\.|\b[A-Za-z0-9_][\w.+-]{0,63}+@"
+)
+"""Where a span may begin."""
+ESCAPED = re.compile(r"\\[!-/:-@\[-`{-~]")
+TAIL = re.compile(rf"\([^()\s{{]*+(?:{TEMPLATE})[^()\n]*+\)|\[[^\[\]\n]++\]|{ATTRIBUTES}", re.DOTALL)
+"""What follows the text of a link that CommonMark does not see."""
+KEY = re.compile(r"\[(?:[^\s\[\]]*+|`[^`\[\]]*+`|[\W\d_]*+)\]")
+"""Brackets around a word, code or figures."""
+
+SILENT = re.compile(rf"\*\*?|__?|~~|\[|\](?:[(\[{{].*)?|(?!<br\b)(?:{TAG})", re.DOTALL)
+BREAKS = re.compile(r"(?:\\| +)\n|<br\b.*>", re.DOTALL)
+
+TITLE = re.compile(r"\s(\"(?:[^\"\\]|\\.)++\"|'(?:[^'\\]|\\.)++'|\((?:[^()\\]|\\.)++\))\s*\)$", re.DOTALL)
+ALT = re.compile(r"!\[((?:[^\[\]\\]|\\.)++)\][(\[]", re.DOTALL)
+LABEL = re.compile(r"\[\[[^\[\]|]++\|([^\[\]|]++)\]\]")
+NOTE = re.compile(r"\^\[([^\[\]]++)\]")
