@@ -10,7 +10,7 @@ from typing import Literal
 
 from mtkit.data.read.xml import XmlParser
 from mtkit.documents.base import unescape
-from mtkit.documents.paragraph import Item, Mark, MarkKind, Style, Words, content, paragraph_slot
+from mtkit.documents.paragraph import Fixed, Item, MarkKind, Style, Words, content, paragraph_slot
 from mtkit.documents.spans import Slot, Spliced
 from mtkit.documents.xml import Node, decode_xml, read_nodes
 from mtkit.documents.zipped import Archive, Bundle
@@ -164,7 +164,7 @@ def _read_part(name: str, data: bytes, root: str, kept: set[str]) -> Spliced:
     if source.count("<") > _MAX_TAGS:
         raise InputError(f"{name}: has more than {_MAX_TAGS:,} tags.", "Divide the file.")
     wanted = {"sst": "si", "worksheet": "is"}.get(root, "p")
-    reader = _Reader(source, root in _DRAWN)
+    reader = _Runs(source, root in _DRAWN)
     slots = [
         _slot(reader, node)
         for node in read_nodes(name, source, root, {wanted})
@@ -179,7 +179,7 @@ def _spelled(source: str, node: Node) -> str:
     return unescape("".join(content(source[own.text : own.text_end]) for own in found))
 
 
-def _slot(reader: _Reader, node: Node) -> Slot:
+def _slot(reader: _Runs, node: Node) -> Slot:
     nested = [_slot(reader, child) for child in _nested(node)]
     return paragraph_slot(reader.source, node.text, node.text_end, list(reader.items(node.children)), nested)
 
@@ -194,7 +194,7 @@ def _nested(node: Node) -> Iterator[Node]:
 
 
 @dataclass(slots=True)
-class _Field:
+class _ComputedField:
     """A field, such as a link or a number of a page: from which of some elements to which.
 
     Attributes:
@@ -210,7 +210,7 @@ class _Field:
     code: str = ""
 
 
-class _Reader:
+class _Runs:
     """From the elements of a paragraph to words and marks.
 
     Args:
@@ -229,11 +229,11 @@ class _Reader:
             node = nodes[place]
             if field := fields.get(place):
                 if "HYPERLINK" in field.code and field.first <= field.middle < field.last:
-                    yield Mark("open", node.start, nodes[field.middle].end)
+                    yield Fixed("open", node.start, nodes[field.middle].end)
                     yield from self.items(nodes[field.middle + 1 : field.last])
-                    yield Mark("close", nodes[field.last].start, nodes[field.last].end)
+                    yield Fixed("close", nodes[field.last].start, nodes[field.last].end)
                 else:
-                    yield Mark("printed", node.start, nodes[field.last].end)
+                    yield Fixed("printed", node.start, nodes[field.last].end)
                 place = field.last
             elif node.name == "r":
                 yield from self._run(node)
@@ -246,16 +246,16 @@ class _Reader:
                 yield _mark(node)
             place += 1
 
-    def _fields(self, nodes: Sequence[Node]) -> dict[int, _Field]:
+    def _fields(self, nodes: Sequence[Node]) -> dict[int, _ComputedField]:
         """The fields that begin and end among some elements, by where they begin."""
-        found: dict[int, _Field] = {}
-        opened: list[_Field] = []
+        found: dict[int, _ComputedField] = {}
+        opened: list[_ComputedField] = []
         for number, child in (
             (number, child) for number, node in enumerate(nodes) for child in node.children
         ):
             kind = child.attributes.get("fldCharType", "") if child.name == "fldChar" else child.name
             if kind == "begin":
-                opened.append(_Field(number))
+                opened.append(_ComputedField(number))
             elif kind == "end" and opened:
                 field = opened.pop()
                 field.last = number
@@ -269,15 +269,15 @@ class _Reader:
     def _container(self, node: Node) -> Iterator[Item]:
         outer = node.child("sdtContent") or node
         inner = list(dropwhile(lambda child: child.name.endswith("Pr"), outer.children))
-        yield Mark("open", node.start, inner[0].start if inner else outer.text_end)
+        yield Fixed("open", node.start, inner[0].start if inner else outer.text_end)
         yield from self.items(inner)
-        yield Mark("close", outer.text_end, node.end)
+        yield Fixed("close", outer.text_end, node.end)
 
     def _run(self, node: Node) -> Iterator[Item]:
         inner = [child for child in node.children if child.name not in _DROPPED]
         if not any(child.name in _TEXT for child in inner):
             kinds = {_kind(child) for child in inner}
-            yield Mark(next((kind for kind in _STRONGEST if kind in kinds), "silent"), node.start, node.end)
+            yield Fixed(next((kind for kind in _STRONGEST if kind in kinds), "silent"), node.start, node.end)
             return
         look = node.child("rPr")
         properties = self.source[look.start : look.end] if look else ""
@@ -303,8 +303,8 @@ class _Reader:
         return Words(text, style)
 
 
-def _mark(node: Node, before: str = "", after: str = "") -> Mark:
-    return Mark(_kind(node), node.start, node.end, before, after)
+def _mark(node: Node, before: str = "", after: str = "") -> Fixed:
+    return Fixed(_kind(node), node.start, node.end, before, after)
 
 
 def _kind(node: Node) -> MarkKind:

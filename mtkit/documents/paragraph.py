@@ -66,7 +66,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Fixed:
     """Something that stays between words: a place of the source, and what is put around it."""
 
     kind: MarkKind
@@ -76,7 +76,7 @@ class Mark:
     after: str = ""
 
 
-Item = Words | Mark
+Item = Words | Fixed
 
 
 def content(raw: str) -> str:
@@ -129,7 +129,7 @@ class _Paragraph:
 
     def __init__(self, items: Sequence[Item]) -> None:
         self._bases = _bases(items)
-        self._tokens: dict[str, Mark | Style] = {}
+        self._tokens: dict[str, Fixed | Style] = {}
         self.marked = "".join(self._pieces(items))
 
     def _pieces(self, items: Sequence[Item]) -> list[str]:
@@ -177,7 +177,9 @@ class _Paragraph:
         """A string such as `marked` as XML; `raw` gives a place of the source."""
         styles = [self._bases[0]]
         openings = (
-            piece for piece, token in self._tokens.items() if isinstance(token, Mark) and token.kind == "open"
+            piece
+            for piece, token in self._tokens.items()
+            if isinstance(token, Fixed) and token.kind == "open"
         )
         bases = dict(zip(openings, self._bases[1:], strict=True))
         for number, piece in enumerate(_MARK.split(marked)):
@@ -191,7 +193,7 @@ class _Paragraph:
                 styles.pop()
             elif token.kind == "open":
                 styles.append(bases[piece])
-            if isinstance(token, Mark):
+            if isinstance(token, Fixed):
                 yield f"{token.before}{raw(token.start, token.end)}{token.after}"
 
 

@@ -6,12 +6,12 @@ import re
 from io import BytesIO
 
 import docx
-import openpyxl  # type: ignore[import-untyped]
+import openpyxl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
-from openpyxl.worksheet.table import Table  # type: ignore[import-untyped]
+from openpyxl.worksheet.table import Table
 
 from mtkit.documents.base import Answer
 from mtkit.documents.formats import open_document
