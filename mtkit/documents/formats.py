@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from mtkit.documents.po import PoOptions
 
 LineFormat = Literal["tsv", "jsonl"]
-FileFormat = Literal["md", "html", "srt", "po", "xliff", "docx", "pptx", "xlsx"]
+FileFormat = Literal["md", "html", "srt", "po", "xliff", "docx", "pptx", "xlsx", "odt", "epub"]
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
 FORMATS = ("text", *LINE_FORMATS, *FILE_FORMATS)
@@ -102,5 +102,13 @@ def open_document(kind: FileFormat, name: str, data: bytes, po: PoOptions | None
             from mtkit.documents.ooxml import open_xlsx
 
             return open_xlsx(name, data)
+        case "odt":
+            from mtkit.documents.odf import open_odt
+
+            return open_odt(name, data)
+        case "epub":
+            from mtkit.documents.epub import open_epub
+
+            return open_epub(name, data)
         case _:
             assert_never(kind)

@@ -12,7 +12,7 @@ from mtkit.data.read.xml import XmlParser
 from mtkit.documents.base import unescape
 from mtkit.documents.paragraph import Fixed, Item, MarkKind, Style, Words, content, paragraph_slot
 from mtkit.documents.spans import Slot, Spliced
-from mtkit.documents.xml import Node, decode_xml, read_nodes
+from mtkit.documents.xml import Node, read_nodes
 from mtkit.documents.zipped import Archive, Bundle
 from mtkit.errors import InputError
 
@@ -40,7 +40,6 @@ _PARTS: dict[str, dict[str, str]] = {
 """By the end of a content type: the name of a part's root."""
 _DIAGRAMS = {".diagramData+xml": "dataModel", ".diagramDrawing+xml": "drawing"}
 _DRAWN = {"sld", "notes", "wsDr", *_DIAGRAMS.values()}
-_MAX_TAGS = 2_000_000
 
 _CONTAINERS = {"hyperlink", "ins", "moveTo", "smartTag", "customXml", "dir", "bdo", "sdt"}
 _PRINTED = {
@@ -118,11 +117,10 @@ def _open(kind: Kind, name: str, data: bytes) -> Bundle:
     documents = {}
     for ending, root in (_PARTS[kind] | _DIAGRAMS).items():
         for part in _parts(types, ending):
-            raw = archive.read(part)
-            if root == "worksheet" and b"inlineStr" not in raw:
-                continue
-            if raw:
-                documents[part] = _read_part(f"{name}: {part}", raw, root, kept)
+            source, encoding = archive.read_xml(part)
+            if root != "worksheet" or "inlineStr" in source:
+                slots = _slots(f"{name}: {part}", source, root, kept)
+                documents[part] = Spliced(source, slots, encoding=encoding)
     return Bundle(archive, documents)
 
 
@@ -158,19 +156,15 @@ def _columns(archive: Archive, part: str) -> Sequence[str]:
     return names
 
 
-def _read_part(name: str, data: bytes, root: str, kept: set[str]) -> Spliced:
+def _slots(name: str, source: str, root: str, kept: set[str]) -> list[Slot]:
     """The paragraphs of a part, or its strings if it is of a spreadsheet; those that are `kept` stay."""
-    source, encoding = decode_xml(name, data)
-    if source.count("<") > _MAX_TAGS:
-        raise InputError(f"{name}: has more than {_MAX_TAGS:,} tags.", "Divide the file.")
     wanted = {"sst": "si", "worksheet": "is"}.get(root, "p")
     reader = _Runs(source, root in _DRAWN)
-    slots = [
+    return [
         _slot(reader, node)
         for node in read_nodes(name, source, root, {wanted})
         if not kept or _spelled(source, node) not in kept
     ]
-    return Spliced(source, slots, encoding=encoding)
 
 
 def _spelled(source: str, node: Node) -> str:

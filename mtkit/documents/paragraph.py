@@ -57,6 +57,10 @@ class Style:
         return f"{self.before}{space}>{text}{self.after}"
 
 
+PLAIN = Style("", "", "", False)
+"""Of text without an element of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """A piece of text as XML has it."""
@@ -209,5 +213,5 @@ def _bases(items: Sequence[Item]) -> list[Style]:
             levels.append(stack[-1])
         elif item.kind == "close":
             stack.pop()
-    first = next((item.style for item in items if isinstance(item, Words)), Style("", "", "", False))
+    first = next((item.style for item in items if isinstance(item, Words)), PLAIN)
     return [level.most_common(1)[0][0] if level else first for level in levels]

@@ -12,6 +12,7 @@ from struct import Struct, error, unpack_from
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from mtkit.documents.base import Document
+from mtkit.documents.xml import decode_xml
 from mtkit.errors import InputError, shortened
 
 MAX_ARCHIVE = 1 << 29
@@ -19,6 +20,8 @@ MAX_ARCHIVE = 1 << 29
 MAX_MEMBERS = 10_000
 MAX_READ = 1 << 26
 """Most bytes of the members that are read, unpacked, all together. The other members stay packed."""
+MAX_TAGS = 2_000_000
+"""Most tags of a member that is read as XML."""
 MAX_RATIO = 200
 """How many times its packed size a member may have; small ones may have more."""
 
@@ -139,6 +142,17 @@ class Archive:
         if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
             self.fail(member, "is damaged.", _AGAIN)
         return data
+
+    def read_xml(self, member: str) -> tuple[str, str]:
+        """A member's text, and its encoding.
+
+        Raises:
+            InputError: it is damaged, too large, or not in the encoding that it declares.
+        """
+        source, encoding = decode_xml(f"{self.name}: {member}", self.read(member))
+        if source.count("<") > MAX_TAGS:
+            self.fail(member, f"has more than {MAX_TAGS:,} tags.", "Divide the file.")
+        return source, encoding
 
     def replaced(self, changed: Mapping[str, bytes]) -> bytes:
         """The archive with other content of some members; all others keep their packed bytes.

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 
 from mtkit.documents.formats import FileFormat, LineFormat
 from tests.support.hostile import opened
-from tests.support.office import attributes, office, structure, unpacked
+from tests.support.office import OFFICE, attributes, office, structure, unpacked
 from tests.support.translators import TRANSLATORS
 
 Format = FileFormat | LineFormat
@@ -46,8 +46,14 @@ SAMPLES: dict[Format, bytes] = {
         '<a:p><a:r><a:rPr b="1"/><a:t>The red house</a:t></a:r></a:p>',
     ),
     "xlsx": office("xlsx", "<si><t>Good morning</t></si><si><r><rPr><b/></rPr><t>The red house</t></r></si>"),
+    "odt": office(
+        "odt",
+        '<text:h text:outline-level="1">Good morning</text:h>'
+        "<text:p><text:span>The red house</text:span></text:p>",
+    ),
+    "epub": office("epub", "<h1>Good morning</h1><p class='a'><br/>The red house</p>"),
 }
-PACKED = ("docx", "pptx", "xlsx")
+PACKED = OFFICE
 """Formats that are archives: of an answer, other bytes than those of its member may change."""
 TEXTS = ["Good morning", "The red house"]
 """Those of each sample."""
@@ -99,7 +105,7 @@ def outline(kind: Format, data: bytes) -> object:
                 else (element.tag, element.attrib, element.text)
                 for element in etree.fromstring(data).iter()
             ]
-        case "docx" | "pptx" | "xlsx":
+        case "docx" | "pptx" | "xlsx" | "odt" | "epub":
             return structure(kind, data)
         case _:
             assert_never(kind)

@@ -106,6 +106,16 @@ PARTS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "pptx": ("<a:p>", "</a:p>", "<a:r><a:t>", "</a:t></a:r>", "<a:br/>", "<a:rPr b='1'/>", "<a:r/>"),
+    "odt": (
+        "<text:p>",
+        "</text:p>",
+        "<text:span>",
+        "</text:span>",
+        "<text:s/>",
+        "<text:tab/>",
+        "<text:note/>",
+    ),
+    "epub": ("<p>", "</p>", "<b>", "</b>", "<br/>", "<script/>", "<img alt='a b'/>"),
     "xlsx": ("<si>", "</si>", "<t>", "</t>", "<r>", "</r>", "<si><t>a b</t></si>", "<si/>", "<rPh/>"),
 }
 """What a document of each format is made of."""

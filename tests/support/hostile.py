@@ -57,6 +57,8 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
     ),
     "pptx": ("@",),
     "xlsx": ("@",),
+    "odt": ("@",),
+    "epub": ("@",),
 }
 """Of each format: documents with a place for a text."""
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from io import BytesIO
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import docx
 import openpyxl
 import pptx
+from lxml import etree
 
 from mtkit.documents.base import encode
 
-Office = Literal["docx", "pptx", "xlsx"]
-OFFICE: tuple[Office, ...] = ("docx", "pptx", "xlsx")
+Office = Literal["docx", "pptx", "xlsx", "odt", "epub"]
+OFFICE: tuple[Office, ...] = get_args(Office)
 
 XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _FORMATS = "http://schemas.openxmlformats.org/"
@@ -130,6 +131,39 @@ def members(kind: Office, body: str) -> dict[str, str]:
                 "rId2": ("sharedStrings", "sharedStrings.xml"),
             }
             return _package("xl/workbook.xml", parts, links)
+        case "odt":
+            namespaces = " ".join(
+                f'xmlns:{prefix}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+                for prefix, name in (("office", "office"), ("text", "text"), ("draw", "drawing"))
+            )
+            text = f"<office:body><office:text>{body}</office:text></office:body>"
+            more = 'xmlns:xlink="http://www.w3.org/1999/xlink"'
+            return {
+                "mimetype": "application/vnd.oasis.opendocument.text",
+                "content.xml": f"{XML}<office:document-content {namespaces} {more}>{text}"
+                "</office:document-content>",
+                "META-INF/manifest.xml": f"{XML}<manifest/>",
+                "Pictures/kept.bin": "\0kept",
+            }
+        case "epub":
+            item = '<item id="{0}" href="{0}" media-type="application/xhtml+xml"/>'
+            return {
+                "mimetype": "application/epub+zip",
+                "META-INF/container.xml": f"{XML}<container "
+                'xmlns="urn:oasis:names:tc:opendocument:xmlns:container">'
+                '<rootfiles><rootfile full-path="OPS/a.opf" media-type="application/oebps-package+xml"/>'
+                "</rootfiles></container>",
+                "OPS/a.opf": f'{XML}<package xmlns="http://www.idpf.org/2007/opf" version="3.0">'
+                '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>2024</dc:title>'
+                "<dc:language>en</dc:language></metadata>"
+                f"<manifest>{item.format('a%20b.xhtml')}</manifest>"
+                "<spine><itemref idref='a%20b.xhtml'/></spine>"
+                "</package>",
+                "OPS/a b.xhtml": "<!DOCTYPE html>\n"
+                '<html xmlns="http://www.w3.org/1999/xhtml"><head><title/></head>'
+                f"<body>{body}</body></html>",
+                "OPS/kept.css": "p { color: red }",
+            }
 
 
 def office(kind: Office, body: str) -> bytes:
@@ -140,16 +174,28 @@ def office(kind: Office, body: str) -> bytes:
 # ---------------------------------------------------------------- what others see
 
 
-def structure(kind: Office, data: bytes) -> object:
+def structure(kind: Office, data: bytes) -> tuple[list[object], list[Any]]:
     """All that a library sees but for words: paragraphs, styles, links, pictures, members."""
     match kind:
         case "docx":
-            found: object = [*_word(docx.Document(BytesIO(data)))]
+            found: list[Any] = [*_word(docx.Document(BytesIO(data)))]
         case "pptx":
             found = [*_slides(pptx.Presentation(BytesIO(data)))]
+        case "odt" | "epub":
+            found = [*_elements(data)]
         case "xlsx":
             found = [*_cells(openpyxl.load_workbook(BytesIO(data), rich_text=True))]
     return attributes(data), found
+
+
+def _elements(data: bytes) -> Iterator[object]:
+    for name, content in unpacked(data).items():
+        if content and name.endswith(("ml", ".opf", ".ncx")):
+            for element in etree.fromstring(content).iter():
+                shown = {key: value for key, value in element.attrib.items() if key not in ("alt", "title")}
+                yield element.tag, shown
+        else:
+            yield name, content
 
 
 def _word(document: Any) -> Iterator[object]:
