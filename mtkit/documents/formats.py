@@ -14,6 +14,7 @@ LineFormat = Literal["tsv", "jsonl"]
 FileFormat = Literal[
     "md", "html", "srt", "vtt", "ass", "csv", "po", "xliff",
     "json", "arb", "android", "strings", "stringsdict", "properties", "qt",
+    "docx", "pptx", "xlsx", "odt", "epub",
 ]  # fmt: skip
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
@@ -33,6 +34,21 @@ SUFFIXES = {
     ".htm": "html",
     ".xhtml": "html",
     ".srt": "srt",
+    ".vtt": "vtt",
+    ".ass": "ass",
+    ".ssa": "ass",
+    ".csv": "csv",
+    ".json": "json",
+    ".arb": "arb",
+    ".strings": "strings",
+    ".stringsdict": "stringsdict",
+    ".properties": "properties",
+    ".ts": "qt",
+    ".docx": "docx",
+    ".pptx": "pptx",
+    ".xlsx": "xlsx",
+    ".odt": "odt",
+    ".epub": "epub",
     ".po": "po",
     ".pot": "po",
     ".xlf": "xliff",
@@ -186,5 +202,25 @@ def open_document(  # noqa: PLR0912
             from mtkit.documents.qt import open_qt
 
             return open_qt(name, data)
+        case "docx":
+            from mtkit.documents.ooxml import open_docx
+
+            return open_docx(name, data)
+        case "pptx":
+            from mtkit.documents.ooxml import open_pptx
+
+            return open_pptx(name, data)
+        case "xlsx":
+            from mtkit.documents.ooxml import open_xlsx
+
+            return open_xlsx(name, data)
+        case "odt":
+            from mtkit.documents.odf import open_odt
+
+            return open_odt(name, data)
+        case "epub":
+            from mtkit.documents.epub import open_epub
+
+            return open_epub(name, data)
         case _:
             assert_never(kind)

@@ -286,7 +286,7 @@ def test_a_file_keeps_its_markup_and_its_times(run: Run, folder: Path) -> None:
 
 
 def test_an_unknown_format_is_refused(run: Run) -> None:
-    result = run("--format", "docx")
+    result = run("--format", "doc")
     assert result.exit_code == 2
     assert f"Choose from {', '.join(FORMATS)}." in result.stderr
 

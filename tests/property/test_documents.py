@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mtkit.documents.base import encode
+from mtkit.documents.base import decode, encode
 from mtkit.documents.formats import FileFormat, LineFormat
 from mtkit.errors import MtkitError
 from tests.support.hostile import FRAMES, UNITS, framed, opened
+from tests.support.office import OFFICE, office
 from tests.support.translators import NASTY
 
 KINDS = (*get_args(LineFormat), *get_args(FileFormat))
@@ -188,6 +189,39 @@ PARTS: dict[str, tuple[str, ...]] = {
         "%n",
         "<comment/>",
     ),
+    "docx": (
+        *(
+            "<w:p>",
+            "</w:p>",
+            "<w:r>",
+            "</w:r>",
+            "<w:t>",
+            "</w:t>",
+            "<w:tab/>",
+            "<w:hyperlink>",
+            "</w:hyperlink>",
+        ),
+        *(
+            "<w:p><w:r><w:t>a </w:t></w:r></w:p>",
+            "<w:r/>",
+            "<w:rPr><w:b/></w:rPr>",
+            "<w:p/>",
+            "<w:t/>",
+            "<w:br/>",
+        ),
+    ),
+    "pptx": ("<a:p>", "</a:p>", "<a:r><a:t>", "</a:t></a:r>", "<a:br/>", "<a:rPr b='1'/>", "<a:r/>"),
+    "odt": (
+        "<text:p>",
+        "</text:p>",
+        "<text:span>",
+        "</text:span>",
+        "<text:s/>",
+        "<text:tab/>",
+        "<text:note/>",
+    ),
+    "epub": ("<p>", "</p>", "<b>", "</b>", "<br/>", "<script/>", "<img alt='a b'/>"),
+    "xlsx": ("<si>", "</si>", "<t>", "</t>", "<r>", "</r>", "<si><t>a b</t></si>", "<si/>", "<rPh/>"),
 }
 """What a document of each format is made of."""
 
@@ -202,7 +236,10 @@ def documents(kind: FileFormat | LineFormat) -> st.SearchStrategy[bytes]:
     parts = own | ALIEN | NUMBER.map(str.encode) | st.just(b"Hello ")
     text = st.lists(st.sampled_from(UNITS) | NUMBER | st.just("Hello "), max_size=8).map("".join)
     whole = st.sampled_from(FRAMES[kind])
-    return st.lists(parts, max_size=16).map(b"".join) | st.builds(framed, st.just(kind), whole, text)
+    whole_or_part = st.lists(parts, max_size=16).map(b"".join)
+    if kind in OFFICE:
+        whole_or_part = whole_or_part.map(lambda body: office(kind, decode(body)))
+    return whole_or_part | st.builds(framed, st.just(kind), whole, text)
 
 
 def check(kind: FileFormat | LineFormat, data: bytes) -> None:

@@ -8,6 +8,7 @@ from typing import get_args
 
 from mtkit.documents.base import Document, encode
 from mtkit.documents.formats import FileFormat, LineFormat, line_format, open_document
+from tests.support.office import OFFICE, office
 
 UNITS = (
     *("<a ", "<br ", "<meta ", '<a b="', "<a b='", "<!--", "<![", "<?", "</a", "<a>", "<pre>", "&", "&amp;"),
@@ -89,6 +90,14 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
         "<translation><numerusform/></translation></message></TS>",
     ),
     "strings": ("@", '/* @ */ "a" = "@";\n// @\na="b@";'),
+    "docx": (
+        "@",
+        "<w:p><w:r><w:t>Hello </w:t></w:r><w:r><w:rPr><w:b/></w:rPr><w:t>@</w:t><w:tab/></w:r></w:p>",
+    ),
+    "pptx": ("@",),
+    "xlsx": ("@",),
+    "odt": ("@",),
+    "epub": ("@",),
 }
 """Of each format: documents with a place for a text."""
 
@@ -107,11 +116,14 @@ def framed(kind: FileFormat | LineFormat, frame: str, text: str) -> bytes:
                 text = json.dumps(text)[1:-1]
             case "po":
                 text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\0", "")
-            case "xliff" | "android" | "stringsdict" | "qt" if "CDATA" not in frame:
+            case "xliff" | "android" | "stringsdict" | "qt" | "docx" | "pptx" | "xlsx" if (
+                "CDATA" not in frame
+            ):
                 text = (
                     text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\0", "")
                 )
-    return encode(frame.replace("@", text).replace("\ud800", "\ufffd"))
+    whole = frame.replace("@", text).replace("\ud800", "\ufffd")
+    return office(kind, whole) if kind in OFFICE else encode(whole)
 
 
 def opened(kind: FileFormat | LineFormat, data: bytes) -> list[Document]:
