@@ -21,13 +21,13 @@ Ids = NDArray[np.int64]
 class ConstrainedBeamSearch:
     """Dynamic beam allocation (Post and Vilar 2018): hypotheses compete with those that are equally far.
 
-    Hypotheses that have said equally many tokens of their terms form a bank. The first bank searches as if
-    there were no terms. Only hypotheses of the last bank, which have said them all, may end, if they are among
-    the best of that bank. Once the search without terms would be done, the others have as many more tokens
-    as the terms have, and then the best of the last bank end.
+    Hypotheses that contain equally many tokens of their terms form a bank. The first bank searches as if there
+    were no terms. Only hypotheses of the last bank, which contain all terms, may end, if they are among the
+    best of that bank. When the search without terms would be done, as many more tokens are allowed as the
+    terms have, and then the best of the last bank end.
 
-    The paper divides one beam among the banks. Here the first and the last bank have a whole beam, and
-    each one between them half a beam: on Multi30k with three words of the reference as terms this is worth 20 BLEU.
+    The paper divides one beam among the banks. Here the first and the last bank have a whole beam, and each
+    other bank has half a beam. On Multi30k with three words of the reference as terms, this gains 20 BLEU.
 
     Attributes:
         beam_size: hypotheses in the first and the last bank.
