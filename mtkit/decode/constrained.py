@@ -21,7 +21,7 @@ Ids = NDArray[np.int64]
 class ConstrainedBeamSearch:
     """Dynamic beam allocation (Post and Vilar 2018): hypotheses compete with those that are equally far.
 
-    Hypotheses that contain equally many tokens of their terms form a bank. The first bank searches as if there
+    Hypotheses with equally many tokens of their terms form a bank. The first bank searches as if there
     were no terms. Only hypotheses of the last bank, which contain all terms, may end, if they are among the
     best of that bank. When the search without terms would be done, as many more tokens are allowed as the
     terms have, and then the best of the last bank end.
