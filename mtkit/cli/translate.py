@@ -183,7 +183,7 @@ def translate(
         Path | None,
         _flag(
             RULES,
-            "Glossary of terms to use: a TSV file with a source term and a target term per line.",
+            "Glossary of terms to use: TSV or CSV with a source and a target term per row, or TBX.",
             metavar="FILE",
         ),
     ] = None,
@@ -239,12 +239,12 @@ def translate(
       mtkit translate --format jsonl --field en.text < in.jsonl > out.jsonl
     """
     from mtkit.cli.translate_run import run, run_resumable
-    from mtkit.runs.find import find_model, read_model
-    from mtkit.translate.glossary import read_glossary
+    from mtkit.runs.find import find_model, languages_of, read_model
     from mtkit.translate.job import AUTO, Input, check_format, job
     from mtkit.translate.open import open_translator
     from mtkit.translate.recoding import check_encoding
     from mtkit.translate.request import Request
+    from mtkit.translate.term_files import read_glossary
 
     if quiet:
         console.set_up(quiet=True, debug=console.state.debug)
@@ -267,6 +267,8 @@ def translate(
         "banned": _phrases(banned) if banned else None,
         "tags": tags or None,
     }
+    named: list[Path | None] = [*model] if model else [None]
+    found, *others = models = [find_model(path) for path in named]
     request = Request(
         search={name: value for name, value in search.items() if value is not None},
         n_best=n_best,
@@ -275,7 +277,7 @@ def translate(
         alignment=alignment,
         as_json=as_json,
         prefix=target_prefix,
-        glossary=read_glossary(glossary) if glossary else None,
+        glossary=read_glossary(glossary, languages_of(models[0].folder)) if glossary else None,
         own_terms=bool(terms),
         guard=guard,
         invalid="error" if strict else one_of("--invalid", invalid, ("error", "replace")),
@@ -297,8 +299,6 @@ def translate(
 
         read = {"the input": source} | ({"the glossary": glossary} if glossary else {})
         check_not_read(target, read | ({"the file of banned phrases": banned} if banned else {}))
-    named: list[Path | None] = [*model] if model else [None]
-    found, *others = models = [find_model(path) for path in named]
     console.say(f"model: {found}{''.join(f' + {other}' for other in others)}")
     translator = read_model(
         found.run,

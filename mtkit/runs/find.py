@@ -87,6 +87,14 @@ def config_of(folder: Path, overrides: Sequence[str] = ()) -> Config:
     return load_config([path], overrides).config
 
 
+def languages_of(folder: Path) -> tuple[str, str]:
+    """The source and the target language of a model folder; empty for an export alone, without its config."""
+    if is_export(folder):
+        return "", ""
+    data = config_of(folder).data
+    return data.src_lang, data.tgt_lang
+
+
 def read_model(path: Path, load: Callable[[Path], Loaded]) -> Loaded:
     """`load(folder)` for the model at `path`; repeated if training replaced it in the meantime.
 

@@ -19,15 +19,17 @@ from mtkit.translate.account import (
     SPLIT,
     UNKNOWN,
     UNPLACED,
+    UNSPELLED,
     WRONG,
     Account,
 )
 from mtkit.translate.banned import MAX_SEARCHES, Banned
-from mtkit.translate.glossary import Term, terms_used
+from mtkit.translate.glossary import Term, deal, terms_used
 from mtkit.translate.guard import Guard, retry_options
 from mtkit.translate.joining import Candidate, Joiner
 from mtkit.translate.request import BLANK, Request, Source, Translation
 from mtkit.translate.segments import MAX_TOKENS, Segment, Segmenter
+from mtkit.translate.spelling import Speller
 
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
@@ -90,6 +92,8 @@ class Call:
         self.joiner = Joiner(translator, request, self.options, (src_lang, tgt_lang))
         self._guard = Guard(src_lang, tgt_lang) if request.guard else None
         self._banned = Banned(self.options.banned, self._tokenizer)
+        self._speller = Speller(self._tokenizer, self.joiner.spaced[1])
+        self._prefix = self._speller.prefix(request.prefix) if request.prefix else ()
         self._lock = Lock()
 
     def encode(self, lines: Sequence[Source]) -> Encoded:
@@ -164,18 +168,23 @@ class Call:
         """The segments that are decoded, with what is asked of each."""
         units = []
         glossary = self.request.glossary
-        prefix = self._encode_target(self.request.prefix) if self.request.prefix else ()
+        form = self._tokenizer.form
         for line, segments in zip(*window, strict=True):
             own = [segment for segment in segments if segment.ids]
-            of_line = _shared_out(line.terms, [segment.source.text for segment in own])
+            has_terms = bool(own and (glossary or line.terms))
+            texts = [form.without_marks(segment.source.text) if has_terms else "" for segment in own]
+            of_line = deal(line.terms, texts)
             for number, segment in enumerate(own):
-                terms = [
-                    *(glossary.find(segment.source.text, self.joiner.spaced[0]) if glossary else ()),
-                    *of_line[number],
-                ]
+                found = glossary.find(texts[number], self.joiner.spaced[0]) if glossary else ()
+                terms = [*found, *of_line[number]]
+                spelled, impossible = self._speller.terms(terms)
+                for term in impossible:
+                    said = f"the model has no pieces for the term {term.tgt}, which it is not made to use."
+                    with self._lock:
+                        self.account.add(UNSPELLED, line.number, said)
                 demand = Demand(
-                    prefix if number == 0 else (),
-                    tuple(self._encode_target(term.tgt) for term in terms),
+                    () if number else self._prefix,
+                    spelled,
                     self._banned.runs,
                     line.number * 1000 + number,
                 )
@@ -203,7 +212,7 @@ class Call:
             self._search_again(self._guard, units, found)
         for unit, (best, *_) in zip(units, found, strict=True):
             self.account.terms_requested += len(unit.terms)
-            self.account.terms_used += terms_used(unit.terms, best.text)
+            self.account.terms_used += terms_used(unit.terms, best.text, self.joiner.spaced[1])
             if best.forgotten:
                 lost = f"the translation lacked protected text such as {best.forgotten[0]}"
                 self.account.add(FORGOTTEN, unit.number, f"{lost}, which now stands at its end.")
@@ -221,9 +230,6 @@ class Call:
                 said = "placeholders or tags could not be placed, and the text stays as it is."
                 self.account.add(UNPLACED, line.number, said)
         return translations
-
-    def _encode_target(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.tgt.encode([self._tokenizer.form.source(text).text])[0])
 
     def _without_banned(self, unit: Unit, found: list[Candidate]) -> tuple[Unit, list[Candidate]]:
         """`found`, searched again as long as its best says a banned phrase in yet other pieces."""
@@ -258,16 +264,6 @@ class Call:
                 self.account.add(WRONG, unit.number, f"the translation looks wrong: {fault}.")
                 best, *others = found[place]
                 found[place] = [best._replace(fault=fault), *others]
-
-
-def _shared_out(terms: Sequence[Term], texts: Sequence[str]) -> list[list[Term]]:
-    """The terms of a line for each of its texts: those that are in it, and in the first what is in none."""
-    shared: list[list[Term]] = [[] for _ in texts]
-    folded = [text.casefold() for text in texts]
-    for term in terms if texts else ():
-        place = next((n for n, text in enumerate(folded) if term.src.casefold() in text), 0)
-        shared[place].append(term)
-    return shared
 
 
 def start_tags(usual: Sequence[str], tags: Sequence[str]) -> tuple[str, ...]:

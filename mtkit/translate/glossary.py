@@ -1,20 +1,23 @@
-"""Terms that translations must use: read from a table, found in source lines, counted in translations.
+"""Terms that translations must use: found in source lines, counted in translations.
 
-Free of torch. That the terms are said is the search's business (`decode/constrained.py`).
+Free of torch. `term_files.py` reads them, and `decode/constrained.py` has the translations contain them.
 """
 
 from __future__ import annotations
 
-import logging
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache, cached_property
 
-from mtkit.errors import InputError
-from mtkit.text.normalize import normalize
+from mtkit.text.lazy import lazy_pattern
 
-logger = logging.getLogger(__name__)
+_TYPOGRAPHY = str.maketrans("’‘ʼ“”„«»‐‑\u202f\xa0", '\'\'\'"""""--  ')
+
+_WORDS = lazy_pattern(r"\w+|[^\w\s]")
+_CHARACTERS = lazy_pattern(r"[0-9A-Za-z\xc0-\u024f]+|\S")
+"""Of a language without spaces: words in Latin letters are still whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,92 +28,119 @@ class Term:
     tgt: str
 
 
+def folded(text: str) -> str:
+    """`text` without case, with straight quotes, plain hyphens and spaces."""
+    return text.translate(_TYPOGRAPHY).casefold()
+
+
 class Glossary:
-    """Terms, found in text whatever the case of letters; longer ones come before those that they contain.
+    """Terms, found in text whatever the case of letters and the typography.
 
     Args:
         terms: of equal sources the first one counts.
+        stem: what all forms of a word have in common; a word is found in other forms by it.
     """
 
-    def __init__(self, terms: Iterable[Term]) -> None:
-        self._by_first: dict[str, list[tuple[str, Term]]] = defaultdict(list)
-        self._sources: set[str] = set()
+    def __init__(self, terms: Iterable[Term], stem: Callable[[str], str] = str) -> None:
+        self._terms: dict[str, Term] = {}
         for term in terms:
-            folded = term.src.casefold()
-            if folded not in self._sources:
-                self._sources.add(folded)
-                self._by_first[folded[0]].append((folded, term))
-        for found in self._by_first.values():
-            found.sort(key=lambda pair: -len(pair[0]))
+            self._terms.setdefault(folded(term.src), term)
+        self._stem = cache(lambda word: folded(stem(word)))
 
     def __len__(self) -> int:
-        return len(self._sources)
+        return len(self._terms)
 
     def find(self, text: str, spaced: bool) -> list[Term]:
-        """The terms in `text`, from left to right; none overlaps another.
+        """The terms in `text`, from left to right; none overlaps another, and longer ones come first.
 
         Args:
             text: of a source.
             spaced: its words have spaces between them, which keeps `art` from being found in `start`.
         """
-        folded = text.casefold()
+        index = self._words if spaced else self._characters
+        units = self._units(text, spaced)
         found, place = [], 0
-        while place < len(folded):
-            match = self._at(folded, place, spaced)
-            if match is None:
-                place += 1
-            else:
-                found.append(match[1])
-                place += len(match[0])
+        while place < len(units):
+            longest = self._at(index, units, place)
+            if longest is not None:
+                found.append(longest[1])
+            place += len(longest[0]) if longest else 1
         return found
 
-    def _at(self, folded: str, place: int, spaced: bool) -> tuple[str, Term] | None:
-        if spaced and place and folded[place - 1].isalnum() and folded[place].isalnum():
-            return None
-        for source, term in self._by_first.get(folded[place], ()):
-            end = place + len(source)
-            inside = spaced and source[-1].isalnum() and folded[end : end + 1].isalnum()
-            if not inside and folded.startswith(source, place):
-                return source, term
+    def _at(self, index: _Index, units: _Units, place: int) -> tuple[_Units, Term] | None:
+        for key in dict.fromkeys(units[place]):
+            for own, term in index.get(key, ()):
+                there = units[place : place + len(own)]
+                if len(there) == len(own) and all(map(_alike, own, there)):
+                    return own, term
         return None
 
+    def _units(self, text: str, spaced: bool) -> _Units:
+        """The words of `text`, each as it is and by its stem; or its characters."""
+        if not spaced:
+            return [(unit, unit) for unit in _CHARACTERS.findall(folded(text))]
+        return [(folded(word), self._stem(word)) for word in _WORDS.findall(text.translate(_TYPOGRAPHY))]
 
-def terms_used(terms: Iterable[Term], hyp: str) -> int:
-    """How many of `terms` are in the translation `hyp`; one that is given twice has to be there twice."""
-    used, rest = 0, hyp.casefold()
-    for target, times in Counter(term.tgt.casefold() for term in terms).items():
-        found = min(times, rest.count(target))
-        used += found
-        rest = rest.replace(target, "\n", found)
+    @cached_property
+    def _words(self) -> _Index:
+        return self._indexed(spaced=True)
+
+    @cached_property
+    def _characters(self) -> _Index:
+        return self._indexed(spaced=False)
+
+    def _indexed(self, spaced: bool) -> _Index:
+        """The terms by their first word and its stem, longest first."""
+        index: dict[str, list[tuple[_Units, Term]]] = defaultdict(list)
+        for term in self._terms.values():
+            if units := self._units(term.src, spaced):
+                for key in dict.fromkeys(units[0]):
+                    index[key].append((units, term))
+        for found in index.values():
+            found.sort(key=lambda pair: -len(pair[0]))
+        return index
+
+
+_Units = list[tuple[str, str]]
+_Index = Mapping[str, Sequence[tuple[_Units, Term]]]
+
+
+def _alike(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    return one[0] == other[0] or one[1] == other[1]
+
+
+def deal(terms: Iterable[Term], texts: Sequence[str]) -> list[list[Term]]:
+    """The terms of a line, each given to the first of its parts that has the source; else to the longest."""
+    rest = [folded(text) for text in texts]
+    longest = max(range(len(texts)), key=lambda place: len(texts[place]), default=0)
+    dealt: list[list[Term]] = [[] for _ in texts]
+    for term in terms if texts else ():
+        source = folded(term.src)
+        place = next((place for place, text in enumerate(rest) if source in text), longest)
+        rest[place] = rest[place].replace(source, "\n", 1)
+        dealt[place].append(term)
+    return dealt
+
+
+def terms_used(terms: Iterable[Term], hyp: str, spaced: bool) -> int:
+    """How many of `terms` are in the translation `hyp`; one that is given twice has to be there twice.
+
+    Terms may overlap, but one that is part of another has to stand elsewhere, too.
+    """
+    times = Counter(folded(term.tgt) for term in terms)
+    text = folded(hyp)
+    used = 0
+    for target, count in times.items():
+        inside = sum(many * _count(target, other, spaced) for other, many in times.items() if other != target)
+        used += max(0, min(count, _count(target, text, spaced) - inside))
     return used
 
 
-def read_glossary(path: Path) -> Glossary:
-    """The glossary in a TSV file of source and target terms; further columns and empty lines are passed over.
-
-    Raises:
-        InputError: a line has no target, or there is no term at all; the file cannot be read.
-    """
-    glossary = Glossary(_read_terms(path))
-    if not len(glossary):
-        raise InputError(f"{path}: there is no term in it.", "Write one a line: source, tab, target.")
-    return glossary
-
-
-def _read_terms(path: Path) -> Iterator[Term]:
-    from mtkit.data.read.lines import read_lines  # with all its ways to decompress
-
-    first: dict[str, tuple[int, str]] = {}
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
-        columns = [normalize(column) for column in line.split("\t")]
-        if len(columns) < 2 or not (columns[0] and columns[1]):
-            raise InputError(
-                f"{path}:{number}: expected a source term, a tab and a target term.", "Add them."
-            )
-        src, tgt = columns[:2]
-        known = first.setdefault(src.casefold(), (number, tgt))
-        if known[1] != tgt:
-            logger.warning("%s:%d: its source stands in line %d too, which counts.", path, number, known[0])
-        yield Term(src, tgt)
+def _count(target: str, text: str, spaced: bool) -> int:
+    """How often `target` is in `text`, as whole words if these have spaces between them."""
+    if target not in text:
+        return 0
+    if not spaced:
+        return text.count(target)
+    left, right = (r"\b" if edge.isalnum() else "" for edge in (target[0], target[-1]))
+    return len(re.findall(f"{left}{re.escape(target)}{right}", text))

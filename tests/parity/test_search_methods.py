@@ -102,37 +102,6 @@ def test_penalised_words_become_rarer_and_scores_stay_the_models() -> None:
             assert hyp.token_scores == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("beam_size", [3, 5, EVERYTHING])
-def test_terms_are_said_and_a_beam_that_holds_everything_finds_the_best(beam_size: int) -> None:
-    terms: list[tuple[Ids, ...]] = [((4, 5),), ((6,), (4,)), ((5, 5),), (), ((4, 6, 5),)]
-    demands = [Demand(terms=own) for own in terms]
-    options = DecodeConfig(beam_size=beam_size)
-    max_words = 4 if beam_size == EVERYTHING else 12
-    found = generate(FakeScorer(max_words), SRCS, options, demands=demands)
-    for src, own, hyps in zip(SRCS, terms, found, strict=True):
-        assert hyps
-        assert all(contains(hyp.ids, term) for hyp in hyps for term in own)
-        if beam_size == EVERYTHING:
-            expected = [
-                f for f in every_translation(src, 4, 1.0) if all(contains(f[0], term) for term in own)
-            ]
-            assert hyps[0].ids == expected[0][0]
-            assert hyps[0].score == pytest.approx(expected[0][1], abs=1e-5)
-    unasked = generate(FakeScorer(max_words), [SRCS[3]], options)
-    assert [hyp.ids for hyp in found[3]] == [hyp.ids for hyp in unasked[0]]
-
-
-def test_a_term_given_twice_is_said_twice() -> None:
-    [hyps] = generate(FakeScorer(6), [(4,)], DecodeConfig(beam_size=4), demands=[Demand(terms=((4, 5),) * 2)])
-    for hyp in hyps:
-        assert sum(hyp.ids[i : i + 2] == (4, 5) for i in range(len(hyp.ids))) >= 2
-
-
-def test_terms_that_do_not_fit_end_with_the_longest_output() -> None:
-    [hyps] = generate(FakeScorer(1), [(4,)], DecodeConfig(beam_size=2), demands=[Demand(terms=((4, 5),))])
-    assert hyps  # the scorer allows one word only
-
-
 def plain_diverse_beam_search(src: Ids, max_words: int, groups: int, size: int, penalty: float) -> list[Ids]:
     """Vijayakumar et al. 2018, algorithm 1, one hypothesis at a time."""
     beams: list[list[Scored]] = [[((), 0.0)] for _ in range(groups)]

@@ -1,0 +1,99 @@
+"""Terms and prefixes in the pieces of a model, as the search wants them. Free of torch."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+
+from mtkit.decode.hypothesis import Terms
+from mtkit.errors import UsageError
+from mtkit.text.languages import UNSPACED_CHARACTERS
+from mtkit.text.lazy import lazy_pattern
+from mtkit.text.tokenizer import Tokenizer
+from mtkit.translate.glossary import Term
+
+Ids = tuple[int, ...]
+
+_UNSPACED = lazy_pattern(f"[{UNSPACED_CHARACTERS}]")
+
+_NEIGHBOURS = ("(", "-", "'", ",")
+"""What a term may follow without a space; a model may lack some of them."""
+
+_TYPOGRAPHIES: tuple[dict[int, int], ...] = (
+    {},
+    str.maketrans("’‘ʼ“”„«»‐‑", '\'\'\'"""""--'),
+    str.maketrans("'\"", "’”"),
+)
+"""What to try in turn where the model has no pieces: the text itself, straight quotes, curly quotes."""
+
+
+class Speller:
+    """Spells text of the target language in pieces of the model.
+
+    Args:
+        tokenizer: of the model.
+        spaced: whether the language puts spaces between words.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, spaced: bool) -> None:
+        self._tokenizer, self._spaced = tokenizer, spaced
+        self._known: dict[str, tuple[Ids, ...]] = {}
+
+    def terms(self, terms: Sequence[Term]) -> tuple[Terms | None, list[Term]]:
+        """What is asked of the search, and the terms that the model has no pieces for."""
+        spelled = [self._runs(term.tgt) for term in terms]
+        impossible = [term for term, runs in zip(terms, spelled, strict=True) if not runs]
+        wanted = tuple(filter(None, spelled))
+        return (Terms(wanted, self._pieces, self._spaced) if wanted else None), impossible
+
+    def prefix(self, text: str) -> Ids:
+        """The ids of what a translation begins with.
+
+        Raises:
+            UsageError: the model has no pieces for it.
+        """
+        for written in _written(text):
+            ids = self._encode(written)
+            if Tokenizer.UNK not in ids:
+                return ids
+        unknown = [character for character in text if Tokenizer.UNK in self._encode(character)]
+        raise UsageError(
+            f"prefix {text}: the model has no piece for {''.join(dict.fromkeys(unknown))}.",
+            "Write it without.",
+        )
+
+    @functools.cached_property
+    def _pieces(self) -> tuple[str, ...]:
+        return tuple(self._tokenizer.tgt.pieces(range(self._tokenizer.tgt.size)))
+
+    def _runs(self, text: str) -> tuple[Ids, ...]:
+        """The runs of ids that spell a term in the first typography that the model has pieces for."""
+        if text not in self._known:
+            found = (tuple(self._in_context(written)) for written in _written(text))
+            self._known[text] = next(filter(None, found), ())
+        return self._known[text]
+
+    def _in_context(self, text: str) -> Iterator[Ids]:
+        """A term after a space and after punctuation, with a small first letter and a capital one.
+
+        Between words without spaces it follows its neighbour at once.
+        """
+        runs: list[Ids] = []
+        for spelling in (text, text[:1].upper() + text[1:]) if self._spaced else (text,):
+            ids = self._encode(spelling)
+            if self._spaced or not _UNSPACED.match(text):
+                runs.append(ids)
+            for neighbour in _NEIGHBOURS:
+                before, both = self._encode(neighbour), self._encode(neighbour + spelling)
+                if Tokenizer.UNK not in before and both[: len(before)] == before:
+                    runs.append(both[len(before) :])
+                    break
+        return (run for run in dict.fromkeys(runs) if run and Tokenizer.UNK not in run)
+
+    def _encode(self, text: str) -> Ids:
+        form = self._tokenizer.form
+        return tuple(self._tokenizer.tgt.encode([form.pair("", form.normalize(text))[1]])[0])
+
+
+def _written(text: str) -> Iterator[str]:
+    return (text.translate(typography) for typography in _TYPOGRAPHIES)
