@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise, zip_longest
+from operator import itemgetter
 
 from mtkit.documents.base import Answer, Text
 from mtkit.documents.spans import Cut, Markup, Slot
@@ -127,11 +128,13 @@ class _Part:
         cue: in which it is.
         is_first: nothing stands before it in the cue.
         is_last: nothing stands behind it in the cue.
-        is_labelled: a dash, a name or a voice says that a speaker begins.
+        is_labelled: a dash or a name says that a speaker begins.
         texts: what is to be translated.
     """
 
-    def __init__(self, source: str, start: int, end: int, cue: Cue, is_labelled: bool, grammar: Grammar):
+    def __init__(
+        self, source: str, start: int, end: int, cue: Cue, is_labelled: bool, grammar: Grammar
+    ) -> None:
         self.start, self.end, self.cue, self.is_labelled = start, end, cue, is_labelled
         self.raw = source[start:end]
         self.is_first = self.is_last = False
@@ -145,8 +148,8 @@ class _Part:
         if list(answers) == self.texts:
             return self.raw
         lines = break_lines(self._cut.put(answers), len(self._breaks) + 1, self._markup)
-        breaks = [*self._breaks, ""]
-        return "".join(line + feed for line, feed in zip(lines, [*breaks[: len(lines) - 1], ""], strict=True))
+        breaks = self._breaks[: len(lines) - 1]
+        return "".join(chain(*zip_longest(lines, breaks, fillvalue="")))
 
 
 def _parts(source: str, cue: Cue, grammar: Grammar) -> list[_Part]:
@@ -243,7 +246,7 @@ def _slot(source: str, group: Sequence[_Part]) -> Slot:
         if isinstance(found[0], Answer) and not all(answer.is_placed for answer in answers):
             found[0].is_placed = False
         between = [source[left.end : right.start] for left, right in pairwise(group)]
-        return "".join(part for pair in zip(written, [*between, ""], strict=True) for part in pair)
+        return "".join(chain(*zip_longest(written, between, fillvalue="")))
 
     return Slot(start, end, [Text(whole, has_spans=spans)], write)
 
@@ -309,13 +312,12 @@ def _chosen(places: Sequence[tuple[float, int, int]], wanted: Sequence[float], t
         return range(len(places))
     chosen: list[int] = []
     first = 0
-    key: Callable[[tuple[float, int, int]], float] = lambda place: place[0]  # noqa: E731
     for number in range(count):
         want, last = wanted[number], len(places) - (count - number - 1)
         # Less than half the way to the neighbours, so that no place is looked at for two parts.
         reach = min(want - (wanted[number - 1] if number else 0), wanted[number + 1] - want) / 2
-        low = bisect_left(places, want - reach, first, last, key=key)
-        high = bisect_right(places, want + reach, first, last, key=key)
+        low = bisect_left(places, want - reach, first, last, key=itemgetter(0))
+        high = bisect_right(places, want + reach, first, last, key=itemgetter(0))
         if low == high:
             low, high = max(first, low - 1), min(last, low + 1)
 

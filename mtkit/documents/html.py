@@ -234,15 +234,9 @@ def _seam(source: str, run: Sequence[_Token], left: int, right: int, has_prose: 
     opening = next((n for n in range(closed, len(between)) if between[n].tag in _APART), -1)
     if opening < 0:
         return ()
-    gap = "".join(source[token.start : token.end] for token in between if token.kind == "text")
-    sign = next(
-        (
-            n
-            for n, token in enumerate(between)
-            if source[token.start : token.end].strip() and token.kind == "text"
-        ),
-        opening,
-    )
+    blanks = [source[token.start : token.end] * (token.kind == "text") for token in between]
+    gap = "".join(blanks)
+    sign = next((n for n, blank in enumerate(blanks) if blank.strip()), opening)
     cuts = sorted({left + 1 + sign, left + 1 + opening})
     is_spaced = source[run[left].end - 1].isspace() or source[run[right].start].isspace()
     tags = [token.tag for token in between]
