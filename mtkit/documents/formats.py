@@ -12,6 +12,7 @@ LineFormat = Literal["tsv", "jsonl"]
 FileFormat = Literal[
     "md", "html", "srt", "po", "xliff",
     "json", "arb", "android", "strings", "stringsdict", "properties", "qt",
+    "xcstrings", "yaml", "ftl",
 ]  # fmt: skip
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
@@ -60,7 +61,7 @@ def line_format(
             assert_never(kind)
 
 
-def open_document(
+def open_document(  # noqa: PLR0912
     kind: FileFormat, name: str, data: bytes, po: PoOptions | None = None, target: str = ""
 ) -> Document:
     """Reads a whole file.
@@ -124,5 +125,17 @@ def open_document(
             from mtkit.documents.qt import open_qt
 
             return open_qt(name, data)
+        case "xcstrings":
+            from mtkit.documents.xcstrings import open_xcstrings
+
+            return open_xcstrings(name, data, target)
+        case "yaml":
+            from mtkit.documents.keyed_yaml import open_yaml
+
+            return open_yaml(name, data, target)
+        case "ftl":
+            from mtkit.documents.fluent import open_ftl
+
+            return open_ftl(name, data)
         case _:
             assert_never(kind)
