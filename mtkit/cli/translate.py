@@ -86,11 +86,29 @@ def translate(
         str,
         _flag(
             INPUT,
-            "Format of the input and the output. [default: text]",
+            "Format of the input and the output. auto: by the name of the file; text for standard input. "
+            "[default: auto]",
             "--format",
-            metavar="|".join(FORMATS),
+            metavar="|".join(("auto", *FORMATS)),
         ),
-    ] = "text",
+    ] = "auto",
+    encoding: Annotated[
+        str,
+        _flag(
+            INPUT,
+            "Encoding of input and output, such as utf-16 or windows-1252. auto: by the byte order mark of a "
+            "file, else utf-8. [default: auto]",
+            metavar="NAME",
+        ),
+    ] = "auto",
+    ignore_language: Annotated[
+        bool,
+        _flag(
+            INPUT,
+            "Translate documents that declare other languages than the model's.",
+            "--ignore-language",
+        ),
+    ] = False,
     column: Annotated[
         str,
         _flag(
@@ -223,8 +241,9 @@ def translate(
     from mtkit.cli.translate_run import run, run_resumable
     from mtkit.runs.find import find_model, read_model
     from mtkit.translate.glossary import read_glossary
-    from mtkit.translate.job import Input, job
+    from mtkit.translate.job import AUTO, Input, check_format, job
     from mtkit.translate.open import open_translator
+    from mtkit.translate.recoding import check_encoding
     from mtkit.translate.request import Request
 
     if quiet:
@@ -264,7 +283,11 @@ def translate(
         strict=strict,
     )
     source, target = (None if path == Path("-") else path for path in (source, target))
-    input = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy)
+    check_format(kind)
+    if encoding != AUTO:
+        encoding = check_encoding(encoding)
+    base = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy, encoding, ignore_language)
+    input = base.settled()
     when: Flush = one_of("--flush", flush, ("auto", "line", "batch"))
     input.check(request)
     if resume:

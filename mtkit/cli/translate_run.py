@@ -13,7 +13,7 @@ from mtkit.cli import console
 from mtkit.cli.streams import Flush, is_typed, open_output, read_windows, say_unwritable
 from mtkit.errors import StoppedError
 from mtkit.translate.account import Account
-from mtkit.translate.job import Input, read_by
+from mtkit.translate.job import Input
 from mtkit.translate.records import Answered
 from mtkit.translate.request import Request
 
@@ -39,7 +39,7 @@ def run(
 
         lines = read_windows(input.path, flush)
         found = input.answers(translator, lines, request, account)
-        _write(translator, input, found, put, moving=not output.isatty())
+        _write(translator, input, account, found, put, moving=not output.isatty())
 
 
 def run_resumable(
@@ -60,23 +60,24 @@ def run_resumable(
     from mtkit.disk.partial import partial_file
 
     assert input.path is not None
-    records = input.records(request, account)
     with (
         say_unwritable(target),
         partial_file(target, job) as file,
         _until_stopped(file),
     ):
-        if before := file.lines:
-            console.say(f"{file.path}: goes on after {before:,} lines.")
-            records.skip(next(raw_lines(input.path)), before)
+        before, first = file.lines, b""
+        if before:
+            console.say(f"{file.path}: resuming after {before:,} lines.")
+            first = next(raw_lines(input.path))
         lines = read_windows(input.path, flush, skip=before)
-        found = translator.results(read_by(records, lines), request, account)
-        _write(translator, input, found, file.add, before=before)
+        found = input.answers(translator, lines, request, account, before=before, first=first)
+        _write(translator, input, account, found, file.add, before=before)
 
 
 def _write(
     translator: Translator,
     input: Input,
+    account: Account,
     found: Iterable[Answered],
     put: Callable[[int, bytes], None],
     *,
@@ -88,6 +89,7 @@ def _write(
     Args:
         translator: that they come from.
         input: that they answer.
+        account: knows how many there are, of a document.
         found: the answers.
         put: takes each.
         before: lines that were answered in an attempt before this one.
@@ -100,7 +102,7 @@ def _write(
             put(lines, answer)
             done += lines
             if report:
-                report(f"{input.unit}s translated", before + done, None)
+                report(f"{input.unit}s translated", before + done, account.total)
     seconds = time.monotonic() - begin
     said = f"{done:,} {input.unit}{'s' if done != 1 else ''}"
     if not typed:  # else most of the time went by between the lines

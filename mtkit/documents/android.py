@@ -8,9 +8,9 @@ from functools import cache
 from xml.sax.saxutils import escape
 
 from mtkit.documents.base import unescape
+from mtkit.documents.elements import XmlNode, decode_xml, read_nodes
 from mtkit.documents.messages import XML_KEPT, XML_SILENT, Markups, message_markup, value_slot, with_escapes
 from mtkit.documents.spans import Slot, Spliced
-from mtkit.documents.xml import Node, decode_xml, read_nodes
 from mtkit.text import icu
 from mtkit.text.placeholders import Family
 
@@ -49,6 +49,7 @@ def _markups(encoding: str, *, is_cdata: bool) -> Markups:
     in_icu = message_markup(("icu-plural",), own, lines=_LINES, silent=_SILENT)
     return markup, replace(
         in_icu,
+        icu=True,
         escape=lambda text: spelled(icu.escape(text)),
         unescape=lambda raw: icu.unescape(read(raw)),
     )
@@ -69,7 +70,7 @@ def open_android(name: str, data: bytes) -> Spliced:
     return Spliced(source, slots, (language, ""), encoding)
 
 
-def _slot(source: str, node: Node, encoding: str) -> Slot:
+def _slot(source: str, node: XmlNode, encoding: str) -> Slot:
     start, end = node.text, node.text_end
     section = _CDATA.fullmatch(source, start, end)
     if section:

@@ -85,6 +85,8 @@ def encode(text: str) -> bytes:
 
 def clean(text: str) -> str:
     """`text` as one line without controls, and with U+FFFD for what is no character."""
+    if text.isprintable():  # most are, and hold none of these
+        return text.strip(" ")
     text = _SURROGATES.sub("\ufffd", _CONTROLS.sub("", _BREAKS.sub(" ", text)))
     return text.strip(" ")
 
@@ -106,7 +108,7 @@ def check_utf8(name: str, data: bytes) -> str:
         number = data.count(b"\n", 0, error.start) + 1
         raise InputError(
             f"{name}:{number}: the byte 0x{data[error.start]:02x} is not UTF-8.",
-            "Convert it: iconv -t UTF-8.",
+            "Set --encoding to the file's, such as windows-1252, or convert it with iconv.",
         ) from None
 
 

@@ -31,7 +31,7 @@ class Passage:
     Args:
         raw: the text as the document spells it.
         markup: of the document.
-        icu: of the texts of ICU messages; None if there are none.
+        icu: of ICU messages; None if there are none.
 
     Attributes:
         raw: as given.
@@ -40,44 +40,32 @@ class Passage:
 
     def __init__(self, raw: str, markup: Markup, icu: Markup | None) -> None:
         self.raw, self._markup = raw, markup
-        arms = innermost(raw) if icu else None
-        self._is_icu = icu is not None and arms is not None
-        self._parts: list[str | Cut] = []
-        if icu and arms is not None:
-            place = 0
-            for start, end in arms:
-                self._parts += [raw[place:start], Cut(raw[start:end], icu)]
-                place = end
-            self._parts.append(raw[place:])
+        if icu and innermost(raw) is not None:
+            self._cuts = [Cut(raw, icu)]
         else:
-            self._parts += [Cut(part, markup) for part in _paragraphs(raw, markup)]
-        self.texts = [text for part in self._parts if isinstance(part, Cut) for text in part.texts]
+            self._cuts = [Cut(part, markup) for part in _paragraphs(raw, markup)]
+        self.texts = [text for cut in self._cuts for text in cut.texts]
 
     def put(self, answers: Iterable[str]) -> str:
         """The passage with its texts translated; as it was if they cannot be put between its spans."""
         answers = list(answers)
         remaining = iter(answers)
-        filled = "".join(
-            part if isinstance(part, str) else part.put(list(islice(remaining, len(part.texts))))
-            for part in self._parts
-        )
-        if self._frame(filled) == self._frame(self.raw):
+        filled = "".join(cut.put(list(islice(remaining, len(cut.texts)))) for cut in self._cuts)
+        if len(self._cuts) == 1 or self._spans(filled) == self._spans(self.raw):
             return filled
         for answer in answers:
             if isinstance(answer, Answer):
                 answer.is_placed = False
         return self.raw
 
-    def _frame(self, raw: str) -> list[str]:
-        """All of a passage that is not text."""
-        if not self._is_icu:
-            return [piece for piece, is_span in self._markup.split(raw) if is_span]
-        places = [0, *(place for arm in innermost(raw) or () for place in arm), len(raw)]
-        return [raw[start:end] for start, end in zip(places[::2], places[1::2], strict=True)]
+    def _spans(self, raw: str) -> list[str]:
+        return [piece for piece, is_span in self._markup.split(raw) if is_span]
 
 
 def _paragraphs(raw: str, markup: Markup) -> list[str]:
     """A passage, cut at the line breaks that do not stand inside a sentence."""
+    if not any(sign in raw for sign in ("\n", "&#", r"\n")):  # as documents spell line breaks
+        return [raw]
     pieces = markup.split(raw)
     paragraphs, paragraph, line = [], "", ""
     for number, (piece, is_span) in enumerate(pieces):

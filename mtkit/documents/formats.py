@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, Protocol, assert_never, get_args
 
 if TYPE_CHECKING:
@@ -18,6 +19,61 @@ LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineForma
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
 FORMATS = ("text", *LINE_FORMATS, *FILE_FORMATS)
 """What `--format` accepts: plain lines, formats read line by line, and formats read as a whole."""
+
+SUFFIXES = {
+    ".txt": "text",
+    ".text": "text",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".md": "md",
+    ".markdown": "md",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".srt": "srt",
+    ".po": "po",
+    ".pot": "po",
+    ".xlf": "xliff",
+    ".xliff": "xliff",
+    ".sdlxliff": "xliff",
+    ".mqxliff": "xliff",
+    ".json": "json",
+    ".arb": "arb",
+    ".xml": "android",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".strings": "strings",
+    ".stringsdict": "stringsdict",
+    ".xcstrings": "xcstrings",
+    ".properties": "properties",
+    ".ts": "qt",
+    ".ftl": "ftl",
+}
+"""The format of a file by the suffix of its name."""
+
+DECLARING = frozenset(
+    {
+        "html",
+        "po",
+        "xliff",
+        "android",
+        "strings",
+        "stringsdict",
+        "properties",
+        "qt",
+    }
+)
+"""Formats whose files say themselves how they are encoded, or are no text."""
+
+PACKED = (".gz", ".bz2", ".xz", ".zst")
+"""Suffixes of compressed files; the suffix before tells the format."""
+
+
+def suffix_of(path: PurePath) -> str:
+    """The suffix in small letters, such as `.md` of `A.MD.gz`; empty if there is none."""
+    return (path.with_suffix("") if path.suffix in PACKED else path).suffix.lower()
 
 
 class LineReader(Protocol):

@@ -12,12 +12,12 @@ from mtkit.documents.base import check_utf8
 from mtkit.documents.html import open_html
 from mtkit.documents.md_blocks import blocks
 from mtkit.documents.md_front import front_matter
-from mtkit.documents.md_inline import Inline, Passage
+from mtkit.documents.md_inline import Inline, MarkdownText
 from mtkit.documents.md_patterns import ATTRIBUTES, TEMPLATE
 from mtkit.documents.spans import Slot, Spliced
 
 _KEPT = re.compile(
-    rf"(?:{ATTRIBUTES}|(?:(?:{TEMPLATE})\s*)++|;?-++8<-++.*|:{{3,}}+|\[!\w+\][+-]?|:[\w-]++:(?:\s.*)?"
+    rf"(?:{ATTRIBUTES}|(?:(?:{TEMPLATE})\s*)++|;?-++8<-++.*|\([\w:.-]++\)=|:{{3,}}+|\[!\w+\][+-]?|:[\w-]++:(?:\s.*)?"
     r"|\\[A-Za-z]++(?:\[[^\[\]]*+\]|\{[^{}]*+\})*+|\[\[?_?TOC_?\]\]?)\s*"
 )
 """A line of a paragraph that stays: attributes, templates, snippets, options."""
@@ -25,10 +25,17 @@ _LEAD = re.compile(r":[ \t]++|(\[!\w++\])[+-]?[ \t]++|\*\[[^\[\]]++\]:[ \t]++")
 """Where a line begins that is a text of its own: a definition, a title, an abbreviation."""
 _TASK = re.compile(r"\[[ xX]\][ \t]++")
 _TITLE = re.compile(
-    r"(?::{3,}+|`{3,}+|~{3,}+)[ \t]*+(?:\{[^{}]*+\}|[\w-]++)?(?:\[(.*)\]|[ \t]++([^\[{\s].*?))?[ \t]*+(?:\{[^{}]*+\})?[ \t]*+$"
+    r"(?::{3,}+|`{3,}+|~{3,}+)[ \t]*+(?:\{[^{}]*+\}|[\w-]++)?"
+    r"(?:\[(.*)\]|[ \t]++([^\[{\s].*?))?[ \t]*+(?:\{[^{}]*+\})?[ \t]*+$"
+    r"|/{3,}+[ \t]*+\w++[ \t]*+\|[ \t]*+(.*?)[ \t]*+$"
     r"|(?:!!!|\?\?\?\+?|===[!+]?)[^\"]*+\"(.*)\"[ \t]*$"
 )
 """The title of an admonition or a tab."""
+_NO = re.compile(
+    r"<(?!(?:area|br|col|embed|hr|img|input|link|meta|source|track|wbr)\b)(\w+)(?=\s[^<>]*?(?:\btranslate\s*=\s*[\"']?no\b|\bnotranslate\b))[^<>]*(?<!/)>",
+    re.IGNORECASE,
+)
+"""The tag of an element that is not to be translated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +66,10 @@ def open_md(name: str, data: bytes) -> Spliced:
     """
     source = check_utf8(name, data)
     start, slots = front_matter(source)
-    return Spliced(source, [*slots, *_Reader(source, start).slots])
+    return Spliced(source, [*slots, *_Finder(source, start).slots])
 
 
-class _Reader:
+class _Finder:
     """Finds in the source what the parser read."""
 
     def __init__(self, source: str, start: int) -> None:
@@ -73,18 +80,21 @@ class _Reader:
         self._starts = [start, *(found.end() for found in re.compile(r"\r\n?|\n").finditer(source, start))]
         tokens, references = blocks(body)
         self._inline = Inline(references)
+        self._held, self._depth = "", 0  # the element that is not to be translated, and how many are open
         cell = 0  # where the search for the next cell of a row begins
         for number, token in enumerate(tokens):
             enclosing = [outer.type for outer in tokens[max(0, number - 2) : number]]
             match token.type:
+                case "html_block":
+                    self._take_html(self._lines(token))
+                case _ if self._held:
+                    pass
                 case "tr_open":
                     cell = 0
                 case "inline" if enclosing[-1] in ("th_open", "td_open"):
                     cell = self._take_cell(token, cell)
                 case "inline":
                     self._take_paragraph(self._lines(token), enclosing[0] == "list_item_open")
-                case "html_block":
-                    self._take_html(self._lines(token))
                 case kind if kind.startswith("container_") and token.nesting > 0:
                     self._take_title(token)
 
@@ -120,7 +130,7 @@ class _Reader:
     def _take_text(self, lines: list[_Line]) -> None:
         """Lines that are one text; those that a translation has begin like the second."""
         if lines:
-            passage = Passage("\n".join(line.text for line in lines), self._inline)
+            passage = MarkdownText("\n".join(line.text for line in lines), self._inline)
             self._slot(lines, passage.texts, passage.put)
 
     def _take_cell(self, token: Token, start: int) -> int:
@@ -137,7 +147,9 @@ class _Reader:
         if not found or not found.lastindex:
             return
         title = found[found.lastindex]
-        passage = Passage(title, self._inline)
+        if re.fullmatch(r"\S*[./]\S*", title):  # the file of a figure
+            return
+        passage = MarkdownText(title, self._inline)
 
         def put(answers: Sequence[str]) -> str:
             written = passage.put(answers)
@@ -146,8 +158,23 @@ class _Reader:
         self._slot([_Line(self._starts[number] + found.start(found.lastindex), title)], passage.texts, put)
 
     def _take_html(self, lines: list[_Line]) -> None:
-        block = open_html("", "\n".join(line.text for line in lines).encode())
-        self._slot(lines, block.texts, lambda answers: block.render(answers).decode())
+        text = "\n".join(line.text for line in lines)
+        if not self._is_held(text):
+            block = open_html("", text.encode())
+            self._slot(lines, block.texts, lambda answers: block.render(answers).decode())
+
+    def _is_held(self, text: str) -> bool:
+        """Whether a block of HTML is in an element that is not to be translated; one may begin in it."""
+        was_held = bool(self._held)
+        if not was_held:
+            if not (found := _NO.search(text)):
+                return False
+            self._held, text = found[1], text[found.start() :]
+        tags = re.findall(rf"<(/?){self._held}\b", text, re.IGNORECASE)
+        self._depth += sum(-1 if slash else 1 for slash in tags)
+        if self._depth <= 0:
+            self._held, self._depth = "", 0
+        return was_held
 
     def _slot(
         self, lines: Sequence[_Line], texts: Sequence[str], put: Callable[[Sequence[str]], str]

@@ -1,4 +1,4 @@
-"""The blocks of Markdown, read by markdown-it: CommonMark, tables, footnotes, definitions, and the dialects' own."""
+"""The blocks of Markdown, read by markdown-it: those of CommonMark, of GitHub and of the dialects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mdit_py_plugins.container import container_plugin
 from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
-from mtkit.documents.md_patterns import JSX
+from mtkit.documents.md_patterns import JSX, PROSE
 
 _CODE = (
     r"code[\w-]*+|highlight|math|katex|mermaid|raw|comment|literal|chart|figure-md|eval-rst|toctree|csv-table"
@@ -25,7 +25,7 @@ _ADMONITIONS = (
 # What opens a stretch that stays, and what closes it.
 _KEPT: list[tuple[str, str]] = [
     (r"\$\$(?!.*\$\$)", r"\$\$"),
-    (r"\\\[(?!\s*[^\W\d_]{2,}+\s+[^\W\d_]{2,})", r"\\\]"),
+    (rf"\\\[{PROSE}", r"\\\]"),
     (r"\\begin\{", r"\\end\{"),
     (
         r"\{%-?\s*(?:raw|highlight|code\w*|comment|mermaid)\b",
@@ -118,15 +118,14 @@ def _indented(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     return True
 
 
-class _Parser(MarkdownIt):
+class _BlockParser(MarkdownIt):
     def __init__(self) -> None:
         super().__init__("commonmark", {"maxNesting": 100})
         self.enable("table").use(footnote_plugin).use(deflist_plugin)
-        self.use(container_plugin, "colons", ":", lambda title, _: bool(title.strip()))
+        for marker in ":/":
+            self.use(container_plugin, f"of{marker}", marker, lambda title, _: bool(title.strip()))
         for marker in "`~":
-            self.use(
-                container_plugin, f"directive{marker}", marker, lambda title, _: bool(_DIRECTIVE.match(title))
-            )
+            self.use(container_plugin, f"of{marker}", marker, lambda title, _: bool(_DIRECTIVE.match(title)))
         everywhere = {"alt": ["paragraph", "reference", "blockquote", "list"]}
         for rule in (_kept, _indented):
             self.block.ruler.before("code", rule.__name__, rule, everywhere)  # type: ignore[arg-type]
@@ -136,7 +135,7 @@ class _Parser(MarkdownIt):
         return True
 
 
-_PARSER = _Parser()
+_PARSER = _BlockParser()
 
 
 def blocks(text: str) -> tuple[list[Token], dict[str, Any]]:

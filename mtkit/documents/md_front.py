@@ -4,44 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice, pairwise
 
 import yaml
 
 from mtkit.documents.md_patterns import PLACEHOLDERS, TEMPLATE
 from mtkit.documents.spans import Cut, Markup, Slot, split_by
-from mtkit.documents.yaml_values import PLAIN, UNPRINTABLE, Value, quoted, scalars
 
-_KEYS = frozenset(
-    [
-        "title",
-        "subtitle",
-        "linktitle",
-        "longtitle",
-        "shorttitle",
-        "navtitle",
-        "ogtitle",
-        "heading",
-        "headline",
-        "tagline",
-        "text",
-        "label",
-        "description",
-        "ogdescription",
-        "summary",
-        "excerpt",
-        "abstract",
-        "lead",
-        "intro",
-        "caption",
-        "alt",
-        "details",
-        "sidebarlabel",
-        "sidebartitle",
-        "paginationlabel",
-    ]
+_KEYS = re.compile(
+    r"(?:sub|link|long|short|nav|sidebar|og)?title|(?:og)?description|(?:sidebar|pagination)?label|headline"
+    r"|heading|tagline|text|summary|excerpt|abstract|lead|intro|caption|alt|details"
 )
 """Keys whose text is translated, without case, hyphens and underscores."""
 _MARKUP = Markup(split_by(re.compile(rf"`[^`\n]++`|{TEMPLATE}|{PLACEHOLDERS}")))
@@ -51,8 +27,15 @@ _TOML = re.compile(
     r"(\"\"\"(?:[^\"\\]|\\[\s\S]|\"(?!\"\"))*+\"\"\"|'''(?:[^']|'(?!''))*+'''|\"(?:[^\"\\\n]|\\.)*+\"|'[^'\n]*+')"
 )
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*+\"")
+_PLAIN = re.compile(r"[^\W_][^:#]*(?<!\s)")
+_RESOLVER = yaml.resolver.Resolver()
+_UNPRINTABLE = re.compile("[\x7f-\x9f\ufeff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST = 100_000
-"""Characters, and a hundredth of it brackets, above which YAML is not read: it takes the square of its depth."""
+"""Characters above which YAML is not read, and a hundred times its brackets: their depth is squared."""
+
+_Value = tuple[int, int, str, Callable[[str], str]]
+"""Where a value stands, its text, and how another text is spelled there."""
 
 
 def front_matter(source: str) -> tuple[int, list[Slot]]:
@@ -73,7 +56,7 @@ def front_matter(source: str) -> tuple[int, list[Slot]]:
     return start, []
 
 
-def _slot(source: str, offset: int, value: Value) -> Slot:
+def _slot(source: str, offset: int, value: _Value) -> Slot:
     start, end, text, spell = offset + value[0], offset + value[1], *value[2:]
     cuts = [Cut(line, _MARKUP) for line in text.split("\n")]
     texts = [text for cut in cuts for text in cut.texts]
@@ -83,45 +66,116 @@ def _slot(source: str, offset: int, value: Value) -> Slot:
             return source[start:end]
         remaining = iter(answers)
         lines = [cut.put(list(islice(remaining, len(cut.texts)))) for cut in cuts]
-        return spell(UNPRINTABLE.sub("", "\n".join(lines)))
+        return spell(_UNPRINTABLE.sub("", "\n".join(lines)))
 
     return Slot(start, end, texts, write)
 
 
 def _is_text(key: str) -> bool:
-    return re.sub(r"[-_]", "", key).lower() in _KEYS
+    return bool(_KEYS.fullmatch(re.sub(r"[-_]", "", key).lower()))
 
 
-def _json(block: str) -> Iterator[Value]:
+def _quoted(text: str) -> str:
+    """As a string of JSON, which is also one of YAML and of TOML."""
+    return json.dumps(text, ensure_ascii=bool(_SURROGATE.search(text)))
+
+
+def _json(block: str) -> Iterator[_Value]:
     for key, value in pairwise(_STRING.finditer(block)):
         if block[key.end() : value.start()].strip() == ":" and _is_text(json.loads(key[0])):
-            yield *value.span(), json.loads(value[0]), quoted
+            yield *value.span(), json.loads(value[0]), _quoted
 
 
-def _toml(block: str) -> Iterator[Value]:
+def _toml(block: str) -> Iterator[_Value]:
     for found in _TOML.finditer(block):
         if _is_text(found[1]):
             try:
                 text = tomllib.loads(f"text = {found[2]}")["text"]
             except tomllib.TOMLDecodeError:
                 continue
-            yield *found.span(2), text, _spelled_in_toml if found[2][0] == "'" else quoted
+            yield *found.span(2), text, _spelled_in_toml if found[2][0] == "'" else _quoted
 
 
 def _spelled_in_toml(text: str) -> str:
-    return quoted(text) if "'" in text or "\n" in text else f"'{text}'"
+    return _quoted(text) if "'" in text or "\n" in text else f"'{text}'"
 
 
-def _yaml(block: str) -> list[Value]:
+@dataclass(slots=True)
+class _Level:
+    """A collection of YAML that is being read: the nodes of it so far, and the last key."""
+
+    is_mapping: bool
+    is_flow: bool
+    nodes: int = 0
+    key: str = ""
+
+
+def _yaml(block: str) -> list[_Value]:
     """Values at any depth."""
     if len(block) > _MOST or block.count("[") + block.count("{") > _MOST // 100:
         return []
+    values: list[_Value] = []
+    levels = [_Level(is_mapping=False, is_flow=False)]
     try:
-        return [
-            value
-            for scalar in scalars(block)
-            if _is_text(scalar.key) and (scalar.event.style or PLAIN.fullmatch(scalar.event.value))
-            if not scalar.event.anchor and (value := scalar.value(block))
-        ]
-    except yaml.YAMLError:
+        for event in yaml.parse(block, Loader=yaml.SafeLoader):
+            level = levels[-1]
+            if isinstance(event, yaml.NodeEvent):
+                is_value = level.is_mapping and level.nodes % 2 == 1
+                level.nodes += 1
+                scalar = event if isinstance(event, yaml.ScalarEvent) else None
+                if not is_value:
+                    level.key = scalar.value if scalar else ""
+                elif scalar and _is_text(level.key) and not scalar.anchor and not scalar.tag:
+                    values += _scalar(block, scalar, level.is_flow)
+            if isinstance(event, yaml.CollectionStartEvent):
+                is_flow = level.is_flow or bool(event.flow_style)
+                levels.append(_Level(isinstance(event, yaml.MappingStartEvent), is_flow))
+            elif isinstance(event, yaml.CollectionEndEvent):
+                levels.pop()
+    except (yaml.YAMLError, ValueError):
         return []
+    return values
+
+
+def _scalar(block: str, event: yaml.ScalarEvent, is_flow: bool) -> list[_Value]:
+    start, end = (mark.index for mark in (event.start_mark, event.end_mark) if mark)
+    match event.style:
+        case "|" | ">":
+            raw = block[start:end].rstrip()
+            header, *lines = raw.split("\n")
+            if not event.value.strip() or re.search(
+                r"(?m)^[ \t]", event.value
+            ):  # breaks have other rules there
+                return []
+            first = next(line for line in lines if line.strip())
+            margin = first[: len(first) - len(first.lstrip())]
+            between = "\n" if event.style == "|" else "\n\n"
+
+            def spell(text: str) -> str:
+                body = text.replace("\n", between)
+                return f"{header}\n" + textwrap.indent(body, margin)
+
+            return [(start, start + len(raw), event.value.strip("\n"), spell)]
+        case "'":
+            return [(start, end, event.value, _single)]
+        case '"':
+            return [(start, end, event.value, _quoted)]
+        case _ if _is_string(event.value):
+            return [(start, end, event.value, _quoted if is_flow else _plain)]
+        case _:
+            return []
+
+
+def _single(text: str) -> str:
+    return _quoted(text) if "\n" in text else "'" + text.replace("'", "''") + "'"
+
+
+def _plain(text: str) -> str:
+    """As YAML has it without quotes, if it can be."""
+    return text if _PLAIN.fullmatch(text) and _is_string(text) else _quoted(text)
+
+
+def _is_string(text: str) -> bool:
+    """Whether YAML takes `text` without quotes for a string rather than for a number, a date or the like."""
+    tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    return tag == "tag:yaml.org,2002:str"

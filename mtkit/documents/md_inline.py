@@ -12,11 +12,12 @@ from markdown_it import MarkdownIt
 from markdown_it.helpers import parseLinkLabel
 from markdown_it.rules_inline import StateInline, backtick, image, link
 
-from mtkit.documents.base import unescape
+from mtkit.documents.base import Answer, unescape
 from mtkit.documents.html import open_html
 from mtkit.documents.md_patterns import (
     ALT,
     ATOM,
+    ATTRIBUTED,
     BREAKS,
     ESCAPED,
     KEY,
@@ -35,7 +36,8 @@ def escape(text: str) -> str:
     """Words as Markdown spells them wherever a text may begin."""
     text = re.sub(r"&(?=#?\w+;)", "&amp;", re.sub(r"[\\`*_\[\]<>~$]", r"\\\g<0>", text))
     text = text.replace("|", "&#124;")  # behind a backslash some parsers still see a table
-    return re.sub(r"^(\d{1,9})(?=[.)](?:\s|$))", r"\1\\", re.sub(r"^(?=[-+#=:])", r"\\", text))
+    text = re.sub(r"^(?=[-+#=:]|!!!|\?\?\?)|(?<=\s)(?=#+$)", r"\\", text)
+    return re.sub(r"^(\d{1,9})(?=[.)](?:\s|$))", r"\1\\", text)
 
 
 def _unescape(raw: str) -> str:
@@ -94,9 +96,14 @@ def _code(state: StateInline, silent: bool) -> bool:
     return True
 
 
+def _closes(state: StateInline) -> bool:
+    """Whether any bracket closes behind a place: the parser would look for one up to the end each time."""
+    return state.html_terminator_last("]") > state.pos
+
+
 def _image(state: StateInline, silent: bool) -> bool:
     start = state.pos
-    if not image(state, True) or silent:
+    if not _closes(state) or not image(state, True) or silent:
         return state.pos > start
     end, state.pos = state.pos, start
     _push(state, "atom", 0, end)
@@ -104,12 +111,12 @@ def _image(state: StateInline, silent: bool) -> bool:
 
 
 def _link(state: StateInline, silent: bool) -> bool:
-    """A link, whose text is translated, even if its label is defined elsewhere or a template makes its address.
+    """A link, even if its label is defined elsewhere or a template makes its address: its text is translated.
 
     Brackets that are no link stay if there is only a word or code between them: it is a key of some kind.
     """
     start, maximum = state.pos, state.posMax
-    if state.src[start] != "[":
+    if state.src[start] != "[" or not _closes(state):
         return False
     end = parseLinkLabel(state, start, True)
     if end < 0:
@@ -131,12 +138,12 @@ def _link(state: StateInline, silent: bool) -> bool:
     state.md.inline.tokenize(state)
     state.pos, state.posMax = end, maximum
     _push(state, "link_close", -1, tail)
-    if tail - end <= len("][]"):
+    if state.src[end:tail] in ("]", "][]"):
         state.tokens[-1].meta["label"] = state.src[start + 1 : end]
     return True
 
 
-class _Parser(MarkdownIt):
+class _InlineParser(MarkdownIt):
     def __init__(self) -> None:
         super().__init__("zero", {"maxNesting": 20})
         rules = (_words, _atom, _escaped, _code, _image, _link)
@@ -152,8 +159,10 @@ class _Parser(MarkdownIt):
         return url
 
 
-_PARSER = _Parser()
+_PARSER = _InlineParser()
 _COMMONMARK = MarkdownIt("commonmark").enable("strikethrough")
+_COMMONMARK.inline.ruler.at("link", lambda state, silent: _closes(state) and link(state, silent))
+_COMMONMARK.inline.ruler.at("image", lambda state, silent: _closes(state) and image(state, silent))
 
 
 def _read(raw: str, references: Mapping[str, object]) -> tuple[list[Piece], str]:
@@ -163,18 +172,18 @@ def _read(raw: str, references: Mapping[str, object]) -> tuple[list[Piece], str]
     """
     pieces: list[Piece] = []
     labelled: list[str] = []
+    run: list[str] = []  # the tokens of the words that are being read
     words, opened = 0, [(0, -1)]
     for token in _PARSER.inline.parse(raw, _PARSER, {"references": references}, []):
         part = token.content or token.markup
-        if not part:
-            continue
         labelled.append(part)
         if token.type == "text":
-            words += not part.isspace()
-            if pieces and not pieces[-1][1]:
-                part = pieces.pop()[0] + part
-            pieces.append((part, False))
+            words += bool(part.strip())
+            run.append(part)
             continue
+        if any(run):
+            pieces.append(("".join(run), False))
+        run = []
         if token.nesting > 0:
             opened.append((len(pieces), words))
         pieces.append((part, True))
@@ -184,7 +193,18 @@ def _read(raw: str, references: Mapping[str, object]) -> tuple[list[Piece], str]
                 pieces[begin:] = [("".join(piece for piece, _ in pieces[begin:]), True)]
             elif "label" in token.meta:
                 labelled[-1] = f"][{token.meta['label']}]"
+    if any(run):
+        pieces.append(("".join(run), False))
     return pieces, "".join(labelled)
+
+
+def _outline(raw: str, references: Mapping[str, object]) -> Hashable:
+    tokens = _COMMONMARK.inline.parse(raw, _COMMONMARK, {"references": references}, [])
+    return tuple(
+        (token.type, token.attrGet("href") or token.attrGet("src") or token.content)
+        for token in tokens
+        if token.type not in ("text", "text_special", "softbreak")
+    )
 
 
 # ---------------------------------------------------------------- texts
@@ -193,14 +213,15 @@ _PLACEHOLDERS = re.compile(PLACEHOLDERS)
 # A translation's own brackets and bars are taken out.
 _LABEL_MARKUP = Markup(split_by(re.compile(rf"[\[\]|\\]|{PLACEHOLDERS}")))
 # What marks a block at the beginning of a line alone.
-_NEEDLESS = re.compile(r"(?<=\A )\\(?=[-+#=])|\A\\(?=[-+#=])")
+_NEEDLESS = re.compile(r"(?<=\A )\\(?=[-+#=:])|\A\\(?=[-+#=:])")
 
 
 def _title_markup(mark: str) -> Markup:
+    """How a title is spelled that begins with `mark`."""
+    ends = re.compile(r"[\\()]" if mark == "(" else rf"[\\{mark}]")
+
     def escape_title(text: str) -> str:
-        return re.sub(
-            rf"[\\{'()' if mark == '(' else mark}]", r"\\\g<0>", re.sub(r"&(?=#?\w+;)", "&amp;", text)
-        )
+        return ends.sub(r"\\\g<0>", re.sub(r"&(?=#?\w+;)", "&amp;", text))
 
     return Markup(split_by(_PLACEHOLDERS), escape=escape_title, unescape=_unescape)
 
@@ -216,8 +237,8 @@ class Inline:
     """
 
     def __init__(self, references: Mapping[str, object]) -> None:
-        self._references = references
         self._read = lru_cache(maxsize=16)(partial(_read, references=references))
+        self._outline = lru_cache(maxsize=16)(partial(_outline, references=references))
         self.markup = Markup(self.split, SILENT, BREAKS, escape, _unescape, check=self.outline)
 
     def split(self, raw: str) -> Sequence[Piece]:
@@ -230,16 +251,11 @@ class Inline:
 
     def outline(self, raw: str) -> Hashable:
         """Code, links, emphasis and the like, in the order in which CommonMark opens and closes them."""
-        tokens = _COMMONMARK.inline.parse(raw, _COMMONMARK, {"references": self._references}, [])
-        return tuple(
-            (token.type, token.attrGet("href") or token.attrGet("src") or token.content)
-            for token in tokens
-            if token.type not in ("text", "text_special", "softbreak")
-        )
+        return self._outline(raw)
 
     def within(self, span: str) -> Spliced:
         """The texts inside a span: alt text, title, label, note, attributes of a tag."""
-        if span.startswith("<"):
+        if ATTRIBUTED.fullmatch(span):
             return open_html("", span.encode())
         cuts = [
             (found.span(1), Cut(found[1], _LABEL_MARKUP if finder is LABEL else self.markup))
@@ -252,7 +268,7 @@ class Inline:
         return Spliced(span, [Slot(start, end, cut.texts, cut.put) for (start, end), cut in cuts])
 
 
-class Passage:
+class MarkdownText:
     """A text with those inside its spans.
 
     Attributes:
@@ -269,11 +285,25 @@ class Passage:
         """The text with its translations, those inside its spans only if CommonMark reads the same spans."""
         remaining = iter(answers)
         woven = self._cut.put(list(islice(remaining, len(self._cut.texts))))
-        spans = iter([span.render(list(islice(remaining, len(span.texts)))).decode() for span in self._spans])
-        whole = ""
+        inner = list(remaining)
+        whole = self._with_inner(woven, inner)
+        if self._inline.outline(whole) == self._inline.outline(woven):
+            return whole
+        for answer in inner:
+            if isinstance(answer, Answer):
+                answer.is_placed = False
+        return woven
+
+    def _with_inner(self, woven: str, answers: Sequence[str]) -> str:
+        """`woven` with the texts inside spans, and without backslashes that only the first word needs."""
+        remaining, spans = iter(answers), iter(self._spans)
+        written: list[str] = []
         for piece, is_span in self._inline.split(woven):
             if is_span:
-                whole += next(spans)
+                span = next(spans)
+                written.append(span.render(list(islice(remaining, len(span.texts)))).decode())
+            elif written and not written[-1].endswith(("\n", "]")):
+                written.append(_NEEDLESS.sub("", piece))
             else:
-                whole += _NEEDLESS.sub("", piece) if whole and whole[-1] != "\n" else piece
-        return whole if self._inline.outline(whole) == self._inline.outline(woven) else woven
+                written.append(piece)
+        return "".join(written)

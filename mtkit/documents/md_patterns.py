@@ -20,31 +20,32 @@ ATTRIBUTES = (
     r"\{:?[ ]*+(?:(?:[.#][\w:-]++|[\w:-]++=(?:\"[^\"{}\n]*+\"|'[^'{}\n]*+'|[^\s{}\"']++))[ ]*+)++\}"
     r"|\{:[^{}\n]*+\}"
 )
-_PROSE = r"(?!\s*[^\W\d_]{2,}+\s+[^\W\d_]{2,})"
+PROSE = r"(?!\s*[^\W\d_]{2,}+\s+[^\W\d_])"
 """Two words first: escaped brackets rather than mathematics."""
 _MATHEMATICS = (
     r"\$\$(?:[^$\\]|\\.)++\$\$|\$(?![\s$])(?:[^$\n\\]|\\.)++(?<!\s)\$(?!\d)"
-    rf"|\\\({_PROSE}(?:(?!\\[()]).)++\\\)|\\\[{_PROSE}(?:(?!\\[\[\]]).)++\\\]"
+    rf"|\\\({PROSE}(?:(?!\\[()]).)++\\\)|\\\[{PROSE}(?:(?!\\[\[\]]).)++\\\]"
     r"|\\begin\{(?P<env>[A-Za-z]++\*?)\}(?:(?!\\begin\{|\\end\{).)*+\\end\{(?P=env)\}"
-    r"|\\[A-Za-z]{2,}+\*?(?:\[[^\[\]\n]*+\]|\{[^{}\n]*+\})*+"
+    r"|\b[A-Za-z]:\\[^\s`*<>|]*+|\\[A-Za-z]{2,}+\*?(?:\[[^\[\]\n]*+\]|\{[^{}\n]*+\})*+"
 )
 _ELEMENTS = (
     r"<(?P<kept>kbd|code|samp|var|pre|svg|math|textarea|script|style)\b[^<>]*+>"
     r"(?:(?!</?(?P=kept)\b).)*+</(?P=kept)\s*>"
     r"|<(?P<no>\w++)(?=\s[^<>]*?\b(?:translate\s*=\s*[\"']?no\b|notranslate\b))[^<>]*+>"
-    r"(?:(?!</?(?P=no)\b).)*+</(?P=no)\s*>"
+    r"(?:(?!</?(?P=no)\b).){0,9999}+</(?P=no)\s*>"  # there may be as many names as elements
     r"|<(?P<script>su[bp])>(?:[^<>\w]|[\d_])*+</(?P=script)>"
 )
 _BRACES = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*+\})*+\})*+\}"
 JSX = rf"</?[A-Z][\w.]*+(?:\s++(?:[\w:-]++(?:=(?:\"[^\"]*+\"|'[^']*+'|{_BRACES}))?|{_BRACES}))*+\s*+/?>"
 _HTML = (
-    rf"(?i:{_ELEMENTS})|<!--(?:(?!<!--|-->).)*+-->|<\?(?:(?!<\?|\?>).)*+\?>|{TAG.partition('|<!--')[0]}|{JSX}"
+    rf"(?i:{_ELEMENTS})|<!--(?:(?!<!--|-->).)*+-->|<\?(?:(?!<\?|\?>).)*+\?>|{JSX}|{TAG.partition('|<!--')[0]}"
     r"|<(?:[A-Za-z][\w+.-]{1,31}:[^\s<>]*+|[^\s<>@]++@[A-Za-z0-9.-]++)>"
 )
 _BRACKETS = (
     r"!?\[\[[^\[\]\n]++\]\]|\[\^[^\[\]\s]++\]|\^\[[^\[\]]++\]"  # wiki links, footnotes
     rf"|!\[[^\[\]\n]*+\]\([^()\s{{]*+(?:{TEMPLATE})[^()\n]*+\)"
-    r"|\[(?:[^\[\]@`\n]{0,40}\s)?-?@\w[^\[\]`\n]*+\](?![\[(])|(?<!\w)@[A-Za-z_](?:[\w:.#+/-]*\w)?"  # citations
+    r"|\[(?:[^\[\]@`\n]{0,40}\s)?-?@\w[^\[\]`\n]*+\](?![\[(])"  # citations
+    r"|(?<!\w)@[A-Za-z_](?:[\w:.#+/-]*\w)?"
 )
 _SIGNS = (
     r"(?<![\w:]):(?=[\w+-]*[a-z])[\w+-]{1,60}+:(?![\w:])"  # emoji by name
@@ -59,7 +60,7 @@ ATOM = re.compile(
 )
 """A span that stays as a whole."""
 START = re.compile(
-    r"[\\`*_~\[\]!<$^@:{%+#]|(?<! ) {2,}+\n|(?:https?|ftp)://|\bwww\.|\b[A-Za-z0-9_][\w.+-]{0,63}+@"
+    r"[\\`*_~\[\]!<$^@:{%+#]|(?<! ) {2,}+\n|(?:https?|ftp)://|\bwww\.|\b[A-Za-z]:\\|\b[A-Za-z0-9_][\w.+-]{0,63}+@"
 )
 """Where a span may begin."""
 ESCAPED = re.compile(r"\\[!-/:-@\[-`{-~]")
@@ -68,10 +69,11 @@ TAIL = re.compile(rf"\([^()\s{{]*+(?:{TEMPLATE})[^()\n]*+\)|\[[^\[\]\n]++\]|{ATT
 KEY = re.compile(r"\[(?:[^\s\[\]]*+|`[^`\[\]]*+`|[\W\d_]*+)\]")
 """Brackets around a word, code or figures."""
 
-SILENT = re.compile(rf"\*\*?|__?|~~|\[|\](?:[(\[{{].*)?|(?!<br\b)(?:{TAG})", re.DOTALL)
+SILENT = re.compile(rf"\*\*?|__?|~~|\[|\](?:[(\[{{].*)?|(?!<(?:br|img)\b|<[\w+.-]+[:@])(?:{TAG})", re.DOTALL)
 BREAKS = re.compile(r"(?:\\| +)\n|<br\b.*>", re.DOTALL)
 
 TITLE = re.compile(r"\s(\"(?:[^\"\\]|\\.)++\"|'(?:[^'\\]|\\.)++'|\((?:[^()\\]|\\.)++\))\s*\)$", re.DOTALL)
 ALT = re.compile(r"!\[((?:[^\[\]\\]|\\.)++)\][(\[]", re.DOTALL)
 LABEL = re.compile(r"\[\[[^\[\]|]++\|([^\[\]|]++)\]\]")
 NOTE = re.compile(r"\^\[([^\[\]]++)\]")
+ATTRIBUTED = re.compile(r"<[A-Za-z][\w-]*+\s(?:[^<>\"'{}]|\"[^\"]*+\"|'[^']*+')*+>")

@@ -26,10 +26,11 @@ _MAX_FORMS = 10
 _OFTEN = 5
 """Numbers from which on msgfmt -c wants each form to name the number."""
 
-_PERCENT = frozenset({"c-format", "objc-format", "python-format", "java-printf-format", "php-format"})
-_PERCENT |= {"perl-format", "lua-format", "ruby-format", "awk-format", "object-pascal-format"}
-_BRACES = frozenset({"python-brace-format", "c++-format", "csharp-format", "rust-format"})
-"""Flags of languages in which two of these signs stand for one."""
+_PERCENT = frozenset(
+    {"c", "objc", "python", "java-printf", "php", "perl", "lua", "ruby", "awk", "object-pascal"}
+)
+_BRACES = frozenset({"python-brace", "c++", "csharp", "rust"})
+"""Families of placeholders in which two of these signs stand for one."""
 
 # Each named group is a text between two spans, or as a whole a text.
 _ROLE = r"(?:(?::[\w.+-]{1,64}){1,4}:)?"
@@ -38,15 +39,15 @@ _INLINE = (
     rf"<({KEPT})\b[^<>]*>[^<]*+</\1>|{_TAG}|<!--[^>]{{0,1000}}-->"
     r"|(?::(?:std:)?(?:any|doc|download|numref|ref|term):)?`(?P<title>[^`<>\n]*[^`<>\s])\s*<[^`<>\n]+>`_{0,2}"
     rf"|(?<!`)``(?!`)(?:[^`]|`(?!`))++``|{_ROLE}`[^`\n]+`_{{0,2}}|\|\w+\||\[(?:\d+|#[\w.-]*|\*|[A-Z][\w.-]*)\]_"
-    r"|!\[[^\]\n]*\]\([^()\s]*\)|\[(?P<link>[^\[\]\n]+)\]\([^()\s]*\)"
+    r"|!\[[^\[\]\n]*\]\([^()\s]*\)|\[(?P<link>[^\[\]\n]+)\]\([^()\s]*\)"
     r"|(?<![\w*\\])\*\*(?P<strong>[^\s*](?:[^*\n]*[^\s*])?)\*\*(?![\w*])"
     r"|(?<![\w*\\])\*(?P<emphasis>[^\s*](?:[^*\n]*[^\s*])?)\*(?![\w*])"
 )
 _LINK_END = re.compile(r"\s*<[^<>]+>`_*")
-_BREAK = r"[^\S\n]*\n\s*"
-_CONTROL = r"[\x00-\x08\x0b-\x1f\x7f]+|[^\S\n]*\t\s*"
+_BREAK = r"(?:(?<!\s)[^\S\n\t]++)?+[\n\t]\s*+"
+_CONTROL = r"[\x00-\x08\x0b-\x1f\x7f]++"
 _SILENT = re.compile(r"\*{1,2}|\[|\]\(.*|</?(?!br\b|img\b)[A-Za-z][^<>]*>", re.DOTALL)
-_BREAKS = re.compile(rf"{_BREAK}|\s*\t\s*|<br\b.*>", re.DOTALL)
+_BREAKS = re.compile(rf"{_BREAK}|<br\b.*>", re.DOTALL)
 
 _ESCAPES = {"\\": r"\\", '"': r"\"", "\n": r"\n", "\t": r"\t", "\r": r"\r", "\a": r"\a", "\b": r"\b"}
 _ESCAPES |= {"\f": r"\f", "\v": r"\v"}
@@ -72,10 +73,9 @@ class PoOptions:
 
 
 @cache
-def _markups(flags: frozenset[str]) -> tuple[Markup, Markup | None]:
-    """What stays of a message with these flags, and of the texts of an ICU message if it may be one."""
-    families = declared(flags)
-    doubled = ("%" if flags & _PERCENT else "") + ("{}" if flags & _BRACES else "")
+def _markups(families: tuple[Family, ...]) -> tuple[Markup, Markup | None]:
+    """What stays of a message with these placeholders, and of an ICU message if it may be one."""
+    doubled = ("" if _PERCENT.isdisjoint(families) else "%") + ("" if _BRACES.isdisjoint(families) else "{}")
     text = "|".join(rf"{re.escape(sign)}{{2}}" for sign in doubled) or "(?!)"
 
     def double(text: str) -> str:
@@ -88,7 +88,7 @@ def _markups(flags: frozenset[str]) -> tuple[Markup, Markup | None]:
     if families != DEFAULT:
         return markup, None
     split = _splitter(text, ("icu-plural",))
-    return markup, replace(markup, split=split, escape=icu.escape, unescape=icu.unescape)
+    return markup, replace(markup, split=split, escape=icu.escape, unescape=icu.unescape, icu=True)
 
 
 def _pair(raw: str) -> tuple[Role, str]:
@@ -135,7 +135,7 @@ class _Field:
 
 
 @dataclass(slots=True)
-class _Message:
+class _Entry:
     """An entry of the catalogue.
 
     Attributes:
@@ -208,7 +208,7 @@ class _Catalogue:
     """The messages of a file, as they are read line by line."""
 
     def __init__(self, name: str, source: str) -> None:
-        self.messages: list[_Message] = [_Message()]
+        self.messages: list[_Entry] = [_Entry()]
         self._keyword = ""
         place = 0
         for number, whole in enumerate(re.findall(r"[^\n]*\n|[^\n]+", source), start=1):
@@ -245,15 +245,15 @@ class _Catalogue:
         return True
 
     def _next(self) -> None:
-        self.messages.append(_Message())
+        self.messages.append(_Entry())
 
     @property
     def header(self) -> str:
-        found = next((message for message in self.messages if message.is_header), _Message())
+        found = next((message for message in self.messages if message.is_header), _Entry())
         return "".join(form.text for form in found.forms.values())
 
 
-def _slot(source: str, message: _Message, plurals: _Plurals, options: PoOptions, feed: str) -> Slot | None:
+def _slot(source: str, message: _Entry, plurals: _Plurals, options: PoOptions, feed: str) -> Slot | None:
     """The place of all that a translation changes in a message; None if nothing does."""
     fields, forms, flags = message.fields, message.forms, message.flags
     if message.is_header or "msgid" not in fields or not forms:
@@ -263,9 +263,10 @@ def _slot(source: str, message: _Message, plurals: _Plurals, options: PoOptions,
     if "fuzzy" in flags and blank != forms.keys() and not is_redone:
         return None
     msgid, plural = fields["msgid"].text, fields.get("msgid_plural")
-    markup, icu_markup = _markups(flags - {"fuzzy"})
+    markup, icu_markup = _markups(declared(flags))
     names = list(forms)
-    if plural and plurals.count:
+    if plural:
+        plurals = replace(plurals, count=plurals.count or len(forms))
         names = [f"msgstr[{number}]" for number in range(plurals.count)]
     sources = {
         name: plurals.source(number, msgid, plural.text, markup) if plural else msgid

@@ -9,9 +9,9 @@ from xml.sax.saxutils import escape
 
 from mtkit.documents.base import unescape
 from mtkit.documents.bilingual import Edit, Passage, edited_slot
+from mtkit.documents.elements import XmlNode, decode_xml, opened, read_nodes, with_attributes
 from mtkit.documents.messages import XML_KEPT, XML_SILENT, Markups, is_text, message_markup
 from mtkit.documents.spans import Slot, Spliced
-from mtkit.documents.xml import Node, decode_xml, opened, read_nodes, with_attributes
 from mtkit.text.placeholders import DEFAULT
 
 _GONE = frozenset({"vanished", "obsolete"})
@@ -56,7 +56,7 @@ def open_qt(name: str, data: bytes) -> Spliced:
     return Spliced(source, slots, languages, encoding)
 
 
-def _slot(source: str, message: Node, encoding: str) -> Slot | None:
+def _slot(source: str, message: XmlNode, encoding: str) -> Slot | None:
     """The place of the translation of a message; None if it has one."""
     given, place = message.child("source"), message.child("translation")
     if not given or (place and not _is_open(source, place)):
@@ -92,7 +92,7 @@ def _slot(source: str, message: Node, encoding: str) -> Slot | None:
     return edited_slot(source, message.start, message.end, passage.texts, edits) if passage.texts else None
 
 
-def _is_open(source: str, place: Node) -> bool:
+def _is_open(source: str, place: XmlNode) -> bool:
     """Whether a translation, or each numerus form of it, is empty."""
     if place.attributes.get("type") in _GONE:
         return False

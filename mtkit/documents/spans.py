@@ -10,6 +10,7 @@ from typing import Literal
 
 from mtkit.documents.base import Answer, Text, clean
 from mtkit.documents.stretch import Item, Role, Stretch, arranged
+from mtkit.text.icu import innermost
 from mtkit.text.protect import build_finder
 
 Piece = tuple[str, bool]
@@ -65,6 +66,7 @@ class Markup:
         unescape: the reverse.
         pair: whether a span opens, closes or toggles something, and the name of that.
         ends: spans that always end a text.
+        icu: whether a text may be an ICU message with plurals or choices, whose innermost texts are several.
         check: what must be the same of a stretch and of its translation, such as which emphasis is in which.
     """
 
@@ -75,6 +77,7 @@ class Markup:
     unescape: Callable[[str], str] = _same
     pair: Callable[[str], tuple[Role, str]] = pair_of
     ends: re.Pattern[str] | None = None
+    icu: bool = False
     check: Callable[[str], Hashable] = _nothing
 
 
@@ -113,12 +116,15 @@ class Cut:
 
     def __init__(self, raw: str, markup: Markup) -> None:
         self._raw, self._markup = raw, markup
-        pieces = markup.split(raw)
-        self._all = [piece for piece, is_span in pieces if is_span]
+        self._all = self._spans_in(raw)
         self._parts: list[str | Stretch] = []
-        for group in _groups(pieces, markup):
-            items = [_item(piece, is_span, markup) for piece, is_span in group]
-            self._parts += arranged(items, markup.unescape)
+        for text, is_syntax in _texts(raw, markup):
+            if is_syntax:
+                self._parts.append(text)
+                continue
+            for group in _groups(markup.split(text), markup):
+                items = [_item(piece, is_span, markup) for piece, is_span in group]
+                self._parts += arranged(items, markup.unescape)
         self.texts: list[str] = [
             Text(part.text, has_spans=bool(part.nodes)) for part in self._parts if isinstance(part, Stretch)
         ]
@@ -150,7 +156,12 @@ class Cut:
         return "".join(part.blank if isinstance(part, Stretch) else " " * len(part) for part in self._parts)
 
     def _spans_in(self, raw: str) -> list[str]:
-        return [piece for piece, is_span in self._markup.split(raw) if is_span]
+        """All that is not words: a message's syntax, and spans."""
+        spans = []
+        for text, is_syntax in _texts(raw, self._markup):
+            pieces = [(text, True)] if is_syntax else self._markup.split(text)
+            spans += [piece for piece, is_span in pieces if is_span]
+        return spans
 
     def _tries(self, answers: Sequence[str]) -> Iterator[tuple[str, str]]:
         """The parts written in ever more careful ways: as aligned, with more spaces, with fewer signs."""
@@ -191,6 +202,16 @@ Way = Literal["aligned", "spaced", "around"]
 
 def _without_signs(text: str) -> str:
     return re.sub("  +", " ", _ODD.sub(" ", clean(text))).strip()
+
+
+def _texts(raw: str, markup: Markup) -> Iterator[Piece]:
+    """The texts of a message and the syntax between them; other stretches are one text."""
+    place, found = 0, innermost(raw) if markup.icu else None
+    for start, end in [(0, len(raw))] if found is None else found:
+        yield from [(raw[place:start], True)] if start > place else []
+        yield raw[start:end], False
+        place = end
+    yield from [(raw[place:], True)] if place < len(raw) else []
 
 
 def _groups(pieces: Sequence[Piece], markup: Markup) -> Iterator[Sequence[Piece]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mtkit.documents.base import clean
-from mtkit.documents.weave import Anchors, Node, place, spread, words_of
+from mtkit.documents.weave import Anchors, SpanNode, place, spread, words_of
 
 Role = Literal["text", "open", "close", "toggle", "alone", "break"]
 
@@ -31,6 +31,7 @@ _CLOSERS = {
     "„": "“",
     "<": ">",
 }
+_TAG = re.compile(r"<[^<>]*>|&lt;(?:(?!&[lg]t;).)*&gt;", re.DOTALL)
 _NO_STOP = re.compile(r"[.,;:!?…\s]+\Z")
 
 
@@ -320,6 +321,8 @@ def _stuck(items: Sequence[Item]) -> list[Item]:
             left = None
         if item.raw[-1:].isspace():
             right = None
+        if _TAG.fullmatch(item.raw):  # a code of the document: words beside it are words
+            continue
         before, after = _sticking(left.raw if left else "", right.raw if right else "")
         if left and before:
             found[number - 1] = replace(left, raw=left.raw[: len(left.raw) - len(before)])
@@ -359,16 +362,16 @@ def _edges(items: Sequence[Item]) -> tuple[int, int]:
     return first, last
 
 
-def _nodes(spans: Sequence[_Span]) -> list[Node]:
+def _nodes(spans: Sequence[_Span]) -> list[SpanNode]:
     """The spans as a tree."""
-    top: list[Node] = []
-    opened: list[Node] = []
+    top: list[SpanNode] = []
+    opened: list[SpanNode] = []
     for number, span in enumerate(spans):
         if span.item.key and span.item.role == "close":
             node = opened.pop()
             node.last, node.end = number, span.at
             continue
-        node = Node(number, span.at, sticks=span.sticks)
+        node = SpanNode(number, span.at, sticks=span.sticks)
         (opened[-1].children if opened else top).append(node)
         if span.item.key and span.item.role == "open":
             opened.append(node)

@@ -9,6 +9,7 @@ from itertools import pairwise
 from xml.sax.saxutils import escape
 
 from mtkit.documents.base import check_utf8, unescape
+from mtkit.documents.elements import XmlNode, decode_xml, read_nodes
 from mtkit.documents.messages import (
     XML_KEPT,
     XML_SILENT,
@@ -19,7 +20,6 @@ from mtkit.documents.messages import (
     with_escapes,
 )
 from mtkit.documents.spans import Slot, Spliced
-from mtkit.documents.xml import Node, decode_xml, read_nodes
 from mtkit.errors import InputError
 
 _QUOTED = r'"(?:[^"\\]++|\\.)*+"'
@@ -128,7 +128,7 @@ def open_stringsdict(name: str, data: bytes) -> Spliced:
     return Spliced(source, slots, encoding=encoding)
 
 
-def _texts(source: str, node: Node) -> Iterator[Node]:
+def _texts(source: str, node: XmlNode) -> Iterator[XmlNode]:
     """The strings of a dictionary, in order."""
     for key, value in pairwise(node.children):
         if value.name == "dict":
@@ -137,7 +137,7 @@ def _texts(source: str, node: Node) -> Iterator[Node]:
             yield value
 
 
-def _is_type(source: str, key: Node) -> bool:
+def _is_type(source: str, key: XmlNode) -> bool:
     return source[key.text : key.text_end].strip() in _NO_TEXT
 
 

@@ -31,7 +31,7 @@ def words_of(text: str) -> list[tuple[int, int]]:
 
 
 @dataclass(slots=True)
-class Node:
+class SpanNode:
     """A span, or an opening and a closing span with what is between them.
 
     Attributes:
@@ -48,7 +48,7 @@ class Node:
     last: int = -1
     end: int = 0
     sticks: tuple[bool, bool] = (False, False)
-    children: list[Node] = field(default_factory=list)
+    children: list[SpanNode] = field(default_factory=list)
 
     @property
     def need(self) -> int:
@@ -57,7 +57,7 @@ class Node:
 
 
 def place(
-    nodes: Sequence[Node], src: str, tgt: str, words: Sequence[tuple[int, int]], anchors: Anchors
+    nodes: Sequence[SpanNode], src: str, tgt: str, words: Sequence[tuple[int, int]], anchors: Anchors
 ) -> dict[int, int]:
     """The gap between `words` of `tgt` at which each span goes, by its number; gap 0 is before all words.
 
@@ -90,7 +90,7 @@ def place(
     return placed
 
 
-def spread(siblings: Sequence[Node], low: int, high: int, placed: dict[int, int]) -> None:
+def spread(siblings: Sequence[SpanNode], low: int, high: int, placed: dict[int, int]) -> None:
     """Puts each node around the next word, and what finds none behind the last."""
     pending = [(siblings, low, high)]
     while pending:
@@ -117,7 +117,7 @@ class _Target:
         spelled = (any(map(str.isalnum, tgt[start:end])) for start, end in words)
         self.real = list(accumulate(spelled, initial=0))
 
-    def put_best(self, siblings: Sequence[Node], low: int, high: int, placed: dict[int, int]) -> None:
+    def put_best(self, siblings: Sequence[SpanNode], low: int, high: int, placed: dict[int, int]) -> None:
         """The cheapest places in order, by dynamic programming over nodes and gaps."""
         count = high - low + 1
         total = [0.0] * count  # the least cost of the nodes so far, the last of them at or before each gap
@@ -137,7 +137,7 @@ class _Target:
             gap = own[gap][0]
 
     def _span_ends(
-        self, node: Node, low: int, high: int, total: Sequence[float]
+        self, node: SpanNode, low: int, high: int, total: Sequence[float]
     ) -> list[tuple[float, int, int]]:
         """For each gap the cost with the span there: the links that it crosses."""
         steps = [
@@ -160,7 +160,7 @@ class _Target:
         return [(total[g] + costs[g] + far[g], g, g) for g in range(len(costs))]
 
     def _pair_ends(
-        self, node: Node, low: int, high: int, total: Sequence[float]
+        self, node: SpanNode, low: int, high: int, total: Sequence[float]
     ) -> list[tuple[float, int, int]]:
         """For each gap the least cost with the pair closed there, and where it opens then."""
         shares = (self._share(word, node.at, node.end) for word in range(low, high))
@@ -187,7 +187,7 @@ class _Target:
         starts = [*self._starts[low:high], self._starts[high] if high < len(self._starts) else size]
         return [1e-3 * abs(start - at * self._scale) / size for start in starts]
 
-    def put_along(self, siblings: Sequence[Node], low: int, high: int, placed: dict[int, int]) -> None:
+    def put_along(self, siblings: Sequence[SpanNode], low: int, high: int, placed: dict[int, int]) -> None:
         """Each as far along as in the source, in time that grows with their number alone."""
         needed = sum(node.need for node in siblings)
         gap = low

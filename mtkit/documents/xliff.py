@@ -10,9 +10,9 @@ from xml.sax.saxutils import escape
 
 from mtkit.documents.base import unescape
 from mtkit.documents.bilingual import CHOICE, ENDS, KEPT, Edit, Passage, edited_slot
+from mtkit.documents.elements import XmlNode, decode_xml, opened, read_nodes, with_attributes
 from mtkit.documents.spans import Markup, Piece, Slot, Spliced, pair_of
 from mtkit.documents.stretch import Role
-from mtkit.documents.xml import Node, decode_xml, opened, read_nodes, with_attributes
 from mtkit.errors import InputError, shortened
 from mtkit.text import icu
 from mtkit.text.inline import FORMATTING
@@ -37,12 +37,13 @@ _DRAFT_MEMOQ = "MachineTranslated"
 
 _CDATA = re.compile(r"<!--.*?-->|<\?.*?\?>|<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _LINE_FEED = r"&\#(?:10|13|x0*[ad]);"
+_SPACE = r"(?:(?<!\s)[^\S\n]++)?+"
 _FINDER = rf"""
     (?P<tag></?(?P<name>[A-Za-z][\w.:-]*)(?>(?:[^>"']|"[^"]*"|'[^']*')*)>)
     | <!--.*?--> | <\?.*?\?>
     | &lt;({KEPT})\b(?:(?!&[lg]t;)[^<>])*&gt;(?:(?!&lt;)[^<>])*+&lt;/\3&gt;
     | &lt;/?[A-Za-z](?:(?!&[lg]t;)[^<>])*&gt;
-    | [ \t]*(?:{_LINE_FEED})(?:\s|{_LINE_FEED})*
+    | {_SPACE}(?:{_LINE_FEED})(?:\s|{_LINE_FEED})*+
 """
 _PROTECTED = re.compile(r"\b(?:translate\s*=\s*[\"']no|mtype\s*=\s*[\"']protected)[\"']")
 _ID = re.compile(r"\bid\s*=\s*[\"']([^\"']*)[\"']")
@@ -68,10 +69,10 @@ def _markup(encoding: str, *, is_preserved: bool, is_icu: bool = False) -> Marku
     Args:
         encoding: of the file; what it cannot express is written as references.
         is_preserved: whether white space is, and with it line breaks.
-        is_icu: whether it is one of the texts of an ICU message.
+        is_icu: whether it is an ICU message.
     """
     placeholders = build_finder(("urls", "emails", "placeholders"), ("icu-plural",) if is_icu else DEFAULT)
-    more = r"|[^\S\n]*\n\s*" if is_preserved else ""
+    more = rf"|{_SPACE}\n\s*+" if is_preserved else ""
     flags = re.DOTALL | re.IGNORECASE
     finder = re.compile(f"(?x:{_FINDER}){more}|{CHOICE}|(?-i:{placeholders.pattern})", flags)
 
@@ -91,7 +92,7 @@ def _markup(encoding: str, *, is_preserved: bool, is_icu: bool = False) -> Marku
     def read(raw: str) -> str:
         return icu.unescape(unescape(raw)) if is_icu else unescape(raw)
 
-    return Markup(split, _SILENT, _BREAKS, spelled, read, _pair, ENDS)
+    return Markup(split, _SILENT, _BREAKS, spelled, read, _pair, ENDS, is_icu)
 
 
 def _pair(raw: str) -> tuple[Role, str]:
@@ -156,7 +157,7 @@ def open_xliff(name: str, data: bytes) -> Spliced:
     return Spliced(source, slots, languages, encoding)
 
 
-def _slot(source: str, node: Node, encoding: str) -> Slot | None:
+def _slot(source: str, node: XmlNode, encoding: str) -> Slot | None:
     """The place of all that a translation changes in a unit; None if nothing does."""
     given, cut = node.child("source"), node.child("seg-source")
     is_kept = node.inherited("translate") == "no" or node.attributes.get("approved") == "yes"
@@ -180,7 +181,7 @@ class _Unit:
         content: of its target: what stays, and what is translated.
     """
 
-    def __init__(self, source: str, node: Node, given: Node, encoding: str) -> None:
+    def __init__(self, source: str, node: XmlNode, given: XmlNode, encoding: str) -> None:
         self._source, self._node = source, node
         self._target = node.child("target")
         self._is_preserved = given.inherited("space") == "preserve"
@@ -199,7 +200,7 @@ class _Unit:
         elif self._is_open(given, self._target, ""):
             self._fill(given, marks)
 
-    def _fill(self, outline: Node, marks: Mapping[str, Node]) -> None:
+    def _fill(self, outline: XmlNode, marks: Mapping[str, XmlNode]) -> None:
         """Translates each segment, or all there is if there are none, within an outline."""
         if not marks:
             self.content = [self._passage(outline)]
@@ -214,10 +215,10 @@ class _Unit:
                 place = mark.end
         self.content.append(self._source[place : outline.text_end])
 
-    def _passage(self, node: Node) -> Passage:
+    def _passage(self, node: XmlNode) -> Passage:
         return Passage(_without_cdata(self._source[node.text : node.text_end]), self._markup, self._icu)
 
-    def _is_open(self, given: Node, place: Node | None, mid: str) -> bool:
+    def _is_open(self, given: XmlNode, place: XmlNode | None, mid: str) -> bool:
         """Whether a segment, or the unit, has no translation yet in its place."""
         definition = self._definitions.get(mid)
         if definition and _is_locked(definition):
@@ -230,14 +231,14 @@ class _Unit:
             return state not in _FINAL
         return state in _UNTRANSLATED or (state in _UNCONFIRMED and text == self._visible(given))
 
-    def _state(self, definition: Node | None) -> str:
+    def _state(self, definition: XmlNode | None) -> str:
         if definition:
             return definition.attributes.get("conf", "")
         own = self._target.attributes if self._target else {}
         attributes = self._node.attributes
         return own.get("state", "") or attributes.get("state", "") or attributes.get("status", "")
 
-    def _visible(self, node: Node) -> str:
+    def _visible(self, node: XmlNode) -> str:
         pieces = self._markup.split(_without_cdata(self._source[node.text : node.text_end]))
         return " ".join("".join(unescape(piece) for piece, is_span in pieces if not is_span).split())
 
@@ -284,7 +285,7 @@ class _Unit:
         return Edit(last.end, last.end, f"{self._source[begin : first.start]}{tag}{content}{end}")
 
 
-def _marks(node: Node) -> Iterator[Node]:
+def _marks(node: XmlNode) -> Iterator[XmlNode]:
     """The segments of a source or a target."""
     for child in node.children:
         if child.name == "mrk" and child.attributes.get("mtype") == "seg":
@@ -293,7 +294,7 @@ def _marks(node: Node) -> Iterator[Node]:
             yield from _marks(child)
 
 
-def _is_locked(node: Node) -> bool:
+def _is_locked(node: XmlNode) -> bool:
     return node.attributes.get("locked", "").lower() in ("true", "yes", "locked", "1")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-ARGUMENT = r"\{\s*+[\w.-]++\s*+(?:,\s*+\w++\s*+(?:,(?:[^{}']|'[^']*+')*+)?)?\}"
+ARGUMENT = r"\{\s*+[\w.-]++\s*+(?:,\s*+\w++\s*+(?:,(?:[^{}']|'[^']*+'|\{[^{}]*+\})*+)?)?\}"
 """An argument without texts of its own: `{name}`, `{count, number, percent}`."""
 QUOTED, PLURAL_QUOTED = (rf"'[{signs}](?:[^']|'')*+(?:'|\Z)" for signs in ("{}", "{}#"))
 """Syntax as text. The end of the message also ends it."""

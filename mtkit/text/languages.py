@@ -172,12 +172,21 @@ def english_name(code: str) -> str:
     return _english_names().get(language_of(code).code, code)
 
 
+def is_known(code: str) -> bool:
+    """Whether CLDR knows the language of a code."""
+    first = _first(code)
+    return first in COMMON or first in _aliases() or first in _likely() or first in _english_names()
+
+
+def _first(code: str) -> str:
+    return re.split("[-_]", code)[0].lower()
+
+
 def warn_if_unknown(*codes: str) -> None:
     """Warns once about each code that CLDR does not know, and suggests another."""
     for code in dict.fromkeys(codes):
-        first = re.split("[-_]", code)[0].lower()
-        if not (first in COMMON or first in _aliases() or first in _likely() or first in _english_names()):
-            meant = _meant(first)
+        if not is_known(code):
+            meant = _meant(_first(code))
             logger.warning(
                 "%s: unknown language code. %s mtkit assumes words with spaces, in any script.",
                 code,

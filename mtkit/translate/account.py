@@ -46,6 +46,7 @@ class Account:
         unit: what is numbered in it, if not lines.
         notes: the first ones of each kind.
         counts: lines by the kind of note.
+        total: how many texts the input has, once that is known.
         terms_requested: how often terms were met in sources.
         terms_used: how often their targets are in the translations.
         parts: into which lines of several sentences were split.
@@ -55,6 +56,7 @@ class Account:
     unit: str = ""
     notes: list[Note] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    total: int | None = None
     terms_requested: int = 0
     terms_used: int = 0
     parts: int = 0

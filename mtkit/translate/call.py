@@ -100,7 +100,8 @@ class Call:
         """
         found = self._segmenter.segments([line.text for line in lines])
         for line, own in zip(lines, found, strict=True):
-            self._note(line, own)
+            if len(own) > 1 or (own and own[0].unknown):
+                self._note(line, own)
             tags = self.tag_ids if line.tags is None else self._tokenizer.tag_ids(line.tags)
             for segment in own:
                 segment.ids = [*tags, *segment.ids] if tags and segment.ids else segment.ids

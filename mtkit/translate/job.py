@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mtkit
-from mtkit.documents.formats import FILE_FORMATS, FORMATS, LINE_FORMATS, line_format, open_document
-from mtkit.errors import UsageError
-from mtkit.translate.account import Account
+from mtkit.disk.opening import is_descriptor
+from mtkit.documents.base import Answer
+from mtkit.documents.detect import HEAD, check_named, check_text, encoding_of
+from mtkit.documents.formats import (
+    DECLARING,
+    FILE_FORMATS,
+    FORMATS,
+    LINE_FORMATS,
+    SUFFIXES,
+    line_format,
+    open_document,
+    suffix_of,
+)
+from mtkit.errors import InputError, UsageError, shortened
+from mtkit.text.languages import is_known, same_language
+from mtkit.translate.account import UNPLACED, Account
+from mtkit.translate.recoding import Recoding
 from mtkit.translate.records import Answered, FormatRecords, Records, TextRecords, document_windows
 from mtkit.translate.request import Request
 from mtkit.translate.windows import Pause, Window
@@ -22,6 +37,9 @@ if TYPE_CHECKING:
     from mtkit.translate.translator import Translator
 
 STDIN = "standard input"
+AUTO = "auto"
+_PLAIN = (".src", ".tgt", ".ref", ".hyp")
+"""Usual suffixes of plain lines, besides languages and numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +48,14 @@ class Input:
 
     Attributes:
         path: of the file; None is standard input.
-        kind: the format, one of `FORMATS`.
+        kind: the format, one of `FORMATS`; auto until `settled`.
         column: of tsv: the text's column, by number from 1 or by name.
         field: of jsonl: the text's field.
         terms: of jsonl: the field of a line's own terms, if any.
         fuzzy: of po: whether translations are marked as fuzzy.
         redo_fuzzy: of po: whether fuzzy messages are translated again.
+        encoding: auto until `settled`: as the byte order mark says, else UTF-8.
+        ignore_language: whether a document may declare other languages than the model's.
     """
 
     path: Path | None = None
@@ -45,6 +65,54 @@ class Input:
     terms: str = ""
     fuzzy: bool = False
     redo_fuzzy: bool = False
+    encoding: str = "utf-8"
+    ignore_language: bool = False
+
+    def settled(self) -> Input:
+        """The input with the format that its name says; looks into a file that can be read twice.
+
+        Raises:
+            UsageError: the name says nothing, and no format is given.
+            InputError: the file is missing, a binary, or obviously of another format than its name says.
+        """
+        head = b""
+        if self.path is not None and not self.path.is_fifo() and not is_descriptor(self.path):
+            from mtkit.data.read.lines import open_bytes
+
+            with open_bytes(self.path, "pipe") as stream:
+                head = stream.read(HEAD)
+        encoding = encoding_of(head) if self.encoding == AUTO else self.encoding
+        kind = "" if self.kind == AUTO else self.kind
+        check_text(self.name, head, kind or SUFFIXES.get(self._suffix, ""), encoding)
+        if not kind:
+            kind = self._named()
+            check_named(self.name, head.decode(encoding, "replace"), kind)
+        if kind in DECLARING:
+            if self.encoding != AUTO:
+                raise UsageError(
+                    f"--encoding {self.encoding}: {kind} files say their encoding themselves.",
+                    "Leave it out; if the file is wrong, correct what it declares.",
+                )
+            encoding = "utf-8"
+        return replace(self, kind=kind, encoding=encoding)
+
+    @property
+    def _suffix(self) -> str:
+        return "" if self.path is None or is_descriptor(self.path) else suffix_of(self.path)
+
+    def _named(self) -> str:
+        """The format that the name says."""
+        if found := SUFFIXES.get(self._suffix):
+            return found
+        name = self._suffix[1:]
+        # Three letters alone may be anything: csv is a language, too.
+        language = re.fullmatch(r"[a-z]{2}|[a-z]{2,3}[-_][a-z_-]+", name) and is_known(name)
+        if not name or name.isdecimal() or self._suffix in _PLAIN or language:
+            return "text"
+        raise UsageError(
+            f"{self.name}: the format of {self._suffix} files is unknown.",
+            "Set --format, for instance --format text for plain lines.",
+        )
 
     @property
     def name(self) -> str:
@@ -64,10 +132,8 @@ class Input:
         """Refuses what the format cannot do.
 
         Raises:
-            UsageError: the format is unknown, or has no room for something that is requested.
+            UsageError: the format has no room for something that is requested.
         """
-        if self.kind not in FORMATS:
-            raise UsageError(f"--format {self.kind}: unknown format.", f"Choose from {', '.join(FORMATS)}.")
         if self.kind != "text" and request.details:
             raise UsageError(
                 f"--format {self.kind}: has no room for {', '.join(request.details)}.",
@@ -91,6 +157,8 @@ class Input:
             raise UsageError("--resume: needs an input file and an output file.", "Name them with -i and -o.")
         if not is_ordinary(target):
             raise UsageError(f"--resume: {target} is not a regular file.", "Leave out --resume.")
+        if self.encoding.startswith(("utf-16", "utf-32", "utf_")):
+            raise UsageError(f"--resume: not supported in {self.encoding}.", "Leave out --resume.")
         if self.kind in FILE_FORMATS:
             raise UsageError(
                 f"--resume: not supported with --format {self.kind}, which is translated as a whole.",
@@ -112,11 +180,50 @@ class Input:
         lines: Iterable[Sequence[bytes] | Pause],
         request: Request,
         account: Account,
+        *,
+        before: int = 0,
+        first: bytes = b"",
     ) -> Iterator[Answered]:
-        """What takes the place of its lines, or of all of them if the format is translated as a whole."""
+        """What takes the place of its lines; of a format that is translated as a whole all comes at the end.
+
+        Args:
+            translator: translates.
+            lines: of the input, in windows.
+            request: what is asked beside the text.
+            account: filled with what is met.
+            before: lines of the input that were answered in an earlier attempt, and are not in `lines`.
+            first: the first of them.
+
+        Raises:
+            InputError: the file is not of its format or encoding, or declares another language than
+                the model's.
+        """
+        if self.encoding == "utf-8":
+            yield from self._answers(translator, lines, request, account, before, first)
+            return
+        recoding = Recoding(self.encoding, account, request)
+        if before:
+            first = first.decode(self.encoding).encode()
+        lines = recoding.read(lines)
+        found = self._answers(translator, lines, request, account, before, first, recoding.held)
+        for count, answer in found:
+            yield count, recoding.write(answer) if answer else b""
+
+    def _answers(
+        self,
+        translator: Translator,
+        lines: Iterable[Sequence[bytes] | Pause],
+        request: Request,
+        account: Account,
+        before: int,
+        first: bytes,
+        held: Callable[[Window[Any]], Window[Any]] = lambda window: window,
+    ) -> Iterator[Answered]:
         if self.kind not in FILE_FORMATS:
             records = self.records(request, account)
-            yield from translator.results(read_by(records, lines), request, account)
+            records.skip(first, before)
+            read = (own if isinstance(own, Pause) else held(records.read(own)) for own in lines)
+            yield from translator.results(read, request, account)
             return
         data = b"".join(line for window in lines if not isinstance(window, Pause) for line in window)
         po = None
@@ -125,13 +232,52 @@ class Input:
 
             po = PoOptions(self.fuzzy, self.redo_fuzzy)
         document = open_document(FILE_FORMATS[self.kind], self.name, data, po, translator.languages[1])
-        found = translator.results(document_windows(document), request, account)
-        yield len(document.texts), document.render([text for texts in found for text in texts])
+        if not self.ignore_language:
+            check_languages(self.name, getattr(document, "languages", ("", "")), translator, request)
+        account.total = len(document.texts)
+        answers: list[str] = []
+        for texts in translator.results(map(held, document_windows(document)), request, account):
+            answers += texts
+            yield len(texts), b""
+        rendered = document.render(answers)
+        for number, answer in enumerate(answers):
+            if isinstance(answer, Answer) and not answer.is_placed:
+                account.add(UNPLACED, number, "its markup could not be placed, and the text stays as it is.")
+        yield 0, rendered
 
 
-def read_by(records: Records, lines: Iterable[Sequence[bytes] | Pause]) -> Iterator[Window[Answered] | Pause]:
-    """The windows that `records` makes of the lines that are read together."""
-    return (own if isinstance(own, Pause) else records.read(own) for own in lines)
+def check_languages(name: str, declared: tuple[str, str], translator: Translator, request: Request) -> None:
+    """Refuses a document in other languages than the model's.
+
+    Args:
+        name: of the document.
+        declared: its source and target language, empty where it says none.
+        translator: of the model.
+        request: whose tags may name another target language.
+
+    Raises:
+        InputError: it declares another source or target.
+    """
+    tags = request.search.get("tags") or translator.usual_tags
+    asked = next((tag[1:] for tag in tags if tag.startswith("2")), translator.languages[1])
+    model = (translator.languages[0], asked)
+    for side, found, own in zip(("source", "target"), declared, model, strict=True):
+        if found and own and not same_language(found, own):
+            raise InputError(
+                f"{name}: declares the {side} language {shortened(found)}, but the model translates "
+                f"{model[0]} to {model[1]}.",
+                "Use another model, or --ignore-language.",
+            )
+
+
+def check_format(kind: str) -> None:
+    """Refuses a format that there is not.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    if kind not in (AUTO, *FORMATS):
+        raise UsageError(f"--format {kind}: unknown format.", f"Choose from auto, {', '.join(FORMATS)}.")
 
 
 def job(
@@ -147,6 +293,7 @@ def job(
     assert input.path is not None
     shown = {
         "--format": input.kind,
+        "--encoding": input.encoding,
         "--column": input.column,
         "--field": input.field,
         "--terms": input.terms,

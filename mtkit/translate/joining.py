@@ -119,6 +119,8 @@ class Joiner:
         anchors: Mapping[int, Anchors],
     ) -> list[Translation]:
         """The translations of a line, the best first: combinations of those of its segments."""
+        if len(found) == 1 and found[0][0].ids and found[0][0].cut is None:  # as most lines
+            return [self._whole(line, one, anchors.get(id(one), ())) for one in found[0][1]]
         ranked = [candidates for segment, candidates in found if segment.ids]
         if not ranked:
             text = self._joined([(segment, segment.raw, ()) for segment, _ in found])[0]
@@ -127,6 +129,11 @@ class Joiner:
             self._translation(line, [segment for segment, _ in found], chosen, anchors)
             for chosen in _combinations(ranked, self._request.n_best)
         ]
+
+    def _whole(self, line: Source, one: Candidate, anchors: Anchors) -> Translation:
+        """The translation of a line in one piece."""
+        links = self._links(line.text, one.text, anchors) if self._request.alignment else ()
+        return Translation(one.text, one.hyp.score, one.hyp.token_scores, links, anchors, one.fault)
 
     def _translation(
         self,
@@ -174,7 +181,9 @@ class Joiner:
         for number, (segment, own, links) in enumerate(placed):
             anchors += [(segment.start + src, len(text) + tgt) for src, tgt in links]
             text += own
-            if number + 1 < len(placed) and own:
+            if segment.is_exact:
+                text += segment.gap
+            elif number + 1 < len(placed) and own:
                 kept = segment.gap and self.joiner and self.spaced[0]
                 text += _ODD_SPACE.sub(" ", segment.gap) if kept else self.joiner
         return text, tuple(anchors)
@@ -209,6 +218,9 @@ def _places(text: str, blank: str) -> dict[int, int]:
 
 def _combinations(ranked: Sequence[Sequence[Candidate]], count: int) -> Iterator[list[Candidate]]:
     """The `count` combinations of one candidate from each list that lose least against the best of all."""
+    if count == 1:
+        yield [own[0] for own in ranked]
+        return
     losses = [[own[0].hyp.score - one.hyp.score for one in own] for own in ranked]
     heap, seen = [(0.0, (0,) * len(ranked))], {(0,) * len(ranked)}
     while heap and count:

@@ -84,7 +84,7 @@ class TextRecords:
             if self._request.invalid == "error":
                 check_utf8(line, self._account, number)
             utf16 = number == 0 and line.startswith((b"\xff\xfe", b"\xfe\xff"))
-            hint = " This looks like UTF-16: convert it, iconv -f UTF-16 -t UTF-8." if utf16 else ""
+            hint = " This looks like UTF-16: set --encoding utf-16." if utf16 else ""
             self._account.add(INVALID, number, f"has bytes that are not UTF-8, and are read as U+FFFD.{hint}")
             return line.decode(errors="replace").removesuffix("\n")
 

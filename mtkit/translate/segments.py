@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mtkit.config.text import SpanKind
 from mtkit.documents.base import clean
 from mtkit.documents.spans import Cut, Markup, split_by
+from mtkit.text import icu
 from mtkit.text.form import Masked
 from mtkit.text.protect import build_finder
 from mtkit.text.segment import segments, sentences
@@ -20,13 +21,15 @@ MAX_TOKENS = 512
 _CARRIED: tuple[SpanKind, ...] = ("urls", "emails", "tags", "placeholders", "emoji")
 _NEVER = re.compile("(?!)")
 _BULLET = r"^(?:[-*+•‣▪–—]|\d{1,3}[.)]|[a-z]\))(?=\s)"
-# What any span but a bullet holds; most lines have none of it, and this is a quick look.
+# A span has one of these, is a bullet or begins with `www.`. Most lines have none, and this look is quick.
 _SIGN = re.compile(
-    r"[<>{}%$@/_#&*\\|~\u200d\u203c-\u2049\u20e3\u2122\u2139-\u2bff\u3030\u303d\u3297\u3299]"
-    r"|\ufe0f|[\U0001f000-\U000e007f]|:\w|www\.|\A\s*(?:[-+•‣▪–—]|\w{1,3}[.)])\s"
+    r"[<>{}%$@/_#&*\\|~:\u200d\u203c-\u2049\u20e3\u2122\u2139-\u2bff\u3030\u303d\u3297\u3299\ufe0f"
+    "\U0001f000-\U000e007f]"
 )
+_IS_BULLET = re.compile(_BULLET)
 _ALIKE = str.maketrans("’‘‛“”„‟‐‑‒–—…\u00a0\u202f\u2009", '\'\'\'""""-----.   ')
 """Signs that stand for others which a model is more likely to know."""
+_SPACES = str.maketrans(dict.fromkeys("\u00a0\u202f\u2009\u3000", " "))
 
 
 @dataclass(slots=True)
@@ -42,6 +45,8 @@ class Segment:
         ids: the source's, tags first; none if there is nothing to translate.
         unknown: characters that the model does not know, each once.
         tokens: how many the sentence has of which this is the first part, if it was too long.
+        markup: of what is not words.
+        is_exact: the gap is part of a message's syntax and stays, whatever the languages.
     """
 
     raw: str
@@ -52,6 +57,8 @@ class Segment:
     ids: list[int] = field(default_factory=list)
     unknown: str = ""
     tokens: int = 0
+    markup: Markup | None = None
+    is_exact: bool = False
 
     @property
     def has_spans(self) -> bool:
@@ -72,7 +79,11 @@ class Segmenter:
         self._tokenizer, self._lang, self._by_sentence = tokenizer, lang, by_sentence
         kinds = [kind for kind in _CARRIED if kind not in tokenizer.form.options.protect]
         self._finder = re.compile(f"{_BULLET}|{build_finder(kinds).pattern}")
-        self._markup = Markup(split_by(self._finder), breaks=_NEVER)
+        self._plain = Markup(split_by(self._finder), breaks=_NEVER)
+        in_message = build_finder(kinds, ("icu-plural",))
+        self._in_message = Markup(
+            split_by(in_message), breaks=_NEVER, escape=icu.escape, unescape=icu.unescape
+        )
         self._known: dict[str, bool] = {}
 
     def segments(self, texts: Sequence[str]) -> list[list[Segment]]:
@@ -85,13 +96,36 @@ class Segmenter:
         return found
 
     def _split(self, text: str) -> list[Segment]:
-        text = clean(text)
-        parts = sentences(text, self._lang) if self._by_sentence else [text]
-        return self._pieces(text, self._unbroken(text, parts))
+        text = clean(self._tokenizer.form.normalize(text) if "\x1b" in text else text)  # what colours a line
+        if text[:1].isalpha() and not _has_signs(text):
+            parts = sentences(text, self._lang) if self._by_sentence else [text]
+            if len(parts) == 1:  # as most lines
+                return [Segment(text, 0, "", None, self._source(text), markup=self._plain)]
+        texts = icu.innermost(text) if "{" in text else None
+        if texts is None:
+            return self._pieces(text, self._sentences(text), self._plain)
+        found, place = [], 0
+        for start, end in texts:
+            inner = text[start:end]
+            own = self._pieces(inner, self._sentences(inner), self._in_message)
+            if own:
+                for segment in own:
+                    segment.start += start
+                own[-1].is_exact = True
+                found += [self._syntax(text[place : own[0].start], place), *own]
+                place = end
+        return [*found, self._syntax(text[place:], place)]
+
+    def _syntax(self, raw: str, start: int) -> Segment:
+        """A part of a message that stays."""
+        return Segment(raw, start, "", None, Masked(""), is_exact=True)
+
+    def _sentences(self, text: str) -> list[str]:
+        return self._unbroken(text, sentences(text, self._lang)) if self._by_sentence else [text]
 
     def _unbroken(self, text: str, parts: list[str]) -> list[str]:
         """The sentences, none of which ends within a placeholder or an address."""
-        if len(parts) < 2 or not _SIGN.search(text):
+        if len(parts) < 2 or not _has_signs(text):
             return parts
         inside = {
             place for found in self._finder.finditer(text) for place in range(found.start() + 1, found.end())
@@ -105,13 +139,14 @@ class Segmenter:
             place += len(part)
         return whole[1:] if not whole[0] else whole
 
-    def _pieces(self, text: str, parts: Sequence[str]) -> list[Segment]:
-        found, place = [], 0
+    def _pieces(self, text: str, parts: Sequence[str], markup: Markup) -> list[Segment]:
+        found: list[Segment] = []
+        place = 0
         for part in parts:
             core = part.strip()
             if core and self._is_seen(core):
                 start = place + len(part) - len(part.lstrip())
-                found.append(self._segment(core, start, part[len(part.rstrip()) :]))
+                found.append(self._segment(core, start, part[len(part.rstrip()) :], markup))
             elif found:
                 found[-1].gap += part
             place += len(part)
@@ -121,18 +156,25 @@ class Segmenter:
         """Whether there is more in it than white space and signs of no width."""
         return text[0].isalnum() or bool(self._tokenizer.form.normalize(text))
 
-    def _segment(self, raw: str, start: int, gap: str) -> Segment:
-        if not _SIGN.search(raw):
-            source = self._source(raw) if any(map(str.isalpha, raw)) else Masked("")
-            return Segment(raw, start, gap, None, source)
-        return self._cut(raw, start, gap, self._markup)
+    def _shown(self, text: str) -> str:
+        """A text that is not translated, without signs that a terminal would obey or nobody would see."""
+        is_clean = text.translate(_SPACES).isprintable()
+        return text if is_clean else self._tokenizer.form.normalize(text)
+
+    def _segment(self, raw: str, start: int, gap: str, markup: Markup) -> Segment:
+        if markup is self._plain and not _has_signs(raw):
+            if not any(map(str.isalpha, raw)):
+                return Segment(self._shown(raw), start, gap, None, Masked(""), markup=markup)
+            return Segment(raw, start, gap, None, self._source(raw), markup=markup)
+        return self._cut(raw, start, gap, markup)
 
     def _cut(self, raw: str, start: int, gap: str, markup: Markup) -> Segment:
         text = self._tokenizer.form.normalize(raw)
         cut = Cut(text, markup)
-        if cut.texts == [text]:
-            return Segment(raw, start, gap, None, self._source(raw))
-        return Segment(raw, start, gap, cut, self._source(cut.texts[0]) if cut.texts else Masked(""))
+        source = self._source(cut.texts[0]) if cut.texts else Masked("")
+        is_plain = markup.escape is self._plain.escape and cut.texts == [text]
+        raw = raw if cut.texts else self._shown(raw)
+        return Segment(raw, start, gap, None if is_plain else cut, source, markup=markup)
 
     def _source(self, text: str) -> Masked:
         return self._tokenizer.form.source(text)
@@ -153,6 +195,7 @@ class Segmenter:
 
     def _take_out_unknown(self, segment: Segment) -> bool:
         """Writes unknown characters in another way, or takes them out; whether a text is left."""
+        assert segment.markup
         alike = "".join(map(self._alike, segment.raw))
         chars = "".join(char for char in dict.fromkeys(alike) if not self._knows(char))
         if chars:
@@ -160,10 +203,14 @@ class Segmenter:
             letters = "".join(filter(str.isalpha, chars))
             words = rf"|\w*[{re.escape(letters)}][\w{re.escape(letters)}]*" if letters else ""
             finder = re.compile(f"{self._finder.pattern}{words}|(?:{unknown})+")
-            made = self._cut(alike, segment.start, segment.gap, Markup(split_by(finder), breaks=_NEVER))
+            made = self._cut(
+                alike, segment.start, segment.gap, replace(segment.markup, split=split_by(finder))
+            )
         else:
-            made = self._segment(alike, segment.start, segment.gap)
+            made = self._segment(alike, segment.start, segment.gap, segment.markup)
         segment.cut, segment.source, segment.ids, segment.unknown = made.cut, made.source, [], chars
+        if not segment.source.text:
+            segment.raw = self._shown(segment.raw)
         return bool(segment.source.text)
 
     def _alike(self, char: str) -> str:
@@ -190,15 +237,22 @@ class Segmenter:
             if len(segment.ids) <= MAX_TOKENS:
                 shortened.append(segment)
                 continue
+            assert segment.markup
             parts = segments(segment.raw, self._sizes, MAX_TOKENS, self._lang)
-            own = self._pieces(segment.raw, self._unbroken(segment.raw, parts))
+            own = self._pieces(segment.raw, self._unbroken(segment.raw, parts), segment.markup)
             for part in own:
                 part.start += segment.start
             own[0].tokens = len(segment.ids)
             own[-1].gap += segment.gap
+            own[-1].is_exact = segment.is_exact
             self._encode(own)
             shortened += own
         return shortened
 
     def _sizes(self, texts: Sequence[str]) -> list[int]:
         return list(map(len, self._tokenizer.src.encode([self._source(text).text for text in texts])))
+
+
+def _has_signs(text: str) -> bool:
+    """Whether there may be a span in it."""
+    return bool(_SIGN.search(text) or "www." in text or _IS_BULLET.match(text))

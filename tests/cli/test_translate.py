@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+import polib
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -93,6 +94,21 @@ def test_files(run: Run, folder: Path) -> None:
     assert result.stdout_bytes == b""
     assert [path.name for path in (folder / "out").iterdir()] == ["put.txt"]
     assert (folder / "out/put.txt").read_bytes() == expected
+
+
+def test_fuzzy_messages_of_a_catalogue(run: Run) -> None:
+    messages = 'msgid "the cat"\nmsgstr ""\n\n#, fuzzy\nmsgid "a dog"\nmsgstr "old"\n'
+    found = []
+    for flags in ([], ["--fuzzy"], ["--redo-fuzzy"], ["--fuzzy", "--redo-fuzzy"]):
+        result = run("--format", "po", *flags, stdin=messages.encode())
+        assert result.exit_code == 0, result.output
+        entries = polib.pofile(result.stdout)
+        found.append([(entry.fuzzy, bool(entry.msgstr), entry.msgstr == "old") for entry in entries])
+    new, old = (False, True, False), (True, True, True)
+    assert found == [[new, old], [(True, True, False), old], [new, new], [(True, True, False)] * 2]
+    result = run("--format", "md", "--redo-fuzzy")
+    assert result.exit_code == 2
+    assert "--redo-fuzzy: --format md has no fuzzy messages." in result.stderr
 
 
 def test_a_failure_leaves_the_old_output(run: Run, folder: Path) -> None:

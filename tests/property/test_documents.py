@@ -18,7 +18,33 @@ KINDS = (*get_args(LineFormat), *get_args(FileFormat))
 PARTS: dict[str, tuple[str, ...]] = {
     "tsv": ("\t", "Hello\n"),
     "jsonl": ('{"text": "', '"}\n', '"terms": {"a": "b"}, ', '{"a": [', "\\ud800", "9" * 5000, "[" * 2000),
-    "md": ("---\n", "```\n", "    ", "a | b\n--|--\n", "[a]: b\n", "<script>", "</script>\n", "[^1]: "),
+    "md": (
+        *(
+            "---\n",
+            "+++\n",
+            "title: ",
+            "title = ",
+            '{"title": "',
+            "```\n",
+            "```{note}\n",
+            ":::tip ",
+            ":::\n",
+            "    ",
+        ),
+        *(
+            "a | b\n--|--\n",
+            "[a]: b\n",
+            "<script>",
+            "</script>\n",
+            "[^1]: ",
+            ": ",
+            "!!! note\n",
+            '=== "',
+            "$$\n",
+        ),
+        *("\\[", "\\begin{a}\n", "\\end{a}\n", "{{< code >}}\n", "{% raw %}", "[[a|", "]]", "> [!NOTE]\n"),
+        *("<Tab a={", "}>\n", "import {a}\n", "<p translate=no>\n", "</p>\n", '](a "', "*[a]: ", "{.a}"),
+    ),
     "html": ("<p>", "</p>", "<script>", "</script>", "<svg translate='no'>", "<![if x]>", "<!doctype", "</>"),
     "srt": ("1\n00:00:01,000 --> 00:00:02,000\n", "-->", "{\\an8}", "<i>", "- a"),
     "po": (
@@ -31,6 +57,9 @@ PARTS: dict[str, tuple[str, ...]] = {
         'msgctxt "',
         "\\n",
         ":r:`",
+        "#, fuzzy\n",
+        "nplurals=3; plural=n;\\n",
+        "charset=latin-1\\n",
     ),
     "xliff": (
         *(
@@ -56,6 +85,7 @@ PARTS: dict[str, tuple[str, ...]] = {
             "<seg-source/>",
         ),
         *("<a:source xmlns:a='b'>", "</a:source>", "<?xml version='1.0' encoding='utf-16'?>", "<?x ?>"),
+        *("<mrk mtype='seg' mid='1'>", "</mrk>", "<mrk translate='no'>", "<sm id='1' translate='no'/>"),
     ),
     "json": (
         '{"a": "',

@@ -325,6 +325,8 @@ CASES = {
     "open attributes": ("html-0", "<p>Hello ", '<a b="', ""),
     "open comments": ("md-0", "Hello ", "<!--", ""),
     "nested lists": ("md-0", "", "- ", "x"),
+    "nested quotes": ("md-0", "", ">", "x"),
+    "stretches that stay open": ("md-0", "", "$$\n", "x"),
     "spaces in Markdown": ("md-0", "Hello", " ", "world"),
     "comments before a dash": ("srt-1", "", "<!---->", "x"),
     "spaces in a text": ("reading", "a", " ", "b"),

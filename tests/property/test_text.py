@@ -33,7 +33,9 @@ FORMS = st.builds(
     whitespace=st.sampled_from(["single", "keep"]),
     quotes=st.sampled_from(["keep", "straight"]),
     casing=st.sampled_from(["keep", "inline"]),
-    protect=st.lists(st.sampled_from(["placeholders", "tags", "urls", "emails", "numbers"])).map(tuple),
+    protect=st.lists(st.sampled_from(["placeholders", "tags", "urls", "emails", "emoji", "numbers"])).map(
+        tuple
+    ),
     max_spans=st.integers(1, 3),
 )
 RICH = st.lists(

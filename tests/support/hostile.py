@@ -38,15 +38,23 @@ AROUND = (("", ""), ("Hello ", " x"), ("www. ", ""), ("a ", "b"), ("%", "!"), ("
 FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
     "tsv": ("@\n",),
     "jsonl": ("@", '{"text": "@"}'),
-    "md": ("@", "a | b\n--|--\n@ | x\n", "* one\n\n  @\n"),
+    "md": ("@", "a | b\n--|--\n@ | x\n", "* one\n\n  @\n", "---\ntitle: @\n---\n"),
     "html": ("@", "<p>Hello @</p>", "<script>@", "<pre>@", "<p title='@'>Hello</p>"),
     "srt": ("@", "1\n00:00:01,000 --> 00:00:02,000\n@\n", "1\n00:00:01,000 --> 00:00:02,000\n- a\n- @\n"),
-    "po": ("@", 'msgid "@"\nmsgstr ""\n', 'msgid "a"\nmsgstr ""\n\n#, @\nmsgid "b"\nmsgstr ""\n'),
+    "po": (
+        "@",
+        'msgid "@"\nmsgstr ""\n',
+        'msgid "a"\nmsgstr ""\n\n#, @\nmsgid "b"\nmsgstr ""\n',
+        'msgid ""\nmsgstr "Plural-Forms: nplurals=2; plural=@;\\n"\n\n'
+        '#, c-format\nmsgid "a"\nmsgid_plural "@"\nmsgstr[0] ""\n',
+    ),
     "xliff": (
         "@",
         "<xliff><trans-unit><source>@</source></trans-unit></xliff>",
         '<xliff><trans-unit><source a="@">Hello <g>you</g></source></trans-unit></xliff>',
         "<xliff><trans-unit><source><![CDATA[@]]></source><target/></trans-unit></xliff>",
+        '<xliff><trans-unit xml:space="preserve"><source>a</source><seg-source><mrk mtype="seg" mid="1">@'
+        '</mrk><mrk mtype="seg" mid="2">b</mrk></seg-source></trans-unit></xliff>',
     ),
     "json": ("@", '{"a": "@", "b": ["@"]}', '{"@": {"message": "@"}}'),
     "arb": ("@", '{"a": "{n, plural, one{@} other{b}}", "b": "@"}'),
@@ -66,8 +74,8 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
         "@",
         "<TS><context><message><source>@</source></message></context></TS>",
         "<TS><message><source>a @</source><translation/></message></TS>",
-        "<TS><message numerus='yes'><source>%n @</source><translation><numerusform/></translation>"
-        "</message></TS>",
+        "<TS><message numerus='yes'><source>%n @</source>"
+        "<translation><numerusform/></translation></message></TS>",
     ),
     "xcstrings": (
         "@",

@@ -12,8 +12,6 @@ from markdown_it import MarkdownIt
 _PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 _FRONT = re.compile(r"\A\ufeff?(---|\+\+\+)[ \t]*\r?\n.*?\n\1[ \t]*\r?\n", re.DOTALL)
 _PLACES = (Path(sysconfig.get_path("purelib")), Path("/usr/share"), Path("/usr/lib"))
-_MOST = 200_000
-"""Bytes of a file above which it is left out."""
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
@@ -38,16 +36,17 @@ def spans(text: str) -> list[list[tuple[str, object]]]:
     ]
 
 
-def installed(count: int | None = None) -> Iterator[tuple[Path, bytes]]:
+def installed(count: int | None, most: int) -> Iterator[tuple[Path, bytes]]:
     """Markdown files that packages have installed on this machine, each text once.
 
     Args:
         count: about so many, evenly chosen; all if it is None.
+        most: bytes of a file above which it is left out.
     """
     found = sorted(path for place in _PLACES for path in place.rglob("*.md") if path.is_file())
     seen: set[bytes] = set()
     for path in found[:: max(1, len(found) // count) if count else 1]:
         data = path.read_bytes()
-        if len(data) <= _MOST and data not in seen:
+        if len(data) <= most and data not in seen:
             seen.add(data)
             yield path, data

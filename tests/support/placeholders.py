@@ -79,7 +79,15 @@ EXAMPLES: dict[Family, Examples] = {
     ),
     "java": Examples(
         "docs.oracle.com, java.text.MessageFormat",
-        ("{0}", "{1,number,integer}", "{2,date,short}", "{3,choice,0#none|1#one}", "'{'", "'{0}'"),
+        (
+            "{0}",
+            "{1,number,integer}",
+            "{2,date,short}",
+            "{3,choice,0#none|1#one}",
+            "{0,choice,0#none|1<{0} files}",
+            "'{'",
+            "'{0}'",
+        ),
     ),
     "java-printf": Examples(
         "docs.oracle.com, java.util.Formatter",

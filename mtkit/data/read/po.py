@@ -19,19 +19,22 @@ from mtkit.errors import InputError, shortened
 from mtkit.text.languages import same_language
 
 LINE = re.compile(r'(?:(msgctxt|msgid_plural|msgid|msgstr(?:\[\d+\])?)\s*)?"([^"\\]*(?:\\.[^"\\]*)*)"')
-_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|.)")
+_ESCAPE = re.compile(r"((?:\\(?:x[0-9A-Fa-f]{1,2}|[0-7]{1,3}))+)|\\(.)")
+_BYTE = re.compile(r"\\(?:x(..?)|([0-7]{1,3}))")
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 
 
 def unescape(text: str) -> str:
     """The text that is written, with escapes, between quotes."""
-    return _ESCAPE.sub(lambda found: _unescaped(found[1]), text)
+    return _ESCAPE.sub(lambda found: _bytes(found[1]) if found[1] else _ESCAPED.get(found[2], found[2]), text)
 
 
-def _unescaped(escape: str) -> str:
-    if escape[0] == "x" and escape[1:]:
-        return chr(int(escape[1:], 16))
-    return chr(int(escape, 8) & 0xFF) if escape.isdecimal() else _ESCAPED.get(escape, escape)
+def _bytes(escapes: str) -> str:
+    """The characters of bytes that are written as numbers."""
+    found = _BYTE.findall(escapes)
+    return bytes(int(hexa, 16) if hexa else int(octal, 8) & 255 for hexa, octal in found).decode(
+        "utf-8", "replace"
+    )
 
 
 @dataclass(slots=True)

@@ -119,6 +119,7 @@ def test_long_translations_are_wrapped() -> None:
         (r"It is in C:\\new folder", [r"It is in C:\new folder"], r"IT IS IN C:\\NEW FOLDER"),
         (r"at \\network\\tab, \\\"x\\\"", [r'at \network\tab, \"x\"'], r"AT \\NETWORK\\TAB, \\\"X\\\""),
         (r"\x1b bell\a, escape \033", ["bell, escape"], r"\033 BELL\a, ESCAPE \033"),
+        (r"caf\303\251", ["café"], "CAFÉ"),
         (r"Name:\tvalue\n", ["Name:", "value"], r"NAME:\tVALUE\n"),
         (r"\nOne line.\nTwo lines.\n", ["One line.", "Two lines."], r"\nONE LINE.\nTWO LINES.\n"),
         (r"A sentence that\ngoes on.", ["A sentence that goes on."], r"A SENTENCE THAT\nGOES ON."),
@@ -148,11 +149,20 @@ def test_signs_that_the_language_of_a_message_doubles() -> None:
     ]:
         message = f'#, {flag}\nmsgid "{msgid}"\nmsgstr ""\n'
         assert open_po("a.po", (HEAD + message).encode()).texts == [text]
-        found = entries(HEAD + one(message, lambda text, answer=answer: answer))[0].msgstr
+        found = entries(HEAD + one(message, {text: answer}.__getitem__))[0].msgstr
         if flag == "python-format":
             assert found % "x" == f"x{answer}"
         else:
             assert found.format(x="x") == f"x{answer}"
+
+
+@given(TRANSLATORS)
+def test_no_answer_breaks_an_icu_message(translate: Callable[[str], str]) -> None:
+    message = 'msgid "You have {n, plural, one {# red chair} other {{n} chairs}}!"\nmsgstr ""\n'
+    found = entries(HEAD + one(message, translate))[0]
+    if found.msgstr:
+        syntax = re.findall(r"[{}#]|n, plural, |(?<=[ }])(?:one|other) (?={)", found.msgid)
+        assert re.findall(r"[{}#]|n, plural, |(?<=[ }])(?:one|other) (?={)", found.msgstr) == syntax
 
 
 SLAVIC = "n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2"
@@ -168,6 +178,7 @@ SLAVIC = "n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=2
         (1, "0", 2, "MANY"),
         (2, "n !=", 1, "ONE,MANY"),
         (2, "n/0", 2, "ONE,MANY"),
+        (1, "", 1, "MANY"),
     ],
 )
 def test_there_are_as_many_plural_forms_as_the_header_declares(

@@ -146,3 +146,23 @@ def test_no_pair_is_empty_where_there_are_words_enough(raw: str, answer: str) ->
     raw = f"**a {raw.replace('*', '')} b** c"
     out = Cut(raw, MARKUP).put([f"one {answer} two three"] * len(Cut(raw, MARKUP).texts))
     assert not re.search(r"\*\*\s*\*\*", out)
+
+
+def test_each_text_of_an_icu_message_is_a_text() -> None:
+    raw = (
+        "{n, plural, offset:1 =0 {No <b>dog</b>.} one {# dog of {owner}.} "
+        "other {{g, select, a {His} other {Their}} dogs.}}"
+    )
+    markup = replace(MARKUP, icu=True, split=split_by(re.compile(rf"{TAG}|#|{PLACEHOLDERS}")))
+    cut = Cut(raw, markup)
+    assert cut.texts == ["No dog.", "dog of.", "His", "Their", "dogs."]
+    assert cut.put(cut.texts) == raw
+    out = cut.put([text.upper() for text in cut.texts])
+    expected = raw
+    for text in ("No", "dog<", "# dog of", "His", "Their", "dogs."):
+        expected = expected.replace(text, text.upper())
+    assert out == expected
+    hostile = cut.put(["{x, plural, other {"] * len(cut.texts))
+    assert hostile.count("{") == raw.count("{")
+    assert len(Cut(hostile, markup).texts) == len(cut.texts)
+    assert Cut("{n, plural, one {A dog} other {Dogs}", markup).texts == []

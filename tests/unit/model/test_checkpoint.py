@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from mtkit.config.load import load_config
-from mtkit.convert.ctranslate2 import write_ctranslate2
 from mtkit.disk import calls as disk
 from mtkit.errors import InputError, MtkitError, WriteError
 from mtkit.model.checkpoint import (
@@ -25,7 +24,7 @@ from mtkit.model.checkpoint import (
     write_model,
 )
 from mtkit.runs.exports import read_export
-from tests.support.fakes import make_tiny_run
+from tests.support.fakes import export_unchecked, make_tiny_run
 
 
 @pytest.fixture
@@ -57,7 +56,7 @@ def test_the_sentences_per_pair_are_kept(folder: Path, tmp_path: Path, value: fl
     weights, copy = weights_of(first.model), tmp_path / "copy"
     write_model(copy, first.config, first.tokenizer, weights, step=3, sentences_per_pair=value)
     assert load_model(copy).sentences_per_pair == value
-    write_ctranslate2(copy, tmp_path / "export", "int8", lambda folder, stored: {})
+    export_unchecked(copy, tmp_path / "export", "int8")
     assert read_export(tmp_path / "export").sentences_per_pair == value
 
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import gzip
+import re
 from typing import get_args
 
 import pytest
 
 from mtkit.text.placeholders import DEFAULT, Family, GettextFamily, declared, placeholder_finder, takes_next
 from mtkit.text.protect import build_finder
-from tests.support.corpora import corpus
+from tests.support.corpora import REPOSITORY, corpus
 from tests.support.placeholders import EXAMPLES, messages
 
 FAMILIES: tuple[Family, ...] = get_args(Family)
@@ -51,7 +52,7 @@ LEFT_OUT = {
     # Lisp's are swung dashes and letters: "~a". Quoted text, and keys with spaces, are text.
     *EXAMPLES["lisp"].found,
     *EXAMPLES["scheme"].found,
-    *("'{0}'", "'{name}'", "{room name}"),
+    *("'{0}'", "'{name}'", "{room name}", "{0,choice,0#none|1<{0} files}"),
     # Rare flags.
     *("%=10s", "%Id", "%wd", "%qD", "%vd", "%'*10s", "%-10{name}"),
 }
@@ -88,6 +89,27 @@ def test_the_default_finds_nothing_in_prose(text: str) -> None:
 )
 def test_a_declared_family_is_the_only_one(text: str, family: Family, placeholders: list[str]) -> None:
     assert found(text, (family,)) == placeholders
+
+
+def test_the_page_shows_placeholders_of_every_family() -> None:
+    page = (REPOSITORY / "docs" / "placeholders.md").read_text("utf-8")
+    declared_ones, default_ones = page.split("**Other texts**")
+    for part, families in (
+        (declared_ones, set(FAMILIES) - (set(DEFAULT) - {"i18next"})),
+        (default_ones, set(DEFAULT)),
+    ):
+        rows = re.findall(r"^\| (`.*?) \| (.*) \|$", part, re.MULTILINE)
+        shown = {
+            name: re.findall("`([^`]+)`", cell)
+            for names, cell in rows
+            for name in re.findall("`([^`]+)`", names)
+        }
+        assert set(shown) == families
+        for family in families:
+            for placeholder in shown[family]:
+                if placeholder in FAMILIES:
+                    continue  # "those of `c`"
+                assert found(placeholder, (family,))[:1] == [placeholder.removesuffix("MB")]
 
 
 def test_units_may_follow_where_no_family_is_declared() -> None:

@@ -225,6 +225,19 @@ def test_signs_like_those_that_the_model_knows_are_read_as_these(tokenizer: Toke
     assert not any(Tokenizer.UNK in ids for ids in engine.calls[0])
 
 
+def test_each_text_of_a_message_is_translated_and_its_syntax_stays(tokenizer: Tokenizer) -> None:
+    engine = EchoEngine()
+    translator = Translator(engine, tokenizer, DecodeConfig(), ("en", "zh"))
+    line = "{n, plural, =0 {The cat sat. Is the library open?} other { The {x} mat # <b>in</b> Munich. }} mat"
+    assert list(translator.translate([line])) == [line.replace(". Is", ".Is")]
+    assert tokenizer.src.decode(engine.calls[0]) == [
+        "The cat sat.",
+        "Is the library open?",
+        "The mat in Munich.",
+        "mat",
+    ]
+
+
 def test_a_term_of_a_line_goes_to_its_sentence(tokenizer: Tokenizer) -> None:
     from mtkit.translate.glossary import Term
 

@@ -18,7 +18,7 @@ _MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"<\0": "utf-16-le
 
 
 @dataclass(slots=True)
-class Node:
+class XmlNode:
     """An element.
 
     Attributes:
@@ -34,42 +34,42 @@ class Node:
 
     name: str
     attributes: dict[str, str]
-    parent: Node | None
+    parent: XmlNode | None
     start: int = 0
     text: int = 0
     text_end: int = 0
     end: int = 0
-    children: list[Node] = field(default_factory=list)
+    children: list[XmlNode] = field(default_factory=list)
 
     def inherited(self, attribute: str) -> str:
         """What the nearest of itself and the elements around it says; empty if none does."""
-        node: Node | None = self
+        node: XmlNode | None = self
         while node:
             if attribute in node.attributes:
                 return node.attributes[attribute]
             node = node.parent
         return ""
 
-    def child(self, name: str) -> Node | None:
+    def child(self, name: str) -> XmlNode | None:
         """The first child of a name."""
         return next((node for node in self.children if node.name == name), None)
 
-    def descendants(self) -> Iterator[Node]:
+    def descendants(self) -> Iterator[XmlNode]:
         """All elements in it, in order."""
         for node in self.children:
             yield node
             yield from node.descendants()
 
 
-def read_nodes(name: str, source: str, root: str, wanted: Collection[str]) -> list[Node]:
+def read_nodes(name: str, source: str, root: str, wanted: Collection[str]) -> list[XmlNode]:
     """The outermost elements whose name is `wanted`, with all that is in them.
 
     Raises:
         InputError: the source is not well-formed or its root has another name, it declares entities or
             attributes, refers to other files, or is deeper or has longer tags than any real one.
     """
-    found: list[Node] = []
-    stack: list[Node] = []
+    found: list[XmlNode] = []
+    stack: list[XmlNode] = []
     inside = 0
     data = source.encode()
     chars = _Chars(data)
@@ -79,7 +79,7 @@ def read_nodes(name: str, source: str, root: str, wanted: Collection[str]) -> li
         if not stack and tag != root:
             parser.fail(f"the file is <{shortened(tag)}>, expected <{root}>.", "Set format to the file's.")
         attributes = {local(key): value for key, value in attributes.items()}
-        node = Node(tag, attributes, stack[-1] if stack else None)
+        node = XmlNode(tag, attributes, stack[-1] if stack else None)
         if inside or tag in wanted:
             (stack[-1].children if inside else found).append(node)
             inside += 1
