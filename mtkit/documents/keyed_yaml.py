@@ -56,7 +56,7 @@ def _read(name: str, source: str) -> list[Scalar]:
             if scalar.event.style
             or resolver.resolve(yaml.ScalarNode, scalar.event.value, (True, False)) == _STRING
         ]
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the latter for escapes such as \UFFFFFFFF
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", "") or "invalid"

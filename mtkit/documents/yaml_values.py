@@ -14,6 +14,7 @@ import yaml
 PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null)$)[^\W\d_][^:#\n]*(?<!\s)")
 """What needs no quotes."""
 UNPRINTABLE = re.compile("[\x7f-\x9f\ufeff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_DEPTH = 128
 
 Value = tuple[int, int, str, Callable[[str], str]]
@@ -108,7 +109,7 @@ def scalars(source: str, *, in_lists: bool = False) -> Iterator[Scalar]:
 
 def quoted(text: str) -> str:
     """As a string of JSON, which is also one of YAML and of TOML."""
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(text, ensure_ascii=bool(_SURROGATE.search(text)))
 
 
 def _single(text: str) -> str:

@@ -52,6 +52,7 @@ def test_real_files(name: str) -> None:
         ),
         ("en:\n  date: {order: [year, month]}\n", "en:\n  date: {order: [year, month]}\n"),
         ("a: one %{b} two\r\n", "a: ONE %{b} TWO\r\n"),
+        ('a: "one\\ud800"\n', 'a: "ONE\ufffd"\n'),
         ("--- one\n--- two\n", "--- ONE\n--- TWO\n"),
     ],
 )
@@ -87,6 +88,8 @@ def test_the_key_of_the_language_follows_the_target() -> None:
             "\n".join("  " * n + "a:" for n in range(200)),
             "a:128: is not YAML that can be read: nested more than 128",
         ),
+        ('a: "\\UFFFFFFFF"', "a: is not YAML that can be read"),
+        ('a: "\\U00110000"', "a: is not YAML that can be read"),
         ("a: \0", "a: is not YAML that can be read"),
     ],
 )
