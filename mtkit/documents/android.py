@@ -27,9 +27,12 @@ _NAMED = {"n": "\n", "t": "\t"}
 
 def _read(raw: str) -> str:
     """What Android makes of text without markup."""
-    return _ESCAPE.sub(
-        lambda found: chr(int(found[1], 16)) if found[1] else _NAMED.get(found[2], found[2]), raw
-    )
+
+    def character(found: re.Match[str]) -> str:
+        return chr(int(found[1], 16)) if found[1] else _NAMED.get(found[2], found[2])
+
+    # Characters beyond U+FFFF are two escapes.
+    return _ESCAPE.sub(character, raw).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @cache
@@ -49,6 +52,7 @@ def _markups(encoding: str, *, is_cdata: bool) -> Markups:
     in_icu = message_markup(("icu-plural",), own, lines=_LINES, silent=_SILENT)
     return markup, replace(
         in_icu,
+        icu=True,
         escape=lambda text: spelled(icu.escape(text)),
         unescape=lambda raw: icu.unescape(read(raw)),
     )

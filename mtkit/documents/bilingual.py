@@ -64,7 +64,7 @@ class Passage:
 
 def _paragraphs(raw: str, markup: Markup) -> list[str]:
     """A passage, cut at the line breaks that do not stand inside a sentence."""
-    if "\n" not in raw and "&#" not in raw:
+    if not any(sign in raw for sign in ("\n", "&#", r"\n")):  # as documents spell line breaks
         return [raw]
     pieces = markup.split(raw)
     paragraphs, paragraph, line = [], "", ""

@@ -15,6 +15,7 @@ FileFormat = Literal[
     "md", "html", "srt", "vtt", "ass", "csv", "po", "xliff",
     "json", "arb", "android", "strings", "stringsdict", "properties", "qt",
     "docx", "pptx", "xlsx", "odt", "epub",
+    "xcstrings", "yaml", "ftl",
 ]  # fmt: skip
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
@@ -55,6 +56,11 @@ SUFFIXES = {
     ".xliff": "xliff",
     ".sdlxliff": "xliff",
     ".mqxliff": "xliff",
+    ".xml": "android",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".xcstrings": "xcstrings",
+    ".ftl": "ftl",
 }
 """The format of a file by the suffix of its name."""
 
@@ -63,6 +69,11 @@ DECLARING = frozenset(
         "html",
         "po",
         "xliff",
+        "android",
+        "strings",
+        "stringsdict",
+        "properties",
+        "qt",
     }
 )
 """Formats whose files say themselves how they are encoded, or are no text."""
@@ -222,5 +233,17 @@ def open_document(  # noqa: PLR0912
             from mtkit.documents.epub import open_epub
 
             return open_epub(name, data)
+        case "xcstrings":
+            from mtkit.documents.xcstrings import open_xcstrings
+
+            return open_xcstrings(name, data, target)
+        case "yaml":
+            from mtkit.documents.keyed_yaml import open_yaml
+
+            return open_yaml(name, data, target)
+        case "ftl":
+            from mtkit.documents.fluent import open_ftl
+
+            return open_ftl(name, data)
         case _:
             assert_never(kind)

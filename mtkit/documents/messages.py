@@ -13,7 +13,7 @@ from mtkit.text.placeholders import DEFAULT, Family
 from mtkit.text.protect import build_finder
 
 Markups = tuple[Markup, Markup | None]
-"""Of a text, and of the texts of an ICU message if a value may be one."""
+"""Of a text, and of an ICU message if a value may be one."""
 
 _LINES = r"[^\S\n]*[\n\t]\s*"
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+"
@@ -73,8 +73,8 @@ def message_markup(
     return replace(markup, silent=silent) if silent else markup
 
 
-ICU_TEXT = message_markup(("icu-plural",), escape=icu.escape, unescape=icu.unescape)
-"""Of the texts of an ICU message."""
+ICU_TEXT = replace(message_markup(("icu-plural",), escape=icu.escape, unescape=icu.unescape), icu=True)
+"""Of an ICU message."""
 
 
 def value_slot(

@@ -222,6 +222,56 @@ PARTS: dict[str, tuple[str, ...]] = {
     ),
     "epub": ("<p>", "</p>", "<b>", "</b>", "<br/>", "<script/>", "<img alt='a b'/>"),
     "xlsx": ("<si>", "</si>", "<t>", "</t>", "<r>", "</r>", "<si><t>a b</t></si>", "<si/>", "<rPh/>"),
+    "xcstrings": (
+        *(
+            '{"sourceLanguage": "en", "strings": {',
+            '"a": {"localizations": {"fr": {}}}',
+            '"b": {}',
+            ",",
+            "}}",
+        ),
+        *(
+            '"c": {"localizations": {"en": ',
+            "{}",
+            '{"stringUnit": {"state": "new", "value": "x"}}',
+            "[]",
+            "1",
+        ),
+    ),
+    "yaml": (
+        *(
+            "a: ",
+            "\n",
+            "\n  ",
+            "- ",
+            "|\n  a\n",
+            ">-\n  a\n  b\n",
+            "&x ",
+            "*x",
+            "!t ",
+            "'a'",
+            '"a\\n"',
+            "[",
+            "]",
+        ),
+        *("{", "}", "? ", "# ", "---\n", "%{a}", "[" * 2000, "en:\n  "),
+    ),
+    "ftl": (
+        *(
+            "a = ",
+            "\n",
+            "\n    ",
+            "-t = ",
+            "{ $a }",
+            '{ "{" }',
+            "{ $a ->",
+            "[one] ",
+            "*[other] ",
+            "}",
+            ".b = ",
+        ),
+        *("# a\n", "{" * 500, "\r\n"),
+    ),
 }
 """What a document of each format is made of."""
 

@@ -155,7 +155,7 @@ def guard(text: str) -> None:
 
 def terms(text: str) -> None:
     for spaced in (True, False):
-        terms_used(GLOSSARY.find(text, spaced), text)
+        terms_used(GLOSSARY.find(text, spaced), text, spaced)
 
 
 GLOSSARY = Glossary([Term(unit * size, "a" * size) for unit in UNITS for size in (1, 3)])

@@ -20,7 +20,7 @@ from mtkit.data.read.lines import read_lines
 from mtkit.data.read.readers import read_pairs, source_files
 from mtkit.data.read.repairs import Repairs
 from mtkit.errors import InputError, MtkitError
-from mtkit.translate.glossary import read_glossary
+from mtkit.translate.term_files import read_glossary
 from tests.support.writers import OF_READER, readers
 
 TEXTS = [("Hello, world.", "Bonjour, le monde."), ('say "so" & <b>', "dis\u2028 \\ {0}"), ("", "e\u0301")] * 3

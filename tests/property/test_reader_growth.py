@@ -23,7 +23,7 @@ from mtkit.data.read.lines import expand, read_lines
 from mtkit.data.read.readers import read_pairs
 from mtkit.data.read.repairs import Repairs
 from mtkit.errors import InputError
-from mtkit.translate.glossary import read_glossary
+from mtkit.translate.term_files import read_glossary
 from tests.support.growth import check_memory, check_time
 from tests.support.writers import OF_READER, readers
 

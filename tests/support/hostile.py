@@ -89,6 +89,14 @@ FRAMES: dict[FileFormat | LineFormat, tuple[str, ...]] = {
         "<TS><message numerus='yes'><source>%n @</source>"
         "<translation><numerusform/></translation></message></TS>",
     ),
+    "xcstrings": (
+        "@",
+        '{"sourceLanguage": "en", "strings": {"@": {"localizations": {"fr": {}}}, "b@": {}}}',
+        '{"sourceLanguage": "en", "strings": {"a": {"localizations": {"en": {"stringUnit": {"value": "@"}}, '
+        '"fr": {"stringUnit": {"state": "new", "value": "@"}}}}}}',
+    ),
+    "yaml": ("@", 'a: "@"\nb: [c, "@"]\n', "a: '@'\nb: >\n  @\n\nc: |\n  @\n", "a: @\n"),
+    "ftl": ("@", "a = @\n", "a =\n    { $a ->\n        [b] @\n       *[c] d\n    } @\n    .e = @\n"),
     "strings": ("@", '/* @ */ "a" = "@";\n// @\na="b@";'),
     "docx": (
         "@",
@@ -106,13 +114,15 @@ def framed(kind: FileFormat | LineFormat, frame: str, text: str) -> bytes:
     """The bytes of a document with `text`, spelled as the format has it where it is more than the place."""
     if frame != "@":
         match kind:
+            case "yaml" | "ftl":
+                text = re.sub(r"[\\\r\n\"']", "", text)
             case "properties":
                 text = re.sub(r"[\\\r\n]", "", text)
             case "tsv":
                 text = text.replace("\n", " ").replace("\t", " ")
             case "csv":
                 text = text.replace('"', '""').replace(";", "")
-            case "jsonl" | "json" | "arb" | "strings":
+            case "jsonl" | "json" | "arb" | "strings" | "xcstrings":
                 text = json.dumps(text)[1:-1]
             case "po":
                 text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\0", "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from mtkit.documents.base import Document
 from mtkit.documents.formats import FileFormat, open_document
@@ -40,3 +40,13 @@ def translated(kind: FileFormat, source: str, translate: Callable[[str], str], t
 def texts_of(kind: FileFormat, source: str) -> list[str]:
     """What is translated of a document in UTF-8."""
     return list(open_document(kind, "a", source.encode()).texts)
+
+
+def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """All values that are no collection, by path."""
+    if isinstance(value, dict | list):
+        members = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, member in members:
+            yield from leaves(member, f"{path}/{key}")
+    else:
+        yield path, value

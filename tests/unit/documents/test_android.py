@@ -56,6 +56,7 @@ def test_real_files(name: str) -> None:
         ('"  A quoted text "', ["A quoted text"], r'"  L\'A quoted text "'),
         ("<![CDATA[A & word]]>", ["A & word"], "<![CDATA[L\\'A & word]]>"),
         ("\\@home \\u00e9\\?", ["@home é?"], "L\\'@home é?"),
+        ("\\ud83d\\ude00 smile", ["\U0001f600 smile"], None),
         ("@string/other", [], "@string/other"),
         ("?attr/other", [], "?attr/other"),
         ("https://a.org/x", [], "https://a.org/x"),

@@ -24,7 +24,7 @@ from mtkit.data.read.xml import MAX_TOKEN
 from mtkit.disk.opening import open_input
 from mtkit.documents.xliff import open_xliff
 from mtkit.errors import ConfigError, InputError, listed, shortened
-from mtkit.translate.glossary import read_glossary
+from mtkit.translate.term_files import read_glossary
 
 READ: list[Callable[[Path], object]] = [
     lambda path: list(read_lines(path)),
