@@ -48,6 +48,14 @@ class Architecture:
     shared_output: bool
 
 
+def aligning_layer(num_decoder_layers: int) -> int:
+    """The decoder layer whose attention tells which words translate which: the last but one.
+
+    Source: Garg et al. 2019, section 4.1.
+    """
+    return max(0, num_decoder_layers - 2)
+
+
 def architecture_of(model: ModelConfig) -> Architecture:  # noqa: PLR0912
     """The architecture that the options of `model` describe."""
     match model.norm:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mtkit import __version__
-from mtkit.config.architecture import refusals
+from mtkit.config.architecture import aligning_layer, refusals
 from mtkit.config.export import Quantization
 from mtkit.config.fixed import NORM_EPSILON, WAVE_BASE
 from mtkit.config.load import dump_config
@@ -110,6 +110,7 @@ def _about(manifest: dict[str, Any], loaded: LoadedModel, quantization: Quantiza
         "step": manifest.get("step"),
         "tokenizer": loaded.tokenizer.fingerprint,
         "max_positions": MAX_POSITIONS,
+        "aligns": True,
         "src_lang": config.data.src_lang,
         "tgt_lang": config.data.tgt_lang,
         "tags": config.data.language_tags(config.data.tgt_lang),
@@ -144,7 +145,12 @@ def build_spec(config: ModelConfig, weights: Weights, tokenizer: Tokenizer) -> A
         # All dimensions are rotated, each paired with one of the other half.
         shared |= {"rotary_dim": 0, "rotary_interleave": False, "rotary_base": WAVE_BASE}
     encoder = transformer_spec.TransformerEncoderSpec(config.num_encoder_layers, **shared)
-    decoder = transformer_spec.TransformerDecoderSpec(config.num_decoder_layers, **shared)
+    decoder = transformer_spec.TransformerDecoderSpec(
+        config.num_decoder_layers,
+        alignment_layer=aligning_layer(config.num_decoder_layers),
+        alignment_heads=config.num_heads,
+        **shared,
+    )
     if not has.position_table:
         del encoder.position_encodings  # the specification always has one
     # 2. The weights.

@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from mtkit.config.architecture import aligning_layer
 from mtkit.decode.forced import pair_batches
 from mtkit.model.attention import MultiHeadAttention
 from mtkit.model.layers import DecoderLayer
@@ -49,7 +50,7 @@ def align(
 def _mean_attention(model: Transformer, src_ids: Tensor, src_mask: Tensor, tgt_in: Tensor) -> Tensor:
     """Attention weights of the penultimate layer, averaged over its heads, [batch, tgt_len, src_len]."""
     layers = cast("list[DecoderLayer]", list(model.decoder))
-    attention = layers[max(0, len(layers) - 2)].cross_attention
+    attention = layers[aligning_layer(len(layers))].cross_attention
     seen: list[tuple[Any, ...]] = []
     hook = attention.register_forward_pre_hook(lambda _, arguments: seen.append(arguments))
     try:

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from math import nan
@@ -22,6 +22,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from mtkit.decode.hypothesis import Demand, Hypothesis, longest_output
+from mtkit.engine.interface import Feature
 from mtkit.engine.threads import Layout, cpu_flags, layouts, machine_key, num_cores, recall, remember
 from mtkit.errors import UsageError
 from mtkit.runs.exports import MODEL, OWN_CONFIG, VOCABULARIES, own_files
@@ -41,9 +42,14 @@ MEASURED = 128
 HANDLED = {"beam_size", "length_penalty", "max_len_ratio", "batch_tokens", "tags"}
 
 
-def unsupported(options: DecodeConfig) -> list[str]:
-    """The search options in use that only the native engine supports, as `name = value`."""
-    return [f"decode.{name} = {value}" for name, value in options.changed().items() if name not in HANDLED]
+def refusals(options: DecodeConfig, features: Collection[Feature], aligns: bool) -> list[str]:
+    """See `Engine.refusals`; `aligns` as in `CTranslate2Engine`."""
+    lacking = {"target prefixes", "terms"} | (set() if aligns else {"alignments"})
+    changed = options.changed().items()
+    return [
+        *(f"decode.{name} = {value}" for name, value in changed if name not in HANDLED),
+        *(feature for feature in features if feature in lacking),
+    ]
 
 
 class CTranslate2Engine:
@@ -54,6 +60,7 @@ class CTranslate2Engine:
         tokenizer: of the export.
         max_positions: length of the longest sequence in tokens.
         device: cpu or cuda.
+        aligns: whether the model names its aligning layer, as exports of older versions do not.
         layout: numbers of workers and threads. By default the fastest one on this machine, which the first
             large `decode` call measures while it works.
     """
@@ -64,10 +71,12 @@ class CTranslate2Engine:
         tokenizer: Tokenizer,
         max_positions: int,
         device: str = "cpu",
+        aligns: bool = True,
         layout: Layout | None = None,
     ) -> None:
         self._files = own_files(model) if isinstance(model, Path) else model
         self._device = device
+        self._aligns = aligns
         self._src_pieces, self._tgt_pieces = _pieces(self._files)
         self._ids = {piece: number for number, piece in enumerate(self._tgt_pieces)}
         self._max_positions = max_positions
@@ -88,6 +97,10 @@ class CTranslate2Engine:
         """See `Engine`."""
         return f"CTranslate2, {self._translator.compute_type} on {self._device}, {self._layout}"
 
+    def refusals(self, options: DecodeConfig, features: Collection[Feature] = ()) -> list[str]:
+        """See `Engine`."""
+        return refusals(options, features, self._aligns)
+
     def decode(
         self,
         src_ids: Sequence[Sequence[int]],
@@ -95,7 +108,7 @@ class CTranslate2Engine:
         demands: Sequence[Demand] | None = None,
         scores: bool = True,
     ) -> list[list[Hypothesis]]:
-        """See `Engine`. Returns only the best hypothesis, without `token_scores`.
+        """See `Engine`. Leaves out `token_scores`, and without scores all hypotheses but the best.
 
         Greedy search without scores is faster because it does not compute the probabilities of all tokens.
 
@@ -161,14 +174,14 @@ class CTranslate2Engine:
             for step, group in groupby(order, key=steps.__getitem__)
             for i, job in self._submit(list(group), src_ids, step, options, scores)
         ]
-        hyps = {i: self._hypothesis(job.result(), steps[i]) for i, job in jobs}
-        long = [i for i, hyp in hyps.items() if len(hyp.ids) > limits[i]]
+        hyps = {i: self._hypotheses(job.result(), steps[i]) for i, job in jobs}
+        long = [i for i, own in hyps.items() if any(len(hyp.ids) > limits[i] for hyp in own)]
         if options.beam_size == 1 and not scores:  # greedy: the shorter output is a prefix of the longer one
-            hyps |= {i: replace(hyps[i], ids=hyps[i].ids[: limits[i]]) for i in long}
+            hyps |= {i: [replace(hyp, ids=hyp.ids[: limits[i]]) for hyp in hyps[i]] for i in long}
         else:
             again = [pair for i in long for pair in self._submit([i], src_ids, limits[i], options, scores)]
-            hyps |= {i: self._hypothesis(job.result(), limits[i]) for i, job in again}
-        return [[hyps[i]] for i in range(len(src_ids))]
+            hyps |= {i: self._hypotheses(job.result(), limits[i]) for i, job in again}
+        return [hyps[i] for i in range(len(src_ids))]
 
     def score(
         self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]], options: DecodeConfig
@@ -193,13 +206,40 @@ class CTranslate2Engine:
     @property
     def aligns(self) -> bool:
         """See `Engine`."""
-        return False
+        return self._aligns
 
     def align(
         self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]], options: DecodeConfig
     ) -> list[list[tuple[int, int]]]:
-        """See `Engine`. An export does not record which attention head aligns."""
-        raise UsageError("engine ctranslate2: does not support alignments.", "Use --engine native.")
+        """See `Engine`. Decodes greedily with the whole target as prefix; one length is decoded together."""
+        if not self._aligns:
+            raise UsageError(
+                "engine ctranslate2: this export does not support alignments.",
+                "Recreate it with mtkit export, or use --engine native.",
+            )
+        links: list[list[tuple[int, int]]] = [[] for _ in src_ids]
+        jobs: list[tuple[int, Any]] = []
+        order = sorted((i for i, ids in enumerate(tgt_ids) if ids), key=lambda i: -len(tgt_ids[i]))
+        for length, group in groupby(order, key=lambda i: len(tgt_ids[i])):
+            chosen = list(group)
+            found = self._translator.translate_batch(
+                [[self._src_pieces[number] for number in src_ids[i]] for i in chosen],
+                [[self._tgt_pieces[number] for number in tgt_ids[i]] for i in chosen],
+                asynchronous=True,
+                max_batch_size=BATCH_TOKENS,
+                batch_type="tokens",
+                beam_size=1,
+                max_input_length=0,
+                max_decoding_length=length,
+                return_attention=True,
+            )
+            jobs += zip(chosen, found, strict=True)
+        for i, job in jobs:
+            for tgt, weights in enumerate(job.result().attention[0]):
+                most = max(weights)
+                if most >= 1 - sum(weights):  # the rest is the attention to the end of the source
+                    links[i].append((weights.index(most), tgt))
+        return links
 
     def _limit(self, src_len: int, options: DecodeConfig) -> int:
         return min(longest_output(src_len, options), self._max_positions - 1)
@@ -219,6 +259,7 @@ class CTranslate2Engine:
             max_batch_size=BATCH_TOKENS if options.beam_size == 1 else BATCH_TOKENS // 2,
             batch_type="tokens",
             beam_size=options.beam_size,
+            num_hypotheses=options.beam_size if scores else 1,
             length_penalty=options.length_penalty,
             max_input_length=0,
             no_repeat_ngram_size=options.no_repeat_ngram_size,
@@ -232,11 +273,14 @@ class CTranslate2Engine:
         )
         return list(zip(chosen, jobs, strict=True))
 
-    def _hypothesis(self, result: Any, limit: int) -> Hypothesis:
-        ids = [self._ids[piece] for piece in result.hypotheses[0]]
-        if ids and ids[-1] == Tokenizer.EOS:
-            ids.pop()
-        return Hypothesis(tuple(ids[:limit]), result.scores[0] if result.scores else nan, ())
+    def _hypotheses(self, result: Any, limit: int) -> list[Hypothesis]:
+        hyps = []
+        for number, pieces in enumerate(result.hypotheses):
+            ids = [self._ids[piece] for piece in pieces]
+            if ids and ids[-1] == Tokenizer.EOS:
+                ids.pop()
+            hyps.append(Hypothesis(tuple(ids[:limit]), result.scores[number] if result.scores else nan, ()))
+        return hyps
 
 
 def load_extension() -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from mtkit.decode.hypothesis import Demand, Hypothesis
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 Precision = Literal["fp32", "bf16", "fp16", "auto"]
 EngineName = Literal["auto", "native", "ctranslate2"]
+Feature = Literal["target prefixes", "terms", "alignments"]
+"""What an engine may lack beside search options."""
 
 
 class Engine(Protocol):
@@ -29,6 +31,9 @@ class Engine(Protocol):
     def aligns(self) -> bool:
         """Whether `align` can be called."""
 
+    def refusals(self, options: DecodeConfig, features: Collection[Feature] = ()) -> list[str]:
+        """What it does not support of these options, as `decode.name = value`, and of these features."""
+
     def decode(
         self,
         src_ids: Sequence[Sequence[int]],
@@ -37,6 +42,8 @@ class Engine(Protocol):
         scores: bool = True,
     ) -> list[list[Hypothesis]]:
         """At most `options.width` hypotheses of each source, in the order of the sources.
+
+        Some engines leave out `token_scores`, which `score` gives.
 
         The hypotheses of a source are sorted from best to worst; samples stay in the order of drawing.
 

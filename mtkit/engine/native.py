@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Lock
 from typing import assert_never
@@ -15,7 +15,7 @@ from mtkit.decode.forced import score_targets
 from mtkit.decode.generate import generate
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.decode.scorer import EnsembleScorer, ModelScorer
-from mtkit.engine.interface import Precision
+from mtkit.engine.interface import Feature, Precision
 from mtkit.errors import UsageError
 from mtkit.model.transformer import Transformer
 
@@ -54,6 +54,10 @@ class NativeEngine:
     def at_once(self) -> int:
         """See `Engine`."""
         return 1
+
+    def refusals(self, options: DecodeConfig, features: Collection[Feature] = ()) -> list[str]:
+        """See `Engine`. It supports everything."""
+        return []
 
     def decode(
         self,

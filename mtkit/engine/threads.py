@@ -32,8 +32,35 @@ def _counted(number: int, what: str) -> str:
 
 
 def num_cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The number of cores for this process by its affinity, its control group and OMP_NUM_THREADS."""
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable_cores(own, cpu_quota(), os.environ.get("OMP_NUM_THREADS", ""))
+
+
+def usable_cores(own: int, quota: float | None, omp: str) -> int:
+    """The least of these bounds, but at least 1: half a core is one worker.
+
+    Args:
+        own: cores that the process may run on.
+        quota: of processor time, in cores; None if there is none.
+        omp: OMP_NUM_THREADS, such as `4` or `4,2`; empty or invalid if it is not set.
+    """
+    asked = omp.partition(",")[0].strip()
+    bounds = [own, *([int(quota)] if quota else []), *([int(asked)] if asked.isdecimal() else [])]
+    return max(1, min(bounds))
+
+
+def cpu_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """The quota of this container's control group, version 2 or 1, in cores; None if there is none."""
+    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+        most, period = (root / "cpu.max").read_text("ascii").split()
+        return None if most == "max" else int(most) / int(period)
+    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+        time, each = (
+            int((root / "cpu" / f"cpu.cfs_{name}_us").read_text("ascii")) for name in ("quota", "period")
+        )
+        return time / each if time > 0 else None
+    return None
 
 
 def layouts(cores: int) -> list[Layout]:

@@ -57,6 +57,7 @@ class Exported:
         source: sha256 of the weights that it was made from.
         quantization: how its weights are stored.
         max_positions: tokens of the longest sequence, on either side.
+        aligns: whether CTranslate2 can align with it, which exports of older versions do not support.
         src_lang: source language.
         tgt_lang: target language.
         tags: default tags of sources.
@@ -70,6 +71,7 @@ class Exported:
     source: str
     quantization: str
     max_positions: int
+    aligns: bool
     src_lang: str
     tgt_lang: str
     tags: tuple[str, ...]
@@ -112,10 +114,11 @@ def read_export(folder: Path) -> Exported:
         raise InputError(f"{folder}: the tokenizer is not the model's.", "Use another copy of the model.")
     quantization = claims.text("quantization", "|".join(STORED))
     max_positions = claims.count("max_positions", 2, _MAX_POSITIONS)
+    aligns = claims.flag("aligns")
     # 3. Compare the files for CTranslate2.
     try:
         sizes = tokenizer.src.size, tokenizer.tgt.size
-        variables = expected_variables(model, *sizes, quantization, max_positions)
+        variables = expected_variables(model, *sizes, quantization, max_positions, aligns)
     except ValueError as error:
         raise InputError(f"{folder / MANIFEST}: model: {error}.", _ANEW) from None
     files = {name: small[name] for name in (OWN_CONFIG, *VOCABULARIES) if name in small}
@@ -126,6 +129,7 @@ def read_export(folder: Path) -> Exported:
         source=claims.text("source", "[0-9a-f]{64}"),
         quantization=quantization,
         max_positions=max_positions,
+        aligns=aligns,
         src_lang=claims.text("src_lang", LANGUAGE),
         tgt_lang=claims.text("tgt_lang", LANGUAGE),
         tags=claims.tags(tokenizer),
@@ -188,6 +192,13 @@ class _Claims:
         value = self._get(name)
         if type(value) is not int or not least <= value <= most:
             raise self._wrong(name, f"expected a number from {least} to {most}")
+        return value
+
+    def flag(self, name: str) -> bool:
+        """True or false; older exports lack it, which is false."""
+        value = self._values.get(name, False)
+        if type(value) is not bool:
+            raise self._wrong(name, "expected true or false")
         return value
 
     def options(self, name: str, build: Callable[[Mapping[str, Any]], Options]) -> Options:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mtkit.config.architecture import architecture_of, refusals
+from mtkit.config.architecture import aligning_layer, architecture_of, refusals
 from mtkit.config.fixed import WAVE_BASE
 from mtkit.errors import InputError
 
@@ -87,7 +87,12 @@ class Variable(NamedTuple):
 
 
 def expected_variables(
-    model: ModelConfig, src_size: int, tgt_size: int, quantization: str, max_positions: int
+    model: ModelConfig,
+    src_size: int,
+    tgt_size: int,
+    quantization: str,
+    max_positions: int,
+    aligns: bool = True,
 ) -> dict[str, Variable]:
     """The variables of an export of a model, by name.
 
@@ -97,6 +102,7 @@ def expected_variables(
         tgt_size: size of the target vocabulary.
         quantization: how the weights are stored, one of `STORED`.
         max_positions: tokens of the longest sequence.
+        aligns: whether the decoder names its aligning layer, as exports of older versions do not.
 
     Raises:
         ValueError: CTranslate2 does not support the model, or a variable is too large for the file.
@@ -105,7 +111,7 @@ def expected_variables(
         raise ValueError("; ".join(reasons))
     table = _Variables(model, quantization)
     table.encoder(src_size)
-    table.decoder(tgt_size)
+    table.decoder(tgt_size, aligns)
     if table.has.position_table:
         rows = max(max_positions, table.has.learned_positions)
         for side in ("encoder", "decoder"):
@@ -132,12 +138,14 @@ class _Variables:
         self.options("encoder", embeddings_merge=0, multi_query_attention=0)
         self.side("encoder", self.model.num_encoder_layers)
 
-    def decoder(self, vocab_size: int) -> None:
+    def decoder(self, vocab_size: int, aligns: bool) -> None:
         self.matrix("decoder/embeddings/weight", vocab_size, self.model.d_model, "embeddings")
         self.matrix("decoder/projection/weight", vocab_size, self.model.d_model, "embeddings")
         self.options("decoder", alibi=0, alibi_use_positive_positions=0, scale_alibi=0)
         self.options("decoder", start_from_zero_embedding=0)
-        self.options("decoder", "int16", alignment_heads=1, alignment_layer=-1)
+        heads = self.model.num_heads if aligns else 1
+        layer = aligning_layer(self.model.num_decoder_layers) if aligns else -1
+        self.options("decoder", "int16", alignment_heads=heads, alignment_layer=layer)
         self.side("decoder", self.model.num_decoder_layers)
 
     def side(self, name: str, num_layers: int) -> None:

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from mtkit.decode.hypothesis import Demand, Hypothesis
-from mtkit.errors import InputError, MtkitError
+from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.text.segment import splits
 from mtkit.translate.account import (
     BANNED,
@@ -76,13 +76,17 @@ class Call:
         account: filled meanwhile.
 
     Raises:
-        UsageError: the model does not know a tag, or a search option is invalid.
+        UsageError: the model does not know a tag, a search option is invalid, or the engine lacks one.
     """
 
     def __init__(self, translator: Translator, request: Request, account: Account) -> None:
         self.request, self.account = request, account
         self._engine, self._tokenizer = translator.engine, translator.tokenizer
         self.options = translator.search_options(request)
+        if refusals := self._engine.refusals(self.options, request.features):
+            raise UsageError(
+                f"{self._engine.name}: cannot do this: {', '.join(refusals)}.", "Use --engine native."
+            )
         tags = start_tags(translator.usual_tags, self.options.tags)
         self.tag_ids = self._tokenizer.tag_ids(tags)
         src_lang, tgt_lang = translator.languages
@@ -196,9 +200,19 @@ class Call:
             unit.demand.prefix or unit.demand.terms or unit.demand.banned for unit in units
         )
         demands = [unit.demand for unit in units] if asked else None
-        return self._engine.decode(
-            [unit.segment.ids for unit in units], options, demands, self.request.needs_scores
-        )
+        srcs = [unit.segment.ids for unit in units]
+        found = self._engine.decode(srcs, options, demands, self.request.needs_scores)
+        return self._with_token_scores(srcs, found) if self.request.token_scores else found
+
+    def _with_token_scores(
+        self, srcs: Sequence[Sequence[int]], found: list[list[Hypothesis]]
+    ) -> list[list[Hypothesis]]:
+        """`found` in its order, scored again with token scores if the engine did not give them by itself."""
+        if all(hyp.token_scores for own in found for hyp in own):
+            return found
+        repeated = [src for src, own in zip(srcs, found, strict=True) for _ in own]
+        scored = iter(self._engine.score(repeated, [hyp.ids for own in found for hyp in own], self.options))
+        return [[next(scored) for _ in own] for own in found]
 
     def _found(
         self, window: Encoded, units: Sequence[Unit], hyps: Sequence[list[Hypothesis]]

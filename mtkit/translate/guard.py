@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from mtkit.data.clean import verdicts
 from mtkit.data.read.pair import Pair
-from mtkit.text.languages import language_of
+from mtkit.text.languages import language_of, size_of
+from mtkit.text.lazy import lazy_pattern
+from mtkit.text.segment import sentences
 
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
@@ -20,6 +25,22 @@ MIN_LETTERS = 0.0
 MIN_SHARE = 0.05
 MIN_CHARS = 10
 """Of a translation whose script is looked at: a name or a code may stay as it is."""
+MORE_OFTEN = 3
+"""How much more often a pair of words may not occur than any word of the source."""
+LONG_RUN, LONG_SHARE = 3, 0.35
+"""A loop repeats so many words or more, which with their copy are this share of the text."""
+MIN_STUTTER = 6
+"""Letters of a word that may not follow itself even once; `nous nous`, `that that` are common."""
+MIN_SIGNIFICANT = 4
+"""Digits of a number without zeros at its end, below which it may be spelled out in the source."""
+SHORTER = 1.7
+"""How many times as large as its translation a source of more sentences may be."""
+
+_WORD = lazy_pattern(r"[^\W_]+")
+_INSIDE = lazy_pattern(r"([^\W_]{2,8}?)\1\1|([^\W\d_])\2{3}|([1-9])\3{4}|([^\w\s])\4{14}")
+"""A word's loop: a syllable three times, a letter four times, a digit but 0 five times; or a row of signs."""
+_NUMBER = lazy_pattern(r"\d+(?:[.,' \u00a0\u2009\u202f]\d{3}\b)*")
+_SPELLED = frozenset("〇零一二三四五六七八九十百千万億亿兩两")
 
 
 class Guard:
@@ -34,6 +55,8 @@ class Guard:
         self._repeats = verdicts.repetition(MAX_REPEATED, tgt_lang, tgt_lang)
         self._ratio = verdicts.ratio(MAX_RATIO, SLACK, src_lang, tgt_lang)
         self._copied = None if same else verdicts.identical(MIN_WORDS)
+        self._src_lang, self._tgt_lang = src_lang, tgt_lang
+        self._sizes = size_of(src_lang), size_of(tgt_lang)
         self._script = verdicts.script(MIN_LETTERS, MIN_SHARE, tgt_lang, tgt_lang)
         self._source_script = verdicts.script(MIN_LETTERS, MIN_SHARE, src_lang, src_lang)
 
@@ -48,8 +71,14 @@ class Guard:
             return "it is empty"
         if self._repeats(Pair(hyp, hyp)) and not self._source_repeats(Pair(src, src)):
             return "it repeats itself"
-        if found := self._ratio(Pair(src, hyp)):
-            return f"its length: {found}"
+        if found := loop(src, hyp):
+            return f"it repeats {found:.40}"
+        if found := invented_number(src, hyp):
+            return f"the source has no number {found:.20}"
+        if self._lacks_sentences(src, hyp):
+            return "it has fewer sentences than the source"
+        if ratio := self._ratio(Pair(src, hyp)):
+            return f"its length: {ratio}"
         if self._copied and self._copied(Pair(src, hyp)):
             return "it is the source"
         if (
@@ -60,6 +89,76 @@ class Guard:
         ):
             return "it is not in the script of its language"
         return None
+
+    def _lacks_sentences(self, src: str, hyp: str) -> bool:
+        src_size, tgt_size = self._sizes
+        if src_size(src) <= SHORTER * tgt_size(hyp):
+            return False
+        return len(sentences(src, self._src_lang)) > len(sentences(hyp, self._tgt_lang))
+
+
+def loop(src: str, hyp: str) -> str:
+    """What `hyp` says again and again inside a word or between words, unless `src` does; empty if nothing."""
+    hyp, src = hyp.casefold(), src.casefold()
+    inside = _INSIDE.search(hyp)
+    if inside and not _INSIDE.search(src):
+        return inside[0]
+    words = _WORD.findall(hyp)
+    if len(set(words)) == len(words):
+        return ""
+    src_words = _WORD.findall(src)
+    stutters, own = _stutters(words, MIN_STUTTER), _stutters(src_words, 2)
+    if len(stutters) > len(own):
+        return f"{stutters[0]} {stutters[0]}"
+    pairs = [*pairwise(words)]
+    if len(set(pairs)) == len(pairs):
+        return ""
+    pair, count = Counter(pairs).most_common(1)[0]
+    if count >= max(Counter(src_words).values(), default=0) + MORE_OFTEN:
+        return " ".join(pair)
+    run = _longest_run(words)
+    if len(run) >= LONG_RUN and 2 * len(run) >= LONG_SHARE * len(words) and len(_longest_run(src_words)) < 2:
+        return " ".join(run)
+    return ""
+
+
+def _stutters(words: Sequence[str], least: int) -> list[str]:
+    """The words that follow themselves twice, or of `least` letters once."""
+    return [
+        one
+        for place, (one, other) in enumerate(pairwise(words))
+        if one == other
+        and one.isalpha()
+        and (len(one) >= least or (len(one) > 1 and words[place + 2 : place + 3] == [one]))
+    ]
+
+
+def _longest_run(words: Sequence[str]) -> tuple[str, ...]:
+    """The longest sequence of at most a dozen words that occurs twice."""
+    found: tuple[str, ...] = ()
+    for size in range(1, 13):
+        runs = Counter(zip(*(words[start:] for start in range(size)), strict=False))
+        if not runs or (most := runs.most_common(1)[0])[1] < 2:
+            break
+        found = most[0]
+    return found
+
+
+def invented_number(src: str, hyp: str) -> str:
+    """A number of `hyp` that is not in `src` in any writing; empty if there is none.
+
+    A short or round number may be spelled out in the source, and the end of a year may be all it has of it.
+    """
+    numbers = [found[0] for found in _NUMBER.finditer(hyp) if len(found[0]) >= MIN_SIGNIFICANT]
+    if not numbers or not _SPELLED.isdisjoint(src):
+        return ""
+    digits = "".join(str(int(char)) for char in src if char.isdecimal())
+    for number in numbers:
+        plain = "".join(str(int(char)) for char in number if char.isdecimal())
+        significant = plain.strip("0")
+        if len(significant) >= MIN_SIGNIFICANT and significant not in digits and plain[-2:] not in digits:
+            return number
+    return ""
 
 
 def retry_options(options: DecodeConfig) -> DecodeConfig:

@@ -74,10 +74,12 @@ def _opened(
         if engine == "ctranslate2":
             raise InputError(f"{folder}: there is no export of this model to ctranslate2.", NO_EXPORT)
         return _native(folder, request, device, precision, others)
+    from mtkit.engine.ct2 import refusals
+
     exported = read_export(export)
     options = _search_options(folder, exported.decode, request.search)
-    reasons = request.native_only() + ["ensembles"] * bool(others)
-    reasons += _reasons_against(exported, options, device, precision, engine)
+    reasons = ["ensembles"] * bool(others) + _reasons_against(exported, device, precision, engine)
+    reasons += refusals(options, request.features, exported.aligns)
     if not reasons:
         return _ctranslate2(exported, device)
     if engine == "ctranslate2" or is_export(folder):
@@ -89,12 +91,8 @@ def _opened(
     return _native(folder, request, device, precision, others)
 
 
-def _reasons_against(
-    exported: Exported, options: DecodeConfig, device: str, precision: Precision, engine: EngineName
-) -> list[str]:
-    from mtkit.engine.ct2 import unsupported
-
-    reasons = unsupported(options)
+def _reasons_against(exported: Exported, device: str, precision: Precision, engine: EngineName) -> list[str]:
+    reasons = []
     if engine == "native":
         reasons.append("native weights in this folder")
     if engine == "auto" and not is_export(exported.folder.parent) and _is_gpu(device):
@@ -127,7 +125,7 @@ def _ctranslate2(exported: Exported, device: str) -> Translator:
 
     tokenizer = exported.tokenizer
     used = "cuda" if _is_gpu(device) else "cpu"
-    engine = CTranslate2Engine(exported.files, tokenizer, exported.max_positions, used)
+    engine = CTranslate2Engine(exported.files, tokenizer, exported.max_positions, used, exported.aligns)
     options = decode_options(exported.decode)
     languages = exported.src_lang, exported.tgt_lang
     return Translator(engine, tokenizer, options, languages, exported.tags, exported.sentences_per_pair)

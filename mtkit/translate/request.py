@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from mtkit.documents.base import Answer, Text
+from mtkit.engine.interface import Feature
 from mtkit.translate.glossary import Glossary, Term
 
 Links = tuple[tuple[int, int], ...]
@@ -88,15 +89,13 @@ class Request:
         }
         return [name for name, is_asked in asked.items() if is_asked]
 
-    def native_only(self) -> list[str]:
-        """What only the native engine can do, as options of the command line."""
-        asked = {
-            "--n-best": self.n_best > 1,
-            "--token-scores": self.token_scores,
-            "--alignment": self.alignment,
-            "--target-prefix": bool(self.prefix),
-            "--glossary": self.glossary is not None,
-            "--terms": self.own_terms,
+    @property
+    def features(self) -> list[Feature]:
+        """What is asked that an engine may lack."""
+        asked: dict[Feature, bool] = {
+            "target prefixes": bool(self.prefix),
+            "terms": self.glossary is not None or self.own_terms,
+            "alignments": self.alignment,
         }
         return [name for name, is_asked in asked.items() if is_asked]
 

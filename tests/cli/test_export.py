@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -10,7 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from mtkit.cli.commands import app
+from mtkit.disk.manifest import manifest_bytes
+from mtkit.errors import UsageError
 from mtkit.runs.exports import read_export
+from mtkit.translate.open import open_translator
+from mtkit.translate.request import Request
 from tests.support.corpora import REPOSITORY
 from tests.support.fakes import make_tiny_run
 
@@ -115,3 +121,53 @@ def test_what_cannot_be_named(exported: Path) -> None:
     )
     assert runner.invoke(app, ["export", str(exported / "nowhere")]).exit_code == 3
     assert read_export(exported / "runs" / "tiny" / "export" / "ctranslate2").quantization == "float32"
+
+
+def test_hypotheses_scores_and_links_come_from_the_export_too(exported: Path) -> None:
+    asked = ["--beam-size", "3", "--n-best", "3", "--token-scores", "--alignment", "--no-guard"]
+    fast = translate(exported, "-m", "runs/tiny", *asked, code=("-c", NO_TORCH))
+    assert "by CTranslate2, float32 on cpu" in fast.stderr
+    native = translate(exported, "-m", "runs/tiny", *asked, "--engine", "native")
+    ours, theirs = (
+        [line.split(" ||| ") for line in done.stdout.splitlines() if not line.startswith("1 |||")]
+        for done in (fast, native)
+    )
+    same = 0
+    for number, text, score, tokens, links in ours:
+        per_token = [float(one) for one in tokens.split()]
+        assert float(score) == pytest.approx(sum(per_token) / len(per_token), abs=1e-3)
+        for their_number, their_text, their_score, their_tokens, their_links in theirs:
+            if (their_number, their_text, len(their_tokens.split())) == (number, text, len(per_token)):
+                assert float(their_score) == pytest.approx(float(score), abs=1e-3)
+                assert their_links == links
+                same += 1
+    assert len(ours) == len(theirs) == 6
+    assert same >= 2
+
+
+def test_an_export_refuses_at_each_call_what_it_cannot_do(exported: Path) -> None:
+    translator = open_translator(exported / "runs/tiny/export/ctranslate2")
+    for request, said in (
+        (Request(search={"method": "sample"}), "decode.method = sample"),
+        (Request(prefix="le"), "target prefixes"),
+    ):
+        with pytest.raises(UsageError, match=rf"CTranslate2, .* cannot do this: {said}\."):
+            translator.results([], request)
+
+
+def test_an_older_export_aligns_by_the_native_engine(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported / "runs", tmp_path / "runs")
+    model = tmp_path / "runs" / "tiny" / "model"
+    export = tmp_path / "runs" / "tiny" / "export" / "ctranslate2"
+    manifest = json.loads((export / "manifest.json").read_text("utf-8"))
+    older = (export / "model.bin").read_bytes()
+    for name, value in ((b"decoder/alignment_heads", 1), (b"decoder/alignment_layer", -1)):
+        place = older.index(name) + len(name) + 1 + 6  # its type and size, then the value
+        older = older[:place] + value.to_bytes(2, "little", signed=True) + older[place + 2 :]
+    (export / "model.bin").write_bytes(older)
+    del manifest["aligns"], manifest["digest"]
+    manifest["files"]["model.bin"]["sha256"] = hashlib.sha256(older).hexdigest()
+    (export / "manifest.json").write_bytes(manifest_bytes(manifest))
+    assert open_translator(model).engine.name.startswith("CTranslate2")
+    assert not open_translator(model).engine.aligns
+    assert open_translator(model, Request(alignment=True)).engine.name.startswith("PyTorch")

@@ -129,7 +129,7 @@ def test_ctranslate2_searches_and_scores_as_the_native_engine(model_folder: Path
         options = DecodeConfig(beam_size=beam_size, length_penalty=length_penalty)
         expected = generate(ScorerOfTheRest(loaded.model), SRCS, options)
         compared = 0
-        for src, [ours, *_], [theirs] in zip(SRCS, expected, other.decode(SRCS, options), strict=True):
+        for src, [ours, *_], [theirs, *_] in zip(SRCS, expected, other.decode(SRCS, options), strict=True):
             if len(ours.ids) < 2 * len(src) + EXTRA_LENGTH > len(theirs.ids):
                 assert theirs.ids == ours.ids
                 assert theirs.score == pytest.approx(ours.score, abs=1e-4)
@@ -146,6 +146,28 @@ def test_ctranslate2_searches_and_scores_as_the_native_engine(model_folder: Path
         assert theirs.token_scores == pytest.approx(ours.token_scores, abs=1e-4)
 
 
+@torch.inference_mode()
+def test_ctranslate2_finds_the_hypotheses_and_the_links_of_the_native_engine(model_folder: Path) -> None:
+    output = model_folder.parent / "export"
+    export_unchecked(model_folder, output, "float32")
+    loaded, exported = load_model(model_folder), read_export(output)
+    native = NativeEngine(loaded.model, "cpu", "fp32")
+    other = CTranslate2Engine(exported.files, loaded.tokenizer, MAX_POSITIONS, aligns=exported.aligns)
+    # 1. All hypotheses.
+    options = DecodeConfig(beam_size=3)
+    expected, compared = generate(ScorerOfTheRest(loaded.model), SRCS, options), 0
+    for src, ours, theirs in zip(SRCS, expected, other.decode(SRCS, options), strict=True):
+        if all(len(hyp.ids) < 2 * len(src) + EXTRA_LENGTH for hyp in (*ours, *theirs)):
+            assert [hyp.ids for hyp in theirs] == [hyp.ids for hyp in ours]
+            assert [hyp.score for hyp in theirs] == pytest.approx([hyp.score for hyp in ours], abs=1e-4)
+            compared += 1
+    assert compared >= 15
+    # 2. The links of targets of all lengths, none included.
+    tgts = [[4 + number % 17 for number in reversed(src)][: i % 11] for i, src in enumerate(SRCS)]
+    assert other.aligns
+    assert other.align(SRCS, tgts, options) == native.align(SRCS, tgts, options)
+
+
 def test_outputs_that_are_too_long_are_cut_as_if_searched_up_to_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,7 +179,7 @@ def test_outputs_that_are_too_long_are_cut_as_if_searched_up_to_there(
     found = []
     for scores in (True, False):
         engine = CTranslate2Engine(output, tokenizer, MAX_POSITIONS)
-        found.append([hyp.ids for [hyp] in engine.decode(SRCS, options, scores=scores)])
+        found.append([hyp.ids for [hyp, *_] in engine.decode(SRCS, options, scores=scores)])
     searched, cut = found
     assert cut == searched
     limits = [len(src) + EXTRA_LENGTH for src in SRCS]

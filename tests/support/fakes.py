@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import exp, inf, log
 from pathlib import Path
@@ -21,6 +21,7 @@ from mtkit.config.load import load_config
 from mtkit.convert import ctranslate2
 from mtkit.convert.parity import Differences, Parity
 from mtkit.decode.hypothesis import Demand, Hypothesis
+from mtkit.engine.interface import Feature
 from mtkit.model.checkpoint import weights_of, write_model
 from mtkit.model.transformer import build_model
 from mtkit.runs.layout import open_run
@@ -79,6 +80,9 @@ class EchoEngine:
 
     def __init__(self) -> None:
         self.calls: list[list[list[int]]] = []
+
+    def refusals(self, options: DecodeConfig, features: Collection[Feature] = ()) -> list[str]:
+        return []
 
     def decode(
         self,

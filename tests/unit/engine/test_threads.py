@@ -12,7 +12,7 @@ from mtkit.config.text import TextConfig
 from mtkit.convert.ctranslate2 import MAX_POSITIONS
 from mtkit.engine import ct2, threads
 from mtkit.engine.ct2 import AVX512, CTranslate2Engine
-from mtkit.engine.threads import Layout, layouts, machine_key, recall, remember
+from mtkit.engine.threads import Layout, cpu_quota, layouts, machine_key, recall, remember, usable_cores
 from mtkit.text.tokenizer import load_tokenizer
 from tests.support.fakes import export_unchecked, make_tiny_run
 
@@ -29,6 +29,41 @@ def test_layouts_use_all_cores_and_no_more() -> None:
     assert layouts(2) == [(2, 1), (1, 2)]
     assert layouts(6) == [(6, 1), (3, 2), (1, 4)]
     assert str(Layout(2, 1)) == "2 workers of 1 thread"
+
+
+@pytest.mark.parametrize(
+    ("own", "quota", "omp", "cores"),
+    [
+        (8, None, "", 8),
+        (8, 0.3, "", 1),
+        (8, 2.5, "", 2),
+        (2, 6.0, "", 2),
+        (8, None, "3,2", 3),
+        (8, 4.0, "x", 4),
+    ],
+)
+def test_the_least_bound_counts(own: int, quota: float | None, omp: str, cores: int) -> None:
+    assert usable_cores(own, quota, omp) == cores
+
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        ({}, None),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu.max": "30000 100000\n"}, 0.3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "250000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.5),
+        ({"cpu.max": "nonsense"}, None),
+    ],
+)
+def test_quotas_of_control_groups_are_read(
+    files: dict[str, str], quota: float | None, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, "ascii")
+    assert cpu_quota(tmp_path) == quota
 
 
 def test_what_was_measured_is_kept_for_this_machine_and_model() -> None:
