@@ -81,8 +81,8 @@ def translate(
         bool,
         _flag(
             INPUT,
-            "Resume an interrupted translation from OUTPUT.partial, or in the folder OUTPUT. Requires --input "
-            "and --output.",
+            "Resume an interrupted translation from OUTPUT.partial, or in the folder OUTPUT. Requires "
+            "--input and --output.",
             "--resume",
         ),
     ] = False,
@@ -294,8 +294,7 @@ def translate(
     source = sources[0] if sources else None
     target = None if target == Path("-") else target
     check_format(kind)
-    if encoding != AUTO:
-        encoding = check_encoding(encoding)
+    encoding = encoding if encoding == AUTO else check_encoding(encoding)
     base = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy, encoding, ignore_language)
     when: Flush = one_of("--flush", flush, ("auto", "line", "batch"))
     input = base if several else base.settled()
@@ -303,13 +302,9 @@ def translate(
         members = _members(sources, target, kind)
     else:
         input.check(request)
-    if resume and not several:
-        input.check_resumable(target)
-    if target is not None and not several:
-        from mtkit.disk.output import check_not_read
-
-        read = {"the input": source} | ({"the glossary": glossary} if glossary else {})
-        check_not_read(target, read | ({"the file of banned phrases": banned} if banned else {}))
+        if resume:
+            input.check_resumable(target)
+        _check_not_read(target, source, glossary, banned)
     named: list[Path | None] = [*model] if model else [None]
     found, *others = models = [find_model(path) for path in named]
     console.say(f"model: {found}{''.join(f' + {other}' for other in others)}")
@@ -328,10 +323,7 @@ def translate(
         assert target is not None
         this = job(translator, input, request, models, glossary, sources)
         output = OutputFolder(target, this, resume)
-        for own in run_folder(translator, input, members, output, target, request):
-            account.counts += own.counts
-            account.terms_requested += own.terms_requested
-            account.terms_used += own.terms_used
+        run_folder(translator, input, members, output, target, request, account)
     elif resume and target is not None:
         this = job(translator, input, request, models, glossary)
         run_resumable(translator, input, target, request, account, when, this)
@@ -342,6 +334,16 @@ def translate(
     if glossary or terms:
         asked, used = account.terms_requested, account.terms_used
         console.say(f"terms: {asked:,} requested, {used:,} used, {asked - used:,} missed")
+
+
+def _check_not_read(
+    target: Path | None, source: Path | None, glossary: Path | None, banned: Path | None
+) -> None:
+    from mtkit.disk.output import check_not_read
+
+    if target is not None:
+        read = {"the input": source} | ({"the glossary": glossary} if glossary else {})
+        check_not_read(target, read | ({"the file of banned phrases": banned} if banned else {}))
 
 
 def _members(sources: list[Path], target: Path | None, kind: str) -> list[Member]:

@@ -29,7 +29,8 @@ def run_folder(
     output: OutputFolder,
     target: Path,
     request: Request,
-) -> list[Account]:
+    total: Account,
+) -> None:
     """Translates each file that can be, copies the others, and says what became of each.
 
     Args:
@@ -39,13 +40,13 @@ def run_folder(
         output: where they go.
         target: its path.
         request: what is asked beside the text.
+        total: filled with the notes and terms of all files.
 
     Raises:
         InputError: some files were not translated; all others are.
         StoppedError: a signal came; finished files are kept.
     """
-    accounts: list[Account] = []
-    before, copied, failed = 0, 0, 0
+    done, texts, before, copied, failed = 0, 0, 0, 0, 0
     sizes = [member.path.stat().st_size if member.kind else 0 for member in members]
     begin = time.monotonic()
     with say_unwritable(target), _until_stopped(target), console.progress() as report:
@@ -61,7 +62,8 @@ def run_folder(
                     output.copy(member)
                     copied += 1
                 else:
-                    accounts.append(_translate(translator, base, member, output, request))
+                    texts += _translate(translator, base, member, output, request, total)
+                    done += 1
             except (StoppedError, WriteError):
                 raise
             except MtkitError as error:
@@ -69,9 +71,8 @@ def run_folder(
                     raise
                 console.fail(error)
                 failed += 1
-    texts = sum(account.total or 0 for account in accounts)
     console.say(
-        f"{len(accounts):,} files translated, {texts:,} texts in {time.monotonic() - begin:,.1f} s; "
+        f"{done:,} files translated, {texts:,} texts in {time.monotonic() - begin:,.1f} s; "
         f"{copied:,} copied, {before:,} finished before, {failed:,} failed; by {translator.engine.name}"
     )
     if failed:
@@ -79,12 +80,17 @@ def run_folder(
             f"{target}: {failed:,} of {len(members):,} files could not be translated.",
             "Repair them, and run the same command with --resume.",
         )
-    return accounts
 
 
 def _translate(
-    translator: Translator, base: Input, member: Member, output: OutputFolder, request: Request
-) -> Account:
+    translator: Translator,
+    base: Input,
+    member: Member,
+    output: OutputFolder,
+    request: Request,
+    total: Account,
+) -> int:
+    """Translates a file, and gives the number of its lines or texts."""
     input = replace(base, path=member.path, kind=member.kind).settled()
     input.check(request)
     account = input.account()
@@ -93,10 +99,12 @@ def _translate(
         for count, answer in input.answers(translator, read_windows(member.path, "batch"), request, account):
             file.write(answer)
             texts += count
-    account.total = texts
+    total.counts += account.counts
+    total.terms_requested += account.terms_requested
+    total.terms_used += account.terms_used
     notes = f", {account.counts.total():,} notes ({account})" if account.counts else ""
     console.say(f"{member.path}: {texts:,} {input.unit}s{notes}")
-    return account
+    return texts
 
 
 @contextmanager
