@@ -289,7 +289,7 @@ def test_a_file_keeps_its_markup_and_its_times(run: Run, folder: Path) -> None:
 def test_an_unknown_format_is_refused(run: Run) -> None:
     result = run("--format", "docx")
     assert result.exit_code == 2
-    assert f"Choose from {', '.join(FORMATS)}." in result.stderr
+    assert f"Choose from auto, {', '.join(FORMATS)}." in result.stderr
 
 
 def test_search_flags_have_the_names_types_and_words_of_the_options(run: Run) -> None:
