@@ -13,6 +13,7 @@ from mtkit.documents.formats import FORMATS
 
 if TYPE_CHECKING:
     from mtkit.cli.streams import Flush
+    from mtkit.translate.folder import Member
 
 INPUT, LINES, RESULT = "Input and output", "Invalid input and bad translations", "Output of each line"
 SEARCH, RULES, ENGINE = "Search", "Terms and constraints", "Model and engine"
@@ -54,31 +55,34 @@ def translate(
             metavar="TAG",
         ),
     ] = None,
-    source: Annotated[
-        Path | None,
+    sources: Annotated[
+        list[Path] | None,
         _flag(
             INPUT,
-            "File to translate; .gz, .bz2, .xz and .zst files are decompressed. Default: -, standard input.",
+            "File to translate; .gz, .bz2, .xz and .zst files are decompressed. Repeat it, or name a folder, "
+            "to translate several into the folder OUTPUT. Default: -, standard input.",
             "--input",
             "-i",
-            metavar="FILE",
+            metavar="PATH",
         ),
     ] = None,
     target: Annotated[
         Path | None,
         _flag(
             INPUT,
-            "File to write; it appears when it is complete. Default: -, standard output.",
+            "File to write; it appears when it is complete. With several inputs, a new folder. Default: -, "
+            "standard output.",
             "--output",
             "-o",
-            metavar="FILE",
+            metavar="PATH",
         ),
     ] = None,
     resume: Annotated[
         bool,
         _flag(
             INPUT,
-            "Resume an interrupted translation from OUTPUT.partial. Requires --input and --output.",
+            "Resume an interrupted translation from OUTPUT.partial, or in the folder OUTPUT. Requires "
+            "--input and --output.",
             "--resume",
         ),
     ] = False,
@@ -236,10 +240,13 @@ def translate(
     Examples:
       mtkit translate < input.txt > output.txt
       mtkit translate -i big.txt.gz -o big.out.txt --resume
+      mtkit translate -i docs/ -o docs.fr/
       mtkit translate --format jsonl --field en.text < in.jsonl > out.jsonl
     """
+    from mtkit.cli.translate_folder import run_folder
     from mtkit.cli.translate_run import run, run_resumable
     from mtkit.runs.find import find_model, languages_of, read_model
+    from mtkit.translate.folder import OutputFolder
     from mtkit.translate.job import AUTO, Input, check_format, job
     from mtkit.translate.open import open_translator
     from mtkit.translate.recoding import check_encoding
@@ -284,21 +291,22 @@ def translate(
         on_error="fail" if strict else one_of("--on-error", on_error, ("fail", "blank", "source")),
         strict=strict,
     )
-    source, target = (None if path == Path("-") else path for path in (source, target))
+    sources = [] if sources == [Path("-")] else sources or []
+    several = len(sources) > 1 or any(path.is_dir() for path in sources)
+    source = sources[0] if sources else None
+    target = None if target == Path("-") else target
     check_format(kind)
-    if encoding != AUTO:
-        encoding = check_encoding(encoding)
+    encoding = encoding if encoding == AUTO else check_encoding(encoding)
     base = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy, encoding, ignore_language)
-    input = base.settled()
     when: Flush = one_of("--flush", flush, ("auto", "line", "batch"))
-    input.check(request)
-    if resume:
-        input.check_resumable(target)
-    if target is not None:
-        from mtkit.disk.output import check_not_read
-
-        read = {"the input": source} | ({"the glossary": glossary} if glossary else {})
-        check_not_read(target, read | ({"the file of banned phrases": banned} if banned else {}))
+    input = base if several else base.settled()
+    if several:
+        members = _members(sources, target, kind)
+    else:
+        input.check(request)
+        if resume:
+            input.check_resumable(target)
+        _check_not_read(target, source, glossary, banned)
     console.say(f"model: {found}{''.join(f' + {other}' for other in others)}")
     translator = read_model(
         found.run,
@@ -311,7 +319,12 @@ def translate(
         ),
     )
     account = input.account()
-    if resume and target is not None:
+    if several:
+        assert target is not None
+        this = job(translator, input, request, models, glossary, sources)
+        output = OutputFolder(target, this, resume)
+        run_folder(translator, input, members, output, target, request, account)
+    elif resume and target is not None:
         this = job(translator, input, request, models, glossary)
         run_resumable(translator, input, target, request, account, when, this)
     else:
@@ -321,6 +334,32 @@ def translate(
     if glossary or terms:
         asked, used = account.terms_requested, account.terms_used
         console.say(f"terms: {asked:,} requested, {used:,} used, {asked - used:,} missed")
+
+
+def _check_not_read(
+    target: Path | None, source: Path | None, glossary: Path | None, banned: Path | None
+) -> None:
+    from mtkit.disk.output import check_not_read
+
+    if target is not None:
+        read = {"the input": source} | ({"the glossary": glossary} if glossary else {})
+        check_not_read(target, read | ({"the file of banned phrases": banned} if banned else {}))
+
+
+def _members(sources: list[Path], target: Path | None, kind: str) -> list[Member]:
+    """The files of several inputs, once it is clear that the output does not touch them."""
+    from mtkit.disk.marks import check_marked
+    from mtkit.errors import UsageError
+    from mtkit.translate.folder import KIND, check_apart, find_members
+
+    if target is None or Path("-") in sources:
+        raise UsageError(
+            "--input: several files need an output folder, and none of them can be standard input.",
+            "Name a new folder with -o.",
+        )
+    check_apart(sources, target)
+    check_marked(target, KIND)
+    return find_members(sources, kind)
 
 
 def _phrases(path: Path) -> list[str]:

@@ -64,6 +64,9 @@ SUFFIXES = {
 }
 """The format of a file by the suffix of its name."""
 
+AMBIGUOUS = frozenset({".json", ".xml", ".yaml", ".yml", ".ts", ".properties"})
+"""Suffixes of other files too, such as settings: in a folder these are translated only if `--format` says so."""
+
 DECLARING = frozenset(
     {
         "html",
@@ -74,6 +77,11 @@ DECLARING = frozenset(
         "stringsdict",
         "properties",
         "qt",
+        "docx",
+        "pptx",
+        "xlsx",
+        "odt",
+        "epub",
     }
 )
 """Formats whose files say themselves how they are encoded, or are no text."""

@@ -31,6 +31,7 @@ _CLOSERS = {
     "„": "“",
     "<": ">",
 }
+_SIGNS = re.compile(r"[ \t]*[,;/|&+–-][ \t]*")
 _TAG = re.compile(r"<[^<>]*>|&lt;(?:(?!&[lg]t;).)*&gt;", re.DOTALL)
 _NO_STOP = re.compile(r"[.,;:!?…\s]+\Z")
 
@@ -98,12 +99,12 @@ class Stretch:
         self.nodes = _nodes(self._spans)
 
     def _joined(self, items: Sequence[Item], unescape: Callable[[str], str]) -> str:
-        text, spaced, last = _Text(), False, None
+        text, spaced, after_break, last = _Text(), False, False, None
         for item in items:
             if item.role != "text":
                 last = _Span(item, text.size, spaced, sticks=(not spaced and text.last.isalnum(), False))
                 self._spans.append(last)
-                spaced = False
+                spaced, after_break = False, after_break or item.role == "break"
                 continue
             words = re.sub(r"[ \t\r\n]+", " ", item.raw)
             spaced = words.endswith(" ")
@@ -112,7 +113,7 @@ class Stretch:
                 last.after = words.startswith(" ")
                 last.sticks = (last.sticks[0], words[:1].isalnum())
                 is_inside = text.last.isalnum() and words[:1].isalnum()
-                if last.item.role == "break" or (is_inside and last.item.is_word):
+                if after_break or (is_inside and last.item.is_word):
                     words = f" {words}"
                 if text.last == " ":
                     words = words.removeprefix(" ")
@@ -120,7 +121,7 @@ class Stretch:
                         text.rstrip()
                         last.at = min(last.at, text.size)
             text.add(words)
-            last = None
+            after_break, last = False, None
         stripped = str(text).lstrip(" ")
         offset, stripped = text.size - len(stripped), stripped.rstrip(" ")
         for span in self._spans:
@@ -221,6 +222,11 @@ def _filled(spans: Sequence[_Span], space: str, left: str, right: str, spaced: b
             sides[0] = True
         if last.item.is_word and right:
             sides[-1] = (not last.sticks[1] and bool(space or last.after)) if right.isalnum() else bool(space)
+        if space and right.isalnum() and last.item.role == "close":
+            sides[-1] = True
+    for number, span in enumerate(spans):  # such as a comment between spaces
+        if span.item.role == "alone" and span.item.is_silent and span.before and span.after:
+            sides[number] = sides[number + 1] = True
     if any(span.item.role == "break" for span in spans) and not spaced:
         return "".join(span.item.raw for span in spans)
     if spaced:
@@ -246,7 +252,7 @@ def _filled(spans: Sequence[_Span], space: str, left: str, right: str, spaced: b
 
 def arranged(items: Sequence[Item], unescape: Callable[[str], str]) -> list[str | Stretch]:
     """The text of some pieces, and what stays before and behind it; nothing but raw without a letter."""
-    items = _stuck(_whole(_paired(items)))
+    items = _stuck(_listed(_whole(_paired(items))))
     first, last = _edges(items)
     if first > last or not any(
         char.isalpha() for item in items if item.role == "text" for char in unescape(item.raw)
@@ -298,14 +304,35 @@ def _whole(items: Sequence[Item]) -> list[Item]:
         item, end = items[number], partners.get(number, -1)
         inside = [own for own in items[number + 1 : end] if own.role == "text"] if end > number else []
         text = "".join(own.raw for own in inside)
-        glued = found and found[-1].role == "text" and not found[-1].raw[-1:].isspace()
+        glued = found and found[-1].role in ("text", "close") and not found[-1].raw[-1:].isspace()
         if end > number and not any(map(str.isalpha, text)) and (glued or not text.strip()):
             raw = "".join(own.raw for own in items[number : end + 1])
-            found.append(Item(raw, "alone", is_silent=not text.strip() and item.is_silent))
+            is_silent = not text.strip() and item.is_silent
+            has_words = any(own.is_word for own in items[number : end + 1])
+            found.append(Item(raw, "alone", is_silent=is_silent and not has_words))
             number = end
         else:
             found.append(item)
         number += 1
+    return found
+
+
+def _listed(items: Sequence[Item]) -> list[Item]:
+    """Placeholders with only signs between them as one: a list such as `{a}, {b}/{c}`."""
+    found: list[Item] = []
+    for item in items:
+        is_list = (
+            item.is_word
+            and len(found) > 1
+            and found[-2].is_word
+            and found[-1].role == "text"
+            and _SIGNS.fullmatch(found[-1].raw)
+        )
+        if is_list:
+            between, first = found.pop(), found.pop()
+            found.append(replace(item, raw=first.raw + between.raw + item.raw))
+        else:
+            found.append(item)
     return found
 
 

@@ -306,8 +306,9 @@ def job(
     request: Request,
     models: Sequence[Found],
     glossary: Path | None = None,
+    sources: Sequence[Path] = (),
 ) -> Job:
-    """All that decides what is written, for `partial_file`."""
+    """All that decides what is written, for `partial_file`; or into the folder of several `sources`."""
     from mtkit.disk.manifest import MANIFEST
 
     assert input.path is not None
@@ -332,7 +333,7 @@ def job(
     options = json.loads(translator.search_options(request).model_dump_json())
     return {
         "mtkit": mtkit.__version__,
-        "the input": _identity(input.path),
+        "the input": [str(path) for path in sources] if sources else _identity(input.path),
         "the model": ", ".join(_identity(found.folder / MANIFEST) for found in models),
         "the engine": ", ".join(translator.engine.name.split(", ")[:2]),  # not how many threads it has
         **shown,

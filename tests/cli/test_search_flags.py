@@ -208,9 +208,11 @@ def test_bad_bytes_are_repaired_and_counted_or_refused(folder: Path, run: Run) -
             assert not (folder / "out.txt").exists()
 
 
-def test_utf16_is_told(run: Run, folder: Path) -> None:
-    (folder / "wide.txt").write_bytes("the cat\n".encode("utf-16"))
-    assert "This looks like UTF-16: convert it" in run("-i", "wide.txt").stderr
+def test_utf16_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    wide = "the cat\n".encode("utf-16")
+    result = CliRunner().invoke(app, ["translate", "-m", "runs/tiny", "--no-guard"], input=wide)
+    assert "This looks like UTF-16: set --encoding utf-16." in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -288,7 +290,7 @@ def test_a_file_keeps_its_markup_and_its_times(run: Run, folder: Path) -> None:
 def test_an_unknown_format_is_refused(run: Run) -> None:
     result = run("--format", "doc")
     assert result.exit_code == 2
-    assert f"Choose from {', '.join(FORMATS)}." in result.stderr
+    assert f"Choose from auto, {', '.join(FORMATS)}." in result.stderr
 
 
 def test_search_flags_have_the_names_types_and_words_of_the_options(run: Run) -> None:

@@ -170,7 +170,10 @@ def test_it_needs_files_and_lines(run: Run, folder: Path) -> None:
     assert "Leave out --resume." in result.stderr
 
 
-@pytest.mark.parametrize("more", [["--format", "tsv", "--column", "en"], ["--method", "sample", "--json"]])
+@pytest.mark.parametrize(
+    "more",
+    [["--format", "tsv", "--column", "en"], ["--format", "text", "--method", "sample", "--json"]],
+)
 def test_going_on_knows_the_first_line_and_the_numbers_of_lines(
     run: Run, stopped: Run, folder: Path, more: list[str]
 ) -> None:

@@ -1,0 +1,126 @@
+"""Runs `mtkit translate` on several files and folders."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtkit.cli import console
+from mtkit.cli.streams import read_windows, say_unwritable
+from mtkit.errors import InputError, MtkitError, StoppedError, WriteError
+from mtkit.translate.account import Account
+from mtkit.translate.folder import Member, OutputFolder
+from mtkit.translate.job import Input
+from mtkit.translate.request import Request
+
+if TYPE_CHECKING:
+    from mtkit.translate.translator import Translator
+
+
+def run_folder(
+    translator: Translator,
+    base: Input,
+    members: Sequence[Member],
+    output: OutputFolder,
+    target: Path,
+    request: Request,
+    total: Account,
+) -> None:
+    """Translates each file that can be, copies the others, and says what became of each.
+
+    Args:
+        translator: of all files.
+        base: the options of the input.
+        members: the files.
+        output: where they go.
+        target: its path.
+        request: what is asked beside the text.
+        total: filled with the notes and terms of all files.
+
+    Raises:
+        InputError: some files were not translated; all others are.
+        StoppedError: a signal came; finished files are kept.
+    """
+    done, texts, before, copied, failed = 0, 0, 0, 0, 0
+    sizes = [member.path.stat().st_size if member.kind else 0 for member in members]
+    begin = time.monotonic()
+    with say_unwritable(target), _until_stopped(target), console.progress() as report:
+        for number, member in enumerate(members):
+            report("bytes translated", sum(sizes[:number]), sum(sizes))
+            if member.left_out:
+                console.say(f"{member.path}: {member.left_out}, and is left out.")
+                continue
+            try:
+                if output.has(member):
+                    before += 1
+                elif not member.kind:
+                    output.copy(member)
+                    copied += 1
+                else:
+                    texts += _translate(translator, base, member, output, request, total)
+                    done += 1
+            except (StoppedError, WriteError):
+                raise
+            except MtkitError as error:
+                if request.strict:
+                    raise
+                console.fail(error)
+                failed += 1
+    console.say(
+        f"{done:,} files translated, {texts:,} texts in {time.monotonic() - begin:,.1f} s; "
+        f"{copied:,} copied, {before:,} finished before, {failed:,} failed; by {translator.engine.name}"
+    )
+    if failed:
+        raise InputError(
+            f"{target}: {failed:,} of {len(members):,} files could not be translated.",
+            "Repair them, and run the same command with --resume.",
+        )
+
+
+def _translate(
+    translator: Translator,
+    base: Input,
+    member: Member,
+    output: OutputFolder,
+    request: Request,
+    total: Account,
+) -> int:
+    """Translates a file, and gives the number of its lines or texts."""
+    input = replace(base, path=member.path, kind=member.kind).settled()
+    input.check(request)
+    account = input.account()
+    with output.file(member) as file:
+        texts = 0
+        for count, answer in input.answers(translator, read_windows(member.path, "batch"), request, account):
+            file.write(answer)
+            texts += count
+    total.counts += account.counts
+    total.terms_requested += account.terms_requested
+    total.terms_used += account.terms_used
+    notes = f", {account.counts.total():,} notes ({account})" if account.counts else ""
+    console.say(f"{member.path}: {texts:,} {input.unit}s{notes}")
+    return texts
+
+
+@contextmanager
+def _until_stopped(target: Path) -> Iterator[None]:
+    """Within the block Ctrl-C and SIGTERM end the work; the file that is under way is done again later."""
+
+    def stop(number: int, _: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.state.in_a_hurry = True
+        raise StoppedError(
+            f"stopped; the finished files are kept in {target}.", "Run the same command with --resume."
+        ) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
