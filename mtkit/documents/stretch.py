@@ -206,36 +206,18 @@ def _filled(spans: Sequence[_Span], space: str, left: str, right: str, spaced: b
         right: the first character behind; empty at the end.
         spaced: whether each place that may have a space gets one.
     """
-    sides = [False] * (len(spans) + 1)
-    for number in range(1, len(spans)):
-        if spans[number - 1].item.is_word or spans[number].item.is_word:
-            sides[number] = spans[number - 1].after or spans[number].before
-    closing = next((n for n, span in enumerate(spans) if span.item.role != "close"), len(spans))
-    opening = len(spans) - next(
-        (n for n, span in enumerate(reversed(spans)) if span.item.role != "open"), len(spans)
-    )
-    if any(span.item.is_word for span in spans):
-        first, last = spans[0], spans[-1]
-        sides[0] = first.before
-        sides[-1] = last.after
-        if first.item.is_word and left.isalnum() and not first.sticks[0] and space:
-            sides[0] = True
-        if last.item.is_word and right:
-            sides[-1] = (not last.sticks[1] and bool(space or last.after)) if right.isalnum() else bool(space)
-        if space and right.isalnum() and last.item.role == "close":
-            sides[-1] = True
-    for number, span in enumerate(spans):  # such as a comment between spaces
-        if span.item.role == "alone" and span.item.is_silent and span.before and span.after:
-            sides[number] = sides[number + 1] = True
     if any(span.item.role == "break" for span in spans) and not spaced:
         return "".join(span.item.raw for span in spans)
-    if spaced:
-        sides = [True] * len(sides)
+    sides = [True] * (len(spans) + 1) if spaced else _sides(spans, space, left, right)
+    closing = next((n for n, span in enumerate(spans) if span.item.role != "close"), len(spans))
+    others = next((n for n, span in enumerate(reversed(spans)) if span.item.role != "open"), len(spans))
+    opening = len(spans) - others
     sides[0] &= bool(left)
     sides[-1] &= bool(right)
     if space and not any(sides):
-        sides[min(closing, opening) if closing <= opening else closing] = True
-    for number in range(closing):  # a closing mark stands directly behind a word, an opening one before it
+        sides[closing] = True
+    # A closing mark stands directly behind a word, and an opening one directly before it.
+    for number in range(closing):
         if sides[number]:
             sides[number], sides[closing] = False, True
     for number in range(opening, len(spans)):
@@ -245,6 +227,26 @@ def _filled(spans: Sequence[_Span], space: str, left: str, right: str, spaced: b
     sides[-1] &= bool(right)
     joined = [" " * sides[number] + span.item.raw for number, span in enumerate(spans)]
     return "".join(joined) + " " * sides[-1]
+
+
+def _sides(spans: Sequence[_Span], space: str, left: str, right: str) -> list[bool]:
+    """Whether a space stands before each span and behind the last, for the same reasons as in the source."""
+    sides = [False] * (len(spans) + 1)
+    for number, span in enumerate(spans):
+        if span.item.role == "alone" and span.item.is_silent and span.before and span.after:
+            sides[number] = sides[number + 1] = True  # such as a comment between spaces
+        if number and (span.item.is_word or spans[number - 1].item.is_word):
+            sides[number] = spans[number - 1].after or span.before
+    if not any(span.item.is_word for span in spans):
+        return sides
+    first, last = spans[0], spans[-1]
+    sides[0] = first.before or (first.item.is_word and left.isalnum() and not first.sticks[0] and bool(space))
+    sides[-1] = last.after
+    if last.item.is_word and right:
+        sides[-1] = (not last.sticks[1] and bool(space or last.after)) if right.isalnum() else bool(space)
+    if space and right.isalnum() and last.item.role == "close":
+        sides[-1] = True
+    return sides
 
 
 # ---------------------------------------------------------------- from pieces to stretches

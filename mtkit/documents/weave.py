@@ -226,11 +226,11 @@ def _votes(
 
 
 def _once(text: str, words: Sequence[tuple[int, int]]) -> dict[str, int]:
-    """Where each number or longer word begins that stands once in `text`."""
+    """Where each number, stop or longer word begins that stands once in `text`."""
     seen: dict[str, int] = {}
     for start, end in words:
         word = text[start:end].casefold()
-        if len(word) >= _MIN_SAME or word.isdecimal():
+        if len(word) >= _MIN_SAME or word.isdecimal() or not word[0].isalnum():
             seen[word] = -1 if word in seen else start
     return {word: start for word, start in seen.items() if start >= 0}
 
