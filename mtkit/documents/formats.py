@@ -65,7 +65,7 @@ SUFFIXES = {
 """The format of a file by the suffix of its name."""
 
 AMBIGUOUS = frozenset({".json", ".xml", ".yaml", ".yml", ".ts", ".properties"})
-"""Suffixes of other files too, such as settings: in a folder they are translated only if `--format` says so."""
+"""Suffixes of settings, too: files in a folder that have them are translated only if `--format` says so."""
 
 DECLARING = frozenset(
     {
