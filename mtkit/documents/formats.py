@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, assert_never, get_args
 
 if TYPE_CHECKING:
     from mtkit.documents.base import Document, LineDocument
-    from mtkit.documents.po import PoOptions
-    from mtkit.documents.tables import Skip
+    from mtkit.documents.catalogues.po import PoOptions
+    from mtkit.documents.tables.csv_table import Skip
 
 LineFormat = Literal["tsv", "jsonl"]
 FileFormat = Literal[
@@ -125,11 +125,11 @@ def line_format(
     """
     match kind:
         case "tsv":
-            from mtkit.documents.tsv import TsvFormat
+            from mtkit.documents.tables.tsv import TsvFormat
 
             return TsvFormat(name, column)
         case "jsonl":
-            from mtkit.documents.jsonl import JsonlFormat
+            from mtkit.documents.tables.jsonl import JsonlFormat
 
             return JsonlFormat(name, field, terms)
         case _:
@@ -162,95 +162,95 @@ def open_document(  # noqa: PLR0912
     """
     match kind:
         case "md":
-            from mtkit.documents.md import open_md
+            from mtkit.documents.markup.md import open_md
 
             return open_md(name, data)
         case "html":
-            from mtkit.documents.html import open_html
+            from mtkit.documents.markup.html import open_html
 
             return open_html(name, data)
         case "srt":
-            from mtkit.documents.srt import open_srt
+            from mtkit.documents.subtitles.srt import open_srt
 
             return open_srt(name, data)
         case "vtt":
-            from mtkit.documents.vtt import open_vtt
+            from mtkit.documents.subtitles.vtt import open_vtt
 
             return open_vtt(name, data)
         case "ass":
-            from mtkit.documents.ass import open_ass
+            from mtkit.documents.subtitles.ass import open_ass
 
             return open_ass(name, data)
         case "csv":
-            from mtkit.documents.tables import open_csv
+            from mtkit.documents.tables.csv_table import open_csv
 
             return open_csv(name, data, column, skip)
         case "po":
-            from mtkit.documents.po import open_po
+            from mtkit.documents.catalogues.po import open_po
 
             return open_po(name, data, po)
         case "xliff":
-            from mtkit.documents.xliff import open_xliff
+            from mtkit.documents.catalogues.xliff import open_xliff
 
             return open_xliff(name, data)
         case "json":
-            from mtkit.documents.keyed_json import open_json
+            from mtkit.documents.software.keyed_json import open_json
 
             return open_json(name, data)
         case "arb":
-            from mtkit.documents.keyed_json import open_arb
+            from mtkit.documents.software.keyed_json import open_arb
 
             return open_arb(name, data, target)
         case "strings":
-            from mtkit.documents.strings import open_strings
+            from mtkit.documents.software.strings import open_strings
 
             return open_strings(name, data)
         case "stringsdict":
-            from mtkit.documents.strings import open_stringsdict
+            from mtkit.documents.software.strings import open_stringsdict
 
             return open_stringsdict(name, data)
         case "android":
-            from mtkit.documents.android import open_android
+            from mtkit.documents.software.android import open_android
 
             return open_android(name, data)
         case "properties":
-            from mtkit.documents.properties import open_properties
+            from mtkit.documents.software.properties import open_properties
 
             return open_properties(name, data)
         case "qt":
-            from mtkit.documents.qt import open_qt
+            from mtkit.documents.software.qt import open_qt
 
             return open_qt(name, data)
         case "docx":
-            from mtkit.documents.ooxml import open_docx
+            from mtkit.documents.office.ooxml import open_docx
 
             return open_docx(name, data)
         case "pptx":
-            from mtkit.documents.ooxml import open_pptx
+            from mtkit.documents.office.ooxml import open_pptx
 
             return open_pptx(name, data)
         case "xlsx":
-            from mtkit.documents.ooxml import open_xlsx
+            from mtkit.documents.office.ooxml import open_xlsx
 
             return open_xlsx(name, data)
         case "odt":
-            from mtkit.documents.odf import open_odt
+            from mtkit.documents.office.odf import open_odt
 
             return open_odt(name, data)
         case "epub":
-            from mtkit.documents.epub import open_epub
+            from mtkit.documents.office.epub import open_epub
 
             return open_epub(name, data)
         case "xcstrings":
-            from mtkit.documents.xcstrings import open_xcstrings
+            from mtkit.documents.software.xcstrings import open_xcstrings
 
             return open_xcstrings(name, data, target)
         case "yaml":
-            from mtkit.documents.keyed_yaml import open_yaml
+            from mtkit.documents.software.keyed_yaml import open_yaml
 
             return open_yaml(name, data, target)
         case "ftl":
-            from mtkit.documents.fluent import open_ftl
+            from mtkit.documents.software.fluent import open_ftl
 
             return open_ftl(name, data)
         case _:

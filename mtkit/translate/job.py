@@ -232,7 +232,7 @@ class Input:
         data = b"".join(line for window in lines if not isinstance(window, Pause) for line in window)
         po = None
         if self.kind == "po":
-            from mtkit.documents.po import PoOptions
+            from mtkit.documents.catalogues.po import PoOptions
 
             po = PoOptions(self.fuzzy, self.redo_fuzzy)
         document = open_document(

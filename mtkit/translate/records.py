@@ -152,7 +152,7 @@ class _Kept:
 
 def document_windows(document: Document) -> Iterator[Window[list[str]]]:
     """The texts of a whole file; the answers are what `document.render` takes, once they are all there."""
-    from mtkit.documents.tables import Table
+    from mtkit.documents.tables.csv_table import Table
 
     numbers = document.numbers if isinstance(document, Table) else range(len(document.texts))
     sources = [Source(text, number) for text, number in zip(document.texts, numbers, strict=True)]

@@ -25,7 +25,7 @@ from mtkit.config.sources import (
 )
 from mtkit.data.read.readers import read_pairs, source_files, source_name
 from mtkit.data.read.repairs import Repairs
-from mtkit.documents.xliff import open_xliff
+from mtkit.documents.catalogues.xliff import open_xliff
 from mtkit.errors import InputError
 from tests.support.writers import (
     OF_READER,

@@ -16,8 +16,8 @@ COMMANDS = {f"mtkit/cli/{name}.py" for name in getattr(get_command(app), "comman
 """A command's file has the name of the command, which other rooms use for the work itself."""
 SECTIONS = {f"mtkit/config/{name}.py" for name in Config.model_fields}
 """The options of a section stand in a file of its name."""
-FORMATS = {"jsonl.py", "po.py", "xliff.py"}
-"""Formats of corpora and of documents: each has a file in `data/read/` and one in `documents/`."""
+FORMATS = {"jsonl.py": "tables", "po.py": "catalogues", "xliff.py": "catalogues"}
+"""Formats of corpora and of documents: each has a file in `data/read/` and one in a room of `documents/`."""
 
 
 def test_no_file_name_is_used_twice() -> None:
@@ -27,8 +27,8 @@ def test_no_file_name_is_used_twice() -> None:
         if place not in COMMANDS | SECTIONS:
             places[path.name].append(place)
     doubled = {name: found for name, found in places.items() if len(found) > 1}
-    for name in FORMATS:
-        assert doubled.pop(name) == [f"mtkit/data/read/{name}", f"mtkit/documents/{name}"]
+    for name, room in FORMATS.items():
+        assert doubled.pop(name) == [f"mtkit/data/read/{name}", f"mtkit/documents/{room}/{name}"]
     assert doubled == {}
 
 

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from mtkit.documents.base import Answer
-from mtkit.documents.po import PoOptions, open_po
-from mtkit.documents.xliff import open_xliff
+from mtkit.documents.catalogues.po import PoOptions, open_po
+from mtkit.documents.catalogues.xliff import open_xliff
 from tests.support.corpora import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "files-cat.md").read_text("utf-8")

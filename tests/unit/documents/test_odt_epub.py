@@ -9,7 +9,7 @@ import pytest
 from ebooklib import epub
 
 from mtkit.documents.formats import FileFormat, open_document
-from mtkit.documents.zipped import Bundle
+from mtkit.documents.office.zipped import Bundle
 from mtkit.errors import InputError
 from tests.support.corpora import corpus
 from tests.support.office import Office, attributes, members, office, structure, unpacked, zipped

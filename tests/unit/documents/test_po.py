@@ -11,7 +11,7 @@ import polib
 import pytest
 from hypothesis import given, settings
 
-from mtkit.documents.po import PoOptions, open_po
+from mtkit.documents.catalogues.po import PoOptions, open_po
 from mtkit.errors import InputError
 from tests.support.corpora import corpus
 from tests.support.translators import STAND_INS, TRANSLATORS, changed

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.documents.formats import open_document
-from mtkit.documents.tables import Table
+from mtkit.documents.tables.csv_table import Table
 from mtkit.errors import InputError, UsageError
 
 CELL = st.text(st.sampled_from('ab ,;\t"\n|é'), max_size=6)

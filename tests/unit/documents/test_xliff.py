@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from lxml import etree
 
-from mtkit.documents.xliff import open_xliff
+from mtkit.documents.catalogues.xliff import open_xliff
 from mtkit.errors import InputError
 from tests.support.corpora import corpus
 from tests.support.translators import STAND_INS, TRANSLATORS

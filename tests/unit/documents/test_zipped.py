@@ -12,7 +12,7 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
 
-from mtkit.documents.zipped import MAX_MEMBERS, MAX_RATIO, MAX_READ, Archive
+from mtkit.documents.office.zipped import MAX_MEMBERS, MAX_RATIO, MAX_READ, Archive
 from mtkit.errors import InputError
 from tests.support.office import attributes, unpacked, zipped
 

@@ -22,7 +22,7 @@ from mtkit.data.read.readers import read_pairs
 from mtkit.data.read.repairs import Repairs
 from mtkit.data.read.xml import MAX_TOKEN
 from mtkit.disk.opening import open_input
-from mtkit.documents.xliff import open_xliff
+from mtkit.documents.catalogues.xliff import open_xliff
 from mtkit.errors import ConfigError, InputError, listed, shortened
 from mtkit.translate.term_files import read_glossary
 

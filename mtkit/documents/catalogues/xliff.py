@@ -9,7 +9,7 @@ from itertools import islice
 from xml.sax.saxutils import escape
 
 from mtkit.documents.base import unescape
-from mtkit.documents.bilingual import CHOICE, ENDS, KEPT, Edit, Passage, edited_slot
+from mtkit.documents.catalogues.bilingual import CHOICE, ENDS, KEPT, Edit, Passage, edited_slot
 from mtkit.documents.elements import XmlNode, decode_xml, opened, read_nodes, with_attributes
 from mtkit.documents.spans import Markup, Piece, Slot, Spliced, pair_of
 from mtkit.documents.stretch import Role

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtkit.documents.base import Lines, Terms, decode, encode
-from mtkit.documents.tables import check_column, column_named, lacks_column
+from mtkit.documents.tables.csv_table import check_column, column_named, lacks_column
 
 _MARK = b"\xef\xbb\xbf"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from json.decoder import JSONDecoder
 
 from mtkit.documents.base import Lines, Terms, decode, encode
-from mtkit.documents.json_values import is_ascii, spelled
+from mtkit.documents.software.json_values import is_ascii, spelled
 from mtkit.errors import InputError
 
 _SPACE = re.compile(r"[ \t\r\n]*")

@@ -11,7 +11,7 @@ from itertools import islice
 
 from mtkit.data.read.po import LINE, unescape
 from mtkit.documents.base import check_utf8
-from mtkit.documents.bilingual import CHOICE, ENDS, KEPT, Edit, Passage, edited_slot
+from mtkit.documents.catalogues.bilingual import CHOICE, ENDS, KEPT, Edit, Passage, edited_slot
 from mtkit.documents.spans import Markup, Piece, Slot, Spliced, pair_of
 from mtkit.documents.stretch import Role
 from mtkit.errors import InputError, shortened

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from functools import partial
 
 from mtkit.documents.base import check_utf8
-from mtkit.documents.json_values import Value, is_ascii, read_json, spelled
-from mtkit.documents.messages import ICU_TEXT, Markups, message_markup, value_slot
+from mtkit.documents.software.json_values import Value, is_ascii, read_json, spelled
+from mtkit.documents.software.messages import ICU_TEXT, Markups, message_markup, value_slot
 from mtkit.documents.spans import Spliced
 from mtkit.errors import InputError
 from mtkit.text import icu

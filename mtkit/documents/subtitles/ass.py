@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from itertools import chain
 
 from mtkit.documents.base import check_utf8
-from mtkit.documents.cues import Cue, Grammar, cue_slots, lines_of, seconds
 from mtkit.documents.spans import PLACEHOLDERS, Markup, Piece, Spliced
 from mtkit.documents.stretch import Role
+from mtkit.documents.subtitles.cues import Cue, CueGrammar, cue_slots, lines_of, seconds
 from mtkit.errors import InputError
 
 _PLAIN = rf"\\[Nnh]|♪|♫|{PLACEHOLDERS}"
@@ -42,7 +42,7 @@ def _pair(raw: str) -> tuple[Role, str]:
     return ("open" if found[2] == "1" else "close"), found[1]
 
 
-_GRAMMAR = Grammar(
+_GRAMMAR = CueGrammar(
     Markup(_split, silent=re.compile(r"\{[^}]*+\}"), breaks=re.compile(r"\\h"), pair=_pair),
     re.compile(r"\\[Nn]"),
 )

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from mtkit.documents.base import check_utf8
-from mtkit.documents.bilingual import Edit, Passage, edited, edited_slot
-from mtkit.documents.json_values import Value, is_ascii, read_json, spelled
-from mtkit.documents.messages import is_text
+from mtkit.documents.catalogues.bilingual import Edit, Passage, edited, edited_slot
+from mtkit.documents.software.json_values import Value, is_ascii, read_json, spelled
+from mtkit.documents.software.messages import is_text
+from mtkit.documents.software.strings import APPLE
 from mtkit.documents.spans import Slot, Spliced
-from mtkit.documents.strings import APPLE
 from mtkit.errors import InputError
 from mtkit.text.languages import same_language
 

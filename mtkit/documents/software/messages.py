@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from mtkit.documents.bilingual import CHOICE, Passage
+from mtkit.documents.catalogues.bilingual import CHOICE, Passage
 from mtkit.documents.spans import TAG, Markup, Slot, split_by
 from mtkit.text import icu
 from mtkit.text.placeholders import DEFAULT, Family

@@ -6,9 +6,9 @@ import html
 import re
 
 from mtkit.documents.base import check_utf8, unescape
-from mtkit.documents.cues import Cue, Grammar, cue_slots, lines_of, not_a_time, read_time
 from mtkit.documents.spans import PLACEHOLDERS, Markup, Spliced, split_by
 from mtkit.documents.stretch import Role
+from mtkit.documents.subtitles.cues import Cue, CueGrammar, cue_slots, lines_of, not_a_time, read_time
 from mtkit.errors import InputError
 
 _FINDER = re.compile(rf"<[^<>]*+>|♪|♫|{PLACEHOLDERS}")
@@ -24,7 +24,7 @@ def _pair(raw: str) -> tuple[Role, str]:
     return ("close" if found[1] else "open"), found[2]
 
 
-_GRAMMAR = Grammar(
+_GRAMMAR = CueGrammar(
     Markup(
         split_by(_FINDER),
         silent=re.compile("<[^<>]*+>"),

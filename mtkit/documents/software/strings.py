@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from mtkit.documents.base import check_utf8, unescape
 from mtkit.documents.elements import XmlNode, decode_xml, read_nodes
-from mtkit.documents.messages import (
+from mtkit.documents.software.messages import (
     XML_KEPT,
     XML_SILENT,
     Markups,

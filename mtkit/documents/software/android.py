@@ -9,7 +9,14 @@ from xml.sax.saxutils import escape
 
 from mtkit.documents.base import unescape
 from mtkit.documents.elements import XmlNode, decode_xml, read_nodes
-from mtkit.documents.messages import XML_KEPT, XML_SILENT, Markups, message_markup, value_slot, with_escapes
+from mtkit.documents.software.messages import (
+    XML_KEPT,
+    XML_SILENT,
+    Markups,
+    message_markup,
+    value_slot,
+    with_escapes,
+)
 from mtkit.documents.spans import Slot, Spliced
 from mtkit.text import icu
 from mtkit.text.placeholders import Family

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mtkit.documents.elements import XmlNode, read_nodes
-from mtkit.documents.paragraph import PLAIN, Fixed, Item, MarkKind, Words, content, paragraph_slot
+from mtkit.documents.office.paragraph import PLAIN, Fixed, Item, MarkKind, Words, content, paragraph_slot
+from mtkit.documents.office.zipped import Archive, Bundle
 from mtkit.documents.spans import Slot, Spliced
-from mtkit.documents.zipped import Archive, Bundle
 from mtkit.errors import InputError
 
 MIMETYPE = "application/vnd.oasis.opendocument.text"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mtkit.documents.base import check_utf8
-from mtkit.documents.messages import Markups, message_markup, value_slot
+from mtkit.documents.software.messages import Markups, message_markup, value_slot
 from mtkit.documents.spans import Slot, Spliced
 
 _MAX_DEPTH = 64
@@ -27,7 +27,7 @@ _FIRST = re.compile(r"(\n[ ]+)([.\[*])")
 _MARKUPS: Markups = message_markup(("i18next",), rf"{_PLACEABLE}|[{{}}]"), None
 
 
-class _MalformedError(Exception):
+class _UnfinishedError(Exception):
     pass
 
 
@@ -47,7 +47,7 @@ class _Pattern:
     def _read(self, place: int, depth: int) -> int:
         """Reads a pattern that begins at `place`, and gives its end."""
         if depth > _MAX_DEPTH:
-            raise _MalformedError
+            raise _UnfinishedError
         source, stop, begin = self._source, self._stop, place
         while place < stop:
             if found := _TEXT.match(source, place, stop) or _LINE.match(source, place, stop):
@@ -72,7 +72,7 @@ class _Pattern:
             place, count = self._read(variant.end(), depth + 1), count + 1
         closing = re.compile(r"\s*\}").match(self._source, place, self._stop)
         if not closing or not count:
-            raise _MalformedError
+            raise _UnfinishedError
         return closing.end()
 
     def _add(self, start: int, end: int) -> None:
@@ -95,7 +95,7 @@ def open_ftl(name: str, data: bytes) -> Spliced:
         stop = following.start() if following else len(source)
         try:
             texts = _texts_of(source, entry, stop)
-        except _MalformedError:
+        except _UnfinishedError:
             continue
         slots += [
             value_slot(source, start, end, source[start:end], _MARKUPS, _spelled) for start, end in texts
@@ -112,7 +112,7 @@ def _texts_of(source: str, entry: re.Match[str], stop: int) -> list[tuple[int, i
         if not entry["id"].startswith("-") and not _KEYS.fullmatch(attribute["name"]):
             texts = [*texts, *pattern.texts]
     if source[place:stop].strip():
-        raise _MalformedError
+        raise _UnfinishedError
     return texts
 
 

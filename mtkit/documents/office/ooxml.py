@@ -11,9 +11,9 @@ from typing import Literal
 from mtkit.data.read.xml import XmlParser
 from mtkit.documents.base import unescape
 from mtkit.documents.elements import XmlNode, read_nodes
-from mtkit.documents.paragraph import Fixed, Item, MarkKind, Style, Words, content, paragraph_slot
+from mtkit.documents.office.paragraph import Fixed, Item, MarkKind, Style, Words, content, paragraph_slot
+from mtkit.documents.office.zipped import Archive, Bundle
 from mtkit.documents.spans import Slot, Spliced
-from mtkit.documents.zipped import Archive, Bundle
 from mtkit.errors import InputError
 
 Kind = Literal["docx", "pptx", "xlsx"]

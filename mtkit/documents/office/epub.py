@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 from mtkit.documents.base import Document, unescape
 from mtkit.documents.elements import XmlNode, read_nodes
-from mtkit.documents.html import open_html
-from mtkit.documents.paragraph import PLAIN, Words, content, paragraph_slot
+from mtkit.documents.markup.html import open_html
+from mtkit.documents.office.paragraph import PLAIN, Words, content, paragraph_slot
+from mtkit.documents.office.zipped import Archive, Bundle
 from mtkit.documents.spans import Spliced
-from mtkit.documents.zipped import Archive, Bundle
 from mtkit.errors import InputError
 
 _CONTAINER, _ENCRYPTION = "META-INF/container.xml", "META-INF/encryption.xml"

@@ -61,7 +61,7 @@ class Cue:
 
 
 @dataclass(frozen=True, slots=True)
-class Grammar:
+class CueGrammar:
     """How a format writes what is said.
 
     Attributes:
@@ -98,7 +98,7 @@ def not_a_time(name: str, number: int, separator: str) -> InputError:
     )
 
 
-def cue_slots(source: str, cues: Sequence[Cue], grammar: Grammar) -> list[Slot]:
+def cue_slots(source: str, cues: Sequence[Cue], grammar: CueGrammar) -> list[Slot]:
     """The texts of a file, in order."""
     parts = [part for cue in cues for part in _parts(source, cue, grammar)]
     ended = [bool(_STOP.search(part.texts[-1][-8:])) for part in parts if part.texts]
@@ -133,7 +133,7 @@ class _Part:
     """
 
     def __init__(
-        self, source: str, start: int, end: int, cue: Cue, is_labelled: bool, grammar: Grammar
+        self, source: str, start: int, end: int, cue: Cue, is_labelled: bool, grammar: CueGrammar
     ) -> None:
         self.start, self.end, self.cue, self.is_labelled = start, end, cue, is_labelled
         self.raw = source[start:end]
@@ -152,7 +152,7 @@ class _Part:
         return "".join(chain(*zip_longest(lines, breaks, fillvalue="")))
 
 
-def _parts(source: str, cue: Cue, grammar: Grammar) -> list[_Part]:
+def _parts(source: str, cue: Cue, grammar: CueGrammar) -> list[_Part]:
     """What is said in a cue: a speaker, and text behind a blank line, begin another part."""
     lines, place = [], cue.start
     for found in grammar.breaks.finditer(source, cue.start, cue.end):

@@ -13,8 +13,8 @@ from markdown_it.helpers import parseLinkLabel
 from markdown_it.rules_inline import StateInline, backtick, image, link
 
 from mtkit.documents.base import Answer, unescape
-from mtkit.documents.html import open_html
-from mtkit.documents.md_patterns import (
+from mtkit.documents.markup.html import open_html
+from mtkit.documents.markup.md_patterns import (
     ALT,
     ATOM,
     ATTRIBUTED,

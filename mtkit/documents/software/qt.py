@@ -8,9 +8,9 @@ from functools import cache
 from xml.sax.saxutils import escape
 
 from mtkit.documents.base import unescape
-from mtkit.documents.bilingual import Edit, Passage, edited_slot
+from mtkit.documents.catalogues.bilingual import Edit, Passage, edited_slot
 from mtkit.documents.elements import XmlNode, decode_xml, opened, read_nodes, with_attributes
-from mtkit.documents.messages import XML_KEPT, XML_SILENT, Markups, is_text, message_markup
+from mtkit.documents.software.messages import XML_KEPT, XML_SILENT, Markups, is_text, message_markup
 from mtkit.documents.spans import Slot, Spliced
 from mtkit.text.placeholders import DEFAULT
 

@@ -12,7 +12,7 @@ from mdit_py_plugins.container import container_plugin
 from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
-from mtkit.documents.md_patterns import JSX, PROSE
+from mtkit.documents.markup.md_patterns import JSX, PROSE
 
 _CODE = (
     r"code[\w-]*+|highlight|math|katex|mermaid|raw|comment|literal|chart|figure-md|eval-rst|toctree|csv-table"

@@ -6,8 +6,8 @@ import re
 from itertools import pairwise
 
 from mtkit.documents.base import check_utf8
-from mtkit.documents.cues import Cue, Grammar, cue_slots, not_a_time, read_time
 from mtkit.documents.spans import PLACEHOLDERS, TAG, Markup, Spliced, split_by
+from mtkit.documents.subtitles.cues import Cue, CueGrammar, cue_slots, not_a_time, read_time
 from mtkit.errors import InputError
 
 _FINDER = re.compile(rf"{TAG}|\{{[^{{}}\n]*\}}|\\[Nh]|♪|♫|{PLACEHOLDERS}")
@@ -17,7 +17,7 @@ def _escape(text: str) -> str:
     return re.sub("(?<!-)-++>", "→", text)
 
 
-_GRAMMAR = Grammar(
+_GRAMMAR = CueGrammar(
     Markup(split_by(_FINDER), breaks=re.compile(r"\\h"), escape=_escape), re.compile(r"\r?\n|\\N")
 )
 

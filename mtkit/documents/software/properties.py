@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mtkit.documents.messages import ICU_TEXT, Markups, message_markup, value_slot, with_escapes
+from mtkit.documents.software.messages import ICU_TEXT, Markups, message_markup, value_slot, with_escapes
 from mtkit.documents.spans import Slot, Spliced
 from mtkit.errors import InputError, shortened
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from markdown_it.token import Token
 
 from mtkit.documents.base import check_utf8
-from mtkit.documents.html import open_html
-from mtkit.documents.md_blocks import blocks
-from mtkit.documents.md_front import front_matter
-from mtkit.documents.md_inline import Inline, MarkdownText
-from mtkit.documents.md_patterns import ATTRIBUTES, TEMPLATE
+from mtkit.documents.markup.html import open_html
+from mtkit.documents.markup.md_blocks import blocks
+from mtkit.documents.markup.md_front import front_matter
+from mtkit.documents.markup.md_inline import Inline, MarkdownText
+from mtkit.documents.markup.md_patterns import ATTRIBUTES, TEMPLATE
 from mtkit.documents.spans import Slot, Spliced
 
 _KEPT = re.compile(

@@ -62,7 +62,7 @@ class Scalar:
 
 
 @dataclass(slots=True)
-class _Level:
+class _YamlLevel:
     """A collection that is being read: the nodes of it so far, and the path to the next."""
 
     is_mapping: bool
@@ -82,7 +82,7 @@ def scalars(source: str, *, in_lists: bool = False) -> Iterator[Scalar]:
     Raises:
         yaml.YAMLError: it is not YAML, or nested deeper than any real one.
     """
-    levels = [_Level(is_mapping=False, is_flow=False)]
+    levels = [_YamlLevel(is_mapping=False, is_flow=False)]
     for event in yaml.parse(source, Loader=yaml.SafeLoader):
         level = levels[-1]
         path = level.path
@@ -99,7 +99,7 @@ def scalars(source: str, *, in_lists: bool = False) -> Iterator[Scalar]:
                 yield Scalar(path, event, level.is_flow)
         if isinstance(event, yaml.CollectionStartEvent):
             is_flow = level.is_flow or bool(event.flow_style)
-            levels.append(_Level(isinstance(event, yaml.MappingStartEvent), is_flow, path))
+            levels.append(_YamlLevel(isinstance(event, yaml.MappingStartEvent), is_flow, path))
             if len(levels) > MAX_DEPTH:
                 mark: Any = event.start_mark
                 raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} deep", problem_mark=mark)

@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from mtkit.documents.base import check_utf8
-from mtkit.documents.messages import ICU_TEXT, Markups, message_markup, value_slot
+from mtkit.documents.software.messages import ICU_TEXT, Markups, message_markup, value_slot
+from mtkit.documents.software.yaml_values import UNPRINTABLE, Scalar, scalars
 from mtkit.documents.spans import Slot, Spliced
-from mtkit.documents.yaml_values import UNPRINTABLE, Scalar, scalars
 from mtkit.errors import InputError, shortened
 
 _TIME = r"%[-^0_#]?[A-Za-z]"

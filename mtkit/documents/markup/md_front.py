@@ -12,7 +12,7 @@ from itertools import islice, pairwise
 
 import yaml
 
-from mtkit.documents.md_patterns import PLACEHOLDERS, TEMPLATE
+from mtkit.documents.markup.md_patterns import PLACEHOLDERS, TEMPLATE
 from mtkit.documents.spans import Cut, Markup, Slot, split_by
 
 _KEYS = re.compile(
