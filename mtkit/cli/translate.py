@@ -13,7 +13,7 @@ from mtkit.documents.formats import FORMATS
 
 if TYPE_CHECKING:
     from mtkit.cli.streams import Flush
-    from mtkit.translate.folder import Member
+    from mtkit.translate.many_files import Member
 
 INPUT, LINES, RESULT = "Input and output", "Invalid input and bad translations", "Output of each line"
 SEARCH, RULES, ENGINE = "Search", "Terms and constraints", "Model and engine"
@@ -246,8 +246,8 @@ def translate(
     from mtkit.cli.translate_folder import run_folder
     from mtkit.cli.translate_run import run, run_resumable
     from mtkit.runs.find import find_model, languages_of, read_model
-    from mtkit.translate.folder import OutputFolder
     from mtkit.translate.job import AUTO, Input, check_format, job
+    from mtkit.translate.many_files import OutputFolder
     from mtkit.translate.open import open_translator
     from mtkit.translate.recoding import check_encoding
     from mtkit.translate.request import Request
@@ -350,7 +350,7 @@ def _members(sources: list[Path], target: Path | None, kind: str) -> list[Member
     """The files of several inputs, once it is clear that the output does not touch them."""
     from mtkit.disk.marks import check_marked
     from mtkit.errors import UsageError
-    from mtkit.translate.folder import KIND, check_apart, find_members
+    from mtkit.translate.many_files import KIND, check_apart, find_members
 
     if target is None or Path("-") in sources:
         raise UsageError(

@@ -14,8 +14,8 @@ from mtkit.cli import console
 from mtkit.cli.streams import read_windows, say_unwritable
 from mtkit.errors import InputError, MtkitError, StoppedError, WriteError
 from mtkit.translate.account import Account
-from mtkit.translate.folder import Member, OutputFolder
 from mtkit.translate.job import Input
+from mtkit.translate.many_files import Member, OutputFolder
 from mtkit.translate.request import Request
 
 if TYPE_CHECKING:

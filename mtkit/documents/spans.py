@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Literal
 
 from mtkit.documents.base import Answer, Text, clean
-from mtkit.documents.stretch import Item, Role, Stretch, arranged
+from mtkit.documents.items import Item, Role
+from mtkit.documents.stretch import Stretch, arranged
 from mtkit.text.icu import innermost
 from mtkit.text.protect import build_finder
 

@@ -12,8 +12,8 @@ from itertools import islice
 from mtkit.data.read.po import LINE, unescape
 from mtkit.documents.base import check_utf8
 from mtkit.documents.catalogues.bilingual import CHOICE, ENDS, KEPT, Edit, Passage, edited_slot
+from mtkit.documents.items import Role
 from mtkit.documents.spans import Markup, Piece, Slot, Spliced, pair_of
-from mtkit.documents.stretch import Role
 from mtkit.errors import InputError, shortened
 from mtkit.text import icu
 from mtkit.text.placeholders import DEFAULT, Family, declared

@@ -11,8 +11,8 @@ from xml.sax.saxutils import escape
 from mtkit.documents.base import unescape
 from mtkit.documents.catalogues.bilingual import CHOICE, ENDS, KEPT, Edit, Passage, edited_slot
 from mtkit.documents.elements import XmlNode, decode_xml, opened, read_nodes, with_attributes
+from mtkit.documents.items import Role
 from mtkit.documents.spans import Markup, Piece, Slot, Spliced, pair_of
-from mtkit.documents.stretch import Role
 from mtkit.errors import InputError, shortened
 from mtkit.text import icu
 from mtkit.text.inline import FORMATTING

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from mtkit.documents.base import check_utf8, unescape
+from mtkit.documents.items import Role
 from mtkit.documents.spans import (
     PLACEHOLDERS,
     TAG,
@@ -21,7 +22,6 @@ from mtkit.documents.spans import (
     pair_of,
     split_by,
 )
-from mtkit.documents.stretch import Role
 from mtkit.text.placeholders import placeholder_finder
 
 _INLINE = re.compile(

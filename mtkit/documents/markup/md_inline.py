@@ -13,6 +13,7 @@ from markdown_it.helpers import parseLinkLabel
 from markdown_it.rules_inline import StateInline, backtick, image, link
 
 from mtkit.documents.base import Answer, unescape
+from mtkit.documents.items import Role
 from mtkit.documents.markup.html import open_html
 from mtkit.documents.markup.md_patterns import (
     ALT,
@@ -31,7 +32,6 @@ from mtkit.documents.markup.md_patterns import (
     TITLE,
 )
 from mtkit.documents.spans import Cut, Markup, Piece, Slot, Spliced, pair_of, split_by
-from mtkit.documents.stretch import Role
 
 
 def escape(text: str) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import chain
 
 from mtkit.documents.base import check_utf8
+from mtkit.documents.items import Role
 from mtkit.documents.spans import PLACEHOLDERS, Markup, Piece, Spliced
-from mtkit.documents.stretch import Role
 from mtkit.documents.subtitles.cues import Cue, CueGrammar, cue_slots, lines_of, seconds
 from mtkit.errors import InputError
 

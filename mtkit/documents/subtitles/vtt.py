@@ -6,8 +6,8 @@ import html
 import re
 
 from mtkit.documents.base import check_utf8, unescape
+from mtkit.documents.items import Role
 from mtkit.documents.spans import PLACEHOLDERS, Markup, Spliced, split_by
-from mtkit.documents.stretch import Role
 from mtkit.documents.subtitles.cues import Cue, CueGrammar, cue_slots, lines_of, not_a_time, read_time
 from mtkit.errors import InputError
 
