@@ -103,7 +103,7 @@ def _translate(
     total.terms_requested += account.terms_requested
     total.terms_used += account.terms_used
     notes = f", {account.counts.total():,} notes ({account})" if account.counts else ""
-    console.say(f"{member.path}: {texts:,} {input.unit}s{notes}")
+    console.say(f"{member.path}: {texts:,} {input.unit}{'s' if texts != 1 else ''}{notes}")
     return texts
 
 
