@@ -148,9 +148,12 @@ def _may_loop(text: str) -> bool:
     repeated = len(words) - len(different)
     if repeated and any(map(eq, words, words[1:])) and _stutters(words, MIN_STUTTER):
         return True
-    least = LONG_RUN if LONG_SHARE * len(words) <= 2 * LONG_RUN else 1 + MORE_OFTEN
-    if repeated >= LONG_RUN and len(words) - len({*pairwise(words)}) >= least:
-        return True
+    if repeated >= LONG_RUN:
+        run = len(words) - len({*pairwise(words)})  # the most words that a repeated run can have
+        if run >= LONG_RUN and 2 * run >= LONG_SHARE * len(words):
+            return True
+        if run > MORE_OFTEN and max(Counter(pairwise(words)).values()) > MORE_OFTEN:
+            return True
     return any(map(_loops, different))
 
 
