@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
+from operator import eq
 from typing import TYPE_CHECKING
 
 from mtkit.data.clean import verdicts
@@ -35,12 +37,19 @@ MIN_SIGNIFICANT = 4
 """Digits of a number without zeros at its end, below which it may be spelled out in the source."""
 SHORTER = 1.7
 """How many times as large as its translation a source of more sentences may be."""
+MAX_FOREIGN = 12
+"""Characters outside Latin-1 that a text may have and still be tested as bytes."""
 
 _WORD = lazy_pattern(r"[^\W_]+")
 _INSIDE = lazy_pattern(r"([^\W_]{2,8}?)\1\1|([^\W\d_])\2{3}|([1-9])\3{4}|([^\w\s])\4{14}")
 """A word's loop: a syllable three times, a letter four times, a digit but 0 five times; or a row of signs."""
 _NUMBER = lazy_pattern(r"\d+(?:[.,' \u00a0\u2009\u202f]\d{3}\b)*")
+_LONG_NUMBER = lazy_pattern(r"\d\D?\d{3}")
 _SPELLED = frozenset("〇零一二三四五六七八九十百千万億亿兩两")
+
+_LOWER = bytes(ord(char.lower()) if char.isalnum() else ord(" ") for char in map(chr, range(256)))
+"""A table for Latin-1 text: lower-case letters, digits, and a space for everything else."""
+_ROW_OF_SIGNS = b" " * 15
 
 
 class Guard:
@@ -52,12 +61,12 @@ class Guard:
     def __init__(self, src_lang: str, tgt_lang: str) -> None:
         same = language_of(src_lang).code == language_of(tgt_lang).code
         self._source_repeats = verdicts.repetition(MAX_REPEATED, src_lang, src_lang)
-        self._repeats = verdicts.repetition(MAX_REPEATED, tgt_lang, tgt_lang)
+        self._repeats = verdicts.repetition(MAX_REPEATED, src_lang, tgt_lang)
         self._ratio = verdicts.ratio(MAX_RATIO, SLACK, src_lang, tgt_lang)
         self._copied = None if same else verdicts.identical(MIN_WORDS)
         self._src_lang, self._tgt_lang = src_lang, tgt_lang
         self._sizes = size_of(src_lang), size_of(tgt_lang)
-        self._script = verdicts.script(MIN_LETTERS, MIN_SHARE, tgt_lang, tgt_lang)
+        self._script = verdicts.script(MIN_LETTERS, MIN_SHARE, src_lang, tgt_lang)
         self._source_script = verdicts.script(MIN_LETTERS, MIN_SHARE, src_lang, src_lang)
 
     def fault(self, src: str, hyp: str) -> str | None:
@@ -69,7 +78,8 @@ class Guard:
             return None
         if not hyp.strip():
             return "it is empty"
-        if self._repeats(Pair(hyp, hyp)) and not self._source_repeats(Pair(src, src)):
+        pair = Pair(src, hyp)
+        if verdicts.may_repeat(hyp) and self._repeats(pair) and not self._source_repeats(Pair(src, src)):
             return "it repeats itself"
         if found := loop(src, hyp):
             return f"it repeats {found:.40}"
@@ -77,14 +87,14 @@ class Guard:
             return f"the source has no number {found:.20}"
         if self._lacks_sentences(src, hyp):
             return "it has fewer sentences than the source"
-        if ratio := self._ratio(Pair(src, hyp)):
+        if ratio := self._ratio(pair):
             return f"its length: {ratio}"
-        if self._copied and self._copied(Pair(src, hyp)):
+        if self._copied and self._copied(pair):
             return "it is the source"
         if (
             len(hyp) >= MIN_CHARS
             and hyp != src
-            and self._script(Pair(hyp, hyp))
+            and self._script(pair)
             and not self._source_script(Pair(src, src))
         ):
             return "it is not in the script of its language"
@@ -99,6 +109,8 @@ class Guard:
 
 def loop(src: str, hyp: str) -> str:
     """What `hyp` says again and again inside a word or between words, unless `src` does; empty if nothing."""
+    if not _may_loop(hyp):
+        return ""
     hyp, src = hyp.casefold(), src.casefold()
     inside = _INSIDE.search(hyp)
     if inside and not _INSIDE.search(src):
@@ -107,19 +119,48 @@ def loop(src: str, hyp: str) -> str:
     if len(set(words)) == len(words):
         return ""
     src_words = _WORD.findall(src)
-    stutters, own = _stutters(words, MIN_STUTTER), _stutters(src_words, 2)
-    if len(stutters) > len(own):
+    stutters = _stutters(words, MIN_STUTTER)
+    if stutters and len(stutters) > len(_stutters(src_words, 2)):
         return f"{stutters[0]} {stutters[0]}"
     pairs = [*pairwise(words)]
     if len(set(pairs)) == len(pairs):
         return ""
     pair, count = Counter(pairs).most_common(1)[0]
-    if count >= max(Counter(src_words).values(), default=0) + MORE_OFTEN:
+    if count >= MORE_OFTEN and count >= max(Counter(src_words).values(), default=0) + MORE_OFTEN:
         return " ".join(pair)
     run = _longest_run(words)
     if len(run) >= LONG_RUN and 2 * len(run) >= LONG_SHARE * len(words) and len(_longest_run(src_words)) < 2:
         return " ".join(run)
     return ""
+
+
+def _may_loop(text: str) -> bool:
+    """Whether `text` shows a sign of a loop: a fast test that clears nearly all lines in Latin script."""
+    text = text.replace("’", " ").replace("ß", "ss")
+    latin = text.encode("latin-1", "ignore")
+    if len(text) - len(latin) > MAX_FOREIGN:
+        return True
+    latin = latin.translate(_LOWER)
+    if _ROW_OF_SIGNS in latin:
+        return True
+    words = latin.decode("latin-1").split()
+    different = {*words}
+    repeated = len(words) - len(different)
+    if repeated and any(map(eq, words, words[1:])) and _stutters(words, MIN_STUTTER):
+        return True
+    if repeated >= LONG_RUN:
+        run = len(words) - len({*pairwise(words)})  # the most words that a repeated run can have
+        if run >= LONG_RUN and 2 * run >= LONG_SHARE * len(words):
+            return True
+        if run > MORE_OFTEN and max(Counter(pairwise(words)).values()) > MORE_OFTEN:
+            return True
+    return any(map(_loops, different))
+
+
+@lru_cache(maxsize=1 << 15)
+def _loops(word: str) -> bool:
+    """Whether a word has a loop inside; remembered, because most words of a text occur often."""
+    return len({*word}) < len(word) - 2 and bool(_INSIDE.search(word))
 
 
 def _stutters(words: Sequence[str], least: int) -> list[str]:
@@ -149,7 +190,9 @@ def invented_number(src: str, hyp: str) -> str:
 
     A short or round number may be spelled out in the source, and the end of a year may be all it has of it.
     """
-    numbers = [found[0] for found in _NUMBER.finditer(hyp) if len(found[0]) >= MIN_SIGNIFICANT]
+    if not _LONG_NUMBER.search(hyp):
+        return ""
+    numbers = [one for one in _NUMBER.findall(hyp) if len(one) >= MIN_SIGNIFICANT and one not in src]
     if not numbers or not _SPELLED.isdisjoint(src):
         return ""
     digits = "".join(str(int(char)) for char in src if char.isdecimal())
