@@ -135,7 +135,8 @@ class OutputFolder:
         begun = read_mark(path) is not None
         if begun and not resume:
             raise UsageError(
-                f"{path}: already contains translations.", "Add --resume to continue, or choose another folder."
+                f"{path}: already contains translations.",
+                "Add --resume to continue, or choose another folder.",
             )
         marked_folder(path, KIND)
         self._done: dict[str, list[str]] = {}

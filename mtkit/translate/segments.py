@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from mtkit.config.text import SpanKind
 from mtkit.documents.base import clean
 from mtkit.documents.spans import Cut, Markup, split_by
 from mtkit.text import icu
@@ -15,6 +15,9 @@ from mtkit.text.form import Masked
 from mtkit.text.protect import build_finder
 from mtkit.text.segment import segments, sentences
 from mtkit.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from mtkit.config.text import SpanKind
 
 MAX_TOKENS = 512
 
