@@ -136,7 +136,7 @@ class OutputFolder:
         if begun and not resume:
             raise UsageError(
                 f"{path}: already contains translations.",
-                "Add --resume to continue, or choose another folder.",
+                "Add --resume to continue, or use another.",
             )
         marked_folder(path, KIND)
         self._done: dict[str, list[str]] = {}
