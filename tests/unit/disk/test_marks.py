@@ -144,7 +144,7 @@ def test_a_checkpoint_with_something_in_it_is_not_rotated_away(
     (tmp_path / "step-00000003" / "theirs").write_text("x", "utf-8")
     keep_only(tmp_path, ())
     assert [folder.name for folder in step_folders(tmp_path)] == ["step-00000001", "step-00000003"]
-    assert "also contains files that mtkit did not write: notes.txt. It is not removed." in caplog.text
+    assert "also contains files that mtkit did not write: notes.txt. It was not removed." in caplog.text
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/etc/x", "a\0b", "x" * 300])
