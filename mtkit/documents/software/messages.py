@@ -15,7 +15,7 @@ from mtkit.text.protect import build_finder
 Markups = tuple[Markup, Markup | None]
 """Of a text, and of an ICU message if a value may be one."""
 
-_LINES = r"[^\S\n]*[\n\t]\s*"
+_LINES = r"(?<![^\S\n\t])[^\S\n\t]*+[\n\t]\s*+"
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+"
 _PLURALS = rf"(?<=\S) \| (?=\S)|{CHOICE}"
 _ENDS = re.compile(r" ?\| ?")

@@ -19,7 +19,7 @@ _BEFORE = frozenset({"source", "oldsource", "comment", "oldcomment", "extracomme
 """Elements of a message that stand before its translation."""
 _DRAFT = {"type": "unfinished"}
 _QUOTES = {'"': "&quot;", "'": "&apos;"}
-_LINES = r"[^\S\n]*(?:[\n\t]|&\#(?:10|x0*a);)\s*"
+_LINES = r"(?<![^\S\n\t])[^\S\n\t]*+(?:[\n\t]|&\#(?:10|x0*a);)\s*+"
 _MNEMONIC = r"&amp;(?=[^\W_])"
 _ENTITY = r"&amp;\#?\w{1,16};"
 """Of HTML inside a text."""
