@@ -25,7 +25,8 @@ _FAMILIES: tuple[Family, ...] = ("templates", "printf", "braces")
 _PLURALS = frozenset({"plurals", "string-array"})
 _CDATA = re.compile(r"\s*<!\[CDATA\[((?:(?!<!\[CDATA\[|\]\]>).)*)\]\]>\s*", re.DOTALL)
 _XLIFF_G = r"<(?P<g>(?:\w+:)?g)\b[^<>]*(?:/>|>.*?</(?P=g)\s*>)"
-_LINES = r"(?:\s*(?:(?<!\\)\\[nt]|&\#(?:10|x0*a);)\s*)+"
+_BREAK = r"(?:(?<!\\)\\[nt]|&\#(?:10|x0*a);)"
+_LINES = rf"(?:(?<!\s)\s++)?+{_BREAK}(?:\s*+{_BREAK})*+\s*+"
 _QUOTE = r"(?<!\\)\""
 _SILENT = re.compile(rf"{XML_SILENT.pattern}|\"", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
