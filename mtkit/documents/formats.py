@@ -11,12 +11,11 @@ if TYPE_CHECKING:
     from mtkit.documents.tables.csv_table import Skip
 
 LineFormat = Literal["tsv", "jsonl"]
-FileFormat = Literal[
-    "md", "html", "srt", "vtt", "ass", "csv", "po", "xliff",
-    "json", "arb", "android", "strings", "stringsdict", "properties", "qt",
-    "docx", "pptx", "xlsx", "odt", "epub",
-    "xcstrings", "yaml", "ftl",
+SoftwareFormat = Literal[
+    "json", "arb", "strings", "stringsdict", "android", "properties", "qt", "xcstrings", "yaml", "ftl",
 ]  # fmt: skip
+OfficeFormat = Literal["docx", "pptx", "xlsx", "odt", "epub"]
+FileFormat = Literal["md", "html", "srt", "vtt", "ass", "csv", "po", "xliff", SoftwareFormat, OfficeFormat]
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
 FORMATS = ("text", *LINE_FORMATS, *FILE_FORMATS)
@@ -136,7 +135,7 @@ def line_format(
             assert_never(kind)
 
 
-def open_document(  # noqa: PLR0912
+def open_document(
     kind: FileFormat,
     name: str,
     data: bytes,
@@ -193,6 +192,28 @@ def open_document(  # noqa: PLR0912
             from mtkit.documents.catalogues.xliff import open_xliff
 
             return open_xliff(name, data)
+        case (
+            "json"
+            | "arb"
+            | "strings"
+            | "stringsdict"
+            | "android"
+            | "properties"
+            | "qt"
+            | "xcstrings"
+            | "yaml"
+            | "ftl"
+        ):
+            return _open_software(kind, name, data, target)
+        case "docx" | "pptx" | "xlsx" | "odt" | "epub":
+            return _open_office(kind, name, data)
+        case _:
+            assert_never(kind)
+
+
+def _open_software(kind: SoftwareFormat, name: str, data: bytes, target: str) -> Document:
+    """Reads the strings of a program."""
+    match kind:
         case "json":
             from mtkit.documents.software.keyed_json import open_json
 
@@ -221,6 +242,25 @@ def open_document(  # noqa: PLR0912
             from mtkit.documents.software.qt import open_qt
 
             return open_qt(name, data)
+        case "xcstrings":
+            from mtkit.documents.software.xcstrings import open_xcstrings
+
+            return open_xcstrings(name, data, target)
+        case "yaml":
+            from mtkit.documents.software.keyed_yaml import open_yaml
+
+            return open_yaml(name, data, target)
+        case "ftl":
+            from mtkit.documents.software.fluent import open_ftl
+
+            return open_ftl(name, data)
+        case _:
+            assert_never(kind)
+
+
+def _open_office(kind: OfficeFormat, name: str, data: bytes) -> Document:
+    """Reads an office file or a book."""
+    match kind:
         case "docx":
             from mtkit.documents.office.ooxml import open_docx
 
@@ -241,17 +281,5 @@ def open_document(  # noqa: PLR0912
             from mtkit.documents.office.epub import open_epub
 
             return open_epub(name, data)
-        case "xcstrings":
-            from mtkit.documents.software.xcstrings import open_xcstrings
-
-            return open_xcstrings(name, data, target)
-        case "yaml":
-            from mtkit.documents.software.keyed_yaml import open_yaml
-
-            return open_yaml(name, data, target)
-        case "ftl":
-            from mtkit.documents.software.fluent import open_ftl
-
-            return open_ftl(name, data)
         case _:
             assert_never(kind)

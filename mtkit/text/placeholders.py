@@ -92,7 +92,7 @@ def declared(flags: Iterable[str]) -> tuple[Family, ...]:
 
 
 def takes_next(placeholder: str) -> bool:
-    """Whether it stands for the next argument, so that it keeps its place among its like: `%s`, `{}`."""
+    """Whether it consumes the next argument, as `%s` and `{}` do: such placeholders must keep their order."""
     return bool(_NEXT.fullmatch(placeholder))
 
 
