@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from math import exp, inf, log
 from pathlib import Path
@@ -103,6 +103,25 @@ class EchoEngine:
         self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]], options: DecodeConfig
     ) -> list[list[tuple[int, int]]]:
         return [[(i, i) for i in range(len(ids))] for ids in src_ids]
+
+
+class TextEngine(EchoEngine):
+    """An engine whose translation is what `change` makes of the source's text."""
+
+    def __init__(self, tokenizer: Tokenizer, change: Callable[[str], str]) -> None:
+        super().__init__()
+        self._tokenizer, self._change = tokenizer, change
+
+    def decode(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+        demands: Sequence[Demand] | None = None,
+        scores: bool = True,
+    ) -> list[list[Hypothesis]]:
+        self.calls.append([list(ids) for ids in src_ids])
+        ids = self._tokenizer.src.encode([self._change(text) for text in self._tokenizer.src.decode(src_ids)])
+        return [[hyp] for hyp in self.score(ids, ids, options)]
 
 
 TINY_RUN = """\

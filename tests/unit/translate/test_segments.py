@@ -17,7 +17,7 @@ from mtkit.translate.account import UNKNOWN, Account
 from mtkit.translate.request import Request, Source, Translation
 from mtkit.translate.translator import Translator
 from mtkit.translate.windows import Window
-from tests.support.fakes import EchoEngine
+from tests.support.fakes import EchoEngine, TextEngine
 
 SENTENCES = [
     "The cat sat on the mat.",
@@ -34,25 +34,9 @@ def tokenizer() -> Tokenizer:
     return Tokenizer(train_subwords(SENTENCES * 20, options))
 
 
-class FirstSentenceEngine(EchoEngine):
-    """Forgets all but the first sentence of what it is given, as models of single sentences do."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        super().__init__()
-        self._tokenizer = tokenizer
-
-    def decode(
-        self,
-        src_ids: Sequence[Sequence[int]],
-        options: DecodeConfig,
-        demands: Sequence[Demand] | None = None,
-        scores: bool = True,
-    ) -> list[list[Hypothesis]]:
-        self.calls.append([list(ids) for ids in src_ids])
-        texts = self._tokenizer.src.decode(src_ids)
-        cut = [text[: text.find(". ") + 1] or text for text in texts]
-        ids = self._tokenizer.src.encode(cut)
-        return [[hyp] for hyp in self.score(ids, ids, options)]
+def first_sentence(text: str) -> str:
+    """All that a model of single sentences says of a text."""
+    return text[: text.find(". ") + 1] or text
 
 
 def translated(translator: Translator, line: str, request: Request | None = None) -> Translation:
@@ -63,7 +47,7 @@ def translated(translator: Translator, line: str, request: Request | None = None
 
 @pytest.mark.parametrize("gap", [" ", "  ", "\u00a0", "   "])
 def test_each_sentence_of_a_line_is_translated_and_spaces_stay(tokenizer: Tokenizer, gap: str) -> None:
-    translator = Translator(FirstSentenceEngine(tokenizer), tokenizer, DecodeConfig(), ("en", "fr"))
+    translator = Translator(TextEngine(tokenizer, first_sentence), tokenizer, DecodeConfig(), ("en", "fr"))
     line = gap.join(SENTENCES[:3])
     assert list(translator.translate([line])) == [line]
 
@@ -155,24 +139,8 @@ def test_a_text_without_words_passes_through(tokenizer: Tokenizer, line: str) ->
     assert not any(map(len, engine.calls))
 
 
-class UpsideDownEngine(EchoEngine):
-    """Knows nothing but the words of one sentence, and says them backwards."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        super().__init__()
-        self._tokenizer = tokenizer
-
-    def decode(
-        self,
-        src_ids: Sequence[Sequence[int]],
-        options: DecodeConfig,
-        demands: Sequence[Demand] | None = None,
-        scores: bool = True,
-    ) -> list[list[Hypothesis]]:
-        self.calls.append([list(ids) for ids in src_ids])
-        texts = [" ".join(reversed(text.split())) for text in self._tokenizer.src.decode(src_ids)]
-        ids = self._tokenizer.src.encode(texts)
-        return [[hyp] for hyp in self.score(ids, ids, options)]
+def backwards(text: str) -> str:
+    return " ".join(reversed(text.split()))
 
 
 CARRIED = [
@@ -196,7 +164,7 @@ def test_what_is_not_words_comes_back_in_order_whatever_the_model_says(
     tokenizer: Tokenizer, words: list[str]
 ) -> None:
     line = " ".join(["The cat", *words])
-    for engine in (EchoEngine(), UpsideDownEngine(tokenizer)):
+    for engine in (EchoEngine(), TextEngine(tokenizer, backwards)):
         translator = Translator(engine, tokenizer, DecodeConfig(split="never"), ("en", "fr"))
         [found] = translator.translate([line])
         wanted = [word for word in words if word in CARRIED]
