@@ -24,7 +24,7 @@ class _Node:
         fail: the longest proper suffix that is a node, too.
         ends: the terms that end here.
         said: of each term, how many of its tokens have been said here; absent inside a token.
-        following: tokens by which spellings go on.
+        following: tokens with which spellings continue.
     """
 
     children: dict[str, int] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class TermStates:
         self._number((0, False, (0,) * len(times)))
 
     def after(self, state: int, token: int) -> int:
-        """The state of a hypothesis in `state` that goes on with `token`, perhaps the end of sentence."""
+        """The state of a hypothesis in `state` after `token`, which may be the end of sentence."""
         found = self._after.get((state, token))
         if found is None:
             node, inside, counts = self._states[state]

@@ -98,7 +98,7 @@ class LineReader(Protocol):
     """Reads the lines of a stream one after the other, in bounded memory.
 
     Attributes:
-        number: of lines read; it can be set, to go on within a stream.
+        number: of lines read; can be set to continue within a stream.
     """
 
     number: int

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from mtkit.disk.files import atomic_file
-from mtkit.errors import InputError, UsageError
+from mtkit.disk.manifest import unlisted
+from mtkit.errors import UsageError
 from mtkit.text import subwords
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import Subwords, load_subwords, parse_subwords
@@ -33,7 +34,7 @@ class Tokenizer:
 
     Args:
         src: subword model of the source.
-        tgt: of the target; that of the source if left out.
+        tgt: of the target; the same as the source by default.
         form: of the text that both read.
     """
 
@@ -175,7 +176,7 @@ def make_tokenizer(folder: Path, files: Mapping[str, bytes], text: TextConfig) -
     names = SEPARATE if any(name in files for name in SEPARATE) else (JOINT,)
     for name in names:
         if name not in files:
-            raise InputError(f"{folder}: the manifest lists no {name}.", "Use another model or checkpoint.")
+            raise unlisted(folder, name)
     loaded = [parse_subwords(files[name], folder / name) for name in names]
     return Tokenizer(loaded[0], loaded[-1], TextForm(text))
 

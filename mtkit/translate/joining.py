@@ -27,7 +27,7 @@ class Candidate(NamedTuple):
 
     Attributes:
         text: for people.
-        forgotten: protected text that the model left out, and that stands at the end.
+        forgotten: protected text that the model omitted, now at the end.
         hyp: what the engine gave.
         fault: what is wrong with it in the guard's view; else empty.
     """

@@ -104,7 +104,7 @@ class Recoding:
         """The window with translations that the encoding can hold.
 
         Raises:
-            InputError: one cannot be written; when the window is answered, unless the request says to go on.
+            InputError: one cannot be written, unless the request says to continue; raised with the window.
         """
 
         def render(found: list[list[Translation]]) -> Answer:

@@ -121,7 +121,7 @@ def _read_tbx(path: Path, languages: Languages) -> Iterator[Term]:
 
 
 def _entries(path: Path) -> Iterator[dict[str, list[str]]]:
-    """The terms of each entry by language; those of an outdated status are left out."""
+    """The terms of each entry by language; without those of an outdated status."""
     from mtkit.data.read.markup import read_elements
     from mtkit.data.read.repairs import Repairs
 

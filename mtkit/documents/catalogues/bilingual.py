@@ -12,7 +12,7 @@ from mtkit.documents.spans import Cut, Markup, Slot
 from mtkit.text.icu import innermost
 
 _SHORT = 40
-"""Characters: a line this long was probably broken by an editor, so that its sentence goes on."""
+"""Characters: a line this long was probably broken by an editor, in the middle of a sentence."""
 _ITEM = re.compile(r"[-*+•·–—#]|\d++[.)]\s")
 
 KEPT = "code|kbd|samp|var|pre|script|style"

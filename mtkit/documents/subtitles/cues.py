@@ -1,7 +1,7 @@
 """Subtitles: what is said in their cues, sentences that run over several of them, and lines.
 
-Each format finds its cues. What is said by one speaker within a cue is a text; a sentence that goes on in the
-next cue makes one text with it, and its translation is divided over both.
+Each format finds its cues. What is said by one speaker within a cue is a text; a sentence that continues in
+the next cue makes one text with it, and its translation is divided over both.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def _label(line: str) -> tuple[int, int]:
 
 
 def _goes_on(left: _Part, right: _Part, share: float) -> bool:
-    """Whether a sentence that `left` begins goes on in `right`.
+    """Whether a sentence that begins in `left` continues in `right`.
 
     Args:
         left: the last text so far.

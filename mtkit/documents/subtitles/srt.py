@@ -25,7 +25,7 @@ _GRAMMAR = CueGrammar(
 def open_srt(name: str, data: bytes) -> Spliced:
     """The cues of a file; numbers, time codes and tags stay.
 
-    A cue goes on until the next number and time code, whatever blank lines are in it.
+    A cue continues until the next number and time code, whatever blank lines are in it.
 
     Raises:
         InputError: it is not UTF-8, or a time code is none.
