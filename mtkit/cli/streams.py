@@ -27,7 +27,7 @@ Flush = Literal["auto", "line", "batch"]
 
 
 class Output(Protocol):
-    """Where answers go."""
+    """The destination of translations."""
 
     def write(self, data: bytes, /) -> object:
         """Takes the next bytes."""

@@ -35,7 +35,7 @@ class _Node:
 
 
 class TermStates:
-    """How far hypotheses are with the terms of one sentence, as numbered states; `START` is the first.
+    """The progress of hypotheses through the terms of one sentence, as numbered states; `START` is the first.
 
     It is the automaton of Aho and Corasick (1975) over characters, together with how often each term has been
     met. A term is met in any segmentation. Between words it begins and ends at the bounds of words. Terms may
@@ -126,7 +126,7 @@ class TermStates:
                 queue.append(child)
 
     def _occurrences(self, ids: tuple[int, ...]) -> list[int]:
-        """How often each term stands in the text of `ids`."""
+        """The number of times each term is in the text of `ids`."""
         counts, node, inside = [0] * len(self._lengths), 0, False
         for token in (*ids, EOS):
             for symbol in self._symbols(token, inside):

@@ -59,7 +59,7 @@ class Sampler:
         return ids
 
     def _candidates(self, word: str) -> Callable[[float], Ids]:
-        """What gives a segmentation of the word for a number from 0 to 1."""
+        """A function from a number between 0 and 1 to a segmentation of the word."""
         (best,) = self._model.encode([word]) if word else (self._model.ids_of(["▁"]),)
         if len(word) < 2 or not self._plain.issuperset(best):
             return lambda number: tuple(best)

@@ -110,7 +110,7 @@ class Subwords:
         return texts
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """How each id is spelt, `▁` standing for a space."""
+        """The spelling of each id; `▁` stands for a space."""
         # All in one call, which is five times as fast.
         pieces: list[str] = self._model.id_to_piece([int(token) for token in ids])
         return pieces

@@ -30,7 +30,7 @@ Pairs = list[tuple[list[int], list[int]]]
 
 
 class Tokenizer:
-    """What a model knows of text.
+    """The text side of a model: subword models and the form of its text.
 
     Args:
         src: subword model of the source.
@@ -60,7 +60,7 @@ class Tokenizer:
 
     @property
     def max_size(self) -> int:
-        """How many ids the larger of the two vocabularies has."""
+        """Size of the larger of the two vocabularies, in ids."""
         return max(self.src.size, self.tgt.size)
 
     def encode(self, texts: Iterable[str], tags: Tags = None) -> list[list[int]]:
@@ -139,7 +139,7 @@ class Tokenizer:
         return reasons if self.is_joint else [*reasons, "two subword models, where it has one"]
 
     def files(self) -> dict[str, bytes]:
-        """What its folder holds of it: each subword model by file name."""
+        """The subword models by file name, as stored in a model folder."""
         if self.is_joint:
             return {JOINT: self.src.model_bytes}
         return dict(zip(SEPARATE, (self.src.model_bytes, self.tgt.model_bytes), strict=True))

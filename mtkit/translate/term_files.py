@@ -19,7 +19,7 @@ _NAMES = (
     {"source", "src", "source term", "source_term", "sourcestring", "term"},
     {"target", "tgt", "target term", "target_term", "targetstring", "translation"},
 )
-"""What a header may call the source and the target column, beside the codes of their languages."""
+"""Header names of the source and the target column, beside their language codes."""
 
 _OUTDATED = ("deprecated", "superseded", "obsolete")
 """Parts of the administrative status of a term that is not to be used."""

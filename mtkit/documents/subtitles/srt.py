@@ -43,7 +43,7 @@ def open_srt(name: str, data: bytes) -> Spliced:
         if "-->" in line and number not in times and (not is_text or before.isdecimal()):
             raise not_a_time(name, number, ",")
     if not times and source.strip("\ufeff \t\r\n"):
-        raise InputError(f"{name}:1: there is no time code in the file.", "Set format to the file's.")
+        raise InputError(f"{name}:1: there is no time code in the file.", "Set format to that of the file.")
     cues = []
     for number, following in pairwise([*times, len(lines)]):
         is_numbered = following in times and lines[following - 1].strip().isdecimal()
