@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 LIMIT_STEP = 64
 """Sentences whose longest outputs round up to the same multiple of this are decoded together."""
 BATCH_TOKENS = 512
-"""Source tokens of a batch, including padding, that a core decodes fastest; half as many for beam search."""
+"""Source tokens of a batch that a core decodes fastest; half as many for beam search."""
 AVX512 = frozenset(f"avx512{part}" for part in ("f", "bw", "cd", "dq", "vl", "_vnni"))
 """Flags of processors on which AVX-512 is usable by CTranslate2 and does not lower the clock rate."""
 MEASURED = 128
@@ -168,12 +168,13 @@ class CTranslate2Engine:
         # up, so that other sentences do not affect the result. Outputs beyond the exact limit are searched
         # again alone.
         steps = [min(-(-limit // LIMIT_STEP) * LIMIT_STEP, self._max_positions - 1) for limit in limits]
-        order = sorted(range(len(src_ids)), key=lambda i: (-steps[i], -len(src_ids[i])))
-        jobs = [
-            (i, job)
-            for step, group in groupby(order, key=steps.__getitem__)
-            for i, job in self._submit(list(group), src_ids, step, options, scores)
-        ]
+        # A batch holds sources of one length: padding would change the order of sums, hence the rounding of
+        # int8 activations, and a translation would depend on the sentences beside it.
+        order = sorted(range(len(src_ids)), key=lambda i: -len(src_ids[i]))
+        jobs: list[tuple[int, Any]] = []
+        for _, group in groupby(order, key=lambda i: len(src_ids[i])):
+            chosen = list(group)
+            jobs += self._submit(chosen, src_ids, steps[chosen[0]], options, scores)
         hyps = {i: self._hypotheses(job.result(), steps[i]) for i, job in jobs}
         long = [i for i, own in hyps.items() if any(len(hyp.ids) > limits[i] for hyp in own)]
         if options.beam_size == 1 and not scores:  # greedy: the shorter output is a prefix of the longer one
