@@ -15,32 +15,41 @@ from mtkit.translate.inflection import build_stem
 from tests.support.corpora import corpus
 
 FORMS = {
-    "en": """man men, woman women, child children, dog dogs, city cities, box boxes, bench benches, knife knives,
-        foot feet, tooth teeth, bus buses, glass glasses, leaf leaves, sheep sheep, baby babies, boy boys,
-        girl girls, street streets, bicycle bicycles, horse horses, beach beaches, building buildings,
-        dish dishes, mouse mice, shelf shelves, ladder ladders, couple couples, wave waves, hat hats,
-        player players, camera cameras, potato potatoes, shirt shirts, bus busses, news news, gas gases""",
-    "fr": """homme hommes, femme femmes, enfant enfants, chien chiens, cheval chevaux, bateau bateaux, œil yeux,
-        jeu jeux, journal journaux, rue rues, ville villes, vélo vélos, chapeau chapeaux, eau eaux, bras bras,
-        genou genoux, travail travaux, animal animaux, manteau manteaux, oiseau oiseaux, fille filles,
-        garçon garçons, plage plages, table tables, ballon ballons, bâtiment bâtiments, feu feux, pneu pneus,
-        cheveu cheveux, main mains, mur murs, bois bois, corps corps, drapeau drapeaux, gâteau gâteaux""",
-    "de": """Hund Hunde Hunden Hundes, Mann Männer Männern Mannes Manns, Frau Frauen, Kind Kinder Kindern Kindes,
-        Haus Häuser Häusern Hauses Hause, Straße Straßen, Stadt Städte Städten, Buch Bücher Büchern Buches Buchs,
-        Baum Bäume Bäumen Baumes Baums, Fahrrad Fahrräder Fahrrädern Fahrrads, Pferd Pferde Pferden Pferdes Pferds,
-        Ball Bälle Bällen Balles Balls, Tisch Tische Tischen Tisches Tischs, Auto Autos, Junge Jungen Jungs,
-        Mädchen Mädchens, Wasser Wassers, Berg Berge Bergen Berges Bergs, Hut Hüte Hüten Hutes Huts,
-        Stuhl Stühle Stühlen Stuhles Stuhls, Boot Boote Booten Bootes Boots, Fenster Fenstern Fensters,
-        Zug Züge Zügen Zuges Zugs, Wand Wände Wänden, Hand Hände Händen, Arm Arme Armen Armes Arms,
-        Fuß Füße Füßen Fußes, Bild Bilder Bildern Bildes Bilds, Kamera Kameras, Blume Blumen""",
+    "en": """
+        man men, woman women, child children, dog dogs, city cities, box boxes, bench benches, knife
+        knives, foot feet, tooth teeth, bus buses, glass glasses, leaf leaves, sheep sheep, baby babies,
+        boy boys, girl girls, street streets, bicycle bicycles, horse horses, beach beaches, building
+        buildings, dish dishes, mouse mice, shelf shelves, ladder ladders, couple couples, wave waves,
+        hat hats, player players, camera cameras, potato potatoes, shirt shirts, bus busses, news news,
+        gas gases
+    """,
+    "fr": """
+        homme hommes, femme femmes, enfant enfants, chien chiens, cheval chevaux, bateau bateaux, œil
+        yeux, jeu jeux, journal journaux, rue rues, ville villes, vélo vélos, chapeau chapeaux, eau
+        eaux, bras bras, genou genoux, travail travaux, animal animaux, manteau manteaux, oiseau
+        oiseaux, fille filles, garçon garçons, plage plages, table tables, ballon ballons, bâtiment
+        bâtiments, feu feux, pneu pneus, cheveu cheveux, main mains, mur murs, bois bois, corps corps,
+        drapeau drapeaux, gâteau gâteaux
+    """,
+    "de": """
+        Hund Hunde Hunden Hundes, Mann Männer Männern Mannes Manns, Frau Frauen, Kind Kinder Kindern
+        Kindes, Haus Häuser Häusern Hauses Hause, Straße Straßen, Stadt Städte Städten, Buch Bücher
+        Büchern Buches Buchs, Baum Bäume Bäumen Baumes Baums, Fahrrad Fahrräder Fahrrädern Fahrrads,
+        Pferd Pferde Pferden Pferdes Pferds, Ball Bälle Bällen Balles Balls, Tisch Tische Tischen
+        Tisches Tischs, Auto Autos, Junge Jungen Jungs, Mädchen Mädchens, Wasser Wassers, Berg Berge
+        Bergen Berges Bergs, Hut Hüte Hüten Hutes Huts, Stuhl Stühle Stühlen Stuhles Stuhls, Boot Boote
+        Booten Bootes Boots, Fenster Fenstern Fensters, Zug Züge Zügen Zuges Zugs, Wand Wände Wänden,
+        Hand Hände Händen, Arm Arme Armen Armes Arms, Fuß Füße Füßen Fußes, Bild Bilder Bildern Bildes
+        Bilds, Kamera Kameras, Blume Blumen
+    """,
 }
 """Nouns, each followed by its other forms."""
 
 
 def shares(language: str) -> tuple[float, float]:
-    """Of the words of the corpus: how many of those found are forms of the nouns, and how many forms are found.
+    """The shares of what is found that is a form of a noun, and of the nouns' forms that are found.
 
-    Both are shares of occurrences; a word that stands as a noun itself does not count.
+    Both count occurrences in the corpus; the nouns as they stand in the list do not count.
     """
     with gzip.open(corpus("multi30k") / f"train.{language}.gz", "rt", encoding="utf-8") as file:
         spelled = re.findall(r"[^\W\d_]+", "".join(itertools.islice(file, 5000)))
