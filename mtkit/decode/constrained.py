@@ -24,8 +24,8 @@ class ConstrainedBeamSearch:
     Hypotheses with equally many tokens of their terms form a bank. The first bank searches as if there
     were no terms. Only hypotheses of the last bank, which contain all terms, may end, if they are among the
     best of that bank. When the search without terms would be done, as many more tokens are allowed as the
-    terms have, but no more than half the length of the best translation without terms if the terms are
-    shorter than that. Then the best of the last bank end.
+    terms have. In all, a translation may then be half as long again as the best one without terms, or have
+    as many more tokens as the terms. There the best of the last bank end.
 
     The paper divides one beam among the banks. Here the first and the last bank have a whole beam, and each
     other bank has half a beam. On 100 captions of Multi30k, with three neighbouring words of each reference

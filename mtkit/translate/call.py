@@ -134,7 +134,8 @@ class Call:
                 is_there = term.tgt in segment.inserted.values()
                 done = "it stands in place of its source" if is_there else "its source is not in the text"
                 said = f"the model has no pieces for the term {term.tgt}: {done}."
-                self.account.add(UNSPELLED, line.number, said)
+                with self._lock:
+                    self.account.add(UNSPELLED, line.number, said)
 
     def _note(self, line: Source, segments: Sequence[Segment]) -> None:
         """Notes what the segments of a line say of it.
@@ -242,9 +243,9 @@ class Call:
             self.joiner.line(line, each, anchors) for line, each in zip(window.lines, answered, strict=True)
         ]
         for line, segments, (shown, *_) in zip(*window, translations, strict=True):
-            terms = [term for segment in segments for term in segment.terms]
-            self.account.terms_requested += len(terms)
-            self.account.terms_used += terms_used(terms, shown.text, self.joiner.spaced[1])
+            if terms := [term for segment in segments for term in segment.terms]:
+                self.account.terms_requested += len(terms)
+                self.account.terms_used += terms_used(terms, shown.text, self.joiner.spaced[1])
             if not shown.is_placed:
                 said = "placeholders, tags or terms could not be placed, and the text stays as it is."
                 self.account.add(UNPLACED, line.number, said)

@@ -88,9 +88,9 @@ class Segment:
             return raw, blank
         parts, place = [], 0
         for piece, is_span in self.markup.split(raw):
-            target = self.inserted.get(folded(piece)) if is_span else None
+            target = self.markup.escape(self.inserted.get(folded(piece), "")) if is_span else ""
             own = (piece, blank[place : place + len(piece)])
-            parts.append(own if target is None else (self.markup.escape(target), " " * len(target)))
+            parts.append((target, " " * len(target)) if target else own)
             place += len(piece)
         raws, blanks = zip(*parts, strict=True)
         return "".join(raws), "".join(blanks)
