@@ -10,7 +10,7 @@ import pytest
 
 from mtkit.config.sources import PhrasebookSource
 from mtkit.data.read.readers import read_corpus
-from mtkit.runs.find import find_model
+from mtkit.runs.find import trained_model
 from mtkit.translate.account import Account
 from mtkit.translate.glossary import Term
 from mtkit.translate.open import open_translator
@@ -22,17 +22,16 @@ from tests.support.trainings import go
 
 OPTIONS = (
     "data.train=[{reader: phrasebook, pairs: 20000}]",
-    "tokenizer.vocab_size=1200",
-    "model.d_model=96",
-    "model.d_ff=384",
-    "model.num_encoder_layers=2",
-    "model.num_decoder_layers=2",
+    "tokenizer.vocab_size=600",
+    "model.d_model=64",
+    "model.d_ff=256",
     "model.dropout=0.05",
-    "train.max_steps=500",
-    "train.batch_tokens=1536",
-    "train.validate_every=250",
-    "train.save_every=250",
-    "train.optimizer.warmup_steps=100",
+    "train.max_steps=400",
+    "train.batch_tokens=1024",
+    "train.validate_every=200",
+    "train.save_every=200",
+    "train.optimizer.lr=5.0e-3",
+    "train.optimizer.warmup_steps=80",
 )
 FOREIGN = [
     "officine",
@@ -55,7 +54,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Translator, list[
     unseen = PhrasebookSource(reader="phrasebook", split="valid", pairs=60)
     pairs = list(read_corpus(config.data, unseen))
     translator = open_translator(
-        find_model(folder / "run").run, Request(own_terms=True), "cpu", engine="native"
+        trained_model(folder / "run"), Request(own_terms=True), "cpu", engine="native"
     )
     return translator, [pair.src for pair in pairs], [pair.tgt for pair in pairs]
 
