@@ -123,7 +123,7 @@ class Joiner:
             return [self._whole(line, one, anchors.get(id(one), ())) for one in found[0][1]]
         ranked = [candidates for segment, candidates in found if segment.ids]
         if not ranked:
-            text = self._joined([(segment, segment.raw, ()) for segment, _ in found])[0]
+            text = self._joined([(segment, segment.untranslated, ()) for segment, _ in found])[0]
             return [Translation(text)]
         return [
             self._translation(line, [segment for segment, _ in found], chosen, anchors)
@@ -147,7 +147,7 @@ class Joiner:
         is_placed = True
         for segment in segments:
             if not segment.ids:
-                placed.append((segment, segment.raw, ()))
+                placed.append((segment, segment.untranslated, ()))
                 continue
             candidate = next(remaining)
             own = anchors.get(id(candidate), ())
@@ -157,6 +157,8 @@ class Joiner:
             answer = Answer(candidate.text, own)
             raw, blank = segment.cut.woven([answer])
             is_placed &= answer.is_placed
+            if answer.is_placed:
+                raw, blank = segment.written(raw, blank)
             src_at = _places(segment.source.text, segment.cut.blank)
             tgt_at = _places(candidate.text, blank)
             moved = tuple((src_at[src], tgt_at[tgt]) for src, tgt in own if src in src_at and tgt in tgt_at)

@@ -102,7 +102,8 @@ class EchoEngine:
     def align(
         self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]], options: DecodeConfig
     ) -> list[list[tuple[int, int]]]:
-        return [[(i, i) for i in range(len(ids))] for ids in src_ids]
+        both = zip(src_ids, tgt_ids, strict=True)
+        return [[(i, i) for i in range(min(len(src), len(tgt)))] for src, tgt in both]
 
 
 class TextEngine(EchoEngine):
