@@ -124,6 +124,14 @@ def translate(
     field: Annotated[
         str, _flag(INPUT, "jsonl only: dotted path of the text. [default: text]", metavar="FIELD")
     ] = "text",
+    bilingual: Annotated[
+        bool,
+        _flag(
+            INPUT,
+            "Keep the original beside each translation, in text, tsv, csv, srt, vtt, ass, html and docx.",
+            "--bilingual",
+        ),
+    ] = False,
     fuzzy: Annotated[bool, _flag(INPUT, "po only: mark translations as fuzzy.", "--fuzzy")] = False,
     redo_fuzzy: Annotated[
         bool, _flag(INPUT, "po only: translate messages marked as fuzzy again.", "--redo-fuzzy")
@@ -297,7 +305,7 @@ def translate(
     target = None if target == Path("-") else target
     check_format(kind)
     encoding = encoding if encoding == AUTO else check_encoding(encoding)
-    base = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy, encoding, ignore_language)
+    base = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy, encoding, ignore_language, bilingual)
     when: Flush = one_of("--flush", flush, ("auto", "line", "batch"))
     input = base if several else base.settled()
     if several:

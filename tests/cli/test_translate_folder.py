@@ -198,3 +198,18 @@ def test_two_files_of_one_name_are_refused(run: Callable[..., Result]) -> None:
     assert result.exit_code == 2
     assert "docs/a.md: would be written as a.md, and so would a.md." in result.stderr
     assert run("-i", "a.md", "-i", "docs").exit_code == 2
+
+
+def test_a_bilingual_folder(run: Callable[..., Result]) -> None:
+    result = run("-i", "docs", "-o", "out", "--bilingual")
+    assert result.exit_code == 3
+    assert "docs/a.md: --bilingual has no room in the format md." in result.stderr
+    assert "text, tsv, csv, srt, vtt, ass, html, docx" in result.stderr
+    assert run("-i", "docs", "-o", "alone").exit_code == 0
+    found, alone = content("out"), content("alone")
+    pairs = zip(FILES["sub/b.txt"].split(b"\n")[:-1], alone["sub/b.txt"].split(b"\n")[:-1], strict=True)
+    assert found["sub/b.txt"] == b"".join(b"%s\t%s\n" % pair for pair in pairs)
+    assert found["sub/deep/c.srt"] == FILES["sub/deep/c.srt"] + alone["sub/deep/c.srt"].split(b"\n", 2)[2]
+    changed = run("-i", "docs", "-o", "out", "--resume")
+    assert changed.exit_code == 2
+    assert "another job: --bilingual changed" in changed.stderr
