@@ -351,7 +351,7 @@ class Spliced:
 
 
 def _within(slots: Sequence[Replaced], originals: Sequence[Original]) -> Iterator[Replaced]:
-    """The slots that begin in a original."""
+    """The slots that begin in an original."""
     remaining = iter(originals)
     original = next(remaining, None)
     for slot in slots:

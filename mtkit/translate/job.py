@@ -20,6 +20,7 @@ from mtkit.documents.formats import (
     FILE_FORMATS,
     FORMATS,
     LINE_FORMATS,
+    PACKED,
     SUFFIXES,
     line_format,
     open_document,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 STDIN = "standard input"
 AUTO = "auto"
+_CATALOGUES = ("po", "xliff", "qt", "xcstrings")
+"""Formats with places for translations, of which only the empty ones are filled."""
 _PLAIN = (".src", ".tgt", ".ref", ".hyp")
 """Usual suffixes of plain lines, besides languages and numbers."""
 
@@ -132,6 +135,14 @@ class Input:
         """An empty one."""
         return Account(self.name, self.unit if self.kind in FILE_FORMATS and self.kind != "csv" else "")
 
+    @property
+    def without_texts(self) -> str:
+        """Why a document may have nothing to translate."""
+        if self.kind not in _CATALOGUES:
+            return "there is no text in it"
+        again = "; --redo-fuzzy translates fuzzy ones again" if self.kind == "po" else ""
+        return f"no entry in it lacks a translation{again}"
+
     def check(self, request: Request) -> None:
         """Refuses what the format cannot do.
 
@@ -170,6 +181,11 @@ class Input:
             raise UsageError("--resume: needs an input file and an output file.", "Name them with -i and -o.")
         if not is_ordinary(target):
             raise UsageError(f"--resume: {target} is not a regular file.", "Leave out --resume.")
+        if target.suffix in PACKED:
+            raise UsageError(
+                f"--resume: {target} is compressed, and cannot be continued.",
+                f"Name it without {target.suffix}, or leave out --resume.",
+            )
         if self.encoding.startswith(("utf-16", "utf-32", "utf_")):
             raise UsageError(f"--resume: not supported in {self.encoding}.", "Leave out --resume.")
         if self.kind in FILE_FORMATS:
