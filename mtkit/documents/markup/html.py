@@ -217,7 +217,7 @@ def open_html(name: str, data: bytes, beside: str | None = None) -> Spliced:
 
 
 def _language(source: str) -> str:
-    """That of the root element, if it says so."""
+    """The language of the root element, if it is declared."""
     root = re.search(r"<html\b", source, re.IGNORECASE)
     tag = MARKUP.match(source, root.start()) if root else None
     given = attributes_of(tag) if tag and tag["start"] else {}

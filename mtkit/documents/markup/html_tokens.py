@@ -108,7 +108,7 @@ def read_tokens(source: str, lang: str = "") -> list[PageToken]:
 
 
 Attributes = dict[str, tuple[int, int]]
-"""From the name of an attribute to where its value begins and ends, with its quotes."""
+"""The start and end of each attribute's value, with its quotes, by name."""
 
 
 def attributes_of(tag: re.Match[str]) -> Attributes:
@@ -141,7 +141,7 @@ def _primary(lang: str) -> str:
 
 
 def _shown(name: str, given: Attributes, source: str) -> list[tuple[int, int]]:
-    """Where the attributes are that a reader sees."""
+    """The places of the attributes that a reader sees."""
     found = [place for key, place in given.items() if _SHOWN.fullmatch(key) and name not in ("link", "style")]
     if name == "meta":
         named = value_of(given, "name", source) or value_of(given, "property", source)
