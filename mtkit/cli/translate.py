@@ -82,8 +82,8 @@ def translate(
         Path | None,
         _flag(
             INPUT,
-            "File to write; it appears when it is complete. With several inputs, a new folder. Default: -, "
-            "standard output.",
+            "File to write, compressed if it ends in .gz, .bz2, .xz or .zst; it appears when it is complete. "
+            "With several inputs, a new folder. Default: -, standard output.",
             "--output",
             "-o",
             metavar="PATH",
