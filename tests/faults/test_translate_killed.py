@@ -41,7 +41,7 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("count", mostly_slow((2, 30), [2]))
+@pytest.mark.parametrize("count", mostly_slow((1, 30), [1]))
 def test_killed_at_calls_that_change_the_disk(
     count: int, docs: Path, model: Path, server: ForkServer, tmp_path: Path
 ) -> None:
