@@ -186,10 +186,24 @@ def progress() -> Iterator[ReportProgress]:
     if not is_interactive():
         yield _PlainProgress()
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     text = TextColumn("{task.description}", markup=False)
-    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), _speed_column())
+    columns = (
+        text,
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        _speed_column(),
+    )
     with Progress(*columns, console=_rich_console(), transient=True) as bars:
         tasks: dict[str, Any] = {}
 
@@ -228,7 +242,7 @@ class _PlainProgress:
         self._last = now
         line = f"{what}: {done:,}"
         if total is not None:
-            line += f" of {total:,}"
+            line += f" of {total:,} ({100 * done // max(total, 1)} %)"
             if done > first:
                 line += f", about {rough_time((total - done) * (now - began) / (done - first))} left"
         elif done > first:

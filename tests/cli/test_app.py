@@ -275,7 +275,7 @@ def test_progress_off_a_terminal_is_a_line_now_and_then(
         tell("reading", 1300, 5000)
         tell("counting", 7, None)
     # 3,800 are left, and 1,190 took 9 seconds.
-    assert capsys.readouterr() == ("", "reading: 1,200 of 5,000, about 29 s left\ncounting: 7\n")
+    assert capsys.readouterr() == ("", "reading: 1,200 of 5,000 (24 %), about 29 s left\ncounting: 7\n")
 
 
 def test_log_messages_of_the_library_are_said(capsys: pytest.CaptureFixture[str]) -> None:

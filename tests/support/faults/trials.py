@@ -354,3 +354,15 @@ def block_network(tried: str) -> None:
 
     refuse(Path(tried))
     refuse_to_children(Path(tried), Path(f"{tried}-children"))
+
+
+def translate_and_die(args: list[str], at: int = 0, marker: str = "", log: str = "") -> None:
+    """Runs `mtkit translate`; dies at call number `at` that changes the disk; logs those calls."""
+    from mtkit.cli.commands import app
+
+    if at:
+        kill_at_disk_call(at, marker)
+    with watched() if log else contextlib.nullcontext([]) as calls:
+        app(["translate", *args], standalone_mode=False)
+    if log:
+        Path(log).write_text("".join(f"{call.name}\n" for call in calls))
