@@ -363,7 +363,7 @@ def test_what_the_guard_blames_is_searched_again_and_flagged_if_that_is_no_bette
         asked = [Window([Source(LINES[0], 6)], lambda found: found)]
         [[[best]]] = translator.results(asked, request, account)
         assert [options.no_repeat_ngram_size for options in engine.options] == [0, 3]
-        assert engine.options[1].beam_size == 5
+        assert engine.options[1].beam_size == 3
         assert best.text == (" ".join(bad.split()) if flagged else sound)
         assert (said in best.fault) is flagged
         assert str(account) == ("1 looking wrong" if flagged else "1 searched again")
