@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
@@ -98,6 +99,8 @@ class Call:
         self._banned = Banned(self.options.banned, self._tokenizer)
         self._speller = Speller(self._tokenizer, self.joiner.spaced[1])
         self._prefix = self._speller.prefix(request.prefix) if request.prefix else ()
+        self._draws = self.options.method in ("sample", "mbr")
+        self._occurrences: Counter[int] = Counter()
         self._lock = Lock()
 
     def encode(self, lines: Sequence[Source]) -> Encoded:
@@ -113,6 +116,9 @@ class Call:
             tags = self.tag_ids if line.tags is None else self._tokenizer.tag_ids(line.tags)
             for segment in own:
                 segment.ids = [*tags, *segment.ids] if tags and segment.ids else segment.ids
+                if self._draws:
+                    segment.occurrence = self._occurrences[hash(segment.source.text)]
+                    self._occurrences[hash(segment.source.text)] += 1
         return Encoded(lines, found)
 
     def _note(self, line: Source, segments: Sequence[Segment]) -> None:
@@ -190,7 +196,7 @@ class Call:
                     () if number else self._prefix,
                     spelled,
                     self._banned.runs,
-                    line.number * 1000 + number,
+                    segment.seed if self._draws else 0,
                 )
                 units.append(Unit(segment, line.number, terms, demand))
         return units

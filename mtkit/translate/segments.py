@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from mtkit.documents.base import clean
@@ -49,6 +50,7 @@ class Segment:
         unknown: characters that the model does not know, each once.
         tokens: how many the sentence has of which this is the first part, if it was too long.
         markup: of what is not words.
+        occurrence: how many equal ones the call has met before, if it draws samples.
         is_exact: the gap is part of a message's syntax and stays, whatever the languages.
     """
 
@@ -61,7 +63,15 @@ class Segment:
     unknown: str = ""
     tokens: int = 0
     markup: Markup | None = None
+    occurrence: int = 0
     is_exact: bool = False
+
+    @property
+    def seed(self) -> int:
+        """A number that follows from the text and its occurrence alone."""
+        return int.from_bytes(
+            blake2b(f"{self.occurrence} {self.source.text}".encode(), digest_size=8).digest()
+        )
 
     @property
     def has_spans(self) -> bool:
