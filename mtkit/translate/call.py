@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
@@ -69,7 +68,7 @@ class Unit(NamedTuple):
 
 
 class Call:
-    """What a request means for a translator, until it is answered.
+    """A request as a translator carries it out.
 
     Args:
         translator: runs it; nothing in it is changed.
@@ -100,7 +99,6 @@ class Call:
         self._speller = Speller(self._tokenizer, self.joiner.spaced[1])
         self._prefix = self._speller.prefix(request.prefix) if request.prefix else ()
         self._draws = self.options.method in ("sample", "mbr")
-        self._occurrences: Counter[int] = Counter()
         self._lock = Lock()
 
     def encode(self, lines: Sequence[Source]) -> Encoded:
@@ -116,9 +114,6 @@ class Call:
             tags = self.tag_ids if line.tags is None else self._tokenizer.tag_ids(line.tags)
             for segment in own:
                 segment.ids = [*tags, *segment.ids] if tags and segment.ids else segment.ids
-                if self._draws:
-                    segment.occurrence = self._occurrences[hash(segment.source.text)]
-                    self._occurrences[hash(segment.source.text)] += 1
         return Encoded(lines, found)
 
     def _note(self, line: Source, segments: Sequence[Segment]) -> None:
@@ -156,7 +151,7 @@ class Call:
         return found
 
     def _failed(self, line: Source, error: Exception) -> Translation:
-        """What stands for a line that the engine cannot translate."""
+        """The replacement for a line that the engine cannot translate."""
         said = f"the engine failed at it ({' '.join(str(error).split()) or type(error).__name__})"
         if self.request.on_error == "fail":
             raise MtkitError(
@@ -287,6 +282,6 @@ class Call:
 
 
 def start_tags(usual: Sequence[str], tags: Sequence[str]) -> tuple[str, ...]:
-    """What sources begin with: the tag of a target language, the usual one if `tags` has none; and `tags`."""
+    """The tags before each source: a target language, by default the usual one, then the rest of `tags`."""
     wanted = [tag for tag in tags if usual and tag.startswith("2")]
     return (*(wanted or usual), *(tag for tag in tags if tag not in wanted))

@@ -50,7 +50,6 @@ class Segment:
         unknown: characters that the model does not know, each once.
         tokens: how many the sentence has of which this is the first part, if it was too long.
         markup: of what is not words.
-        occurrence: how many equal ones the call has met before, if it draws samples.
         is_exact: the gap is part of a message's syntax and stays, whatever the languages.
     """
 
@@ -63,15 +62,12 @@ class Segment:
     unknown: str = ""
     tokens: int = 0
     markup: Markup | None = None
-    occurrence: int = 0
     is_exact: bool = False
 
     @property
     def seed(self) -> int:
-        """A number that follows from the text and its occurrence alone."""
-        return int.from_bytes(
-            blake2b(f"{self.occurrence} {self.source.text}".encode(), digest_size=8).digest()
-        )
+        """A number for random draws that follows from the text alone."""
+        return int.from_bytes(blake2b(self.source.text.encode(), digest_size=8).digest())
 
     @property
     def has_spans(self) -> bool:
