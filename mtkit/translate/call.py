@@ -96,6 +96,7 @@ class Call:
         self._banned = Banned(self.options.banned, self._tokenizer)
         self._speller = Speller(self._tokenizer, self.joiner.spaced[1])
         self._prefix = self._speller.prefix(request.prefix) if request.prefix else ()
+        self._draws = self.options.method in ("sample", "mbr")
         self._lock = Lock()
 
     def encode(self, lines: Sequence[Source]) -> Encoded:
@@ -195,7 +196,7 @@ class Call:
         units = []
         for line, segments in zip(*window, strict=True):
             for number, segment in enumerate(segment for segment in segments if segment.ids):
-                prefix, seed = () if number else self._prefix, line.number * 1000 + number
+                prefix, seed = () if number else self._prefix, segment.seed if self._draws else 0
                 demand = Demand(prefix, segment.spelled, self._banned.runs, seed)
                 units.append(Unit(segment, line.number, demand))
         return units

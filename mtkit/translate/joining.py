@@ -61,7 +61,7 @@ class Joiner:
         self.spaced, self.joiner = (src.spaced, tgt.spaced), tgt.joiner
 
     def candidates(self, segment: Segment, hyps: Sequence[Hypothesis]) -> list[Candidate]:
-        """The translations of a segment, the best first, as many as are asked for."""
+        """The translations of a segment, the best first and each once, as many as are asked for."""
         texts = self._tokenizer.tgt.decode([hyp.ids for hyp in hyps])
         order = list(range(len(texts)))
         if self._options.method == "mbr":
@@ -70,7 +70,11 @@ class Joiner:
             expected = consensus(texts)
             order.sort(key=lambda place: -expected[place])
         restore, spans = self._tokenizer.form.restore, segment.source.spans
-        return [Candidate(*restore(texts[n], spans), hyps[n]) for n in order[: self._request.n_best]]
+        first: dict[str, int] = {}
+        for place in order:
+            first.setdefault(texts[place], place)
+        chosen = [*first.values()][: self._request.n_best]
+        return [Candidate(*restore(texts[n], spans), hyps[n]) for n in chosen]
 
     def anchors(
         self, lines: Sequence[Source], found: Sequence[Sequence[tuple[Segment, Sequence[Candidate]]]]

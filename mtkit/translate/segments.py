@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from mtkit.decode.hypothesis import Terms
@@ -71,6 +72,11 @@ class Segment:
     spelled: Terms | None = None
     inserted: Mapping[str, str] = field(default_factory=dict)
     is_exact: bool = False
+
+    @property
+    def seed(self) -> int:
+        """A number for random draws that follows from the text alone."""
+        return int.from_bytes(blake2b(self.source.text.encode(), digest_size=8).digest())
 
     @property
     def has_spans(self) -> bool:
