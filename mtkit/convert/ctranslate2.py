@@ -38,6 +38,7 @@ from mtkit.runs.exports import (
     own_texts,
 )
 from mtkit.runs.model_bin import ACTIVATIONS, KNOWN, expected_variables
+from mtkit.runs.training import KEY
 from mtkit.text.tokenizer import Tokenizer
 
 MAX_POSITIONS = 2048
@@ -124,6 +125,7 @@ def _about(manifest: dict[str, Any], loaded: LoadedModel) -> dict[str, Any]:
         "tgt_lang": config.data.tgt_lang,
         "tags": config.data.language_tags(config.data.tgt_lang),
         "sentences_per_pair": loaded.sentences_per_pair,
+        KEY: loaded.training.values() if loaded.training else None,
         "model": config.model.model_dump(mode="json"),
         "decode": config.decode.model_dump(mode="json"),
         "text": config.text.model_dump(mode="json"),

@@ -17,6 +17,7 @@ from mtkit.engine.interface import EngineName, Precision
 from mtkit.errors import InputError, UsageError
 from mtkit.runs.exports import Exported, export_of, is_export, read_export
 from mtkit.runs.find import config_of
+from mtkit.runs.training import Training
 from mtkit.translate.account import Account
 from mtkit.translate.call import Call
 from mtkit.translate.request import Request
@@ -48,6 +49,8 @@ def open_translator(
         engine: auto is CTranslate2 if there is an export of this very model, no GPU is to be used, and
             CTranslate2 can do what is asked; else native.
         others: model folders that are an ensemble with `folder`.
+
+    Logs a warning if the model is unfinished or weak.
 
     Raises:
         InputError: there is no usable model in `folder`, or no export where one is asked for.
@@ -120,9 +123,15 @@ def _is_gpu(device: str) -> bool:
     return bool(num_gpus())
 
 
+def _say_remarks(folder: Path, training: Training | None) -> None:
+    for remark in training.remarks() if training else ():
+        logger.warning("%s: %s", folder, remark)
+
+
 def _ctranslate2(exported: Exported, device: str) -> Translator:
     from mtkit.engine.ct2 import CTranslate2Engine
 
+    _say_remarks(exported.folder, exported.training)
     tokenizer = exported.tokenizer
     used = "cuda" if _is_gpu(device) else "cpu"
     engine = CTranslate2Engine(exported.files, tokenizer, exported.max_positions, used, exported.aligns)
@@ -140,6 +149,7 @@ def _native(
     _config_search(folder, request.search)  # before anything large is read
     target = choose_device(device)
     loaded = load_model(folder)
+    _say_remarks(folder, loaded.training)
     members, per_pair = [], [loaded.sentences_per_pair]
     for path in others:
         member = load_model(path)
@@ -148,6 +158,7 @@ def _native(
                 f"{path}: has another tokenizer than {folder}, so that they can be no ensemble.",
                 "Train both with the same tokenizer.path.",
             )
+        _say_remarks(path, member.training)
         members.append(member.model)
         per_pair.append(member.sentences_per_pair)
     engine = NativeEngine(loaded.model, target, precision, members)
