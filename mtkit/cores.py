@@ -1,4 +1,4 @@
-"""The number of processor cores that this process may use: the one answer for workers and threads."""
+"""The processor cores that this process may use, and how its threads share them with other processes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+
+SPINS = 20_000
+"""Rounds for which an OpenMP thread waits before it gives up its core; libgomp's own number is 300,000."""
+
+
+def spin_briefly() -> None:
+    """Lets OpenMP threads that wait for another one give up their core soon, unless the user chose otherwise.
+
+    A thread that waits in a loop for one that has no core, because other processes compute too, keeps it
+    waiting. Has an effect only before torch is loaded, and none on results.
+    """
+    if not os.environ.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}:
+        os.environ["GOMP_SPINCOUNT"] = str(SPINS)
 
 
 def num_cores(root: Path = Path("/")) -> int:

@@ -145,7 +145,7 @@ class TrainConfig(Options):
     num_threads: int | None = Field(
         None,
         ge=1,
-        description="Number of CPU threads. Default: chosen by torch, but at most the cores that are allowed.",
+        description="Number of CPU threads. Default: chosen by torch, but at most the number of cores.",
     )
     prefetch: Prefetch = Field(
         "auto",

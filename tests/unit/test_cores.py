@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.cores import cpu_quota, num_cores, usable_cores
+from mtkit.cores import SPINS, cpu_quota, num_cores, spin_briefly, usable_cores
 
 HALF_OF_FIVE = {"cpu.cfs_quota_us": "250000\n", "cpu.cfs_period_us": "100000\n"}
 NO_LIMIT = {"cpu.cfs_quota_us": "-1\n", "cpu.cfs_period_us": "100000\n"}
@@ -76,3 +76,18 @@ def test_a_part_of_a_core_is_one_worker(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     (tmp_path / "sys/fs/cgroup/pod/cpu.max").write_text("550000 100000")
     assert num_cores(tmp_path) == 3
+
+
+@pytest.mark.parametrize("given", ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY", None])
+def test_threads_spin_briefly_unless_the_user_chose_otherwise(
+    given: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "7")  # so that it is as before in the end
+        monkeypatch.delenv(name)
+    if given:
+        monkeypatch.setenv(given, "7")
+    spin_briefly()
+    chosen = {"GOMP_SPINCOUNT": str(SPINS)} if given is None else {given: "7"}
+    assert os.environ.items() >= chosen.items()
+    assert ("GOMP_SPINCOUNT" in os.environ) == ("GOMP_SPINCOUNT" in chosen)
