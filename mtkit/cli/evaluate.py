@@ -10,7 +10,7 @@ import typer
 
 from mtkit.cli import console
 from mtkit.cli.arguments import ConfigArguments, read_arguments
-from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, engine_name, one_of
+from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, THREADS_HELP, engine_name, one_of
 from mtkit.config.fixed import METRIC_NAMES, MetricName
 from mtkit.errors import GateError, UsageError
 
@@ -67,6 +67,9 @@ def evaluate(
     ] = False,
     device: Annotated[str, typer.Option(metavar=DEVICES, help=DEVICE_HELP)] = "auto",
     engine: Annotated[str, typer.Option(metavar=ENGINES, help=ENGINE_HELP)] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help=THREADS_HELP, show_default=False)
+    ] = None,
 ) -> None:
     """Translate and score the test sets of a run, or score files.
 
@@ -85,7 +88,7 @@ def evaluate(
             )
         results = _score_files(hyps, ref, names, bounds, tgt_lang)
     else:
-        results = _evaluate_run(arguments, names, bounds, tests or [], device, engine_name(engine))
+        results = _evaluate_run(arguments, names, bounds, tests or [], device, engine_name(engine), threads)
     if as_json:
         import json
 
@@ -152,6 +155,7 @@ def _evaluate_run(
     tests: list[str],
     device: str,
     engine: EngineName,
+    threads: int | None,
 ) -> list[Evaluated]:
     config = read_arguments(arguments).config
     from mtkit.evaluate.evaluate import choose_tests, evaluate
@@ -163,7 +167,10 @@ def _evaluate_run(
     model = Found(trained_model(config.run), config.run)
     console.say(f"model: {model}")
     request = Request(search=config.decode.model_dump(mode="json"))
-    translator = read_model(model.run, lambda folder: open_translator(folder, request, device, engine=engine))
+    translator = read_model(
+        model.run,
+        lambda folder: open_translator(folder, request, device, engine=engine, threads=threads),
+    )
     names = list(dict.fromkeys([*(metrics or config.evaluate.metrics), *bounds]))
     with console.progress() as report:
         results = evaluate(config, translator, request, tests, names, report)

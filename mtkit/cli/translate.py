@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from mtkit.cli import console
-from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, MODEL_HELP, engine_name, one_of
+from mtkit.cli.choices import (
+    DEVICE_HELP,
+    DEVICES,
+    ENGINE_HELP,
+    ENGINES,
+    MODEL_HELP,
+    THREADS_HELP,
+    engine_name,
+    one_of,
+)
 from mtkit.cli.quick import Flag
 from mtkit.documents.formats import FORMATS, SUFFIXES
 from mtkit.errors import UsageError, shortened
@@ -58,6 +67,7 @@ def translate(
     ] = None,
     engine: Annotated[str, _flag(ENGINE, f"{ENGINE_HELP} [default: auto]", metavar=ENGINES)] = "auto",
     device: Annotated[str, _flag(ENGINE, f"{DEVICE_HELP} [default: auto]", metavar=DEVICES)] = "auto",
+    threads: Annotated[int | None, _flag(ENGINE, THREADS_HELP, low=1, metavar="N")] = None,
     tags: Annotated[
         list[str] | None,
         _flag(
@@ -336,6 +346,7 @@ def translate(
             device=device,
             engine=engine_name(engine),
             others=[other.folder for other in others],
+            threads=threads,
         ),
     )
     account = input.account()

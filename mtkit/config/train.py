@@ -143,7 +143,9 @@ class TrainConfig(Options):
         "shard of it, which needs less memory but is slower (fsdp).",
     )
     num_threads: int | None = Field(
-        None, ge=1, description="Number of CPU threads. Default: chosen by torch."
+        None,
+        ge=1,
+        description="Number of CPU threads. Default: chosen by torch, but at most the number of cores.",
     )
     prefetch: Prefetch = Field(
         "auto",

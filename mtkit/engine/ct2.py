@@ -21,9 +21,10 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from mtkit.cores import num_cores
 from mtkit.decode.hypothesis import Demand, Hypothesis, longest_output
 from mtkit.engine.interface import Feature
-from mtkit.engine.threads import Layout, cpu_flags, layouts, machine_key, num_cores, recall, remember
+from mtkit.engine.threads import Layout, cpu_flags, layouts, machine_key, recall, remember
 from mtkit.errors import UsageError
 from mtkit.runs.exports import MODEL, OWN_CONFIG, VOCABULARIES, own_files
 from mtkit.text.tokenizer import Tokenizer
@@ -63,6 +64,7 @@ class CTranslate2Engine:
         aligns: whether the model names its aligning layer, as exports of older versions do not.
         layout: numbers of workers and threads. By default the fastest one on this machine, which the first
             large `decode` call measures while it works.
+        cores: to be shared by workers and threads; None for all that this process may use.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class CTranslate2Engine:
         device: str = "cpu",
         aligns: bool = True,
         layout: Layout | None = None,
+        cores: int | None = None,
     ) -> None:
         self._files = own_files(model) if isinstance(model, Path) else model
         self._device = device
@@ -81,9 +84,10 @@ class CTranslate2Engine:
         self._ids = {piece: number for number, piece in enumerate(self._tgt_pieces)}
         self._max_positions = max_positions
         self._settling = Lock()
-        self._key = "" if layout or device == "cuda" else machine_key(_digest(self._files))
-        known = layout or (recall(self._key) if self._key else Layout(1, 1))
-        self._candidates = [known] if known else layouts(num_cores())
+        cores = cores or num_cores()
+        self._key = "" if layout or device == "cuda" else machine_key(_digest(self._files), cores)
+        known = layout or (recall(self._key, cores) if self._key else Layout(1, 1))
+        self._candidates = [known] if known else layouts(cores)
         self._layout = self._candidates[0]
         self._translator = self._open(self._layout)
 

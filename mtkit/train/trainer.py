@@ -238,7 +238,7 @@ class Trainer:
             )
         self.progress = self.progress.validated(validation.quality(self.options.best_metric), self.options)
         is_best = self.progress.stale == 0
-        self.world.on_main(lambda: self.store.save_best(kept, self.progress))
+        self.world.on_main(lambda: self.store.save_best(kept, self.progress, validation.scores["bleu"]))
         for name, scored in {"": validation, **extra}.items():
             self._tell(
                 Validated(
@@ -322,7 +322,7 @@ class Trainer:
             validation, averaged = self._final_validation(model), 1
         return Finished(
             step=self.progress.step,
-            folder=self.store.save_final(weights_of(model), self.progress.step),
+            folder=self.store.save_final(weights_of(model), self.progress.step, validation.scores["bleu"]),
             reason=reason,
             averaged=averaged,
             loss=validation.loss,

@@ -41,6 +41,7 @@ from mtkit.model.state import DecoderState
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.runs.exports import read_export
 from mtkit.runs.model_bin import KNOWN, expected_variables
+from mtkit.runs.training import Training
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
@@ -101,7 +102,7 @@ def make_model(variant: Mapping[str, object], tmp_path: Path) -> Path:
     tokenizer = Tokenizer(src, tgt)
     model = build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=3)
     learn_to_end(model, min(tokenizer.src.size, tokenizer.tgt.size))
-    write_model(config.run / "model", config, tokenizer, weights_of(model), step=1)
+    write_model(config.run / "model", config, tokenizer, weights_of(model), training=Training(1))
     return config.run / "model"
 
 

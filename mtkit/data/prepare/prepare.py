@@ -23,6 +23,7 @@ import numpy as np
 from mtkit.config.filters import Filter
 from mtkit.config.schema import Config
 from mtkit.config.sources import HuggingFaceSource, Source
+from mtkit.cores import num_cores
 from mtkit.data.clean.judging import named
 from mtkit.data.clean.leaks import Leaks, read_leaks
 from mtkit.data.prepare.clean_parts import SentenceCount
@@ -49,7 +50,7 @@ from mtkit.data.prepare.prepared import (
 from mtkit.data.prepare.report import length_histograms, write_report
 from mtkit.data.prepare.shards import Shard, batches, write_shard, write_shard_pieces
 from mtkit.data.prepare.stages import EncodedPart, ReportProgress, Stages
-from mtkit.data.prepare.workers import Workers, num_cores
+from mtkit.data.prepare.workers import Workers
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus, source_files, source_name
 from mtkit.disk.files import atomic_folder, new_file, new_text, recover

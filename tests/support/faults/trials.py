@@ -24,6 +24,7 @@ from mtkit.disk import calls as disk
 from mtkit.model.checkpoint import keep_only, step_folder, step_folders, weights_of, write_model
 from mtkit.model.tensors import Tensors
 from mtkit.model.transformer import build_model
+from mtkit.runs.training import Training
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 from tests.support.faults.shim import Call, failing, watched
 
@@ -50,7 +51,7 @@ def save(model: str, run: str, step: int) -> None:
         config,
         tokenizer,
         weights,
-        step=step,
+        training=Training(step),
         train_state=state,
         progress={"step": step},
     )
