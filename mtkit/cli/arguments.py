@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from mtkit.config.fixed import DATA_SUFFIXES
 from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,6 +59,12 @@ def split_arguments(args: list[str] | None) -> tuple[list[Path], list[str]]:
             f"no config is given, and there is no {DEFAULT_CONFIG} in this folder.",
             "Give one, or run `mtkit init` to write a starter.",
         )
+    for path in paths:
+        if path.suffix.lower() in DATA_SUFFIXES and path.is_file():
+            raise UsageError(
+                f"{path}: is text, not a config.",
+                f"Write a config for it: `mtkit init {shlex.quote(str(path))}`.",
+            )
     return paths or [DEFAULT_CONFIG], overrides
 
 

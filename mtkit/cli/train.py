@@ -91,6 +91,7 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
 
     prepared = open_prepared(config)
     say("starting torch …")
+    from mtkit.cli.train_verdict import show_expectation, show_outcome
     from mtkit.cli.train_view import training_view
     from mtkit.convert.run import export_finished
     from mtkit.train.settle import settle_run
@@ -98,9 +99,12 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
 
     config, choices = world.on_main(lambda: settle_run(config, prepared))
     show_choices(choices)
+    show_expectation(prepared.num_pairs)
     with training_view() as listen:
         finished = run(config, prepared, listen, stop.asked, world, allowed)
     world.on_main(lambda: export_finished(finished.folder, config.export, say))
+    tgt_lang = config.data.languages_of(config.data.valid)[1]
+    world.on_main(lambda: show_outcome(config.run, finished, prepared.num_pairs, tgt_lang))
 
 
 def _plan(config: Config, world: World) -> None:

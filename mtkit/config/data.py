@@ -54,7 +54,8 @@ class DataConfig(Options):
     tgt_lang: LanguageCode = Field(description="Code of the target language, such as fr.")
     train: tuple[Source, ...] = Field(min_length=1, description="Training corpora.")
     valid: HeldOutSource = Field(
-        description="Validation corpus, used for early stopping and to choose the best checkpoints."
+        description="Validation corpus, used for early stopping and to choose the best checkpoints. "
+        "{reader: cut, pairs: 500} cuts it from the training pairs, as `mtkit init FILE` does."
     )
     extra_valid: dict[str, Source] = Field(
         default_factory=dict,
@@ -241,7 +242,7 @@ class TokenizerConfig(Options):
     vocab_size: VocabSize = Field(
         8000,
         description="Number of subword pieces; fewer if the text does not yield that many. auto chooses "
-        "it from the amount of data.",
+        "it from the amount of data, and is the default with `model: auto`.",
     )
     character_coverage: float | None = Field(
         None,

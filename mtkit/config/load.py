@@ -65,6 +65,7 @@ def load_config(
         tree = merge(tree, later)
     for override in overrides:
         tree = _spelled_out(_override(tree, override, problems))
+    tree = _with_vocabulary(tree)
     config = None
     problems += _unwritable(tree, "")
     if readable:
@@ -115,6 +116,18 @@ def _spelled_out(tree: Node) -> Node:
     short = {key: node for key in ("model", "train") if (node := sections.get(key)) and node.value == "auto"}
     spelled = {key: replace(node, value={"preset": node}) for key, node in short.items()}
     return replace(tree, value=sections | spelled) if spelled else tree
+
+
+def _with_vocabulary(tree: Node) -> Node:
+    """With `model: auto`, the size of the vocabulary is `auto` too, unless it or a tokenizer is given."""
+    sections = tree.value if isinstance(tree.value, dict) else {}
+    model, tokenizer = (node.value if (node := sections.get(key)) else {} for key in ("model", "tokenizer"))
+    preset = model.get("preset") if isinstance(model, dict) else None
+    if preset is None or preset.value != "auto" or not isinstance(tokenizer, dict | None):
+        return tree
+    if {"vocab_size", "path"} & (tokenizer or {}).keys():
+        return tree
+    return _lay(tree, ["tokenizer", "vocab_size"], _placed(preset, preset.place))
 
 
 def _unwritable(node: Node, path: str) -> Iterator[Problem]:

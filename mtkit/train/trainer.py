@@ -196,9 +196,8 @@ class Trainer:
 
     def _end_reason(self, share: float) -> str:
         """The reason why training ends here; empty if it continues."""
-        patience, stale = self.options.patience, self.progress.stale
-        if patience and stale >= patience:
-            return f"no better {self.options.best_metric} in {stale} validations"
+        if self._is_stale():
+            return f"no better {self.options.best_metric} in {self.progress.stale} validations"
         return "the end of the budget was reached" if share >= 1.0 else ""
 
     def _update(self, data: StepData, step: int, lr: float) -> Update:
@@ -246,7 +245,7 @@ class Trainer:
                     scored.loss,
                     scored.scores,
                     is_best and not name,
-                    scored.sample,
+                    scored.samples[0],
                     self.progress.seconds,
                     name,
                 )
@@ -328,7 +327,14 @@ class Trainer:
             loss=validation.loss,
             scores=validation.scores,
             seconds=self.progress.seconds,
+            passes=self.progress.tokens_seen / int(self.table.lengths[:, 1].sum() + len(self.table.lengths)),
+            stopped_early=self._is_stale(),
+            samples=validation.samples,
         )
+
+    def _is_stale(self) -> bool:
+        """Whether as many validations as the patience allows brought no new best."""
+        return self.options.patience is not None and self.progress.stale >= self.options.patience
 
     def _whole_model(self, weights: dict[str, Tensor]) -> Transformer:
         """The trained model, or a new one with these weights if the trained one is sharded."""

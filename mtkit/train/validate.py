@@ -20,6 +20,8 @@ from mtkit.train.objective import token_losses
 from mtkit.train.watch.monitor import Sample
 
 _PAIRS_AT_ONCE = 64
+_SAMPLES = 3
+"""Translations of a validation that people see."""
 _ALWAYS: tuple[MetricName, ...] = ("bleu", "chrf")
 """Metrics that are cheap: half a second each for 500 pairs. TER takes some 15 seconds."""
 
@@ -31,12 +33,12 @@ class Validation:
     Attributes:
         loss: -log p per target token.
         scores: of the translations.
-        sample: one of the translations.
+        samples: some of the translations.
     """
 
     loss: float
     scores: Mapping[MetricName, float]
-    sample: Sample
+    samples: tuple[Sample, ...]
 
     def quality(self, metric: BestMetric) -> float:
         """The loss or the score by `metric`, negated if lower is better."""
@@ -92,7 +94,7 @@ class Validator:
 
         Args:
             model: the model to validate.
-            turn: selects the sample.
+            turn: selects the samples.
             stop: called between batches.
         """
         return self._validate(model, self._main, turn, stop)
@@ -118,9 +120,9 @@ class Validator:
             found += engine.decode(scored.src_ids[start : start + _PAIRS_AT_ONCE], self.options)
         hyps = self.tokenizer.decode([best[0].ids for best in found], scored.srcs)
         scores = score_corpus(hyps, scored.refs, self.metrics, scored.tgt_lang, scored.srcs)
-        shown = turn % len(hyps)
-        sample = Sample(scored.srcs[shown], hyps[shown], scored.refs[shown])
-        return Validation(loss, {score.metric: score.value for score in scores}, sample)
+        shown = dict.fromkeys((turn + part * len(hyps) // _SAMPLES) % len(hyps) for part in range(_SAMPLES))
+        samples = tuple(Sample(scored.srcs[index], hyps[index], scored.refs[index]) for index in shown)
+        return Validation(loss, {score.metric: score.value for score in scores}, samples)
 
     @torch.inference_mode()
     def _loss(self, model: Transformer, batches: Sequence[Batch]) -> float:

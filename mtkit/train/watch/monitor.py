@@ -108,7 +108,10 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The final model is in `folder`; `reason` says why training ended."""
+    """The final model is in `folder`; `reason` says why training ended.
+
+    `passes` counts how often the training data were seen, and `samples` are translated by the final model.
+    """
 
     step: int
     folder: Path
@@ -117,6 +120,9 @@ class Finished:
     loss: float
     scores: Mapping[MetricName, float]
     seconds: float
+    passes: float = 0.0
+    stopped_early: bool = False
+    samples: tuple[Sample, ...] = ()
 
 
 Event = Started | Logged | OutOfMemory | Validated | Saved | Finished
