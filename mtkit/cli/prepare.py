@@ -20,6 +20,14 @@ def prepare(
     force: Annotated[
         bool, typer.Option("--force", help="Prepare everything again, even if it is up to date.")
     ] = False,
+    replace_data: Annotated[
+        bool,
+        typer.Option(
+            "--replace-data",
+            help="Replace the data even if checkpoints of this run were trained on others. Training can then "
+            "only start over.",
+        ),
+    ] = False,
     examples: Annotated[
         int,
         typer.Option(
@@ -43,7 +51,7 @@ def prepare(
     from mtkit.data.prepare.prepare import prepare as run
 
     with progress() as show:
-        report = run(config, show, force=force)
+        report = run(config, show, force=force, replace_data=replace_data)
     if report.up_to_date:
         out(f"{report.folder}: up to date")
     else:

@@ -140,7 +140,7 @@ def _prepare(config: Config) -> None:
 
     if not is_prepared(config):
         with progress() as show:
-            print_ledger(prepare(config, show))
+            print_ledger(prepare(config, show, locked=True))
 
 
 class StopSignals:
