@@ -82,7 +82,7 @@ def tokenizer_settings(options: TokenizerConfig) -> dict[str, Any]:
     """The options that decide the subword models; for existing ones, their name."""
     if options.path:
         return {"path": options.path.name, "separate": options.separate}
-    return options.model_dump(mode="json", exclude={"path", "sampling"})
+    return options.model_dump(mode="json", exclude={"path", "sampling", "max_unknown"})
 
 
 def held_out_sources(config: Config) -> dict[str, Source]:

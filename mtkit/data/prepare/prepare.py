@@ -44,6 +44,7 @@ from mtkit.data.prepare.prepared import (
 from mtkit.data.prepare.report import length_histograms, write_report
 from mtkit.data.prepare.shards import Shard, batches, write_shard, write_shard_pieces
 from mtkit.data.prepare.stages import EncodedPart, ReportProgress, Stages
+from mtkit.data.prepare.unknown import check_unknown
 from mtkit.data.prepare.workers import Workers, num_cores
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus, source_files, source_name
@@ -235,6 +236,7 @@ def _prepare(
     # 3. The folder: shards, dropped pairs and report.
     ledger = _ledger(stages, encoded)
     _check_anything_left(config, ledger.total().kept, ledger.total().dropped)
+    check_unknown(ledger, config.tokenizer)
     shards = _write_shards(part, config, stages.names, encoded, tokenizer)
     valid = {name: _write_valid_shard(part, name, tokenizer, progress) for name in valid_names}
     _write_rejected(part / "rejected.tsv.gz", encoded)

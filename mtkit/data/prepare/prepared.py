@@ -12,6 +12,7 @@ from mtkit.config.sources import CutSource
 from mtkit.data.clean.leaks import Leaks, read_leaks
 from mtkit.data.prepare.clean_parts import SentenceCount
 from mtkit.data.prepare.inputs import check_inputs, said, settings_of
+from mtkit.data.prepare.ledger import Ledger
 from mtkit.data.prepare.shards import Shard, open_shard
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus
@@ -152,6 +153,18 @@ def read_test(config: Config, name: str) -> list[Pair]:
     path = inside(config.run, DATA) / f"test.{name}.src.txt"
     lines = enumerate(zip(*read_split(path.parent, f"test.{name}"), strict=True), start=1)
     return [Pair(src, ref, f"{path}:{number}", tags) for number, (src, ref, tags) in lines]
+
+
+def read_ledger(config: Config) -> Ledger:
+    """The ledger of the prepared data of a run.
+
+    Raises:
+        InputError: there are no prepared data, or they are damaged.
+    """
+    folder = inside(config.run, DATA)
+    manifest = read_data_manifest(folder)
+    with using(folder / MANIFEST, _AGAIN):
+        return Ledger.from_json(manifest["ledger"])
 
 
 def leaks_of(config: Config, name: str) -> Leaks | None:

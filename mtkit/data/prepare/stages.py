@@ -58,7 +58,7 @@ from mtkit.text.segment import sentences
 from mtkit.text.subwords import check_pieces, default_coverage, has_many_characters, train_subwords
 from mtkit.text.tokenizer import Tokenizer, read_tokenizer
 
-VERSION = 4
+VERSION = 5
 """Version of the treatment of text; parts of another version are not used."""
 
 _PAIRS_COUNTED, _PARTS_COUNTED = 20_000, 64
@@ -355,8 +355,10 @@ class Stages:
             totals[part.source] += part.pairs
             own = fates[part.begin : part.end].tobytes()
             tags = self.tags[part.source]
-            name = f"encoded-{digest_of(decided, tags, part.text, part.notes, own)}.npz"
-            tasks.append(EncodeTask(part.path, own, self._used(self.folder / name), tags))
+            src_lang, tgt_lang = self.languages[part.source]
+            sides = f"source ({src_lang})", f"target ({tgt_lang})"
+            name = f"encoded-{digest_of(decided, tags, sides, part.text, part.notes, own)}.npz"
+            tasks.append(EncodeTask(part.path, own, self._used(self.folder / name), tags, sides))
         # 3. Encode the parts that no earlier run encoded.
         done = [0] * len(self.sources)
         result = []
