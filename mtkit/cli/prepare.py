@@ -20,6 +20,14 @@ def prepare(
     force: Annotated[
         bool, typer.Option("--force", help="Prepare everything again, even if it is up to date.")
     ] = False,
+    replace_data: Annotated[
+        bool,
+        typer.Option(
+            "--replace-data",
+            help="Replace the data even if checkpoints of this run were trained on others. Training can then "
+            "only start over.",
+        ),
+    ] = False,
     examples: Annotated[
         int,
         typer.Option(
@@ -43,7 +51,7 @@ def prepare(
     from mtkit.data.prepare.prepare import prepare as run
 
     with progress() as show:
-        report = run(config, show, force=force)
+        report = run(config, show, force=force, replace_data=replace_data)
     if report.up_to_date:
         out(f"{report.folder}: up to date")
     else:
@@ -66,7 +74,8 @@ def prepare(
 def print_ledger(report: PrepareReport) -> None:
     """Prints the numbers of pairs read, dropped by each filter and kept, for each corpus, on stdout.
 
-    Filters that dropped nothing are omitted. A table of leaked held-out text follows if there was any.
+    Filters that dropped nothing are omitted. Tables of unknown pieces and of leaked held-out text follow if
+    there are any.
     """
     rows = report.ledger.rows
     if len(rows) > 1:
@@ -75,6 +84,11 @@ def print_ledger(report: PrepareReport) -> None:
     counts = [[row.read, *(row.dropped[name] for name in names), row.kept] for row in rows]
     cells = [[row.source, *map("{:,}".format, line)] for row, line in zip(rows, counts, strict=True)]
     table(["corpus", "read", *names, "kept"], cells, to_stdout=True)
+    from mtkit.data.prepare.unknown import UNKNOWN_HEAD, unknown_pieces
+
+    if unknown := [found.row() for found in unknown_pieces(report.ledger)]:
+        out("")
+        table(UNKNOWN_HEAD, unknown, to_stdout=True)
     if any(any(found.met.values()) for found in report.leaks):
         from mtkit.data.clean.leaks import LEAK_FIGURES
 

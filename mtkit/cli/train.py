@@ -110,9 +110,12 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
 def _plan(config: Config, world: World) -> None:
     """Measures and prints the resources that the run will need."""
     from mtkit.config.auto import is_auto
-    from mtkit.data.prepare.prepared import is_prepared, open_prepared
+    from mtkit.data.prepare.prepared import is_prepared, open_prepared, read_ledger
+    from mtkit.data.prepare.unknown import check_unknown
 
     prepared = open_prepared(config) if is_prepared(config) else None
+    if prepared is not None:
+        check_unknown(read_ledger(config), config.tokenizer)
     say("starting torch …")
     from mtkit.cli.train_plan import show_plan
     from mtkit.train.plan import plan_run
@@ -140,11 +143,14 @@ def show_choices(choices: Sequence[Choice]) -> None:
 def _prepare(config: Config) -> None:
     from mtkit.cli.prepare import print_ledger
     from mtkit.data.prepare.prepare import prepare
-    from mtkit.data.prepare.prepared import is_prepared
+    from mtkit.data.prepare.prepared import is_prepared, read_ledger
+    from mtkit.data.prepare.unknown import check_unknown
 
-    if not is_prepared(config):
+    if is_prepared(config):
+        check_unknown(read_ledger(config), config.tokenizer)
+    else:
         with progress() as show:
-            print_ledger(prepare(config, show))
+            print_ledger(prepare(config, show, locked=True))
 
 
 class StopSignals:

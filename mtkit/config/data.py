@@ -252,6 +252,13 @@ class TokenizerConfig(Options):
         "with Chinese, Japanese or Korean, otherwise 1.",
     )
     byte_fallback: bool = Field(False, description="Encode unknown characters as bytes.")
+    max_unknown: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Stop if this share of the pieces in one side of a training corpus is unknown, because "
+        "the tokenizer cannot represent the text. 1 allows any share.",
+    )
     sample_pairs: int = Field(
         200_000,
         ge=1,

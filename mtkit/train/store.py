@@ -15,6 +15,7 @@ from mtkit import __version__
 from mtkit.config.changes import check, compare
 from mtkit.config.load import load_config
 from mtkit.config.schema import Config
+from mtkit.data.prepare.identity import deciding, other_data
 from mtkit.data.prepare.prepared import Prepared
 from mtkit.disk.files import recover
 from mtkit.engine.native import choose_device
@@ -37,9 +38,6 @@ from mtkit.train.machine.precision import training_dtype
 from mtkit.train.progress import Progress
 
 logger = logging.getLogger(__name__)
-
-_DATA = ("seed", "data", "text", "tokenizer")
-"""Sections that decide the prepared data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +114,14 @@ class Store:
             changes = compare(load_config([folder / CONFIG]).config, self.config)
         except ConfigError:
             if progress.data != self.prepared.fingerprint:
-                raise self._other_data([]) from None
+                raise other_data(self.run, []) from None
             return [
                 f"{folder / CONFIG}: was written by another version of mtkit, so changed options are not "
                 "detected"
             ]
         if progress.data != self.prepared.fingerprint:
-            raise self._other_data([c.values for c in changes if c.key.partition(".")[0] in _DATA])
+            raise other_data(self.run, [change.values for change in deciding(changes)])
         return check(changes, self.allowed, f"{self.run}, step {progress.step:,}")
-
-    def _other_data(self, changes: list[str]) -> InputError:
-        told = f" {'; '.join(changes)}." if changes else ""
-        return InputError(
-            f"{self.run}: was trained on other data or with another tokenizer.{told}",
-            "Choose another run folder, or start over with --from-scratch.",
-        )
 
     def _machine(self) -> dict[str, Any]:
         """Everything besides the config that affects rounding."""
