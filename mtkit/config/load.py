@@ -128,7 +128,7 @@ def _unwritable(node: Node, path: str) -> Iterator[Problem]:
 
 
 def _in_shape(tree: Node, problems: list[Problem]) -> Node:
-    """The tree without sets of `data` that are written as another kind of set, each with a problem."""
+    """The tree with sets of `data` as the options have them, and a problem for each of another kind."""
     sections = tree.value if isinstance(tree.value, dict) else {}
     data = sections.get("data")
     if data is None or not isinstance(data.value, dict):
@@ -151,9 +151,20 @@ def _in_shape(tree: Node, problems: list[Problem]) -> Node:
             text = "expected a list of corpora. Write train: [{reader: …}]."
             kept[name] = replace(node, value=[node])
         else:
+            if name == "test" and isinstance(node.value, dict):
+                kept[name] = replace(node, value={key: _with_refs(each) for key, each in node.value.items()})
             continue
         problems.append(Problem(node.key_place, f"data.{name}: {text}"))
     return replace(tree, value={**sections, "data": replace(data, value=kept)})
+
+
+def _with_refs(test: Node) -> Node:
+    """A test set whose `tgt` lists several files, with all but the first one as `refs`."""
+    tgt = test.value.get("tgt") if isinstance(test.value, dict) else None
+    if tgt is None or not isinstance(tgt.value, list) or not tgt.value or "refs" in test.value:
+        return test
+    first, *more = tgt.value
+    return replace(test, value={**test.value, "tgt": first, "refs": replace(tgt, value=more)})
 
 
 # ---------------------------------------------------------------- paths

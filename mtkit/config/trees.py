@@ -124,6 +124,12 @@ def run_path(tree: Node) -> str | None:
     return None
 
 
+def sets_run(path: Path) -> bool:
+    """Whether a file sets `run`; false if it cannot be read."""
+    tree = TreeReader().read(path)
+    return tree is not None and run_of(tree) is not None
+
+
 def other_runs(trees: Sequence[Node]) -> Iterator[Problem]:
     """A problem for each file that sets another run than the first one that sets any."""
     named = [(run, path) for tree in trees if (run := run_of(tree)) and (path := run_path(tree))]

@@ -32,14 +32,14 @@ from mtkit.errors import InputError, MtkitError, UsageError, WriteError
 from mtkit.model.tensors import Tensors, check_shapes, num_bytes, read_tensors, shapes_of, write_tensors
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.runs.exports import CONFIG, MAX_TEXT, WEIGHTS, read_sentences_per_pair
-from mtkit.runs.layout import CHECKPOINTS, inside
+from mtkit.runs.layout import CHECKPOINTS, PROGRESS, inside
 from mtkit.text.tokenizer import JOINT, SEPARATE, Tokenizer, make_tokenizer
 
 logger = logging.getLogger(__name__)
 
 FORMAT = "mtkit-model"
 VERSION = 2
-TRAIN_STATE, PROGRESS = "train.safetensors", "progress.json"
+TRAIN_STATE = "train.safetensors"
 _STEP = re.compile(r"step-\d{8,}")
 
 
