@@ -160,11 +160,12 @@ def _in_shape(tree: Node, problems: list[Problem]) -> Node:
 
 def _with_refs(test: Node) -> Node:
     """A test set whose `tgt` lists several files, with all but the first one as `refs`."""
-    tgt = test.value.get("tgt") if isinstance(test.value, dict) else None
-    if tgt is None or not isinstance(tgt.value, list) or not tgt.value or "refs" in test.value:
+    options = test.value if isinstance(test.value, dict) else {}
+    tgt = options.get("tgt")
+    if tgt is None or not isinstance(tgt.value, list) or not tgt.value or "refs" in options:
         return test
     first, *more = tgt.value
-    return replace(test, value={**test.value, "tgt": first, "refs": replace(tgt, value=more)})
+    return replace(test, value={**options, "tgt": first, "refs": replace(tgt, value=more)})
 
 
 # ---------------------------------------------------------------- paths
