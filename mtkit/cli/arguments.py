@@ -15,6 +15,7 @@ from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
     from mtkit.config.load import Loaded
+    from mtkit.config.schema import Config
 
 DEFAULT_CONFIG = Path("mtkit.yaml")
 
@@ -79,3 +80,32 @@ def read_arguments(args: list[str] | None) -> Loaded:
 
     paths, overrides = split_arguments(args)
     return load_config(paths, overrides)
+
+
+def read_runs(args: list[str] | None) -> list[Config]:
+    """The config of each run that the arguments name, by a config file or by the run folder.
+
+    A file that sets no `run` is merged into the config of each run.
+
+    Raises:
+        UsageError: there is no config.
+        InputError: there is no model in a run folder, so its config is not known.
+        ConfigError: with everything that is wrong with a config.
+    """
+    from mtkit.config.load import load_config, load_runs
+    from mtkit.config.trees import sets_run
+    from mtkit.runs.find import trained_model
+
+    paths, overrides = split_arguments(args)
+    folders = [path for path in paths if path.is_dir()]
+    if not folders:
+        return [loaded.config for loaded in load_runs(paths, overrides)]
+    files = [path for path in paths if path not in folders]
+    shared = [path for path in files if not sets_run(path)]
+    configs = []
+    for folder in folders:
+        loaded = load_config([trained_model(folder) / "config.yaml", *shared], overrides)
+        configs.append(loaded.config.model_copy(update={"run": folder.resolve()}))
+    if len(shared) < len(files):
+        configs += [loaded.config for loaded in load_runs(files, overrides)]
+    return configs

@@ -42,6 +42,14 @@ def train(
         list[str] | None,
         typer.Option(metavar="KEY", help="Resume although this option or section has changed; repeatable."),
     ] = None,
+    reset_patience: Annotated[
+        bool,
+        typer.Option(
+            "--reset-patience",
+            help="Forget how many validations have passed without improvement, to resume a run that stopped "
+            "early.",
+        ),
+    ] = False,
 ) -> None:
     """Train a model, or resume from the latest checkpoint.
 
@@ -67,13 +75,15 @@ def train(
         if dry_run:
             _plan(config, world)
             return
-        _train(config, world, stop, from_scratch, allow_change or [])
+        _train(config, world, stop, from_scratch, allow_change or [], reset_patience)
     if config.data.test:
         say(f"Next: {shlex.join(['mtkit', 'evaluate', *(arguments or ())])}")
     say(f"Next: {shlex.join(['mtkit', 'translate', '-m', shown(config.run)])} < input.txt")
 
 
-def _train(config: Config, world: World, stop: StopSignals, anew: bool, allowed: list[str]) -> None:
+def _train(
+    config: Config, world: World, stop: StopSignals, anew: bool, allowed: list[str], reset_patience: bool
+) -> None:
     """Prepares the data if necessary, and trains."""
     from mtkit.disk.lock import only_writer
     from mtkit.runs.layout import forget_training, open_run
@@ -83,10 +93,10 @@ def _train(config: Config, world: World, stop: StopSignals, anew: bool, allowed:
         if anew:
             world.on_main(lambda: forget_training(config.run))
         world.on_main(lambda: _prepare(config))
-        _run(config, world, stop, allowed)
+        _run(config, world, stop, allowed, reset_patience)
 
 
-def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) -> None:
+def _run(config: Config, world: World, stop: StopSignals, allowed: list[str], reset_patience: bool) -> None:
     from mtkit.data.prepare.prepared import open_prepared
 
     prepared = open_prepared(config)
@@ -101,7 +111,7 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
     show_choices(choices)
     show_expectation(prepared.num_pairs)
     with training_view() as listen:
-        finished = run(config, prepared, listen, stop.asked, world, allowed)
+        finished = run(config, prepared, listen, stop.asked, world, allowed, reset_patience)
     world.on_main(lambda: export_finished(finished.folder, config.export, say))
     tgt_lang = config.data.languages_of(config.data.valid)[1]
     world.on_main(lambda: show_outcome(config.run, finished, prepared.num_pairs, tgt_lang))

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from mtkit.config.filters import DEFAULT_FILTERS, Filter
 from mtkit.config.options import LanguageCode, Options, fault_of_name
-from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, Source
+from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, PlainSource, Source
 
 
 def _parse_steps(value: object) -> object:
@@ -147,6 +147,14 @@ class DataConfig(Options):
                     f"train.{reversed_[0]}.reverse: cannot be combined with the reader cut, because reversed "
                     "pairs could not be kept out of training. Use files for validation and test sets."
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _references_are_for_tests(self) -> DataConfig:
+        learned = {f"train.{number}": source for number, source in enumerate(self.train)}
+        for name, source in (learned | {"valid": self.valid} | self.extra_valid).items():
+            if isinstance(source, PlainSource) and source.refs:
+                raise ValueError(f"{name}.refs: only test sets can have several references. Leave it out.")
         return self
 
     @model_validator(mode="after")

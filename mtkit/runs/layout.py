@@ -19,7 +19,10 @@ from mtkit.runs.exports import EXPORTS, FORMAT
 DATA, PARTS, CHECKPOINTS, BEST, MODEL = "data", "parts", "checkpoints", "best", "model"
 EVALUATE, TENSORBOARD, ALIGN = "evaluate", "tensorboard", "align"
 METRICS_FILE, AUTO, WANDB_RUN = "metrics.jsonl", "auto.json", "wandb-run.txt"
+SCORES = "scores.json"
+"""In `EVALUATE`."""
 PROGRESS = "progress.json"
+"""In each checkpoint."""
 DATA_LOCK, ALIGN_LOCK = ".data.lock", ".align.lock"
 
 KIND = "mtkit-run"

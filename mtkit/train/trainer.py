@@ -23,7 +23,7 @@ from mtkit.train.losses.guided import Guide, find_aligner
 from mtkit.train.machine.distributed import World
 from mtkit.train.optim.averaging import average_weights
 from mtkit.train.optim.schedule import learning_rate
-from mtkit.train.progress import Progress
+from mtkit.train.progress import Progress, Quality, stalled
 from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps, read_steps
 from mtkit.train.start import DETERMINISTIC, begin_from, repeatable
 from mtkit.train.store import Store
@@ -54,6 +54,7 @@ class Trainer:
         stop: called after each step; if it returns true, the run is saved and stops.
         world: the ranks that train together; rank 0 validates, writes files and reports events.
         allowed: options that may differ from the last checkpoint.
+        reset_patience: forget how many validations have passed without improvement.
     """
 
     def __init__(
@@ -64,7 +65,9 @@ class Trainer:
         stop: Callable[[], bool],
         world: World,
         allowed: Collection[str] = (),
+        reset_patience: bool = False,
     ) -> None:
+        self._reset_patience = reset_patience
         self.config = config
         self.options = config.train
         self.prepared = prepared
@@ -107,7 +110,7 @@ class Trainer:
             self.progress.step,
             self.options.tensorboard,
             self.options.wandb,
-            self.progress.validated_step,
+            self.progress.validated_step if self.progress.best else -1,
         )
         self._listeners = (recorder, *self._listeners)
         try:
@@ -161,7 +164,8 @@ class Trainer:
         step = self.progress.step
         if self._stop_agreed():
             self._save_and_stop()
-        if step % self.options.validate_every == 0 and step > self.progress.validated_step:
+        is_start = step == 0 and bool(self.progress.origin) and not self.progress.best
+        if is_start or (step % self.options.validate_every == 0 and step > self.progress.validated_step):
             if not self._validate():
                 self._save_and_stop()
             self.window.restart()
@@ -196,8 +200,11 @@ class Trainer:
 
     def _end_reason(self, share: float) -> str:
         """The reason why training ends here; empty if it continues."""
-        if self._is_stale():
-            return f"no better {self.options.best_metric} in {self.progress.stale} validations"
+        patience, stale = self.options.patience, stalled(self.progress.stale, self.options)
+        if patience and stale >= patience:
+            counts = zip(self.options.best_metric, self.progress.stale, strict=True)
+            names = [name for name, count in counts if count >= patience]
+            return f"no better {' or '.join(names)} in {stale} validations"
         return "the end of the budget was reached" if share >= 1.0 else ""
 
     def _update(self, data: StepData, step: int, lr: float) -> Update:
@@ -235,8 +242,11 @@ class Trainer:
             raise MtkitError(
                 f"step {step}: the validation loss is {validation.loss}.", "Lower train.optimizer.lr."
             )
-        self.progress = self.progress.validated(validation.quality(self.options.best_metric), self.options)
-        is_best = self.progress.stale == 0
+        self.progress = self.progress.validated(self._qualities(validation), self.options)
+        if step == 0:
+            start = {name: scored.figures() for name, scored in {"": validation, **extra}.items()}
+            self.progress = dataclasses.replace(self.progress, start=start)
+        is_best = self.progress.best[0][1] == step
         self.world.on_main(lambda: self.store.save_best(kept, self.progress, validation.scores["bleu"]))
         for name, scored in {"": validation, **extra}.items():
             self._tell(
@@ -252,6 +262,9 @@ class Trainer:
             )
         self.progress = dataclasses.replace(self.progress, validated_step=step)
         return True
+
+    def _qualities(self, validation: Validation) -> list[Quality]:
+        return [validation.quality(metric) for metric in self.options.best_metric]
 
     def _validations(self, model: Transformer) -> tuple[Validation, dict[str, Validation]] | None:
         """Validates on the main set, and on further sets by name. None if a stop was requested."""
@@ -279,6 +292,8 @@ class Trainer:
             self.window.set_state(checkpoint.state)
             self.progress = checkpoint.progress
             self._saved_step = self.progress.step
+            if self._reset_patience:
+                self.progress = dataclasses.replace(self.progress, stale=(), waited=())
         elif self.options.init_from is not None:
             weights, origin = begin_from(self.options.init_from, self.config, self.prepared)
             set_weights(self.model, self.world.share(weights, self.model), origin)
@@ -316,9 +331,10 @@ class Trainer:
         model = self._whole_model(models[0])
         set_weights(model, average_weights(models), "average")
         validation, averaged = self._final_validation(model), len(models)
-        if averaged > 1 and validation.quality(self.options.best_metric) < self.progress.best[0][0]:
+        if averaged > 1 and sum(self._qualities(validation), ()) < self.progress.best[0][0]:
             set_weights(model, models[0], "best")
             validation, averaged = self._final_validation(model), 1
+        extra = self.validator.extra(model, 0, lambda: False) if self.progress.start else None
         return Finished(
             step=self.progress.step,
             folder=self.store.save_final(weights_of(model), self.progress.step, validation.scores["bleu"]),
@@ -330,11 +346,15 @@ class Trainer:
             passes=self.progress.tokens_seen / int(self.table.lengths[:, 1].sum() + len(self.table.lengths)),
             stopped_early=self._is_stale(),
             samples=validation.samples,
+            best_step=self.progress.best[0][1],
+            start=self.progress.start,
+            extra={name: scored.figures() for name, scored in (extra or {}).items()},
         )
 
     def _is_stale(self) -> bool:
         """Whether as many validations as the patience allows brought no new best."""
-        return self.options.patience is not None and self.progress.stale >= self.options.patience
+        patience = self.options.patience
+        return patience is not None and stalled(self.progress.stale, self.options) >= patience
 
     def _whole_model(self, weights: dict[str, Tensor]) -> Transformer:
         """The trained model, or a new one with these weights if the trained one is sharded."""
@@ -373,6 +393,7 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     world: World | None = None,
     allowed: Collection[str] = (),
+    reset_patience: bool = False,
 ) -> Finished:
     """Trains a model from the last checkpoint in `config.run`, or from the beginning; see `Trainer`.
 
@@ -383,4 +404,4 @@ def train(
             cannot be written.
     """
     with repeatable(config.train.deterministic):
-        return Trainer(config, prepared, listen, stop, world or World(), allowed).run()
+        return Trainer(config, prepared, listen, stop, world or World(), allowed, reset_patience).run()

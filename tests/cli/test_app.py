@@ -199,6 +199,7 @@ def test_schema_is_json_and_the_same_in_a_file(tmp_path: Path) -> None:
     mtkit("config", "schema", "--write", "s.json", cwd=tmp_path)
     assert json.loads((tmp_path / "s.json").read_text("utf-8")) == printed
     assert set(printed["properties"]) == {
+        "include",
         "run",
         "private",
         "seed",
