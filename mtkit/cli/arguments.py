@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mtkit.config.load import Loaded
 
 DEFAULT_CONFIG = Path("mtkit.yaml")
+COMPLETE = "_MTKIT_COMPLETE"
+"""Set by a shell that asks for completions."""
 
 ConfigArguments = Annotated[
     list[str] | None,
@@ -28,16 +30,31 @@ ConfigArguments = Annotated[
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose help groups options by panel; those without a panel are under `Options`."""
+    """A command whose help groups options by panel; those without a panel are under `Options`.
+
+    It shows choices and placeholders, no types of Python.
+    """
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words of the usage line: `[OPTIONS] [FILE] RUN...`."""
+        pieces = ["[OPTIONS]"]
+        for param in self.get_params(ctx):
+            if param.param_type_name == "argument":
+                name = param.metavar or param.name.upper()
+                more = "..." if param.nargs != 1 else ""
+                pieces.append(f"{name}{more}" if param.required else f"[{name}{more}]")
+        return pieces
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes arguments and options into the help."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             if (record := param.get_help_record(ctx)) is not None:
-                usual = "Arguments" if param.param_type_name == "argument" else "Options"
+                is_argument = param.param_type_name == "argument"
+                usual = "Arguments" if is_argument else "Options"
                 panel = usual if param.name == "help" else getattr(param, "rich_help_panel", None) or usual
-                groups.setdefault(panel, []).append(record)
+                name = param.metavar or param.name.upper() if is_argument else record[0]
+                groups.setdefault(panel, []).append((name, record[1].replace("x>=", "at least ")))
         for name, records in groups.items():
             with formatter.section(name):
                 formatter.write_dl(records)

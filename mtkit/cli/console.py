@@ -1,11 +1,13 @@
 """Everything that the commands write: results to stdout, all else to stderr.
 
 Text is never interpreted: markup stays as it is, control characters are shown instead of obeyed.
+Colours have one meaning each, and are shown on terminals only, unless NO_COLOR is set.
 rich is imported when it is first needed, since it would slow every start.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -14,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mtkit.errors import MtkitError
@@ -31,6 +34,8 @@ SECONDS_BETWEEN_LINES = 10.0
 """How often progress is reported where there is no terminal."""
 
 _COLOURS = ("cyan", "yellow", "magenta", "green", "red", "blue")
+ERROR, WARNING, NEXT, STRONG = "1;31", "1;33", "32", "1"
+"""The styles of text, as terminals know them."""
 _NUMBER = re.compile(r"[-+±]?[\d,.]+ ?%?|")
 
 
@@ -56,7 +61,14 @@ def __getattr__(name: str) -> Any:
 def _rich_console() -> Console:
     from rich.console import Console
 
-    return Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    return Console(
+        stderr=True,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        soft_wrap=True,
+        color_system="auto" if has_colours(sys.stderr) else None,
+    )
 
 
 def set_up(*, quiet: bool, debug: bool) -> None:
@@ -76,8 +88,11 @@ def silence() -> None:
 
 class _SayHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        prefix = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        _write(sys.stderr, prefix + record.getMessage())
+        style = ERROR if record.levelno >= logging.ERROR else WARNING
+        prefix = (
+            [] if record.levelno <= logging.INFO else [Styled(f"{record.levelname.lower()}:", style), " "]
+        )
+        _write_prose(*prefix, record.getMessage())
 
 
 def is_interactive() -> bool:
@@ -86,10 +101,43 @@ def is_interactive() -> bool:
     return at_terminal and not state.quiet
 
 
-def say(text: str = "") -> None:
-    """A line for the person at the terminal, on stderr; nothing with `--quiet`."""
+class Styled(str):
+    """Text with a style of its own, where colours are shown."""
+
+    style: str
+
+    def __new__(cls, text: str, style: str) -> Styled:
+        styled = super().__new__(cls, text)
+        styled.style = style
+        return styled
+
+
+def strong(text: str) -> Styled:
+    """A number that matters most."""
+    return Styled(text, STRONG)
+
+
+def has_colours(stream: TextIO | None) -> bool:
+    """Whether text written to the stream may have colours."""
+    allowed = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return allowed and stream is not None and stream.isatty()
+
+
+def say(*parts: str) -> None:
+    """A sentence for the person at the terminal, on stderr, broken at words; nothing with `--quiet`."""
     if not state.quiet:
-        _write(sys.stderr, text)
+        _write_prose(*parts)
+
+
+def say_next(command: str) -> None:
+    """The command that is usually run next, on stderr, in one line to be copied; nothing with `--quiet`."""
+    if not state.quiet:
+        _write(sys.stderr, Styled("Next:", NEXT), " ", Styled(command, NEXT))
+
+
+def warn(text: str) -> None:
+    """Something that is probably not as it should be, on stderr; nothing with `--quiet`."""
+    say(Styled("warning:", WARNING), " ", text)
 
 
 def prompt(text: str) -> None:
@@ -102,9 +150,9 @@ def end_line() -> None:
     _write(sys.stderr, "")
 
 
-def out(text: str) -> None:
+def out(*parts: str) -> None:
     """A line of the command's result, on stdout."""
-    _write(sys.stdout, text)
+    _write(sys.stdout, *parts)
 
 
 def out_lines(text: str) -> None:
@@ -136,7 +184,7 @@ def forget_stdout() -> None:
 def fail(error: MtkitError) -> None:
     """What went wrong and what to do, on stderr, whatever `--quiet` says."""
     for line in error.lines():
-        _write(sys.stderr, line)
+        _write_prose(Styled("error:", ERROR), " ", line)
 
 
 def trace(error: BaseException) -> None:
@@ -147,11 +195,51 @@ def trace(error: BaseException) -> None:
         _write(sys.stderr, line)
 
 
-def _write(stream: TextIO | None, text: str, end: str = "\n") -> None:
+def terminal_width() -> int:
+    """The columns of the terminal; 80 if there is none."""
+    if given := os.environ.get("COLUMNS"):
+        return int(given)
+    for stream in (sys.__stderr__, sys.__stdout__, sys.__stdin__):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            return os.get_terminal_size(stream.fileno()).columns or 80  # type: ignore[union-attr]
+    return 80
+
+
+def filled(text: str, width: int) -> str:
+    """The text with some spaces replaced by line breaks, such that lines have at most `width` characters."""
+    begin = 0
+    while len(text) - begin > width:
+        indent = len(text) - begin - len(text[begin:].lstrip())
+        at = text.rfind(" ", begin + indent, begin + width + 1)
+        if at < 0 and (at := text.find(" ", begin + width)) < 0:
+            break
+        text = f"{text[:at]}\n{text[at + 1 :]}"
+        begin = at + 1
+    return text
+
+
+def _write_prose(*parts: str) -> None:
+    """A line on stderr, which on a terminal breaks between words only."""
+    wide = sys.stderr is None or not sys.stderr.isatty()
+    _write(sys.stderr, *parts, width=None if wide else terminal_width())
+
+
+def _write(stream: TextIO | None, *parts: str, end: str = "\n", width: int | None = None) -> None:
     if stream is None:
         return
+    texts = [visible(part) for part in parts]
+    if width is not None:
+        broken = filled("".join(texts), width)  # of the same length
+        ends = list(accumulate(map(len, texts)))
+        texts = [broken[begin:stop] for begin, stop in pairwise([0, *ends])]
+    if has_colours(stream):
+        texts = [
+            f"\x1b[{part.style}m{text}\x1b[0m" if isinstance(part, Styled) else text
+            for part, text in zip(parts, texts, strict=True)
+        ]
+    text = "".join(texts)
     try:
-        stream.write(visible(text) + end)
+        stream.write(text + end)
         stream.flush()
     except OSError:
         if stream is not sys.stderr:  # a terminal that is gone ends no work

@@ -170,8 +170,8 @@ def _evaluate_run(
     for result in results:
         console.say(f"{result.name}: translations in {result.hyps}, engine {translator.engine.name}")
         if result.leaked:
-            console.say(
-                f"Warning: {result.name}: {result.leaked:,} of {result.num_pairs:,} sentences are in the "
+            console.warn(
+                f"{result.name}: {result.leaked:,} of {result.num_pairs:,} sentences are in the "
                 "training data, which makes the scores too high. Add the filter overlap to data.filters."
             )
     return results

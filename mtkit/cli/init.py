@@ -73,7 +73,7 @@ _EXAMPLES = {
 
 
 def _file(meaning: str) -> Any:
-    return typer.Option(exists=True, dir_okay=False, show_default=False, help=meaning)
+    return typer.Option(exists=True, dir_okay=False, show_default=False, metavar="FILE", help=meaning)
 
 
 def init(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments
-from mtkit.cli.console import out, progress, say, table
+from mtkit.cli.console import out, progress, say, say_next, table
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config
@@ -60,7 +60,7 @@ def prepare(
     if report.sentences:
         say(f"Sources: {report.sentences}")
     say(f"Report: {report.folder / 'report.html'}")
-    say(f"Next: {shlex.join(['mtkit', 'train', *(arguments or ())])}")
+    say_next(shlex.join(["mtkit", "train", *(arguments or ())]))
 
 
 def print_ledger(report: PrepareReport) -> None:

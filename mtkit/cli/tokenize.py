@@ -23,7 +23,8 @@ Model = Annotated[
 ]
 Ids = Annotated[bool, typer.Option("--ids", help="Use the ids of the pieces instead of their text.")]
 Side = Annotated[
-    Literal["src", "tgt"], typer.Option(help="Side of the subword model, if there is one for each side.")
+    Literal["src", "tgt"],
+    typer.Option(metavar="src|tgt", help="Side of the subword model, if there is one for each side."),
 ]
 Input = Annotated[
     Path | None,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments
-from mtkit.cli.console import progress, say, silence
+from mtkit.cli.console import progress, say, say_next, silence
 from mtkit.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
@@ -69,8 +69,9 @@ def train(
             return
         _train(config, world, stop, from_scratch, allow_change or [])
     if config.data.test:
-        say(f"Next: {shlex.join(['mtkit', 'evaluate', *(arguments or ())])}")
-    say(f"Next: {shlex.join(['mtkit', 'translate', '-m', shown(config.run)])} < input.txt")
+        say_next(shlex.join(["mtkit", "evaluate", *(arguments or ())]))
+    else:
+        say_next(f"{shlex.join(['mtkit', 'translate', '-m', shown(config.run)])} < input.txt")
 
 
 def _train(config: Config, world: World, stop: StopSignals, anew: bool, allowed: list[str]) -> None:

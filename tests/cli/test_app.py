@@ -62,7 +62,8 @@ def test_failures_become_lines_and_exit_codes(
     error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert report(error) == code
-    assert capsys.readouterr() == ("", said)
+    lines = "".join(f"error: {line}\n" for line in said.splitlines())
+    assert capsys.readouterr() == ("", lines)
 
 
 def test_a_bug_is_one_line_and_says_how_to_see_more(
@@ -71,7 +72,7 @@ def test_a_bug_is_one_line_and_says_how_to_see_more(
     monkeypatch.setattr(sys, "argv", ["/bin/mtkit", "train", "a b.yaml"])
     assert report(ZeroDivisionError("division\nby zero")) == 70
     assert capsys.readouterr().err == (
-        "a bug in mtkit: ZeroDivisionError: division by zero. Please report it. "
+        "error: a bug in mtkit: ZeroDivisionError: division by zero. Please report it. "
         "`mtkit --debug train 'a b.yaml'` shows the traceback.\n"
     )
 
@@ -106,7 +107,8 @@ def test_a_file_name_that_python_cannot_write_is_one_line(tmp_path: Path) -> Non
     done = mtkit("prepare", "c.yaml", cwd=tmp_path, env=locale)
     assert done.returncode == 2
     assert re.match(
-        r"c\.yaml:\d+:\d+: run: this Python encodes file names as ascii\. Set PYTHONUTF8=1\.", done.stderr
+        r"error: c\.yaml:\d+:\d+: run: this Python encodes file names as ascii\. Set PYTHONUTF8=1\.",
+        done.stderr,
     )
 
 

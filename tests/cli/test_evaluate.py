@@ -59,7 +59,7 @@ def test_it_warns_of_test_sentences_in_the_training_data(run: Run) -> None:
     prepared = CliRunner().invoke(app, ["prepare", "tiny.yaml", *leaking])
     assert prepared.exit_code == 0, prepared.output
     result = run("tiny.yaml", *leaking, "--test", "short", "--json")
-    warning = "Warning: short: 2 of 2 sentences are in the training data"
+    warning = "warning: short: 2 of 2 sentences are in the training data"
     assert warning in " ".join(result.stderr.split())
     assert [entry["leaked"] for entry in json.loads(result.stdout)] == [2]
     other = run("tiny.yaml", "--test", "short", "--json")  # of which nothing is prepared
