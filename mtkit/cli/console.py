@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     console: Console
 
 SECONDS_BETWEEN_LINES = 10.0
-"""How often progress is reported where there is no terminal."""
+"""Seconds between progress reports without a terminal."""
 
 _COLOURS = ("cyan", "yellow", "magenta", "green", "red", "blue")
 ERROR, WARNING, NEXT, STRONG = "1;31", "1;33", "32", "1"
@@ -40,7 +40,7 @@ _NUMBER = re.compile(r"[-+±]?[\d,.]+ ?%?|")
 
 
 class _State:
-    """How much is said, and whether the process may end while threads still work."""
+    """The verbosity, and whether the process may end while threads still work."""
 
     quiet = False
     debug = False
@@ -182,13 +182,13 @@ def forget_stdout() -> None:
 
 
 def fail(error: MtkitError) -> None:
-    """What went wrong and what to do, on stderr, whatever `--quiet` says."""
+    """Prints an error and its hint on stderr, even with `--quiet`."""
     for line in error.lines():
         _write_prose(Styled("error:", ERROR), " ", line)
 
 
 def trace(error: BaseException) -> None:
-    """Where in the code it went wrong, on stderr."""
+    """Prints the traceback on stderr."""
     import traceback
 
     for line in "".join(traceback.format_exception(error)).rstrip("\n").split("\n"):

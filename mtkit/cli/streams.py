@@ -27,7 +27,7 @@ Flush = Literal["auto", "line", "batch"]
 
 
 class Output(Protocol):
-    """Where answers go."""
+    """The destination of translations."""
 
     def write(self, data: bytes, /) -> object:
         """Takes the next bytes."""
@@ -49,7 +49,7 @@ def read_windows(path: Path | None, flush: Flush, skip: int = 0) -> Iterator[lis
         path: of the file; None is standard input.
         flush: auto is as lines arrive: of a file in full windows, of a sender that pauses or a terminal what
             there is; line is one by one; batch is in full windows.
-        skip: lines at the beginning that are left out, of a file.
+        skip: number of lines at the beginning of a file to skip.
     """
     if path is not None:
         from mtkit.data.read.lines import raw_lines

@@ -1,4 +1,4 @@
-"""How a training run looks while it goes on: a live panel on a terminal, elsewhere a line now and then."""
+"""The view of a training run: a live panel on a terminal, otherwise a line from time to time."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class Dashboard:
 
 @contextmanager
 def training_view() -> Iterator[Listener]:
-    """What draws the events of a run, for as long as the block lasts."""
+    """Draws the events of a run within the block."""
     if not console.is_interactive():
         yield PlainView()
         return

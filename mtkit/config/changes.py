@@ -1,4 +1,4 @@
-"""What it means to change an option when a training is resumed. Does not use torch.
+"""The effect of changing an option when a training is resumed. Does not use torch.
 
 Every option has a class; a test fails for an option without one:
 

@@ -281,7 +281,7 @@ def _absolute(node: Node, start: str | None) -> Any:
 
 
 def _origins(config: Config, tree: Node) -> dict[str, str]:
-    """Where each value was set."""
+    """The place where each value was set."""
     preset = {f"model.{name}" for name in PRESETS.get(config.model.preset, {})}
     origins = {}
     for path, node in _leaves(config.model_dump(mode="json"), tree, ""):

@@ -88,7 +88,7 @@ class ConstrainedBeamSearch:
     def _kept(
         self, sentence: int, totals: NDArray[np.float32], ends: NDArray[np.bool_], states: Ids, length: int
     ) -> Ids:
-        """Which candidates of a sentence end, then which continue, best first.
+        """The candidates of a sentence that end, and those that continue, best first.
 
         Args:
             sentence: its index in the batch.
@@ -119,7 +119,7 @@ class ConstrainedBeamSearch:
 
 
 def places(beam_size: int, goal: int) -> int:
-    """How many hypotheses are kept of a sentence whose terms have `goal` tokens."""
+    """The number of hypotheses kept for a sentence whose terms have `goal` tokens."""
     return 2 * beam_size + (goal - 1) * _between(beam_size)
 
 

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes: is it text at all, and of the format that its name says?"""
+"""Detects by its first bytes whether a file is text, and of the format that its name says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the name of a format to what reads it."""
+"""Opens a document by the name of its format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FileFormat = Literal["md", "html", "srt", "vtt", "ass", "csv", "po", "xliff", So
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
 FORMATS = ("text", *LINE_FORMATS, *FILE_FORMATS)
-"""What `--format` accepts: plain lines, formats read line by line, and formats read as a whole."""
+"""The values of `--format`: plain lines, formats read line by line, and formats read as a whole."""
 
 SUFFIXES = {
     ".txt": "text",
@@ -98,7 +98,7 @@ class LineReader(Protocol):
     """Reads the lines of a stream one after the other, in bounded memory.
 
     Attributes:
-        number: of lines read; it can be set, to go on within a stream.
+        number: of lines read; can be set to continue within a stream.
     """
 
     number: int
@@ -110,7 +110,7 @@ class LineReader(Protocol):
 def line_format(
     kind: LineFormat, name: str, *, column: int | str = 1, field: str = "text", terms: str = ""
 ) -> LineReader:
-    """What reads each line of a stream.
+    """Reads each line of a stream.
 
     Args:
         kind: of format.

@@ -139,7 +139,7 @@ class Cut:
         return self.woven(answers)[0]
 
     def woven(self, answers: Sequence[str]) -> tuple[str, str]:
-        """What `put` gives, and the same with blanks in place of spans."""
+        """The result of `put`, and the same with blanks in place of spans."""
         if list(answers) == self.texts:
             return self._raw, self.blank
         expected = self._markup.check(self._raw)

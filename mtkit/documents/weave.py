@@ -1,4 +1,4 @@
-"""Where the spans of a text go between the words of its translation. Pure: knows offsets, not markup."""
+"""Places the spans of a text between the words of its translation. Pure: knows offsets, not markup."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _WORD = re.compile(
 _MAX_WORK = 200_000
 """Spans times words up to which all places are compared; beyond, spans go as far along as in the source."""
 _STICKS = 1.5
-"""How many crossed links it is worth that a span such as `<sup>1</sup>` stays beside its word."""
+"""Cost, in crossed links, of separating a span such as `<sup>1</sup>` from its word."""
 _MIN_SAME = 4
 """Letters from which a word that stands once in both texts is taken for the same word."""
 
 
 def words_of(text: str) -> list[tuple[int, int]]:
-    """Where the words of `text` begin and end; a final stop is a word, and so is a character of Chinese."""
+    """The start and end of each word of `text`; a final stop is a word, and so is a Chinese character."""
     return [found.span() for found in _WORD.finditer(text)]
 
 
@@ -52,7 +52,7 @@ class SpanNode:
 
     @property
     def need(self) -> int:
-        """How many words must stand between its spans, so that no pair is empty."""
+        """The number of words that its spans must enclose, so that no pair is empty."""
         return max(1, sum(child.need for child in self.children)) if self.last >= 0 else 0
 
 
@@ -178,7 +178,7 @@ class _Target:
         return ends
 
     def _share(self, word: int, begin: int, end: int) -> float:
-        """How much of a word comes from a range of the source."""
+        """The share of a word that comes from a range of the source."""
         return sum(weight for src, weight in self._votes[word] if begin <= src < end)
 
     def _distances(self, at: int, low: int, high: int) -> list[float]:
@@ -226,7 +226,7 @@ def _votes(
 
 
 def _once(text: str, words: Sequence[tuple[int, int]]) -> dict[str, int]:
-    """Where each number, stop or longer word begins that stands once in `text`."""
+    """The start of each number, stop or longer word that occurs once in `text`."""
     seen: dict[str, int] = {}
     for start, end in words:
         word = text[start:end].casefold()

@@ -119,7 +119,7 @@ BY_REGION = {"az", "ky", "ms", "tg", "yue", "zh"}
 """The common languages whose script depends on the region, as in zh-TW."""
 
 _OTHER_NAMES = {"fil": "tl"}
-"""Where CLDR prefers another code than ISO 639-1, which other tools use."""
+"""Languages for which CLDR prefers a code other than that of ISO 639-1, which other tools use."""
 
 
 class _Tag(NamedTuple):

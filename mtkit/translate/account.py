@@ -1,4 +1,4 @@
-"""What a call met: notes about lines, which are logged and counted, and the use of terms. Free of torch."""
+"""The account of a call: notes about lines, logged and counted, and the use of terms. Free of torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNSPELLED = "with a term that the model cannot spell"
 
 
 class Note(NamedTuple):
-    """What happened at a line.
+    """A remark about a line.
 
     Attributes:
         kind: one of the words above.

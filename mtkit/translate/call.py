@@ -68,7 +68,7 @@ class Unit(NamedTuple):
 
 
 class Call:
-    """What a request means for a translator, until it is answered.
+    """A request as a translator carries it out.
 
     Args:
         translator: runs it; nothing in it is changed.
@@ -150,7 +150,7 @@ class Call:
         return found
 
     def _failed(self, line: Source, error: Exception) -> Translation:
-        """What stands for a line that the engine cannot translate."""
+        """The replacement for a line that the engine cannot translate."""
         said = f"the engine failed at it ({' '.join(str(error).split()) or type(error).__name__})"
         if self.request.on_error == "fail":
             raise MtkitError(
@@ -281,6 +281,6 @@ class Call:
 
 
 def start_tags(usual: Sequence[str], tags: Sequence[str]) -> tuple[str, ...]:
-    """What sources begin with: the tag of a target language, the usual one if `tags` has none; and `tags`."""
+    """The tags before each source: a target language, by default the usual one, then the rest of `tags`."""
     wanted = [tag for tag in tags if usual and tag.startswith("2")]
     return (*(wanted or usual), *(tag for tag in tags if tag not in wanted))

@@ -17,12 +17,12 @@ _TYPOGRAPHY = str.maketrans("’‘ʼ“”„«»‐‑\u202f\xa0", '\'\'\'""""
 
 _WORDS = lazy_pattern(r"\w+|[^\w\s]")
 _CHARACTERS = lazy_pattern(r"[0-9A-Za-z\xc0-\u024f]+|\S")
-"""Of a language without spaces: words in Latin letters are still whole."""
+"""For a language without spaces: words in Latin letters still match as wholes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """What a source text is to be called in the translation."""
+    """A source text and its required translation."""
 
     src: str
     tgt: str
@@ -137,7 +137,7 @@ def terms_used(terms: Iterable[Term], hyp: str, spaced: bool) -> int:
 
 
 def _count(target: str, text: str, spaced: bool) -> int:
-    """How often `target` is in `text`, as whole words if these have spaces between them."""
+    """The number of times `target` is in `text`, as whole words if these have spaces between them."""
     if target not in text:
         return 0
     if not spaced:

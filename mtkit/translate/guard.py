@@ -26,9 +26,9 @@ MIN_WORDS = 4
 MIN_LETTERS = 0.0
 MIN_SHARE = 0.05
 MIN_CHARS = 10
-"""Of a translation whose script is looked at: a name or a code may stay as it is."""
+"""Minimum length of a translation whose script is checked: a name or a code may stay as it is."""
 MORE_OFTEN = 3
-"""How much more often a pair of words may not occur than any word of the source."""
+"""A pair of words must occur this many times more often than any word of the source to be a loop."""
 LONG_RUN, LONG_SHARE = 3, 0.35
 """A loop repeats so many words or more, which with their copy are this share of the text."""
 MIN_STUTTER = 6
@@ -36,7 +36,7 @@ MIN_STUTTER = 6
 MIN_SIGNIFICANT = 4
 """Digits of a number without zeros at its end, below which it may be spelled out in the source."""
 SHORTER = 1.7
-"""How many times as large as its translation a source of more sentences may be."""
+"""Maximum ratio of the length of a source with more sentences to that of its translation."""
 MAX_FOREIGN = 12
 """Characters outside Latin-1 that a text may have and still be tested as bytes."""
 
@@ -70,7 +70,7 @@ class Guard:
         self._source_script = verdicts.script(MIN_LETTERS, MIN_SHARE, src_lang, src_lang)
 
     def fault(self, src: str, hyp: str) -> str | None:
-        """What is wrong with `hyp` as a translation of `src`, in a few words; None if nothing is seen.
+        """The fault of `hyp` as a translation of `src` in a few words, or None.
 
         A blank source has no translation that could be wrong.
         """
@@ -108,7 +108,7 @@ class Guard:
 
 
 def loop(src: str, hyp: str) -> str:
-    """What `hyp` says again and again inside a word or between words, unless `src` does; empty if nothing."""
+    """The text that `hyp` repeats inside a word or between words, unless `src` does; empty if none."""
     if not _may_loop(hyp):
         return ""
     hyp, src = hyp.casefold(), src.casefold()
@@ -205,7 +205,7 @@ def invented_number(src: str, hyp: str) -> str:
 
 
 def retry_options(options: DecodeConfig) -> DecodeConfig:
-    """How to search again after a fault: a wider beam that may not repeat itself."""
+    """The options for searching again after a fault: a wider beam without repeated n-grams."""
     return options.model_copy(
         update={
             "method": "beam",

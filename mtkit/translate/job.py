@@ -45,7 +45,7 @@ _PLAIN = (".src", ".tgt", ".ref", ".hyp")
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What is translated.
+    """The input of a job.
 
     Attributes:
         path: of the file; None is standard input.
@@ -122,7 +122,7 @@ class Input:
 
     @property
     def unit(self) -> str:
-        """What is counted in it."""
+        """The unit in which it is counted."""
         return "text" if self.kind in FILE_FORMATS else "line"
 
     def account(self) -> Account:

@@ -27,7 +27,7 @@ class Candidate(NamedTuple):
 
     Attributes:
         text: for people.
-        forgotten: protected text that the model left out, and that stands at the end.
+        forgotten: protected text that the model omitted, now at the end.
         hyp: what the engine gave.
         fault: what is wrong with it in the guard's view; else empty.
     """
@@ -202,12 +202,12 @@ class Joiner:
 
 
 def word_starts(text: str, spaced: bool) -> list[int]:
-    """Where the words of a text begin, or its characters where a language puts no spaces between words."""
+    """The starts of the words of a text, or of its characters in a language without spaces."""
     return [found.start() for found in re.finditer(r"\S+" if spaced else r"\S", text)]
 
 
 def _places(text: str, blank: str) -> dict[int, int]:
-    """From where each word begins in `text` to where it begins in `blank`, which has other things between."""
+    """Maps the start of each word in `text` to its start in `blank`, which has other text in between."""
     places, place = {}, 0
     for start, end in words_of(text):
         found = blank.find(text[start:end], place)

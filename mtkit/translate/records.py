@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 Show = Callable[[int, Sequence[Translation]], str]
 Answered: TypeAlias = tuple[int, bytes]
-"""How many lines are answered, and the bytes that take their place."""
+"""The number of lines answered, and the bytes that replace them."""
 
 
 class Records(Protocol):
-    """What reads the lines of a format."""
+    """Reads the lines of a format."""
 
     def skip(self, first: bytes, count: int) -> None:
         """Passes over the first `count` lines, which begin with the line `first`."""

@@ -114,7 +114,7 @@ def open_prepared(config: Config) -> Prepared:
 
 
 def read_sentences(manifest: Mapping[str, Any]) -> SentenceCount | None:
-    """What the manifest of prepared data says of sentences; None if an older mtkit wrote it."""
+    """The sentences per pair in the manifest of prepared data; None if an older mtkit wrote it."""
     found = manifest.get("sentences")
     if found is None:
         return None

@@ -132,7 +132,7 @@ def _tokens(source: str, lang: str = "") -> list[_Token]:
 
 
 _Given = dict[str, tuple[int, int]]
-"""From the name of an attribute to where its value begins and ends, with its quotes."""
+"""The start and end of each attribute's value, with its quotes, by name."""
 
 
 def _given(tag: re.Match[str]) -> _Given:
@@ -165,7 +165,7 @@ def _primary(lang: str) -> str:
 
 
 def _shown(name: str, given: _Given, source: str) -> list[tuple[int, int]]:
-    """Where the attributes are that a reader sees."""
+    """The places of the attributes that a reader sees."""
     found = [place for key, place in given.items() if _SHOWN.fullmatch(key) and name not in ("link", "style")]
     if name == "meta":
         named = _value(given, "name", source) or _value(given, "property", source)
@@ -339,7 +339,7 @@ def open_html(name: str, data: bytes) -> Spliced:
 
 
 def _language(source: str) -> str:
-    """That of the root element, if it says so."""
+    """The language of the root element, if it is declared."""
     root = re.search(r"<html\b", source, re.IGNORECASE)
     tag = _MARKUP.match(source, root.start()) if root else None
     given = _given(tag) if tag and tag["start"] else {}

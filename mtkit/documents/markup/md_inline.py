@@ -226,7 +226,7 @@ _NEEDLESS = re.compile(r"(?<=\A )\\(?=[-+#=:])|\A\\(?=[-+#=:])")
 
 
 def _title_markup(mark: str) -> Markup:
-    """How a title is spelled that begins with `mark`."""
+    """The spelling of a title that begins with `mark`."""
     ends = re.compile(r"[\\()]" if mark == "(" else rf"[\\{mark}]")
 
     def escape_title(text: str) -> str:

@@ -37,7 +37,7 @@ _PARTS: dict[str, dict[str, str]] = {
     "pptx": {".slide+xml": "sld", ".notesSlide+xml": "notes"},
     "xlsx": {".sharedStrings+xml": "sst", ".worksheet+xml": "worksheet", ".drawing+xml": "wsDr"},
 }
-"""By the end of a content type: the name of a part's root."""
+"""The root element of a part, by the end of its content type."""
 _DIAGRAMS = {".diagramData+xml": "dataModel", ".diagramDrawing+xml": "drawing"}
 _DRAWN = {"sld", "notes", "wsDr", *_DIAGRAMS.values()}
 
@@ -57,13 +57,13 @@ _PRINTED = {
     ),
     *("pgNum", "m"),
 }
-"""What stands where a word could."""
+"""Elements that stand where a word could."""
 _TEXT = {"t": "", "noBreakHyphen": "\u2011", "softHyphen": ""}
 """Elements of a run that are text, and what each stands for where it has no content."""
 _NOTES = {"footnoteReference", "endnoteReference"}
 _STRONGEST: tuple[MarkKind, ...] = ("end", "break", "printed", "note")
 _DROPPED = {"proofErr", "lastRenderedPageBreak", "rPr", "rPh"}
-"""What an office program adds again by itself, or what makes no sense in another language."""
+"""Elements that an office program restores by itself, or that make no sense in another language."""
 _NO_NESTED = {"del", "moveFrom", "lockedCanvas", "chart"}
 # Attributes and elements that make no difference to how a text looks.
 _UNSEEN = re.compile(
@@ -109,7 +109,7 @@ def _open(kind: Kind, name: str, data: bytes) -> Bundle:
     if found != kind:
         raise InputError(
             f"{name}: is {f'a {found} file' if found else 'of another format'}, expected {kind}.",
-            "Set format to the file's.",
+            "Set format to that of the file.",
         )
     if any(value.endswith(".digital-signature-xmlsignature+xml") for value in types.values()):
         raise InputError(f"{name}: is signed, which its translation would not be.", "Remove the signature.")
@@ -205,7 +205,7 @@ class _ComputedField:
 
 
 class _Runs:
-    """From the elements of a paragraph to words and marks.
+    """Makes words and marks of the elements of a paragraph.
 
     Args:
         source: the part.
@@ -216,7 +216,7 @@ class _Runs:
         self.source, self._is_drawn = source, is_drawn
 
     def items(self, nodes: Sequence[XmlNode]) -> Iterator[Item]:
-        """Of the elements of a paragraph, or of something with runs in it."""
+        """Makes those of a paragraph, or of another element that has runs."""
         fields = self._fields(nodes)
         place = 0
         while place < len(nodes):

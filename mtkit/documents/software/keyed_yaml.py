@@ -16,7 +16,7 @@ from mtkit.errors import InputError, shortened
 _TIME = r"%[-^0_#]?[A-Za-z]"
 _MARKUPS: Markups = message_markup(own=rf"{_TIME}(?![A-Za-z])"), ICU_TEXT
 _FORMATS: Markups = message_markup(own=_TIME), None
-"""Of dates and times in Rails."""
+"""The markup of formats of dates and times in Rails."""
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 _STRING = "tag:yaml.org,2002:str"
 

@@ -19,7 +19,7 @@ _DRAWING = re.compile(r"\\p(\d)")
 _STYLE = re.compile(r"\{\\([ibus])([01])\}")
 _STAMP = re.compile(r"\d+:\d+:\d+[.,]\d+")
 _COLUMNS = ["layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text"]
-"""Of a file that does not name them."""
+"""The columns of a file that does not name them."""
 
 
 def _split(raw: str) -> Sequence[Piece]:
@@ -85,5 +85,7 @@ def open_ass(name: str, data: bytes) -> Spliced:
             time = (seconds(fields["start"]), seconds(fields["end"]))
             cues.append(Cue(end - len(cells[-1]), end, time, owner))
     if not has_events and source.strip("\ufeff \t\r\n"):
-        raise InputError(f"{name}:1: there is no line [Events] in the file.", "Set format to the file's.")
+        raise InputError(
+            f"{name}:1: there is no line [Events] in the file.", "Set format to that of the file."
+        )
     return Spliced(source, cue_slots(source, cues, _GRAMMAR))

@@ -1,7 +1,7 @@
 """Subtitles: what is said in their cues, sentences that run over several of them, and lines.
 
-Each format finds its cues. What is said by one speaker within a cue is a text; a sentence that goes on in the
-next cue makes one text with it, and its translation is divided over both.
+Each format finds its cues. What is said by one speaker within a cue is a text; a sentence that continues in
+the next cue makes one text with it, and its translation is divided over both.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _UNSPACED = re.compile(f"[{UNSPACED_CHARACTERS}]")
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """What is shown at one time.
+    """The text shown at one time.
 
     Attributes:
         start: where its text begins in the file.
@@ -62,7 +62,7 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class CueGrammar:
-    """How a format writes what is said.
+    """The notation of a format.
 
     Attributes:
         markup: of one text; line breaks are line feeds there.
@@ -119,7 +119,7 @@ def cue_slots(source: str, cues: Sequence[Cue], grammar: CueGrammar) -> list[Slo
 
 
 class _Part:
-    """What one speaker says within a cue.
+    """The words of one speaker within a cue.
 
     Attributes:
         start: where it begins in the file, behind a dash and a name.
@@ -144,7 +144,7 @@ class _Part:
         self.texts = self._cut.texts
 
     def written(self, answers: Sequence[str]) -> str:
-        """What stands there with the texts translated, in as many lines."""
+        """The same lines with the texts translated, as many as before."""
         if list(answers) == self.texts:
             return self.raw
         lines = break_lines(self._cut.put(answers), len(self._breaks) + 1, self._markup)
@@ -153,7 +153,7 @@ class _Part:
 
 
 def _parts(source: str, cue: Cue, grammar: CueGrammar) -> list[_Part]:
-    """What is said in a cue: a speaker, and text behind a blank line, begin another part."""
+    """The parts of a cue: a new speaker, and text after a blank line, begin another part."""
     lines, place = [], cue.start
     for found in grammar.breaks.finditer(source, cue.start, cue.end):
         lines.append((place, found.start()))
@@ -180,7 +180,7 @@ def _parts(source: str, cue: Cue, grammar: CueGrammar) -> list[_Part]:
 
 
 def _label(line: str) -> tuple[int, int]:
-    """How long a dash is that begins what another speaker says, and how long with the speaker's name."""
+    """The length of a dash that introduces another speaker, and its length with the speaker's name."""
     found = _DASH.match(line)
     dash = found.end() if found else 0
     named = _NAME.match(line, dash)
@@ -192,7 +192,7 @@ def _label(line: str) -> tuple[int, int]:
 
 
 def _goes_on(left: _Part, right: _Part, share: float) -> bool:
-    """Whether a sentence that `left` begins goes on in `right`.
+    """Whether a sentence that begins in `left` continues in `right`.
 
     Args:
         left: the last text so far.
@@ -331,7 +331,7 @@ def _chosen(places: Sequence[tuple[float, int, int]], wanted: Sequence[float], t
 
 
 def lines_of(source: str) -> Iterator[tuple[int, str]]:
-    """Where each line begins, and the line with its line break."""
+    """The start of each line, and the line with its line break."""
     place = 0
     for line in re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", source):
         yield place, line

@@ -25,7 +25,7 @@ _GRAMMAR = CueGrammar(
 def open_srt(name: str, data: bytes) -> Spliced:
     """The cues of a file; numbers, time codes and tags stay.
 
-    A cue goes on until the next number and time code, whatever blank lines are in it.
+    A cue continues until the next number and time code, whatever blank lines are in it.
 
     Raises:
         InputError: it is not UTF-8, or a time code is none.
@@ -43,7 +43,7 @@ def open_srt(name: str, data: bytes) -> Spliced:
         if "-->" in line and number not in times and (not is_text or before.isdecimal()):
             raise not_a_time(name, number, ",")
     if not times and source.strip("\ufeff \t\r\n"):
-        raise InputError(f"{name}:1: there is no time code in the file.", "Set format to the file's.")
+        raise InputError(f"{name}:1: there is no time code in the file.", "Set format to that of the file.")
     cues = []
     for number, following in pairwise([*times, len(lines)]):
         is_numbered = following in times and lines[following - 1].strip().isdecimal()

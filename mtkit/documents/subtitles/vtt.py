@@ -47,7 +47,7 @@ def open_vtt(name: str, data: bytes) -> Spliced:
     """
     source = check_utf8(name, data)
     if source.strip() and not re.match("\ufeff?WEBVTT(?:[ \t\r\n]|\\Z)", source):
-        raise InputError(f"{name}:1: does not begin with WEBVTT.", "Set format to the file's.")
+        raise InputError(f"{name}:1: does not begin with WEBVTT.", "Set format to that of the file.")
     cues: list[Cue] = []
     time: tuple[float, float] | None = None
     begin = end = 0

@@ -91,7 +91,7 @@ class TsvFormat:
         if self._index >= len(cells):
             error = lacks_column(f"{self._name}:{self.number}", len(cells), self._index + 1)
             if opened:
-                error.hint = f"A cell that line {opened} begins may go on here: set format to csv."
+                error.hint = f"A cell that line {opened} begins may continue here: set format to csv."
             raise error
         start += sum(map(len, cells[: self._index])) + self._index
         return TsvLine(line, start, start + len(cells[self._index]))
