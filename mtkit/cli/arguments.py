@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mtkit.config.load import Loaded
 
 DEFAULT_CONFIG = Path("mtkit.yaml")
+_WIDEST = 60
+"""Columns that the name of an option with its choices may take in the help."""
 COMPLETE = "_MTKIT_COMPLETE"
 """Set by a shell that asks for completions."""
 
@@ -54,7 +56,11 @@ class GroupedCommand(TyperCommand):
                 usual = "Arguments" if is_argument else "Options"
                 panel = usual if param.name == "help" else getattr(param, "rich_help_panel", None) or usual
                 name = param.metavar or param.name.upper() if is_argument else record[0]
-                groups.setdefault(panel, []).append((name, record[1].replace("x>=", "at least ")))
+                text = record[1].replace("x>=", "at least ")
+                if len(name) > _WIDEST and "|" in (param.metavar or ""):
+                    name = name.replace(param.metavar, param.name.upper())
+                    text = f"{text} Choices: {param.metavar.replace('|', ', ')}."
+                groups.setdefault(panel, []).append((name, text))
         for name, records in groups.items():
             with formatter.section(name):
                 formatter.write_dl(records)

@@ -11,10 +11,9 @@ import contextlib
 import functools
 import logging
 import os
-import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, TextIO
@@ -24,7 +23,6 @@ from mtkit.text.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import ProgressColumn, Task
 
     from mtkit.data.prepare.stages import ReportProgress
 
@@ -36,7 +34,6 @@ SECONDS_BETWEEN_LINES = 10.0
 _COLOURS = ("cyan", "yellow", "magenta", "green", "red", "blue")
 ERROR, WARNING, NEXT, STRONG = "1;31", "1;33", "32", "1"
 """The styles of text, as terminals know them."""
-_NUMBER = re.compile(r"[-+±]?[\d,.]+ ?%?|")
 
 
 class _State:
@@ -220,8 +217,7 @@ def filled(text: str, width: int) -> str:
 
 def _write_prose(*parts: str) -> None:
     """A line on stderr, which on a terminal breaks between words only."""
-    wide = sys.stderr is None or not sys.stderr.isatty()
-    _write(sys.stderr, *parts, width=None if wide else terminal_width())
+    _write(sys.stderr, *parts, width=width_on(sys.stderr))
 
 
 def _write(stream: TextIO | None, *parts: str, end: str = "\n", width: int | None = None) -> None:
@@ -246,26 +242,28 @@ def _write(stream: TextIO | None, *parts: str, end: str = "\n", width: int | Non
             raise
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]], *, to_stdout: bool = False) -> None:
-    """Aligned columns under their names, numbers to the right; on stderr unless it is the result."""
-    for line in aligned(head, rows):
-        out(line) if to_stdout else say(line)
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    to_stdout: bool = False,
+    strong: Collection[str] = (),
+) -> None:
+    """Aligned columns under their names, numbers to the right; on stderr unless it is the result.
+
+    On a terminal, texts are broken to fit its width. The columns named in `strong` stand out there.
+    """
+    from mtkit.cli.tables import aligned
+
+    stream = sys.stdout if to_stdout else sys.stderr
+    if to_stdout or not state.quiet:
+        for line in aligned(head, rows, width_on(stream), strong):
+            _write(stream, *line)
 
 
-def aligned(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """The lines of a table, with wide characters counted as two columns."""
-    from rich.cells import cell_len
-
-    cells = [[visible(str(cell)) for cell in row] for row in (head, *rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    to_right = [all(_NUMBER.fullmatch(cell) for cell in column[1:]) for column in zip(*cells, strict=True)]
-    cells.insert(1, ["─" * width for width in widths])
-    lines = []
-    for row in cells:
-        pads = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
-        line = "  ".join(p + c if r else c + p for c, p, r in zip(row, pads, to_right, strict=True))
-        lines.append(line.rstrip())
-    return lines
+def width_on(stream: TextIO | None) -> int | None:
+    """The columns that a line on the stream may take: those of the terminal; None if it is none."""
+    return terminal_width() if stream is not None and stream.isatty() else None
 
 
 @contextmanager
@@ -274,31 +272,10 @@ def progress() -> Iterator[ReportProgress]:
     if not is_interactive():
         yield _PlainProgress()
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from mtkit.cli.bars import bars
 
-    text = TextColumn("{task.description}", markup=False)
-    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), _speed_column())
-    with Progress(*columns, console=_rich_console(), transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def report(what: str, done: int, total: int | None) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(visible(what), total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
+    with bars(_rich_console()) as report:
         yield report
-
-
-def _speed_column() -> ProgressColumn:
-    """How much a second, of what has no known end."""
-    from rich.progress import ProgressColumn
-    from rich.text import Text
-
-    class Speed(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:,.0f}/s" if task.total is None and task.speed else "")
-
-    return Speed()
 
 
 class _PlainProgress:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mtkit.cli import console
+from mtkit.cli.bars import duration
 from mtkit.metrics.surface import METRICS
 from mtkit.text.visible import visible
 from mtkit.train.watch.monitor import (
@@ -23,13 +24,6 @@ from mtkit.train.watch.monitor import (
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-
-def duration(seconds: float) -> str:
-    """Hours, minutes and seconds, as `1:02:03` or `2:03`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def time_left(event: Logged) -> str:

@@ -253,19 +253,6 @@ def test_a_file_whose_name_has_an_equals_sign_is_a_file(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- the console
 
 
-def test_tables_are_aligned_by_the_width_of_characters() -> None:
-    lines = console.aligned(
-        ["text", "n", "score"], [["车站", "1,200", "9.5"], ["[bold]", "3", ""], ["a\x1bb", "", "1"]]
-    )
-    assert lines == [
-        "text          n  score",
-        "────────  ─────  ─────",
-        "车站      1,200    9.5",
-        "[bold]        3",
-        "a\\u001bb             1",
-    ]
-
-
 def test_progress_off_a_terminal_is_a_line_now_and_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

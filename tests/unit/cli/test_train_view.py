@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mtkit.cli.train_view import Dashboard, PlainView, describe, duration, time_left
+from mtkit.cli.bars import duration
+from mtkit.cli.train_view import Dashboard, PlainView, describe, time_left
 from mtkit.train.watch.monitor import Finished, Logged, Sample, Saved, Started, Validated
 
 SAMPLE = Sample("a [bold]cat\x1b[31m", "un chat", "un chat gras")
