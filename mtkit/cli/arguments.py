@@ -57,7 +57,7 @@ class GroupedCommand(TyperCommand):
                 panel = usual if param.name == "help" else getattr(param, "rich_help_panel", None) or usual
                 name = param.metavar or param.name.upper() if is_argument else record[0]
                 text = record[1].replace("x>=", "at least ")
-                if len(name) > _WIDEST and "|" in (param.metavar or ""):
+                if len(name) > _WIDEST and param.metavar and "|" in param.metavar:
                     name = name.replace(param.metavar, param.name.upper())
                     text = f"{text} Choices: {param.metavar.replace('|', ', ')}."
                 groups.setdefault(panel, []).append((name, text))

@@ -69,14 +69,8 @@ class _Line(ProgressColumn):
     def render(self, task: Task) -> Text:
         """The line as it is now."""
         total = None if task.total is None else int(task.total)
-        text = progress_line(
-            task.description,
-            int(task.completed),
-            total,
-            task.elapsed or 0.0,
-            task.time_remaining,
-            self._width,
-        )
+        seconds, left = task.elapsed or 0.0, task.time_remaining
+        text = progress_line(task.description, int(task.completed), total, seconds, left, self._width)
         return Text(text, no_wrap=True, overflow="crop")
 
 

@@ -64,7 +64,7 @@ def test_progress_has_its_numbers_first(width: int) -> None:
 
 def test_progress_of_unknown_end_has_speed_and_time() -> None:
     assert (
-        progress_line("reading x", 29000, None, 2.0, None, 80) == "29,000 so far  14,500/s  0:02  reading x"
+        progress_line("reading", 29000, None, 2.0, None, 80) == "29,000 so far  14,500/s  0:02  reading"
     )
     assert progress_line("reading x", 0, None, 0.0, None, 80) == "0 so far  0:00  reading x"
     assert "100%" in progress_line("encoding x", 0, 0, 1.0, None, 80)
