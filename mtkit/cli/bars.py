@@ -57,7 +57,7 @@ def progress_line(
     return f"{numbers}  {label if len(label) <= room else f'{label[: room - 1]}…'}"
 
 
-class _Line(ProgressColumn):
+class _TaskLine(ProgressColumn):
     """The whole line of a task."""
 
     max_refresh = None
@@ -77,7 +77,7 @@ class _Line(ProgressColumn):
 @contextmanager
 def bars(console: Console) -> Iterator[ReportProgress]:
     """A callable that shows how far each work is, as a line of its own."""
-    with Progress(_Line(console.width), console=console, transient=True) as shown:
+    with Progress(_TaskLine(console.width), console=console, transient=True) as shown:
         tasks: dict[str, Any] = {}
 
         def report(what: str, done: int, total: int | None) -> None:

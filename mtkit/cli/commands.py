@@ -20,6 +20,7 @@ from mtkit.cli import (
     config,
     console,
     data,
+    doctor,
     evaluate,
     export,
     init,
@@ -146,6 +147,7 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
             config.presets,
         ),
         "data": _group("Check prepared data.", data.verify),
+        "doctor": doctor.doctor,
         "help": help_command,
     },
 }

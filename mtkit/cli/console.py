@@ -142,6 +142,18 @@ def prompt(text: str) -> None:
     _write(sys.stderr, text, end="")
 
 
+def is_answerable() -> bool:
+    """Whether somebody at a terminal can read a question and answer it."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+def confirm(warning: str) -> bool:
+    """Whether the person at the terminal wants what the warning says. Anything but `y` or `yes` is no."""
+    _write_prose(Styled("warning:", WARNING), " ", warning)
+    prompt("Continue? [y/N] ")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def end_line() -> None:
     """Ends what somebody began to type, on stderr, so that what follows begins a line."""
     _write(sys.stderr, "")
@@ -253,7 +265,7 @@ def table(
 
     On a terminal, texts are broken to fit its width. The columns named in `strong` stand out there.
     """
-    from mtkit.cli.tables import aligned
+    from mtkit.cli.columns import aligned
 
     stream = sys.stdout if to_stdout else sys.stderr
     if to_stdout or not state.quiet:

@@ -77,7 +77,7 @@ def print_ledger(report: PrepareReport) -> None:
     head = ["corpus", "kept", "read", *names]
     cells = [[row.source, *map("{:,}".format, line)] for row, line in zip(rows, counts, strict=True)]
     width = width_on(sys.stdout)
-    from mtkit.cli.tables import width_of
+    from mtkit.cli.columns import width_of
 
     if width is not None and width_of(head, cells) > width:
         head, cells = _turned(head, cells, counts)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments
-from mtkit.cli.console import progress, say, say_next, silence
+from mtkit.cli.console import confirm, is_answerable, progress, say, say_next, silence
 from mtkit.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
@@ -35,8 +35,12 @@ def train(
     from_scratch: Annotated[
         bool,
         typer.Option(
-            "--from-scratch", help="Delete the checkpoints and the model of this run, and start over."
+            "--from-scratch",
+            help="Delete the checkpoints, the model and its export, and start over. A terminal asks first.",
         ),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before --from-scratch deletes a model.")
     ] = False,
     allow_change: Annotated[
         list[str] | None,
@@ -67,11 +71,27 @@ def train(
         if dry_run:
             _plan(config, world)
             return
+        if from_scratch and not yes:
+            world.on_main(lambda: _ask_to_forget(config.run))
         _train(config, world, stop, from_scratch, allow_change or [])
     if config.data.test:
         say_next(shlex.join(["mtkit", "evaluate", *(arguments or ())]))
     else:
         say_next(f"{shlex.join(['mtkit', 'translate', '-m', shown(config.run)])} < input.txt")
+
+
+def _ask_to_forget(run: Path) -> None:
+    """Asks whether the trained model may be deleted, if there is one and somebody to ask.
+
+    Raises:
+        UsageError: it may not.
+    """
+    from mtkit.runs.find import model_folder
+
+    if not is_answerable() or (model := model_folder(run)) is None:
+        return
+    if not confirm(f"{shown(model)} and the checkpoints and exports of {shown(run)} will be deleted."):
+        raise UsageError(f"{shown(run)}: nothing was deleted.", "Leave out --from-scratch to resume.")
 
 
 def _train(config: Config, world: World, stop: StopSignals, anew: bool, allowed: list[str]) -> None:

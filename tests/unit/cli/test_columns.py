@@ -4,7 +4,7 @@ import pytest
 
 from mtkit.cli.bars import bar, progress_line
 from mtkit.cli.console import STRONG, Styled
-from mtkit.cli.tables import aligned, width_of
+from mtkit.cli.columns import aligned, width_of
 
 HEAD = ["text", "n", "score"]
 ROWS = [["车站", "1,200", "9.5"], ["[bold]", "3", ""], ["a\x1bb", "", "1"]]
@@ -63,8 +63,6 @@ def test_progress_has_its_numbers_first(width: int) -> None:
 
 
 def test_progress_of_unknown_end_has_speed_and_time() -> None:
-    assert (
-        progress_line("reading", 29000, None, 2.0, None, 80) == "29,000 so far  14,500/s  0:02  reading"
-    )
+    assert progress_line("reading", 29000, None, 2.0, None, 80) == "29,000 so far  14,500/s  0:02  reading"
     assert progress_line("reading x", 0, None, 0.0, None, 80) == "0 so far  0:00  reading x"
     assert "100%" in progress_line("encoding x", 0, 0, 1.0, None, 80)
