@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from mtkit.cli.bars import bar, progress_line
-from mtkit.cli.console import STRONG, Styled
 from mtkit.cli.columns import aligned, width_of
+from mtkit.cli.console import STRONG, Styled
 
 HEAD = ["text", "n", "score"]
 ROWS = [["车站", "1,200", "9.5"], ["[bold]", "3", ""], ["a\x1bb", "", "1"]]
