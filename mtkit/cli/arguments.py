@@ -94,3 +94,8 @@ def read_arguments(args: list[str] | None) -> Loaded:
 
     paths, overrides = split_arguments(args)
     return load_config(paths, overrides)
+
+
+def shown(path: Path) -> str:
+    """The path as the user would type it in this folder."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -279,6 +279,17 @@ def width_on(stream: TextIO | None) -> int | None:
 
 
 @contextmanager
+def working(what: str) -> Iterator[None]:
+    """Shows within the block what is going on: with something that moves on a terminal, elsewhere a line."""
+    if not is_interactive():
+        say(f"{what} …")
+        yield
+        return
+    with _rich_console().status(f"{what} …", spinner="line"):
+        yield
+
+
+@contextmanager
 def progress() -> Iterator[ReportProgress]:
     """A callable that shows how far the work is: a bar on a terminal, elsewhere a line now and then."""
     if not is_interactive():

@@ -60,7 +60,7 @@ def _run_folder(path: Path) -> Path:
     """The run folder that `path` refers to: itself, or that of the config."""
     if path.suffix not in (".yaml", ".yml"):
         return path
-    from mtkit.cli.train import shown
+    from mtkit.cli.arguments import shown
     from mtkit.config.load import load_config
 
     return Path(shown(load_config([path]).config.run))
