@@ -18,7 +18,7 @@ def export(
     model: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[RUN]",
+            metavar="RUN",
             help=MODEL_HELP,
             show_default=False,
         ),
