@@ -1,4 +1,4 @@
-"""A trained model uses terms that it has never seen, and its translations do not become long by them."""
+"""A trained model uses terms that it has never seen, and as a whole its translations stay short."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def translated(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["foreign", "phrases"])
-def test_terms_are_there_and_translations_stay_short(
+def test_terms_are_there_and_outputs_as_a_whole_stay_short(
     trained: tuple[Translator, list[str], list[str]], kind: str
 ) -> None:
     translator, srcs, refs = trained
