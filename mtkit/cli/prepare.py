@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtkit.cli.arguments import ConfigArguments, read_arguments
+from mtkit.cli.arguments import ConfigArguments, read_arguments, require
 from mtkit.cli.console import out, progress, say, say_next, table, width_on
 
 if TYPE_CHECKING:
@@ -48,8 +48,13 @@ def prepare(
     Example:
       mtkit prepare mtkit.yaml --show 5
     """
-    config = read_arguments(arguments).config
+    loaded = read_arguments(arguments)
+    config = loaded.config
+    from mtkit.data.prepare.check_sources import faults_of_sources
     from mtkit.data.prepare.prepare import prepare as run
+    from mtkit.data.prepare.prepared import has_settings
+
+    require(loaded, () if has_settings(config) and not force else faults_of_sources(config))
 
     with progress() as show:
         report = run(config, show, force=force, replace_data=replace_data)

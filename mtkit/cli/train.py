@@ -18,6 +18,7 @@ from mtkit.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
     from mtkit.config.auto import Choice
+    from mtkit.config.load import Loaded
     from mtkit.config.schema import Config
     from mtkit.train.machine.distributed import World
 
@@ -77,7 +78,9 @@ def train(
     with stop_signals() as stop, join_world() as world:
         if not world.is_main:
             silence()
-        config = read_arguments(arguments).config
+        loaded = read_arguments(arguments)
+        config = loaded.config
+        world.on_main(lambda: _check(loaded))
         if dry_run:
             _plan(config, world)
             return
@@ -102,6 +105,18 @@ def _ask_to_forget(run: Path) -> None:
         return
     if not confirm(f"{shown(model)} and the checkpoints and exports of {shown(run)} will be deleted."):
         raise UsageError(f"{shown(run)}: nothing was deleted.", "Leave out --from-scratch to resume.")
+
+
+def _check(loaded: Loaded) -> None:
+    """Refuses what would fail later: missing inputs, unless they are prepared, and options of `train`."""
+    from mtkit.cli.arguments import require
+    from mtkit.data.prepare.check_sources import faults_of_sources
+    from mtkit.data.prepare.prepared import has_settings
+    from mtkit.train.requirements import faults_of_training
+
+    config = loaded.config
+    sources = () if has_settings(config) else faults_of_sources(config)
+    require(loaded, (*sources, *faults_of_training(config)))
 
 
 def _train(

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from mtkit.config.load import load_config
 from mtkit.data.prepare.prepared import open_prepared
 from mtkit.engine.native import NativeEngine
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.metrics.surface import score_corpus
 from mtkit.model.checkpoint import load_model, load_train_state, load_weights, step_folders, step_of
 from mtkit.runs.training import Training
+from mtkit.train.trainer import train
 from mtkit.train.watch.monitor import Logged, Started, Validated
 from tests.support.trainings import Run, go, go_until, metrics, same_weights
 
@@ -255,6 +257,32 @@ def test_a_run_begins_with_the_weights_of_another(whole: Run, tmp_path: Path) ->
     assert started.notes == (f"starting from the weights of {there / 'model'}",)
     _, progress = load_train_state(step_folders(tuned.config.run / "checkpoints")[-1])
     assert progress["origin"] == str(there / "model")
+
+
+def test_the_weights_at_the_start_count_too(whole: Run, tmp_path: Path) -> None:
+    there = whole.config.run / "model"
+    ruinous = ("train.optimizer.lr=0.9", "train.max_steps=4", "train.validate_every=2", "train.ema=0")
+    sets = ("data.extra_valid={more: {reader: phrasebook, split: test, pairs: 10}}",)
+    origin = (f"train.init_from={there}", f"tokenizer.path={there / 'tokenizer.model'}")
+    tuned = go(tmp_path, *origin, *ruinous, *sets)
+    validated = [event for event in tuned.events if isinstance(event, Validated) and not event.name]
+    assert [(event.step, event.is_best) for event in validated] == [(0, True), (2, False), (4, False)]
+    finished = tuned.finished
+    assert (finished.best_step, finished.averaged) == (0, 1)
+    assert same_weights(finished.folder, there)
+    assert finished.start[""] == {"loss": finished.loss, **finished.scores}
+    assert finished.start["more"] == finished.extra["more"] != finished.start[""]
+    line = next(line for line in metrics(tuned.config.run) if "final/loss" in line)
+    assert line["final/more/loss"] == finished.start["more"]["loss"]
+
+
+def test_a_run_that_stopped_early_can_go_on(tmp_path: Path) -> None:
+    still = ("train.max_steps=80", "train.optimizer.lr=1.0e-12", "train.best_metric=loss", "train.patience=1")
+    assert go(tmp_path, *still).finished.step == 16
+    again = load_config([tmp_path / "c.yaml"], [f"run={tmp_path / 'run'}", *still]).config
+    prepared = open_prepared(again)
+    assert train(again, prepared, lambda event: None).step == 16
+    assert train(again, prepared, lambda event: None, reset_patience=True).step == 24
 
 
 def test_init_from_names_every_difference_at_once(whole: Run, tmp_path: Path) -> None:

@@ -79,6 +79,14 @@ def is_prepared(config: Config) -> bool:
     return True
 
 
+def has_settings(config: Config) -> bool:
+    """Whether data were prepared with the options of this config; their files are not looked at."""
+    try:
+        return read_data_manifest(inside(config.run, DATA)).get("settings") == settings_of(config)
+    except InputError:
+        return False
+
+
 def open_prepared(config: Config) -> Prepared:
     """The data that `prepare(config)` wrote.
 
