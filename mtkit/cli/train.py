@@ -114,6 +114,7 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
 
     prepared = open_prepared(config)
     with working("starting torch"):
+        from mtkit.cli.train_log import text_log
         from mtkit.cli.train_view import training_view
         from mtkit.convert.run import export_finished
         from mtkit.train.settle import settle_run
@@ -123,7 +124,10 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
     config, choices = world.on_main(lambda: settle_run(config, prepared))
     for line in folded(choices):
         say(line)
-    with training_view() as listen:
+    with (
+        training_view() as view,
+        text_log(config.run, view) if world.is_main else nullcontext(view) as listen,
+    ):
         finished = run(config, prepared, listen, stop.asked, world, allowed)
         listen(Working("exporting"))
         folder = Path(shown(finished.folder))
