@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress, ProgressColumn
@@ -18,12 +20,25 @@ if TYPE_CHECKING:
     from mtkit.data.prepare.stages import ReportProgress
 
 _WIDEST = 40
+_BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def bar(share: float, width: int) -> str:
     """A bar whose undone part is seen without colours, too."""
     done = max(0, min(width, round(share * width)))
     return "━" * done + "─" * (width - done)
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """The course of the values in at most `width` characters, each for the mean of its share of them."""
+    finite = [value for value in values if math.isfinite(value)]
+    size = max(1, -(-len(finite) // width))
+    means = [fmean(finite[begin : begin + size]) for begin in range(0, len(finite), size)]
+    if not means:
+        return ""
+    low, high = min(means), max(means)
+    top = len(_BLOCKS) - 1
+    return "".join(_BLOCKS[round(top * (mean - low) / (high - low)) if high > low else 0] for mean in means)
 
 
 def duration(seconds: float) -> str:

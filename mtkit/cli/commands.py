@@ -27,6 +27,7 @@ from mtkit.cli import (
     plot,
     prepare,
     score,
+    show,
     tokenize,
     train,
     translate,
@@ -146,6 +147,7 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "detokenize": tokenize.detokenize,
     },
     "Look closer": {
+        "show": show.show_run,
         "plot": plot.plot,
         "config": _group(
             "Show and check configs; print the schema and the presets.",

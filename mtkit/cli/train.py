@@ -139,6 +139,7 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str], re
 
     prepared = open_prepared(config)
     with working("starting torch"):
+        from mtkit.cli.train_log import text_log
         from mtkit.cli.train_verdict import show_expectation, show_outcome
         from mtkit.cli.train_view import training_view
         from mtkit.convert.run import export_finished
@@ -150,7 +151,10 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str], re
     for line in folded(choices):
         say(line)
     show_expectation(prepared.num_pairs)
-    with training_view() as listen:
+    with (
+        training_view() as view,
+        text_log(config.run, view) if world.is_main else nullcontext(view) as listen,
+    ):
         finished = run(config, prepared, listen, stop.asked, world, allowed, reset_patience)
         listen(Working("exporting"))
         folder = Path(shown(finished.folder))

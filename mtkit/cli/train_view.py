@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from mtkit.cli import console
 from mtkit.cli.arguments import shown
-from mtkit.cli.bars import bar, duration
+from mtkit.cli.bars import bar, duration, sparkline
 from mtkit.metrics.surface import METRICS
 from mtkit.text.visible import visible
 from mtkit.train.watch.monitor import (
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
 _WIDEST_BAR = 40
 _WIDE = 120
 """Columns from which the numbers and the sample are beside each other."""
@@ -117,18 +115,6 @@ class PlainView:
             self._last = time.monotonic()
         for line in describe(event):
             console.say(line)
-
-
-def sparkline(values: Sequence[float], width: int) -> str:
-    """The course of the values in at most `width` characters, each for the mean of its share of them."""
-    finite = [value for value in values if math.isfinite(value)]
-    size = max(1, -(-len(finite) // width))
-    means = [fmean(finite[begin : begin + size]) for begin in range(0, len(finite), size)]
-    if not means:
-        return ""
-    low, high = min(means), max(means)
-    top = len(_BLOCKS) - 1
-    return "".join(_BLOCKS[round(top * (mean - low) / (high - low)) if high > low else 0] for mean in means)
 
 
 class Dashboard:

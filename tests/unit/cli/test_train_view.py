@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mtkit.cli.bars import duration
+from mtkit.cli.bars import duration, sparkline
 from mtkit.cli.train import folded
-from mtkit.cli.train_view import Dashboard, PlainView, describe, sparkline, time_left
+from mtkit.cli.train_view import Dashboard, PlainView, describe, time_left
 from mtkit.config.auto import Choice
 from mtkit.train.watch.monitor import (
     Event,
