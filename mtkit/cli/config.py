@@ -97,12 +97,17 @@ def presets() -> None:
 def json_schema() -> dict[str, Any]:
     """Every option with its type, bounds, default and description."""
     from mtkit.config.schema import Config
+    from mtkit.config.trees import INCLUDE
 
     dialect = "https://json-schema.org/draft/2020-12/schema"
     schema = Config.model_json_schema()
     for section in ("model", "train"):
         options = schema["properties"][section]
         schema["properties"][section] = {"anyOf": [options, {"const": "auto"}]}
+    schema["properties"][INCLUDE] = {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        "description": "Files over which this one is merged, relative to its folder.",
+    }
     return {"$schema": dialect, **schema, "title": "mtkit configuration"}
 
 

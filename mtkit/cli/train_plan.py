@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mtkit.cli.bars import duration
 from mtkit.cli.console import out, table
-from mtkit.cli.train_view import duration
 from mtkit.train.plan import Plan
 
 

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from mtkit.config.filters import DEFAULT_FILTERS, Filter
 from mtkit.config.options import LanguageCode, Options, fault_of_name
-from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, Source
+from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, PlainSource, Source
 
 
 def _parse_steps(value: object) -> object:
@@ -150,6 +150,14 @@ class DataConfig(Options):
         return self
 
     @model_validator(mode="after")
+    def _references_are_for_tests(self) -> DataConfig:
+        learned = {f"train.{number}": source for number, source in enumerate(self.train)}
+        for name, source in (learned | {"valid": self.valid} | self.extra_valid).items():
+            if isinstance(source, PlainSource) and source.refs:
+                raise ValueError(f"{name}.refs: only test sets can have several references. Leave it out.")
+        return self
+
+    @model_validator(mode="after")
     def _names_fit(self) -> DataConfig:
         for name in self.extra_valid:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
@@ -252,6 +260,13 @@ class TokenizerConfig(Options):
         "with Chinese, Japanese or Korean, otherwise 1.",
     )
     byte_fallback: bool = Field(False, description="Encode unknown characters as bytes.")
+    max_unknown: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Stop if this share of the pieces in one side of a training corpus is unknown, because "
+        "the tokenizer cannot represent the text. 1 allows any share.",
+    )
     sample_pairs: int = Field(
         200_000,
         ge=1,

@@ -13,6 +13,7 @@ MetricName = Literal["bleu", "chrf", "ter"]
 """Each is an entry of `METRICS` in `metrics/surface.py`."""
 METRIC_NAMES: tuple[MetricName, ...] = get_args(MetricName)
 BestMetric = Literal[MetricName, "loss"]
+BEST_METRICS: tuple[BestMetric, ...] = (*METRIC_NAMES, "loss")
 
 DATA_SUFFIXES = {
     ".tmx": "tmx",

@@ -17,11 +17,14 @@ from mtkit.engine.native import NativeEngine
 from mtkit.metrics.surface import METRICS, score_corpus
 from mtkit.model.transformer import Transformer
 from mtkit.train.objective import token_losses
+from mtkit.train.progress import Quality
 from mtkit.train.watch.monitor import Sample
 
 _PAIRS_AT_ONCE = 64
 _SAMPLES = 3
 """Translations of a validation that people see."""
+ZERO = 0.05
+"""Scores below this one, which is shown as 0.0, tell nothing: smoothing gives some to any text."""
 _ALWAYS: tuple[MetricName, ...] = ("bleu", "chrf")
 """Metrics that are cheap: half a second each for 500 pairs. TER takes some 15 seconds."""
 
@@ -40,9 +43,17 @@ class Validation:
     scores: Mapping[MetricName, float]
     samples: tuple[Sample, ...]
 
-    def quality(self, metric: BestMetric) -> float:
-        """The loss or the score by `metric`, negated if lower is better."""
-        return -self.loss if metric == "loss" else METRICS[metric].quality(self.scores[metric])
+    def quality(self, metric: BestMetric) -> Quality:
+        """The quality by `metric`; the loss decides between equal scores and between scores of zero."""
+        if metric == "loss":
+            return (-self.loss,)
+        score = self.scores[metric]
+        is_zero = METRICS[metric].higher_is_better and score < ZERO
+        return (0.0 if is_zero else METRICS[metric].quality(score), -self.loss)
+
+    def figures(self) -> dict[str, float]:
+        """The loss and the scores by name."""
+        return {"loss": self.loss, **{str(name): score for name, score in self.scores.items()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,7 @@ class Validator:
         self.count = config.train.validate_pairs
         self.tokenizer = prepared.tokenizer
         self.options = config.decode.model_copy(update={"beam_size": config.train.validate_beam_size})
-        wanted = (*_ALWAYS, config.train.best_metric)
+        wanted = (*_ALWAYS, *config.train.best_metric)
         self.metrics = [name for name in METRICS if name in wanted]
         self.device = device
         self.dtype = dtype

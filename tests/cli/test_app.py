@@ -62,7 +62,8 @@ def test_failures_become_lines_and_exit_codes(
     error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert report(error) == code
-    assert capsys.readouterr() == ("", said)
+    lines = "".join(f"error: {line}\n" for line in said.splitlines())
+    assert capsys.readouterr() == ("", lines)
 
 
 def test_a_bug_is_one_line_and_says_how_to_see_more(
@@ -71,7 +72,7 @@ def test_a_bug_is_one_line_and_says_how_to_see_more(
     monkeypatch.setattr(sys, "argv", ["/bin/mtkit", "train", "a b.yaml"])
     assert report(ZeroDivisionError("division\nby zero")) == 70
     assert capsys.readouterr().err == (
-        "a bug in mtkit: ZeroDivisionError: division by zero. Please report it. "
+        "error: a bug in mtkit: ZeroDivisionError: division by zero. Please report it. "
         "`mtkit --debug train 'a b.yaml'` shows the traceback.\n"
     )
 
@@ -106,7 +107,8 @@ def test_a_file_name_that_python_cannot_write_is_one_line(tmp_path: Path) -> Non
     done = mtkit("prepare", "c.yaml", cwd=tmp_path, env=locale)
     assert done.returncode == 2
     assert re.match(
-        r"c\.yaml:\d+:\d+: run: this Python encodes file names as ascii\. Set PYTHONUTF8=1\.", done.stderr
+        r"error: c\.yaml:\d+:\d+: run: this Python encodes file names as ascii\. Set PYTHONUTF8=1\.",
+        done.stderr,
     )
 
 
@@ -199,6 +201,7 @@ def test_schema_is_json_and_the_same_in_a_file(tmp_path: Path) -> None:
     mtkit("config", "schema", "--write", "s.json", cwd=tmp_path)
     assert json.loads((tmp_path / "s.json").read_text("utf-8")) == printed
     assert set(printed["properties"]) == {
+        "include",
         "run",
         "private",
         "seed",
@@ -275,19 +278,6 @@ def test_a_file_whose_name_has_an_equals_sign_is_a_file(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- the console
 
 
-def test_tables_are_aligned_by_the_width_of_characters() -> None:
-    lines = console.aligned(
-        ["text", "n", "score"], [["车站", "1,200", "9.5"], ["[bold]", "3", ""], ["a\x1bb", "", "1"]]
-    )
-    assert lines == [
-        "text          n  score",
-        "────────  ─────  ─────",
-        "车站      1,200    9.5",
-        "[bold]        3",
-        "a\\u001bb             1",
-    ]
-
-
 def test_progress_off_a_terminal_is_a_line_now_and_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,7 +289,7 @@ def test_progress_off_a_terminal_is_a_line_now_and_then(
         tell("reading", 1300, 5000)
         tell("counting", 7, None)
     # 3,800 are left, and 1,190 took 9 seconds.
-    assert capsys.readouterr() == ("", "reading: 1,200 of 5,000, about 29 s left\ncounting: 7\n")
+    assert capsys.readouterr() == ("", "reading: 1,200 of 5,000 (24 %), about 29 s left\ncounting: 7\n")
 
 
 def test_log_messages_of_the_library_are_said(capsys: pytest.CaptureFixture[str]) -> None:
