@@ -23,6 +23,7 @@ from mtkit.errors import ConfigError
 COMMAND_LINE = Place("command line")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
 _MAX_NAME, _MAX_PATH = 255, 4000
 """In bytes. Files inside a run folder need some more, and the limit of Linux is 4,096."""
 
@@ -257,7 +258,7 @@ def _absolute(node: Node, start: str | None) -> Any:
     """
     if not isinstance(node.value, str):
         return node.value
-    path = Path(node.value)
+    path = Path(_VARIABLE.sub(_variable, node.value))
     if path.parts[:1] == ("~",):
         try:
             path = Path.home().joinpath(*path.parts[1:])
@@ -275,6 +276,13 @@ def _absolute(node: Node, start: str | None) -> Any:
     if len(whole) > _MAX_PATH:
         raise ValueError(f"the path has {len(whole):,} characters, the maximum is {_MAX_PATH:,}.")
     return whole
+
+
+def _variable(found: re.Match[str]) -> str:
+    value = os.environ.get(found[1])
+    if not value:
+        raise ValueError(f"the environment variable {found[1]} is not set.")
+    return value
 
 
 # ---------------------------------------------------------------- origins
