@@ -98,6 +98,14 @@ class _TranslateCommand(GroupedCommand):
         translate.describe_search(self.params)
         super().format_options(ctx, formatter)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Says how a text or a file is given that was typed as an argument."""
+        ctx.allow_extra_args = True
+        rest: list[str] = super().parse_args(ctx, args)
+        if ctx.args and not ctx.resilient_parsing:
+            sys.exit(report(translate.no_argument(ctx.args)))
+        return rest
+
 
 def _group(text: str, *members: Callable[..., None]) -> typer.Typer:
     """Commands below a common name."""

@@ -316,7 +316,7 @@ class _PlainProgress:
         self._last = now
         line = f"{what}: {done:,}"
         if total is not None:
-            line += f" of {total:,}"
+            line += f" of {total:,} ({100 * done // max(total, 1)} %)"
             if done > first:
                 line += f", about {rough_time((total - done) * (now - began) / (done - first))} left"
         elif done > first:

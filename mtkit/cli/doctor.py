@@ -75,7 +75,8 @@ def _version(package: str) -> str | None:
 
 
 def _processor() -> Iterator[Finding]:
-    from mtkit.engine.threads import cpu_flags, cpu_quota, num_cores
+    from mtkit.cores import cpu_quota, num_cores
+    from mtkit.engine.threads import cpu_flags
 
     usable, quota = num_cores(), cpu_quota()
     yield Finding(

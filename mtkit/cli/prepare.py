@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtkit.cli.arguments import ConfigArguments, read_arguments
+from mtkit.cli.arguments import ConfigArguments, read_arguments, require
 from mtkit.cli.console import out, progress, say, say_next, table, width_on
 
 if TYPE_CHECKING:
@@ -20,6 +20,14 @@ def prepare(
     arguments: ConfigArguments = None,
     force: Annotated[
         bool, typer.Option("--force", help="Prepare everything again, even if it is up to date.")
+    ] = False,
+    replace_data: Annotated[
+        bool,
+        typer.Option(
+            "--replace-data",
+            help="Replace the data even if checkpoints of this run were trained on others. Training can then "
+            "only start over.",
+        ),
     ] = False,
     examples: Annotated[
         int,
@@ -40,11 +48,16 @@ def prepare(
     Example:
       mtkit prepare mtkit.yaml --show 5
     """
-    config = read_arguments(arguments).config
+    loaded = read_arguments(arguments)
+    config = loaded.config
+    from mtkit.data.prepare.check_sources import faults_of_sources
     from mtkit.data.prepare.prepare import prepare as run
+    from mtkit.data.prepare.prepared import has_settings
+
+    require(loaded, () if has_settings(config) and not force else faults_of_sources(config))
 
     with progress() as show:
-        report = run(config, show, force=force)
+        report = run(config, show, force=force, replace_data=replace_data)
     if report.up_to_date:
         out(f"{report.folder}: up to date")
     else:
@@ -67,7 +80,8 @@ def prepare(
 def print_ledger(report: PrepareReport) -> None:
     """Prints the numbers of pairs kept, read and dropped by each filter, for each corpus, on stdout.
 
-    Filters that dropped nothing are omitted. A table of leaked held-out text follows if there was any.
+    Filters that dropped nothing are omitted. Tables of unknown pieces and of leaked held-out text follow if
+    there are any.
     """
     rows = report.ledger.rows
     if len(rows) > 1:
@@ -78,10 +92,14 @@ def print_ledger(report: PrepareReport) -> None:
     cells = [[row.source, *map("{:,}".format, line)] for row, line in zip(rows, counts, strict=True)]
     width = width_on(sys.stdout)
     from mtkit.cli.columns import width_of
+    from mtkit.data.prepare.unknown import UNKNOWN_HEAD, unknown_pieces
 
     if width is not None and width_of(head, cells) > width:
         head, cells = _turned(head, cells, counts)
     table(head, cells, to_stdout=True, strong={"kept", "pairs"})
+    if unknown := [found.row() for found in unknown_pieces(report.ledger)]:
+        out("")
+        table(UNKNOWN_HEAD, unknown, to_stdout=True)
     if any(any(found.met.values()) for found in report.leaks):
         from mtkit.data.clean.leaks import LEAK_FIGURES
 

@@ -18,6 +18,7 @@ from mtkit.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
     from mtkit.config.auto import Choice
+    from mtkit.config.load import Loaded
     from mtkit.config.schema import Config
     from mtkit.train.machine.distributed import World
 
@@ -48,6 +49,14 @@ def train(
         list[str] | None,
         typer.Option(metavar="KEY", help="Resume although this option or section has changed; repeatable."),
     ] = None,
+    reset_patience: Annotated[
+        bool,
+        typer.Option(
+            "--reset-patience",
+            help="Forget how many validations have passed without improvement, to resume a run that stopped "
+            "early.",
+        ),
+    ] = False,
 ) -> None:
     """Train a model, or resume from the latest checkpoint.
 
@@ -69,13 +78,15 @@ def train(
     with stop_signals() as stop, join_world() as world:
         if not world.is_main:
             silence()
-        config = read_arguments(arguments).config
+        loaded = read_arguments(arguments)
+        config = loaded.config
+        world.on_main(lambda: _check(loaded))
         if dry_run:
             _plan(config, world)
             return
         if from_scratch and not yes:
             world.on_main(lambda: _ask_to_forget(config.run))
-        _train(config, world, stop, from_scratch, allow_change or [])
+        _train(config, world, stop, from_scratch, allow_change or [], reset_patience)
     if config.data.test:
         say_next(shlex.join(["mtkit", "evaluate", *(arguments or ())]))
     else:
@@ -96,7 +107,21 @@ def _ask_to_forget(run: Path) -> None:
         raise UsageError(f"{shown(run)}: nothing was deleted.", "Leave out --from-scratch to resume.")
 
 
-def _train(config: Config, world: World, stop: StopSignals, anew: bool, allowed: list[str]) -> None:
+def _check(loaded: Loaded) -> None:
+    """Refuses what would fail later: missing inputs, unless they are prepared, and options of `train`."""
+    from mtkit.cli.arguments import require
+    from mtkit.data.prepare.check_sources import faults_of_sources
+    from mtkit.data.prepare.prepared import has_settings
+    from mtkit.train.requirements import faults_of_training
+
+    config = loaded.config
+    sources = () if has_settings(config) else faults_of_sources(config)
+    require(loaded, (*sources, *faults_of_training(config)))
+
+
+def _train(
+    config: Config, world: World, stop: StopSignals, anew: bool, allowed: list[str], reset_patience: bool
+) -> None:
     """Prepares the data if necessary, and trains."""
     from mtkit.disk.lock import only_writer
     from mtkit.runs.layout import forget_training, open_run
@@ -106,15 +131,16 @@ def _train(config: Config, world: World, stop: StopSignals, anew: bool, allowed:
         if anew:
             world.on_main(lambda: forget_training(config.run))
         world.on_main(lambda: _prepare(config))
-        _run(config, world, stop, allowed)
+        _run(config, world, stop, allowed, reset_patience)
 
 
-def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) -> None:
+def _run(config: Config, world: World, stop: StopSignals, allowed: list[str], reset_patience: bool) -> None:
     from mtkit.data.prepare.prepared import open_prepared
 
     prepared = open_prepared(config)
     with working("starting torch"):
         from mtkit.cli.train_log import text_log
+        from mtkit.cli.train_verdict import show_expectation, show_outcome
         from mtkit.cli.train_view import training_view
         from mtkit.convert.run import export_finished
         from mtkit.train.settle import settle_run
@@ -124,22 +150,28 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str]) ->
     config, choices = world.on_main(lambda: settle_run(config, prepared))
     for line in folded(choices):
         say(line)
+    show_expectation(prepared.num_pairs)
     with (
         training_view() as view,
         text_log(config.run, view) if world.is_main else nullcontext(view) as listen,
     ):
-        finished = run(config, prepared, listen, stop.asked, world, allowed)
+        finished = run(config, prepared, listen, stop.asked, world, allowed, reset_patience)
         listen(Working("exporting"))
         folder = Path(shown(finished.folder))
         world.on_main(lambda: export_finished(folder, config.export, say))
+    tgt_lang = config.data.languages_of(config.data.valid)[1]
+    world.on_main(lambda: show_outcome(config.run, finished, prepared.num_pairs, tgt_lang))
 
 
 def _plan(config: Config, world: World) -> None:
     """Measures and prints the resources that the run will need."""
     from mtkit.config.auto import is_auto
-    from mtkit.data.prepare.prepared import is_prepared, open_prepared
+    from mtkit.data.prepare.prepared import is_prepared, open_prepared, read_ledger
+    from mtkit.data.prepare.unknown import check_unknown
 
     prepared = open_prepared(config) if is_prepared(config) else None
+    if prepared is not None:
+        check_unknown(read_ledger(config), config.tokenizer)
     with working("starting torch"):
         from mtkit.cli.train_plan import show_plan
         from mtkit.train.plan import plan_run
@@ -189,11 +221,14 @@ def _short(values: Mapping[str, Any]) -> str:
 def _prepare(config: Config) -> None:
     from mtkit.cli.prepare import print_ledger
     from mtkit.data.prepare.prepare import prepare
-    from mtkit.data.prepare.prepared import is_prepared
+    from mtkit.data.prepare.prepared import is_prepared, read_ledger
+    from mtkit.data.prepare.unknown import check_unknown
 
-    if not is_prepared(config):
+    if is_prepared(config):
+        check_unknown(read_ledger(config), config.tokenizer)
+    else:
         with progress() as show:
-            print_ledger(prepare(config, show))
+            print_ledger(prepare(config, show, locked=True))
 
 
 class StopSignals:

@@ -71,9 +71,12 @@ def describe(event: Event) -> list[str]:
             return []
         case Finished():
             models = f"mean of the {event.averaged} best models" if event.averaged > 1 else "best model"
+            if event.averaged == 1 and event.best_step == 0:
+                models = "the initial model, because no later one was better"
             return [
                 f"Finished: {event.reason} after {event.step:,} steps and {duration(event.seconds)}.",
                 f"{shown(event.folder)}: {models}, valid {_scores(event, ', ')}",
+                *_gains(event),
             ]
 
 
@@ -81,6 +84,21 @@ def _scores(event: Validated | Finished, gap: str) -> str:
     """The loss and each score by its title."""
     scores = [f"{METRICS[name].title} {value:.1f}" for name, value in event.scores.items()]
     return gap.join([f"loss {event.loss:.3f}", *scores])
+
+
+def _gains(event: Finished) -> Iterator[str]:
+    """For each validation set, the figures of the weights that the run started with and of the final ones."""
+    final: dict[str, float] = {"loss": event.loss}
+    final |= {str(name): score for name, score in event.scores.items()}
+    for name, start in event.start.items():
+        end = event.extra.get(name, {}) if name else final
+        figures = [f"loss {start['loss']:.3f} → {end['loss']:.3f}"] if "loss" in end else []
+        figures += [
+            f"{metric.title} {start[key]:.1f} → {end[key]:.1f}"
+            for key, metric in METRICS.items()
+            if key in start and key in end
+        ]
+        yield f"valid {name}".rstrip() + f", from start to end: {', '.join(figures)}"
 
 
 class PlainView:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from mtkit.config.filters import DEFAULT_FILTERS, Filter
 from mtkit.config.options import LanguageCode, Options, fault_of_name
-from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, Source
+from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, PlainSource, Source
 
 
 def _parse_steps(value: object) -> object:
@@ -54,7 +54,8 @@ class DataConfig(Options):
     tgt_lang: LanguageCode = Field(description="Code of the target language, such as fr.")
     train: tuple[Source, ...] = Field(min_length=1, description="Training corpora.")
     valid: HeldOutSource = Field(
-        description="Validation corpus, used for early stopping and to choose the best checkpoints."
+        description="Validation corpus, used for early stopping and to choose the best checkpoints. "
+        "{reader: cut, pairs: 500} cuts it from the training pairs, as `mtkit init FILE` does."
     )
     extra_valid: dict[str, Source] = Field(
         default_factory=dict,
@@ -146,6 +147,14 @@ class DataConfig(Options):
                     f"train.{reversed_[0]}.reverse: cannot be combined with the reader cut, because reversed "
                     "pairs could not be kept out of training. Use files for validation and test sets."
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _references_are_for_tests(self) -> DataConfig:
+        learned = {f"train.{number}": source for number, source in enumerate(self.train)}
+        for name, source in (learned | {"valid": self.valid} | self.extra_valid).items():
+            if isinstance(source, PlainSource) and source.refs:
+                raise ValueError(f"{name}.refs: only test sets can have several references. Leave it out.")
         return self
 
     @model_validator(mode="after")
@@ -241,7 +250,7 @@ class TokenizerConfig(Options):
     vocab_size: VocabSize = Field(
         8000,
         description="Number of subword pieces; fewer if the text does not yield that many. auto chooses "
-        "it from the amount of data.",
+        "it from the amount of data, and is the default with `model: auto`.",
     )
     character_coverage: float | None = Field(
         None,
@@ -251,6 +260,13 @@ class TokenizerConfig(Options):
         "with Chinese, Japanese or Korean, otherwise 1.",
     )
     byte_fallback: bool = Field(False, description="Encode unknown characters as bytes.")
+    max_unknown: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Stop if this share of the pieces in one side of a training corpus is unknown, because "
+        "the tokenizer cannot represent the text. 1 allows any share.",
+    )
     sample_pairs: int = Field(
         200_000,
         ge=1,

@@ -158,6 +158,7 @@ class DecodeConfig(Options):
                 )
         if self.beam_size % self.groups:
             raise ValueError(
-                f"diversity_groups = {self.groups} must divide beam_size = {self.beam_size}. Change one."
+                f"diversity_groups = {self.groups} must divide beam_size = {self.beam_size}. "
+                f"Try beam_size = {self.groups * -(-self.beam_size // self.groups)}."
             )
         return self

@@ -112,6 +112,8 @@ class ModelConfig(Options):
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> ModelConfig:
+        if self.preset == "auto" and not {"d_model", "num_heads"} <= self.model_fields_set:
+            return self  # auto chooses what fits
         _must_divide("num_heads", self.num_heads, "d_model", self.d_model)
         if self.d_model % 2:
             raise ValueError(f"d_model = {self.d_model} must be even. Try {self.d_model + 1}.")

@@ -11,6 +11,8 @@ from mtkit.config.options import LanguageCode, Options, Tag
 
 _PACKED = "`*` and `?` are wildcards; .gz, .bz2, .xz and .zst files are decompressed."
 
+_PATH = {"type": "string", "format": "path"}
+
 OnError = Literal["stop", "skip"]
 
 
@@ -54,9 +56,20 @@ class PlainSource(Corpus):
 
     reader: Literal["plain"]
     src: Path = Field(description=f"File of the source side. {_PACKED}")
-    tgt: Path = Field(
+    tgt: Annotated[Path, WithJsonSchema({"anyOf": [_PATH, {"type": "array", "items": _PATH}]})] = Field(
         description="File of the target side. With wildcards, files are matched in the order of their names."
     )
+    refs: tuple[Path, ...] = Field(
+        (),
+        description="Test sets only: files of further references, which all scores use besides `tgt`. "
+        "`tgt: [a, b]` is short for `tgt: a` and `refs: [b]`.",
+    )
+
+    @model_validator(mode="after")
+    def _references_are_targets(self) -> PlainSource:
+        if self.refs and self.reverse:
+            raise ValueError("refs cannot be combined with reverse. Swap src and tgt instead.")
+        return self
 
 
 class _Table(Corpus):

@@ -97,7 +97,7 @@ def _constrained_width(options: DecodeConfig, demand: Demand) -> int:
 def _build_search(options: DecodeConfig, demands: Sequence[Demand], longest: int) -> Search:
     match options.method:
         case "beam" if terms := [TermStates(demand.terms) for demand in demands if demand.terms]:
-            return ConstrainedBeamSearch(options.beam_size, terms)
+            return ConstrainedBeamSearch(options.beam_size, terms, options.length_penalty)
         case "beam":
             return BeamSearch(options.beam_size)
         case "diverse_beam":

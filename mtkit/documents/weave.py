@@ -21,6 +21,8 @@ _MAX_WORK = 200_000
 """Spans times words up to which all places are compared; beyond, spans go as far along as in the source."""
 _STICKS = 1.5
 """Cost, in crossed links, of separating a span such as `<sup>1</sup>` from its word."""
+_UNLINKED = 0.01
+"""Cost of a word without links inside a pair that has a word with links, if few words have any."""
 _MIN_SAME = 4
 """Letters from which a word that stands once in both texts is taken for the same word."""
 
@@ -163,10 +165,15 @@ class _Target:
         self, node: SpanNode, low: int, high: int, total: Sequence[float]
     ) -> list[tuple[float, int, int]]:
         """For each gap the least cost with the pair closed there, and where it opens then."""
-        shares = (self._share(word, node.at, node.end) for word in range(low, high))
-        weights = (sum(weight for _, weight in self._votes[word]) for word in range(low, high))
+        shares = [self._share(word, node.at, node.end) for word in range(low, high)]
+        weights = [sum(weight for _, weight in self._votes[word]) for word in range(low, high)]
+        are_few = 2 * sum(map(bool, weights)) < len(weights)
+        unlinked = _UNLINKED if are_few and any(shares) else 0.0
         inside = list(
-            accumulate((all - 2 * own for all, own in zip(weights, shares, strict=True)), initial=0.0)
+            accumulate(
+                (all - 2 * own if all else unlinked for all, own in zip(weights, shares, strict=True)),
+                initial=0.0,
+            )
         )
         far, far_end = self._distances(node.at, low, high), self._distances(node.end, low, high)
         ends, opening, begin = [], (float("inf"), 0), 0

@@ -22,6 +22,7 @@ from mtkit.disk.manifest import MANIFEST, read_listed, read_manifest, unlisted
 from mtkit.disk.reading import WRONG_VALUES, read_object, unlinked
 from mtkit.errors import ConfigError, InputError
 from mtkit.runs.model_bin import STORED, Variable, check_model_bin, expected_variables, most_bytes
+from mtkit.runs.training import Training, read_training
 
 if TYPE_CHECKING:
     from mtkit.text.tokenizer import Tokenizer
@@ -63,6 +64,7 @@ class Exported:
         tags: default tags of sources.
         decode: the options of the run under `decode`.
         sentences_per_pair: see `read_sentences_per_pair`.
+        training: see `read_training`.
         tokenizer: of the model.
         files: contents of the files for CTranslate2, by name.
     """
@@ -77,6 +79,7 @@ class Exported:
     tags: tuple[str, ...]
     decode: dict[str, Any]
     sentences_per_pair: float | None
+    training: Training | None
     tokenizer: Tokenizer = field(repr=False)
     files: Mapping[str, bytes] = field(repr=False)
 
@@ -137,6 +140,7 @@ def read_export(folder: Path) -> Exported:
         tags=claims.tags(tokenizer),
         decode=manifest["decode"],
         sentences_per_pair=read_sentences_per_pair(folder, manifest),
+        training=read_training(folder, manifest),
         tokenizer=tokenizer,
         files=files,
     )

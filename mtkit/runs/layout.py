@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from mtkit.config.options import fault_of_name
 from mtkit.disk.files import marked_folder, remove_empty, remove_own_file, remove_own_folder
 from mtkit.disk.lock import HOLDER, LOCK
 from mtkit.disk.marks import check_marked, check_own, claim, described, read_mark, release
-from mtkit.errors import UsageError
+from mtkit.disk.reading import read_object
+from mtkit.errors import InputError, UsageError
 from mtkit.runs.exports import EXPORTS, FORMAT
 
 DATA, PARTS, CHECKPOINTS, BEST, MODEL = "data", "parts", "checkpoints", "best", "model"
 EVALUATE, TENSORBOARD, ALIGN = "evaluate", "tensorboard", "align"
 METRICS_FILE, AUTO, WANDB_RUN = "metrics.jsonl", "auto.json", "wandb-run.txt"
 SCORES = "scores.json"
-LOG = "train.log"
+"""In `EVALUATE`."""
+LOG, PROGRESS = "train.log", "progress.json"
+"""`PROGRESS` is in each checkpoint."""
 DATA_LOCK, ALIGN_LOCK = ".data.lock", ".align.lock"
 
 KIND = "mtkit-run"
@@ -104,6 +108,25 @@ def _step_folders(run: Path) -> Iterator[Path]:
     for parent in _STEPS:
         if (run / parent).is_dir():
             yield from (path for path in sorted((run / parent).iterdir()) if _STEP.fullmatch(path.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The newest checkpoint of a run, and the fingerprint of the data that it was trained on."""
+
+    folder: Path
+    data: str
+
+
+def find_trained(run: Path) -> Trained | None:
+    """The newest checkpoint whose progress can be read; None if there is none."""
+    folders = (folder for folder in _step_folders(_real(run)) if folder.parent.name == CHECKPOINTS)
+    for folder in sorted(folders, key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True):
+        try:
+            return Trained(folder, str(read_object(folder / PROGRESS).get("data")))
+        except (OSError, InputError):
+            continue
+    return None
 
 
 def forget_training(run: Path) -> None:

@@ -23,7 +23,7 @@ from mtkit.train.losses.guided import Guide, find_aligner
 from mtkit.train.machine.distributed import World
 from mtkit.train.optim.averaging import average_weights
 from mtkit.train.optim.schedule import learning_rate
-from mtkit.train.progress import Progress
+from mtkit.train.progress import Progress, Quality, stalled
 from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps, read_steps
 from mtkit.train.start import DETERMINISTIC, begin_from, repeatable
 from mtkit.train.store import Store
@@ -55,6 +55,7 @@ class Trainer:
         stop: called after each step; if it returns true, the run is saved and stops.
         world: the ranks that train together; rank 0 validates, writes files and reports events.
         allowed: options that may differ from the last checkpoint.
+        reset_patience: forget how many validations have passed without improvement.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class Trainer:
         stop: Callable[[], bool],
         world: World,
         allowed: Collection[str] = (),
+        reset_patience: bool = False,
     ) -> None:
+        self._reset_patience = reset_patience
         self.config = config
         self.options = config.train
         self.prepared = prepared
@@ -108,7 +111,7 @@ class Trainer:
             self.progress.step,
             self.options.tensorboard,
             self.options.wandb,
-            self.progress.validated_step,
+            self.progress.validated_step if self.progress.best else -1,
         )
         self._listeners = (recorder, *self._listeners)
         try:
@@ -164,7 +167,8 @@ class Trainer:
         step = self.progress.step
         if self._stop_agreed():
             self._save_and_stop()
-        if step % self.options.validate_every == 0 and step > self.progress.validated_step:
+        is_start = step == 0 and bool(self.progress.origin) and not self.progress.best
+        if is_start or (step % self.options.validate_every == 0 and step > self.progress.validated_step):
             if not self._validate():
                 self._save_and_stop()
             self.window.restart()
@@ -199,9 +203,11 @@ class Trainer:
 
     def _end_reason(self, share: float) -> str:
         """The reason why training ends here; empty if it continues."""
-        patience, stale = self.options.patience, self.progress.stale
+        patience, stale = self.options.patience, stalled(self.progress.stale, self.options)
         if patience and stale >= patience:
-            return f"no better {self.options.best_metric} in {stale} validations"
+            counts = zip(self.options.best_metric, self.progress.stale, strict=True)
+            names = [name for name, count in counts if count >= patience]
+            return f"no better {' or '.join(names)} in {stale} validations"
         return self.progress.limit(self.options) if share >= 1.0 else ""
 
     def _update(self, data: StepData, step: int, lr: float) -> Update:
@@ -240,9 +246,12 @@ class Trainer:
             raise MtkitError(
                 f"step {step}: the validation loss is {validation.loss}.", "Lower train.optimizer.lr."
             )
-        self.progress = self.progress.validated(validation.quality(self.options.best_metric), self.options)
-        is_best = self.progress.stale == 0
-        self.world.on_main(lambda: self.store.save_best(kept, self.progress))
+        self.progress = self.progress.validated(self._qualities(validation), self.options)
+        if step == 0:
+            start = {name: scored.figures() for name, scored in {"": validation, **extra}.items()}
+            self.progress = dataclasses.replace(self.progress, start=start)
+        is_best = self.progress.best[0][1] == step
+        self.world.on_main(lambda: self.store.save_best(kept, self.progress, validation.scores["bleu"]))
         for name, scored in {"": validation, **extra}.items():
             self._tell(
                 Validated(
@@ -250,13 +259,16 @@ class Trainer:
                     scored.loss,
                     scored.scores,
                     is_best and not name,
-                    scored.sample,
+                    scored.samples[0],
                     self.progress.seconds,
                     name,
                 )
             )
         self.progress = dataclasses.replace(self.progress, validated_step=step)
         return True
+
+    def _qualities(self, validation: Validation) -> list[Quality]:
+        return [validation.quality(metric) for metric in self.options.best_metric]
 
     def _validations(self, model: Transformer) -> tuple[Validation, dict[str, Validation]] | None:
         """Validates on the main set, and on further sets by name. None if a stop was requested."""
@@ -285,6 +297,8 @@ class Trainer:
             self.window.set_state(checkpoint.state)
             self.progress = checkpoint.progress
             self._saved_step = self.progress.step
+            if self._reset_patience:
+                self.progress = dataclasses.replace(self.progress, stale=(), waited=())
         elif self.options.init_from is not None:
             weights, origin = begin_from(self.options.init_from, self.config, self.prepared)
             set_weights(self.model, self.world.share(weights, self.model), origin)
@@ -325,18 +339,30 @@ class Trainer:
         set_weights(model, average_weights(models), "average")
         self._tell(Working("validating"))
         validation, averaged = self._final_validation(model), len(models)
-        if averaged > 1 and validation.quality(self.options.best_metric) < self.progress.best[0][0]:
+        if averaged > 1 and sum(self._qualities(validation), ()) < self.progress.best[0][0]:
             set_weights(model, models[0], "best")
             validation, averaged = self._final_validation(model), 1
+        extra = self.validator.extra(model, 0, lambda: False) if self.progress.start else None
         return Finished(
             step=self.progress.step,
-            folder=self.store.save_final(weights_of(model), self.progress.step),
+            folder=self.store.save_final(weights_of(model), self.progress.step, validation.scores["bleu"]),
             reason=reason,
             averaged=averaged,
             loss=validation.loss,
             scores=validation.scores,
             seconds=self.progress.seconds,
+            passes=self.progress.tokens_seen / int(self.table.lengths[:, 1].sum() + len(self.table.lengths)),
+            stopped_early=self._is_stale(),
+            samples=validation.samples,
+            best_step=self.progress.best[0][1],
+            start=self.progress.start,
+            extra={name: scored.figures() for name, scored in (extra or {}).items()},
         )
+
+    def _is_stale(self) -> bool:
+        """Whether as many validations as the patience allows brought no new best."""
+        patience = self.options.patience
+        return patience is not None and stalled(self.progress.stale, self.options) >= patience
 
     def _whole_model(self, weights: dict[str, Tensor]) -> Transformer:
         """The trained model, or a new one with these weights if the trained one is sharded."""
@@ -375,6 +401,7 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     world: World | None = None,
     allowed: Collection[str] = (),
+    reset_patience: bool = False,
 ) -> Finished:
     """Trains a model from the last checkpoint in `config.run`, or from the beginning; see `Trainer`.
 
@@ -385,4 +412,4 @@ def train(
             cannot be written.
     """
     with repeatable(config.train.deterministic):
-        return Trainer(config, prepared, listen, stop, world or World(), allowed).run()
+        return Trainer(config, prepared, listen, stop, world or World(), allowed, reset_patience).run()

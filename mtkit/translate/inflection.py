@@ -17,7 +17,7 @@ _ENDINGS = {
 }
 """Endings of nouns and adjectives that hardly ever make another word."""
 
-_SHORTEST = 4
+_SHORTEST = 3
 """Letters that are left of a word without its ending."""
 
 

@@ -65,8 +65,8 @@ def open_md(name: str, data: bytes) -> Spliced:
         InputError: it is not UTF-8.
     """
     source = check_utf8(name, data)
-    start, slots = front_matter(source)
-    return Spliced(source, [*slots, *_Finder(source, start).slots])
+    start, slots, language = front_matter(source)
+    return Spliced(source, [*slots, *_Finder(source, start).slots], (language, ""))
 
 
 class _Finder:

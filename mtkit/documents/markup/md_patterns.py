@@ -59,16 +59,18 @@ ATOM = re.compile(
 )
 """A span that stays as a whole."""
 START = re.compile(
-    r"[\\`*_~\[\]!<$^@:{%+#]|(?<! ) {2,}+\n|(?:https?|ftp)://|\bwww\.|\b[A-Za-z]:\\|\b[A-Za-z0-9_][\w.+-]{0,63}+@"
+    r"[\\`*_~\[\]!<$^@:{%+#]|==|(?<! ) {2,}+\n|(?:https?|ftp)://|\bwww\.|\b[A-Za-z]:\\|\b[A-Za-z0-9_][\w.+-]{0,63}+@"
 )
 """Characters with which a span may begin."""
+MARKED = re.compile(r"==(?<![A-Za-z0-9_=]==)(?![=\s])(?:[^=\n]|=(?!=))++(?<!\s)==(?![A-Za-z0-9_=])")
+"""A highlight, which several dialects know."""
 ESCAPED = re.compile(r"\\[!-/:-@\[-`{-~]")
 TAIL = re.compile(rf"\([^()\s{{]*+(?:{TEMPLATE})[^()\n]*+\)|\[[^\[\]\n]++\]|{ATTRIBUTES}", re.DOTALL)
 """The rest of a link after its text, for links that CommonMark does not know."""
 KEY = re.compile(r"\[(?:[^\s\[\]]*+|`[^`\[\]]*+`|[\W\d_]*+)\]")
 """Brackets around a word, code or figures."""
 
-SILENT = re.compile(rf"\*\*?|__?|~~|\[|\](?:[(\[{{].*)?|(?!<(?:br|img)\b|{AUTOLINK}){_TAG}", re.DOTALL)
+SILENT = re.compile(rf"\*\*?|__?|~~|==|\[|\](?:[(\[{{].*)?|(?!<(?:br|img)\b|{AUTOLINK}){_TAG}", re.DOTALL)
 BREAKS = re.compile(r"(?:\\| +)\n|<br\b.*>", re.DOTALL)
 
 TITLE = re.compile(r"\s(\"(?:[^\"\\]|\\.)++\"|'(?:[^'\\]|\\.)++'|\((?:[^()\\]|\\.)++\))\s*\)$", re.DOTALL)

@@ -130,7 +130,12 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The final model is in `folder`; `reason` says why training ended."""
+    """The final model is in `folder`; `reason` says why training ended.
+
+    `passes` counts how often the training data were seen, and `samples` are translated by the final model.
+    `best_step` is the step of the best model. `start` holds the loss and scores of the weights that the run
+    started with, by validation set, with "" for the main one; `extra` those of the final model on other sets.
+    """
 
     step: int
     folder: Path
@@ -139,6 +144,12 @@ class Finished:
     loss: float
     scores: Mapping[MetricName, float]
     seconds: float
+    passes: float = 0.0
+    stopped_early: bool = False
+    samples: tuple[Sample, ...] = ()
+    best_step: int = -1
+    start: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    extra: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 Event = Started | Stepped | Working | Logged | OutOfMemory | Validated | Saved | Finished
@@ -157,6 +168,8 @@ def scalars(event: Event) -> dict[str, float]:
         case Validated() | Finished():
             group = event.group if isinstance(event, Validated) else "final"
             values = {"loss": event.loss} | dict(event.scores)
+            for name, figures in event.extra.items() if isinstance(event, Finished) else ():
+                values |= {f"{name}/{figure}": value for figure, value in figures.items()}
             return {f"{group}/{name}": value for name, value in values.items()}
         case Started() | Stepped() | Working() | Saved():
             return {}
