@@ -7,6 +7,7 @@ import gzip
 import json
 import logging
 import lzma
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def read(source: Source, langs: tuple[str, str] = ("en", "fr")) -> tuple[list[tu
     return [(pair.src, pair.tgt) for pair in read_pairs(source, *langs, repairs)], repairs
 
 
-def tsv(path: Path, rows: list[tuple[str, ...]], **options: Any) -> TsvSource:
+def tsv(path: Path, rows: Sequence[tuple[str, ...]], **options: Any) -> TsvSource:
     path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8", newline="\n")
     return TsvSource(reader="tsv", path=path, **options)
 
@@ -179,8 +180,8 @@ def test_a_named_encoding_is_read(codec: str, other: str | None, tmp_path: Path)
     src, tgt = tmp_path / "t.en", tmp_path / "t.cs"
     src.write_bytes("".join(f"{one}\n" for one, _ in czech).encode(other or codec))
     tgt.write_bytes("".join(f"{two}\n" for _, two in czech).encode(codec))
-    options = {"encoding": other, "tgt_encoding": codec} if other else {"encoding": codec}
-    source = PlainSource(reader="plain", src=src, tgt=tgt, **options)
+    tgt_codec = codec if other else None
+    source = PlainSource(reader="plain", src=src, tgt=tgt, encoding=other or codec, tgt_encoding=tgt_codec)
     found, repairs = read(source, ("en", "cs"))
     assert found == czech
     assert not repairs.repaired
