@@ -55,6 +55,18 @@ class InputError(MtkitError):
     exit_code = 3
 
 
+class InputsError(InputError):
+    """Several inputs that cannot be used, one line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+    def lines(self) -> list[str]:
+        """One line for each problem."""
+        return self.problems
+
+
 class WriteError(MtkitError):
     """A file or folder that cannot be written: the disk is full, read-only or gone."""
 

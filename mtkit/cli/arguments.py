@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from mtkit.errors import UsageError
+from mtkit.config.fixed import DATA_SUFFIXES
+from mtkit.errors import ConfigError, InputsError, MtkitError, UsageError
 
 if TYPE_CHECKING:
     from mtkit.config.load import Loaded
+    from mtkit.config.schema import Config
 
 DEFAULT_CONFIG = Path("mtkit.yaml")
+_WIDEST = 60
+"""Columns that the name of an option with its choices may take in the help."""
+COMPLETE = "_MTKIT_COMPLETE"
+"""Set by a shell that asks for completions."""
 
 ConfigArguments = Annotated[
     list[str] | None,
@@ -28,16 +36,35 @@ ConfigArguments = Annotated[
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose help groups options by panel; those without a panel are under `Options`."""
+    """A command whose help groups options by panel; those without a panel are under `Options`.
+
+    It shows choices and placeholders, no types of Python.
+    """
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words of the usage line: `[OPTIONS] [FILE] RUN...`."""
+        pieces = ["[OPTIONS]"]
+        for param in self.get_params(ctx):
+            if param.param_type_name == "argument":
+                name = param.metavar or param.name.upper()
+                more = "..." if param.nargs != 1 else ""
+                pieces.append(f"{name}{more}" if param.required else f"[{name}{more}]")
+        return pieces
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes arguments and options into the help."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             if (record := param.get_help_record(ctx)) is not None:
-                usual = "Arguments" if param.param_type_name == "argument" else "Options"
+                is_argument = param.param_type_name == "argument"
+                usual = "Arguments" if is_argument else "Options"
                 panel = usual if param.name == "help" else getattr(param, "rich_help_panel", None) or usual
-                groups.setdefault(panel, []).append(record)
+                name = param.metavar or param.name.upper() if is_argument else record[0]
+                text = record[1].replace("x>=", "at least ")
+                if len(name) > _WIDEST and param.metavar and "|" in param.metavar:
+                    name = name.replace(param.metavar, param.name.upper())
+                    text = f"{text} Choices: {param.metavar.replace('|', ', ')}."
+                groups.setdefault(panel, []).append((name, text))
         for name, records in groups.items():
             with formatter.section(name):
                 formatter.write_dl(records)
@@ -57,6 +84,12 @@ def split_arguments(args: list[str] | None) -> tuple[list[Path], list[str]]:
             f"no config is given, and there is no {DEFAULT_CONFIG} in this folder.",
             "Give one, or run `mtkit init` to write a starter.",
         )
+    for path in paths:
+        if path.suffix.lower() in DATA_SUFFIXES and path.is_file():
+            raise UsageError(
+                f"{path}: is text, not a config.",
+                f"Write a config for it: `mtkit init {shlex.quote(str(path))}`.",
+            )
     return paths or [DEFAULT_CONFIG], overrides
 
 
@@ -71,3 +104,64 @@ def read_arguments(args: list[str] | None) -> Loaded:
 
     paths, overrides = split_arguments(args)
     return load_config(paths, overrides)
+
+
+def read_runs(args: list[str] | None) -> list[Config]:
+    """The config of each run that the arguments name, by a config file or by the run folder.
+
+    A file that sets no `run` is merged into the config of each run.
+
+    Raises:
+        UsageError: there is no config.
+        InputError: there is no model in a run folder, so its config is not known.
+        ConfigError: with everything that is wrong with a config.
+    """
+    from mtkit.config.load import load_config, load_runs
+    from mtkit.config.trees import sets_run
+    from mtkit.runs.find import trained_model
+
+    paths, overrides = split_arguments(args)
+    folders = [path for path in paths if path.is_dir()]
+    if not folders:
+        return [loaded.config for loaded in load_runs(paths, overrides)]
+    files = [path for path in paths if path not in folders]
+    shared = [path for path in files if not sets_run(path)]
+    configs = []
+    for folder in folders:
+        loaded = load_config([trained_model(folder) / "config.yaml", *shared], overrides)
+        configs.append(loaded.config.model_copy(update={"run": folder.resolve()}))
+    if len(shared) < len(files):
+        configs += [loaded.config for loaded in load_runs(files, overrides)]
+    return configs
+
+
+def shown(path: Path) -> str:
+    """The path as the user would type it in this folder."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def require(loaded: Loaded, faults: Iterable[tuple[str, MtkitError]]) -> None:
+    """Refuses a config with options that cannot be used, all at once.
+
+    Args:
+        loaded: the config and the places of its options.
+        faults: the key of each option, and what is wrong with it.
+
+    Raises:
+        ConfigError: there are faults, none of them of an input.
+        InputsError: there are faults.
+    """
+    found = list(faults)
+    lines = []
+    for key, error in found:
+        text = str(error) if str(error).startswith(key) else f"{key}: {error}"
+        lines.append(f"{_place(loaded, key)}{text}")
+    if found:
+        raise (InputsError if any(error.exit_code == 3 for _, error in found) else ConfigError)(lines)
+
+
+def _place(loaded: Loaded, key: str) -> str:
+    """Where the option, or the first one below it, was set."""
+    keys = (each for each in loaded.origins if each == key or each.startswith(f"{key}."))
+    origin = loaded.origins.get(next(keys, key), "")
+    return f"{origin}: " if origin and origin != "default" else ""

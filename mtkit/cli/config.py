@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtkit.cli.arguments import ConfigArguments, read_arguments, split_arguments
+from mtkit.cli.arguments import ConfigArguments, read_arguments, require, split_arguments
 from mtkit.cli.console import out, out_lines, table
 
 if TYPE_CHECKING:
@@ -35,14 +35,20 @@ def show(arguments: ConfigArguments = None) -> None:
 def check(arguments: ConfigArguments = None) -> None:
     """Check a config and print everything that is wrong with it.
 
+    Also looks for its files, reads the first pair of each corpus, and checks that training can start here.
+
     \b
     Example:
       mtkit config check mtkit.yaml
     """
+    from mtkit.data.prepare.check_sources import faults_of_sources
     from mtkit.text.languages import warn_if_unknown
+    from mtkit.train.requirements import faults_of_training
 
     paths, _ = split_arguments(arguments)
-    config = read_arguments(arguments).config
+    loaded = read_arguments(arguments)
+    config = loaded.config
+    require(loaded, (*faults_of_sources(config), *faults_of_training(config)))
     warn_if_unknown(*(code for source in config.data.corpora for code in config.data.languages_of(source)))
     out(f"{' + '.join(map(str, paths))}: ok: {summary(config)}")
 
@@ -97,12 +103,17 @@ def presets() -> None:
 def json_schema() -> dict[str, Any]:
     """Every option with its type, bounds, default and description."""
     from mtkit.config.schema import Config
+    from mtkit.config.trees import INCLUDE
 
     dialect = "https://json-schema.org/draft/2020-12/schema"
     schema = Config.model_json_schema()
     for section in ("model", "train"):
         options = schema["properties"][section]
         schema["properties"][section] = {"anyOf": [options, {"const": "auto"}]}
+    schema["properties"][INCLUDE] = {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        "description": "Files over which this one is merged, relative to its folder.",
+    }
     return {"$schema": dialect, **schema, "title": "mtkit configuration"}
 
 

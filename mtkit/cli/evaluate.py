@@ -1,33 +1,54 @@
-"""Score translations: of a run's test sets, or in files."""
+"""Score translations: of the test sets of runs, or in files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mtkit.cli import console
-from mtkit.cli.arguments import ConfigArguments, read_arguments
-from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, engine_name, one_of
+from mtkit.cli.arguments import ConfigArguments, read_runs
+from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, THREADS_HELP, engine_name, one_of
 from mtkit.config.fixed import METRIC_NAMES, MetricName
 from mtkit.errors import GateError, UsageError
 
 if TYPE_CHECKING:
+    from mtkit.config.schema import Config
     from mtkit.engine.interface import EngineName
-    from mtkit.evaluate.evaluate import Evaluated
+    from mtkit.evaluate.evaluate import Evaluated, LoadedSet
+    from mtkit.runs.find import Found
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate(
     arguments: ConfigArguments = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="PATH",
+            help="Run folder, model folder or config file of another model to score on the test sets. "
+            "Default: the model of the run. Without CONFIG, the test sets are those of its own config.",
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        str,
+        typer.Option(
+            metavar="best|last|STEP", help="Score this checkpoint of the run instead of its final model."
+        ),
+    ] = "",
     metrics: Annotated[
         list[str] | None,
         typer.Option(
             "--metrics",
-            "-m",
             metavar="|".join(METRIC_NAMES),
-            help="Metric to compute; repeatable. Default: evaluate.metrics of the config.",
+            help="Metrics to compute, separated by commas. Default: evaluate.metrics of the config.",
         ),
     ] = None,
     tests: Annotated[
@@ -46,8 +67,13 @@ def evaluate(
             help="Score this file of translations instead of a run; repeatable. Requires --ref.",
         ),
     ] = None,
-    ref: Annotated[
-        Path | None, typer.Option("--ref", metavar="FILE", help="File of reference translations for --hyp.")
+    refs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--ref",
+            metavar="FILE",
+            help="File of reference translations for --hyp. Repeat it for several references per line.",
+        ),
     ] = None,
     tgt_lang: Annotated[
         str,
@@ -67,32 +93,55 @@ def evaluate(
     ] = False,
     device: Annotated[str, typer.Option(metavar=DEVICES, help=DEVICE_HELP)] = "auto",
     engine: Annotated[str, typer.Option(metavar=ENGINES, help=ENGINE_HELP)] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help=THREADS_HELP, show_default=False)
+    ] = None,
 ) -> None:
-    """Translate and score the test sets of a run, or score files.
+    """Translate and score the test sets of runs, or score files.
+
+    CONFIG can also be the folder of a trained run. Configs of different runs are scored one after the other.
 
     \b
     Examples:
-      mtkit evaluate mtkit.yaml -m bleu -m ter
+      mtkit evaluate mtkit.yaml --metrics bleu,ter
+      mtkit evaluate runs/a runs/b --checkpoint best
+      mtkit evaluate mtkit.yaml -m runs/other
       mtkit evaluate --hyp out.txt --ref ref.txt
     """
-    names = [one_of("--metrics", name, METRIC_NAMES) for name in metrics or ()]
+    names = _metrics(metrics or [])
     bounds = _bounds(fail_under or [])
-    if hyps or ref:
-        if arguments or tests or not (hyps and ref):
+    shown = _ScoreList() if as_json else _ScoreTable()
+    if hyps or refs:
+        if arguments or tests or model or checkpoint or not (hyps and refs):
             raise UsageError(
-                "--hyp: needs --ref, and cannot be combined with a config or --test.",
-                "Give the references with --ref, and leave out the config and --test.",
+                "--hyp: needs --ref, and cannot be combined with a config, --model, --checkpoint or --test.",
+                "Give the references with --ref, and leave out the others.",
             )
-        results = _score_files(hyps, ref, names, bounds, tgt_lang)
+        results = _score_files(hyps, refs, names, bounds, tgt_lang)
+        shown.begin([(str(hyp), 1_000_000) for hyp in hyps], "")
     else:
-        results = _evaluate_run(arguments, names, bounds, tests or [], device, engine_name(engine))
-    if as_json:
-        import json
+        if model and not model.exists() and str(model).lower() in METRIC_NAMES:
+            raise UsageError(f"-m {model}: names a model.", f"Write --metrics {model} for the metric.")
+        given = arguments or ([str(model)] if model else None)
+        jobs = _jobs(read_runs(given), model, checkpoint, tests or [])
+        results = _evaluate_runs(jobs, checkpoint, names, bounds, device, engine_name(engine), threads, shown)
+    found = []
+    for result in results:
+        shown.add(result)
+        for warning in result.warnings():
+            logger.warning("%s", warning)
+        found.append(result)
+    shown.end()
+    _check(found, bounds)
 
-        console.out_lines(json.dumps([_as_json(result) for result in results], indent=2, ensure_ascii=False))
-    else:
-        _print_table(results)
-    _check(results, bounds)
+
+# ---------------------------------------------------------------- options
+
+
+def _metrics(given: list[str]) -> list[MetricName]:
+    """The metrics in lists such as `BLEU,chrF`."""
+    words = (word.strip() for text in given for word in text.split(","))
+    return [one_of("--metrics", word.lower(), METRIC_NAMES) for word in words if word]
 
 
 def _bounds(given: list[str]) -> dict[MetricName, float]:
@@ -100,7 +149,7 @@ def _bounds(given: list[str]) -> dict[MetricName, float]:
     for text in given:
         name, _, value = text.partition("=")
         try:
-            bounds[one_of("--fail-under", name, METRIC_NAMES)] = float(value)
+            bounds[one_of("--fail-under", name.lower(), METRIC_NAMES)] = float(value)
         except ValueError:
             raise UsageError(
                 f"--fail-under {text}: expected METRIC=VALUE.", "Write bleu=30, for example."
@@ -123,18 +172,16 @@ def _check(results: list[Evaluated], bounds: dict[MetricName, float]) -> None:
         raise GateError(" ".join(missed))
 
 
-def _print_table(results: list[Evaluated]) -> None:
-    rows = [
-        (result.name, result.num_pairs, score.metric, f"{score.value:.2f}", score.signature)
-        for result in results
-        for score in result.scores
-    ]
-    console.table(("test set", "pairs", "metric", "score", "signature"), rows, to_stdout=True)
+# ---------------------------------------------------------------- scoring
 
 
 def _score_files(
-    hyps: list[Path], ref: Path, metrics: list[MetricName], bounds: Iterable[MetricName], tgt_lang: str
-) -> list[Evaluated]:
+    hyps: list[Path],
+    refs: list[Path],
+    metrics: list[MetricName],
+    bounds: Iterable[MetricName],
+    tgt_lang: str,
+) -> Iterator[Evaluated]:
     from mtkit.config.schema import EvaluateConfig
     from mtkit.evaluate.evaluate import score_files
     from mtkit.text.languages import warn_if_unknown
@@ -142,47 +189,137 @@ def _score_files(
     if tgt_lang:
         warn_if_unknown(tgt_lang)
     names = list(dict.fromkeys([*(metrics or EvaluateConfig().metrics), *bounds]))
-    return [score_files(hyp, ref, names, tgt_lang) for hyp in hyps]
+    return score_files(hyps, refs, names, tgt_lang)
 
 
-def _evaluate_run(
-    arguments: list[str] | None,
+def _jobs(
+    configs: list[Config], named: Path | None, checkpoint: str, tests: list[str]
+) -> list[tuple[Config, Found, list[LoadedSet]]]:
+    """The config, the model and the test sets of each run; everything that is missing is found here."""
+    from mtkit.evaluate.evaluate import choose_tests, read_sets
+    from mtkit.runs.find import Found, checkpoint_of, find_model, trained_model
+
+    jobs = []
+    for config in configs:
+        choose_tests(config, tests)
+        if checkpoint:
+            run = find_model(named).run if named else config.run
+            found = Found(checkpoint_of(run, checkpoint), run, f"checkpoint {checkpoint}")
+        else:
+            found = find_model(named) if named else Found(trained_model(config.run), config.run)
+        jobs.append((config, found))
+    return [(config, found, read_sets(config, tests)) for config, found in jobs]
+
+
+def _evaluate_runs(
+    jobs: list[tuple[Config, Found, list[LoadedSet]]],
+    checkpoint: str,
     metrics: list[MetricName],
     bounds: Iterable[MetricName],
-    tests: list[str],
     device: str,
     engine: EngineName,
-) -> list[Evaluated]:
-    config = read_arguments(arguments).config
-    from mtkit.evaluate.evaluate import choose_tests, evaluate
-    from mtkit.runs.find import Found, read_model, trained_model
+    threads: int | None,
+    shown: _ScoreTable | _ScoreList,
+) -> Iterator[Evaluated]:
+    """Translates and scores the test sets of each job, and keeps the scores in the run folder."""
+    from mtkit.evaluate.evaluate import evaluate
+    from mtkit.evaluate.record import is_run, keep_score, results_folder
+    from mtkit.runs.find import read_model
+    from mtkit.runs.layout import inside
     from mtkit.translate.open import open_translator
     from mtkit.translate.request import Request
 
-    choose_tests(config, tests)
-    model = Found(trained_model(config.run), config.run)
-    console.say(f"model: {model}")
-    request = Request(search=config.decode.model_dump(mode="json"))
-    translator = read_model(model.run, lambda folder: open_translator(folder, request, device, engine=engine))
-    names = list(dict.fromkeys([*(metrics or config.evaluate.metrics), *bounds]))
-    with console.progress() as report:
-        results = evaluate(config, translator, request, tests, names, report)
-    for result in results:
-        console.say(f"{result.name}: translations in {result.hyps}, engine {translator.engine.name}")
-        if result.leaked:
-            console.say(
-                f"Warning: {result.name}: {result.leaked:,} of {result.num_pairs:,} sentences are in the "
-                "training data, which makes the scores too high. Add the filter overlap to data.filters."
-            )
-    return results
+    for config, found, sets in jobs:
+        # 1. Open the model, and the folder that keeps its scores.
+        console.say(f"model: {found}")
+        request = Request(search=config.decode.model_dump(mode="json"))
+        load = partial(open_translator, request=request, device=device, engine=engine, threads=threads)
+        translator = load(found.folder) if checkpoint else read_model(found.run, load)
+        home = found.run if is_run(found.run) else config.run
+        is_inside = home in found.folder.parents
+        model = found.folder.relative_to(home).as_posix() if is_inside else str(found.folder)
+        suffix = f".{model.replace('/', '.')}" if checkpoint else ""
+        folder = results_folder(home, private=config.private)
+        names = list(dict.fromkeys([*(metrics or config.evaluate.metrics), *bounds]))
+        # 2. Translate and score each test set.
+        shown.begin([(each.name, len(each.pairs)) for each in sets], str(found) if len(jobs) > 1 else "")
+        for each in sets:
+            path = inside(folder, f"{each.name}{suffix}.hyp.txt")
+            with console.progress() as report:
+                result = evaluate(
+                    each, translator, request, names, path, private=config.private, progress=report
+                )
+            keep_score(home, result, model, translator.engine.name, config.decode.changed())
+            yield result
+        console.say(f"translations and scores in {folder}, engine {translator.engine.name}")
 
 
-def _as_json(result: Evaluated) -> dict[str, object]:
-    scores = [{"metric": s.metric, "value": s.value, "signature": s.signature} for s in result.scores]
-    return {
-        "test": result.name,
-        "num_pairs": result.num_pairs,
-        "hyps": str(result.hyps),
-        "scores": scores,
-        "leaked": result.leaked,
-    }
+# ---------------------------------------------------------------- output
+
+
+class _ScoreList:
+    """Prints all results together, as a JSON list."""
+
+    def __init__(self) -> None:
+        self._entries: list[dict[str, object]] = []
+        self._model = ""
+
+    def begin(self, sets: Sequence[tuple[str, int]], model: str) -> None:
+        """Starts the results of a model."""
+        self._model = model
+
+    def add(self, result: Evaluated) -> None:
+        """Adds a result."""
+        from mtkit.evaluate.record import as_json
+
+        self._entries.append(({"model": self._model} if self._model else {}) | as_json(result))
+
+    def end(self) -> None:
+        """Prints all of them."""
+        import json
+
+        console.out_lines(json.dumps(self._entries, indent=2, ensure_ascii=False))
+
+
+class _ScoreTable:
+    """Prints a row for each result when it is ready, and signatures below each table."""
+
+    def __init__(self) -> None:
+        self._sets: Sequence[tuple[str, int]] = ()
+        self._rows = 0
+        self._signatures: dict[tuple[str, str], list[str]] = {}
+
+    def begin(self, sets: Sequence[tuple[str, int]], model: str) -> None:
+        """Starts the table of a model, whose test sets have these names and numbers of pairs."""
+        again = self._rows > 0
+        self.end()
+        if model:
+            if again:
+                console.out("")
+            console.out(model)
+        self._sets = sets
+
+    def add(self, result: Evaluated) -> None:
+        """Prints the row of a result."""
+        from mtkit.metrics.surface import METRICS
+
+        head = ("test set", "pairs", *(METRICS[score.metric].title for score in result.scores))
+        row = (result.name, f"{result.num_pairs:,}", *(f"{score.value:.2f}" for score in result.scores))
+        widest = [(name, f"{count:,}", *["100.00"] * len(result.scores)) for name, count in self._sets]
+        lines = console.aligned(head, [row, *widest])
+        for line in lines[2 if self._rows else 0 : 3]:
+            console.out(line)
+        self._rows += 1
+        for score in result.scores:
+            self._signatures.setdefault((score.metric, score.signature), []).append(result.name)
+
+    def end(self) -> None:
+        """Prints the signatures of the scores."""
+        if not self._rows:
+            return
+        metrics = [metric for metric, _ in self._signatures]
+        console.out("")
+        for (metric, signature), names in self._signatures.items():
+            of_some = f" ({', '.join(names)})" if metrics.count(metric) > 1 else ""
+            console.out(f"{metric}{of_some}: {signature}")
+        self._rows, self._signatures = 0, {}

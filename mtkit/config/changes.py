@@ -1,4 +1,4 @@
-"""What it means to change an option when a training is resumed. Does not use torch.
+"""The effect of changing an option when a training is resumed. Does not use torch.
 
 Every option has a class; a test fails for an option without one:
 
@@ -72,6 +72,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.keep_best": ("free", _KEPT),
     "train.average": ("free", "the final model averages another number of models"),
     "train.patience": ("free", "training ends at another step"),
+    "train.patience_on": ("free", "training ends at another step"),
     "train.log_every": ("free", _SHOWN),
     "train.tensorboard": ("free", _SHOWN),
     "train.wandb": ("free", _SHOWN),

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from mtkit.config.explain import explain
+from mtkit.config.merging import COMMAND_LINE, merge, override
 from mtkit.config.model import PRESETS
 from mtkit.config.option_types import TAGS, inside, members
 from mtkit.config.schema import Config
-from mtkit.config.strict_yaml import MAX_CHARS, Node, Place, Problem, compose, dotted, resolve
-from mtkit.disk.opening import is_descriptor, open_input
+from mtkit.config.strict_yaml import Node, Problem, dotted, resolve
+from mtkit.config.trees import TreeReader, other_runs, run_path, spelled_out
+from mtkit.config.trees import absolute as absolute_path
+from mtkit.config.validation import validate
 from mtkit.errors import ConfigError
 
-COMMAND_LINE = Place("command line")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
-_MAX_NAME, _MAX_PATH = 255, 4000
-"""In bytes. Files inside a run folder need some more, and the limit of Linux is 4,096."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,70 +46,77 @@ def load_config(
 
     Args:
         paths: YAML files.
-        overrides: `dotted.path=value`, the value written as in YAML.
+        overrides: `dotted.path=value`, the value written as in YAML; `dotted.path+=value` extends a list.
         contents: of files that have been read before.
 
     Raises:
-        ConfigError: lists every problem, each with file, line and column.
+        ConfigError: lists every problem, each with file, line and column; among them files that set
+            different `run`s, unless an override sets it.
     """
-    problems: list[Problem] = []
-    trees = [tree for path in paths if (tree := _read(path, problems, contents)) is not None]
-    readable = len(trees) == len(paths)
-    tree = trees[0] if trees else Node({}, COMMAND_LINE, COMMAND_LINE)
-    for later in trees[1:]:
-        tree = merge(tree, later)
-    for override in overrides:
-        tree = _spelled_out(_override(tree, override, problems))
+    reader = TreeReader(contents or {})
+    trees = [reader.read(path) for path in paths]
+    if not _sets_run(overrides):
+        reader.problems += other_runs([tree for tree in trees if tree is not None])
+    return _loaded(trees, overrides, reader)
+
+
+def load_runs(paths: Sequence[Path], overrides: Sequence[str] = ()) -> list[Loaded]:
+    """The configs of all runs that the files set, each merged with the files that set no `run`.
+
+    Raises:
+        ConfigError: as `load_config`, but files may set different runs.
+    """
+    reader = TreeReader()
+    trees = [reader.read(path) for path in paths]
+    runs = [run_path(tree) if tree else None for tree in trees]
+    wanted = dict.fromkeys(run for run in runs if run is not None)
+    if _sets_run(overrides) or not wanted or reader.problems:
+        return [_loaded(trees, overrides, reader)]
+    return [
+        _loaded(
+            [tree for tree, run in zip(trees, runs, strict=True) if run in (None, each)], overrides, reader
+        )
+        for each in wanted
+    ]
+
+
+def _sets_run(overrides: Sequence[str]) -> bool:
+    return any(text.startswith("run=") for text in overrides)
+
+
+def _loaded(trees: Sequence[Node | None], overrides: Sequence[str], reader: TreeReader) -> Loaded:
+    """The valid config that the trees give; a tree is None if its file cannot be read."""
+    problems = list(reader.problems)
+    tree = Node({}, COMMAND_LINE, COMMAND_LINE)
+    for later in filter(None, trees):
+        tree = merge(tree if tree.place.line else replace(later, value={}), later, problems)
+    for text in overrides:
+        tree = spelled_out(override(tree, text, problems))
+    tree = _with_vocabulary(tree)
     config = None
     problems += _unwritable(tree, "")
-    if readable:
+    tree = _in_shape(tree, problems)
+    if None not in trees:
         tree = _with_absolute_paths(tree, problems)
-        try:
-            config = Config.model_validate_json(json.dumps(tree.plain()))
-        except ValidationError as error:
-            problems += explain(error.errors(include_url=False), tree)
+        config = validate(tree, problems)
     if problems or config is None:
-        order = {str(path): number for number, path in enumerate(paths)}
+        order = {name: number for number, name in enumerate(reader.files)}
         problems.sort(key=lambda p: (order.get(p.place.file, len(order)), p.place.line, p.place.column))
         raise ConfigError(list(dict.fromkeys(str(problem) for problem in problems)))
     return Loaded(config, _origins(config, tree))
 
 
-def _read(path: Path, problems: list[Problem], contents: Mapping[Path, bytes] | None) -> Node | None:
-    """The tree of a file; an empty file is an empty section. None, and a problem, if it cannot be read."""
-    name, before = str(path), len(problems)
-    place = Place(name, 1, 1)
-    try:
-        if contents and path in contents:
-            raw = contents[path]
-        else:
-            with open_input(path) as file:
-                raw = file.read(4 * MAX_CHARS + 1)
-        text = raw.decode("utf-8-sig")
-    except OSError as error:
-        advice = f" `mtkit init {name}` writes a starter." if isinstance(error, FileNotFoundError) else ""
-        problems.append(Problem(Place(name), f"cannot be read: {error.strerror}.{advice}"))
-        return None
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        column = error.start - raw.rfind(b"\n", 0, error.start)
-        problems.append(Problem(Place(name, line, column), "not UTF-8 text. Save the file as UTF-8."))
-        return None
-    tree = compose(text, name, problems)
-    if tree is None:
-        return Node({}, place, place) if len(problems) == before else None
-    if not isinstance(tree.value, dict | None):
-        problems.append(Problem(tree.place, "a config must consist of `key: value` lines."))
-        return None
-    return _spelled_out(Node(tree.value or {}, place, place))
-
-
-def _spelled_out(tree: Node) -> Node:
-    """Expands `model: auto` and `train: auto` to sections with that preset."""
+def _with_vocabulary(tree: Node) -> Node:
+    """With `model: auto`, the size of the vocabulary is `auto` too, unless it or a tokenizer is given."""
     sections = tree.value if isinstance(tree.value, dict) else {}
-    short = {key: node for key in ("model", "train") if (node := sections.get(key)) and node.value == "auto"}
-    spelled = {key: replace(node, value={"preset": node}) for key, node in short.items()}
-    return replace(tree, value=sections | spelled) if spelled else tree
+    model, tokenizer = (node.value if (node := sections.get(key)) else {} for key in ("model", "tokenizer"))
+    preset = model.get("preset") if isinstance(model, dict) else None
+    if preset is None or preset.value != "auto" or not isinstance(tokenizer, dict | None):
+        return tree
+    if {"vocab_size", "path"} & (tokenizer or {}).keys():
+        return tree
+    size = replace(preset, value={"vocab_size": preset})
+    return merge(replace(tree, value={"tokenizer": size}), tree, [])
 
 
 def _unwritable(node: Node, path: str) -> Iterator[Problem]:
@@ -135,82 +136,45 @@ def _unwritable(node: Node, path: str) -> Iterator[Problem]:
         yield Problem(node.place, f"{path}: the character {odd.group()!a} is not allowed. Remove it.")
 
 
-# ---------------------------------------------------------------- merging
-
-
-def merge(base: Node, over: Node) -> Node:
-    """Merges a later value into an earlier one: sections key by key, everything else is replaced.
-
-    A section whose `reader` or `filter` changes is replaced too, because its old keys no longer apply.
-    """
-    if not isinstance(base.value, dict) or not isinstance(over.value, dict):
-        return over
-    for tag in TAGS:
-        if tag in base.value and tag in over.value and base.value[tag].value != over.value[tag].value:
-            return over
-    merged = dict(base.value)
-    for key, node in over.value.items():
-        merged[key] = merge(merged[key], node) if key in merged else node
-    return replace(base, value=merged)
-
-
-def _override(tree: Node, text: str, problems: list[Problem]) -> Node:
-    """Applies one `dotted.path=value` to the tree."""
-    path, equals, written = text.partition("=")
-    steps = path.split(".")
-    if _LONE_SURROGATE.search(text):
-        problems.append(Problem(COMMAND_LINE, f"{text!r} is not UTF-8 text."))
+def _in_shape(tree: Node, problems: list[Problem]) -> Node:
+    """The tree with sets of `data` as the options have them, and a problem for each of another kind."""
+    sections = tree.value if isinstance(tree.value, dict) else {}
+    data = sections.get("data")
+    if data is None or not isinstance(data.value, dict):
         return tree
-    if not equals or not all(steps):
-        problems.append(Problem(COMMAND_LINE, f"{text!r}: expected dotted.path=value."))
-        return tree
-    value = _override_value(path, written.strip(), problems)
-    if value is None:
-        return tree
-    try:
-        return _lay(tree, steps, value)
-    except LookupError as error:
-        problems.append(Problem(COMMAND_LINE, f"{path}: {error.args[0]}"))
-        return tree
+    kept = dict(data.value)
+    for name, node in data.value.items():
+        reader = node.value.get("reader") if isinstance(node.value, dict) else None
+        one = reader is not None and not isinstance(reader.value, dict)
+        several = isinstance(node.value, list)
+        if name in ("test", "extra_valid") and (one or several):
+            text = f"each set needs a name. Write {name}: {{NAME: {{reader: …}}}}."
+            kept.pop(name)
+        elif name == "valid" and several:
+            text = (
+                "expected a single set. Write valid: {reader: …}, and further sets as extra_valid: {NAME: "
+                "{reader: …}}."
+            )
+            kept[name] = replace(node, value={"reader": replace(node, value="phrasebook")})
+        elif name == "train" and one:
+            text = "expected a list of corpora. Write train: [{reader: …}]."
+            kept[name] = replace(node, value=[node])
+        else:
+            if name == "test" and isinstance(node.value, dict):
+                kept[name] = replace(node, value={key: _with_refs(each) for key, each in node.value.items()})
+            continue
+        problems.append(Problem(node.key_place, f"data.{name}: {text}"))
+    return replace(tree, value={**sections, "data": replace(data, value=kept)})
 
 
-def _override_value(path: str, written: str, problems: list[Problem]) -> Node | None:
-    """A plain value, or a quoted one, list or section in YAML's flow style."""
-    if written[:1] not in ("[", "{", '"', "'") or not written:
-        return Node(resolve(written), COMMAND_LINE, COMMAND_LINE)
-    found: list[Problem] = []
-    value = compose(written, COMMAND_LINE.file, found)
-    problems += [Problem(COMMAND_LINE, f"{path}: {problem.text}") for problem in found]
-    return _placed(value, COMMAND_LINE) if value else None
-
-
-def _placed(node: Node, place: Place) -> Node:
-    """The same tree with `place` as the place of every node."""
-    value = node.value
-    if isinstance(value, dict):
-        value = {key: _placed(member, place) for key, member in value.items()}
-    elif isinstance(value, list):
-        value = [_placed(item, place) for item in value]
-    return Node(value, place, place)
-
-
-def _lay(base: Node, steps: Sequence[str], value: Node) -> Node:
-    """Merges `value` into the node at the end of a path; creates missing sections."""
-    if not steps:
-        return merge(base, value)
-    step, rest = steps[0], steps[1:]
-    if isinstance(base.value, list):
-        if not step.isdecimal() or int(step) >= len(base.value):
-            raise LookupError(f"{step!r} must be an index of the {len(base.value)} items, counted from 0.")
-        items = list(base.value)
-        items[int(step)] = _lay(items[int(step)], rest, value)
-        return replace(base, value=items, place=value.place)
-    if base.value is not None and not isinstance(base.value, dict):
-        raise LookupError(f"{base.plain()!r} has no options, so {step!r} cannot be set.")
-    empty = Node(None, value.place, value.place)
-    members_here = base.value or {}
-    laid = _lay(members_here.get(step, empty), rest, value)
-    return merge(replace(base, value=members_here), replace(empty, value={step: laid}))
+def _with_refs(test: Node) -> Node:
+    """A test set whose `tgt` lists several files, with all but the first one as `refs`."""
+    options = test.value if isinstance(test.value, dict) else {}
+    tgt = options.get("tgt")
+    if tgt is None or not isinstance(tgt.value, list) or not tgt.value or "refs" in options:
+        return test
+    first, *more = tgt.value
+    return replace(test, value={**options, "tgt": first, "refs": replace(tgt, value=more)})
 
 
 # ---------------------------------------------------------------- paths
@@ -223,7 +187,7 @@ def _with_absolute_paths(tree: Node, problems: list[Problem]) -> Node:
 
     def absolute(node: Node, path: tuple[str, ...], start: str | None = None) -> Any:
         try:
-            return _absolute(node, start)
+            return absolute_path(node, start)
         except ValueError as error:
             problems.append(Problem(node.place, f"{'.'.join(path)}: {error}"))
             return node.value
@@ -250,46 +214,11 @@ def _with_absolute_paths(tree: Node, problems: list[Problem]) -> Node:
     return visit(tree, Config, ())
 
 
-def _absolute(node: Node, start: str | None) -> Any:
-    """The node with its path made absolute; values other than text are left to the validation.
-
-    Raises:
-        ValueError: no file can have that name.
-    """
-    if not isinstance(node.value, str):
-        return node.value
-    path = Path(_VARIABLE.sub(_variable, node.value))
-    if path.parts[:1] == ("~",):
-        try:
-            path = Path.home().joinpath(*path.parts[1:])
-        except RuntimeError:
-            raise ValueError("~ cannot be expanded, because this user has no home folder.") from None
-    in_file = node.place.line and not is_descriptor(node.place.file)
-    folder = start or (Path(node.place.file).parent if in_file else "")
-    whole = os.path.normpath(Path.cwd() / folder / path)
-    try:
-        names = os.fsencode(whole).split(os.fsencode(os.sep))
-    except UnicodeEncodeError as error:
-        raise ValueError(f"this Python encodes file names as {error.encoding}. Set PYTHONUTF8=1.") from None
-    if (longest := max(map(len, names))) > _MAX_NAME:
-        raise ValueError(f"a name has {longest:,} bytes, the maximum is {_MAX_NAME}.")
-    if len(whole) > _MAX_PATH:
-        raise ValueError(f"the path has {len(whole):,} characters, the maximum is {_MAX_PATH:,}.")
-    return whole
-
-
-def _variable(found: re.Match[str]) -> str:
-    value = os.environ.get(found[1])
-    if not value:
-        raise ValueError(f"the environment variable {found[1]} is not set.")
-    return value
-
-
 # ---------------------------------------------------------------- origins
 
 
 def _origins(config: Config, tree: Node) -> dict[str, str]:
-    """Where each value was set."""
+    """The place where each value was set."""
     preset = {f"model.{name}" for name in PRESETS.get(config.model.preset, {})}
     origins = {}
     for path, node in _leaves(config.model_dump(mode="json"), tree, ""):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
-from mtkit.config.options import LanguageCode, Options, Tag
+from mtkit.config.options import LanguageCode, Options, Tag, rule
 
 _PACKED = "`*` and `?` are wildcards; .gz, .bz2, .xz and .zst files are decompressed."
+
+_PATH = {"type": "string", "format": "path"}
 
 OnError = Literal["stop", "skip"]
 
@@ -91,12 +94,22 @@ class PlainSource(TextCorpus):
 
     reader: Literal["plain"]
     src: Path = Field(description=f"File of the source side. {_PACKED}")
-    tgt: Path = Field(
+    tgt: Annotated[Path, WithJsonSchema({"anyOf": [_PATH, {"type": "array", "items": _PATH}]})] = Field(
         description="File of the target side. With wildcards, files are matched in the order of their names."
     )
     tgt_encoding: Encoding | None = Field(
         None, description="Encoding of the target side. Default: `encoding`."
     )
+    refs: tuple[Path, ...] = Field(
+        (),
+        description="Test sets only: files of further references, which all scores use besides `tgt`. "
+        "`tgt: [a, b]` is short for `tgt: a` and `refs: [b]`.",
+    )
+
+    @rule
+    def _references_are_targets(self) -> Iterator[str]:
+        if self.refs and self.reverse:
+            yield ("refs cannot be combined with reverse. Swap src and tgt instead.")
 
 
 class _Table(TextCorpus):
@@ -229,15 +242,14 @@ class HuggingFaceSource(Corpus):
     )
     on_error: OnError = Field("stop", description="Invalid rows: stop, or skip and count them.")
 
-    @model_validator(mode="after")
-    def _one_place(self) -> HuggingFaceSource:
+    @rule
+    def _one_place(self) -> Iterator[str]:
         if (self.path is None) == (self.name is None):
-            raise ValueError("path or name must be given, but not both.")
+            yield ("path or name must be given, but not both.")
         if self.name and not self.revision:
-            raise ValueError("revision is missing. Give the commit, so that the data stay the same.")
+            yield ("revision is missing. Give the commit, so that the data stay the same.")
         if self.path and self.revision:
-            raise ValueError("revision requires name: a local folder has no revisions. Leave it out.")
-        return self
+            yield ("revision requires name: a local folder has no revisions. Leave it out.")
 
 
 class PhrasebookSource(Corpus):

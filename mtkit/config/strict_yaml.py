@@ -116,6 +116,8 @@ def _reason(error: yaml.MarkedYAMLError, text: str, place: Place) -> str:
         return "a tab in the indentation. Indent with spaces."
     if "mapping values are not allowed" in said:
         return f"{said}. Check the indentation, and quote a text that contains a colon and a space."
+    if "escape character" in said:
+        return f"{said}. In double quotes \\ begins an escape. Use single quotes, or write \\\\."
     if error.context and error.context_mark:
         return f"{said} ({error.context} that began in line {error.context_mark.line + 1})."
     return f"{said}."

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, assert_never
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from mtkit.config.fixed import BestMetric
-from mtkit.config.options import Duration, Options, Probability
+from mtkit.config.fixed import BEST_METRICS, BestMetric
+from mtkit.config.options import Duration, Options, Probability, rule
 
 
 def _parse_auto_or(least: int) -> BeforeValidator:
@@ -31,6 +32,24 @@ Prefetch = Annotated[
     _parse_auto_or(0),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"const": "auto"}]}),
 ]
+
+
+def _parse_metrics(value: object) -> object:
+    names = [value] if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else []
+    if not names or not set(names) <= set(BEST_METRICS) or len(set(names)) < len(names):
+        raise ValueError(f"must be {', '.join(BEST_METRICS[:-1])} or {BEST_METRICS[-1]}, or a list of them")
+    return tuple(names)
+
+
+DEFAULT_STEPS = 100_000
+"""Length of a run without any budget."""
+_METRIC = {"enum": list(BEST_METRICS)}
+BestMetrics = Annotated[
+    tuple[BestMetric, ...],
+    BeforeValidator(_parse_metrics),
+    WithJsonSchema({"anyOf": [_METRIC, {"type": "array", "items": _METRIC, "minItems": 1}]}),
+]
+"""One metric, written as its name, or several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,7 @@ class OptimizerConfig(Options):
     schedule: Literal["inverse_sqrt", "linear", "cosine", "constant", "plateau"] = Field(
         "inverse_sqrt",
         description="Learning rate after warm-up. inverse_sqrt: lr × √(warmup_steps / step). linear, "
-        "cosine: falls to 0 at the end of the budget. constant: stays at lr. plateau: is "
+        "cosine: falls from lr to 0 at the end of the budget. constant: stays at lr. plateau: is "
         "lowered when validation stops improving.",
     )
     plateau_patience: int = Field(
@@ -115,7 +134,12 @@ class TrainConfig(Options):
         description="auto (or `train: auto`) chooses batch size, budget and learning rate to fit the "
         "data and the machine.",
     )
-    max_steps: int | None = Field(100_000, ge=1, description="Maximum number of optimizer steps.")
+    max_steps: int | None = Field(
+        None,
+        ge=1,
+        description="Maximum number of optimizer steps. Default: 100,000, or no maximum if max_epochs or "
+        "max_time is set.",
+    )
     max_epochs: int | None = Field(None, ge=1, description="Maximum number of passes through the data.")
     max_time: Duration | None = Field(
         None, description="Maximum training time, such as 30m. Time before a resumption counts."
@@ -143,7 +167,9 @@ class TrainConfig(Options):
         "shard of it, which needs less memory but is slower (fsdp).",
     )
     num_threads: int | None = Field(
-        None, ge=1, description="Number of CPU threads. Default: chosen by torch."
+        None,
+        ge=1,
+        description="Number of CPU threads. Default: chosen by torch, but at most the number of cores.",
     )
     prefetch: Prefetch = Field(
         "auto",
@@ -207,13 +233,22 @@ class TrainConfig(Options):
     keep_best: int = Field(
         5, ge=1, description="Number of best checkpoints to keep, ranked by `best_metric`."
     )
-    best_metric: BestMetric = Field("bleu", description="Validation metric that ranks checkpoints.")
+    best_metric: BestMetrics = Field(
+        ("bleu",),
+        description="Validation metric that ranks checkpoints, or several, such as [bleu, loss]: the first "
+        "one ranks them, the next ones decide ties. The loss decides the rest.",
+    )
     average: int = Field(5, ge=1, description="Number of best checkpoints to average into the final model.")
     patience: int | None = Field(
         None,
         ge=1,
         description="Number of validations without improvement before training stops early. Default: no "
         "early stopping.",
+    )
+    patience_on: Literal["all", "any"] = Field(
+        "all",
+        description="With several metrics in `best_metric`: whether all of them must stop improving, or any "
+        "of them, for `patience` and the schedule plateau.",
     )
     log_every: int = Field(
         50, ge=1, description="Number of steps between lines in metrics.jsonl and points in TensorBoard."
@@ -248,26 +283,32 @@ class TrainConfig(Options):
                 assert_never(self.compile)
 
     @model_validator(mode="after")
-    def _compiled_whole(self) -> TrainConfig:
+    def _has_a_budget(self) -> TrainConfig:
+        if self.model_fields_set.isdisjoint({"max_steps", "max_epochs", "max_time"}):
+            object.__setattr__(self, "max_steps", DEFAULT_STEPS)  # as a default, not as a set option
+            self.model_fields_set.discard("max_steps")
+        return self
+
+    @rule
+    def _compiled_whole(self) -> Iterator[str]:
         if self.compile and self.guided_alignment:
-            raise ValueError(
+            yield (
                 "compile and guided_alignment cannot be combined: a compiled model hides its attention. "
                 "Choose one."
             )
         if self.packing is True and self.guided_alignment:
-            raise ValueError(
+            yield (
                 "packing and guided_alignment cannot be combined: alignments need padded batches. Choose one."
             )
         if self.records_graphs and self.packing is False:
-            raise ValueError(
+            yield (
                 "compile = graphs requires packing: padded batches have too many shapes. Set packing: true."
             )
         if self.shards_model and self.optimizer.needs.whole_matrices:
             method = self.optimizer.method
-            raise ValueError(
+            yield (
                 f"optimizer.method = {method} and parallel = {self.parallel} cannot be combined: {method} "
                 "needs whole matrices. Use adamw, or parallel = ddp."
             )
         if self.records_graphs and self.shards_model:
-            raise ValueError("compile = graphs and parallel = fsdp cannot be combined. Use compile = true.")
-        return self
+            yield ("compile = graphs and parallel = fsdp cannot be combined. Use compile = true.")

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mtkit.config.fixed import MetricName
 from mtkit.config.schema import Config
-from mtkit.data.prepare.prepared import leaks_of, read_test
+from mtkit.data.prepare.prepared import leaks_of, read_more_refs, read_test
 from mtkit.data.prepare.stages import ReportProgress
 from mtkit.data.read.lines import read_lines
-from mtkit.disk.files import PRIVATE, marked_folder, write_text
+from mtkit.data.read.pair import Pair
+from mtkit.disk.files import PRIVATE, write_text
 from mtkit.disk.marks import claim
-from mtkit.errors import InputError, UsageError
+from mtkit.errors import InputError, InputsError, UsageError
 from mtkit.metrics.surface import Score, score_corpus
-from mtkit.runs.layout import EVALUATE, TRANSLATIONS, inside
 from mtkit.translate.request import Request, Source, best_texts
 from mtkit.translate.translator import Translator
 from mtkit.translate.windows import Window
 
 PAIRS_AT_ONCE = 500
 """Pairs translated between two reports of progress; larger windows are hardly faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSet:
+    """A test set in memory.
+
+    Attributes:
+        name: its key in `data.test`.
+        pairs: sources and references.
+        more_refs: further references, each with one for every pair.
+        tgt_lang: language of the references.
+        leaked: number of pairs with a side that occurs in the training data; None if unknown.
+    """
+
+    name: str
+    pairs: Sequence[Pair]
+    more_refs: Sequence[Sequence[str]]
+    tgt_lang: str
+    leaked: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +52,8 @@ class Evaluated:
         hyps: file of the translations.
         num_pairs: number of translations.
         scores: one per metric.
+        blank_hyps: number of translations without text.
+        blank_refs: number of translations of which a reference has no text.
         leaked: number of pairs with a side that occurs in the training data; None if unknown.
     """
 
@@ -40,7 +61,27 @@ class Evaluated:
     hyps: Path
     num_pairs: int
     scores: tuple[Score, ...]
+    blank_hyps: int = 0
+    blank_refs: int = 0
     leaked: int | None = None
+
+    def warnings(self) -> Iterator[str]:
+        """What makes the scores misleading."""
+        of_all = f"of {self.num_pairs:,}"
+        if self.leaked:
+            yield (
+                f"{self.name}: {self.leaked:,} {of_all} sentences are in the training data, which makes the "
+                "scores too high. Add the filter overlap to data.filters."
+            )
+        if self.blank_hyps:
+            some = self.blank_hyps < self.num_pairs
+            share = f"{self.blank_hyps:,} {of_all}" if some else f"all {self.num_pairs:,}"
+            yield f"{self.name}: {share} translations are blank."
+        if self.blank_refs:
+            yield (
+                f"{self.name}: {self.blank_refs:,} {of_all} references are blank, which makes the scores too "
+                "low. Remove these pairs."
+            )
 
 
 def choose_tests(config: Config, names: Sequence[str] = ()) -> list[str]:
@@ -58,68 +99,111 @@ def choose_tests(config: Config, names: Sequence[str] = ()) -> list[str]:
     return [name for name in tests if not names or name in names]
 
 
-def evaluate(
-    config: Config,
-    translator: Translator,
-    request: Request,
-    names: Sequence[str] = (),
-    metrics: Sequence[MetricName] = (),
-    progress: ReportProgress | None = None,
-) -> list[Evaluated]:
-    """Translates test sets of a run and scores them; writes translations to `RUN/evaluate/NAME.hyp.txt`.
-
-    Args:
-        config: of the run.
-        translator: of the model to evaluate.
-        request: how to search.
-        names: of test sets; all if empty.
-        metrics: names of metrics; those of the config if empty.
-        progress: called with the test set, the translations made so far, and their final number.
+def read_sets(config: Config, names: Sequence[str] = ()) -> list[LoadedSet]:
+    """The test sets with these names, or all.
 
     Raises:
-        InputError: a test set cannot be read or is empty.
+        InputsError: sets cannot be read or are empty; all of them are listed.
         UsageError: a name is unknown.
     """
-    results = []
-    folder = marked_folder(inside(config.run, EVALUATE), TRANSLATIONS, private=config.private)
+    found, problems = [], []
     for name in choose_tests(config, names):
-        pairs = read_test(config, name)
-        if not pairs:
-            raise InputError(f"data.test.{name}: there are no pairs in it.", "Check its files.")
-        srcs, refs = [pair.src for pair in pairs], [pair.tgt for pair in pairs]
-        hyps: list[str] = []
-        sources = [Source(pair.src, number, pair.tags) for number, pair in enumerate(pairs)]
-        windows = (
-            Window(sources[begin : begin + PAIRS_AT_ONCE], best_texts)
-            for begin in range(0, len(sources), PAIRS_AT_ONCE)
-        )
-        for texts in translator.results(windows, request):
-            hyps += texts
-            if progress:
-                progress(name, len(hyps), len(pairs))
-        path = inside(folder, f"{name}.hyp.txt")
-        claim(folder, path.name)
-        write_text(path, "".join(f"{hyp}\n" for hyp in hyps), PRIVATE if config.private else 0o666)
-        tgt_lang = config.data.languages_of(config.data.test[name])[1]
-        scores = score_corpus(hyps, refs, metrics or config.evaluate.metrics, tgt_lang, srcs)
-        leaks = leaks_of(config, name)
-        leaked = None if leaks is None else sum(leaks.left.values())
-        results.append(Evaluated(name, path, len(pairs), tuple(scores), leaked))
-    return results
+        try:
+            found.append(_read_set(config, name))
+        except InputError as error:
+            problems.append(f"data.test.{name}: {error}")
+    if problems:
+        raise InputsError(problems)
+    return found
 
 
-def score_files(hyp: Path, ref: Path, metrics: Sequence[MetricName], tgt_lang: str) -> Evaluated:
-    """The scores of the translations in `hyp`, line by line against `ref`.
+def _read_set(config: Config, name: str) -> LoadedSet:
+    pairs = read_test(config, name)
+    if not pairs:
+        raise InputError("there are no pairs in it.", "Check its files.")
+    leaks = leaks_of(config, name)
+    return LoadedSet(
+        name,
+        pairs,
+        read_more_refs(config, name),
+        config.data.languages_of(config.data.test[name])[1],
+        None if leaks is None else sum(leaks.left.values()),
+    )
+
+
+def evaluate(
+    found: LoadedSet,
+    translator: Translator,
+    request: Request,
+    metrics: Sequence[MetricName],
+    path: Path,
+    *,
+    private: bool = True,
+    progress: ReportProgress | None = None,
+) -> Evaluated:
+    """Translates a test set and scores it; writes the translations.
+
+    Args:
+        found: the test set.
+        translator: of the model to evaluate.
+        request: how to search.
+        metrics: names of metrics.
+        path: the file for the translations, in a folder that mtkit made.
+        private: whether only the owner may read the translations.
+        progress: called with the test set, the translations made so far, and their final number.
+    """
+    hyps: list[str] = []
+    sources = [Source(pair.src, number, pair.tags) for number, pair in enumerate(found.pairs)]
+    windows = (
+        Window(sources[begin : begin + PAIRS_AT_ONCE], best_texts)
+        for begin in range(0, len(sources), PAIRS_AT_ONCE)
+    )
+    for texts in translator.results(windows, request):
+        hyps += texts
+        if progress:
+            progress(found.name, len(hyps), len(found.pairs))
+    claim(path.parent, path.name)
+    write_text(path, "".join(f"{hyp}\n" for hyp in hyps), PRIVATE if private else 0o666)
+    refs = [[pair.tgt for pair in found.pairs], *found.more_refs]
+    srcs = [pair.src for pair in found.pairs]
+    return _evaluated(found.name, path, hyps, refs, metrics, found.tgt_lang, srcs, found.leaked)
+
+
+def score_files(
+    hyps: Sequence[Path], refs: Sequence[Path], metrics: Sequence[MetricName], tgt_lang: str
+) -> Iterator[Evaluated]:
+    """The scores of the translations in each of `hyps`, line by line against all of `refs`.
+
+    The references are read once, so they may be pipes.
 
     Raises:
         InputError: a file cannot be read or has no lines, or their numbers of lines differ.
     """
-    hyps, refs = list(read_lines(hyp)), list(read_lines(ref))
-    if len(hyps) != len(refs):
-        raise InputError(
-            f"{hyp}: has {len(hyps):,} lines, but {ref} has {len(refs):,}.",
-            "Line N of one file must be the translation of line N of the other.",
-        )
-    if not hyps:
-        raise InputError(f"{hyp}: there are no lines to score.", "Check the file.")
-    return Evaluated(str(hyp), hyp, len(hyps), tuple(score_corpus(hyps, refs, metrics, tgt_lang)))
+    versions = [list(read_lines(ref)) for ref in refs]
+    for path in hyps:
+        texts = list(read_lines(path))
+        for ref, lines in zip(refs, versions, strict=True):
+            if len(texts) != len(lines):
+                raise InputError(
+                    f"{path}: has {len(texts):,} lines, but {ref} has {len(lines):,}.",
+                    "Line N of one file must be the translation of line N of the other.",
+                )
+        if not texts:
+            raise InputError(f"{path}: there are no lines to score.", "Check the file.")
+        yield _evaluated(str(path), path, texts, versions, metrics, tgt_lang)
+
+
+def _evaluated(
+    name: str,
+    path: Path,
+    hyps: Sequence[str],
+    refs: Sequence[Sequence[str]],
+    metrics: Sequence[MetricName],
+    tgt_lang: str,
+    srcs: Sequence[str] | None = None,
+    leaked: int | None = None,
+) -> Evaluated:
+    scores = score_corpus(hyps, refs[0], metrics, tgt_lang, srcs, refs[1:])
+    blank_hyps = sum(not hyp.strip() for hyp in hyps)
+    blank_refs = sum(not all(ref.strip() for ref in versions) for versions in zip(*refs, strict=True))
+    return Evaluated(name, path, len(hyps), tuple(scores), blank_hyps, blank_refs, leaked)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as SacrebleuMetric
 
 Input = Literal["srcs", "refs"]
-"""Texts that translations can be compared with, one per translation."""
+"""Texts that translations can be compared with."""
+Inputs = Mapping[Input, Sequence[Sequence[str]]]
+"""[input, versions, translations]: one version of the sources, one or several of the references."""
 Statistics = Sequence[Sequence[float]]
 """[segments, counts], the counts of each segment; the counts of a corpus are their sums."""
 
@@ -22,7 +24,7 @@ Statistics = Sequence[Sequence[float]]
 class Recipe(Protocol):
     """A metric for one target language."""
 
-    def statistics(self, hyps: Sequence[str], inputs: Mapping[Input, Sequence[str]]) -> Statistics:
+    def statistics(self, hyps: Sequence[str], inputs: Inputs) -> Statistics:
         """The statistics of each translation; `inputs` has at least the inputs that the metric declares."""
 
     def aggregate(self, statistics: Statistics) -> float:
@@ -55,12 +57,12 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class _Sacrebleu:
-    """The recipe of one of sacreBLEU's metrics, with one reference per translation."""
+    """The recipe of one of sacreBLEU's metrics."""
 
     metric: SacrebleuMetric
 
-    def statistics(self, hyps: Sequence[str], inputs: Mapping[Input, Sequence[str]]) -> Statistics:
-        return self.metric._extract_corpus_statistics(hyps, [inputs["refs"]])
+    def statistics(self, hyps: Sequence[str], inputs: Inputs) -> Statistics:
+        return self.metric._extract_corpus_statistics(hyps, inputs["refs"])
 
     def aggregate(self, statistics: Statistics) -> float:
         return float(self.metric._aggregate_and_compute(list(map(list, statistics))).score)
@@ -116,8 +118,9 @@ def score_corpus(
     metrics: Sequence[MetricName],
     tgt_lang: str,
     srcs: Sequence[str] | None = None,
+    more_refs: Sequence[Sequence[str]] = (),
 ) -> list[Score]:
-    """Scores of translations against one reference each, in the order of `metrics`.
+    """Scores of translations against their references, in the order of `metrics`.
 
     Args:
         hyps: detokenised translations.
@@ -125,20 +128,25 @@ def score_corpus(
         metrics: names of metrics.
         tgt_lang: language of both; decides how BLEU and TER split words.
         srcs: the texts that were translated, for metrics that need them.
+        more_refs: further versions of the references, each with one for every translation.
 
     Raises:
         InputError: there are no translations, or the numbers of translations and references differ.
         UsageError: a metric needs sources, but `srcs` is None.
     """
-    if len(hyps) != len(refs):
-        raise InputError(
-            f"{len(hyps)} translations, but {len(refs)} references.", "Give one reference per translation."
-        )
+    for version in (refs, *more_refs):
+        if len(hyps) != len(version):
+            raise InputError(
+                f"{len(hyps)} translations, but {len(version)} references.",
+                "Give one reference per translation.",
+            )
     if not hyps:
         raise InputError(
             "nothing to score: 0 translations and 0 references.", "Check that the files are not empty."
         )
-    inputs: dict[Input, Sequence[str]] = {"refs": refs} if srcs is None else {"refs": refs, "srcs": srcs}
+    inputs: dict[Input, Sequence[Sequence[str]]] = {"refs": [refs, *more_refs]}
+    if srcs is not None:
+        inputs["srcs"] = [srcs]
     scores = []
     for name in metrics:
         if not inputs.keys() >= set(METRICS[name].inputs):

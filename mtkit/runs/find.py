@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mtkit.disk.reading import ordinary_file, unlinked
-from mtkit.errors import ConfigError, InputError
+from mtkit.disk.reading import ordinary_file, read_object, unlinked, using
+from mtkit.errors import ConfigError, InputError, UsageError
 from mtkit.runs.exports import EXPORTS, WEIGHTS, is_export
+from mtkit.runs.layout import BEST, CHECKPOINTS, PROGRESS
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config
@@ -59,8 +60,8 @@ def model_folder(path: Path) -> Path | None:
     return unlinked(path, export) if is_export(export) else None
 
 
-def trained_model(path: Path) -> Path:
-    """The model at `path`, as by `model_folder`; `InputError` if there is none.
+def trained_model(path: Path, hint: str = HINT) -> Path:
+    """The model at `path`, as by `model_folder`; `InputError` with this hint if there is none.
 
     Looks again if training replaced models in the meantime.
     """
@@ -69,7 +70,53 @@ def trained_model(path: Path) -> Path:
         if (folder := model_folder(path)) is not None:
             return folder
         if _manifests(path) == before:
-            raise InputError(f"{path}: there is no trained model in it.", HINT)
+            raise InputError(f"{path}: there is no trained model in it.", hint)
+
+
+def checkpoint_of(run: Path, which: str) -> Path:
+    """The model folder of one of the checkpoints of a run.
+
+    Args:
+        run: the run folder.
+        which: best, last, or the number of a step.
+
+    Raises:
+        InputError: there is no such checkpoint.
+        UsageError: `which` is something else.
+    """
+    kept = {parent: _steps(run / parent) for parent in (BEST, CHECKPOINTS)}
+    match which:
+        case "last":
+            step = max(kept[CHECKPOINTS], default=None)
+        case "best":
+            step = _best_step(run, kept[CHECKPOINTS])
+        case _ if which.isdecimal():
+            step = int(which)
+        case _:
+            raise UsageError(f"--checkpoint {which}: unknown value.", "Choose best, last or a step.")
+    for parent in (CHECKPOINTS, BEST) if which == "last" else (BEST, CHECKPOINTS):
+        if step in kept[parent]:
+            return unlinked(run, kept[parent][step])
+    there = "; ".join(f"{name}: {', '.join(map(str, steps)) or 'none'}" for name, steps in kept.items())
+    raise InputError(f"{run}: there is no checkpoint {which}.", f"There are {there}.")
+
+
+def _steps(parent: Path) -> dict[int, Path]:
+    """The model folders under `parent` by step."""
+    found = {path.parent.name: path.parent for path in sorted(parent.glob(f"step-*/{WEIGHTS}"))}
+    return {int(name[5:]): path for name, path in found.items() if name[5:].isdecimal()}
+
+
+def _best_step(run: Path, checkpoints: Mapping[int, Path]) -> int | None:
+    """The step of the best model, as the newest checkpoint knows it."""
+    if not checkpoints:
+        return None
+    path = checkpoints[max(checkpoints)] / PROGRESS
+    try:
+        with using(path, "Name a step instead."):
+            return int(read_object(path)["best"][0][1])
+    except FileNotFoundError:
+        return None
 
 
 def config_of(folder: Path, overrides: Sequence[str] = ()) -> Config:

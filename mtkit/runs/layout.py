@@ -19,7 +19,10 @@ from mtkit.runs.exports import EXPORTS, FORMAT
 DATA, PARTS, CHECKPOINTS, BEST, MODEL = "data", "parts", "checkpoints", "best", "model"
 EVALUATE, TENSORBOARD, ALIGN = "evaluate", "tensorboard", "align"
 METRICS_FILE, AUTO, WANDB_RUN = "metrics.jsonl", "auto.json", "wandb-run.txt"
-PROGRESS = "progress.json"
+SCORES = "scores.json"
+"""In `EVALUATE`."""
+LOG, PROGRESS = "train.log", "progress.json"
+"""`PROGRESS` is in each checkpoint."""
 DATA_LOCK, ALIGN_LOCK = ".data.lock", ".align.lock"
 
 KIND = "mtkit-run"
@@ -36,7 +39,7 @@ _MARKED = {PARTS: "mtkit-parts", EVALUATE: TRANSLATIONS, TENSORBOARD: CURVES}
 """Folders in which mtkit writes single files, with their kind."""
 _STEPS = (CHECKPOINTS, BEST)
 """Folders of model folders, `step-00000100`."""
-_FILES = (METRICS_FILE, AUTO, WANDB_RUN, DATA_LOCK, LOCK, HOLDER, ALIGN_LOCK)
+_FILES = (METRICS_FILE, LOG, AUTO, WANDB_RUN, DATA_LOCK, LOCK, HOLDER, ALIGN_LOCK)
 """Single files that mtkit writes in the run folder itself."""
 _STEP = re.compile(r"step-\d{8,}")
 EVENTS_SUFFIX = ".mtkit"
@@ -140,7 +143,7 @@ def forget_training(run: Path) -> None:
     for folder, kind in whole.items():
         remove_own_folder(folder, kind)
     mark = read_mark(run)
-    for name in (METRICS_FILE, AUTO):
+    for name in (METRICS_FILE, LOG, AUTO):
         if mark and name in mark.names:
             remove_own_file(run / name)
             release(run, name)

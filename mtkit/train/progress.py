@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -14,6 +16,8 @@ from mtkit.errors import InputError
 from mtkit.train.optim.schedule import lowering_patience
 
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
+Quality = tuple[float, ...]
+"""Numbers to compare in turn; higher is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +29,16 @@ class Progress:
         cursor: position of the next step in the data.
         tokens_seen: target tokens trained on.
         seconds: training time of all parts of the run, including validation.
-        best: (quality, step) of the best validated models, best first; a higher quality is better.
-        stale: validations since the last new best.
-        waited: validations since the last new best or the last reduction of the learning rate.
+        best: (quality, step) of the best validated models, best first.
+        peaks: the best quality so far by each metric of `train.best_metric`.
+        stale: for each of them, validations since its peak.
+        waited: for each of them, validations since its peak or the last reduction of the learning rate.
         lowered: number of times that the schedule `plateau` reduced the learning rate.
         origin: the model whose weights the run started with; empty if they were random.
         data: fingerprint of the prepared data.
         validated_step: step of the last validation.
+        start: loss and scores of the weights that the run started with, by validation set; the main set has
+            the name "". Empty if they were random.
         micro_batch_tokens: the size that `auto` chose; a resumed run needs it to sum in the same order.
     """
 
@@ -41,14 +48,16 @@ class Progress:
     cursor: Cursor = field(default_factory=Cursor)
     tokens_seen: Count = 0
     seconds: Annotated[float, Field(ge=0)] = 0.0
-    best: tuple[tuple[float, Count], ...] = ()
-    stale: Count = 0
-    waited: Count = 0
+    best: tuple[tuple[Quality, Count], ...] = ()
+    peaks: tuple[Quality, ...] = ()
+    stale: tuple[Count, ...] = ()
+    waited: tuple[Count, ...] = ()
     lowered: Count = 0
     origin: str = ""
     data: str = ""
     validated_step: Count = 0
     micro_batch_tokens: Annotated[int, Field(ge=1)] | None = None
+    start: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The progress as plain JSON values."""
@@ -76,21 +85,27 @@ class Progress:
             ) from None
         return found
 
-    def validated(self, value: float, config: TrainConfig) -> Progress:
-        """The progress after a validation of this step's model with quality `value`; higher is better.
+    def validated(self, qualities: Sequence[Quality], config: TrainConfig) -> Progress:
+        """The progress after a validation of this step's model, with its quality by each metric.
 
-        The schedule `plateau` reduces the learning rate as torch's ReduceLROnPlateau does with `threshold` 0
-        and a patience that is smaller by one, because torch counts from the next validation.
+        The first metric ranks the models, the next ones decide ties. The schedule `plateau` reduces the
+        learning rate as torch's ReduceLROnPlateau does with `threshold` 0 and a patience that is smaller by
+        one, because torch counts from the next validation.
         """
-        is_best = not self.best or value > self.best[0][0]
-        # Of equal scores the newer model is the better one.
-        best = sorted([(value, self.step), *self.best], reverse=True)[: config.keep_best]
-        waited, lowered = 0 if is_best else self.waited + 1, self.lowered
-        patience = lowering_patience(config.optimizer)
-        if patience is not None and waited >= patience:
-            waited, lowered = 0, lowered + 1
-        stale = 0 if is_best else self.stale + 1
-        return replace(self, best=tuple(best), stale=stale, waited=waited, lowered=lowered)
+        found = tuple(qualities)
+        before = self.peaks or tuple(() for _ in found)  # any quality is more than none
+        rose = [new > old for new, old in zip(found, before, strict=True)]
+        # Of equal models the newer one is the better one.
+        best = sorted([(sum(found, ()), self.step), *self.best], reverse=True)[: config.keep_best]
+        stale, waited = (
+            tuple(0 if up else count + 1 for up, count in zip(rose, counts or (0,) * len(rose), strict=True))
+            for counts in (self.stale, self.waited)
+        )
+        lowered, patience = self.lowered, lowering_patience(config.optimizer)
+        if patience is not None and stalled(waited, config) >= patience:
+            waited, lowered = (0,) * len(rose), lowered + 1
+        peaks = tuple(map(max, found, before))
+        return replace(self, best=tuple(best), peaks=peaks, stale=stale, waited=waited, lowered=lowered)
 
     def share(self, config: TrainConfig, steps_per_epoch: int) -> float:
         """The used share of the budget: the largest of the shares of steps, epochs and time, at most 1."""
@@ -101,6 +116,19 @@ class Progress:
             self.seconds / config.max_time if config.max_time else 0.0,
         ]
         return min(1.0, max(used))
+
+    def limit(self, config: TrainConfig) -> str:
+        """The limit that ended the run, once all of its budget is used."""
+        if config.max_steps and self.step >= config.max_steps:
+            return f"step limit ({config.max_steps:,}) reached"
+        if config.max_time and self.seconds >= config.max_time:
+            return f"time limit ({timedelta(seconds=round(config.max_time))}) reached"
+        return f"epoch limit ({config.max_epochs}) reached"
+
+
+def stalled(counts: Sequence[int], config: TrainConfig) -> int:
+    """The number of validations without progress, from the count of each metric."""
+    return (min if config.patience_on == "all" else max)(counts, default=0)
 
 
 _PROGRESS = TypeAdapter(Progress)

@@ -10,20 +10,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtkit.config.model import ModelConfig
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepared import Prepared
 from mtkit.errors import InputError
 from mtkit.model.checkpoint import load_model, weights_of
 from mtkit.runs.find import trained_model
+from mtkit.train.requirements import check_origin
 
 DETERMINISTIC = (
     "deterministic: the same data, options and seed give bit-identical weights on this kind of device, with "
     "this number of threads and these versions of mtkit and torch"
 )
-
-_FREE = {"preset", "dropout", "attention_dropout", "activation_dropout", "embedding_dropout", "init"}
-"""Options of the model that affect neither the shapes nor the meaning of its weights."""
 
 
 def begin_from(folder: Path, config: Config, prepared: Prepared) -> tuple[dict[str, Tensor], str]:
@@ -33,30 +30,12 @@ def begin_from(folder: Path, config: Config, prepared: Prepared) -> tuple[dict[s
         InputError: there is no model, or its tokenizer or architecture differs; the message lists all
             differences.
     """
+    try:
+        check_origin(config, prepared.tokenizer)
+    except InputError as error:
+        raise InputError(f"train.init_from: {error.message}", error.hint) from None
     found = trained_model(folder)
-    there = load_model(found)
-    reasons = [
-        f"model.{name} = {ours} (other model: {theirs})"
-        for name, ours, theirs in _differences(config.model, there.config.model)
-    ]
-    advice = ["Set these model options to the other model's values."] if reasons else []
-    if there.tokenizer.fingerprint != prepared.tokenizer.fingerprint:
-        reasons.insert(0, "the tokenizer")
-        path = f"{found} and separate: true" if not there.tokenizer.is_joint else found / "tokenizer.model"
-        advice.insert(0, f"Set tokenizer.path: {path}, and prepare the data with it.")
-    if reasons:
-        raise InputError(
-            f"train.init_from: {found}: differs in {'; '.join(reasons)}.",
-            " ".join(advice),
-        )
-    return weights_of(there.model), str(found)
-
-
-def _differences(ours: ModelConfig, theirs: ModelConfig) -> Iterator[tuple[str, object, object]]:
-    for name in ModelConfig.model_fields:
-        mine, other = getattr(ours, name), getattr(theirs, name)
-        if name not in _FREE and mine != other:
-            yield name, mine, other
+    return weights_of(load_model(found).model), str(found)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from mtkit.train.losses.guided import Guide, find_aligner
 from mtkit.train.machine.distributed import World
 from mtkit.train.optim.averaging import average_weights
 from mtkit.train.optim.schedule import learning_rate
-from mtkit.train.progress import Progress
+from mtkit.train.progress import Progress, Quality, stalled
 from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps, read_steps
 from mtkit.train.start import DETERMINISTIC, begin_from, repeatable
 from mtkit.train.store import Store
@@ -40,6 +40,7 @@ from mtkit.train.watch.monitor import (
     Saved,
     Started,
     Validated,
+    Working,
 )
 from mtkit.train.watch.window import LogWindow
 
@@ -56,6 +57,7 @@ class Trainer:
         stop: called after each step; if it returns true, the run is saved and stops.
         world: the ranks that train together; rank 0 validates, writes files and reports events.
         allowed: options that may differ from the last checkpoint.
+        reset_patience: forget how many validations have passed without improvement.
     """
 
     def __init__(
@@ -66,7 +68,9 @@ class Trainer:
         stop: Callable[[], bool],
         world: World,
         allowed: Collection[str] = (),
+        reset_patience: bool = False,
     ) -> None:
+        self._reset_patience = reset_patience
         self.config = config
         self.options = config.train
         self.prepared = prepared
@@ -109,7 +113,7 @@ class Trainer:
             self.progress.step,
             self.options.tensorboard,
             self.options.wandb,
-            self.progress.validated_step,
+            self.progress.validated_step if self.progress.best else -1,
         )
         self._listeners = (recorder, *self._listeners)
         try:
@@ -119,6 +123,7 @@ class Trainer:
 
     def _rehearse(self) -> None:
         """Computes the largest batch first, to detect a lack of memory at once."""
+        self._tell(Working("trying the largest batch"))
         planned = plan_steps(self.table, self.config)
         if self.options.micro_batch_tokens == "auto" and self.progress.micro_batch_tokens is None:
             found = self.world.on_main(lambda: fit_micro_batch(self.table, planned, self.updater))
@@ -148,6 +153,7 @@ class Trainer:
                 step = self.progress.step + 1
                 lr = learning_rate(self.options.optimizer, step, share, self.progress.lowered)
                 self.window.add(self._update(data, step, lr))
+                self._tell(self.window.stepped(self.progress, share, data.steps_per_epoch))
                 if step % self.options.log_every == 0:
                     skipped = int(self.updater.num_skipped)
                     self._tell(self.window.logged(self.progress, lr, share, data.steps_per_epoch, skipped))
@@ -163,7 +169,8 @@ class Trainer:
         step = self.progress.step
         if self._stop_agreed():
             self._save_and_stop()
-        if step % self.options.validate_every == 0 and step > self.progress.validated_step:
+        is_start = step == 0 and bool(self.progress.origin) and not self.progress.best
+        if is_start or (step % self.options.validate_every == 0 and step > self.progress.validated_step):
             if not self._validate():
                 self._save_and_stop()
             self.window.restart()
@@ -198,10 +205,12 @@ class Trainer:
 
     def _end_reason(self, share: float) -> str:
         """The reason why training ends here; empty if it continues."""
-        patience, stale = self.options.patience, self.progress.stale
+        patience, stale = self.options.patience, stalled(self.progress.stale, self.options)
         if patience and stale >= patience:
-            return f"no better {self.options.best_metric} in {stale} validations"
-        return "the end of the budget was reached" if share >= 1.0 else ""
+            counts = zip(self.options.best_metric, self.progress.stale, strict=True)
+            names = [name for name, count in counts if count >= patience]
+            return f"no better {' or '.join(names)} in {stale} validations"
+        return self.progress.limit(self.options) if share >= 1.0 else ""
 
     def _update(self, data: StepData, step: int, lr: float) -> Update:
         """Makes one update and advances the progress."""
@@ -228,6 +237,7 @@ class Trainer:
     def _validate(self) -> bool:
         """Validates the model and keeps it if it is one of the best. False if a stop was requested."""
         step = self.progress.step
+        self._tell(Working("validating"))
         kept = self.world.whole(self.updater.kept_weights())
         with self.updater.averaged():
             found = self.world.on_main(lambda: self._validations(self._whole_model(kept)))
@@ -238,9 +248,12 @@ class Trainer:
             raise MtkitError(
                 f"step {step}: the validation loss is {validation.loss}.", "Lower train.optimizer.lr."
             )
-        self.progress = self.progress.validated(validation.quality(self.options.best_metric), self.options)
-        is_best = self.progress.stale == 0
-        self.world.on_main(lambda: self.store.save_best(kept, self.progress))
+        self.progress = self.progress.validated(self._qualities(validation), self.options)
+        if step == 0:
+            start = {name: scored.figures() for name, scored in {"": validation, **extra}.items()}
+            self.progress = dataclasses.replace(self.progress, start=start)
+        is_best = self.progress.best[0][1] == step
+        self.world.on_main(lambda: self.store.save_best(kept, self.progress, validation.scores["bleu"]))
         for name, scored in {"": validation, **extra}.items():
             self._tell(
                 Validated(
@@ -248,13 +261,16 @@ class Trainer:
                     scored.loss,
                     scored.scores,
                     is_best and not name,
-                    scored.sample,
+                    scored.samples[0],
                     self.progress.seconds,
                     name,
                 )
             )
         self.progress = dataclasses.replace(self.progress, validated_step=step)
         return True
+
+    def _qualities(self, validation: Validation) -> list[Quality]:
+        return [validation.quality(metric) for metric in self.options.best_metric]
 
     def _validations(self, model: Transformer) -> tuple[Validation, dict[str, Validation]] | None:
         """Validates on the main set, and on further sets by name. None if a stop was requested."""
@@ -265,6 +281,7 @@ class Trainer:
 
     def _save(self, window: Mapping[str, Tensor] | None = None) -> None:
         """Writes a checkpoint, which between two reports includes the state of the log window."""
+        self._tell(Working("saving"))
         self.progress = dataclasses.replace(self.progress, seconds=self._seconds())
         weights = self.world.whole(weights_of(self.model))
         state = self.world.whole(self.updater.state()) | dict(window or {})
@@ -282,6 +299,8 @@ class Trainer:
             self.window.set_state(checkpoint.state)
             self.progress = checkpoint.progress
             self._saved_step = self.progress.step
+            if self._reset_patience:
+                self.progress = dataclasses.replace(self.progress, stale=(), waited=())
         elif self.options.init_from is not None:
             weights, origin = begin_from(self.options.init_from, self.config, self.prepared)
             set_weights(self.model, self.world.share(weights, self.model), origin)
@@ -316,21 +335,36 @@ class Trainer:
         if not models:
             logger.warning("None of the best models can be read. The model of the last step is used instead.")
             models = [kept]
+        if len(models) > 1:
+            self._tell(Working("averaging"))
         model = self._whole_model(models[0])
         set_weights(model, average_weights(models), "average")
+        self._tell(Working("validating"))
         validation, averaged = self._final_validation(model), len(models)
-        if averaged > 1 and validation.quality(self.options.best_metric) < self.progress.best[0][0]:
+        if averaged > 1 and sum(self._qualities(validation), ()) < self.progress.best[0][0]:
             set_weights(model, models[0], "best")
             validation, averaged = self._final_validation(model), 1
+        extra = self.validator.extra(model, 0, lambda: False) if self.progress.start else None
         return Finished(
             step=self.progress.step,
-            folder=self.store.save_final(weights_of(model), self.progress.step),
+            folder=self.store.save_final(weights_of(model), self.progress.step, validation.scores["bleu"]),
             reason=reason,
             averaged=averaged,
             loss=validation.loss,
             scores=validation.scores,
             seconds=self.progress.seconds,
+            passes=self.progress.tokens_seen / int(self.table.lengths[:, 1].sum() + len(self.table.lengths)),
+            stopped_early=self._is_stale(),
+            samples=validation.samples,
+            best_step=self.progress.best[0][1],
+            start=self.progress.start,
+            extra={name: scored.figures() for name, scored in (extra or {}).items()},
         )
+
+    def _is_stale(self) -> bool:
+        """Whether as many validations as the patience allows brought no new best."""
+        patience = self.options.patience
+        return patience is not None and stalled(self.progress.stale, self.options) >= patience
 
     def _whole_model(self, weights: dict[str, Tensor]) -> Transformer:
         """The trained model, or a new one with these weights if the trained one is sharded."""
@@ -369,6 +403,7 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     world: World | None = None,
     allowed: Collection[str] = (),
+    reset_patience: bool = False,
 ) -> Finished:
     """Trains a model from the last checkpoint in `config.run`, or from the beginning; see `Trainer`.
 
@@ -386,7 +421,7 @@ def train(
             check()
             return stop()
 
-        return Trainer(config, prepared, listen, asked, world, allowed).run()
+        return Trainer(config, prepared, listen, asked, world, allowed, reset_patience).run()
 
 
 def _verified(config: Config, world: World) -> AbstractContextManager[Callable[[], object]]:

@@ -17,9 +17,14 @@ from mtkit.engine.native import NativeEngine
 from mtkit.metrics.surface import METRICS, score_corpus
 from mtkit.model.transformer import Transformer
 from mtkit.train.objective import token_losses
+from mtkit.train.progress import Quality
 from mtkit.train.watch.monitor import Sample
 
 _PAIRS_AT_ONCE = 64
+_SAMPLES = 3
+"""Translations of a validation that people see."""
+ZERO = 0.05
+"""Scores below this one, which is shown as 0.0, tell nothing: smoothing gives some to any text."""
 _ALWAYS: tuple[MetricName, ...] = ("bleu", "chrf")
 """Metrics that are cheap: half a second each for 500 pairs. TER takes some 15 seconds."""
 
@@ -31,16 +36,24 @@ class Validation:
     Attributes:
         loss: -log p per target token.
         scores: of the translations.
-        sample: one of the translations.
+        samples: some of the translations.
     """
 
     loss: float
     scores: Mapping[MetricName, float]
-    sample: Sample
+    samples: tuple[Sample, ...]
 
-    def quality(self, metric: BestMetric) -> float:
-        """The loss or the score by `metric`, negated if lower is better."""
-        return -self.loss if metric == "loss" else METRICS[metric].quality(self.scores[metric])
+    def quality(self, metric: BestMetric) -> Quality:
+        """The quality by `metric`; the loss decides between equal scores and between scores of zero."""
+        if metric == "loss":
+            return (-self.loss,)
+        score = self.scores[metric]
+        is_zero = METRICS[metric].higher_is_better and score < ZERO
+        return (0.0 if is_zero else METRICS[metric].quality(score), -self.loss)
+
+    def figures(self) -> dict[str, float]:
+        """The loss and the scores by name."""
+        return {"loss": self.loss, **{str(name): score for name, score in self.scores.items()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +78,7 @@ class Validator:
         self.count = config.train.validate_pairs
         self.tokenizer = prepared.tokenizer
         self.options = config.decode.model_copy(update={"beam_size": config.train.validate_beam_size})
-        wanted = (*_ALWAYS, config.train.best_metric)
+        wanted = (*_ALWAYS, *config.train.best_metric)
         self.metrics = [name for name in METRICS if name in wanted]
         self.device = device
         self.dtype = dtype
@@ -92,7 +105,7 @@ class Validator:
 
         Args:
             model: the model to validate.
-            turn: selects the sample.
+            turn: selects the samples.
             stop: called between batches.
         """
         return self._validate(model, self._main, turn, stop)
@@ -118,9 +131,9 @@ class Validator:
             found += engine.decode(scored.src_ids[start : start + _PAIRS_AT_ONCE], self.options)
         hyps = self.tokenizer.decode([best[0].ids for best in found], scored.srcs)
         scores = score_corpus(hyps, scored.refs, self.metrics, scored.tgt_lang, scored.srcs)
-        shown = turn % len(hyps)
-        sample = Sample(scored.srcs[shown], hyps[shown], scored.refs[shown])
-        return Validation(loss, {score.metric: score.value for score in scores}, sample)
+        shown = dict.fromkeys((turn + part * len(hyps) // _SAMPLES) % len(hyps) for part in range(_SAMPLES))
+        samples = tuple(Sample(scored.srcs[index], hyps[index], scored.refs[index]) for index in shown)
+        return Validation(loss, {score.metric: score.value for score in scores}, samples)
 
     @torch.inference_mode()
     def _loss(self, model: Transformer, batches: Sequence[Batch]) -> float:

@@ -19,7 +19,7 @@ _NAMES = (
     {"source", "src", "source term", "source_term", "sourcestring", "term"},
     {"target", "tgt", "target term", "target_term", "targetstring", "translation"},
 )
-"""What a header may call the source and the target column, beside the codes of their languages."""
+"""Header names of the source and the target column, beside their language codes."""
 
 _OUTDATED = ("deprecated", "superseded", "obsolete")
 """Parts of the administrative status of a term that is not to be used."""
@@ -60,10 +60,11 @@ def _tsv_rows(path: Path) -> Iterator[Row]:
 
 
 def _csv_rows(path: Path) -> Iterator[Row]:
+    from mtkit.data.read.lines import read_lines
     from mtkit.data.read.repairs import Repairs
     from mtkit.data.read.tables import csv_rows
 
-    for number, row in csv_rows(path, ",", Repairs()):
+    for number, row in csv_rows(path, read_lines(path, Repairs()), ",", Repairs()):
         if isinstance(row, str):
             raise InputError(f"{path}:{number}: {row}.", "Repair it, or export it again.")
         yield number, row
@@ -121,7 +122,7 @@ def _read_tbx(path: Path, languages: Languages) -> Iterator[Term]:
 
 
 def _entries(path: Path) -> Iterator[dict[str, list[str]]]:
-    """The terms of each entry by language; those of an outdated status are left out."""
+    """The terms of each entry by language; without those of an outdated status."""
     from mtkit.data.read.markup import read_elements
     from mtkit.data.read.repairs import Repairs
 

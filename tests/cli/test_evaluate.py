@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
+import sacrebleu
 from typer.testing import CliRunner, Result
 
 from mtkit.cli.commands import app
+from mtkit.evaluate.record import read_scores
 from mtkit.metrics.surface import score_corpus
+from mtkit.runs.layout import open_run
 from mtkit.translate.open import open_translator
+from mtkit.translate.translator import Translator
 from tests.support.fakes import TINY_PAIRS, make_tiny_run
 
 Run: TypeAlias = Callable[..., Result]
@@ -36,7 +41,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def test_each_test_set_is_translated_and_scored(run: Run, folder: Path) -> None:
-    result = run("tiny.yaml", "--json", "-m", "ter", "-m", "bleu")
+    result = run("tiny.yaml", "--json", "--metrics", "TER,bleu")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     hyps = list(open_translator(folder / "runs/tiny/model").translate(TINY_PAIRS))
@@ -59,28 +64,33 @@ def test_it_warns_of_test_sentences_in_the_training_data(run: Run) -> None:
     prepared = CliRunner().invoke(app, ["prepare", "tiny.yaml", *leaking])
     assert prepared.exit_code == 0, prepared.output
     result = run("tiny.yaml", *leaking, "--test", "short", "--json")
-    warning = "Warning: short: 2 of 2 sentences are in the training data"
+    warning = "warning: short: 2 of 2 sentences are in the training data"
     assert warning in " ".join(result.stderr.split())
     assert [entry["leaked"] for entry in json.loads(result.stdout)] == [2]
     other = run("tiny.yaml", "--test", "short", "--json")  # of which nothing is prepared
-    assert "Warning" not in other.stderr
+    assert "warning" not in other.stderr
     assert [entry["leaked"] for entry in json.loads(other.stdout)] == [None]
 
 
 def test_a_table_for_people(run: Run) -> None:
     result = run("tiny.yaml", "--test", "again")
     assert result.exit_code == 0, result.output
-    head, _, *rows = result.stdout.splitlines()
-    assert head.split() == ["test", "set", "pairs", "metric", "score", "signature"]
-    assert [row.split()[:3] for row in rows] == [["again", "2", "bleu"], ["again", "2", "chrf"]]
-    assert all("version:" in row for row in rows)
+    head, _, row, empty, *signatures = result.stdout.splitlines()
+    assert head.split() == ["test", "set", "pairs", "BLEU", "chrF"]
+    assert row.split()[:2] == ["again", "2"]
+    assert empty == ""
+    assert [line.split(": nrefs:1|")[0] for line in signatures] == ["bleu", "chrf"]
 
 
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
         (["tiny.yaml", "--test", "nosuch"], 2, "Choose from short, again"),
-        (["tiny.yaml", "-m", "blue"], 2, "bleu, chrf and ter"),
+        (["tiny.yaml", "--metrics", "bleu,blue"], 2, "bleu, chrf and ter"),
+        (["tiny.yaml", "-m", "bleu"], 2, "Write --metrics bleu"),
+        (["tiny.yaml", "-m", "nowhere"], 3, "nowhere: there is no such run folder"),
+        (["tiny.yaml", "--checkpoint", "first"], 2, "Choose best, last or a step."),
+        (["tiny.yaml", "--checkpoint", "7"], 3, "There are best: none; checkpoints: none"),
         (["tiny.yaml", "run=elsewhere"], 3, "no trained model"),
         (["--hyp", "test.fr"], 2, "--ref"),
         (["--hyp", "test.fr", "--ref", "tiny.yaml"], 3, "has 2 lines, but tiny.yaml has"),
@@ -100,7 +110,9 @@ def test_what_cannot_be_done_is_said(
 
 def test_files_are_scored_without_a_model(run: Run, folder: Path) -> None:
     (folder / "zh").write_text("今天天气很好。\n", "utf-8")
-    result = run("--hyp", "zh", "--hyp", "zh", "--ref", "zh", "--tgt-lang", "zh", "-m", "bleu", "--json")
+    result = run(
+        "--hyp", "zh", "--hyp", "zh", "--ref", "zh", "--tgt-lang", "zh", "--metrics", "bleu", "--json"
+    )
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert [entry["test"] for entry in found] == ["zh", "zh"]
@@ -134,8 +146,156 @@ def test_files_are_scored_without_torch(folder: Path) -> None:
 )
 def test_bounds_of_quality(run: Run, bounds: list[str], code: int) -> None:
     options = [option for bound in bounds for option in ("--fail-under", bound)]
-    result = run("tiny.yaml", "-m", "bleu", "-m", "ter", *options)
+    result = run("tiny.yaml", "--metrics", "bleu,ter", *options)
     assert result.exit_code == code, result.output
     if code == 4:
         assert "is worse than" in result.stderr
         assert "nrefs:1" in result.stdout  # the scores are printed all the same
+
+
+# ---------------------------------------------------------------- several sets, models and references
+
+
+def test_all_sets_are_read_before_the_first_is_translated(run: Run, folder: Path) -> None:
+    (folder / "late.yaml").write_text(
+        "data: {test: {late: {reader: plain, src: late.en, tgt: late.fr}, "
+        "gone: {reader: tsv, path: gone.tsv}}}\n"
+    )
+    kept = folder / "runs/tiny/evaluate"
+    before = {path: path.stat().st_mtime_ns for path in kept.glob("*")}
+    result = run("tiny.yaml", "late.yaml")
+    assert result.exit_code == 3
+    assert [line.partition(" there is no")[0] for line in result.stderr.splitlines()] == [
+        f"data.test.late: {folder / 'late.en'}:",
+        f"data.test.gone: {folder / 'gone.tsv'}:",
+    ]
+    assert {path: path.stat().st_mtime_ns for path in kept.glob("*")} == before
+
+
+def test_a_result_is_printed_before_the_next_set_is_translated(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Translator.results
+
+    def fail_at_the_second(self: Translator, *args: Any, **kwargs: Any) -> Any:
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return real(self, *args, **kwargs)
+
+    calls: list[int] = []
+    monkeypatch.setattr(Translator, "results", fail_at_the_second)
+    result = run("tiny.yaml")
+    assert result.exit_code == 130
+    assert result.stdout.splitlines()[-1].split()[:2] == ["short", "2"]
+
+
+@pytest.fixture
+def two_runs(folder: Path) -> list[str]:
+    """A second config with a run of its own, whose model is a copy."""
+    text = (folder / "tiny.yaml").read_text("utf-8")
+    (folder / "other.yaml").write_text(text.replace("runs/tiny", "runs/other"), "utf-8")
+    if not (folder / "runs/other").exists():
+        open_run(folder / "runs/other")
+        shutil.copytree(folder / "runs/tiny/model", folder / "runs/other/model")
+    return ["tiny.yaml", "other.yaml"]
+
+
+def test_each_run_is_scored_by_its_own_model(run: Run, folder: Path, two_runs: list[str]) -> None:
+    by_config = run(*two_runs, "--test", "short", "--json")
+    by_folder = run("runs/tiny", "runs/other/", "--test", "short", "--json")
+    assert by_config.exit_code == by_folder.exit_code == 0, by_folder.output
+    assert json.loads(by_config.stdout) == json.loads(by_folder.stdout)
+    assert [entry["model"] for entry in json.loads(by_config.stdout)] == ["runs/tiny", "runs/other"]
+    assert (folder / "runs/other/evaluate/short.hyp.txt").exists()
+    table = run(*two_runs, "--test", "short").stdout
+    assert [line for line in table.splitlines() if line.startswith("runs/")] == ["runs/tiny", "runs/other"]
+
+
+def test_another_model_can_be_named(run: Run, folder: Path, two_runs: list[str]) -> None:
+    result = run("tiny.yaml", "data.test.again=null", "-m", "runs/other", "--json")
+    assert result.exit_code == 0, result.output
+    [entry] = json.loads(result.stdout)
+    assert Path(entry["hyps"]) == folder / "runs/other/evaluate/short.hyp.txt"
+    alone = run("-m", "runs/other", "--test", "short", "--json")
+    assert [found["scores"] for found in json.loads(alone.stdout)] == [entry["scores"]]
+
+
+def test_any_checkpoint_can_be_scored(run: Run, folder: Path) -> None:
+    home = folder / "runs/tiny"
+    for place, step in (("checkpoints", 4), ("checkpoints", 8), ("best", 4), ("best", 6)):
+        if not (home / f"{place}/step-{step:08}").exists():
+            shutil.copytree(home / "model", home / f"{place}/step-{step:08}")
+    progress = home / "checkpoints/step-00000008/progress.json"
+    progress.write_text(json.dumps({"best": [[[2.5, -1.0], 4], [[2.0, -1.0], 6]]}))
+    for named, place in (
+        ("best", "best.step-00000004"),
+        ("last", "checkpoints.step-00000008"),
+        ("6", "best.step-00000006"),
+        ("8", "checkpoints.step-00000008"),
+    ):
+        result = run("tiny.yaml", "--checkpoint", named, "--test", "short", "--json")
+        assert result.exit_code == 0, result.output
+        [entry] = json.loads(result.stdout)
+        assert Path(entry["hyps"]).name == f"short.{place}.hyp.txt"
+    kept = {entry["model"] for entry in read_scores(home)}
+    assert {"best/step-00000004", "best/step-00000006", "checkpoints/step-00000008"} <= kept
+
+
+def test_scores_are_kept_in_the_run_folder(run: Run, folder: Path) -> None:
+    for _ in range(2):
+        result = run("tiny.yaml", "--json")
+    [first, second] = [entry for entry in read_scores(folder / "runs/tiny") if entry["model"] == "model"]
+    found = json.loads(result.stdout)
+    assert [first["test"], second["test"]] == ["short", "again"]
+    assert [first["scores"], second["scores"]] == [entry["scores"] for entry in found]
+    assert (first["hyps"], first["search"]) == ("short.hyp.txt", {"beam_size": 2})
+    assert first["engine"].startswith("PyTorch")
+
+
+REFERENCES = ("A cat was sitting.", "The cat sat.")
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_several_references_are_all_used(run: Run, folder: Path, order: tuple[int, int]) -> None:
+    (folder / "hyp").write_text("The cat sat.\n")
+    refs = []
+    for number in order:
+        (folder / f"ref{number}").write_text(f"{REFERENCES[number]}\n")
+        refs += ["--ref", f"ref{number}"]
+    result = run("--hyp", "hyp", *refs, "--metrics", "chrf,bleu", "--json")
+    chrf, bleu = json.loads(result.stdout)[0]["scores"]
+    assert chrf["value"] == pytest.approx(100)
+    assert all("nrefs:2" in score["signature"] for score in (chrf, bleu))
+
+
+def test_a_test_set_may_have_several_references(run: Run, folder: Path) -> None:
+    (folder / "more.fr").write_text("\n".join(["x"] * len(TINY_PAIRS)) + "\n")
+    sets = ["data.test={both: {reader: plain, src: test.en, tgt: [test.fr, more.fr]}}", "--test", "both"]
+    result = run("tiny.yaml", *sets, "--json")
+    assert result.exit_code == 0, result.output
+    [entry] = json.loads(result.stdout)
+    hyps = Path(entry["hyps"]).read_text("utf-8").splitlines()
+    refs = [list(TINY_PAIRS.values()), ["x"] * len(TINY_PAIRS)]
+    assert entry["scores"][0]["value"] == pytest.approx(sacrebleu.corpus_bleu(hyps, refs).score)
+    assert "nrefs:2" in entry["scores"][0]["signature"]
+    (folder / "more.fr").write_text("x\n")
+    short = run("tiny.yaml", *sets)
+    assert (short.exit_code, "has 2 lines, but" in short.stderr) == (3, True)
+
+
+def test_references_from_a_pipe_serve_all_translations(folder: Path) -> None:
+    command = f"{sys.executable} -m mtkit evaluate --hyp test.fr --hyp test.fr --ref <(cat test.fr) --json"
+    done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, check=True)
+    assert [entry["scores"][0]["value"] for entry in json.loads(done.stdout)] == [pytest.approx(100)] * 2
+
+
+def test_blank_texts_are_counted(run: Run, folder: Path) -> None:
+    (folder / "some").write_text("a\n \n\nb\n")
+    (folder / "none").write_text("\n\n\n\n")
+    (folder / "full").write_text("a\nb\nc\n\n")
+    result = run("--hyp", "some", "--hyp", "none", "--ref", "full")
+    assert result.exit_code == 0
+    assert "warning: some: 2 of 4 translations are blank." in result.stderr
+    assert "warning: none: all 4 translations are blank." in result.stderr
+    assert "warning: some: 1 of 4 references are blank" in result.stderr

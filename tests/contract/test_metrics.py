@@ -6,7 +6,7 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from mtkit.config.fixed import METRIC_NAMES, MetricName
 from mtkit.config.train import TrainConfig
 from mtkit.errors import UsageError
 from mtkit.evaluate.evaluate import score_files
-from mtkit.metrics.surface import METRICS, Input, Metric, Statistics, score_corpus
+from mtkit.metrics.surface import METRICS, Inputs, Metric, Statistics, score_corpus
 from mtkit.train.validate import Validation
 from mtkit.train.watch.monitor import Sample
 
@@ -69,7 +69,8 @@ def test_value_and_signature_are_those_of_the_sacrebleu_command(
     run = subprocess.run([*command, *OPTIONS[language]], capture_output=True, check=True)
     expected = json.loads(run.stdout)
 
-    [found] = score_files(hyp, ref, [name], language).scores
+    [evaluated] = score_files([hyp], [ref], [name], language)
+    [found] = evaluated.scores
     assert found.metric == name
     assert found.value == pytest.approx(expected["score"], abs=1e-7)
     assert found.signature == expected["signature"]
@@ -98,23 +99,23 @@ def test_the_order_of_segments_does_not_matter(name: MetricName) -> None:
 def test_a_score_is_made_from_the_statistics_of_single_segments(name: MetricName) -> None:
     hyps, refs = lines("fr", 1), lines("fr", 2)
     recipe = METRICS[name].build("fr")
-    single = [recipe.statistics([hyp], {"refs": [ref]})[0] for hyp, ref in zip(hyps, refs, strict=True)]
+    single = [recipe.statistics([hyp], {"refs": [[ref]]})[0] for hyp, ref in zip(hyps, refs, strict=True)]
     assert recipe.aggregate(single) == pytest.approx(score(name, hyps, refs), rel=1e-12)
 
 
 @EACH
 def test_training_can_choose_by_it(name: MetricName) -> None:
-    assert TrainConfig(best_metric=name).best_metric == name
+    assert TrainConfig.model_validate({"best_metric": name}).best_metric == (name,)
     better, worse = (1.0, 0.0) if METRICS[name].higher_is_better else (0.0, 1.0)
-    found = [Validation(9.0, {name: value}, Sample("", "", "")) for value in (better, worse)]
+    found = [Validation(9.0, {name: value}, (Sample("", "", ""),)) for value in (better, worse)]
     assert found[0].quality(name) > found[1].quality(name)
 
 
 class Lengths:
     """A metric that is not sacreBLEU's: how much shorter the translations are than their sources."""
 
-    def statistics(self, hyps: Sequence[str], inputs: Mapping[Input, Sequence[str]]) -> Statistics:
-        return [[len(hyp), len(src)] for hyp, src in zip(hyps, inputs["srcs"], strict=True)]
+    def statistics(self, hyps: Sequence[str], inputs: Inputs) -> Statistics:
+        return [[len(hyp), len(src)] for hyp, src in zip(hyps, inputs["srcs"][0], strict=True)]
 
     def aggregate(self, statistics: Statistics) -> float:
         return 100 * sum(hyp for hyp, _ in statistics) / sum(src for _, src in statistics)

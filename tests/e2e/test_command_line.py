@@ -58,7 +58,7 @@ def test_translate_without_arguments(folder: Path) -> None:
 
 
 def test_evaluate_for_machines(folder: Path) -> None:
-    done = mtkit("evaluate", "--json", "-m", "bleu", "-m", "ter", *SMALL, cwd=folder)
+    done = mtkit("evaluate", "--json", "--metrics", "bleu,ter", *SMALL, cwd=folder)
     assert done.returncode == 0, done.stderr
     text = json.dumps(json.loads(done.stdout))
     assert "nrefs:1" in text

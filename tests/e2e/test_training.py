@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from mtkit.config.load import load_config
 from mtkit.data.prepare.prepared import open_prepared
 from mtkit.engine.native import NativeEngine
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.metrics.surface import score_corpus
-from mtkit.model.checkpoint import load_model, load_train_state, load_weights, step_folders
+from mtkit.model.checkpoint import load_model, load_train_state, load_weights, step_folders, step_of
+from mtkit.runs.training import Training
+from mtkit.train.trainer import train
 from mtkit.train.watch.monitor import Logged, Started, Validated
 from tests.support.trainings import Run, go, go_until, metrics, same_weights
 
@@ -31,6 +34,18 @@ def test_models_know_how_many_sentences_they_learned_from(whole: Run) -> None:
     assert counted is not None
     folders = [whole.finished.folder, *step_folders(whole.config.run / "best")]
     assert {load_model(folder).sentences_per_pair for folder in folders} == {counted.mean}
+
+
+def test_models_know_how_far_and_how_well_they_were_trained(whole: Run) -> None:
+    final = load_model(whole.finished.folder).training
+    limit = whole.config.train.max_steps
+    assert final == Training(whole.finished.step, limit, finished=True, bleu=whole.finished.scores["bleu"])
+    scores = {e.step: e.scores["bleu"] for e in whole.told(Validated) if isinstance(e, Validated)}
+    for folder in step_folders(whole.config.run / "best"):
+        step = step_of(folder)
+        assert load_model(folder).training == Training(step, limit, finished=False, bleu=scores[step])
+    for folder in step_folders(whole.config.run / "checkpoints"):
+        assert load_model(folder).training == Training(step_of(folder), limit, finished=False)
 
 
 ALL_ON = (
@@ -242,6 +257,33 @@ def test_a_run_begins_with_the_weights_of_another(whole: Run, tmp_path: Path) ->
     assert started.notes == (f"starting from the weights of {there / 'model'}",)
     _, progress = load_train_state(step_folders(tuned.config.run / "checkpoints")[-1])
     assert progress["origin"] == str(there / "model")
+
+
+def test_the_weights_at_the_start_count_too(whole: Run, tmp_path: Path) -> None:
+    there = whole.config.run / "model"
+    ruinous = ("train.optimizer.lr=0.9", "train.max_steps=4", "train.validate_every=2", "train.ema=0")
+    sets = ("data.extra_valid={more: {reader: phrasebook, split: test, pairs: 10}}",)
+    origin = (f"train.init_from={there}", f"tokenizer.path={there / 'tokenizer.model'}")
+    tuned = go(tmp_path, *origin, *ruinous, *sets)
+    validated = [event for event in tuned.events if isinstance(event, Validated) and not event.name]
+    assert [(event.step, event.is_best) for event in validated] == [(0, True), (2, False), (4, False)]
+    finished = tuned.finished
+    assert (finished.best_step, finished.averaged) == (0, 1)
+    assert same_weights(finished.folder, there)
+    final = {"loss": finished.loss} | {str(name): score for name, score in finished.scores.items()}
+    assert finished.start[""] == final
+    assert finished.start["more"] == finished.extra["more"] != finished.start[""]
+    line = next(line for line in metrics(tuned.config.run) if "final/loss" in line)
+    assert line["final/more/loss"] == finished.start["more"]["loss"]
+
+
+def test_a_run_that_stopped_early_can_go_on(tmp_path: Path) -> None:
+    still = ("train.max_steps=80", "train.optimizer.lr=1.0e-12", "train.best_metric=loss", "train.patience=1")
+    assert go(tmp_path, *still).finished.step == 16
+    again = load_config([tmp_path / "c.yaml"], [f"run={tmp_path / 'run'}", *still]).config
+    prepared = open_prepared(again)
+    assert train(again, prepared, lambda event: None).step == 16
+    assert train(again, prepared, lambda event: None, reset_patience=True).step == 24
 
 
 def test_init_from_names_every_difference_at_once(whole: Run, tmp_path: Path) -> None:

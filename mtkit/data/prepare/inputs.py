@@ -48,10 +48,13 @@ def settings_of(config: Config) -> dict[str, Any]:
 
 
 def _source_settings(source: HeldOutSource) -> dict[str, Any]:
-    """The options of `source` with file names instead of paths, because data may be moved."""
-    values = source.model_dump()
+    """The options of `source` with file names instead of paths, because data may be moved.
+
+    Further references are left out, because only `mtkit evaluate` reads them.
+    """
+    values = source.model_dump(exclude={"refs"})
     names = {key: value.name for key, value in values.items() if isinstance(value, Path)}
-    return {**source.model_dump(mode="json"), **names}
+    return {**source.model_dump(mode="json", exclude={"refs"}), **names}
 
 
 def said(settings: Any) -> Any:

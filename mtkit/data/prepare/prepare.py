@@ -21,6 +21,7 @@ import filelock
 
 from mtkit.config.schema import Config
 from mtkit.config.sources import HuggingFaceSource, Source
+from mtkit.cores import num_cores
 from mtkit.data.clean.judging import named
 from mtkit.data.clean.leaks import Leaks, read_leaks
 from mtkit.data.prepare.clean_parts import SentenceCount
@@ -45,7 +46,7 @@ from mtkit.data.prepare.shards import Shard, batches, write_shard, write_shard_p
 from mtkit.data.prepare.stages import EncodedPart, ReportProgress, Stages
 from mtkit.data.prepare.stretches import LossyStretch, told
 from mtkit.data.prepare.unknown import check_unknown
-from mtkit.data.prepare.workers import Workers, num_cores
+from mtkit.data.prepare.workers import Workers
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus, source_files, source_name
 from mtkit.disk.files import atomic_folder, new_file, new_text, recover

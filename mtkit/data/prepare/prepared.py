@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.config.schema import Config
-from mtkit.config.sources import CutSource
+from mtkit.config.sources import CutSource, PlainSource
 from mtkit.data.clean.leaks import Leaks, read_leaks
 from mtkit.data.prepare.clean_parts import SentenceCount
 from mtkit.data.prepare.inputs import check_inputs, said, settings_of
@@ -79,6 +79,14 @@ def is_prepared(config: Config) -> bool:
     return True
 
 
+def has_settings(config: Config) -> bool:
+    """Whether data were prepared with the options of this config; their files are not looked at."""
+    try:
+        return read_data_manifest(inside(config.run, DATA)).get("settings") == settings_of(config)
+    except InputError:
+        return False
+
+
 def open_prepared(config: Config) -> Prepared:
     """The data that `prepare(config)` wrote.
 
@@ -115,7 +123,7 @@ def open_prepared(config: Config) -> Prepared:
 
 
 def read_sentences(manifest: Mapping[str, Any]) -> SentenceCount | None:
-    """What the manifest of prepared data says of sentences; None if an older mtkit wrote it."""
+    """The sentences per pair in the manifest of prepared data; None if an older mtkit wrote it."""
     found = manifest.get("sentences")
     if found is None:
         return None
@@ -165,6 +173,19 @@ def read_ledger(config: Config) -> Ledger:
     manifest = read_data_manifest(folder)
     with using(folder / MANIFEST, _AGAIN):
         return Ledger.from_json(manifest["ledger"])
+
+
+def read_more_refs(config: Config, name: str) -> list[list[str]]:
+    """The further references of a test set, a list for each file.
+
+    Raises:
+        InputError: a file cannot be read, or does not have a line for each source.
+    """
+    source = config.data.test[name]
+    if not isinstance(source, PlainSource):
+        return []
+    sets = (source.model_copy(update={"tgt": path, "refs": ()}) for path in source.refs)
+    return [[pair.tgt for pair in read_corpus(config.data, each)] for each in sets]
 
 
 def leaks_of(config: Config, name: str) -> Leaks | None:

@@ -248,7 +248,7 @@ class Stages:
         return result
 
     def count_leaks(self, parts: Sequence[CleanPart], fates: Fates) -> list[Leaks]:
-        """How much of each held-out set was met in the corpora, and how much is left."""
+        """The pairs of each held-out set that the corpora contain, and those that are left."""
         held_out = list(read_held_out(self._specs[0].held_out))
         guards = [
             index for index, options in enumerate(self.data.filters) if isinstance(options, OverlapFilter)

@@ -47,12 +47,14 @@ class Repairs:
         repaired: faults in lines and texts that were repaired, by kind.
         skipped: items that were skipped, by kind; unfinished translations are counted here too.
         on_skip: called with the place, the kind and the problem of each skipped item.
+        quiet: whether bad items are counted without logging the first ones.
         languages: that the text may be in, by which its encoding is guessed.
     """
 
     repaired: dict[str, Fault] = field(default_factory=dict)
     skipped: dict[str, Fault] = field(default_factory=dict)
     on_skip: Callable[[str, str, str], None] | None = None
+    quiet: bool = False
     languages: tuple[str, ...] = ()
     _bad_lines: list[bytes] = field(default_factory=list)
 
@@ -81,7 +83,7 @@ class Repairs:
             raise InputError(f"{place}: {what}", f"{hint} Or set on_error: skip.")
         fault = self.skipped.get(BAD)
         logger.log(
-            logging.WARNING if fault is None or fault.count < MAX_PLACES else logging.DEBUG,
+            logging.DEBUG if self.quiet or (fault and fault.count >= MAX_PLACES) else logging.WARNING,
             "%s: %s Skipped.",
             place,
             what,

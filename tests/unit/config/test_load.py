@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.config.load import Loaded, load_config
+from mtkit.config.load import Loaded, load_config, load_runs
 from mtkit.config.sources import PhrasebookSource, PlainSource, TsvSource
 from mtkit.errors import ConfigError
 
@@ -190,7 +190,7 @@ WRONG_VALUES = [
      "Try 4 or 8."),
     ("model: {positions: rope, d_model: 60, num_heads: 4}", "a.yaml:8:20: model.positions = rope requires "
      "an even head width, but d_model / num_heads = 15. Change num_heads, or use sinusoidal."),
-    ("model: {positions: learned, max_positions: 256}", "a.yaml:1:1: model.max_positions = 256 must be "
+    ("model: {positions: learned, max_positions: 256}", "a.yaml:8:44: model.max_positions = 256 must be "
      "greater than max_tokens = 256 of the filter tokens. Try 257."),
     ("model: 5", "a.yaml:8:8: model = 5 must be a section of `key: value` lines."),
     ("model:", "a.yaml:8:7: model: empty. Give options below it, or remove the line."),
@@ -269,7 +269,7 @@ def test_all_problems_at_once_in_the_order_of_the_lines() -> None:
         "a.yaml:1:1: run: missing. Folder of all files that the run writes.",
         "a.yaml:1:1: data.tgt_lang: missing. Code of the target language, such as fr.",
         "a.yaml:1:1: data.valid: missing. Validation corpus, used for early stopping and to choose the best "
-        "checkpoints.",
+        "checkpoints. {reader: cut, pairs: 500} cuts it from the training pairs, as `mtkit init FILE` does.",
         "a.yaml:1:29: data.train must have at least 1 item, but has 0.",
         "a.yaml:1:33: data.src_lang: given twice, first in line 1. Remove one.",
         "a.yaml:2:7: seed = 'x' must be a whole number.",
@@ -349,3 +349,182 @@ def test_names_inside_lists_have_their_place_too() -> None:
         "command line: data.train.0.path: a name has 256 bytes, the maximum is 255.",
         "command line: train.init_from: a name has 256 bytes, the maximum is 255.",
     ]
+
+
+# ---------------------------------------------------------------- longer lists, removed keys, included files
+
+
+MORE = "{reader: tsv, path: c.tsv}"
+
+
+@pytest.mark.parametrize(
+    ("texts", "overrides"),
+    [
+        ([MINIMAL], [f"data.train+=[{MORE}]"]),
+        ([MINIMAL], [f"data.train+={MORE}"]),
+        ([MINIMAL, f"data: {{train+: [{MORE}]}}"], []),
+        ([MINIMAL, f"data: {{train+: {MORE}}}"], []),
+    ],
+)
+def test_a_plus_adds_to_a_list(texts: Sequence[str], overrides: Sequence[str]) -> None:
+    config = load(*texts, overrides=overrides).config
+    assert [type(source) for source in config.data.train] == [PlainSource, TsvSource]
+    assert config.data.train[1].path == Path.cwd() / "c.tsv"  # type: ignore[union-attr]
+
+
+def test_a_plus_adds_to_the_default_of_a_list() -> None:
+    config = load(
+        MINIMAL, overrides=["evaluate.metrics+=ter", "data.filters+={filter: score, min_score: 0.5}"]
+    ).config
+    assert config.evaluate.metrics == ("bleu", "chrf", "ter")
+    assert config.data.filters[:-1] == load(MINIMAL).config.data.filters
+
+
+def test_a_plus_after_something_else_is_refused() -> None:
+    found = problems(MINIMAL + "seed+: 3\n", overrides=["train.max_steps+=4"])
+    assert found == [
+        "a.yaml:8:1: seed+: seed is not a list. Only lists can be extended.",
+        "command line: train.max_steps+: train.max_steps is not a list. Only lists can be extended.",
+    ]
+
+
+TESTS = "  test: {old: {reader: tsv, path: o.tsv}, new: {reader: tsv, path: n.tsv}}\n"
+
+
+@pytest.mark.parametrize(
+    ("texts", "overrides", "left"),
+    [
+        ([], ["data.test.old=null"], ["new"]),
+        (["data: {test: {old: null}}"], [], ["new"]),
+        ([], ["data.test=null"], []),
+        ([], ["data.test=null", f"data.test.third={MORE}"], ["third"]),
+    ],
+)
+def test_null_removes_sets_that_have_names(
+    texts: Sequence[str], overrides: Sequence[str], left: Sequence[str]
+) -> None:
+    assert list(load(MINIMAL + TESTS, *texts, overrides=overrides).config.data.test) == left
+
+
+def test_a_file_is_merged_over_those_that_it_includes() -> None:
+    Path("shared").mkdir()
+    Path("shared/data.yaml").write_text(MINIMAL + "seed: 3\ntrain: {max_steps: 7, patience: 2}\n")
+    Path("shared/fast.yaml").write_text("include: data.yaml\ntrain: {max_steps: 5}\n")
+    loaded = load("include: [shared/fast.yaml]\nrun: runs/mine\ntrain: {patience: 4}\n")
+    config, here = loaded.config, Path.cwd()
+    assert config.run == here / "runs/mine"
+    assert (config.seed, config.train.max_steps, config.train.patience) == (3, 5, 4)
+    assert config.data.train[0].src == here / "shared/a.en"  # type: ignore[union-attr]
+    assert loaded.origins["train.max_steps"] == "shared/fast.yaml:2"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("include: nowhere.yaml\n", "nowhere.yaml: cannot be read: No such file or directory."),
+        ("include: a.yaml\n", "a.yaml:1:10: include: a.yaml includes itself. Remove it."),
+        ("include: 3\n", "a.yaml:1:10: include = 3 must be the name of a file, or a list of names."),
+        ("include: [{a: b}]\n", "a.yaml:1:11: include = {…} must be the name of a file, or a list of names."),
+    ],
+)
+def test_what_cannot_be_included(text: str, problem: str) -> None:
+    assert problems(text + MINIMAL)[0].startswith(problem)
+
+
+# ---------------------------------------------------------------- several runs
+
+
+def test_files_of_different_runs_are_not_merged() -> None:
+    other = MINIMAL.replace("runs/x", "runs/y")
+    assert problems(MINIMAL, other) == [
+        "b.yaml:1:6: run = 'runs/y', but a.yaml:1 sets run = 'runs/x'. Run the command for each file, or set "
+        "run=… on the command line."
+    ]
+    assert load(MINIMAL, other, overrides=["run=z"]).config.run == Path.cwd() / "z"
+    assert load(MINIMAL, other.replace("runs/y", "./runs/x")).config.run == Path.cwd() / "runs/x"
+
+
+def test_each_run_gets_the_files_that_set_none() -> None:
+    for name, text in (("a", MINIMAL), ("b", MINIMAL.replace("runs/x", "runs/y")), ("c", "seed: 9\n")):
+        Path(f"{name}.yaml").write_text(text)
+    files = [Path(f"{name}.yaml") for name in "abc"]
+    found = [loaded.config for loaded in load_runs(files, ["train.max_steps=3"])]
+    assert [(config.run.name, config.seed, config.train.max_steps) for config in found] == [
+        ("x", 9, 3),
+        ("y", 9, 3),
+    ]
+    assert [loaded.config.run.name for loaded in load_runs(files, ["run=z"])] == ["z"]
+
+
+# ---------------------------------------------------------------- the shape of sections
+
+
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        (
+            "data.test={reader: tsv, path: t.tsv}",
+            "data.test: each set needs a name. Write test: {NAME: {reader: …}}.",
+        ),
+        (
+            "data.test=[{reader: tsv, path: t.tsv}]",
+            "data.test: each set needs a name. Write test: {NAME: {reader: …}}.",
+        ),
+        (
+            "data.extra_valid={reader: tsv, path: t.tsv}",
+            "data.extra_valid: each set needs a name. Write extra_valid: {NAME: {reader: …}}.",
+        ),
+        (
+            "data.valid=[{reader: tsv, path: t.tsv}]",
+            "data.valid: expected a single set. Write valid: {reader: …}, and further sets as extra_valid: "
+            "{NAME: {reader: …}}.",
+        ),
+        (
+            "data.train={reader: tsv, path: t.tsv}",
+            "data.train: expected a list of corpora. Write train: [{reader: …}].",
+        ),
+    ],
+)
+def test_sets_in_the_wrong_shape(override: str, problem: str) -> None:
+    assert problems(MINIMAL, overrides=[override]) == [f"command line: {problem}"]
+
+
+def test_a_backslash_in_double_quotes() -> None:
+    [found] = problems(MINIMAL + 'seed: "C:\\data"\n')
+    assert found.startswith("a.yaml:8:10: not valid YAML: found unknown escape character")
+    assert found.endswith("In double quotes \\ begins an escape. Use single quotes, or write \\\\.")
+
+
+# ---------------------------------------------------------------- problems that hide others
+
+
+def test_rules_are_checked_although_other_options_are_wrong() -> None:
+    overrides = [
+        "model.d_ff=abc",
+        "model.num_heads=7",
+        "tokenizer.separate=true",
+        "train.compile=graphs",
+        "train.packing=false",
+        "train.guided_alignment=0.1",
+        "seed=-1",
+    ]
+    found = problems(MINIMAL, overrides=overrides)
+    assert sorted(problem.removeprefix("command line: ").split()[0] for problem in found) == [
+        "model.d_ff",
+        "model.num_heads",
+        "seed",
+        "tokenizer.separate",
+        "train.compile",
+        "train.compile",
+    ]
+
+
+def test_rules_about_an_option_that_is_wrong_itself_are_not_checked() -> None:
+    assert len(problems(MINIMAL, overrides=["model.d_model=abc", "model.num_heads=7"])) == 1
+
+
+def test_a_problem_is_told_once() -> None:
+    found = problems(
+        MINIMAL, overrides=["data.valid.pairs=0", "decode.beam_size=0", "train.lr=3", "data.tgt_lang=7"]
+    )
+    assert len(found) == len(set(found)) == 4

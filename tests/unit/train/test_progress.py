@@ -1,16 +1,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.loader import Cursor
-from mtkit.train.progress import Progress
+from mtkit.train.progress import Progress, stalled
+from mtkit.train.validate import Validation
+from mtkit.train.watch.monitor import Sample
 
 
 def test_json_keeps_everything() -> None:
-    progress = Progress(7, Cursor(2, 5), 1234, 5.5, ((31.5, 6), (30.0, 4)), 1, 1, 2, "there", "abc")
+    best = (((31.5, -1.25), 6), ((30.0, -1.5), 4))
+    start = {"": {"loss": 3.5, "bleu": 20.0}}
+    progress = Progress(
+        7, Cursor(2, 5), 1234, 5.5, best, ((31.5, -1.25),), (1,), (1,), 2, "there", "abc", start=start
+    )
     assert Progress.from_json(json.loads(json.dumps(progress.to_json()))) == progress
 
 
@@ -27,3 +35,59 @@ def test_share_is_that_of_the_first_limit(limits: dict[str, float], share: float
     progress = Progress(step=50, cursor=Cursor(1, 25), seconds=40.0)
     config = TrainConfig.model_validate(limits)
     assert progress.share(config, steps_per_epoch=100) == pytest.approx(share)
+
+
+def after(validations: Sequence[tuple[float, float]], **options: object) -> Progress:
+    """The progress after validations of these losses and scores by BLEU."""
+    config = TrainConfig.model_validate(options)
+    progress = Progress()
+    for step, (loss, bleu) in enumerate(validations, start=1):
+        found = Validation(loss, {"bleu": bleu}, (Sample("", "", ""),))
+        qualities = [found.quality(metric) for metric in config.best_metric]
+        progress = replace(progress, step=step).validated(qualities, config)
+    return progress
+
+
+@pytest.mark.parametrize(
+    ("validations", "best", "stale"),
+    [
+        ([(4.5, 0.0), (4.1, 0.0), (4.0, 0.0)], 3, 0),  # the loss still falls
+        ([(4.5, 0.0), (4.1, 0.0), (4.2, 0.0)], 2, 1),
+        ([(4.5, 0.04), (4.1, 0.01)], 2, 0),  # both are shown as 0.0
+        ([(4.5, 0.04), (4.9, 3.0)], 2, 0),
+        ([(2.0, 20.0), (1.9, 20.0), (1.95, 20.0)], 2, 1),
+        ([(2.0, 20.0), (1.5, 19.9)], 1, 1),
+        ([(2.0, 20.0), (1.5, 0.0)], 1, 1),
+    ],
+)
+def test_the_loss_decides_ties_and_scores_of_zero(
+    validations: list[tuple[float, float]], best: int, stale: int
+) -> None:
+    progress = after(validations)
+    assert (progress.best[0][1], progress.stale) == (best, (stale,))
+
+
+def test_plateau_waits_while_the_loss_falls() -> None:
+    options = {"optimizer": {"schedule": "plateau", "plateau_patience": 1}}
+    assert after([(4.5, 0.0), (4.1, 0.0), (4.0, 0.0), (3.9, 0.0)], **options).lowered == 0
+    assert after([(4.5, 0.0), (4.1, 0.0), (4.2, 0.0), (4.3, 0.0)], **options).lowered == 2
+
+
+OVERFITTED = [(2.0, 20.0), (1.8, 21.0), (1.9, 22.0), (2.0, 23.0)]
+"""The loss rises from the third validation on, while BLEU goes on rising."""
+
+
+@pytest.mark.parametrize(
+    ("metrics", "on", "best", "waited"),
+    [
+        ("loss", "all", 2, 2),
+        ("bleu", "all", 4, 0),
+        (["bleu", "loss"], "all", 4, 0),
+        (["loss", "bleu"], "all", 2, 0),
+        (["loss", "bleu"], "any", 2, 2),
+    ],
+)
+def test_several_metrics_are_combined(metrics: object, on: str, best: int, waited: int) -> None:
+    progress = after(OVERFITTED, best_metric=metrics, patience_on=on)
+    config = TrainConfig.model_validate({"patience_on": on})
+    assert (progress.best[0][1], stalled(progress.stale, config)) == (best, waited)

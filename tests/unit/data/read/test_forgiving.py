@@ -180,8 +180,8 @@ def test_a_named_encoding_is_read(codec: str, other: str | None, tmp_path: Path)
     src, tgt = tmp_path / "t.en", tmp_path / "t.cs"
     src.write_bytes("".join(f"{one}\n" for one, _ in czech).encode(other or codec))
     tgt.write_bytes("".join(f"{two}\n" for _, two in czech).encode(codec))
-    tgt_codec = codec if other else None
-    source = PlainSource(reader="plain", src=src, tgt=tgt, encoding=other or codec, tgt_encoding=tgt_codec)
+    options = {"encoding": other, "tgt_encoding": codec} if other else {"encoding": codec}
+    source = PlainSource.model_validate({"reader": "plain", "src": src, "tgt": tgt, **options})
     found, repairs = read(source, ("en", "cs"))
     assert found == czech
     assert not repairs.repaired

@@ -1,0 +1,73 @@
+"""The scores that are kept in a run folder, `RUN/evaluate/scores.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mtkit.disk.files import marked_folder, write_text
+from mtkit.disk.marks import claim, read_mark
+from mtkit.disk.reading import read_object, using
+from mtkit.evaluate.evaluate import Evaluated
+from mtkit.runs.layout import EVALUATE, KIND, SCORES, TRANSLATIONS, inside, open_run
+
+VERSION = 1
+_ANEW = "Delete it; `mtkit evaluate` writes it again."
+
+
+def results_folder(run: Path, *, private: bool) -> Path:
+    """The folder of a run for translations of test sets and their scores; created if necessary."""
+    open_run(run)
+    return marked_folder(inside(run, EVALUATE), TRANSLATIONS, private=private)
+
+
+def is_run(path: Path) -> bool:
+    """Whether the folder is a run folder of mtkit."""
+    mark = read_mark(path)
+    return mark is not None and mark.kind == KIND
+
+
+def as_json(result: Evaluated) -> dict[str, object]:
+    """The result in plain JSON values."""
+    values = asdict(result)
+    return {"test": values.pop("name")} | values | {"hyps": str(result.hyps)}
+
+
+def read_scores(run: Path) -> list[dict[str, Any]]:
+    """All scores that were kept in a run folder, one entry for each model and test set, oldest first.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    path = inside(run, EVALUATE, SCORES)
+    try:
+        values = read_object(path)
+    except FileNotFoundError:
+        return []
+    with using(path, _ANEW):
+        if values["version"] != VERSION:
+            raise ValueError(f"version {values['version']}")
+        return [dict(entry) for entry in values["scores"]]
+
+
+def keep_score(run: Path, result: Evaluated, model: str, engine: str, search: Mapping[str, Any]) -> None:
+    """Adds a result to those of a run folder; an earlier one of the same model and test set is replaced.
+
+    Args:
+        run: a run folder with an `evaluate` folder.
+        result: of a test set.
+        model: the folder of the model, relative to the run.
+        engine: name of the engine.
+        search: search options that differ from their defaults.
+    """
+    entry = {"model": model} | as_json(result) | {"hyps": result.hyps.name}
+    entry |= {"engine": engine, "search": dict(search)}
+    same = (entry["model"], entry["test"])
+    kept = [old for old in read_scores(run) if (old.get("model"), old.get("test")) != same]
+    folder = inside(run, EVALUATE)
+    claim(folder, SCORES)
+    text = json.dumps({"version": VERSION, "scores": [*kept, entry]}, indent=1, ensure_ascii=False)
+    write_text(folder / SCORES, text + "\n")
