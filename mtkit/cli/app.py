@@ -12,6 +12,7 @@ import sys
 
 from mtkit.cli import console
 from mtkit.cli.failures import reader_gone, report
+from mtkit.cores import spin_briefly
 
 _SIZE = re.compile("0*[1-9][0-9]{0,3}")
 
@@ -21,6 +22,7 @@ def main() -> None:
     for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "strict"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=errors, newline="\n")
+    spin_briefly()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     for name in ("COLUMNS", "LINES"):
         if not _SIZE.fullmatch(os.environ.get(name, "1")):  # by which nothing would be drawn, or too much

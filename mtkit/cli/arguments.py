@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from mtkit.config.fixed import DATA_SUFFIXES
 from mtkit.errors import ConfigError, InputsError, MtkitError, UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from mtkit.config.schema import Config
 
 DEFAULT_CONFIG = Path("mtkit.yaml")
+_WIDEST = 60
+"""Columns that the name of an option with its choices may take in the help."""
+COMPLETE = "_MTKIT_COMPLETE"
+"""Set by a shell that asks for completions."""
 
 ConfigArguments = Annotated[
     list[str] | None,
@@ -30,16 +36,35 @@ ConfigArguments = Annotated[
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose help groups options by panel; those without a panel are under `Options`."""
+    """A command whose help groups options by panel; those without a panel are under `Options`.
+
+    It shows choices and placeholders, no types of Python.
+    """
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words of the usage line: `[OPTIONS] [FILE] RUN...`."""
+        pieces = ["[OPTIONS]"]
+        for param in self.get_params(ctx):
+            if param.param_type_name == "argument":
+                name = param.metavar or param.name.upper()
+                more = "..." if param.nargs != 1 else ""
+                pieces.append(f"{name}{more}" if param.required else f"[{name}{more}]")
+        return pieces
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes arguments and options into the help."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             if (record := param.get_help_record(ctx)) is not None:
-                usual = "Arguments" if param.param_type_name == "argument" else "Options"
+                is_argument = param.param_type_name == "argument"
+                usual = "Arguments" if is_argument else "Options"
                 panel = usual if param.name == "help" else getattr(param, "rich_help_panel", None) or usual
-                groups.setdefault(panel, []).append(record)
+                name = param.metavar or param.name.upper() if is_argument else record[0]
+                text = record[1].replace("x>=", "at least ")
+                if len(name) > _WIDEST and param.metavar and "|" in param.metavar:
+                    name = name.replace(param.metavar, param.name.upper())
+                    text = f"{text} Choices: {param.metavar.replace('|', ', ')}."
+                groups.setdefault(panel, []).append((name, text))
         for name, records in groups.items():
             with formatter.section(name):
                 formatter.write_dl(records)
@@ -59,6 +84,12 @@ def split_arguments(args: list[str] | None) -> tuple[list[Path], list[str]]:
             f"no config is given, and there is no {DEFAULT_CONFIG} in this folder.",
             "Give one, or run `mtkit init` to write a starter.",
         )
+    for path in paths:
+        if path.suffix.lower() in DATA_SUFFIXES and path.is_file():
+            raise UsageError(
+                f"{path}: is text, not a config.",
+                f"Write a config for it: `mtkit init {shlex.quote(str(path))}`.",
+            )
     return paths or [DEFAULT_CONFIG], overrides
 
 
@@ -102,6 +133,11 @@ def read_runs(args: list[str] | None) -> list[Config]:
     if len(shared) < len(files):
         configs += [loaded.config for loaded in load_runs(files, overrides)]
     return configs
+
+
+def shown(path: Path) -> str:
+    """The path as the user would type it in this folder."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def require(loaded: Loaded, faults: Iterable[tuple[str, MtkitError]]) -> None:

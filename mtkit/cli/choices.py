@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 DEVICES = "auto|cpu|cuda"
 DEVICE_HELP = "Device to compute on. auto: cuda if there is one, else cpu."
+THREADS_HELP = "Cores to compute with, in workers and threads. Default: all that this process may use."
 ENGINES = "auto|native|ctranslate2"
 ENGINE_HELP = (
     "Engine that runs the model. auto: ctranslate2 if there is an export that supports the request, else "

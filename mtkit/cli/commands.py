@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, get_args
 
 import typer
+from typer import TyperException
+from typer._click.exceptions import NoArgsIsHelpError
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -17,17 +20,19 @@ from mtkit.cli import (
     config,
     console,
     data,
+    doctor,
     evaluate,
     export,
     init,
     plot,
     prepare,
     score,
+    show,
     tokenize,
     train,
     translate,
 )
-from mtkit.cli.arguments import GroupedCommand
+from mtkit.cli.arguments import COMPLETE, GroupedCommand
 from mtkit.cli.failures import report
 
 EPILOG = """\b
@@ -40,7 +45,9 @@ Exit codes:
   70   a bug in mtkit
   75   stopped after saving; run the same command to resume
   130  interrupted by Ctrl-C
+  141  output was closed, as by `| head`
 """
+_WIDEST = 140
 
 
 def _guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -91,36 +98,70 @@ class _TranslateCommand(GroupedCommand):
         translate.describe_search(self.params)
         super().format_options(ctx, formatter)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Says how a text or a file is given that was typed as an argument."""
+        ctx.allow_extra_args = True
+        rest: list[str] = super().parse_args(ctx, args)
+        if ctx.args and not ctx.resilient_parsing:
+            sys.exit(report(translate.no_argument(ctx.args)))
+        return rest
+
 
 def _group(text: str, *members: Callable[..., None]) -> typer.Typer:
     """Commands below a common name."""
     group = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=text)
     group.callback()(lambda: None)  # else its only command would be the group itself
     for member in members:
-        group.command()(_guarded(member))
+        group.command(cls=GroupedCommand)(_guarded(member))
     return group
 
 
-_TABLE: dict[str, Callable[..., None] | typer.Typer] = {
-    "prepare": prepare.prepare,
-    "train": train.train,
-    "evaluate": evaluate.evaluate,
-    "translate": translate.translate,
-    "score": score.score,
-    "plot": plot.plot,
-    "export": export.export,
-    "tokenize": tokenize.tokenize,
-    "detokenize": tokenize.detokenize,
-    "init": init.init,
-    "config": _group(
-        "Show and check configs; print the schema and the presets.",
-        config.show,
-        config.check,
-        config.schema,
-        config.presets,
-    ),
-    "data": _group("Check prepared data.", data.verify),
+def help_command(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="COMMAND", help="Command to explain. Default: mtkit itself."),
+    ] = None,
+) -> None:
+    """Show the help of a command.
+
+    \b
+    Example:
+      mtkit help config show
+    """
+    context.find_root().command.main([*(names or ()), "--help"], prog_name="mtkit")
+
+
+_GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
+    "Build a model": {
+        "init": init.init,
+        "prepare": prepare.prepare,
+        "train": train.train,
+        "evaluate": evaluate.evaluate,
+    },
+    "Use a model": {
+        "translate": translate.translate,
+        "score": score.score,
+        "export": export.export,
+        "tokenize": tokenize.tokenize,
+        "detokenize": tokenize.detokenize,
+    },
+    "Look closer": {
+        "show": show.show_run,
+        "plot": plot.plot,
+        "config": _group(
+            "Show and check configs; print the schema and the presets.",
+            config.show,
+            config.check,
+            config.schema,
+            config.presets,
+        ),
+        "data": _group("Check prepared data.", data.verify),
+        "doctor": doctor.doctor,
+        "help": help_command,
+    },
 }
+_TABLE = {name: command for group in _GROUPS.values() for name, command in group.items()}
 
 
 class _Built(Mapping[str, Any]):
@@ -144,7 +185,12 @@ class _Built(Mapping[str, Any]):
                     kind, command = _TranslateCommand, for_typer(found)
                 found = typer.Typer(add_completion=False, rich_markup_mode=None)
                 found.command(name, cls=kind)(_guarded(command))
-            self._built[name] = get_command(found)
+            built = get_command(found)
+            if COMPLETE in os.environ:
+                from mtkit.cli.completion import teach
+
+                teach(built)
+            self._built[name] = built
         return self._built[name]
 
 
@@ -154,13 +200,32 @@ class _Program(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings | {"commands": _Built()})
 
+    def main(self, args: Sequence[str] | None = None, *_: Any, **settings: Any) -> Any:
+        """Runs a command line; its mistakes are reported like all other errors."""
+        if COMPLETE in os.environ:
+            from mtkit.cli.completion import prepare_completion
+
+            prepare_completion()
+        try:
+            code = super().main(args, **settings | {"standalone_mode": False})
+        except NoArgsIsHelpError as error:
+            console.out_lines(error.message)
+            code = 0
+        except TyperException as error:
+            from mtkit.cli.usage import usage_error
+
+            code = report(usage_error(error))
+        sys.exit(code or 0)
+
     def list_commands(self, ctx: Any) -> list[str]:
         return [*_TABLE]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Writes each command with the first line of its help."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, _summary(found)) for name, found in _TABLE.items()])
+        width = max(map(len, _TABLE))
+        for title, group in _GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:{width}}", _summary(found)) for name, found in group.items()])
 
 
 def _summary(command: Callable[..., None] | typer.Typer) -> str:
@@ -172,11 +237,11 @@ app = typer.Typer(
     name="mtkit",
     cls=_Program,
     epilog=EPILOG,
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": _WIDEST},
 )
 
 
@@ -186,14 +251,50 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _show_completion(shell: str | None) -> None:
+    if shell is not None:
+        from mtkit.cli.completion import script
+
+        console.out_lines(script(shell))
+        raise typer.Exit
+
+
+def _install_completion(wanted: bool) -> None:
+    if wanted:
+        from mtkit.cli.completion import install
+
+        console.say(f"Wrote {install()}. Completion starts in the next shell.")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
+        typer.Option(
+            "--version", "-V", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.")] = False,
+    install: Annotated[
+        bool,
+        typer.Option(
+            "--install-completion",
+            callback=_install_completion,
+            help="Complete commands, options and files with Tab in your shell.",
+        ),
+    ] = False,
+    show: Annotated[
+        str | None,
+        typer.Option(
+            "--show-completion",
+            metavar="bash|zsh|fish|powershell",
+            callback=_show_completion,
+            help="Print the completion script of a shell.",
+        ),
+    ] = None,
 ) -> None:
     """Train and run your own translation models.
 
@@ -206,3 +307,19 @@ def _options(
       echo "A sentence." | mtkit translate
     """
     console.set_up(quiet=quiet, debug=debug)
+    if context.invoked_subcommand is None:
+        _introduce()
+
+
+def _introduce() -> None:
+    """Prints the names of the commands and where to read more, on stdout."""
+    console.out("mtkit: train and run your own translation models.")
+    for title, group in _GROUPS.items():
+        console.out("")
+        console.out(f"{title}:")
+        for name, command in group.items():
+            console.out(f"  {name:10}  {_summary(command)}")
+    console.out("")
+    console.out(
+        "Start with `mtkit init`. `mtkit help COMMAND` explains a command, `mtkit --help` all options."
+    )

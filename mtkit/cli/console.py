@@ -1,19 +1,21 @@
 """Everything that the commands write: results to stdout, all else to stderr.
 
 Text is never interpreted: markup stays as it is, control characters are shown instead of obeyed.
+Colours have one meaning each, and are shown on terminals only, unless NO_COLOR is set.
 rich is imported when it is first needed, since it would slow every start.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
-import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mtkit.errors import MtkitError
@@ -21,21 +23,21 @@ from mtkit.text.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import ProgressColumn, Task
 
     from mtkit.data.prepare.stages import ReportProgress
 
     console: Console
 
 SECONDS_BETWEEN_LINES = 10.0
-"""How often progress is reported where there is no terminal."""
+"""Seconds between progress reports without a terminal."""
 
 _COLOURS = ("cyan", "yellow", "magenta", "green", "red", "blue")
-_NUMBER = re.compile(r"[-+±]?[\d,.]+ ?%?|")
+ERROR, WARNING, NEXT, STRONG = "1;31", "1;33", "32", "1"
+"""The styles of text, as terminals know them."""
 
 
 class _State:
-    """How much is said, and whether the process may end while threads still work."""
+    """The verbosity, and whether the process may end while threads still work."""
 
     quiet = False
     debug = False
@@ -56,7 +58,14 @@ def __getattr__(name: str) -> Any:
 def _rich_console() -> Console:
     from rich.console import Console
 
-    return Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    return Console(
+        stderr=True,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        soft_wrap=True,
+        color_system="auto" if has_colours(sys.stderr) else None,
+    )
 
 
 def set_up(*, quiet: bool, debug: bool) -> None:
@@ -76,8 +85,11 @@ def silence() -> None:
 
 class _SayHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        prefix = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        _write(sys.stderr, prefix + record.getMessage())
+        style = ERROR if record.levelno >= logging.ERROR else WARNING
+        prefix = (
+            [] if record.levelno <= logging.INFO else [Styled(f"{record.levelname.lower()}:", style), " "]
+        )
+        _write_prose(*prefix, record.getMessage())
 
 
 def is_interactive() -> bool:
@@ -86,10 +98,43 @@ def is_interactive() -> bool:
     return at_terminal and not state.quiet
 
 
-def say(text: str = "") -> None:
-    """A line for the person at the terminal, on stderr; nothing with `--quiet`."""
+class Styled(str):
+    """Text with a style of its own, where colours are shown."""
+
+    style: str
+
+    def __new__(cls, text: str, style: str) -> Styled:
+        styled = super().__new__(cls, text)
+        styled.style = style
+        return styled
+
+
+def strong(text: str) -> Styled:
+    """A number that matters most."""
+    return Styled(text, STRONG)
+
+
+def has_colours(stream: TextIO | None) -> bool:
+    """Whether text written to the stream may have colours."""
+    allowed = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return allowed and stream is not None and stream.isatty()
+
+
+def say(*parts: str) -> None:
+    """A sentence for the person at the terminal, on stderr, broken at words; nothing with `--quiet`."""
     if not state.quiet:
-        _write(sys.stderr, text)
+        _write_prose(*parts)
+
+
+def say_next(command: str) -> None:
+    """The command that is usually run next, on stderr, in one line to be copied; nothing with `--quiet`."""
+    if not state.quiet:
+        _write(sys.stderr, Styled("Next:", NEXT), " ", Styled(command, NEXT))
+
+
+def warn(text: str) -> None:
+    """Something that is probably not as it should be, on stderr; nothing with `--quiet`."""
+    say(Styled("warning:", WARNING), " ", text)
 
 
 def prompt(text: str) -> None:
@@ -97,14 +142,26 @@ def prompt(text: str) -> None:
     _write(sys.stderr, text, end="")
 
 
+def is_answerable() -> bool:
+    """Whether somebody at a terminal can read a question and answer it."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+def confirm(warning: str) -> bool:
+    """Whether the person at the terminal wants what the warning says. Anything but `y` or `yes` is no."""
+    _write_prose(Styled("warning:", WARNING), " ", warning)
+    prompt("Continue? [y/N] ")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def end_line() -> None:
     """Ends what somebody began to type, on stderr, so that what follows begins a line."""
     _write(sys.stderr, "")
 
 
-def out(text: str) -> None:
+def out(*parts: str) -> None:
     """A line of the command's result, on stdout."""
-    _write(sys.stdout, text)
+    _write(sys.stdout, *parts)
 
 
 def out_lines(text: str) -> None:
@@ -134,50 +191,102 @@ def forget_stdout() -> None:
 
 
 def fail(error: MtkitError) -> None:
-    """What went wrong and what to do, on stderr, whatever `--quiet` says."""
+    """Prints an error and its hint on stderr, even with `--quiet`."""
     for line in error.lines():
-        _write(sys.stderr, line)
+        _write_prose(Styled("error:", ERROR), " ", line)
 
 
 def trace(error: BaseException) -> None:
-    """Where in the code it went wrong, on stderr."""
+    """Prints the traceback on stderr."""
     import traceback
 
     for line in "".join(traceback.format_exception(error)).rstrip("\n").split("\n"):
         _write(sys.stderr, line)
 
 
-def _write(stream: TextIO | None, text: str, end: str = "\n") -> None:
+def terminal_width() -> int:
+    """The columns of the terminal; 80 if there is none."""
+    if given := os.environ.get("COLUMNS"):
+        return int(given)
+    for stream in (sys.__stderr__, sys.__stdout__, sys.__stdin__):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            return os.get_terminal_size(stream.fileno()).columns or 80  # type: ignore[union-attr]
+    return 80
+
+
+def filled(text: str, width: int) -> str:
+    """The text with some spaces replaced by line breaks, such that lines have at most `width` characters."""
+    begin = 0
+    while len(text) - begin > width:
+        indent = len(text) - begin - len(text[begin:].lstrip())
+        at = text.rfind(" ", begin + indent, begin + width + 1)
+        if at < 0 and (at := text.find(" ", begin + width)) < 0:
+            break
+        text = f"{text[:at]}\n{text[at + 1 :]}"
+        begin = at + 1
+    return text
+
+
+def _write_prose(*parts: str) -> None:
+    """A line on stderr, which on a terminal breaks between words only."""
+    _write(sys.stderr, *parts, width=width_on(sys.stderr))
+
+
+def _write(stream: TextIO | None, *parts: str, end: str = "\n", width: int | None = None) -> None:
     if stream is None:
         return
+    texts = [visible(part) for part in parts]
+    if width is not None:
+        broken = filled("".join(texts), width)  # of the same length
+        ends = list(accumulate(map(len, texts)))
+        texts = [broken[begin:stop] for begin, stop in pairwise([0, *ends])]
+    if has_colours(stream):
+        texts = [
+            f"\x1b[{part.style}m{text}\x1b[0m" if isinstance(part, Styled) else text
+            for part, text in zip(parts, texts, strict=True)
+        ]
+    text = "".join(texts)
     try:
-        stream.write(visible(text) + end)
+        stream.write(text + end)
         stream.flush()
     except OSError:
         if stream is not sys.stderr:  # a terminal that is gone ends no work
             raise
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]], *, to_stdout: bool = False) -> None:
-    """Aligned columns under their names, numbers to the right; on stderr unless it is the result."""
-    for line in aligned(head, rows):
-        out(line) if to_stdout else say(line)
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    to_stdout: bool = False,
+    strong: Collection[str] = (),
+) -> None:
+    """Aligned columns under their names, numbers to the right; on stderr unless it is the result.
+
+    On a terminal, texts are broken to fit its width. The columns named in `strong` stand out there.
+    """
+    from mtkit.cli.columns import aligned
+
+    stream = sys.stdout if to_stdout else sys.stderr
+    if to_stdout or not state.quiet:
+        for line in aligned(head, rows, width_on(stream), strong):
+            _write(stream, *line)
 
 
-def aligned(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """The lines of a table, with wide characters counted as two columns."""
-    from rich.cells import cell_len
+def width_on(stream: TextIO | None) -> int | None:
+    """The columns that a line on the stream may take: those of the terminal; None if it is none."""
+    return terminal_width() if stream is not None and stream.isatty() else None
 
-    cells = [[visible(str(cell)) for cell in row] for row in (head, *rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    to_right = [all(_NUMBER.fullmatch(cell) for cell in column[1:]) for column in zip(*cells, strict=True)]
-    cells.insert(1, ["─" * width for width in widths])
-    lines = []
-    for row in cells:
-        pads = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
-        line = "  ".join(p + c if r else c + p for c, p, r in zip(row, pads, to_right, strict=True))
-        lines.append(line.rstrip())
-    return lines
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Shows within the block what is going on: with something that moves on a terminal, elsewhere a line."""
+    if not is_interactive():
+        say(f"{what} …")
+        yield
+        return
+    with _rich_console().status(f"{what} …", spinner="line"):
+        yield
 
 
 @contextmanager
@@ -186,31 +295,10 @@ def progress() -> Iterator[ReportProgress]:
     if not is_interactive():
         yield _PlainProgress()
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from mtkit.cli.bars import bars
 
-    text = TextColumn("{task.description}", markup=False)
-    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), _speed_column())
-    with Progress(*columns, console=_rich_console(), transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def report(what: str, done: int, total: int | None) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(visible(what), total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
+    with bars(_rich_console()) as report:
         yield report
-
-
-def _speed_column() -> ProgressColumn:
-    """How much a second, of what has no known end."""
-    from rich.progress import ProgressColumn
-    from rich.text import Text
-
-    class Speed(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:,.0f}/s" if task.total is None and task.speed else "")
-
-    return Speed()
 
 
 class _PlainProgress:
@@ -228,7 +316,7 @@ class _PlainProgress:
         self._last = now
         line = f"{what}: {done:,}"
         if total is not None:
-            line += f" of {total:,}"
+            line += f" of {total:,} ({100 * done // max(total, 1)} %)"
             if done > first:
                 line += f", about {rough_time((total - done) * (now - began) / (done - first))} left"
         elif done > first:
@@ -241,3 +329,11 @@ def rough_time(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
+
+
+def size(number: float) -> str:
+    """A readable number of bytes, such as `1.2 GB`."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if number >= scale:
+            return f"{number / scale:,.1f} {unit}"
+    return f"{number / 1e3:,.1f} kB"

@@ -12,7 +12,7 @@ import typer
 
 from mtkit.cli import console
 from mtkit.cli.arguments import ConfigArguments, read_runs
-from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, engine_name, one_of
+from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, THREADS_HELP, engine_name, one_of
 from mtkit.config.fixed import METRIC_NAMES, MetricName
 from mtkit.errors import GateError, UsageError
 
@@ -93,6 +93,9 @@ def evaluate(
     ] = False,
     device: Annotated[str, typer.Option(metavar=DEVICES, help=DEVICE_HELP)] = "auto",
     engine: Annotated[str, typer.Option(metavar=ENGINES, help=ENGINE_HELP)] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help=THREADS_HELP, show_default=False)
+    ] = None,
 ) -> None:
     """Translate and score the test sets of runs, or score files.
 
@@ -121,7 +124,7 @@ def evaluate(
             raise UsageError(f"-m {model}: names a model.", f"Write --metrics {model} for the metric.")
         given = arguments or ([str(model)] if model else None)
         jobs = _jobs(read_runs(given), model, checkpoint, tests or [])
-        results = _evaluate_runs(jobs, checkpoint, names, bounds, device, engine_name(engine), shown)
+        results = _evaluate_runs(jobs, checkpoint, names, bounds, device, engine_name(engine), threads, shown)
     found = []
     for result in results:
         shown.add(result)
@@ -215,6 +218,7 @@ def _evaluate_runs(
     bounds: Iterable[MetricName],
     device: str,
     engine: EngineName,
+    threads: int | None,
     shown: _ScoreTable | _ScoreList,
 ) -> Iterator[Evaluated]:
     """Translates and scores the test sets of each job, and keeps the scores in the run folder."""
@@ -229,7 +233,7 @@ def _evaluate_runs(
         # 1. Open the model, and the folder that keeps its scores.
         console.say(f"model: {found}")
         request = Request(search=config.decode.model_dump(mode="json"))
-        load = partial(open_translator, request=request, device=device, engine=engine)
+        load = partial(open_translator, request=request, device=device, engine=engine, threads=threads)
         translator = load(found.folder) if checkpoint else read_model(found.run, load)
         home = found.run if is_run(found.run) else config.run
         is_inside = home in found.folder.parents
@@ -297,14 +301,14 @@ class _ScoreTable:
 
     def add(self, result: Evaluated) -> None:
         """Prints the row of a result."""
+        from mtkit.cli.columns import aligned
         from mtkit.metrics.surface import METRICS
 
         head = ("test set", "pairs", *(METRICS[score.metric].title for score in result.scores))
         row = (result.name, f"{result.num_pairs:,}", *(f"{score.value:.2f}" for score in result.scores))
         widest = [(name, f"{count:,}", *["100.00"] * len(result.scores)) for name, count in self._sets]
-        lines = console.aligned(head, [row, *widest])
-        for line in lines[2 if self._rows else 0 : 3]:
-            console.out(line)
+        for line in aligned(head, [row, *widest])[2 if self._rows else 0 : 3]:
+            console.out("".join(line))
         self._rows += 1
         for score in result.scores:
             self._signatures.setdefault((score.metric, score.signature), []).append(result.name)

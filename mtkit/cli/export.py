@@ -18,7 +18,7 @@ def export(
     model: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[RUN]",
+            metavar="RUN",
             help=MODEL_HELP,
             show_default=False,
         ),
@@ -34,8 +34,9 @@ def export(
         str | None,
         typer.Option(
             metavar="TYPE",
-            help="Number format of the weights for ctranslate2 and argos: int8, int8_float32, int8_float16, "
-            "int8_bfloat16, int16, float16, bfloat16 or float32. Default: export.quantization of the config.",
+            help="Number format of the weights for ctranslate2 and argos: auto, int8, int8_float32, "
+            "int8_float16, int8_bfloat16, int16, float16, bfloat16 or float32. auto: int8, or float32 if "
+            "int8 makes too many translations worse. Default: export.quantization of the config.",
         ),
     ] = None,
     output: Annotated[

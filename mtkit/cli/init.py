@@ -1,11 +1,12 @@
-"""Writes a starter config that works as it is."""
+"""Writes a config: for somebody's own text, or for the phrasebook that mtkit composes."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from string import Template
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,138 +14,243 @@ from mtkit.cli.arguments import DEFAULT_CONFIG
 from mtkit.cli.console import say
 from mtkit.errors import UsageError
 
+if TYPE_CHECKING:
+    from mtkit.data.read.discover import Discovery
+    from mtkit.data.read.recognise import FoundCorpus
+
 PHRASEBOOK = ("en", "fr", "de", "zh")
+SCHEMA = "mtkit.schema.json"
+"""The file beside the config by which editors check and complete it."""
 
-_PHRASEBOOK_DATA = """\
-  # mtkit generates the phrasebook. For your own text, use two files, where line N of one is the
-  # translation of line N of the other, or one file with tab-separated columns:
-  #   - {reader: plain, src: train.$src_lang.gz, tgt: train.$tgt_lang.gz}
-  #   - {reader: tsv, path: corpus.tsv, src_column: 1, tgt_column: 2}
-  train:
-    - {reader: phrasebook, split: train, pairs: 60000}
-  valid: {reader: phrasebook, split: valid, pairs: 500}
-  test:
-    phrasebook: {reader: phrasebook, split: test, pairs: 500}
-  # Sentences of one template are similar on purpose: only equal ones are kept out of training.
-  filters:
-    - {filter: empty}
-    - {filter: duplicate}
-    - {filter: overlap, near: null}
-    - {filter: tokens}"""
-
-_OWN_DATA = """\
-  train:
-    - {reader: plain, src: $train_src, tgt: $train_tgt}
-  valid: {reader: plain, src: $valid_src, tgt: $valid_tgt}
-  # Scored by `mtkit evaluate`; ideally text that is in neither of the above.
-  test:
-    valid: {reader: plain, src: $valid_src, tgt: $valid_tgt}"""
-
-_PHRASEBOOK_SIZES = {
-    "model_type": "bpe",
-    "vocab_size": "4000",
-    "preset": "tiny",
-    "dropout": "0.05",
-    "max_steps": "1500",
-    "max_time": "6m",
-    "batch_tokens": "1536",
-    "lr": "3.0e-3",
-    "warmup_steps": "200",
-    "validate_every": "250",
-}
-_OWN_SIZES = {
-    "model_type": "unigram",
-    "vocab_size": "8000",
-    "preset": "small",
-    "dropout": "0.2",
-    "max_steps": "20000",
-    "max_time": "2h",
-    "batch_tokens": "4096",
-    "lr": "1.0e-3",
-    "warmup_steps": "1000",
-    "validate_every": "500",
-}
 _EXAMPLES = {
     "en": "Where is the station?",
     "fr": "Où est la gare ?",
     "de": "Wo ist der Bahnhof?",
     "zh": "车站在哪里？",
 }
-
-
-def _file(meaning: str) -> Any:
-    return typer.Option(exists=True, dir_okay=False, show_default=False, help=meaning)
+_MAX_EXAMPLE = 60
 
 
 def init(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="Config file to write.")] = DEFAULT_CONFIG,
-    src_lang: Annotated[str, typer.Option(metavar="CODE", help="Source language.")] = "en",
-    tgt_lang: Annotated[str, typer.Option(metavar="CODE", help="Target language.")] = "fr",
-    train_src: Annotated[
-        Path | None, _file("Your training text in the source language, one sentence per line.")
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="DATA|CONFIG.yaml",
+            help="Your parallel text, and the config to write. [default: a phrasebook, mtkit.yaml]",
+            show_default=False,
+        ),
     ] = None,
-    train_tgt: Annotated[Path | None, _file("Its translation, line by line.")] = None,
-    valid_src: Annotated[Path | None, _file("Your validation text in the source language.")] = None,
-    valid_tgt: Annotated[Path | None, _file("Its translation, line by line.")] = None,
+    src_lang: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Source language. Default: what the text says.")
+    ] = None,
+    tgt_lang: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Target language. Default: what the text says.")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SRC,TGT",
+            help="The two columns or fields of the text, by number from 1 or by name.",
+        ),
+    ] = None,
 ) -> None:
-    """Write a commented starter config that works as it is.
+    """Write a commented config for your own text, ready to be trained.
 
-    Without files of your own, the config trains on a phrasebook that mtkit generates (en, fr, de, zh).
+    DATA is a TMX, TSV, CSV, JSON lines, XLIFF, SDLXLIFF or PO file, two text files with a sentence and its
+    translation on the same line, a folder of such files, or the name of a data set on the Hugging Face Hub.
+    Without DATA, the config trains on a phrasebook that mtkit composes (en, fr, de, zh).
 
     \b
-    Example:
-      mtkit init
-      mtkit init it.yaml --src-lang en --tgt-lang it \\
-        --train-src train.en --train-tgt train.it \\
-        --valid-src valid.en --valid-tgt valid.it
+    Examples:
+      mtkit init my.tmx
+      mtkit init train.en train.it it.yaml
+      mtkit init corpus.csv --columns 2,5 --src-lang en --tgt-lang it
     """
-    files = {"train_src": train_src, "train_tgt": train_tgt, "valid_src": valid_src, "valid_tgt": valid_tgt}
-    text = starter(path, src_lang, tgt_lang, files)
-    try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except FileExistsError:
+    names = arguments or []
+    configs = [name for name in names if name.endswith((".yaml", ".yml"))]
+    if len(configs) > 1:
+        raise UsageError(f"{', '.join(configs)}: name one config to write.")
+    path = Path(configs[0]) if configs else DEFAULT_CONFIG
+    if path.exists():
         raise UsageError(
-            f"{path}: exists already.", "Choose another name, as in `mtkit init my.yaml`."
-        ) from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}.") from None
+            f"{path}: exists already.",
+            f"Choose another name: `{_typed(names, configs)} my.yaml`.",
+        )
+    if data := [name for name in names if name not in configs]:
+        text, example = _own(path, data, src_lang, tgt_lang, columns)
+    else:
+        text, example = starter(path, src_lang or "en", tgt_lang or "fr"), ""
+    _write(path, text)
     say(f"Wrote {path}. Next:")
     for command in ("prepare", "train", "evaluate"):
         say(f"  mtkit {command}{_argument(path)}")
+    if example:
+        say(f'  echo "{example}" | mtkit translate{_model(path)}')
 
 
-def starter(path: Path, src_lang: str, tgt_lang: str, files: dict[str, Path | None]) -> str:
-    """The text of the starter config for a path, a pair of languages and, optionally, the user's files."""
+def _typed(names: list[str], configs: list[str]) -> str:
+    import shlex
+
+    return shlex.join(["mtkit", "init", *(name for name in names if name not in configs)])
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes the config and, unless it is there, the schema."""
+    from mtkit.cli.config import json_schema
+
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        schema = path.with_name(SCHEMA)
+        if not schema.exists():
+            schema.write_text(json.dumps(json_schema(), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}.") from None
+
+
+# ---------------------------------------------------------------- own text
+
+
+def _own(
+    path: Path, names: list[str], src_lang: str | None, tgt_lang: str | None, columns: str | None
+) -> tuple[str, str]:
+    """The config for somebody's own text, and a sentence of it; says what was found."""
+    from mtkit.data.read.discover import discover
+    from mtkit.runs.verdict import expectation
+
+    both = tuple(part.strip() for part in (columns or "").split(","))
+    if columns and (len(both) != 2 or not all(both)):
+        raise UsageError(f"--columns {columns}: expected two columns.", "Write 2,5 or source,target.")
+    found = discover(names, src_lang, tgt_lang, (both[0], both[1]) if columns else None)
+    for line in describe(found):
+        say(line)
+    if expected := expectation(found.pairs):
+        say(expected)
+    example = next((corpus.sample.src for corpus in found.of("train") if corpus.sample), "")
+    plain = example if len(example) <= _MAX_EXAMPLE and not set(example) & set('"`$\\!') else "…"
+    return own_config(path, found, plain), plain
+
+
+def describe(found: Discovery) -> list[str]:
+    """What was found, in a few lines."""
+    from mtkit.data.read.discover import MAX_COUNTED
+    from mtkit.text.languages import english_name
+
+    lines = []
+    for corpus in found.corpora:
+        count = f"{'more than ' if corpus.pairs >= MAX_COUNTED else ''}{corpus.pairs:,} pairs"
+        languages = f"{english_name(found.src_lang)} to {english_name(found.tgt_lang)}"
+        columns = [str(corpus.options[key]) for key in corpus.options if key.startswith(("src_", "tgt_"))]
+        where = f", columns {' and '.join(columns)}" if columns else ""
+        use = {"valid": ", for validation", "test": ", for testing"}.get(corpus.split, "")
+        why = f" ({corpus.why})" if corpus.why else ""
+        lines.append(f"{corpus.name}: {corpus.kind}{where}, {count}, {languages}{why}{use}")
+        lines += [f"  skipped: {fault}" for fault in corpus.skipped]
+        if corpus.sample:
+            lines.append(f"  {_cut(corpus.sample.src)} → {_cut(corpus.sample.tgt)}")
+    lines += [f"{name}: not used: {why}" for name, why in found.omitted]
+    return lines
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_EXAMPLE else f"{text[: _MAX_EXAMPLE - 1]}…"
+
+
+def own_config(path: Path, found: Discovery, example: str = "…") -> str:
+    """The text of a config for what was found; missing held-out sets are cut from the training text."""
+    from mtkit.config.auto import choose_held_out, choose_max_time
+    from mtkit.config.load import scalar_text
+    from mtkit.text.languages import english_name
+
+    pairs = choose_held_out(found.pairs)
+    valid = found.of("valid") or found.of("test")[1:]
+    tests = [corpus for corpus in found.of("test") if corpus not in valid]
+    lines = []
+    if not valid or not tests:
+        lines.append("  # Cut from the training text, together with all pairs that share a side with them.")
+    cut = f"{{reader: cut, pairs: {pairs}}}"
+    lines.append(f"  valid: {_flow(valid[0], path.parent) if valid else cut}")
+    if len(valid) > 1:
+        lines.append("  extra_valid:")
+        lines += [f"    {_slug(corpus)}: {_flow(corpus, path.parent)}" for corpus in valid[1:]]
+    lines.append("  test:")
+    lines += [f"    {_slug(corpus)}: {_flow(corpus, path.parent)}" for corpus in tests]
+    lines += [] if tests else [f"    held-out: {cut}"]
+    train = found.of("train")
+    values = {
+        "title": f"{english_name(found.src_lang)} to {english_name(found.tgt_lang)}",
+        "pairs": f"{found.pairs:,}",
+        "files": " ".join(train[0].name.split())
+        + (f" and {len(train) - 1:,} more" if len(train) > 1 else ""),
+        "src_lang": scalar_text(found.src_lang),
+        "tgt_lang": scalar_text(found.tgt_lang),
+        "train": "\n".join(f"    - {_flow(corpus, path.parent)}" for corpus in train),
+        "held_out": "\n".join(lines),
+        "max_time": choose_max_time(found.pairs),
+    }
+    return _filled("own.yaml", path, example, _run_name(found.src_lang, found.tgt_lang), values)
+
+
+def _slug(corpus: FoundCorpus) -> str:
+    """A name of a test set from that of its file."""
+    stem = corpus.name.split(" + ", maxsplit=1)[0].split(".")[0]
+    return "".join(char if char.isalnum() and char.isascii() else "-" for char in stem).strip("-") or "test"
+
+
+def _flow(corpus: FoundCorpus, folder: Path) -> str:
+    """The options of a corpus as YAML on one line, with paths that start at the folder of the config."""
+    from mtkit.config.load import scalar_text
+
+    def text(value: object) -> str:
+        if isinstance(value, bool):
+            return str(value).lower()
+        return str(value) if isinstance(value, int) else scalar_text(_seen_from(folder, value))
+
+    return "{" + ", ".join(f"{key}: {text(value)}" for key, value in corpus.options.items()) + "}"
+
+
+def _seen_from(folder: Path, value: Any) -> str:
+    """A path relative to the folder of the config, unless it is absolute; any other value as text."""
+    if not isinstance(value, Path):
+        return str(value)
+    return str(value) if value.is_absolute() else os.path.relpath(value, folder)
+
+
+# ---------------------------------------------------------------- the phrasebook
+
+
+def starter(path: Path, src_lang: str, tgt_lang: str) -> str:
+    """The text of the config for the phrasebook in two of its languages."""
     from mtkit.config.load import scalar_text
     from mtkit.text.languages import language_of
 
-    given = {name: file for name, file in files.items() if file is not None}
-    if given and len(given) < len(files):
-        missing = [f"--{name.replace('_', '-')}" for name in files if name not in given]
-        raise UsageError(f"{', '.join(missing)}: missing.", "Give all four files of your own text.")
-    if not given and not {language_of(src_lang).code, language_of(tgt_lang).code} <= set(PHRASEBOOK):
+    if not {language_of(src_lang).code, language_of(tgt_lang).code} <= set(PHRASEBOOK):
         raise UsageError(
             f"{src_lang} → {tgt_lang}: the phrasebook has only {', '.join(PHRASEBOOK)}.",
-            "Give your own text with --train-src, --train-tgt, --valid-src and --valid-tgt.",
+            "Give your own text: mtkit init FILE.",
         )
     values = {"src_lang": scalar_text(src_lang), "tgt_lang": scalar_text(tgt_lang)}
-    values |= {name: scalar_text(_seen_from(path.parent, file)) for name, file in given.items()}
-    values |= {
-        "file": _argument(path),
-        "run": scalar_text(f"runs/{src_lang}-{tgt_lang}"),
-        "example": _EXAMPLES.get(language_of(src_lang).code, "…"),
-        "data": Template(_OWN_DATA if given else _PHRASEBOOK_DATA).substitute(values),
-    }
-    template = Path(__file__).with_name("starter.yaml").read_text(encoding="utf-8")
-    return Template(template).substitute(values, **(_OWN_SIZES if given else _PHRASEBOOK_SIZES))
+    example = _EXAMPLES.get(language_of(src_lang).code, "…")
+    return _filled("starter.yaml", path, example, _run_name(src_lang, tgt_lang), values)
 
 
-def _seen_from(folder: Path, file: Path) -> str:
-    """The path of the file relative to the folder of the config."""
-    return str(file) if file.is_absolute() else os.path.relpath(file, folder)
+def _run_name(src_lang: str, tgt_lang: str) -> str:
+    return f"runs/{src_lang}-{tgt_lang}"
+
+
+def _filled(template: str, path: Path, example: str, run: str, values: dict[str, str]) -> str:
+    from mtkit.config.load import scalar_text
+
+    text = Path(__file__).with_name(template).read_text(encoding="utf-8")
+    shared = {"schema": SCHEMA, "file": _argument(path), "run": scalar_text(run), "example": example}
+    return Template(text).substitute(shared | values)
 
 
 def _argument(path: Path) -> str:
     """The argument with which a command reads this config."""
     return "" if path == DEFAULT_CONFIG else f" {path}"
+
+
+def _model(path: Path) -> str:
+    """The argument with which `translate` finds the model of this config."""
+    return "" if path == DEFAULT_CONFIG else f" -m {path}"

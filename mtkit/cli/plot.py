@@ -15,16 +15,16 @@ _MIN_WIDTH, _MAX_WIDTH = 40, 120
 
 
 def plot(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Run folders, or config files of runs.")
-    ],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders, or config files of runs.")],
     output: Annotated[
         list[Path] | None,
         typer.Option(
             "--output", "-o", metavar="FILE", help="Write the plot to this .png or .svg file; repeatable."
         ),
     ] = None,
-    axis: Annotated[Literal["steps", "time"], typer.Option("--x", help="Quantity on the x axis.")] = "steps",
+    axis: Annotated[
+        Literal["steps", "time"], typer.Option("--x", metavar="steps|time", help="Quantity on the x axis.")
+    ] = "steps",
 ) -> None:
     """Plot the learning curves of one or more runs.
 
@@ -60,7 +60,7 @@ def _run_folder(path: Path) -> Path:
     """The run folder that `path` refers to: itself, or that of the config."""
     if path.suffix not in (".yaml", ".yml"):
         return path
-    from mtkit.cli.train import shown
+    from mtkit.cli.arguments import shown
     from mtkit.config.load import load_config
 
     return Path(shown(load_config([path]).config.run))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments, require
-from mtkit.cli.console import out, progress, say, table
+from mtkit.cli.console import out, progress, say, say_next, table, width_on
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config
@@ -19,6 +20,14 @@ def prepare(
     arguments: ConfigArguments = None,
     force: Annotated[
         bool, typer.Option("--force", help="Prepare everything again, even if it is up to date.")
+    ] = False,
+    replace_data: Annotated[
+        bool,
+        typer.Option(
+            "--replace-data",
+            help="Replace the data even if checkpoints of this run were trained on others. Training can then "
+            "only start over.",
+        ),
     ] = False,
     examples: Annotated[
         int,
@@ -48,7 +57,7 @@ def prepare(
     require(loaded, () if has_settings(config) and not force else faults_of_sources(config))
 
     with progress() as show:
-        report = run(config, show, force=force)
+        report = run(config, show, force=force, replace_data=replace_data)
     if report.up_to_date:
         out(f"{report.folder}: up to date")
     else:
@@ -65,27 +74,52 @@ def prepare(
     if report.sentences:
         say(f"Sources: {report.sentences}")
     say(f"Report: {report.folder / 'report.html'}")
-    say(f"Next: {shlex.join(['mtkit', 'train', *(arguments or ())])}")
+    say_next(shlex.join(["mtkit", "train", *(arguments or ())]))
 
 
 def print_ledger(report: PrepareReport) -> None:
-    """Prints the numbers of pairs read, dropped by each filter and kept, for each corpus, on stdout.
+    """Prints the numbers of pairs kept, read and dropped by each filter, for each corpus, on stdout.
 
-    Filters that dropped nothing are omitted. A table of leaked held-out text follows if there was any.
+    Filters that dropped nothing are omitted. Tables of unknown pieces and of leaked held-out text follow if
+    there are any.
     """
     rows = report.ledger.rows
     if len(rows) > 1:
         rows = [*rows, report.ledger.total()]
     names = [name for name in rows[0].dropped if any(row.dropped[name] for row in rows)]
-    counts = [[row.read, *(row.dropped[name] for name in names), row.kept] for row in rows]
+    counts = [[row.kept, row.read, *(row.dropped[name] for name in names)] for row in rows]
+    head = ["corpus", "kept", "read", *names]
     cells = [[row.source, *map("{:,}".format, line)] for row, line in zip(rows, counts, strict=True)]
-    table(["corpus", "read", *names, "kept"], cells, to_stdout=True)
+    width = width_on(sys.stdout)
+    from mtkit.cli.columns import width_of
+    from mtkit.data.prepare.unknown import UNKNOWN_HEAD, unknown_pieces
+
+    if width is not None and width_of(head, cells) > width:
+        head, cells = _turned(head, cells, counts)
+    table(head, cells, to_stdout=True, strong={"kept", "pairs"})
+    if unknown := [found.row() for found in unknown_pieces(report.ledger)]:
+        out("")
+        table(UNKNOWN_HEAD, unknown, to_stdout=True)
     if any(any(found.met.values()) for found in report.leaks):
         from mtkit.data.clean.leaks import LEAK_FIGURES
 
         out("")
         lines = [[found.name, *map("{:,}".format, found.figures())] for found in report.leaks]
         table(["held out", *LEAK_FIGURES], lines, to_stdout=True)
+
+
+def _turned(
+    head: list[str], cells: list[list[str]], counts: list[list[int]]
+) -> tuple[list[str], list[list[str]]]:
+    """The ledger with a row for each filter of each corpus, for narrow terminals."""
+    rows = []
+    for (source, *numbers), values in zip(cells, counts, strict=True):
+        read = max(values[1], 1)
+        for name, number, value in zip(head[1:], numbers, values, strict=True):
+            if value or name == "kept":
+                rows.append([source, name, number, f"{value / read:.1%}"])
+                source = ""
+    return ["corpus", "filter", "pairs", "share"], rows
 
 
 def show_examples(config: Config, report: PrepareReport, count: int) -> None:

@@ -40,7 +40,7 @@ class Flag(NamedTuple):
 
 
 class _Parameter(NamedTuple):
-    """How an option is read: its parameter and type; `value` is set by an option without an argument."""
+    """An option: its parameter and type; `value` is the value of an option without an argument."""
 
     name: str
     kind: type
@@ -99,7 +99,7 @@ def _flags(command: Callable[..., None]) -> dict[str, _Parameter]:
 
 
 def _kind(hint: Any) -> tuple[type | None, bool]:
-    """What an option holds, and whether many of it; None if it is nothing that is read here."""
+    """The type of an option and whether it is a list; None if this file does not read it."""
     if get_origin(hint) in (Union, types.UnionType):
         members = [member for member in get_args(hint) if member is not type(None)]
         return _kind(members[0]) if len(members) == 1 else (None, False)

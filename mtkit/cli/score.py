@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli import console
-from mtkit.cli.choices import DEVICE_HELP, DEVICES, MODEL_HELP
+from mtkit.cli.choices import DEVICE_HELP, DEVICES, MODEL_HELP, THREADS_HELP
 from mtkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ def score(
         bool, typer.Option("--token-scores", help="Append a tab and the log-probability of each token.")
     ] = False,
     device: Annotated[str, typer.Option(metavar=DEVICES, help=DEVICE_HELP)] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help=THREADS_HELP, show_default=False)
+    ] = None,
 ) -> None:
     """Score existing translations with a model.
 
@@ -57,7 +60,8 @@ def score(
     console.say(f"model: {found}")
     request = Request(search={} if length_penalty is None else {"length_penalty": length_penalty})
     translator = read_model(
-        found.run, lambda folder: open_translator(folder, request, device=device, engine="native")
+        found.run,
+        lambda folder: open_translator(folder, request, device=device, engine="native", threads=threads),
     )
     total, tokens, lines = 0.0, 0, 0
     for hyp in _scored(translator, src, tgt, request):

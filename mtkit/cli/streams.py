@@ -7,6 +7,7 @@ import select
 import stat
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, Protocol, cast
 
 from mtkit.cli import console
+from mtkit.documents.formats import PACKED
 from mtkit.errors import MtkitError, UsageError
 from mtkit.text.visible import visible
 
@@ -27,7 +29,7 @@ Flush = Literal["auto", "line", "batch"]
 
 
 class Output(Protocol):
-    """Where answers go."""
+    """The destination of translations."""
 
     def write(self, data: bytes, /) -> object:
         """Takes the next bytes."""
@@ -49,7 +51,7 @@ def read_windows(path: Path | None, flush: Flush, skip: int = 0) -> Iterator[lis
         path: of the file; None is standard input.
         flush: auto is as lines arrive: of a file in full windows, of a sender that pauses or a terminal what
             there is; line is one by one; batch is in full windows.
-        skip: lines at the beginning that are left out, of a file.
+        skip: number of lines at the beginning of a file to skip.
     """
     if path is not None:
         from mtkit.data.read.lines import raw_lines
@@ -70,6 +72,49 @@ def read_windows(path: Path | None, flush: Flush, skip: int = 0) -> Iterator[lis
     from mtkit.data.read.lines import bounded_lines
 
     return _timed(bounded_lines(stream, STDIN), flush)
+
+
+class Meter:
+    """How many bytes of an input of lines are answered.
+
+    Args:
+        path: of the file; None is standard input.
+
+    Attributes:
+        total: all bytes, if their number is known before they are read.
+        done: those of the answered lines.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.total = _size(path)
+        self.done = 0
+        self._lengths: deque[int] = deque()
+
+    def read(self, windows: Iterable[list[bytes] | Pause]) -> Iterator[list[bytes] | Pause]:
+        """The lines as they come."""
+        for window in windows:
+            if isinstance(window, list):
+                self._lengths.extend(map(len, window))
+            yield window
+
+    def answered(self, lines: int) -> None:
+        """Counts the next lines as answered."""
+        for _ in range(min(lines, len(self._lengths))):
+            self.done += self._lengths.popleft()
+
+
+def _size(path: Path | None) -> int | None:
+    """The bytes of a file, or those that are left of it on standard input; None if that is not known."""
+    try:
+        if path is not None:
+            status = path.stat()
+            return status.st_size if stat.S_ISREG(status.st_mode) and path.suffix not in PACKED else None
+        descriptor = sys.stdin.fileno()
+        status = os.fstat(descriptor)
+        is_file = stat.S_ISREG(status.st_mode)
+        return status.st_size - os.lseek(descriptor, 0, os.SEEK_CUR) if is_file else None
+    except (OSError, ValueError, AttributeError):  # no real file
+        return None
 
 
 def is_typed(path: Path | None) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mtkit.cli.console import say
 from mtkit.cli.streams import open_output
 from mtkit.errors import InputError, UsageError
 
@@ -16,14 +17,19 @@ if TYPE_CHECKING:
     from mtkit.text.tokenizer import Tokenizer
 
 Model = Annotated[
-    Path,
+    Path | None,
     typer.Option(
-        "--model", "-m", metavar="PATH", help="Run folder, model folder or tokenizer.model file to use."
+        "--model",
+        "-m",
+        metavar="PATH",
+        help="Run folder, model folder, config file or tokenizer.model file. Default: $MTKIT_MODEL, else "
+        "./mtkit.yaml, else the newest run under ./runs.",
     ),
 ]
 Ids = Annotated[bool, typer.Option("--ids", help="Use the ids of the pieces instead of their text.")]
 Side = Annotated[
-    Literal["src", "tgt"], typer.Option(help="Side of the subword model, if there is one for each side.")
+    Literal["src", "tgt"],
+    typer.Option(metavar="src|tgt", help="Side of the subword model, if there is one for each side."),
 ]
 Input = Annotated[
     Path | None,
@@ -32,7 +38,7 @@ Input = Annotated[
 
 
 def tokenize(
-    model: Model,
+    model: Model = None,
     ids: Ids = False,
     side: Side = "src",
     tags: Annotated[
@@ -45,7 +51,7 @@ def tokenize(
 
     \b
     Example:
-      mtkit tokenize -m runs/one < text.txt > pieces.txt
+      mtkit tokenize < text.txt > pieces.txt
     """
 
     def pieces(tokenizer: Tokenizer, line: str, number: int) -> str:
@@ -57,14 +63,14 @@ def tokenize(
     _filter(model, source, pieces)
 
 
-def detokenize(model: Model, ids: Ids = False, side: Side = "tgt", source: Input = None) -> None:
+def detokenize(model: Model = None, ids: Ids = False, side: Side = "tgt", source: Input = None) -> None:
     """Join the subword pieces of each line into text.
 
     Placeholders of protected spans are kept, because the spans themselves are only in the source.
 
     \b
     Example:
-      mtkit detokenize -m runs/one < pieces.txt > text.txt
+      mtkit detokenize < pieces.txt > text.txt
     """
 
     def text(tokenizer: Tokenizer, line: str, number: int) -> str:
@@ -88,9 +94,14 @@ def _id(word: str) -> int:
     return int(word) if word.isascii() and word.isdecimal() and len(word) < 10 else -1
 
 
-def _filter(model: Path, source: Path | None, change: Callable[[Tokenizer, str, int], str]) -> None:
+def _filter(model: Path | None, source: Path | None, change: Callable[[Tokenizer, str, int], str]) -> None:
     from mtkit.data.prepare.inspect import find_tokenizer
+    from mtkit.runs.find import find_model
 
+    if model is None or model.suffix in (".yaml", ".yml"):
+        found = find_model(model)
+        say(f"model: {found}")
+        model = found.folder
     tokenizer = find_tokenizer(model)
     with open_output(None) as output:
         for number, line in enumerate(_lines(source), start=1):

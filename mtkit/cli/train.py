@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtkit.cli.arguments import ConfigArguments, read_arguments
-from mtkit.cli.console import progress, say, silence
+from mtkit.cli.arguments import ConfigArguments, read_arguments, shown
+from mtkit.cli.console import confirm, is_answerable, progress, say, say_next, silence, working
 from mtkit.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     from mtkit.config.load import Loaded
     from mtkit.config.schema import Config
     from mtkit.train.machine.distributed import World
+
+
+_MOST_REASONS = 5
 
 
 def train(
@@ -36,8 +38,12 @@ def train(
     from_scratch: Annotated[
         bool,
         typer.Option(
-            "--from-scratch", help="Delete the checkpoints and the model of this run, and start over."
+            "--from-scratch",
+            help="Delete the checkpoints, the model and its export, and start over. A terminal asks first.",
         ),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before --from-scratch deletes a model.")
     ] = False,
     allow_change: Annotated[
         list[str] | None,
@@ -78,10 +84,27 @@ def train(
         if dry_run:
             _plan(config, world)
             return
+        if from_scratch and not yes:
+            world.on_main(lambda: _ask_to_forget(config.run))
         _train(config, world, stop, from_scratch, allow_change or [], reset_patience)
     if config.data.test:
-        say(f"Next: {shlex.join(['mtkit', 'evaluate', *(arguments or ())])}")
-    say(f"Next: {shlex.join(['mtkit', 'translate', '-m', shown(config.run)])} < input.txt")
+        say_next(shlex.join(["mtkit", "evaluate", *(arguments or ())]))
+    else:
+        say_next(f"{shlex.join(['mtkit', 'translate', '-m', shown(config.run)])} < input.txt")
+
+
+def _ask_to_forget(run: Path) -> None:
+    """Asks whether the trained model may be deleted, if there is one and somebody to ask.
+
+    Raises:
+        UsageError: it may not.
+    """
+    from mtkit.runs.find import model_folder
+
+    if not is_answerable() or (model := model_folder(run)) is None:
+        return
+    if not confirm(f"{shown(model)} and the checkpoints and exports of {shown(run)} will be deleted."):
+        raise UsageError(f"{shown(run)}: nothing was deleted.", "Leave out --from-scratch to resume.")
 
 
 def _check(loaded: Loaded) -> None:
@@ -115,29 +138,44 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str], re
     from mtkit.data.prepare.prepared import open_prepared
 
     prepared = open_prepared(config)
-    say("starting torch …")
-    from mtkit.cli.train_view import training_view
-    from mtkit.convert.run import export_finished
-    from mtkit.train.settle import settle_run
-    from mtkit.train.trainer import train as run
+    with working("starting torch"):
+        from mtkit.cli.train_log import text_log
+        from mtkit.cli.train_verdict import show_expectation, show_outcome
+        from mtkit.cli.train_view import training_view
+        from mtkit.convert.run import export_finished
+        from mtkit.train.settle import settle_run
+        from mtkit.train.trainer import train as run
+        from mtkit.train.watch.monitor import Working
 
     config, choices = world.on_main(lambda: settle_run(config, prepared))
-    show_choices(choices)
-    with training_view() as listen:
+    for line in folded(choices):
+        say(line)
+    show_expectation(prepared.num_pairs)
+    with (
+        training_view() as view,
+        text_log(config.run, view) if world.is_main else nullcontext(view) as listen,
+    ):
         finished = run(config, prepared, listen, stop.asked, world, allowed, reset_patience)
-    world.on_main(lambda: export_finished(finished.folder, config.export, say))
+        listen(Working("exporting"))
+        folder = Path(shown(finished.folder))
+        world.on_main(lambda: export_finished(folder, config.export, say))
+    tgt_lang = config.data.languages_of(config.data.valid)[1]
+    world.on_main(lambda: show_outcome(config.run, finished, prepared.num_pairs, tgt_lang))
 
 
 def _plan(config: Config, world: World) -> None:
     """Measures and prints the resources that the run will need."""
     from mtkit.config.auto import is_auto
-    from mtkit.data.prepare.prepared import is_prepared, open_prepared
+    from mtkit.data.prepare.prepared import is_prepared, open_prepared, read_ledger
+    from mtkit.data.prepare.unknown import check_unknown
 
     prepared = open_prepared(config) if is_prepared(config) else None
-    say("starting torch …")
-    from mtkit.cli.train_plan import show_plan
-    from mtkit.train.plan import plan_run
-    from mtkit.train.settle import settle_run
+    if prepared is not None:
+        check_unknown(read_ledger(config), config.tokenizer)
+    with working("starting torch"):
+        from mtkit.cli.train_plan import show_plan
+        from mtkit.train.plan import plan_run
+        from mtkit.train.settle import settle_run
 
     if prepared is None and is_auto(config):
         raise UsageError(
@@ -158,14 +196,39 @@ def show_choices(choices: Sequence[Choice]) -> None:
         say(f"{choice.key}: {choice.value} ({choice.reason})")
 
 
+def folded(choices: Sequence[Choice]) -> list[str]:
+    """The choices of `auto` in at most five lines: values that follow from one reason share a line."""
+    reasons: dict[str, dict[str, Any]] = {}
+    for choice in choices:
+        reasons.setdefault(choice.reason, {})[choice.key] = choice.value
+    if len(reasons) > _MOST_REASONS:
+        groups = [*reasons.items()]
+        rest = {key: value for _, values in groups[_MOST_REASONS - 1 :] for key, value in values.items()}
+        reasons = {**dict(groups[: _MOST_REASONS - 1]), "`mtkit train --dry-run` says why": rest}
+    return [f"{_short(values)} ({reason})" for reason, values in reasons.items()]
+
+
+def _short(values: Mapping[str, Any]) -> str:
+    """Keys with their values; a section is named only where it begins."""
+    shown, before = [], ""
+    for key, value in values.items():
+        section, _, name = key.rpartition(".")
+        shown.append(f"{name if section == before else key} {value}")
+        before = section
+    return ", ".join(shown)
+
+
 def _prepare(config: Config) -> None:
     from mtkit.cli.prepare import print_ledger
     from mtkit.data.prepare.prepare import prepare
-    from mtkit.data.prepare.prepared import is_prepared
+    from mtkit.data.prepare.prepared import is_prepared, read_ledger
+    from mtkit.data.prepare.unknown import check_unknown
 
-    if not is_prepared(config):
+    if is_prepared(config):
+        check_unknown(read_ledger(config), config.tokenizer)
+    else:
         with progress() as show:
-            print_ledger(prepare(config, show))
+            print_ledger(prepare(config, show, locked=True))
 
 
 class StopSignals:
@@ -218,8 +281,3 @@ def stop_signals() -> Iterator[StopSignals]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def shown(path: Path) -> str:
-    """The path as the user would type it in this folder."""
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mtkit.cli.console import out, table
-from mtkit.cli.train_view import duration
+from mtkit.cli.bars import duration
+from mtkit.cli.console import out, size, table
 from mtkit.train.plan import Plan
 
 
@@ -49,11 +49,3 @@ def _show_memory(plan: Plan) -> None:
         f"The largest batch has {len(largest.pairs):,} pairs of up to {largest.src_len} and "
         f"{largest.tgt_len} tokens. Computed at once: {at_once}{halved}."
     )
-
-
-def size(number: float) -> str:
-    """A readable number of bytes, such as `1.2 GB`."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
-        if number >= scale:
-            return f"{number / scale:,.1f} {unit}"
-    return f"{number / 1e3:,.1f} kB"

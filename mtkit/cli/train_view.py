@@ -1,13 +1,16 @@
-"""How a training run looks while it goes on: a live panel on a terminal, elsewhere a line now and then."""
+"""The view of a training run: a live panel on a terminal, otherwise a line from time to time."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mtkit.cli import console
+from mtkit.cli.arguments import shown
+from mtkit.cli.bars import bar, duration, sparkline
 from mtkit.metrics.surface import METRICS
 from mtkit.text.visible import visible
 from mtkit.train.watch.monitor import (
@@ -18,21 +21,22 @@ from mtkit.train.watch.monitor import (
     OutOfMemory,
     Saved,
     Started,
+    Stepped,
     Validated,
+    Working,
 )
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.table import Table
+    from rich.text import Text
+
+_WIDEST_BAR = 40
+_WIDE = 120
+"""Columns from which the numbers and the sample are beside each other."""
 
 
-def duration(seconds: float) -> str:
-    """Hours, minutes and seconds, as `1:02:03` or `2:03`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def time_left(event: Logged) -> str:
+def time_left(event: Logged | Stepped) -> str:
     """An estimate of the time to the end of the budget."""
     return duration(event.seconds * (1 - event.share) / event.share) if event.share else "unknown"
 
@@ -57,15 +61,21 @@ def describe(event: Event) -> list[str]:
                 f"step {event.step:,}  {name}: {_scores(event, '  ')}"
                 f"{'  (best so far)' if event.is_best else ''}"
             ]
-        case Saved() | OutOfMemory():  # running out of memory is logged as a warning
+        case Stepped():
+            loss = f"loss {event.loss:.3f}  " if math.isfinite(event.loss) else ""
+            return [
+                f"step {event.step:,}  epoch {event.epoch:.2f}  {loss}{event.tokens_per_s:,.0f} tokens/s  "
+                f"{event.share:.0%}, {time_left(event)} left"
+            ]
+        case Saved() | Working() | OutOfMemory():  # running out of memory is logged as a warning
             return []
         case Finished():
             models = f"mean of the {event.averaged} best models" if event.averaged > 1 else "best model"
             if event.averaged == 1 and event.best_step == 0:
                 models = "the initial model, because no later one was better"
             return [
-                f"done after {event.step:,} steps and {duration(event.seconds)}: {event.reason}",
-                f"{event.folder}: {models}, valid {_scores(event, ', ')}",
+                f"Finished: {event.reason} after {event.step:,} steps and {duration(event.seconds)}.",
+                f"{shown(event.folder)}: {models}, valid {_scores(event, ', ')}",
                 *_gains(event),
             ]
 
@@ -99,7 +109,7 @@ class PlainView:
 
     def __call__(self, event: Event) -> None:
         """Says what is worth saying of an event."""
-        if isinstance(event, Logged):
+        if isinstance(event, Logged | Stepped):
             if time.monotonic() - self._last < console.SECONDS_BETWEEN_LINES:
                 return
             self._last = time.monotonic()
@@ -108,76 +118,118 @@ class PlainView:
 
 
 class Dashboard:
-    """The state of a run as something that rich can draw."""
+    """The state of a run as something that rich can draw. It moves even while nothing is reported."""
 
     def __init__(self) -> None:
+        self.stepped: Stepped | Logged | None = None
         self.logged: Logged | None = None
+        self.losses: list[float] = []
         self.validated: Validated | None = None
         self.best: Validated | None = None
         self.extra: dict[str, Validated] = {}
+        self.working = "starting"
+        self._since = time.monotonic()
 
     def take(self, event: Event) -> None:
         """Remembers what the panel shows."""
+        if isinstance(event, Working):
+            self.working, self._since = event.what, time.monotonic()
+            return
+        if isinstance(event, Stepped | Logged):
+            self.working, self._since = "", time.monotonic()
+            self.stepped = event
         if isinstance(event, Logged):
             self.logged = event
+            self.losses.append(event.loss)
         elif isinstance(event, Validated) and event.name:
             self.extra[event.name] = event
         elif isinstance(event, Validated):
             self.validated = event
             self.best = event if event.is_best else self.best
 
-    def __rich__(self) -> RenderableType:
-        """The panel."""
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The panel: numbers and a sample, beside each other where there is room."""
         from rich.table import Table
-        from rich.text import Text
 
-        grid = Table.grid(padding=(0, 2))
-        grid.add_column(style="dim", no_wrap=True)
-        grid.add_column(overflow="fold")
+        width = options.max_width
+        numbers, sample = self._numbers(min(_WIDEST_BAR, width // 3)), self._sample()
+        if width < _WIDE:
+            yield _grid(numbers + sample)
+            return
+        both = Table.grid(padding=(0, 4), expand=True)
+        both.add_column(ratio=1)
+        both.add_column(ratio=1)
+        both.add_row(_grid(numbers), _grid(sample))
+        yield both
 
-        def row(name: str, value: RenderableType) -> None:
-            grid.add_row(Text(name), Text(visible(value)) if isinstance(value, str) else value)
+    def _numbers(self, width: int) -> list[tuple[str, RenderableType]]:
+        rows = self._progress(width)
+        if self.best is not None:
+            rows.append(("best", _row(self.best, best=True)))
+        if self.validated is not None and self.validated is not self.best:
+            rows.append(("valid", _row(self.validated)))
+        return rows + [(name, _row(extra)) for name, extra in self.extra.items()]
 
-        def scores(name: str, event: Validated) -> None:
-            row(name, f"{_scores(event, '    ')}    at step {event.step:,}")
+    def _progress(self, width: int) -> list[tuple[str, RenderableType]]:
+        passed = time.monotonic() - self._since
+        doing = f"{self.working} … {duration(passed)}" if self.working else ""
+        if (now := self.stepped) is None:
+            return [("progress", doing)]
+        rows: list[tuple[str, RenderableType]] = [
+            ("progress", f"{now.share:4.0%} {bar(now.share, width)}"),
+            ("", doing or f"{duration(now.seconds + passed)} so far, {time_left(now)} left"),
+            ("step", f"{now.step:,} (epoch {now.epoch:.2f})"),
+        ]
+        loss = now.loss if math.isfinite(now.loss) or self.logged is None else self.logged.loss
+        if math.isfinite(loss):
+            rows.append(("loss", f"{loss:.3f}  {sparkline(self.losses, width // 2)}".rstrip()))
+        if self.logged is not None:
+            rows.append(("", f"gradient norm {self.logged.grad_norm:.2f}    lr {self.logged.lr:.2e}"))
+        return [*rows, ("speed", f"{now.tokens_per_s:,.0f} target tokens/s")]
 
-        if (now := self.logged) is not None:
-            row("progress", ProgressBar(total=1.0, completed=now.share, width=40))
-            row("", f"{now.share:.0%}, {duration(now.seconds)} so far, {time_left(now)} left")
-            row("step", f"{now.step:,} (epoch {now.epoch:.2f})")
-            row("loss", f"{now.loss:.3f}    gradient norm {now.grad_norm:.2f}    lr {now.lr:.2e}")
-            row("speed", f"{now.tokens_per_s:,.0f} target tokens/s")
-        else:
-            row("progress", "starting …")
-        if (valid := self.validated) is not None:
-            scores("valid", valid)
-            if self.best is not None and self.best is not valid:
-                scores("best", self.best)
-            for name, extra in self.extra.items():
-                scores(name, extra)
-            row("source", valid.sample.src)
-            row("model", valid.sample.hyp)
-            row("reference", valid.sample.ref)
-        return Group(grid)
+    def _sample(self) -> list[tuple[str, RenderableType]]:
+        if self.validated is None:
+            return []
+        sample = self.validated.sample
+        return [("source", sample.src), ("model", sample.hyp), ("reference", sample.ref)]
+
+
+def _row(event: Validated, *, best: bool = False) -> Text:
+    """The scores of a validation; those of the best one stand out."""
+    from rich.text import Text
+
+    mark, style = ("★ ", "bold") if best else ("", "")
+    return Text(f"{mark}{_scores(event, '  ')}", style).append(f"  at step {event.step:,}", "dim")
+
+
+def _grid(rows: list[tuple[str, RenderableType]]) -> Table:
+    """Names and values; text is shown as it is."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(Text(name), Text(visible(value)) if isinstance(value, str) else value)
+    return grid
 
 
 @contextmanager
 def training_view() -> Iterator[Listener]:
-    """What draws the events of a run, for as long as the block lasts."""
+    """Draws the events of a run within the block."""
     if not console.is_interactive():
         yield PlainView()
         return
     from rich.live import Live
 
     dashboard = Dashboard()
-    with Live(dashboard, console=console.console, refresh_per_second=4, transient=True) as live:
+    with Live(dashboard, console=console.console, refresh_per_second=4, transient=True):
 
         def listen(event: Event) -> None:
             dashboard.take(event)
             if isinstance(event, Started | Validated | Finished):
                 for line in describe(event):
-                    live.console.print(visible(line))
+                    console.say(line)
 
         yield listen

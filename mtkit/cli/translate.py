@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from mtkit.cli import console
-from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, MODEL_HELP, engine_name, one_of
+from mtkit.cli.choices import (
+    DEVICE_HELP,
+    DEVICES,
+    ENGINE_HELP,
+    ENGINES,
+    MODEL_HELP,
+    THREADS_HELP,
+    engine_name,
+    one_of,
+)
 from mtkit.cli.quick import Flag
-from mtkit.documents.formats import FORMATS
+from mtkit.documents.formats import FORMATS, SUFFIXES
+from mtkit.errors import UsageError, shortened
 
 if TYPE_CHECKING:
     from mtkit.cli.streams import Flush
@@ -39,6 +51,15 @@ def describe_search(params: Iterable[Any]) -> None:
         param.metavar = "|".join(choices(kind)) or ("N" if kind is int else "X")
 
 
+def no_argument(given: Sequence[str]) -> UsageError:
+    """For a text or files that are given as arguments."""
+    if Path(given[0]).suffix in SUFFIXES or os.path.lexists(given[0]):
+        hint = f"To translate a file: mtkit translate -i {shlex.quote(given[0])}"
+    else:
+        hint = f"To translate a text: echo {shlex.quote(' '.join(given))} | mtkit translate"
+    return UsageError(f"unexpected argument: {shortened(given[0])}.", hint)
+
+
 def translate(
     model: Annotated[
         list[Path] | None,
@@ -46,6 +67,7 @@ def translate(
     ] = None,
     engine: Annotated[str, _flag(ENGINE, f"{ENGINE_HELP} [default: auto]", metavar=ENGINES)] = "auto",
     device: Annotated[str, _flag(ENGINE, f"{DEVICE_HELP} [default: auto]", metavar=DEVICES)] = "auto",
+    threads: Annotated[int | None, _flag(ENGINE, THREADS_HELP, low=1, metavar="N")] = None,
     tags: Annotated[
         list[str] | None,
         _flag(
@@ -70,8 +92,8 @@ def translate(
         Path | None,
         _flag(
             INPUT,
-            "File to write; it appears when it is complete. With several inputs, a new folder. Default: -, "
-            "standard output.",
+            "File to write, compressed if it ends in .gz, .bz2, .xz or .zst; it appears when it is complete. "
+            "With several inputs, a new folder. Default: -, standard output.",
             "--output",
             "-o",
             metavar="PATH",
@@ -124,6 +146,14 @@ def translate(
     field: Annotated[
         str, _flag(INPUT, "jsonl only: dotted path of the text. [default: text]", metavar="FIELD")
     ] = "text",
+    bilingual: Annotated[
+        bool,
+        _flag(
+            INPUT,
+            "Keep the original beside each translation, in text, tsv, csv, srt, vtt, ass, html and docx.",
+            "--bilingual",
+        ),
+    ] = False,
     fuzzy: Annotated[bool, _flag(INPUT, "po only: mark translations as fuzzy.", "--fuzzy")] = False,
     redo_fuzzy: Annotated[
         bool, _flag(INPUT, "po only: translate messages marked as fuzzy again.", "--redo-fuzzy")
@@ -297,7 +327,7 @@ def translate(
     target = None if target == Path("-") else target
     check_format(kind)
     encoding = encoding if encoding == AUTO else check_encoding(encoding)
-    base = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy, encoding, ignore_language)
+    base = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy, encoding, ignore_language, bilingual)
     when: Flush = one_of("--flush", flush, ("auto", "line", "batch"))
     input = base if several else base.settled()
     if several:
@@ -306,7 +336,7 @@ def translate(
         input.check(request)
         if resume:
             input.check_resumable(target)
-        _check_not_read(target, source, glossary, banned)
+        _check_output(target, source, glossary, banned)
     console.say(f"model: {found}{''.join(f' + {other}' for other in others)}")
     translator = read_model(
         found.run,
@@ -316,6 +346,7 @@ def translate(
             device=device,
             engine=engine_name(engine),
             others=[other.folder for other in others],
+            threads=threads,
         ),
     )
     account = input.account()
@@ -336,20 +367,22 @@ def translate(
         console.say(f"terms: {asked:,} requested, {used:,} used, {asked - used:,} missed")
 
 
-def _check_not_read(
+def _check_output(
     target: Path | None, source: Path | None, glossary: Path | None, banned: Path | None
 ) -> None:
     from mtkit.disk.output import check_not_read
 
+    """Refuses an output that is read, and says which folder is made for it."""
     if target is not None:
         read = {"the input": source} | ({"the glossary": glossary} if glossary else {})
         check_not_read(target, read | ({"the file of banned phrases": banned} if banned else {}))
+        if not os.path.lexists(target.parent):
+            console.say(f"{target.parent}: creating the folder.")
 
 
 def _members(sources: list[Path], target: Path | None, kind: str) -> list[Member]:
     """The files of several inputs, once it is clear that the output does not touch them."""
     from mtkit.disk.marks import check_marked
-    from mtkit.errors import UsageError
     from mtkit.translate.many_files import KIND, check_apart, find_members
 
     if target is None or Path("-") in sources:

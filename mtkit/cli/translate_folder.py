@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtkit.cli import console
-from mtkit.cli.streams import read_windows, say_unwritable
+from mtkit.cli.streams import Meter, read_windows, say_unwritable
 from mtkit.errors import InputError, MtkitError, StoppedError, WriteError
 from mtkit.translate.account import Account
 from mtkit.translate.job import Input
@@ -48,10 +49,15 @@ def run_folder(
     """
     done, texts, before, copied, failed = 0, 0, 0, 0, 0
     sizes = [member.path.stat().st_size if member.kind else 0 for member in members]
+    ends = list(accumulate(sizes))
     begin = time.monotonic()
     with say_unwritable(target), _until_stopped(target), console.progress() as report:
-        for number, member in enumerate(members):
-            report("bytes translated", sum(sizes[:number]), sum(sizes))
+        for member, size, end in zip(members, sizes, ends, strict=True):
+
+            def move(share: float, size: int = size, end: int = end) -> None:
+                report("bytes translated", end - size + int(share * size), ends[-1])
+
+            move(0)
             if member.left_out:
                 console.say(f"{member.path}: {member.left_out}, and is left out.")
                 continue
@@ -62,7 +68,7 @@ def run_folder(
                     output.copy(member)
                     copied += 1
                 else:
-                    texts += _translate(translator, base, member, output, request, total)
+                    texts += _translate(translator, base, member, output, request, total, move)
                     done += 1
             except (StoppedError, WriteError):
                 raise
@@ -89,20 +95,28 @@ def _translate(
     output: OutputFolder,
     request: Request,
     total: Account,
+    move: Callable[[float], None],
 ) -> int:
-    """Translates a file, and gives the number of its lines or texts."""
+    """Translates a file, and gives the number of its lines or texts; `move` is told which share is done."""
     input = replace(base, path=member.path, kind=member.kind).settled()
     input.check(request)
     account = input.account()
     with output.file(member) as file:
-        texts = 0
-        for count, answer in input.answers(translator, read_windows(member.path, "batch"), request, account):
+        texts, meter = 0, Meter(member.path)
+        lines = meter.read(read_windows(member.path, "batch"))
+        for count, answer in input.answers(translator, lines, request, account):
             file.write(answer)
             texts += count
+            meter.answered(count)
+            if account.total is not None:
+                move(texts / max(account.total, 1))
+            elif meter.total:
+                move(meter.done / meter.total)
     total.counts += account.counts
     total.terms_requested += account.terms_requested
     total.terms_used += account.terms_used
-    notes = f", {account.counts.total():,} notes ({account})" if account.counts else ""
+    nothing = f" ({input.without_texts})" if account.total == 0 else ""
+    notes = f"{nothing}, {account.counts.total():,} notes ({account})" if account.counts else nothing
     console.say(f"{member.path}: {texts:,} {input.unit}{'s' if texts != 1 else ''}{notes}")
     return texts
 

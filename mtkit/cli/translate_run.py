@@ -6,11 +6,12 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtkit.cli import console
-from mtkit.cli.streams import Flush, is_typed, open_output, read_windows, say_unwritable
+from mtkit.cli.streams import Flush, Meter, is_typed, open_output, read_windows, say_unwritable
 from mtkit.errors import StoppedError
 from mtkit.translate.account import Account
 from mtkit.translate.job import Input
@@ -37,9 +38,10 @@ def run(
             output.write(answer)
             output.flush()
 
-        lines = read_windows(input.path, flush)
+        meter = Meter(input.path)
+        lines = meter.read(read_windows(input.path, flush))
         found = input.answers(translator, lines, request, account)
-        _write(translator, input, account, found, put, moving=not output.isatty())
+        _write(translator, input, account, found, put, meter, moving=not output.isatty())
 
 
 def run_resumable(
@@ -65,13 +67,14 @@ def run_resumable(
         partial_file(target, job) as file,
         _until_stopped(file),
     ):
-        before, first = file.lines, b""
+        before, first, meter = file.lines, b"", Meter(input.path)
         if before:
             console.say(f"{file.path}: resuming after {before:,} lines.")
             first = next(raw_lines(input.path))
-        lines = read_windows(input.path, flush, skip=before)
+            meter.done = sum(map(len, islice(raw_lines(input.path), before)))
+        lines = meter.read(read_windows(input.path, flush, skip=before))
         found = input.answers(translator, lines, request, account, before=before, first=first)
-        _write(translator, input, account, found, file.add, before=before)
+        _write(translator, input, account, found, file.add, meter, before=before)
 
 
 def _write(
@@ -80,6 +83,7 @@ def _write(
     account: Account,
     found: Iterable[Answered],
     put: Callable[[int, bytes], None],
+    meter: Meter,
     *,
     before: int = 0,
     moving: bool = True,
@@ -92,6 +96,7 @@ def _write(
         account: knows how many there are, of a document.
         found: the answers.
         put: takes each.
+        meter: knows how many bytes of lines there are.
         before: lines that were answered in an attempt before this one.
         moving: whether something may move on stderr meanwhile.
     """
@@ -101,13 +106,17 @@ def _write(
         for lines, answer in found:
             put(lines, answer)
             done += lines
-            if report:
+            meter.answered(lines)
+            if report and account.total is None and meter.total is not None:
+                report("bytes translated", meter.done, meter.total)
+            elif report:
                 report(f"{input.unit}s translated", before + done, account.total)
     seconds = time.monotonic() - begin
     said = f"{done:,} {input.unit}{'s' if done != 1 else ''}"
     if not typed:  # else most of the time went by between the lines
         said += f" in {seconds:,.1f} s, {done / max(seconds, 1e-3):,.0f} {input.unit}s/s"
-    console.say(f"{said}, by {translator.engine.name}")
+    nothing = f" ({input.without_texts})" if account.total == 0 else ""
+    console.say(f"{said}, by {translator.engine.name}{nothing}")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ training takes 6 floating-point operations per token and parameter (Kaplan et al
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mtkit.config.model import ModelConfig, num_parameters
@@ -105,6 +105,20 @@ def choose_vocab_size(num_pairs: int, *, many_characters: bool) -> int:
     return size_for(num_pairs).vocab_size + (6_000 if many_characters else 0)
 
 
+def choose_held_out(num_pairs: int) -> int:
+    """Pairs to cut for validation, and as many for a test: a twentieth of all, from 10 to 1,000."""
+    return max(10, min(1_000, num_pairs // 20))
+
+
+def choose_max_time(num_pairs: int) -> str:
+    """A time limit that suits a CPU with few cores, for so many pairs.
+
+    With 5,000 to 30,000 pairs, 20 and 30 minutes were measured (docs/benchmarks.md); more is estimated.
+    """
+    limits = ((10_000, "20m"), (30_000, "30m"), (100_000, "1h"), (500_000, "3h"))
+    return next((time for limit, time in limits if num_pairs <= limit), "8h")
+
+
 def choose(
     num_pairs: int,
     num_tokens: int,
@@ -195,6 +209,33 @@ def is_auto(config: Config) -> bool:
     return "auto" in (config.model.preset, config.train.preset)
 
 
+def _fitted(choices: list[Choice], model: ModelConfig) -> list[Choice]:
+    """The choices, with a width and a number of heads that fit each other and the heads that the config sets.
+
+    The chosen one of the two is changed, as little as possible; the width if both are.
+    """
+    chosen = {choice.key: choice.value for choice in choices}
+    width, heads = chosen.get("model.d_model"), chosen.get("model.num_heads")
+    kv_heads = model.num_kv_heads or 1
+    if heads is not None:
+        whole = width or model.d_model
+        fits = [n for n in range(kv_heads, 129, kv_heads) if whole % (2 * n) == 0]
+        nearest = heads
+        heads = min(fits, key=lambda n: abs(n - nearest), default=kv_heads)
+    if width is not None:
+        step = 2 * (heads or model.num_heads)
+        width = max(step, round(width / step) * step)
+    fitting = {"model.num_heads": heads, "model.d_model": width}
+    if width is not None and width != chosen["model.d_model"]:
+        fitting["model.d_ff"] = 4 * width
+    return [
+        replace(choice, value=fitting[choice.key], reason="fits the values that are given")
+        if fitting.get(choice.key, choice.value) != choice.value
+        else choice
+        for choice in choices
+    ]
+
+
 def settle(config: Config, choices: list[Choice]) -> tuple[Config, list[Choice]]:
     """Applies the choices that concern `auto` sections; returns the config and the choices applied.
 
@@ -214,6 +255,7 @@ def settle(config: Config, choices: list[Choice]) -> tuple[Config, list[Choice]]
         if choice.key not in given
         and (config.model if choice.key.startswith("model.") else config.train).preset == "auto"
     ]
+    taken = _fitted(taken, model)
     values = {choice.key: choice.value for choice in taken}
 
     def of(section: str) -> dict[str, Any]:

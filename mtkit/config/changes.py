@@ -1,4 +1,4 @@
-"""What it means to change an option when a training is resumed. Does not use torch.
+"""The effect of changing an option when a training is resumed. Does not use torch.
 
 Every option has a class; a test fails for an option without one:
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 from mtkit.config.schema import Config
@@ -97,6 +98,10 @@ INHERITED = ("data", "text", "tokenizer", "model", "train.optimizer", "decode", 
 """Sections whose options inherit the class of the section unless they have an entry of their own."""
 
 
+_MOST = 3
+"""Members of a list that are shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """An option whose value differs from the one in the checkpoint."""
@@ -109,16 +114,42 @@ class Change:
 
     @property
     def values(self) -> str:
-        """The key with its old and new value."""
+        """The key with its old and new value; of two lists, only the members that differ."""
+        if isinstance(self.old, list) and isinstance(self.new, list):
+            gone = [member for member in self.old if member not in self.new]
+            added = [member for member in self.new if member not in self.old]
+            if gone or added:
+                told = (("without", gone), ("with", added))
+                return f"{self.key}: {', '.join(f'{word} {_listed(some)}' for word, some in told if some)}"
+            return f"{self.key}: another order"
         return f"{self.key}: {_shown(self.old)} → {_shown(self.new)}"
 
     def __str__(self) -> str:
         return f"{self.values}: {self.meaning}"
 
 
+def _listed(members: list[Any]) -> str:
+    shown = " and ".join(map(_shown, members[:_MOST]))
+    return f"{shown} and {len(members) - _MOST} more" if len(members) > _MOST else shown
+
+
 def _shown(value: Any) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    """A value as in a YAML file; of a member of a list, such as a corpus, only what was set."""
+    if value is None:
+        return "none"
+    if isinstance(value, dict):
+        text = ", ".join(f"{key}: {_shown(member)}" for key, member in value.items() if _is_set(member))
+        return f"{{{text}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value)
+    return text if len(text) <= 60 else f"…{text[-57:]}"
+
+
+def _is_set(value: Any) -> bool:
+    return value is not None and value is not False and value != []
 
 
 def class_of(key: str) -> tuple[Kind, str] | None:
@@ -133,22 +164,41 @@ def class_of(key: str) -> tuple[Kind, str] | None:
 
 def compare(old: Config, new: Config) -> list[Change]:
     """Every option that differs, in the order of the config."""
-    before, after = (dict(_leaves(config.model_dump(mode="json"), "")) for config in (old, new))
     changes = []
-    for key in dict.fromkeys([*before, *after]):
-        if before.get(key) != after.get(key):
-            kind, meaning = class_of(key) or ("impossible", "it is unknown whether this is safe")
-            changes.append(Change(key, before.get(key), after.get(key), kind, meaning))
+    for key, before, after in _differences(old.model_dump(mode="json"), new.model_dump(mode="json"), ""):
+        kind, meaning = class_of(key) or ("impossible", "it is unknown whether this is safe")
+        changes.append(Change(key, before, after, kind, meaning))
     return changes
 
 
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every value by its dotted key; a list is one value."""
-    if isinstance(value, dict) and value:
-        for key, member in value.items():
-            yield from _leaves(member, f"{path}.{key}" if path else key)
-    else:
-        yield path, value
+def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Every value that differs, by its dotted key; a list whose members do not match is one value."""
+    if old == new:
+        return
+    members = _matched(old, new)
+    if members is None:
+        yield path, old, new
+        return
+    for key in dict.fromkeys(chain(*members)):
+        before, after = (side.get(key) for side in members)
+        yield from _differences(before, after, f"{path}.{key}" if path else str(key))
+
+
+def _matched(old: Any, new: Any) -> tuple[dict[Any, Any], dict[Any, Any]] | None:
+    """The members of two sections, or of two lists of sections of the same kinds, by key or number."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return old, new
+    if isinstance(old, list) and isinstance(new, list):
+        kinds = [[_kind(member) for member in members] for members in (old, new)]
+        if kinds[0] == kinds[1] and None not in kinds[0]:
+            return dict(enumerate(old)), dict(enumerate(new))
+    return None
+
+
+def _kind(member: Any) -> tuple[Any, Any] | None:
+    """The reader of a corpus, or the name of a filter; None if the member is neither."""
+    found = (member.get("reader"), member.get("filter")) if isinstance(member, dict) else (None, None)
+    return found if found != (None, None) else None
 
 
 def check(changes: Collection[Change], allowed: Collection[str], where: str) -> list[str]:

@@ -55,7 +55,8 @@ class DataConfig(Options):
     tgt_lang: LanguageCode = Field(description="Code of the target language, such as fr.")
     train: tuple[Source, ...] = Field(min_length=1, description="Training corpora.")
     valid: HeldOutSource = Field(
-        description="Validation corpus, used for early stopping and to choose the best checkpoints."
+        description="Validation corpus, used for early stopping and to choose the best checkpoints. "
+        "{reader: cut, pairs: 500} cuts it from the training pairs, as `mtkit init FILE` does."
     )
     extra_valid: dict[str, Source] = Field(
         default_factory=dict,
@@ -102,7 +103,7 @@ class DataConfig(Options):
                     f"{name}: the reader mono reads text in one language, expected pairs. Use another reader."
                 )
         if not self.corpora:
-            yield ("train: all corpora are monolingual (reader mono). Add a corpus of pairs.")
+            yield "train: all corpora are monolingual (reader mono). Add a corpus of pairs."
 
     def languages_of(self, source: HeldOutSource) -> tuple[str, str]:
         """The source and target language of a corpus."""
@@ -137,7 +138,7 @@ class DataConfig(Options):
             if unknown := [tag for tag in self.tags_of(source) if tag not in self.tags]:
                 close = get_close_matches(unknown[0], self.tags, 1, 0.5)
                 guess = f" Did you mean {close[0]}?" if close else ""
-                yield (f"{name}: no training corpus has the tag {unknown[0]}.{guess}")
+                yield f"{name}: no training corpus has the tag {unknown[0]}.{guess}"
         if any(isinstance(source, CutSource) for source in held_out.values()):
             corpora = enumerate(self.train)
             reversed_ = [n for n, source in corpora if isinstance(source, Corpus) and source.reverse]
@@ -152,31 +153,31 @@ class DataConfig(Options):
         learned = {f"train.{number}": source for number, source in enumerate(self.train)}
         for name, source in (learned | {"valid": self.valid} | self.extra_valid).items():
             if isinstance(source, PlainSource) and source.refs:
-                yield (f"{name}.refs: only test sets can have several references. Leave it out.")
+                yield f"{name}.refs: only test sets can have several references. Leave it out."
 
     @rule
     def _names_fit(self) -> Iterator[str]:
         for name in self.extra_valid:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-                yield (f"extra_valid: the name {name!r} is invalid. Use letters, digits, - and _.")
+                yield f"extra_valid: the name {name!r} is invalid. Use letters, digits, - and _."
         for name in self.test:
             if fault := fault_of_name(name):
-                yield (f"test: the name {name[:40]!r} {fault}. Choose another name.")
+                yield f"test: the name {name[:40]!r} {fault}. Choose another name."
 
     @rule
     def _mixing_fits(self) -> Iterator[str]:
         steps = [stage.until for stage in self.mixing]
         if steps and (steps[-1] is not None or None in steps[:-1]):
-            yield ("mixing: every stage but the last must have until, and the last must not.")
+            yield "mixing: every stage but the last must have until, and the last must not."
         bounds = [step for step in steps if step is not None]
         if bounds != sorted(set(bounds)):
-            yield (f"mixing: until = {bounds} must increase from stage to stage.")
+            yield f"mixing: until = {bounds} must increase from stage to stage."
         for stage in self.mixing:
             if stage.weights is not None and len(stage.weights) != len(self.corpora):
                 num_weights, corpora = len(stage.weights), len(self.corpora)
-                yield (f"mixing: {num_weights} weights for {corpora} corpora. Give one for each.")
+                yield f"mixing: {num_weights} weights for {corpora} corpora. Give one for each."
             if stage.weights is not None and not any(stage.weights):
-                yield ("mixing: all weights of a stage are 0. Give at least one that is positive.")
+                yield "mixing: all weights of a stage are 0. Give at least one that is positive."
 
 
 ModelType = Literal["unigram", "bpe"]
@@ -245,7 +246,7 @@ class TokenizerConfig(Options):
     vocab_size: VocabSize = Field(
         8000,
         description="Number of subword pieces; fewer if the text does not yield that many. auto chooses "
-        "it from the amount of data.",
+        "it from the amount of data, and is the default with `model: auto`.",
     )
     character_coverage: float | None = Field(
         None,
@@ -255,6 +256,13 @@ class TokenizerConfig(Options):
         "with Chinese, Japanese or Korean, otherwise 1.",
     )
     byte_fallback: bool = Field(False, description="Encode unknown characters as bytes.")
+    max_unknown: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Stop if this share of the pieces in one side of a training corpus is unknown, because "
+        "the tokenizer cannot represent the text. 1 allows any share.",
+    )
     sample_pairs: int = Field(
         200_000,
         ge=1,

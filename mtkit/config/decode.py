@@ -158,4 +158,7 @@ class DecodeConfig(Options):
                     f"{name} has no effect with method {self.method}. Remove it, or set method to {methods}."
                 )
         if self.beam_size % self.groups:
-            yield (f"diversity_groups = {self.groups} must divide beam_size = {self.beam_size}. Change one.")
+            yield (
+                f"diversity_groups = {self.groups} must divide beam_size = {self.beam_size}. "
+                f"Try beam_size = {self.groups * -(-self.beam_size // self.groups)}."
+            )

@@ -12,6 +12,7 @@ ExportFormat = Literal["ctranslate2", "huggingface", "argos"]
 Quantization = Literal[
     "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
 ]
+AskedQuantization = Literal["auto", Quantization]
 FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 
@@ -22,8 +23,13 @@ class ExportConfig(Options):
     to: tuple[ExportFormat, ...] = Field(
         ("ctranslate2",), description="Formats to export when training ends. If empty, nothing is exported."
     )
-    quantization: Quantization = Field(
-        "int8",
-        description="Number format of the weights in ctranslate2 and argos exports. int8 is the fastest "
-        "on a CPU.",
+    quantization: AskedQuantization = Field(
+        "auto",
+        description="Number format of the weights in ctranslate2 and argos exports. auto: int8, which is the "
+        "fastest on a CPU, or float32 if rounding makes too many translations worse.",
     )
+
+
+def attempts(asked: AskedQuantization) -> tuple[Quantization, ...]:
+    """The number formats to try in turn; the last one is kept however much rounding changes."""
+    return ("int8", "float32") if asked == "auto" else (asked,)

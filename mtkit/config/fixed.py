@@ -14,3 +14,13 @@ MetricName = Literal["bleu", "chrf", "ter"]
 METRIC_NAMES: tuple[MetricName, ...] = get_args(MetricName)
 BestMetric = Literal[MetricName, "loss"]
 BEST_METRICS: tuple[BestMetric, ...] = (*METRIC_NAMES, "loss")
+
+DATA_SUFFIXES = {
+    ".tmx": "tmx",
+    **dict.fromkeys((".xlf", ".xliff", ".sdlxliff", ".mqxliff", ".mxliff"), "xliff"),
+    **dict.fromkeys((".po", ".pot"), "po"),
+    **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
+    **dict.fromkeys((".tsv", ".tab"), "tsv"),
+    ".csv": "csv",
+}
+"""The reader of a file of parallel text, by the suffix of its name."""

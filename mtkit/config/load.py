@@ -92,6 +92,7 @@ def _loaded(trees: Sequence[Node | None], overrides: Sequence[str], reader: Tree
         tree = merge(tree if tree.place.line else replace(later, value={}), later, problems)
     for text in overrides:
         tree = spelled_out(override(tree, text, problems))
+    tree = _with_vocabulary(tree)
     config = None
     problems += _unwritable(tree, "")
     tree = _in_shape(tree, problems)
@@ -103,6 +104,19 @@ def _loaded(trees: Sequence[Node | None], overrides: Sequence[str], reader: Tree
         problems.sort(key=lambda p: (order.get(p.place.file, len(order)), p.place.line, p.place.column))
         raise ConfigError(list(dict.fromkeys(str(problem) for problem in problems)))
     return Loaded(config, _origins(config, tree))
+
+
+def _with_vocabulary(tree: Node) -> Node:
+    """With `model: auto`, the size of the vocabulary is `auto` too, unless it or a tokenizer is given."""
+    sections = tree.value if isinstance(tree.value, dict) else {}
+    model, tokenizer = (node.value if (node := sections.get(key)) else {} for key in ("model", "tokenizer"))
+    preset = model.get("preset") if isinstance(model, dict) else None
+    if preset is None or preset.value != "auto" or not isinstance(tokenizer, dict | None):
+        return tree
+    if {"vocab_size", "path"} & (tokenizer or {}).keys():
+        return tree
+    size = replace(preset, value={"vocab_size": preset})
+    return merge(replace(tree, value={"tokenizer": size}), tree, [])
 
 
 def _unwritable(node: Node, path: str) -> Iterator[Problem]:
@@ -204,7 +218,7 @@ def _with_absolute_paths(tree: Node, problems: list[Problem]) -> Node:
 
 
 def _origins(config: Config, tree: Node) -> dict[str, str]:
-    """Where each value was set."""
+    """The place where each value was set."""
     preset = {f"model.{name}" for name in PRESETS.get(config.model.preset, {})}
     origins = {}
     for path, node in _leaves(config.model_dump(mode="json"), tree, ""):

@@ -167,7 +167,9 @@ class TrainConfig(Options):
         "shard of it, which needs less memory but is slower (fsdp).",
     )
     num_threads: int | None = Field(
-        None, ge=1, description="Number of CPU threads. Default: chosen by torch."
+        None,
+        ge=1,
+        description="Number of CPU threads. Default: chosen by torch, but at most the number of cores.",
     )
     prefetch: Prefetch = Field(
         "auto",
@@ -309,4 +311,4 @@ class TrainConfig(Options):
                 "needs whole matrices. Use adamw, or parallel = ddp."
             )
         if self.records_graphs and self.shards_model:
-            yield ("compile = graphs and parallel = fsdp cannot be combined. Use compile = true.")
+            yield "compile = graphs and parallel = fsdp cannot be combined. Use compile = true."

@@ -13,11 +13,11 @@ import numpy as np
 
 from mtkit import __version__
 from mtkit.config.architecture import aligning_layer, refusals
-from mtkit.config.export import Quantization
+from mtkit.config.export import AskedQuantization, Quantization, attempts
 from mtkit.config.fixed import NORM_EPSILON, WAVE_BASE
 from mtkit.config.load import dump_config
 from mtkit.config.model import ModelConfig
-from mtkit.convert.parity import SAMPLE, Say, compare, sample_sources
+from mtkit.convert.parity import SAMPLE, Parity, Say, compare, sample_sources
 from mtkit.convert.weights import Array, Weights, load_weights
 from mtkit.disk.files import atomic_folder, scratch_folder, write_text
 from mtkit.disk.manifest import read_manifest
@@ -38,6 +38,7 @@ from mtkit.runs.exports import (
     own_texts,
 )
 from mtkit.runs.model_bin import ACTIVATIONS, KNOWN, expected_variables
+from mtkit.runs.training import KEY
 from mtkit.text.tokenizer import Tokenizer
 
 MAX_POSITIONS = 2048
@@ -45,17 +46,18 @@ MAX_POSITIONS = 2048
 
 
 def write_ctranslate2(
-    model: Path, output: Path, quantization: Quantization, say: Say, sample: int = SAMPLE
+    model: Path, output: Path, quantization: AskedQuantization, say: Say, sample: int = SAMPLE
 ) -> None:
     """Writes the model in the folder `model` in CTranslate2's format, whole and checked or not at all.
 
     If the weights are rounded, a temporary export in full precision is checked as well, because rounding
-    could hide an error in the layout.
+    could hide an error in the layout. With `auto`, the weights stay in full precision if rounding them makes
+    too many translations worse.
 
     Args:
         model: a model folder.
         output: the folder to write; an existing one is replaced.
-        quantization: number type of the weights.
+        quantization: number format of the weights.
         say: is told the result of each check.
         sample: number of sentences to compare with the native engine.
 
@@ -68,7 +70,7 @@ def write_ctranslate2(
     native = NativeEngine(loaded.model, "cpu", "fp32")
     srcs, kind = sample_sources(loaded.config, loaded.tokenizer, sample)
 
-    def save(folder: Path, stored: Quantization) -> dict[str, object]:
+    def save(folder: Path, stored: Quantization) -> Parity:
         spec = build_spec(loaded.config.model, load_weights(model), loaded.tokenizer)
         spec.validate()
         spec.optimize(None if stored == "float32" else stored)
@@ -79,24 +81,33 @@ def write_ctranslate2(
         exported = CTranslate2Engine(folder, loaded.tokenizer, MAX_POSITIONS)
         parity = compare(native, exported, srcs, loaded.config.decode)
         say(
-            f"{stored}: {parity.same} of {parity.sentences} {kind} are identical to full precision; "
-            f"log-probabilities differ by {parity.differences.mean:.1g} on average"
+            f"{stored}: {parity.same} of {parity.sentences} {kind} are identical to full precision; scores "
+            f"differ by {parity.differences.mean:.2g} on average; worse translations: {parity.worse}"
         )
-        parity.require(exact=stored == "float32")
-        return {"sources": kind, "sentences": parity.sentences, "same": parity.same}
+        checked[stored] = parity.values()
+        return parity
 
-    about = _about(manifest, loaded, quantization)
+    tried = attempts(quantization)
+    checked: dict[str, object] = {"sources": kind}
+    about = _about(manifest, loaded) | {"checked": checked}
     with atomic_folder(output, about) as new:
-        if quantization != "float32":
+        if tried[0] != "float32":
             with scratch_folder(new) as exact:
-                save(exact, "float32")
-        about["checked"] = save(new, quantization)
+                save(exact, "float32").require(exact=True)
+        for stored in tried:
+            about["quantization"] = stored
+            parity = save(new, stored)
+            if parity.is_close:
+                break
+        parity.require(exact=stored == "float32")
+        if stored != tried[0]:
+            say(f"{tried[0]} makes too many translations worse, so the weights are stored as {stored}")
         loaded.tokenizer.save(new)
         write_text(new / CONFIG, dump_config(loaded.config))
 
 
-def _about(manifest: dict[str, Any], loaded: LoadedModel, quantization: Quantization) -> dict[str, Any]:
-    """The manifest of an export; `manifest` is the model's."""
+def _about(manifest: dict[str, Any], loaded: LoadedModel) -> dict[str, Any]:
+    """The manifest of an export, but for its number format; `manifest` is the model's."""
     import ctranslate2
 
     config = loaded.config
@@ -105,7 +116,6 @@ def _about(manifest: dict[str, Any], loaded: LoadedModel, quantization: Quantiza
         "version": VERSION,
         "mtkit": __version__,
         "ctranslate2": ctranslate2.__version__,
-        "quantization": quantization,
         "source": manifest["files"][WEIGHTS]["sha256"],
         "step": manifest.get("step"),
         "tokenizer": loaded.tokenizer.fingerprint,
@@ -115,6 +125,7 @@ def _about(manifest: dict[str, Any], loaded: LoadedModel, quantization: Quantiza
         "tgt_lang": config.data.tgt_lang,
         "tags": config.data.language_tags(config.data.tgt_lang),
         "sentences_per_pair": loaded.sentences_per_pair,
+        KEY: loaded.training.values() if loaded.training else None,
         "model": config.model.model_dump(mode="json"),
         "decode": config.decode.model_dump(mode="json"),
         "text": config.text.model_dump(mode="json"),

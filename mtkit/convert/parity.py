@@ -1,4 +1,4 @@
-"""Compares two engines: their tokens, and the log-probabilities of equal tokens. Free of torch."""
+"""Compares an export with the native engine: translations, and log-probabilities. Free of torch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from statistics import fmean as mean
 from typing import TYPE_CHECKING
 
 from mtkit.engine.interface import Engine
@@ -23,6 +24,9 @@ small vocabulary gives much probability to special pieces, which only one of the
 others."""
 ROUNDED_DIFFERENCE = 0.1
 """Largest mean difference with rounded weights."""
+WORSE_BY, WORSE_SHARE = 0.1, 0.1
+"""A translation is worse if the native engine gives it a log-probability per token that is lower by more than
+this than that of its own translation; and the largest share of such translations with rounded weights."""
 SAMPLE = 64
 """Sentences that are compared."""
 REPORT = "Please report it, and translate with --engine native."
@@ -57,17 +61,34 @@ class Differences:
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """The comparison of two engines.
+    """The comparison of an export with the native engine.
 
     Attributes:
         sentences: number of sentences that both translated.
         same: number of equal translations.
-        differences: between both engines' log-probabilities of the first one's translations.
+        worse: number of translations by the export that are worse in the sense of `WORSE_BY`. A different
+            translation that is as good is no fault.
+        differences: between both engines' log-probabilities of the native engine's translations.
     """
 
     sentences: int
     same: int
+    worse: int
     differences: Differences
+
+    def values(self) -> dict[str, float]:
+        """The comparison, for the manifest of an export."""
+        return {
+            "sentences": self.sentences,
+            "same": self.same,
+            "worse": self.worse,
+            "mean_difference": self.differences.mean,
+        }
+
+    @property
+    def is_close(self) -> bool:
+        """Whether rounded weights translate well enough."""
+        return self.differences.mean <= ROUNDED_DIFFERENCE and self.worse <= WORSE_SHARE * self.sentences
 
     def require(self, exact: bool) -> None:
         """Checks both results against their bounds; see `Differences.require`."""
@@ -90,15 +111,21 @@ def differences(scores: Scores, other: Scores) -> Differences:
     return Differences(sum(found) / len(found), max(found))
 
 
-def compare(engine: Engine, other: Engine, src_ids: Sequence[Sequence[int]], options: DecodeConfig) -> Parity:
-    """Compares `other` with `engine` on one or more sources."""
-    expected = [hyps[0].ids for hyps in engine.decode(src_ids, options)]
-    found = [hyps[0].ids for hyps in other.decode(src_ids, options)]
-    same = sum(a == b for a, b in zip(expected, found, strict=True))
-    ours, theirs = (
-        [hyp.token_scores for hyp in each.score(src_ids, expected, options)] for each in (engine, other)
+def compare(
+    native: Engine, exported: Engine, src_ids: Sequence[Sequence[int]], options: DecodeConfig
+) -> Parity:
+    """Compares an export with the native engine on one or more sources."""
+    own, found = ([hyps[0].ids for hyps in engine.decode(src_ids, options)] for engine in (native, exported))
+    of_own, of_found, by_export = (
+        [hyp.token_scores for hyp in engine.score(src_ids, ids, options)]
+        for engine, ids in ((native, own), (native, found), (exported, own))
     )
-    return Parity(len(expected), same, differences(ours, theirs))
+    return Parity(
+        sentences=len(own),
+        same=sum(a == b for a, b in zip(own, found, strict=True)),
+        worse=sum(mean(a) - mean(b) > WORSE_BY for a, b in zip(of_own, of_found, strict=True)),
+        differences=differences(of_own, by_export),
+    )
 
 
 def sample_sources(config: Config, tokenizer: Tokenizer, count: int) -> tuple[list[list[int]], str]:

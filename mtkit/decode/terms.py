@@ -24,7 +24,7 @@ class _Node:
         fail: the longest proper suffix that is a node, too.
         ends: the terms that end here.
         said: of each term, how many of its tokens have been said here; absent inside a token.
-        following: tokens by which spellings go on.
+        following: tokens with which spellings continue.
     """
 
     children: dict[str, int] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class _Node:
 
 
 class TermStates:
-    """How far hypotheses are with the terms of one sentence, as numbered states; `START` is the first.
+    """The progress of hypotheses through the terms of one sentence, as numbered states; `START` is the first.
 
     It is the automaton of Aho and Corasick (1975) over characters, together with how often each term has been
     met. A term is met in any segmentation. Between words it begins and ends at the bounds of words. Terms may
@@ -70,7 +70,7 @@ class TermStates:
         self._number((0, False, (0,) * len(times)))
 
     def after(self, state: int, token: int) -> int:
-        """The state of a hypothesis in `state` that goes on with `token`, perhaps the end of sentence."""
+        """The state of a hypothesis in `state` after `token`, which may be the end of sentence."""
         found = self._after.get((state, token))
         if found is None:
             node, inside, counts = self._states[state]
@@ -126,7 +126,7 @@ class TermStates:
                 queue.append(child)
 
     def _occurrences(self, ids: tuple[int, ...]) -> list[int]:
-        """How often each term stands in the text of `ids`."""
+        """The number of times each term is in the text of `ids`."""
         counts, node, inside = [0] * len(self._lengths), 0, False
         for token in (*ids, EOS):
             for symbol in self._symbols(token, inside):

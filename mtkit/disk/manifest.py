@@ -88,6 +88,11 @@ def read_listed(folder: Path, manifest: dict[str, Any], name: str, most: int) ->
     return content
 
 
+def unlisted(folder: Path, name: str) -> InputError:
+    """The failure of a file that the manifest of `folder` should list."""
+    return InputError(f"{folder}: the manifest lists no {name}.", "Use another model or checkpoint.")
+
+
 def _open_checked(
     folder: Path, manifest: dict[str, Any], name: str, digests: dict[tuple[int, int], str] | None
 ) -> BufferedReader:
@@ -97,7 +102,7 @@ def _open_checked(
     system that ignores case, is read once.
     """
     if name not in manifest["files"]:
-        raise InputError(f"{folder}: the manifest lists no {name}.", "Use another model or checkpoint.")
+        raise unlisted(folder, name)
     expected, path = manifest["files"][name], _inside(folder, name)
     with contextlib.ExitStack() as opened:
         try:

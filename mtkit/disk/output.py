@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mtkit.disk import calls as disk
 from mtkit.disk.files import replacing
@@ -23,13 +23,52 @@ _STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
 def output_file(path: Path) -> Iterator[IO[bytes]]:
     """A binary file for the user's `path`.
 
-    An ordinary file, or the target of a link, is replaced if the block succeeds, and keeps its permissions
-    and owner. Devices, pipes and open descriptors (`/dev/stdout`, `/dev/fd/3`) are written directly.
+    It is compressed if its name ends in .gz, .bz2, .xz or .zst. An ordinary file, or the target of a link, is
+    replaced if the block succeeds, and keeps its permissions and owner. Devices, pipes and open descriptors
+    (`/dev/stdout`, `/dev/fd/3`) are written directly.
 
     Raises:
-        UsageError: it is a folder or a socket.
+        UsageError: it is a folder or a socket, or the library for .zst is missing.
         OSError: it cannot be written.
     """
+    pack = _packer(path)
+    with _plain_file(path) as file:
+        if pack is None:
+            yield file
+        else:
+            with pack(file) as packed:
+                yield packed
+
+
+def _packer(path: Path) -> Callable[[IO[bytes]], Any] | None:
+    """What compresses a stream as the suffix of a name says."""
+    match path.suffix:
+        case ".gz":
+            import gzip
+
+            return lambda file: gzip.GzipFile("", "wb", 6, file, mtime=0)  # the same bytes each time
+        case ".bz2":
+            import bz2
+
+            return lambda file: bz2.BZ2File(file, "wb")
+        case ".xz":
+            import lzma
+
+            return lambda file: lzma.LZMAFile(file, "wb")
+        case ".zst":
+            try:
+                import zstandard
+            except ImportError:
+                raise UsageError(
+                    f"{path}: writing .zst requires zstandard.", 'Install it: pip install "mtkit[zstd]".'
+                ) from None
+            return lambda file: zstandard.ZstdCompressor().stream_writer(file, closefd=False)
+        case _:
+            return None
+
+
+@contextmanager
+def _plain_file(path: Path) -> Iterator[IO[bytes]]:
     if (descriptor := open_descriptor(path)) is not None:
         with os.fdopen(os.dup(descriptor), "wb") as stream:
             yield stream

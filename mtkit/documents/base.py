@@ -1,4 +1,4 @@
-"""What every format gives: the texts of a document, and the document again with their translations."""
+"""The interface of all formats: the texts of a document, and the document with their translations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]+")
 
 
 class Text(str):
-    """What is to be translated, and whether markup stands between its words."""
+    """A text to translate, and whether markup stands between its words."""
 
     has_spans: bool
 
@@ -56,7 +56,7 @@ class Document(Protocol):
 
     @property
     def texts(self) -> Sequence[str]:
-        """What is to be translated, in order: never blank, each without line breaks."""
+        """The texts to translate, in order: never blank, each without line breaks."""
 
     def render(self, translations: Sequence[str]) -> bytes:
         """The document with one translation for each of `texts`; all else is as it was, byte for byte.
@@ -70,7 +70,7 @@ class LineDocument(Document, Protocol):
 
     @property
     def terms(self) -> Terms:
-        """That the line asks for."""
+        """The terms that the line asks for."""
 
 
 def decode(data: bytes) -> str:

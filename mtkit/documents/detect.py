@@ -1,4 +1,4 @@
-"""What a file is by its first bytes: is it text at all, and of the format that its name says?"""
+"""Detects by its first bytes whether a file is text, and of the format that its name says."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ _SIGNS = (
     ("srt", re.compile(r"\d+[ \t]*\r?\n\d+:\d+:\d+,\d+ +--> +\d+:\d+:\d+,\d+")),
     ("po", re.compile(r"(?:#[^\n]*\n|\s)*msgid +\"")),
 )
+_LINES_OF_JSON = re.compile(r"\{[^\n]*\}[ \t]*\r?\n\s*\{")
 _LOOSE = ("text", "md")
 """Formats in which any text can be read; the others complain themselves about what is not theirs."""
 
@@ -98,10 +99,12 @@ def check_named(name: str, head: str, kind: str) -> None:
     Raises:
         InputError: it begins as a file of another format.
     """
-    if kind not in _LOOSE:
-        return
     text = head.lstrip("\ufeff \t\r\n")
-    looks = next((other for other, sign in _SIGNS if sign.match(text)), kind)
+    looks = kind
+    if kind in _LOOSE:
+        looks = next((other for other, sign in _SIGNS if sign.match(text)), kind)
+    elif kind == "json" and _LINES_OF_JSON.match(text):
+        looks = "jsonl"
     if looks != kind:
         raise InputError(
             f"{name}: looks like {looks}, but its name says {kind}.",

@@ -42,7 +42,7 @@ class XmlNode:
     children: list[XmlNode] = field(default_factory=list)
 
     def inherited(self, attribute: str) -> str:
-        """What the nearest of itself and the elements around it says; empty if none does."""
+        """The value on the nearest of itself and the elements around it; empty if none has it."""
         node: XmlNode | None = self
         while node:
             if attribute in node.attributes:
@@ -77,7 +77,9 @@ def read_nodes(name: str, source: str, root: str, wanted: Collection[str]) -> li
     def start(tag: str, attributes: dict[str, str]) -> None:
         nonlocal inside
         if not stack and tag != root:
-            parser.fail(f"the file is <{shortened(tag)}>, expected <{root}>.", "Set format to the file's.")
+            parser.fail(
+                f"the file is <{shortened(tag)}>, expected <{root}>.", "Set format to that of the file."
+            )
         attributes = {local(key): value for key, value in attributes.items()}
         node = XmlNode(tag, attributes, stack[-1] if stack else None)
         if inside or tag in wanted:
@@ -105,7 +107,7 @@ def read_nodes(name: str, source: str, root: str, wanted: Collection[str]) -> li
 
 
 class _Chars:
-    """From places in bytes to places in characters, asked for in order."""
+    """Converts byte offsets, given in order, to character offsets."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._byte, self._char = data, 0, 0

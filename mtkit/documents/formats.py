@@ -1,4 +1,4 @@
-"""From the name of a format to what reads it."""
+"""Opens a document by the name of its format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ FileFormat = Literal["md", "html", "srt", "vtt", "ass", "csv", "po", "xliff", So
 LINE_FORMATS: dict[str, LineFormat] = {name: name for name in get_args(LineFormat)}
 FILE_FORMATS: dict[str, FileFormat] = {name: name for name in get_args(FileFormat)}
 FORMATS = ("text", *LINE_FORMATS, *FILE_FORMATS)
-"""What `--format` accepts: plain lines, formats read line by line, and formats read as a whole."""
+"""The values of `--format`: plain lines, formats read line by line, and formats read as a whole."""
+
+BILINGUAL = ("text", "tsv", "csv", "srt", "vtt", "ass", "html", "docx")
+"""Formats that have room for a text and its translation."""
 
 SUFFIXES = {
     ".txt": "text",
@@ -98,7 +101,7 @@ class LineReader(Protocol):
     """Reads the lines of a stream one after the other, in bounded memory.
 
     Attributes:
-        number: of lines read; it can be set, to go on within a stream.
+        number: of lines read; can be set to continue within a stream.
     """
 
     number: int
@@ -108,9 +111,15 @@ class LineReader(Protocol):
 
 
 def line_format(
-    kind: LineFormat, name: str, *, column: int | str = 1, field: str = "text", terms: str = ""
+    kind: LineFormat,
+    name: str,
+    *,
+    column: int | str = 1,
+    field: str = "text",
+    terms: str = "",
+    beside: str | None = None,
 ) -> LineReader:
-    """What reads each line of a stream.
+    """Reads each line of a stream.
 
     Args:
         kind: of format.
@@ -118,6 +127,7 @@ def line_format(
         column: number from 1, or name, of the text in a TSV.
         field: dotted path of the text in a line of JSON.
         terms: dotted path of the terms in a line of JSON; none are read if empty.
+        beside: the language of translations that are put beside the text, or of none that replace it.
 
     Raises:
         UsageError: there is no such column in any file.
@@ -126,7 +136,7 @@ def line_format(
         case "tsv":
             from mtkit.documents.tables.tsv import TsvFormat
 
-            return TsvFormat(name, column)
+            return TsvFormat(name, column, beside)
         case "jsonl":
             from mtkit.documents.tables.jsonl import JsonlFormat
 
@@ -144,6 +154,7 @@ def open_document(
     *,
     column: int | str = 1,
     skip: Skip | None = None,
+    is_bilingual: bool = False,
 ) -> Document:
     """Reads a whole file.
 
@@ -155,10 +166,12 @@ def open_document(
         target: language of the translations, for formats that name it.
         column: number from 1, or name, of the text in a CSV.
         skip: what becomes of a row of a CSV without the column; without it, it is an error.
+        is_bilingual: whether texts stay with their translations beside them, in a format of `BILINGUAL`.
 
     Raises:
         InputError: the file is not UTF-8 or not of this format.
     """
+    beside = target if is_bilingual else None
     match kind:
         case "md":
             from mtkit.documents.markup.md import open_md
@@ -167,23 +180,23 @@ def open_document(
         case "html":
             from mtkit.documents.markup.html import open_html
 
-            return open_html(name, data)
+            return open_html(name, data, beside)
         case "srt":
             from mtkit.documents.subtitles.srt import open_srt
 
-            return open_srt(name, data)
+            return open_srt(name, data, beside)
         case "vtt":
             from mtkit.documents.subtitles.vtt import open_vtt
 
-            return open_vtt(name, data)
+            return open_vtt(name, data, beside)
         case "ass":
             from mtkit.documents.subtitles.ass import open_ass
 
-            return open_ass(name, data)
+            return open_ass(name, data, beside)
         case "csv":
             from mtkit.documents.tables.csv_table import open_csv
 
-            return open_csv(name, data, column, skip)
+            return open_csv(name, data, column, skip, beside)
         case "po":
             from mtkit.documents.catalogues.po import open_po
 
@@ -206,7 +219,7 @@ def open_document(
         ):
             return _open_software(kind, name, data, target)
         case "docx" | "pptx" | "xlsx" | "odt" | "epub":
-            return _open_office(kind, name, data)
+            return _open_office(kind, name, data, is_bilingual)
         case _:
             assert_never(kind)
 
@@ -258,13 +271,13 @@ def _open_software(kind: SoftwareFormat, name: str, data: bytes, target: str) ->
             assert_never(kind)
 
 
-def _open_office(kind: OfficeFormat, name: str, data: bytes) -> Document:
+def _open_office(kind: OfficeFormat, name: str, data: bytes, is_bilingual: bool) -> Document:
     """Reads an office file or a book."""
     match kind:
         case "docx":
             from mtkit.documents.office.ooxml import open_docx
 
-            return open_docx(name, data)
+            return open_docx(name, data, is_bilingual=is_bilingual)
         case "pptx":
             from mtkit.documents.office.ooxml import open_pptx
 

@@ -1,4 +1,4 @@
-"""What a stretch of a document consists of: text, and spans that open, close, break or stand alone."""
+"""The parts of a stretch of a document: text, and spans that open, close, break or stand alone."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def paired(items: Sequence[Item]) -> list[Item]:
 
 
 def _partners(items: Sequence[Item]) -> dict[int, int]:
-    """From the number of each opening or closing item to that of the other."""
+    """The number of the partner of each opening or closing item."""
     opened = {item.key: number for number, item in enumerate(items) if item.key and item.role == "open"}
     pairs = {n: opened[item.key] for n, item in enumerate(items) if item.key and item.role == "close"}
     return pairs | {opening: closing for closing, opening in pairs.items()}
@@ -142,7 +142,7 @@ def stuck(items: Sequence[Item]) -> list[Item]:
 
 
 def _sticking(left: str, right: str) -> tuple[str, str]:
-    """What of the text before and behind a placeholder belongs to it; brackets and quotes only in pairs."""
+    """The text before and after a placeholder that belongs to it; brackets and quotes only in pairs."""
     stuck = _STUCK_BEFORE.search(left)
     before = stuck[0] if stuck and not _NO_STOP.search(stuck[0]) else ""
     letters = _STUCK_AFTER.match(right)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Literal, Protocol
 
 from mtkit.documents.base import Answer, Text, clean
 from mtkit.documents.items import Item, Role
@@ -139,7 +139,7 @@ class Cut:
         return self.woven(answers)[0]
 
     def woven(self, answers: Sequence[str]) -> tuple[str, str]:
-        """What `put` gives, and the same with blanks in place of spans."""
+        """The result of `put`, and the same with blanks in place of spans."""
         if list(answers) == self.texts:
             return self._raw, self.blank
         expected = self._markup.check(self._raw)
@@ -240,6 +240,10 @@ def _item(raw: str, is_span: bool, markup: Markup) -> Item:
     return Item(raw, role, key, bool(markup.silent.fullmatch(raw)))
 
 
+Edit = tuple[int, int, str]
+"""From where to where something is replaced, and by what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """A place of a document that a translation replaces.
@@ -256,38 +260,114 @@ class Slot:
     texts: Sequence[str]
     write: Callable[[Sequence[str]], str]
 
+    def edits(self, answers: Sequence[str]) -> Sequence[Edit]:
+        """What changes for an answer to each text, in order."""
+        return [(self.start, self.end, self.write(answers))]
+
+
+class Replaced(Protocol):
+    """One or more places of a document, and what replaces them."""
+
+    @property
+    def start(self) -> int:
+        """Where the first of them begins."""
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """What is to be translated."""
+
+    def edits(self, answers: Sequence[str]) -> Sequence[Edit]:
+        """What changes for an answer to each text, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A stretch of a bilingual document: it stays, and its translation is put in somewhere behind it.
+
+    Attributes:
+        start: where it begins.
+        end: where it ends.
+        place: where its translation is put.
+        write: from the translated stretch to what is put there.
+        always: whether it is put there even if it is equal to the stretch.
+    """
+
+    start: int
+    end: int
+    place: int
+    write: Callable[[str], str]
+    always: bool = False
+
 
 class Spliced:
-    """A document in which only its slots change.
+    """A document in which only its slots change, or that stays with translations put behind its originals.
 
     Args:
         source: the document.
         slots: in order; those without text stay.
         languages: source and target that the document declares; empty where it declares none.
         encoding: of its bytes.
+        originals: of a bilingual document, in order; slots outside of them stay.
     """
 
     def __init__(
         self,
         source: str,
-        slots: Sequence[Slot],
+        slots: Sequence[Replaced],
         languages: tuple[str, str] = ("", ""),
         encoding: str = "utf-8",
+        originals: Sequence[Original] | None = None,
     ) -> None:
-        self._source, self._encoding = source, encoding
+        self._source, self._encoding, self._originals = source, encoding, originals
         self._slots = [slot for slot in slots if slot.texts]
+        if originals is not None:
+            self._slots = list(_within(self._slots, originals))
         self.texts = [text for slot in self._slots for text in slot.texts]
         self.languages = languages
 
     def render(self, translations: Sequence[str]) -> bytes:
         """The document with its slots filled."""
         remaining = iter(translations)
-        parts, place = [], 0
-        for slot in self._slots:
-            answers = list(islice(remaining, len(slot.texts)))
-            parts += [self._source[place : slot.start], slot.write(answers)]
-            place = slot.end
-        return "".join([*parts, self._source[place:]]).encode(self._encoding)
+        edits = [
+            edit for slot in self._slots for edit in slot.edits(list(islice(remaining, len(slot.texts))))
+        ]
+        if self._originals is not None:
+            edits = list(self._put_behind(self._originals, edits))
+        return _edited(self._source, 0, len(self._source), edits).encode(self._encoding)
+
+    def _put_behind(self, originals: Sequence[Original], edits: Sequence[Edit]) -> Iterator[Edit]:
+        """The translation of each original, made by those of the edits that are in it."""
+        first = 0
+        for original in originals:
+            while first < len(edits) and edits[first][0] < original.start:
+                first += 1
+            last = first
+            while last < len(edits) and edits[last][1] <= original.end:
+                last += 1
+            translated = _edited(self._source, original.start, original.end, edits[first:last])
+            if original.always or translated != self._source[original.start : original.end]:
+                yield original.place, original.place, original.write(translated)
+            first = last
+
+
+def _within(slots: Sequence[Replaced], originals: Sequence[Original]) -> Iterator[Replaced]:
+    """The slots that begin in an original."""
+    remaining = iter(originals)
+    original = next(remaining, None)
+    for slot in slots:
+        while original and original.end <= slot.start:
+            original = next(remaining, None)
+        if original and original.start <= slot.start:
+            yield slot
+
+
+def _edited(source: str, start: int, end: int, edits: Sequence[Edit]) -> str:
+    """A stretch of a document with what is replaced in it."""
+    parts = []
+    for first, last, text in edits:
+        parts += [source[start:first], text]
+        start = last
+    return "".join([*parts, source[start:end]])
 
 
 def cut_slot(source: str, start: int, end: int, markup: Markup) -> Slot:

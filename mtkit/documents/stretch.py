@@ -152,7 +152,7 @@ class _Text:
 
 
 def _filled(spans: Sequence[_Span], space: str, left: str, right: str, spaced: bool) -> str:
-    """What stands between two words: spans, and the white space among them.
+    """The spans and white space between two words.
 
     Args:
         spans: in order.

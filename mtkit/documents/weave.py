@@ -1,4 +1,4 @@
-"""Where the spans of a text go between the words of its translation. Pure: knows offsets, not markup."""
+"""Places the spans of a text between the words of its translation. Pure: knows offsets, not markup."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ _WORD = re.compile(
 _MAX_WORK = 200_000
 """Spans times words up to which all places are compared; beyond, spans go as far along as in the source."""
 _STICKS = 1.5
-"""How many crossed links it is worth that a span such as `<sup>1</sup>` stays beside its word."""
+"""Cost, in crossed links, of separating a span such as `<sup>1</sup>` from its word."""
+_UNLINKED = 0.01
+"""Cost of a word without links inside a pair that has a word with links, if few words have any."""
 _MIN_SAME = 4
 """Letters from which a word that stands once in both texts is taken for the same word."""
 
 
 def words_of(text: str) -> list[tuple[int, int]]:
-    """Where the words of `text` begin and end; a final stop is a word, and so is a character of Chinese."""
+    """The start and end of each word of `text`; a final stop is a word, and so is a Chinese character."""
     return [found.span() for found in _WORD.finditer(text)]
 
 
@@ -52,7 +54,7 @@ class SpanNode:
 
     @property
     def need(self) -> int:
-        """How many words must stand between its spans, so that no pair is empty."""
+        """The number of words that its spans must enclose, so that no pair is empty."""
         return max(1, sum(child.need for child in self.children)) if self.last >= 0 else 0
 
 
@@ -163,10 +165,15 @@ class _Target:
         self, node: SpanNode, low: int, high: int, total: Sequence[float]
     ) -> list[tuple[float, int, int]]:
         """For each gap the least cost with the pair closed there, and where it opens then."""
-        shares = (self._share(word, node.at, node.end) for word in range(low, high))
-        weights = (sum(weight for _, weight in self._votes[word]) for word in range(low, high))
+        shares = [self._share(word, node.at, node.end) for word in range(low, high)]
+        weights = [sum(weight for _, weight in self._votes[word]) for word in range(low, high)]
+        are_few = 2 * sum(map(bool, weights)) < len(weights)
+        unlinked = _UNLINKED if are_few and any(shares) else 0.0
         inside = list(
-            accumulate((all - 2 * own for all, own in zip(weights, shares, strict=True)), initial=0.0)
+            accumulate(
+                (all - 2 * own if all else unlinked for all, own in zip(weights, shares, strict=True)),
+                initial=0.0,
+            )
         )
         far, far_end = self._distances(node.at, low, high), self._distances(node.end, low, high)
         ends, opening, begin = [], (float("inf"), 0), 0
@@ -178,7 +185,7 @@ class _Target:
         return ends
 
     def _share(self, word: int, begin: int, end: int) -> float:
-        """How much of a word comes from a range of the source."""
+        """The share of a word that comes from a range of the source."""
         return sum(weight for src, weight in self._votes[word] if begin <= src < end)
 
     def _distances(self, at: int, low: int, high: int) -> list[float]:
@@ -226,7 +233,7 @@ def _votes(
 
 
 def _once(text: str, words: Sequence[tuple[int, int]]) -> dict[str, int]:
-    """Where each number, stop or longer word begins that stands once in `text`."""
+    """The start of each number, stop or longer word that occurs once in `text`."""
     seen: dict[str, int] = {}
     for start, end in words:
         word = text[start:end].casefold()

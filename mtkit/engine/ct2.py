@@ -21,9 +21,10 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from mtkit.cores import num_cores
 from mtkit.decode.hypothesis import Demand, Hypothesis, longest_output
 from mtkit.engine.interface import Feature
-from mtkit.engine.threads import Layout, cpu_flags, layouts, machine_key, num_cores, recall, remember
+from mtkit.engine.threads import Layout, cpu_flags, layouts, machine_key, recall, remember
 from mtkit.errors import UsageError
 from mtkit.runs.exports import MODEL, OWN_CONFIG, VOCABULARIES, own_files
 from mtkit.text.tokenizer import Tokenizer
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 LIMIT_STEP = 64
 """Sentences whose longest outputs round up to the same multiple of this are decoded together."""
 BATCH_TOKENS = 512
-"""Source tokens of a batch, including padding, that a core decodes fastest; half as many for beam search."""
+"""Source tokens of a batch that a core decodes fastest; half as many for beam search."""
 AVX512 = frozenset(f"avx512{part}" for part in ("f", "bw", "cd", "dq", "vl", "_vnni"))
 """Flags of processors on which AVX-512 is usable by CTranslate2 and does not lower the clock rate."""
 MEASURED = 128
@@ -63,6 +64,7 @@ class CTranslate2Engine:
         aligns: whether the model names its aligning layer, as exports of older versions do not.
         layout: numbers of workers and threads. By default the fastest one on this machine, which the first
             large `decode` call measures while it works.
+        cores: to be shared by workers and threads; None for all that this process may use.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class CTranslate2Engine:
         device: str = "cpu",
         aligns: bool = True,
         layout: Layout | None = None,
+        cores: int | None = None,
     ) -> None:
         self._files = own_files(model) if isinstance(model, Path) else model
         self._device = device
@@ -81,9 +84,10 @@ class CTranslate2Engine:
         self._ids = {piece: number for number, piece in enumerate(self._tgt_pieces)}
         self._max_positions = max_positions
         self._settling = Lock()
-        self._key = "" if layout or device == "cuda" else machine_key(_digest(self._files))
-        known = layout or (recall(self._key) if self._key else Layout(1, 1))
-        self._candidates = [known] if known else layouts(num_cores())
+        cores = cores or num_cores()
+        self._key = "" if layout or device == "cuda" else machine_key(_digest(self._files), cores)
+        known = layout or (recall(self._key, cores) if self._key else Layout(1, 1))
+        self._candidates = [known] if known else layouts(cores)
         self._layout = self._candidates[0]
         self._translator = self._open(self._layout)
 
@@ -168,12 +172,13 @@ class CTranslate2Engine:
         # up, so that other sentences do not affect the result. Outputs beyond the exact limit are searched
         # again alone.
         steps = [min(-(-limit // LIMIT_STEP) * LIMIT_STEP, self._max_positions - 1) for limit in limits]
-        order = sorted(range(len(src_ids)), key=lambda i: (-steps[i], -len(src_ids[i])))
-        jobs = [
-            (i, job)
-            for step, group in groupby(order, key=steps.__getitem__)
-            for i, job in self._submit(list(group), src_ids, step, options, scores)
-        ]
+        # A batch holds sources of one length: padding would change the order of sums, hence the rounding of
+        # int8 activations, and a translation would depend on the sentences beside it.
+        order = sorted(range(len(src_ids)), key=lambda i: -len(src_ids[i]))
+        jobs: list[tuple[int, Any]] = []
+        for _, group in groupby(order, key=lambda i: len(src_ids[i])):
+            chosen = list(group)
+            jobs += self._submit(chosen, src_ids, steps[chosen[0]], options, scores)
         hyps = {i: self._hypotheses(job.result(), steps[i]) for i, job in jobs}
         long = [i for i, own in hyps.items() if any(len(hyp.ids) > limits[i] for hyp in own)]
         if options.beam_size == 1 and not scores:  # greedy: the shorter output is a prefix of the longer one

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Precision = Literal["fp32", "bf16", "fp16", "auto"]
 EngineName = Literal["auto", "native", "ctranslate2"]
 Feature = Literal["target prefixes", "terms", "alignments"]
-"""What an engine may lack beside search options."""
+"""Features, beside search options, that an engine may lack."""
 
 
 class Engine(Protocol):
@@ -32,7 +32,7 @@ class Engine(Protocol):
         """Whether `align` can be called."""
 
     def refusals(self, options: DecodeConfig, features: Collection[Feature] = ()) -> list[str]:
-        """What it does not support of these options, as `decode.name = value`, and of these features."""
+        """The options, as `decode.name = value`, and features among these that it does not support."""
 
     def decode(
         self,

@@ -10,6 +10,7 @@ from typing import assert_never
 import torch
 
 from mtkit.config.decode import DecodeConfig
+from mtkit.cores import num_cores
 from mtkit.decode.alignment import Links, align
 from mtkit.decode.forced import score_targets
 from mtkit.decode.generate import generate
@@ -112,6 +113,14 @@ class NativeEngine:
                     yield
             finally:
                 self.model.train(training)
+
+
+def limit_threads(wanted: int | None = None) -> None:
+    """Lets torch compute with `wanted` threads; by default with as many as usual, but not more than cores."""
+    usual = torch.get_num_threads()
+    number = wanted or min(usual, num_cores())
+    if number != usual:
+        torch.set_num_threads(number)
 
 
 def choose_device(name: str) -> torch.device:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,38 +30,6 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def num_cores() -> int:
-    """The number of cores for this process by its affinity, its control group and OMP_NUM_THREADS."""
-    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return usable_cores(own, cpu_quota(), os.environ.get("OMP_NUM_THREADS", ""))
-
-
-def usable_cores(own: int, quota: float | None, omp: str) -> int:
-    """The least of these bounds, but at least 1: half a core is one worker.
-
-    Args:
-        own: cores that the process may run on.
-        quota: of processor time, in cores; None if there is none.
-        omp: OMP_NUM_THREADS, such as `4` or `4,2`; empty or invalid if it is not set.
-    """
-    asked = omp.partition(",")[0].strip()
-    bounds = [own, *([int(quota)] if quota else []), *([int(asked)] if asked.isdecimal() else [])]
-    return max(1, min(bounds))
-
-
-def cpu_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
-    """The quota of this container's control group, version 2 or 1, in cores; None if there is none."""
-    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
-        most, period = (root / "cpu.max").read_text("ascii").split()
-        return None if most == "max" else int(most) / int(period)
-    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
-        time, each = (
-            int((root / "cpu" / f"cpu.cfs_{name}_us").read_text("ascii")) for name in ("quota", "period")
-        )
-        return time / each if time > 0 else None
-    return None
-
-
 def layouts(cores: int) -> list[Layout]:
     """The layouts worth trying, starting with the one that is usually fastest."""
     return [Layout(cores // threads, threads) for threads in (1, 2, 4) if threads <= cores]
@@ -82,24 +49,24 @@ def _cpu(name: str) -> str:
         return ""
 
 
-def machine_key(model: str) -> str:
-    """The key of a measurement, which holds for one model on one kind of machine."""
+def machine_key(model: str, cores: int) -> str:
+    """The key of a measurement, which holds for one model on so many cores of one kind of machine."""
     cpu = _cpu("model name") or _cpu("CPU part")
     if not cpu:
         import platform
 
         cpu = platform.processor()
-    return hashlib.sha256(f"{cpu} {num_cores()} {model}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{cpu} {cores} {model}".encode()).hexdigest()[:16]
 
 
-def recall(key: str) -> Layout | None:
-    """The layout that `remember` stored, if there is one and it suits this machine."""
+def recall(key: str, cores: int) -> Layout | None:
+    """The layout that `remember` stored, if there is one and it suits this number of cores."""
     try:
         workers, threads = read_object(_memory())[key]
         found = Layout(int(workers), int(threads))
     except (OSError, InputError, *WRONG_VALUES):
         return None
-    return found if found in layouts(num_cores()) else None
+    return found if found in layouts(cores) else None
 
 
 def remember(key: str, layout: Layout) -> None:

@@ -33,6 +33,7 @@ from mtkit.model.tensors import Tensors, check_shapes, num_bytes, read_tensors, 
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.runs.exports import CONFIG, MAX_TEXT, WEIGHTS, read_sentences_per_pair
 from mtkit.runs.layout import CHECKPOINTS, PROGRESS, inside
+from mtkit.runs.training import KEY, Training, read_training
 from mtkit.text.tokenizer import JOINT, SEPARATE, Tokenizer, make_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class LoadedModel:
         config: of the run that trained it.
         folder: the model folder.
         sentences_per_pair: see `read_sentences_per_pair`.
+        training: see `read_training`.
     """
 
     model: Transformer
@@ -60,6 +62,7 @@ class LoadedModel:
     config: Config
     folder: Path
     sentences_per_pair: float | None = None
+    training: Training | None = None
 
 
 def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:
@@ -85,7 +88,7 @@ def write_model(
     tokenizer: Tokenizer,
     weights: Tensors,
     *,
-    step: int,
+    training: Training,
     sentences_per_pair: float | None = None,
     train_state: Tensors | None = None,
     progress: dict[str, Any] | None = None,
@@ -103,7 +106,8 @@ def write_model(
         "version": VERSION,
         "mtkit": __version__,
         "torch": torch.__version__,
-        "step": step,
+        "step": training.step,
+        KEY: training.values(),
         "tokenizer": tokenizer.fingerprint,
         "sentences_per_pair": sentences_per_pair,
     }
@@ -274,7 +278,7 @@ def load_model(folder: Path) -> LoadedModel:
             f"{folder}: the tokenizer does not belong to the model.", "Use another copy of the model."
         )
 
-    sentences_per_pair = read_sentences_per_pair(folder, manifest)
+    sentences_per_pair, training = read_sentences_per_pair(folder, manifest), read_training(folder, manifest)
 
     def build() -> Transformer:
         return build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=0)
@@ -286,4 +290,4 @@ def load_model(folder: Path) -> LoadedModel:
     _require_finite(weights, folder / WEIGHTS, "Use another model.")
     model = build()
     set_weights(model, weights, folder / WEIGHTS)
-    return LoadedModel(model.eval(), tokenizer, config, folder, sentences_per_pair)
+    return LoadedModel(model.eval(), tokenizer, config, folder, sentences_per_pair, training)

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mtkit.config.fixed import LANGUAGE, NORM_EPSILON
-from mtkit.disk.manifest import MANIFEST, read_listed, read_manifest
+from mtkit.disk.manifest import MANIFEST, read_listed, read_manifest, unlisted
 from mtkit.disk.reading import WRONG_VALUES, read_object, unlinked
 from mtkit.errors import ConfigError, InputError
 from mtkit.runs.model_bin import STORED, Variable, check_model_bin, expected_variables, most_bytes
+from mtkit.runs.training import Training, read_training
 
 if TYPE_CHECKING:
     from mtkit.text.tokenizer import Tokenizer
@@ -63,6 +64,7 @@ class Exported:
         tags: default tags of sources.
         decode: the options of the run under `decode`.
         sentences_per_pair: see `read_sentences_per_pair`.
+        training: see `read_training`.
         tokenizer: of the model.
         files: contents of the files for CTranslate2, by name.
     """
@@ -77,6 +79,7 @@ class Exported:
     tags: tuple[str, ...]
     decode: dict[str, Any]
     sentences_per_pair: float | None
+    training: Training | None
     tokenizer: Tokenizer = field(repr=False)
     files: Mapping[str, bytes] = field(repr=False)
 
@@ -111,7 +114,9 @@ def read_export(folder: Path) -> Exported:
     claims.options("decode", decode_options)
     tokenizer = make_tokenizer(folder, small, claims.options("text", text_options))
     if tokenizer.fingerprint != manifest.get("tokenizer"):
-        raise InputError(f"{folder}: the tokenizer is not the model's.", "Use another copy of the model.")
+        raise InputError(
+            f"{folder}: the tokenizer belongs to another model.", "Use another copy of the model."
+        )
     quantization = claims.text("quantization", "|".join(STORED))
     max_positions = claims.count("max_positions", 2, _MAX_POSITIONS)
     aligns = claims.flag("aligns")
@@ -135,6 +140,7 @@ def read_export(folder: Path) -> Exported:
         tags=claims.tags(tokenizer),
         decode=manifest["decode"],
         sentences_per_pair=read_sentences_per_pair(folder, manifest),
+        training=read_training(folder, manifest),
         tokenizer=tokenizer,
         files=files,
     )
@@ -163,7 +169,7 @@ def _model_of(folder: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
     from mtkit.config.load import load_config
 
     if CONFIG not in files:
-        raise InputError(f"{folder / MANIFEST}: lists no {CONFIG}.", _ANEW)
+        raise unlisted(folder, CONFIG)
     path = folder / CONFIG
     try:
         return load_config([path], contents={path: files[CONFIG]}).config.model.model_dump(mode="json")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from mtkit.config.options import fault_of_name
 from mtkit.disk.files import marked_folder, remove_empty, remove_own_file, remove_own_folder
 from mtkit.disk.lock import HOLDER, LOCK
 from mtkit.disk.marks import check_marked, check_own, claim, described, read_mark, release
-from mtkit.errors import UsageError
+from mtkit.disk.reading import read_object
+from mtkit.errors import InputError, UsageError
 from mtkit.runs.exports import EXPORTS, FORMAT
 
 DATA, PARTS, CHECKPOINTS, BEST, MODEL = "data", "parts", "checkpoints", "best", "model"
@@ -19,8 +21,8 @@ EVALUATE, TENSORBOARD, ALIGN = "evaluate", "tensorboard", "align"
 METRICS_FILE, AUTO, WANDB_RUN = "metrics.jsonl", "auto.json", "wandb-run.txt"
 SCORES = "scores.json"
 """In `EVALUATE`."""
-PROGRESS = "progress.json"
-"""In each checkpoint."""
+LOG, PROGRESS = "train.log", "progress.json"
+"""`PROGRESS` is in each checkpoint."""
 DATA_LOCK, ALIGN_LOCK = ".data.lock", ".align.lock"
 
 KIND = "mtkit-run"
@@ -37,7 +39,7 @@ _MARKED = {PARTS: "mtkit-parts", EVALUATE: TRANSLATIONS, TENSORBOARD: CURVES}
 """Folders in which mtkit writes single files, with their kind."""
 _STEPS = (CHECKPOINTS, BEST)
 """Folders of model folders, `step-00000100`."""
-_FILES = (METRICS_FILE, AUTO, WANDB_RUN, DATA_LOCK, LOCK, HOLDER, ALIGN_LOCK)
+_FILES = (METRICS_FILE, LOG, AUTO, WANDB_RUN, DATA_LOCK, LOCK, HOLDER, ALIGN_LOCK)
 """Single files that mtkit writes in the run folder itself."""
 _STEP = re.compile(r"step-\d{8,}")
 EVENTS_SUFFIX = ".mtkit"
@@ -108,6 +110,25 @@ def _step_folders(run: Path) -> Iterator[Path]:
             yield from (path for path in sorted((run / parent).iterdir()) if _STEP.fullmatch(path.name))
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The newest checkpoint of a run, and the fingerprint of the data that it was trained on."""
+
+    folder: Path
+    data: str
+
+
+def find_trained(run: Path) -> Trained | None:
+    """The newest checkpoint whose progress can be read; None if there is none."""
+    folders = (folder for folder in _step_folders(_real(run)) if folder.parent.name == CHECKPOINTS)
+    for folder in sorted(folders, key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True):
+        try:
+            return Trained(folder, str(read_object(folder / PROGRESS).get("data")))
+        except (OSError, InputError):
+            continue
+    return None
+
+
 def forget_training(run: Path) -> None:
     """Removes checkpoints, models with their export, and metrics; keeps prepared data and everything else.
 
@@ -122,7 +143,7 @@ def forget_training(run: Path) -> None:
     for folder, kind in whole.items():
         remove_own_folder(folder, kind)
     mark = read_mark(run)
-    for name in (METRICS_FILE, AUTO):
+    for name in (METRICS_FILE, LOG, AUTO):
         if mark and name in mark.names:
             remove_own_file(run / name)
             release(run, name)

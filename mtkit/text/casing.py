@@ -22,7 +22,7 @@ def mark_case(text: str) -> str:
 
 
 def restore_case(text: str) -> str:
-    """What `mark_case` was given; marks that follow no word are dropped."""
+    """The inverse of `mark_case`; marks that follow no word are dropped."""
     if "⟦" not in text:
         return text
     return _STRAY.sub("", _MARKED.sub(lambda found: _cased(found[1], found[2]), text))

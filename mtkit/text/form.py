@@ -1,4 +1,4 @@
-"""What the options of `text` do: from raw text to what a subword model reads, and back."""
+"""Applies the options of `text`: from raw text to the input of a subword model, and back."""
 
 from __future__ import annotations
 

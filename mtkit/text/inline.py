@@ -11,7 +11,7 @@ FORMATTING = frozenset(
 )
 """Elements of TMX and XLIFF that begin or end a format such as bold, inside a word too."""
 
-# Behind an opening bracket, a hyphen and the like a word goes on.
+# After an opening bracket, a hyphen and the like a word continues.
 _WORDS_MEET = re.compile(
     rf"[^\s\-_/\\(\[{{<=@#$€£\"'“„‘«¿¡{UNSPACED_CHARACTERS}][^\W_](?<![{UNSPACED_CHARACTERS}])"
 )

@@ -41,9 +41,25 @@ class Language:
     bleu_tokenizer: str = "13a"
     byte_size: float | None = None
 
+    @property
+    def alphabet(self) -> str:
+        """The letters as ranges of characters, for the brackets of a pattern."""
+        return "".join(map(_range, self.letters))
+
 
 def _alphabet(*begins: int) -> Language:
     return Language(letters=bytes(begins))
+
+
+def _range(first: int) -> str:
+    """The characters that begin with this byte in UTF-8, as a range."""
+    if first < 0x80:
+        return chr(first)
+    if first < 0xE0:
+        return f"{chr((first & 0x1F) << 6)}-{chr((first & 0x1F) << 6 | 0x3F)}"
+    if first < 0xF0:
+        return f"{chr(max((first & 0x0F) << 12, 0x800))}-{chr((first & 0x0F) << 12 | 0xFFF)}"
+    return "\U00010000-\U0010ffff"
 
 
 LATIN = bytes([*range(0x41, 0x5B), *range(0x61, 0x7B), *range(0xC3, 0xCB)])
@@ -119,7 +135,7 @@ BY_REGION = {"az", "ky", "ms", "tg", "yue", "zh"}
 """The common languages whose script depends on the region, as in zh-TW."""
 
 _OTHER_NAMES = {"fil": "tl"}
-"""Where CLDR prefers another code than ISO 639-1, which other tools use."""
+"""Languages for which CLDR prefers a code other than that of ISO 639-1, which other tools use."""
 
 
 class _Tag(NamedTuple):

@@ -17,5 +17,5 @@ class _Lazy:
 
 
 def lazy_pattern(pattern: str, flags: int = 0) -> re.Pattern[str]:
-    """What `re.compile` gives, compiled when it is first used."""
+    """A pattern as from `re.compile`, compiled on first use."""
     return cast("re.Pattern[str]", _Lazy(pattern, flags))

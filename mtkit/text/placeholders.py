@@ -112,7 +112,7 @@ def _printf(
 
 
 def _grammar(family: Family) -> tuple[str, str]:  # noqa: PLR0912
-    """What placeholders look like, and the signs that text cannot have."""
+    """The pattern of placeholders, and the characters that rule out ordinary text."""
     match family:
         case "icu":
             return rf"{QUOTED}|{ARGUMENT}", "{}"
@@ -143,7 +143,7 @@ def _grammar(family: Family) -> tuple[str, str]:  # noqa: PLR0912
 
 
 def _gettext_grammar(family: GettextFamily) -> tuple[str, str]:  # noqa: PLR0912
-    """As gettext's `format-*.c` and the manual of the language have it."""
+    """From gettext's `format-*.c` and the manual of the language."""
     match family:
         case "c":
             return _printf(_C, flags="[-+ #0'I]", size=_C_SIZE, also=_PRI)

@@ -34,7 +34,7 @@ _SYMBOL = re.compile(r"⟦(\d+)⟧")
 
 
 def symbol(number: int) -> str:
-    """What stands for span `number`, from 1."""
+    """The symbol for span `number`, from 1."""
     return f"⟦{number}⟧"
 
 

@@ -33,7 +33,7 @@ class Sampler:
     """Draws segmentations from one subword model.
 
     Unigram: of the 64 best segmentations of a word, each with its probability to the power of `strength`
-    (Kudo 2018; a piece never spans words, so that words are independent). BPE: each merge is left out with
+    (Kudo 2018; a piece never spans words, so that words are independent). BPE: each merge is skipped with
     probability `strength` when its turn comes (Provilkov et al. 2020, as in SentencePiece). Words with
     unknown characters, bytes or symbols keep their best segmentation.
     """
@@ -59,7 +59,7 @@ class Sampler:
         return ids
 
     def _candidates(self, word: str) -> Callable[[float], Ids]:
-        """What gives a segmentation of the word for a number from 0 to 1."""
+        """A function from a number between 0 and 1 to a segmentation of the word."""
         (best,) = self._model.encode([word]) if word else (self._model.ids_of(["▁"]),)
         if len(word) < 2 or not self._plain.issuperset(best):
             return lambda number: tuple(best)
@@ -92,7 +92,7 @@ def merge(word: str, pieces: dict[str, tuple[int, float]], drop: Callable[[], bo
     Args:
         word: with its `▁`.
         pieces: id and score of each.
-        drop: asked at each merge whether it is left out.
+        drop: asked at each merge whether to skip it.
     """
     parts: list[str] = list(word)
     right = [*range(1, len(parts)), -1]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mtkit.config.decode import Split
 
 Sizes = Callable[[Sequence[str]], list[int]]
-"""How many tokens each of some texts has."""
+"""Counts the tokens of each of some texts."""
 
 _ALWAYS = "。！？｡‼⁇⁈⁉।॥։።፧፨។៕။"
 """Stops that end a sentence without a space, as the plain ones do between kana and Han."""
@@ -40,7 +40,7 @@ _LOOK_BACK = 32
 _OPENING = "([{\"'«»“‘„‚"
 _NEXT = re.compile(r"[\"'«“‘„»‹(\[¿¡\s]*([^\W\d_]+['’]?|\d)?")
 _TAIL = re.compile(r"[,.;:!?)\]}，。、；：！？）】」』]")
-"""What no sentence begins with."""
+"""Characters with which no sentence begins."""
 _ROMAN = re.compile("[IVX]+")
 _SAYS = re.compile(r"[^，。：；！？“”\s]{0,24}(?:说|道|問|问|表示|称|稱|指出|喊|答)(?:[，。！]|\Z)")
 """Who said what has just been quoted, in Chinese."""
@@ -61,7 +61,7 @@ def splits(split: Split, sentences_per_pair: float | None) -> bool:
 
 
 class _Rules(NamedTuple):
-    """What a language says of where sentences end.
+    """The rules of a language for the end of a sentence.
 
     Attributes:
         stop: finds what may end one.

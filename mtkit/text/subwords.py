@@ -35,6 +35,8 @@ _MAX_PART = 2000
 """Characters that SentencePiece gets at once. On one long and repetitive text it works for hours."""
 
 _PART = re.compile(rf"\S.{{0,{_MAX_PART - 1}}}(?!\S)|\S{{{_MAX_PART}}}", re.DOTALL)
+_MORE_PIECES = {"unigram": " model_type: bpe finds more in repetitive text.", "bpe": ""}
+"""Advice when the text gives fewer pieces than asked for, by model type."""
 _TOO_FEW = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 
 
@@ -108,7 +110,7 @@ class Subwords:
         return texts
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """How each id is spelt, `▁` standing for a space."""
+        """The spelling of each id; `▁` stands for a space."""
         # All in one call, which is five times as fast.
         pieces: list[str] = self._model.id_to_piece([int(token) for token in ids])
         return pieces
@@ -232,7 +234,7 @@ def _warn_of_few(size: int, config: TokenizerConfig) -> None:
         "tokenizer.vocab_size = %d is more than this text gives: %d pieces.%s",
         config.vocab_size,
         size,
-        " model_type: bpe finds more in repetitive text." if config.model_type == "unigram" else "",
+        _MORE_PIECES[config.model_type],
     )
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from mtkit.disk.files import atomic_file
-from mtkit.errors import InputError, UsageError
+from mtkit.disk.manifest import unlisted
+from mtkit.errors import UsageError
 from mtkit.text import subwords
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import Subwords, load_subwords, parse_subwords
@@ -29,11 +30,11 @@ Pairs = list[tuple[list[int], list[int]]]
 
 
 class Tokenizer:
-    """What a model knows of text.
+    """The text side of a model: subword models and the form of its text.
 
     Args:
         src: subword model of the source.
-        tgt: of the target; that of the source if left out.
+        tgt: of the target; the same as the source by default.
         form: of the text that both read.
     """
 
@@ -59,7 +60,7 @@ class Tokenizer:
 
     @property
     def max_size(self) -> int:
-        """How many ids the larger of the two vocabularies has."""
+        """Size of the larger of the two vocabularies, in ids."""
         return max(self.src.size, self.tgt.size)
 
     def encode(self, texts: Iterable[str], tags: Tags = None) -> list[list[int]]:
@@ -138,7 +139,7 @@ class Tokenizer:
         return reasons if self.is_joint else [*reasons, "two subword models, where it has one"]
 
     def files(self) -> dict[str, bytes]:
-        """What its folder holds of it: each subword model by file name."""
+        """The subword models by file name, as stored in a model folder."""
         if self.is_joint:
             return {JOINT: self.src.model_bytes}
         return dict(zip(SEPARATE, (self.src.model_bytes, self.tgt.model_bytes), strict=True))
@@ -175,7 +176,7 @@ def make_tokenizer(folder: Path, files: Mapping[str, bytes], text: TextConfig) -
     names = SEPARATE if any(name in files for name in SEPARATE) else (JOINT,)
     for name in names:
         if name not in files:
-            raise InputError(f"{folder}: the manifest lists no {name}.", "Use another model or checkpoint.")
+            raise unlisted(folder, name)
     loaded = [parse_subwords(files[name], folder / name) for name in names]
     return Tokenizer(loaded[0], loaded[-1], TextForm(text))
 

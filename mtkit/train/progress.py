@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -115,6 +116,14 @@ class Progress:
             self.seconds / config.max_time if config.max_time else 0.0,
         ]
         return min(1.0, max(used))
+
+    def limit(self, config: TrainConfig) -> str:
+        """The limit that ended the run, once all of its budget is used."""
+        if config.max_steps and self.step >= config.max_steps:
+            return f"step limit ({config.max_steps:,}) reached"
+        if config.max_time and self.seconds >= config.max_time:
+            return f"time limit ({timedelta(seconds=round(config.max_time))}) reached"
+        return f"epoch limit ({config.max_epochs}) reached"
 
 
 def stalled(counts: Sequence[int], config: TrainConfig) -> int:

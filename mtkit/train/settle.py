@@ -6,14 +6,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
 from mtkit.config.auto import Budget, Choice, choose, given_width, is_auto, settle
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepared import Prepared
 from mtkit.disk.files import write_text
 from mtkit.disk.reading import WRONG_VALUES, read_object
-from mtkit.engine.native import choose_device
+from mtkit.engine.native import choose_device, limit_threads
 from mtkit.errors import InputError
 from mtkit.runs.layout import AUTO, claim_in, inside
 from mtkit.train.machine.flops import matrix_rate
@@ -60,8 +58,7 @@ def _budget(config: Config) -> Budget | None:
     options = config.train
     if options.max_time is None:
         return None
-    if options.num_threads:
-        torch.set_num_threads(options.num_threads)
+    limit_threads(options.num_threads)
     device = choose_device(options.device)
     return Budget(
         options.max_time, matrix_rate(device, training_dtype(options.precision, device), seconds=0.3)

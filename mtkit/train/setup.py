@@ -13,7 +13,7 @@ from mtkit.data.feed.batching import Indices, cut_by_tokens, plan_epoch
 from mtkit.data.feed.loader import Cursor, PairTable, StepData, Steps
 from mtkit.data.feed.mixing import build_stages
 from mtkit.data.feed.prefetch import prefetch
-from mtkit.engine.native import choose_device
+from mtkit.engine.native import choose_device, limit_threads
 from mtkit.errors import MtkitError, UsageError
 from mtkit.model.transformer import build_model
 from mtkit.train.machine.allocator import keep_blocks
@@ -42,8 +42,7 @@ def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, worl
     dtype = training_dtype(config.train.precision, device)
     if device.type == "cpu":
         keep_blocks()
-    if config.train.num_threads:
-        torch.set_num_threads(config.train.num_threads)
+    limit_threads(config.train.num_threads)
     model = build_model(config.model, src_vocab_size, tgt_vocab_size, config.seed).to(device)
     freeze(model, config.train.freeze)
     if config.train.shards_model:

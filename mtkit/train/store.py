@@ -15,6 +15,7 @@ from mtkit import __version__
 from mtkit.config.changes import check, compare
 from mtkit.config.load import load_config
 from mtkit.config.schema import Config
+from mtkit.data.prepare.identity import deciding, other_data
 from mtkit.data.prepare.prepared import Prepared
 from mtkit.disk.files import recover
 from mtkit.engine.native import choose_device
@@ -32,13 +33,11 @@ from mtkit.model.checkpoint import (
 )
 from mtkit.runs.exports import CONFIG
 from mtkit.runs.layout import BEST, CHECKPOINTS, MODEL, inside
+from mtkit.runs.training import Training
 from mtkit.train.machine.precision import training_dtype
 from mtkit.train.progress import Progress
 
 logger = logging.getLogger(__name__)
-
-_DATA = ("seed", "data", "text", "tokenizer")
-"""Sections that decide the prepared data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +114,14 @@ class Store:
             changes = compare(load_config([folder / CONFIG]).config, self.config)
         except ConfigError:
             if progress.data != self.prepared.fingerprint:
-                raise self._other_data([]) from None
+                raise other_data(self.run, []) from None
             return [
                 f"{folder / CONFIG}: was written by another version of mtkit, so changed options are not "
                 "detected"
             ]
         if progress.data != self.prepared.fingerprint:
-            raise self._other_data([c.values for c in changes if c.key.partition(".")[0] in _DATA])
+            raise other_data(self.run, [change.values for change in deciding(changes)])
         return check(changes, self.allowed, f"{self.run}, step {progress.step:,}")
-
-    def _other_data(self, changes: list[str]) -> InputError:
-        told = f" {'; '.join(changes)}." if changes else ""
-        return InputError(
-            f"{self.run}: was trained on other data or with another tokenizer.{told}",
-            "Choose another run folder, or start over with --from-scratch.",
-        )
 
     def _machine(self) -> dict[str, Any]:
         """Everything besides the config that affects rounding."""
@@ -154,7 +146,7 @@ class Store:
         folder = step_folder(parent, progress.step)
         self.failure = None
         try:
-            self._write(folder, weights, progress.step, state, progress)
+            self._write(folder, weights, self._training(progress.step), state, progress)
         except WriteError as error:
             self.failure = error
             logger.warning("%s Training continues without this checkpoint.", error)
@@ -205,12 +197,16 @@ class Store:
         values.pop("machine", None)
         return {step_folder(inside(self.run, BEST), step) for _, step in Progress.from_json(values).best}
 
-    def save_best(self, weights: dict[str, Tensor], progress: Progress) -> None:
-        """Writes the model of this step if it is one of the best. The next checkpoint removes the others."""
+    def save_best(self, weights: dict[str, Tensor], progress: Progress, bleu: float) -> None:
+        """Writes the model of this step if it is one of the best. The next checkpoint removes the others.
+
+        `bleu` is its score on the validation set.
+        """
         if progress.step not in {step for _, step in progress.best}:
             return
         try:
-            self._write(step_folder(inside(self.run, BEST), progress.step), weights, progress.step)
+            folder = step_folder(inside(self.run, BEST), progress.step)
+            self._write(folder, weights, self._training(progress.step, bleu=bleu))
         except WriteError as error:
             logger.warning("%s Training continues without this model.", error)
 
@@ -224,16 +220,19 @@ class Store:
                 continue
             yield weights
 
-    def save_final(self, weights: dict[str, Tensor], step: int) -> Path:
-        """Writes the final model and returns its folder."""
-        self._write(inside(self.run, MODEL), weights, step)
+    def save_final(self, weights: dict[str, Tensor], step: int, bleu: float) -> Path:
+        """Writes the final model and returns its folder; `bleu` is its score on the validation set."""
+        self._write(inside(self.run, MODEL), weights, self._training(step, finished=True, bleu=bleu))
         return inside(self.run, MODEL)
+
+    def _training(self, step: int, *, finished: bool = False, bleu: float | None = None) -> Training:
+        return Training(step, self.config.train.max_steps, finished, bleu)
 
     def _write(
         self,
         folder: Path,
         weights: dict[str, Tensor],
-        step: int,
+        training: Training,
         state: dict[str, Tensor] | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -243,7 +242,7 @@ class Store:
             self.config,
             self.prepared.tokenizer,
             weights,
-            step=step,
+            training=training,
             sentences_per_pair=sentences.mean if sentences else None,
             train_state=state,
             progress=progress.to_json() | {"machine": self._machine()} if progress is not None else None,

@@ -38,6 +38,7 @@ from mtkit.train.watch.monitor import (
     Saved,
     Started,
     Validated,
+    Working,
 )
 from mtkit.train.watch.window import LogWindow
 
@@ -120,6 +121,7 @@ class Trainer:
 
     def _rehearse(self) -> None:
         """Computes the largest batch first, to detect a lack of memory at once."""
+        self._tell(Working("trying the largest batch"))
         planned = plan_steps(self.table, self.config)
         if self.options.micro_batch_tokens == "auto" and self.progress.micro_batch_tokens is None:
             found = self.world.on_main(lambda: fit_micro_batch(self.table, planned, self.updater))
@@ -149,6 +151,7 @@ class Trainer:
                 step = self.progress.step + 1
                 lr = learning_rate(self.options.optimizer, step, share, self.progress.lowered)
                 self.window.add(self._update(data, step, lr))
+                self._tell(self.window.stepped(self.progress, share, data.steps_per_epoch))
                 if step % self.options.log_every == 0:
                     skipped = int(self.updater.num_skipped)
                     self._tell(self.window.logged(self.progress, lr, share, data.steps_per_epoch, skipped))
@@ -205,7 +208,7 @@ class Trainer:
             counts = zip(self.options.best_metric, self.progress.stale, strict=True)
             names = [name for name, count in counts if count >= patience]
             return f"no better {' or '.join(names)} in {stale} validations"
-        return "the end of the budget was reached" if share >= 1.0 else ""
+        return self.progress.limit(self.options) if share >= 1.0 else ""
 
     def _update(self, data: StepData, step: int, lr: float) -> Update:
         """Makes one update and advances the progress."""
@@ -232,6 +235,7 @@ class Trainer:
     def _validate(self) -> bool:
         """Validates the model and keeps it if it is one of the best. False if a stop was requested."""
         step = self.progress.step
+        self._tell(Working("validating"))
         kept = self.world.whole(self.updater.kept_weights())
         with self.updater.averaged():
             found = self.world.on_main(lambda: self._validations(self._whole_model(kept)))
@@ -247,7 +251,7 @@ class Trainer:
             start = {name: scored.figures() for name, scored in {"": validation, **extra}.items()}
             self.progress = dataclasses.replace(self.progress, start=start)
         is_best = self.progress.best[0][1] == step
-        self.world.on_main(lambda: self.store.save_best(kept, self.progress))
+        self.world.on_main(lambda: self.store.save_best(kept, self.progress, validation.scores["bleu"]))
         for name, scored in {"": validation, **extra}.items():
             self._tell(
                 Validated(
@@ -255,7 +259,7 @@ class Trainer:
                     scored.loss,
                     scored.scores,
                     is_best and not name,
-                    scored.sample,
+                    scored.samples[0],
                     self.progress.seconds,
                     name,
                 )
@@ -275,6 +279,7 @@ class Trainer:
 
     def _save(self, window: Mapping[str, Tensor] | None = None) -> None:
         """Writes a checkpoint, which between two reports includes the state of the log window."""
+        self._tell(Working("saving"))
         self.progress = dataclasses.replace(self.progress, seconds=self._seconds())
         weights = self.world.whole(weights_of(self.model))
         state = self.world.whole(self.updater.state()) | dict(window or {})
@@ -328,8 +333,11 @@ class Trainer:
         if not models:
             logger.warning("None of the best models can be read. The model of the last step is used instead.")
             models = [kept]
+        if len(models) > 1:
+            self._tell(Working("averaging"))
         model = self._whole_model(models[0])
         set_weights(model, average_weights(models), "average")
+        self._tell(Working("validating"))
         validation, averaged = self._final_validation(model), len(models)
         if averaged > 1 and sum(self._qualities(validation), ()) < self.progress.best[0][0]:
             set_weights(model, models[0], "best")
@@ -337,16 +345,24 @@ class Trainer:
         extra = self.validator.extra(model, 0, lambda: False) if self.progress.start else None
         return Finished(
             step=self.progress.step,
-            folder=self.store.save_final(weights_of(model), self.progress.step),
+            folder=self.store.save_final(weights_of(model), self.progress.step, validation.scores["bleu"]),
             reason=reason,
             averaged=averaged,
             loss=validation.loss,
             scores=validation.scores,
             seconds=self.progress.seconds,
+            passes=self.progress.tokens_seen / int(self.table.lengths[:, 1].sum() + len(self.table.lengths)),
+            stopped_early=self._is_stale(),
+            samples=validation.samples,
             best_step=self.progress.best[0][1],
             start=self.progress.start,
             extra={name: scored.figures() for name, scored in (extra or {}).items()},
         )
+
+    def _is_stale(self) -> bool:
+        """Whether as many validations as the patience allows brought no new best."""
+        patience = self.options.patience
+        return patience is not None and stalled(self.progress.stale, self.options) >= patience
 
     def _whole_model(self, weights: dict[str, Tensor]) -> Transformer:
         """The trained model, or a new one with these weights if the trained one is sharded."""

@@ -21,6 +21,8 @@ from mtkit.train.progress import Quality
 from mtkit.train.watch.monitor import Sample
 
 _PAIRS_AT_ONCE = 64
+_SAMPLES = 3
+"""Translations of a validation that people see."""
 ZERO = 0.05
 """Scores below this one, which is shown as 0.0, tell nothing: smoothing gives some to any text."""
 _ALWAYS: tuple[MetricName, ...] = ("bleu", "chrf")
@@ -34,12 +36,12 @@ class Validation:
     Attributes:
         loss: -log p per target token.
         scores: of the translations.
-        sample: one of the translations.
+        samples: some of the translations.
     """
 
     loss: float
     scores: Mapping[MetricName, float]
-    sample: Sample
+    samples: tuple[Sample, ...]
 
     def quality(self, metric: BestMetric) -> Quality:
         """The quality by `metric`; the loss decides between equal scores and between scores of zero."""
@@ -103,7 +105,7 @@ class Validator:
 
         Args:
             model: the model to validate.
-            turn: selects the sample.
+            turn: selects the samples.
             stop: called between batches.
         """
         return self._validate(model, self._main, turn, stop)
@@ -129,9 +131,9 @@ class Validator:
             found += engine.decode(scored.src_ids[start : start + _PAIRS_AT_ONCE], self.options)
         hyps = self.tokenizer.decode([best[0].ids for best in found], scored.srcs)
         scores = score_corpus(hyps, scored.refs, self.metrics, scored.tgt_lang, scored.srcs)
-        shown = turn % len(hyps)
-        sample = Sample(scored.srcs[shown], hyps[shown], scored.refs[shown])
-        return Validation(loss, {score.metric: score.value for score in scores}, sample)
+        shown = dict.fromkeys((turn + part * len(hyps) // _SAMPLES) % len(hyps) for part in range(_SAMPLES))
+        samples = tuple(Sample(scored.srcs[index], hyps[index], scored.refs[index]) for index in shown)
+        return Validation(loss, {score.metric: score.value for score in scores}, samples)
 
     @torch.inference_mode()
     def _loss(self, model: Transformer, batches: Sequence[Batch]) -> float:

@@ -1,4 +1,4 @@
-"""What a call met: notes about lines, which are logged and counted, and the use of terms. Free of torch."""
+"""The account of a call: notes about lines, logged and counted, and the use of terms. Free of torch."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ FORGOTTEN = "with protected text put at the end"
 BANNED = "with a banned phrase"
 UNKNOWN = "with characters unknown to the model"
 UNPLACED = "left as they are, since their markup could not be placed"
-UNSPELLED = "with a term that the model cannot spell"
+UNSPELLED = "with a term that the model has no pieces for"
 
 
 class Note(NamedTuple):
-    """What happened at a line.
+    """A remark about a line.
 
     Attributes:
         kind: one of the words above.

@@ -24,7 +24,7 @@ from mtkit.translate.account import (
     Account,
 )
 from mtkit.translate.banned import MAX_SEARCHES, Banned
-from mtkit.translate.glossary import Term, deal, terms_used
+from mtkit.translate.glossary import Glossary, deal, terms_used
 from mtkit.translate.guard import Guard, retry_options
 from mtkit.translate.joining import Candidate, Joiner
 from mtkit.translate.request import BLANK, Request, Source, Translation
@@ -57,18 +57,16 @@ class Unit(NamedTuple):
     Attributes:
         segment: the text.
         number: of its line in the input.
-        terms: that its translation uses.
         demand: what is asked of it in ids.
     """
 
     segment: Segment
     number: int
-    terms: Sequence[Term]
     demand: Demand
 
 
 class Call:
-    """What a request means for a translator, until it is answered.
+    """A request as a translator carries it out.
 
     Args:
         translator: runs it; nothing in it is changed.
@@ -98,6 +96,7 @@ class Call:
         self._banned = Banned(self.options.banned, self._tokenizer)
         self._speller = Speller(self._tokenizer, self.joiner.spaced[1])
         self._prefix = self._speller.prefix(request.prefix) if request.prefix else ()
+        self._draws = self.options.method in ("sample", "mbr")
         self._lock = Lock()
 
     def encode(self, lines: Sequence[Source]) -> Encoded:
@@ -110,10 +109,34 @@ class Call:
         for line, own in zip(lines, found, strict=True):
             if len(own) > 1 or (own and own[0].unknown):
                 self._note(line, own)
+            if line.terms or self.request.glossary:
+                self._require_terms(line, own)
             tags = self.tag_ids if line.tags is None else self._tokenizer.tag_ids(line.tags)
             for segment in own:
                 segment.ids = [*tags, *segment.ids] if tags and segment.ids else segment.ids
         return Encoded(lines, found)
+
+    def _require_terms(self, line: Source, segments: Sequence[Segment]) -> None:
+        """Gives each segment its terms; one that the model has no pieces for is inserted at its source."""
+        glossary, spaced = self.request.glossary, self.joiner.spaced[0]
+        segments = [segment for segment in segments if segment.ids]
+        texts = [self._tokenizer.form.without_marks(segment.source.text) for segment in segments]
+        for segment, text, own in zip(segments, texts, deal(line.terms, texts), strict=True):
+            places = glossary.places(text, spaced) if glossary else []
+            segment.terms = [*(term for _, _, term in places), *own]
+            segment.spelled, unspelled = self._speller.terms(segment.terms)
+            if not unspelled:
+                continue
+            places += Glossary(own).places(text, spaced)
+            sources = {text[start:end]: term.tgt for start, end, term in places if term in unspelled}
+            if sources:
+                self._segmenter.insert(segment, sources)
+            for term in dict.fromkeys(unspelled):
+                is_there = term.tgt in segment.inserted.values()
+                done = "it stands in place of its source" if is_there else "its source is not in the text"
+                said = f"the model has no pieces for the term {term.tgt}: {done}."
+                with self._lock:
+                    self.account.add(UNSPELLED, line.number, said)
 
     def _note(self, line: Source, segments: Sequence[Segment]) -> None:
         """Notes what the segments of a line say of it.
@@ -150,7 +173,7 @@ class Call:
         return found
 
     def _failed(self, line: Source, error: Exception) -> Translation:
-        """What stands for a line that the engine cannot translate."""
+        """The replacement for a line that the engine cannot translate."""
         said = f"the engine failed at it ({' '.join(str(error).split()) or type(error).__name__})"
         if self.request.on_error == "fail":
             raise MtkitError(
@@ -171,28 +194,11 @@ class Call:
     def _units(self, window: Encoded) -> list[Unit]:
         """The segments that are decoded, with what is asked of each."""
         units = []
-        glossary = self.request.glossary
-        form = self._tokenizer.form
         for line, segments in zip(*window, strict=True):
-            own = [segment for segment in segments if segment.ids]
-            has_terms = bool(own and (glossary or line.terms))
-            texts = [form.without_marks(segment.source.text) if has_terms else "" for segment in own]
-            of_line = deal(line.terms, texts)
-            for number, segment in enumerate(own):
-                found = glossary.find(texts[number], self.joiner.spaced[0]) if glossary else ()
-                terms = [*found, *of_line[number]]
-                spelled, impossible = self._speller.terms(terms)
-                for term in impossible:
-                    said = f"the model has no pieces for the term {term.tgt}, which it is not made to use."
-                    with self._lock:
-                        self.account.add(UNSPELLED, line.number, said)
-                demand = Demand(
-                    () if number else self._prefix,
-                    spelled,
-                    self._banned.runs,
-                    line.number * 1000 + number,
-                )
-                units.append(Unit(segment, line.number, terms, demand))
+            for number, segment in enumerate(segment for segment in segments if segment.ids):
+                prefix, seed = () if number else self._prefix, segment.seed if self._draws else 0
+                demand = Demand(prefix, segment.spelled, self._banned.runs, seed)
+                units.append(Unit(segment, line.number, demand))
         return units
 
     def _decode(self, units: Sequence[Unit], options: DecodeConfig) -> list[list[Hypothesis]]:
@@ -225,8 +231,6 @@ class Call:
         if self._guard:
             self._search_again(self._guard, units, found)
         for unit, (best, *_) in zip(units, found, strict=True):
-            self.account.terms_requested += len(unit.terms)
-            self.account.terms_used += terms_used(unit.terms, best.text, self.joiner.spaced[1])
             if best.forgotten:
                 lost = f"the translation lacked protected text such as {best.forgotten[0]}"
                 self.account.add(FORGOTTEN, unit.number, f"{lost}, which now stands at its end.")
@@ -239,9 +243,12 @@ class Call:
         translations = [
             self.joiner.line(line, each, anchors) for line, each in zip(window.lines, answered, strict=True)
         ]
-        for line, own in zip(window.lines, translations, strict=True):
-            if not own[0].is_placed:
-                said = "placeholders or tags could not be placed, and the text stays as it is."
+        for line, segments, (shown, *_) in zip(*window, translations, strict=True):
+            if terms := [term for segment in segments for term in segment.terms]:
+                self.account.terms_requested += len(terms)
+                self.account.terms_used += terms_used(terms, shown.text, self.joiner.spaced[1])
+            if not shown.is_placed:
+                said = "placeholders, tags or terms could not be placed, and the text stays as it is."
                 self.account.add(UNPLACED, line.number, said)
         return translations
 
@@ -281,6 +288,6 @@ class Call:
 
 
 def start_tags(usual: Sequence[str], tags: Sequence[str]) -> tuple[str, ...]:
-    """What sources begin with: the tag of a target language, the usual one if `tags` has none; and `tags`."""
+    """The tags before each source: a target language, by default the usual one, then the rest of `tags`."""
     wanted = [tag for tag in tags if usual and tag.startswith("2")]
     return (*(wanted or usual), *(tag for tag in tags if tag not in wanted))

@@ -13,16 +13,17 @@ from functools import cache, cached_property
 
 from mtkit.text.lazy import lazy_pattern
 
-_TYPOGRAPHY = str.maketrans("’‘ʼ“”„«»‐‑\u202f\xa0", '\'\'\'"""""--  ')
+_SAME = {"'": "’‘ʼ", '"': "“”„«»", "-": "‐‑", " ": "\u202f\xa0"}
+_TYPOGRAPHY = {ord(other): sign for sign, others in _SAME.items() for other in others}
 
 _WORDS = lazy_pattern(r"\w+|[^\w\s]")
 _CHARACTERS = lazy_pattern(r"[0-9A-Za-z\xc0-\u024f]+|\S")
-"""Of a language without spaces: words in Latin letters are still whole."""
+"""For a language without spaces: words in Latin letters still match as wholes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """What a source text is to be called in the translation."""
+    """A source text and its required translation."""
 
     src: str
     tgt: str
@@ -31,6 +32,17 @@ class Term:
 def folded(text: str) -> str:
     """`text` without case, with straight quotes, plain hyphens and spaces."""
     return text.translate(_TYPOGRAPHY).casefold()
+
+
+def pattern_of(text: str, spaced: bool) -> str:
+    """A pattern that finds `text` in any case and typography, as whole words if they have spaces between."""
+    signs = text.translate(_TYPOGRAPHY)
+    spelled = "".join(f"[{sign}{_SAME[sign]}]" if sign in _SAME else re.escape(sign) for sign in signs)
+    left, right = (
+        (bound if spaced and edge.isalnum() else "")
+        for bound, edge in ((r"(?<!\w)", text[:1]), (r"(?!\w)", text[-1:]))
+    )
+    return f"{left}(?i:{spelled}){right}"
 
 
 class Glossary:
@@ -57,14 +69,19 @@ class Glossary:
             text: of a source.
             spaced: its words have spaces between them, which keeps `art` from being found in `start`.
         """
+        return [term for _, _, term in self.places(text, spaced)]
+
+    def places(self, text: str, spaced: bool) -> list[tuple[int, int, Term]]:
+        """What `find` finds, each with where it begins and ends."""
         index = self._words if spaced else self._characters
-        units = self._units(text, spaced)
+        spans, units = self._units(text, spaced)
         found, place = [], 0
         while place < len(units):
             longest = self._at(index, units, place)
+            size = len(longest[0]) if longest else 1
             if longest is not None:
-                found.append(longest[1])
-            place += len(longest[0]) if longest else 1
+                found.append((spans[place][0], spans[place + size - 1][1], longest[1]))
+            place += size
         return found
 
     def _at(self, index: _Index, units: _Units, place: int) -> tuple[_Units, Term] | None:
@@ -75,11 +92,11 @@ class Glossary:
                     return own, term
         return None
 
-    def _units(self, text: str, spaced: bool) -> _Units:
-        """The words of `text`, each as it is and by its stem; or its characters."""
-        if not spaced:
-            return [(unit, unit) for unit in _CHARACTERS.findall(folded(text))]
-        return [(folded(word), self._stem(word)) for word in _WORDS.findall(text.translate(_TYPOGRAPHY))]
+    def _units(self, text: str, spaced: bool) -> tuple[list[tuple[int, int]], _Units]:
+        """The words of `text` or its characters: where each is, and what it is, by itself and by its stem."""
+        found = list((_WORDS if spaced else _CHARACTERS).finditer(text.translate(_TYPOGRAPHY)))
+        stem = self._stem if spaced else str.casefold
+        return [own.span() for own in found], [(own[0].casefold(), stem(own[0])) for own in found]
 
     @cached_property
     def _words(self) -> _Index:
@@ -93,7 +110,8 @@ class Glossary:
         """The terms by their first word and its stem, longest first."""
         index: dict[str, list[tuple[_Units, Term]]] = defaultdict(list)
         for term in self._terms.values():
-            if units := self._units(term.src, spaced):
+            units = self._units(term.src, spaced)[1]
+            if units:
                 for key in dict.fromkeys(units[0]):
                     index[key].append((units, term))
         for found in index.values():
@@ -137,7 +155,7 @@ def terms_used(terms: Iterable[Term], hyp: str, spaced: bool) -> int:
 
 
 def _count(target: str, text: str, spaced: bool) -> int:
-    """How often `target` is in `text`, as whole words if these have spaces between them."""
+    """The number of times `target` is in `text`, as whole words if these have spaces between them."""
     if target not in text:
         return 0
     if not spaced:

@@ -1,4 +1,4 @@
-"""What the forms of a word have in common: by simplemma where it is installed, else by common endings."""
+"""The common form of inflected words: by simplemma if it is installed, otherwise by common endings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENDINGS = {
 }
 """Endings of nouns and adjectives that hardly ever make another word."""
 
-_SHORTEST = 4
+_SHORTEST = 3
 """Letters that are left of a word without its ending."""
 
 

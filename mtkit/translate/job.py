@@ -15,10 +15,12 @@ from mtkit.disk.opening import is_descriptor
 from mtkit.documents.base import Answer
 from mtkit.documents.detect import HEAD, check_named, check_text, encoding_of
 from mtkit.documents.formats import (
+    BILINGUAL,
     DECLARING,
     FILE_FORMATS,
     FORMATS,
     LINE_FORMATS,
+    PACKED,
     SUFFIXES,
     line_format,
     open_document,
@@ -39,13 +41,15 @@ if TYPE_CHECKING:
 
 STDIN = "standard input"
 AUTO = "auto"
+_CATALOGUES = ("po", "xliff", "qt", "xcstrings")
+"""Formats with places for translations, of which only the empty ones are filled."""
 _PLAIN = (".src", ".tgt", ".ref", ".hyp")
 """Usual suffixes of plain lines, besides languages and numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What is translated.
+    """The input of a job.
 
     Attributes:
         path: of the file; None is standard input.
@@ -57,6 +61,7 @@ class Input:
         redo_fuzzy: of po: whether fuzzy messages are translated again.
         encoding: auto until `settled`: as the byte order mark says, else UTF-8.
         ignore_language: whether a document may declare other languages than the model's.
+        is_bilingual: whether texts stay, with their translations beside them.
     """
 
     path: Path | None = None
@@ -68,6 +73,7 @@ class Input:
     redo_fuzzy: bool = False
     encoding: str = "utf-8"
     ignore_language: bool = False
+    is_bilingual: bool = False
 
     def settled(self) -> Input:
         """The input with the format that its name says; looks into a file that can be read twice.
@@ -122,12 +128,20 @@ class Input:
 
     @property
     def unit(self) -> str:
-        """What is counted in it."""
+        """The unit in which it is counted."""
         return "text" if self.kind in FILE_FORMATS else "line"
 
     def account(self) -> Account:
         """An empty one."""
         return Account(self.name, self.unit if self.kind in FILE_FORMATS and self.kind != "csv" else "")
+
+    @property
+    def without_texts(self) -> str:
+        """Why a document may have nothing to translate."""
+        if self.kind not in _CATALOGUES:
+            return "there is no text in it"
+        again = "; --redo-fuzzy translates fuzzy ones again" if self.kind == "po" else ""
+        return f"no entry in it lacks a translation{again}"
 
     def check(self, request: Request) -> None:
         """Refuses what the format cannot do.
@@ -145,6 +159,15 @@ class Input:
         if (self.fuzzy or self.redo_fuzzy) and self.kind != "po":
             flag = "--fuzzy" if self.fuzzy else "--redo-fuzzy"
             raise UsageError(f"{flag}: --format {self.kind} has no fuzzy messages.", f"Leave out {flag}.")
+        if self.is_bilingual and self.kind not in BILINGUAL:
+            raise UsageError(
+                f"{self.name}: --bilingual has no room in the format {self.kind}.",
+                f"Leave it out, or use one of {', '.join(BILINGUAL)}.",
+            )
+        if self.is_bilingual and (request.n_best > 1 or request.as_json):
+            raise UsageError(
+                "--bilingual: needs one line of text for each line.", "Leave out --n-best and --json."
+            )
 
     def check_resumable(self, target: Path | None) -> None:
         """Refuses a job that cannot be interrupted and resumed.
@@ -158,6 +181,11 @@ class Input:
             raise UsageError("--resume: needs an input file and an output file.", "Name them with -i and -o.")
         if not is_ordinary(target):
             raise UsageError(f"--resume: {target} is not a regular file.", "Leave out --resume.")
+        if target.suffix in PACKED:
+            raise UsageError(
+                f"--resume: {target} is compressed, and cannot be continued.",
+                f"Name it without {target.suffix}, or leave out --resume.",
+            )
         if self.encoding.startswith(("utf-16", "utf-32", "utf_")):
             raise UsageError(f"--resume: not supported in {self.encoding}.", "Leave out --resume.")
         if self.kind in FILE_FORMATS:
@@ -170,12 +198,15 @@ class Input:
     def _place(self) -> int | str:
         return int(self.column) if self.column.isdecimal() else self.column
 
-    def records(self, request: Request, account: Account) -> Records:
-        """Reads its lines, if the format has lines."""
+    def records(self, request: Request, account: Account, target: str = "") -> Records:
+        """Reads its lines, if the format has lines; `target` is the language of the translations."""
         if self.kind == "text":
-            return TextRecords(request, account)
+            return TextRecords(request, account, self.is_bilingual)
         kind = LINE_FORMATS[self.kind]
-        reader = line_format(kind, self.name, column=self._place, field=self.field, terms=self.terms)
+        beside = target if self.is_bilingual else None
+        reader = line_format(
+            kind, self.name, column=self._place, field=self.field, terms=self.terms, beside=beside
+        )
         return FormatRecords(reader, request, account)
 
     def answers(
@@ -223,8 +254,9 @@ class Input:
         first: bytes,
         held: Callable[[Window[Any]], Window[Any]] = lambda window: window,
     ) -> Iterator[Answered]:
+        target = target_language(translator, request)
         if self.kind not in FILE_FORMATS:
-            records = self.records(request, account)
+            records = self.records(request, account, target)
             records.skip(first, before)
             read = (own if isinstance(own, Pause) else held(records.read(own)) for own in lines)
             yield from translator.results(read, request, account)
@@ -240,9 +272,10 @@ class Input:
             self.name,
             data,
             po,
-            translator.languages[1],
+            target,
             column=self._place,
             skip=partial(_skip, request, account),
+            is_bilingual=self.is_bilingual,
         )
         if not self.ignore_language:
             check_languages(self.name, getattr(document, "languages", ("", "")), translator, request)
@@ -266,6 +299,12 @@ def _skip(request: Request, account: Account, number: int, error: InputError) ->
     return request.on_error == "source"
 
 
+def target_language(translator: Translator, request: Request) -> str:
+    """The language of the translations: that of the tags, or else the model's; empty if neither says it."""
+    tags = request.search.get("tags") or translator.usual_tags
+    return next((tag[1:] for tag in tags if tag.startswith("2")), translator.languages[1])
+
+
 def check_languages(name: str, declared: tuple[str, str], translator: Translator, request: Request) -> None:
     """Refuses a document in other languages than the model's.
 
@@ -278,9 +317,7 @@ def check_languages(name: str, declared: tuple[str, str], translator: Translator
     Raises:
         InputError: it declares another source or target.
     """
-    tags = request.search.get("tags") or translator.usual_tags
-    asked = next((tag[1:] for tag in tags if tag.startswith("2")), translator.languages[1])
-    model = (translator.languages[0], asked)
+    model = (translator.languages[0], target_language(translator, request))
     for side, found, own in zip(("source", "target"), declared, model, strict=True):
         if found and own and not same_language(found, own):
             raise InputError(
@@ -318,6 +355,7 @@ def job(
         "--column": input.column,
         "--field": input.field,
         "--terms": input.terms,
+        "--bilingual": input.is_bilingual,
         "--invalid": request.invalid,
         "--on-error": request.on_error,
         "--strict": request.strict,

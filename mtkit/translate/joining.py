@@ -27,7 +27,7 @@ class Candidate(NamedTuple):
 
     Attributes:
         text: for people.
-        forgotten: protected text that the model left out, and that stands at the end.
+        forgotten: protected text that the model omitted, now at the end.
         hyp: what the engine gave.
         fault: what is wrong with it in the guard's view; else empty.
     """
@@ -61,7 +61,7 @@ class Joiner:
         self.spaced, self.joiner = (src.spaced, tgt.spaced), tgt.joiner
 
     def candidates(self, segment: Segment, hyps: Sequence[Hypothesis]) -> list[Candidate]:
-        """The translations of a segment, the best first, as many as are asked for."""
+        """The translations of a segment, the best first and each once, as many as are asked for."""
         texts = self._tokenizer.tgt.decode([hyp.ids for hyp in hyps])
         order = list(range(len(texts)))
         if self._options.method == "mbr":
@@ -70,7 +70,11 @@ class Joiner:
             expected = consensus(texts)
             order.sort(key=lambda place: -expected[place])
         restore, spans = self._tokenizer.form.restore, segment.source.spans
-        return [Candidate(*restore(texts[n], spans), hyps[n]) for n in order[: self._request.n_best]]
+        first: dict[str, int] = {}
+        for place in order:
+            first.setdefault(texts[place], place)
+        chosen = [*first.values()][: self._request.n_best]
+        return [Candidate(*restore(texts[n], spans), hyps[n]) for n in chosen]
 
     def anchors(
         self, lines: Sequence[Source], found: Sequence[Sequence[tuple[Segment, Sequence[Candidate]]]]
@@ -123,7 +127,7 @@ class Joiner:
             return [self._whole(line, one, anchors.get(id(one), ())) for one in found[0][1]]
         ranked = [candidates for segment, candidates in found if segment.ids]
         if not ranked:
-            text = self._joined([(segment, segment.raw, ()) for segment, _ in found])[0]
+            text = self._joined([(segment, segment.untranslated, ()) for segment, _ in found])[0]
             return [Translation(text)]
         return [
             self._translation(line, [segment for segment, _ in found], chosen, anchors)
@@ -147,7 +151,7 @@ class Joiner:
         is_placed = True
         for segment in segments:
             if not segment.ids:
-                placed.append((segment, segment.raw, ()))
+                placed.append((segment, segment.untranslated, ()))
                 continue
             candidate = next(remaining)
             own = anchors.get(id(candidate), ())
@@ -157,6 +161,8 @@ class Joiner:
             answer = Answer(candidate.text, own)
             raw, blank = segment.cut.woven([answer])
             is_placed &= answer.is_placed
+            if answer.is_placed:
+                raw, blank = segment.written(raw, blank)
             src_at = _places(segment.source.text, segment.cut.blank)
             tgt_at = _places(candidate.text, blank)
             moved = tuple((src_at[src], tgt_at[tgt]) for src, tgt in own if src in src_at and tgt in tgt_at)
@@ -202,12 +208,12 @@ class Joiner:
 
 
 def word_starts(text: str, spaced: bool) -> list[int]:
-    """Where the words of a text begin, or its characters where a language puts no spaces between words."""
+    """The starts of the words of a text, or of its characters in a language without spaces."""
     return [found.start() for found in re.finditer(r"\S+" if spaced else r"\S", text)]
 
 
 def _places(text: str, blank: str) -> dict[int, int]:
-    """From where each word begins in `text` to where it begins in `blank`, which has other things between."""
+    """Maps the start of each word in `text` to its start in `blank`, which has other text in between."""
     places, place = {}, 0
     for start, end in words_of(text):
         found = blank.find(text[start:end], place)

@@ -17,6 +17,7 @@ from mtkit.engine.interface import EngineName, Precision
 from mtkit.errors import InputError, UsageError
 from mtkit.runs.exports import Exported, export_of, is_export, read_export
 from mtkit.runs.find import config_of
+from mtkit.runs.training import Training
 from mtkit.translate.account import Account
 from mtkit.translate.call import Call
 from mtkit.translate.request import Request
@@ -37,6 +38,7 @@ def open_translator(
     precision: Precision = "auto",
     engine: EngineName = "auto",
     others: Sequence[Path] = (),
+    threads: int | None = None,
 ) -> Translator:
     """A translator for the model in a folder, by an engine that can do what is asked.
 
@@ -48,6 +50,9 @@ def open_translator(
         engine: auto is CTranslate2 if there is an export of this very model, no GPU is to be used, and
             CTranslate2 can do what is asked; else native.
         others: model folders that are an ensemble with `folder`.
+        threads: cores to compute with, in workers and threads; None for all that this process may use.
+
+    Logs a warning if the model is unfinished or weak.
 
     Raises:
         InputError: there is no usable model in `folder`, or no export where one is asked for.
@@ -56,7 +61,7 @@ def open_translator(
         ConfigError: the search options that are asked for are invalid.
     """
     request = request or Request()
-    translator = _opened(folder, request, device, precision, engine, others)
+    translator = _opened(folder, request, device, precision, engine, others, threads)
     Call(translator, request, Account())
     return translator
 
@@ -68,12 +73,13 @@ def _opened(
     precision: Precision,
     engine: EngineName,
     others: Sequence[Path],
+    threads: int | None,
 ) -> Translator:
     export = None if engine == "native" and not is_export(folder) else export_of(folder)
     if export is None:
         if engine == "ctranslate2":
             raise InputError(f"{folder}: there is no export of this model to ctranslate2.", NO_EXPORT)
-        return _native(folder, request, device, precision, others)
+        return _native(folder, request, device, precision, others, threads)
     from mtkit.engine.ct2 import refusals
 
     exported = read_export(export)
@@ -81,14 +87,14 @@ def _opened(
     reasons = ["ensembles"] * bool(others) + _reasons_against(exported, device, precision, engine)
     reasons += refusals(options, request.features, exported.aligns)
     if not reasons:
-        return _ctranslate2(exported, device)
+        return _ctranslate2(exported, device, threads)
     if engine == "ctranslate2" or is_export(folder):
         raise UsageError(
             f"{exported.folder}: the engine ctranslate2 cannot do this: {', '.join(reasons)}.",
             "Use --engine native with the model itself.",
         )
     logger.info("The native engine translates, since CTranslate2 has no %s.", ", ".join(reasons))
-    return _native(folder, request, device, precision, others)
+    return _native(folder, request, device, precision, others, threads)
 
 
 def _reasons_against(exported: Exported, device: str, precision: Precision, engine: EngineName) -> list[str]:
@@ -120,26 +126,41 @@ def _is_gpu(device: str) -> bool:
     return bool(num_gpus())
 
 
-def _ctranslate2(exported: Exported, device: str) -> Translator:
+def _say_remarks(folder: Path, training: Training | None) -> None:
+    for remark in training.remarks() if training else ():
+        logger.warning("%s: %s", folder, remark)
+
+
+def _ctranslate2(exported: Exported, device: str, threads: int | None) -> Translator:
     from mtkit.engine.ct2 import CTranslate2Engine
 
+    _say_remarks(exported.folder, exported.training)
     tokenizer = exported.tokenizer
     used = "cuda" if _is_gpu(device) else "cpu"
-    engine = CTranslate2Engine(exported.files, tokenizer, exported.max_positions, used, exported.aligns)
+    engine = CTranslate2Engine(
+        exported.files, tokenizer, exported.max_positions, used, exported.aligns, cores=threads
+    )
     options = decode_options(exported.decode)
     languages = exported.src_lang, exported.tgt_lang
     return Translator(engine, tokenizer, options, languages, exported.tags, exported.sentences_per_pair)
 
 
 def _native(
-    folder: Path, request: Request, device: str, precision: Precision, others: Sequence[Path]
+    folder: Path,
+    request: Request,
+    device: str,
+    precision: Precision,
+    others: Sequence[Path],
+    threads: int | None,
 ) -> Translator:
-    from mtkit.engine.native import NativeEngine, choose_device
+    from mtkit.engine.native import NativeEngine, choose_device, limit_threads
     from mtkit.model.checkpoint import load_model
 
     _config_search(folder, request.search)  # before anything large is read
+    limit_threads(threads)
     target = choose_device(device)
     loaded = load_model(folder)
+    _say_remarks(folder, loaded.training)
     members, per_pair = [], [loaded.sentences_per_pair]
     for path in others:
         member = load_model(path)
@@ -148,6 +169,7 @@ def _native(
                 f"{path}: has another tokenizer than {folder}, so that they can be no ensemble.",
                 "Train both with the same tokenizer.path.",
             )
+        _say_remarks(path, member.training)
         members.append(member.model)
         per_pair.append(member.sentences_per_pair)
     engine = NativeEngine(loaded.model, target, precision, members)

@@ -88,7 +88,7 @@ class Recoding:
         except UnicodeError as error:
             reason = error.reason if isinstance(error, UnicodeDecodeError) else str(error)
             raise InputError(
-                f"{self._place()}: is not {self._encoding}: {reason}.", "Set --encoding to the file's."
+                f"{self._place()}: is not {self._encoding}: {reason}.", "Set --encoding to that of the file."
             ) from None
         if not raw.startswith(same) or (final and raw != same):
             raise InputError(
@@ -104,7 +104,7 @@ class Recoding:
         """The window with translations that the encoding can hold.
 
         Raises:
-            InputError: one cannot be written; when the window is answered, unless the request says to go on.
+            InputError: one cannot be written, unless the request says to continue; raised with the window.
         """
 
         def render(found: list[list[Translation]]) -> Answer:

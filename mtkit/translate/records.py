@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 Show = Callable[[int, Sequence[Translation]], str]
 Answered: TypeAlias = tuple[int, bytes]
-"""How many lines are answered, and the bytes that take their place."""
+"""The number of lines answered, and the bytes that replace them."""
 
 
 class Records(Protocol):
-    """What reads the lines of a format."""
+    """Reads the lines of a format."""
 
     def skip(self, first: bytes, count: int) -> None:
         """Passes over the first `count` lines, which begin with the line `first`."""
@@ -54,10 +54,11 @@ class TextRecords:
     Args:
         request: what is shown of a line, and what becomes of one that is not UTF-8.
         account: told of lines that are not UTF-8.
+        is_bilingual: whether the line stays before its translation, with a tab between them.
     """
 
-    def __init__(self, request: Request, account: Account) -> None:
-        self._request, self._account = request, account
+    def __init__(self, request: Request, account: Account, is_bilingual: bool = False) -> None:
+        self._request, self._account, self._is_bilingual = request, account, is_bilingual
         self._show = show(request)
         self._number = 0
 
@@ -72,8 +73,11 @@ class TextRecords:
         ended = lines[-1].endswith(b"\n")
 
         def render(found: list[list[Translation]]) -> Answered:
-            shown = "".join(self._show(number, own) for number, own in enumerate(found, begin))
-            return len(lines), (shown if ended else shown.removesuffix("\n")).encode()
+            shown = [self._show(number, own).encode() for number, own in enumerate(found, begin)]
+            if self._is_bilingual:
+                shown = [_kept(line) + own for line, own in zip(lines, shown, strict=True)]
+            answer = b"".join(shown)
+            return len(lines), answer if ended else answer.removesuffix(b"\n")
 
         return Window(sources, render)
 
@@ -87,6 +91,11 @@ class TextRecords:
             hint = " This looks like UTF-16: set --encoding utf-16." if utf16 else ""
             self._account.add(INVALID, number, f"has bytes that are not UTF-8, and are read as U+FFFD.{hint}")
             return line.decode(errors="replace").removesuffix("\n")
+
+
+def _kept(line: bytes) -> bytes:
+    """A line as the first column of a bilingual text."""
+    return line.removesuffix(b"\n").removesuffix(b"\r") + b"\t"
 
 
 class FormatRecords:

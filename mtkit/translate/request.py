@@ -1,4 +1,4 @@
-"""What can be asked of translations beside the text, and what comes back. Free of torch."""
+"""Everything that is asked of a translation beside its text, and the result. Free of torch."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Request:
 
     @property
     def features(self) -> list[Feature]:
-        """What is asked that an engine may lack."""
+        """The requested features that an engine may lack."""
         asked: dict[Feature, bool] = {
             "target prefixes": bool(self.prefix),
             "terms": self.glossary is not None or self.own_terms,

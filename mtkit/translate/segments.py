@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from mtkit.decode.hypothesis import Terms
 from mtkit.documents.base import clean
 from mtkit.documents.spans import Cut, Markup, split_by
 from mtkit.text import icu
 from mtkit.text.form import Masked
+from mtkit.text.languages import language_of
 from mtkit.text.protect import build_finder
 from mtkit.text.segment import segments, sentences
 from mtkit.text.tokenizer import Tokenizer
+from mtkit.translate.glossary import Term, folded, pattern_of
 
 if TYPE_CHECKING:
     from mtkit.config.text import SpanKind
@@ -49,6 +53,9 @@ class Segment:
         unknown: characters that the model does not know, each once.
         tokens: how many the sentence has of which this is the first part, if it was too long.
         markup: of what is not words.
+        terms: that its translation has to contain.
+        spelled: those of them that the search is asked for, in pieces of the model.
+        inserted: those that stand in place of their sources, by the folded source as it stands in the text.
         is_exact: the gap is part of a message's syntax and stays, whatever the languages.
     """
 
@@ -61,12 +68,38 @@ class Segment:
     unknown: str = ""
     tokens: int = 0
     markup: Markup | None = None
+    terms: Sequence[Term] = ()
+    spelled: Terms | None = None
+    inserted: Mapping[str, str] = field(default_factory=dict)
     is_exact: bool = False
+
+    @property
+    def seed(self) -> int:
+        """A number for random draws that follows from the text alone."""
+        return int.from_bytes(blake2b(self.source.text.encode(), digest_size=8).digest())
 
     @property
     def has_spans(self) -> bool:
         """Whether something stands between its words."""
         return self.cut is not None and any(getattr(text, "has_spans", False) for text in self.cut.texts)
+
+    @property
+    def untranslated(self) -> str:
+        """What stands for it if nothing of it is translated."""
+        return self.written(self.raw, self.raw)[0]
+
+    def written(self, raw: str, blank: str) -> tuple[str, str]:
+        """A translation with terms in place of their sources, and the same with blanks in place of spans."""
+        if not self.inserted or not self.markup:
+            return raw, blank
+        parts, place = [], 0
+        for piece, is_span in self.markup.split(raw):
+            target = self.markup.escape(self.inserted.get(folded(piece), "")) if is_span else ""
+            own = (piece, blank[place : place + len(piece)])
+            parts.append((target, " " * len(target)) if target else own)
+            place += len(piece)
+        raws, blanks = zip(*parts, strict=True)
+        return "".join(raws), "".join(blanks)
 
 
 class Segmenter:
@@ -87,6 +120,7 @@ class Segmenter:
         self._in_message = Markup(
             split_by(in_message), breaks=_NEVER, escape=icu.escape, unescape=icu.unescape
         )
+        self._spaced = language_of(lang).spaced
         self._known: dict[str, bool] = {}
 
     def segments(self, texts: Sequence[str]) -> list[list[Segment]]:
@@ -97,6 +131,26 @@ class Segmenter:
             if any(len(segment.ids) > MAX_TOKENS for segment in own):
                 own[:] = self._shortened(own)
         return found
+
+    def insert(self, segment: Segment, terms: Mapping[str, str]) -> None:
+        """Takes the sources of terms out of a text; their targets will stand in their places.
+
+        Args:
+            segment: changed; its ids have no tags yet.
+            terms: targets by the sources as they stand in the text.
+        """
+        assert segment.markup
+        segment.inserted = {folded(src): tgt for src, tgt in terms.items()}
+        segment.markup = replace(segment.markup, split=split_by(self._finder_for(segment)))
+        made = self._cut(segment.raw, segment.start, segment.gap, segment.markup)
+        segment.cut, segment.source, segment.ids = made.cut, made.source, []
+        self._encode([segment])
+
+    def _finder_for(self, segment: Segment, more: str = "") -> re.Pattern[str]:
+        """What is not words in a segment: its inserted terms, the usual spans, and `more`."""
+        longest_first = sorted(segment.inserted, key=len, reverse=True)
+        terms = (f"{pattern_of(term, self._spaced)}|" for term in longest_first)
+        return re.compile(f"{''.join(terms)}{self._finder.pattern}{more}")
 
     def _split(self, text: str) -> list[Segment]:
         text = clean(self._tokenizer.form.normalize(text) if "\x1b" in text else text)  # what colours a line
@@ -205,10 +259,9 @@ class Segmenter:
             unknown = f"[{re.escape(chars)}]"
             letters = "".join(filter(str.isalpha, chars))
             words = rf"|\w*[{re.escape(letters)}][\w{re.escape(letters)}]*" if letters else ""
-            finder = re.compile(f"{self._finder.pattern}{words}|(?:{unknown})+")
-            made = self._cut(
-                alike, segment.start, segment.gap, replace(segment.markup, split=split_by(finder))
-            )
+            finder = self._finder_for(segment, f"{words}|(?:{unknown})+")
+            segment.markup = replace(segment.markup, split=split_by(finder))
+            made = self._cut(alike, segment.start, segment.gap, segment.markup)
         else:
             made = self._segment(alike, segment.start, segment.gap, segment.markup)
         segment.cut, segment.source, segment.ids, segment.unknown = made.cut, made.source, [], chars

@@ -17,14 +17,14 @@ Ids = tuple[int, ...]
 _UNSPACED = lazy_pattern(f"[{UNSPACED_CHARACTERS}]")
 
 _NEIGHBOURS = ("(", "-", "'", ",")
-"""What a term may follow without a space; a model may lack some of them."""
+"""Characters that a term may follow without a space; a model may lack some of them."""
 
 _TYPOGRAPHIES: tuple[dict[int, int], ...] = (
     {},
     str.maketrans("’‘ʼ“”„«»‐‑", '\'\'\'"""""--'),
     str.maketrans("'\"", "’”"),
 )
-"""What to try in turn where the model has no pieces: the text itself, straight quotes, curly quotes."""
+"""Spellings to try in turn if the model lacks pieces: the text itself, straight quotes, curly quotes."""
 
 
 class Speller:
@@ -40,7 +40,7 @@ class Speller:
         self._known: dict[str, tuple[Ids, ...]] = {}
 
     def terms(self, terms: Sequence[Term]) -> tuple[Terms | None, list[Term]]:
-        """What is asked of the search, and the terms that the model has no pieces for."""
+        """The terms for the search, and those for which the model has no pieces."""
         spelled = [self._runs(term.tgt) for term in terms]
         impossible = [term for term, runs in zip(terms, spelled, strict=True) if not runs]
         wanted = tuple(filter(None, spelled))

@@ -19,7 +19,7 @@ _NAMES = (
     {"source", "src", "source term", "source_term", "sourcestring", "term"},
     {"target", "tgt", "target term", "target_term", "targetstring", "translation"},
 )
-"""What a header may call the source and the target column, beside the codes of their languages."""
+"""Header names of the source and the target column, beside their language codes."""
 
 _OUTDATED = ("deprecated", "superseded", "obsolete")
 """Parts of the administrative status of a term that is not to be used."""
@@ -121,7 +121,7 @@ def _read_tbx(path: Path, languages: Languages) -> Iterator[Term]:
 
 
 def _entries(path: Path) -> Iterator[dict[str, list[str]]]:
-    """The terms of each entry by language; those of an outdated status are left out."""
+    """The terms of each entry by language; without those of an outdated status."""
     from mtkit.data.read.markup import read_elements
     from mtkit.data.read.repairs import Repairs
 

@@ -96,7 +96,7 @@ class Translator:
         Raises:
             UsageError: the request is invalid for this model; raised at once, not with the first answer.
             InputError: a line is too long for one part, and the request is strict.
-            MtkitError: the engine fails at a line, and the request does not say to go on.
+            MtkitError: the engine fails at a line, and the request does not say to continue.
         """
         call = Call(self, request or Request(), account or Account())
         return self._answers(call, windows)

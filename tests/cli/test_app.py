@@ -62,7 +62,8 @@ def test_failures_become_lines_and_exit_codes(
     error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert report(error) == code
-    assert capsys.readouterr() == ("", said)
+    lines = "".join(f"error: {line}\n" for line in said.splitlines())
+    assert capsys.readouterr() == ("", lines)
 
 
 def test_a_bug_is_one_line_and_says_how_to_see_more(
@@ -71,7 +72,7 @@ def test_a_bug_is_one_line_and_says_how_to_see_more(
     monkeypatch.setattr(sys, "argv", ["/bin/mtkit", "train", "a b.yaml"])
     assert report(ZeroDivisionError("division\nby zero")) == 70
     assert capsys.readouterr().err == (
-        "a bug in mtkit: ZeroDivisionError: division by zero. Please report it. "
+        "error: a bug in mtkit: ZeroDivisionError: division by zero. Please report it. "
         "`mtkit --debug train 'a b.yaml'` shows the traceback.\n"
     )
 
@@ -106,7 +107,8 @@ def test_a_file_name_that_python_cannot_write_is_one_line(tmp_path: Path) -> Non
     done = mtkit("prepare", "c.yaml", cwd=tmp_path, env=locale)
     assert done.returncode == 2
     assert re.match(
-        r"c\.yaml:\d+:\d+: run: this Python encodes file names as ascii\. Set PYTHONUTF8=1\.", done.stderr
+        r"error: c\.yaml:\d+:\d+: run: this Python encodes file names as ascii\. Set PYTHONUTF8=1\.",
+        done.stderr,
     )
 
 
@@ -216,23 +218,47 @@ def test_schema_is_json_and_the_same_in_a_file(tmp_path: Path) -> None:
 
 def test_init_for_own_text(tmp_path: Path) -> None:
     (tmp_path / "text").mkdir()
-    for name in ("t.en", "t.it", "v, 1.en", "v.it"):
-        (tmp_path / "text" / name).touch()
-    done = mtkit(
-        "init", "text/it.yaml", "--tgt-lang", "it",
-        "--train-src", "text/t.en", "--train-tgt", "text/t.it",
-        "--valid-src", "text/v, 1.en", "--valid-tgt", "text/v.it",
-        cwd=tmp_path,
-    )  # fmt: skip
+    lines = [f"A sentence with the number {number}.\n" for number in range(300)]
+    for name in ("t, 1.en", "t, 1.it"):
+        (tmp_path / "text" / name).write_text("".join(lines), "utf-8")
+    done = mtkit("init", "text/t, 1.en", "text/t, 1.it", "text/it.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    data = load_config([tmp_path / "text" / "it.yaml"]).config.data
-    assert data.tgt_lang == "it"
-    assert data.train[0].model_dump(exclude_defaults=True) == {
+    assert "300 pairs, English to Italian (from their names)" in done.stderr
+    config = load_config([tmp_path / "text" / "it.yaml"]).config
+    assert (config.data.src_lang, config.data.tgt_lang) == ("en", "it")
+    assert config.data.train[0].model_dump(exclude_defaults=True) == {
         "reader": "plain",
-        "src": tmp_path / "text" / "t.en",
-        "tgt": tmp_path / "text" / "t.it",
+        "src": tmp_path / "text" / "t, 1.en",
+        "tgt": tmp_path / "text" / "t, 1.it",
     }
-    assert data.valid.model_dump()["src"] == tmp_path / "text" / "v, 1.en"
+    cut = {"reader": "cut", "pairs": 15}
+    assert [one.model_dump() for one in (config.data.valid, *config.data.test.values())] == [cut, cut]
+    assert (config.model.preset, config.train.preset, config.tokenizer.vocab_size) == ("auto",) * 3
+    schema = json.loads((tmp_path / "text" / "mtkit.schema.json").read_text("utf-8"))
+    assert schema == json.loads(mtkit("config", "schema", cwd=tmp_path).stdout)
+
+
+def test_init_asks_for_languages_that_nothing_says(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("1 2 3\n" * 30, "utf-8")
+    done = mtkit("init", "a.txt", "b.txt", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--src-lang" in done.stderr
+    assert "--tgt-lang" in done.stderr
+    done = mtkit("init", "a.txt", "b.txt", "--src-lang", "cs", "--tgt-lang", "sk", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert load_config([tmp_path / "mtkit.yaml"]).config.run == tmp_path / "runs" / "cs-sk"
+
+
+@pytest.mark.parametrize("command", ["prepare", "train", "evaluate"])
+def test_text_in_place_of_a_config_leads_to_init(command: str, tmp_path: Path) -> None:
+    (tmp_path / "my text.tmx").touch()
+    done = mtkit(command, "my text.tmx", cwd=tmp_path)
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == "my text.tmx: is text, not a config. Write a config for it: `mtkit init 'my text.tmx'`.\n"
+    )
 
 
 @pytest.mark.parametrize("pair", [("de", "zh"), ("zh", "en")])
@@ -252,19 +278,6 @@ def test_a_file_whose_name_has_an_equals_sign_is_a_file(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- the console
 
 
-def test_tables_are_aligned_by_the_width_of_characters() -> None:
-    lines = console.aligned(
-        ["text", "n", "score"], [["车站", "1,200", "9.5"], ["[bold]", "3", ""], ["a\x1bb", "", "1"]]
-    )
-    assert lines == [
-        "text          n  score",
-        "────────  ─────  ─────",
-        "车站      1,200    9.5",
-        "[bold]        3",
-        "a\\u001bb             1",
-    ]
-
-
 def test_progress_off_a_terminal_is_a_line_now_and_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,7 +289,7 @@ def test_progress_off_a_terminal_is_a_line_now_and_then(
         tell("reading", 1300, 5000)
         tell("counting", 7, None)
     # 3,800 are left, and 1,190 took 9 seconds.
-    assert capsys.readouterr() == ("", "reading: 1,200 of 5,000, about 29 s left\ncounting: 7\n")
+    assert capsys.readouterr() == ("", "reading: 1,200 of 5,000 (24 %), about 29 s left\ncounting: 7\n")
 
 
 def test_log_messages_of_the_library_are_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,4 +41,4 @@ def test_as_a_picture(tmp_path: Path) -> None:
 def test_what_cannot_be_drawn(tmp_path: Path, args: list[str], code: int, said: str) -> None:
     make_run(tmp_path / "one", [4.0])
     done = mtkit("plot", *args, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (code, said)
+    assert (done.returncode, done.stderr) == (code, f"error: {said}")

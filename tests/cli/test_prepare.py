@@ -8,6 +8,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mtkit.cli.commands import app
+from tests.support.commands import MTKIT
+from tests.support.corpora import REPOSITORY
+from tests.support.terminals import session
 
 Run: TypeAlias = Callable[..., Result]
 
@@ -24,15 +27,32 @@ data:
 tokenizer: {vocab_size: 60, num_threads: 1}
 """
 LEDGER = """\
-corpus                read  empty  duplicate  overlap   kept
-───────────────────  ─────  ─────  ─────────  ───────  ─────
-train.en + train.fr  1,202      1          1        0  1,200
-more.tsv                 2      0          0        1      1
-all                  1,204      1          1        1  1,201
+corpus                kept   read  empty  duplicate  overlap
+───────────────────  ─────  ─────  ─────  ─────────  ───────
+train.en + train.fr  1,200  1,202      1          1        0
+more.tsv                 1      2      0          0        1
+all                  1,201  1,204      1          1        1
 
 held out  sentences  met  left  dropped: equal  folded  near
 ────────  ─────────  ───  ────  ──────────────  ──────  ────
 valid             1    1     0               1       0     0
+"""
+
+TURNED = """
+corpus               filter     pairs   share
+───────────────────  ─────────  ─────  ──────
+train.en + train.fr  kept       1,200   99.8%
+                     read       1,202  100.0%
+                     empty          1    0.1%
+                     duplicate      1    0.1%
+more.tsv             kept           1   50.0%
+                     read           2  100.0%
+                     overlap        1   50.0%
+all                  kept       1,201   99.8%
+                     read       1,204  100.0%
+                     empty          1    0.1%
+                     duplicate      1    0.1%
+                     overlap        1    0.1%
 """
 
 
@@ -60,6 +80,21 @@ def test_the_ledger_is_the_result_and_the_next_command_is_said(run: Run) -> None
     assert result.stdout == LEDGER
     assert "1,201 training pairs of " in result.stderr
     assert result.stderr.endswith("Next: mtkit train 'a config.yaml' seed=2\n")
+
+
+def test_a_narrow_terminal_gets_a_row_for_each_filter(run: Run, tmp_path: Path) -> None:
+    command = [
+        "env",
+        "COLUMNS=50",
+        "NO_COLOR=1",
+        f"PYTHONPATH={REPOSITORY}",
+        *MTKIT,
+        "-q",
+        "prepare",
+        "a config.yaml",
+    ]
+    shown, code = session(tmp_path, command, [])
+    assert (shown.partition("\n\n")[0], code) == (TURNED.strip("\n"), 0)
 
 
 def test_a_second_time_it_is_up_to_date(run: Run) -> None:

@@ -253,7 +253,7 @@ def test_quiet_says_nothing_but_errors(run: Run) -> None:
     result = run("-q", stdin="a dog ran " * 300 + "\n\xff\n")
     assert result.exit_code == 0
     assert result.stderr == ""
-    assert run("-q", "--strict", stdin="a dog ran " * 300).stderr.startswith("standard input:1: has ")
+    assert run("-q", "--strict", stdin="a dog ran " * 300).stderr.startswith("error: standard input:1: has ")
 
 
 def test_other_columns_and_fields_come_back_untouched(run: Run) -> None:

@@ -61,7 +61,7 @@ def test_what_is_not_ids(run_folder: Path, line: str) -> None:
     assert found.stdout.count("\n") == 1
     size = Subwords((run_folder / "data" / "tokenizer.model").read_bytes()).size
     place = r"standard input:2: word [12] is not an id of this tokenizer, which has ids from 0 to"
-    assert re.match(rf"{place} {size - 1}\.", found.stderr)
+    assert re.match(rf"error: {place} {size - 1}\.", found.stderr)
 
 
 def test_no_tokenizer(tmp_path: Path) -> None:

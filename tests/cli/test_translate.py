@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TypeAlias
 
 import polib
 import pytest
+import zstandard
 from typer.testing import CliRunner, Result
 
 from mtkit.cli.commands import app
@@ -203,3 +208,123 @@ def test_a_closed_standard_input_is_said(folder: Path) -> None:
     )
     assert result.returncode == 2
     assert b"standard input is closed" in result.stderr
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz", "zst"])
+def test_files_are_compressed_by_their_names(run: Run, folder: Path, suffix: str) -> None:
+    source = b"the cat sat\na dog ran\n"
+    unpack = {
+        "gz": gzip.decompress,
+        "bz2": bz2.decompress,
+        "xz": lzma.decompress,
+        "zst": lambda data: zstandard.ZstdDecompressor().stream_reader(data).read(),
+    }[suffix]
+    expected = run(stdin=source).stdout_bytes
+    assert run("-o", f"out.txt.{suffix}", stdin=source).exit_code == 0
+    packed = (folder / f"out.txt.{suffix}").read_bytes()
+    assert unpack(packed) == expected
+    assert run("-o", f"again.txt.{suffix}", stdin=source).exit_code == 0
+    assert (folder / f"again.txt.{suffix}").read_bytes() == packed
+    # The output of one translation is the input of another.
+    assert run("-i", f"out.txt.{suffix}").stdout_bytes == run(stdin=expected).stdout_bytes
+    refused = run("-i", f"out.txt.{suffix}", "-o", f"more.txt.{suffix}", "--resume")
+    assert refused.exit_code == 2
+    assert f"more.txt.{suffix} is compressed" in refused.stderr
+
+
+def test_how_far_it_is_of_a_file_and_of_a_folder(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, int, int | None]] = []
+    monkeypatch.setattr(
+        "mtkit.cli.console.progress", lambda: nullcontext(lambda *how_far: told.append(how_far))
+    )
+    monkeypatch.setattr("mtkit.translate.windows.FIRST_WINDOW", 1)
+    text, table = b"the cat sat\n\na dog\r\n\xff", b"1\tthe cat\n2\ta dog\n"
+    (folder / "some.txt").write_bytes(text)
+    (folder / "some.tsv").write_bytes(table)
+    (folder / "some.md").write_bytes(b"the cat\n\na dog\n")
+    for name, size, first in (("some.txt", len(text), 12), ("some.tsv", len(table), 10)):
+        told.clear()
+        assert run("-i", name, "-o", "how_far", "--column", "2").exit_code == 0
+        assert told[0] == ("bytes translated", first, size)
+        assert told[-1] == ("bytes translated", size, size)
+    told.clear()
+    assert run("-i", "some.txt", "-i", "some.md", "-o", "how_far_folder").exit_code == 0
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert {12, len(text), len(text) + 15} <= {done for _, done, _ in told}
+    assert {total for _, _, total in told} == {len(text) + 15}
+
+
+def test_how_far_it_is_of_a_redirected_file(folder: Path) -> None:
+    (folder / "in.txt").write_bytes(b"the cat sat\n" * 20)
+    code = (
+        "from mtkit.cli import console; console.SECONDS_BETWEEN_LINES = 0\n"
+        "from mtkit.translate import windows; windows.WINDOW = 10\n"
+        "from mtkit.cli.app import main; main()"
+    )
+    with (folder / "in.txt").open("rb") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "translate", "-m", "runs/tiny"],
+            cwd=folder,
+            stdin=file,
+            capture_output=True,
+            check=True,
+            encoding="utf-8",
+        )
+    assert "bytes translated: 240 of 240 (100 %)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["Hello world"], "To translate a text: echo 'Hello world' | mtkit translate"),
+        (["Hello", "world"], "To translate a text: echo 'Hello world' | mtkit translate"),
+        (["letter.txt"], "To translate a file: mtkit translate -i letter.txt"),
+        (["test.en"], "To translate a file: mtkit translate -i test.en"),
+    ],
+)
+def test_what_is_typed_as_an_argument_is_explained(run: Run, given: list[str], expected: str) -> None:
+    result = run("-m", "runs/tiny", *given)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [f"unexpected argument: {given[0]}. {expected}"]
+
+
+def test_a_new_folder_is_named(run: Run, folder: Path) -> None:
+    result = run("-o", "no/such/out.txt", stdin=b"the cat\n")
+    assert result.exit_code == 0
+    assert "no/such: creating the folder." in result.stderr
+    assert (folder / "no/such/out.txt").is_file()
+    assert "creating" not in run("-o", "no/such/out.txt", stdin=b"the cat\n").stderr
+
+
+def test_lines_of_json_in_a_json_file(run: Run, folder: Path) -> None:
+    (folder / "lines.json").write_text('{"text": "the cat"}\n{"text": "a dog"}\n')
+    result = run("-i", "lines.json")
+    assert result.exit_code == 3
+    assert "lines.json: looks like jsonl, but its name says json. Set --format jsonl" in result.stderr
+    assert run("-i", "lines.json", "--format", "jsonl").exit_code == 0
+    (folder / "one.json").write_text('{"text": "the cat"}\n')
+    assert run("-i", "one.json").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("a.po", 'msgid "the cat"\nmsgstr "le chat"\n', "no entry in it lacks a translation; --redo-fuzzy"),
+        (
+            "a.xlf",
+            "<xliff><trans-unit><source>the cat</source><target>le chat</target></trans-unit></xliff>",
+            "no entry in it lacks a translation)",
+        ),
+        ("a.md", "```\ncode\n```\n", "there is no text in it"),
+    ],
+)
+def test_why_there_is_nothing_to_translate(
+    run: Run, folder: Path, name: str, data: str, expected: str
+) -> None:
+    (folder / name).write_text(data)
+    result = run("-i", name)
+    assert result.exit_code == 0
+    assert result.stdout == data
+    assert expected in result.stderr

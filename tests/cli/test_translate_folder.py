@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
+import shlex
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from mtkit.config.decode import DecodeConfig
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.runs.find import Found
 from mtkit.translate.translator import Translator
+from tests.support.corpora import REPOSITORY
 from tests.support.fakes import EchoEngine, make_tokenizer
 
 FILES = {
@@ -198,3 +202,43 @@ def test_two_files_of_one_name_are_refused(run: Callable[..., Result]) -> None:
     assert result.exit_code == 2
     assert "docs/a.md: would be written as a.md, and so would a.md." in result.stderr
     assert run("-i", "a.md", "-i", "docs").exit_code == 2
+
+
+def test_a_bilingual_folder(run: Callable[..., Result]) -> None:
+    result = run("-i", "docs", "-o", "out", "--bilingual")
+    assert result.exit_code == 3
+    assert "docs/a.md: --bilingual has no room in the format md." in result.stderr
+    assert "text, tsv, csv, srt, vtt, ass, html, docx" in result.stderr
+    assert run("-i", "docs", "-o", "alone").exit_code == 0
+    found, alone = content("out"), content("alone")
+    pairs = zip(FILES["sub/b.txt"].split(b"\n")[:-1], alone["sub/b.txt"].split(b"\n")[:-1], strict=True)
+    assert found["sub/b.txt"] == b"".join(b"%s\t%s\n" % pair for pair in pairs)
+    assert found["sub/deep/c.srt"] == FILES["sub/deep/c.srt"] + alone["sub/deep/c.srt"].split(b"\n", 2)[2]
+    changed = run("-i", "docs", "-o", "out", "--resume")
+    assert changed.exit_code == 2
+    assert "another job: --bilingual changed" in changed.stderr
+
+
+DOCS = (REPOSITORY / "docs" / "translate.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "command", re.findall(r"^    mtkit translate (.*(?:docs/|film).*)$", DOCS, re.MULTILINE)
+)
+def test_the_examples_of_the_page(run: Callable[..., Result], command: str) -> None:
+    Path("page.md").write_bytes(FILES["a.md"])
+    Path("film.srt").write_bytes(FILES["sub/deep/c.srt"])
+    args = shlex.split(command)
+    result = run(*args)
+    assert result.exit_code == 0, result.output
+    named = [name for flag, name in pairwise(args) if flag == "-i"]
+    expected = {*FILES} if named == ["docs/"] else {*named}
+    assert {*content(args[args.index("-o") + 1])} == expected
+
+
+def test_what_the_page_says_of_several_files(run: Callable[..., Result]) -> None:
+    line = re.search(r"`docs/a\.md: (\d+) texts", DOCS)
+    assert line
+    Path("docs/a.md").write_text("".join(f"the cat {n}\n\n" for n in range(int(line[1]))))
+    result = run("-i", "docs/", "-o", "docs.fr/")
+    assert line[0].strip("`") in result.stderr

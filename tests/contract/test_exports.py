@@ -41,6 +41,7 @@ from mtkit.model.state import DecoderState
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.runs.exports import read_export
 from mtkit.runs.model_bin import KNOWN, expected_variables
+from mtkit.runs.training import Training
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
@@ -101,7 +102,7 @@ def make_model(variant: Mapping[str, object], tmp_path: Path) -> Path:
     tokenizer = Tokenizer(src, tgt)
     model = build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=3)
     learn_to_end(model, min(tokenizer.src.size, tokenizer.tgt.size))
-    write_model(config.run / "model", config, tokenizer, weights_of(model), step=1)
+    write_model(config.run / "model", config, tokenizer, weights_of(model), training=Training(1))
     return config.run / "model"
 
 
@@ -184,6 +185,21 @@ def test_outputs_that_are_too_long_are_cut_as_if_searched_up_to_there(
     assert cut == searched
     limits = [len(src) + EXTRA_LENGTH for src in SRCS]
     assert sum(len(ids) == limit for ids, limit in zip(cut, limits, strict=True)) >= 20
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_an_int8_export_decodes_a_sentence_alone_as_among_others(beam_size: int, tmp_path: Path) -> None:
+    folder, output = make_model({}, tmp_path), tmp_path / "export"
+    export_unchecked(folder, output, "int8")
+    tokenizer = load_model(folder).tokenizer
+    engine = CTranslate2Engine(output, tokenizer, MAX_POSITIONS)
+    draw, options = random.Random(5), DecodeConfig(beam_size=beam_size)
+    lengths = [draw.randrange(1, 40) for _ in range(120)]
+    srcs = [[*draw.choices(range(4, tokenizer.src.size), k=length), Tokenizer.EOS] for length in lengths]
+    alone = [engine.decode([src], options)[0] for src in srcs]
+    assert engine.decode(srcs, options) == alone  # to the last bit of each score
+    draw.shuffle(order := list(range(len(srcs))))
+    assert engine.decode([srcs[i] for i in order], options) == [alone[i] for i in order]
 
 
 def test_huggingface_scores_as_the_native_engine_or_is_refused(model_folder: Path, tmp_path: Path) -> None:

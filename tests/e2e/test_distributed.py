@@ -44,7 +44,7 @@ def test_two_processes_train_as_one(tmp_path: Path, alone: Run) -> None:
     # Each of them with a worker that makes its batches, unlike the one.
     main, other = run_ranks(2, arguments(tmp_path, "train.prefetch=2"), tmp_path)
     assert (main.returncode, other.returncode) == (0, 0), main.stderr + other.stderr
-    assert "done after 24 steps" in main.stderr
+    assert "after 24 steps" in main.stderr
     assert (other.stdout, other.stderr) == ("", "")  # only rank 0 speaks
     assert_alike(tmp_path / "run", alone)
     assert [folder.name for folder in step_folders(tmp_path / "run" / "checkpoints")] == [

@@ -12,7 +12,8 @@ from mtkit.data.prepare.prepared import open_prepared
 from mtkit.engine.native import NativeEngine
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.metrics.surface import score_corpus
-from mtkit.model.checkpoint import load_model, load_train_state, load_weights, step_folders
+from mtkit.model.checkpoint import load_model, load_train_state, load_weights, step_folders, step_of
+from mtkit.runs.training import Training
 from mtkit.train.trainer import train
 from mtkit.train.watch.monitor import Logged, Started, Validated
 from tests.support.trainings import Run, go, go_until, metrics, same_weights
@@ -33,6 +34,18 @@ def test_models_know_how_many_sentences_they_learned_from(whole: Run) -> None:
     assert counted is not None
     folders = [whole.finished.folder, *step_folders(whole.config.run / "best")]
     assert {load_model(folder).sentences_per_pair for folder in folders} == {counted.mean}
+
+
+def test_models_know_how_far_and_how_well_they_were_trained(whole: Run) -> None:
+    final = load_model(whole.finished.folder).training
+    limit = whole.config.train.max_steps
+    assert final == Training(whole.finished.step, limit, finished=True, bleu=whole.finished.scores["bleu"])
+    scores = {e.step: e.scores["bleu"] for e in whole.told(Validated) if isinstance(e, Validated)}
+    for folder in step_folders(whole.config.run / "best"):
+        step = step_of(folder)
+        assert load_model(folder).training == Training(step, limit, finished=False, bleu=scores[step])
+    for folder in step_folders(whole.config.run / "checkpoints"):
+        assert load_model(folder).training == Training(step_of(folder), limit, finished=False)
 
 
 ALL_ON = (

@@ -89,7 +89,8 @@ def test_what_has_changed_is_told(
     kept = code == expected and re.search(told, text.replace("\n", " ")) is not None
     if expected:
         kept &= outcome(run) == before  # nothing of what was trained is lost
-    trial(CHANGED, struck="starting torch" in text, kept=kept, detail=(name, code, text))
+    struck = "starting torch" in text or REFUSED in text
+    trial(CHANGED, struck=struck, kept=kept, detail=(name, code, text))
 
 
 @pytest.mark.slow

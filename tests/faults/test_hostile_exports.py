@@ -332,7 +332,10 @@ def _manifest(manifest: dict[str, Any], draw: Draw) -> None:
             )
         case 2:
             key = draw.choice(
-                ["max_positions", "src_lang", "tgt_lang", "tags", "source", "quantization", "tokenizer"]
+                [
+                    *("max_positions", "src_lang", "tgt_lang", "tags", "source", "quantization", "tokenizer"),
+                    "training",
+                ]
             )
             manifest[key] = draw.choice([junk for junk in JUNK if junk not in ([], manifest[key])])
         case 3:

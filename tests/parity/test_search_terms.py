@@ -148,6 +148,22 @@ def test_a_rare_term_is_said_where_it_fits_best_and_the_sentence_ends(beam_size:
     assert hyps[0].score == pytest.approx(score(hyps[0].ids), abs=1e-5)
 
 
+@pytest.mark.parametrize("beam_size", [2, 3, 4, 5])
+def test_a_term_after_which_the_model_goes_on_forever_does_not_make_the_translation_long(
+    beam_size: int,
+) -> None:
+    likely = {BOS: A, A: B, B: EOS, T: C, C: C}
+    rows = {
+        last: dict.fromkeys((A, B, C, T, EOS), -6.0) | {best: math.log(0.98)} for last, best in likely.items()
+    }
+    options = DecodeConfig(beam_size=beam_size)
+    [[plain, *_]] = generate(TableScorer(rows), [(A,)], options)
+    assert plain.ids == (A, B)
+    demand = Demand(terms=terms((T,), pieces=(*SPECIAL, "▁a", "▁b", "▁c", "▁t")))
+    [hyps] = generate(TableScorer(rows), [(A,)], options, demands=[demand])
+    assert all(T in hyp.ids and len(hyp.ids) <= len(plain.ids) + 1 for hyp in hyps)
+
+
 # ---- the text of terms
 
 TEXT = (*SPECIAL, "▁New", "▁York", "▁Del", "hi", "▁N", "ew", "▁Yorks", "hire", "▁", "York", ".", "'", "▁new")

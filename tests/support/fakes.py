@@ -25,6 +25,7 @@ from mtkit.engine.interface import Feature
 from mtkit.model.checkpoint import weights_of, write_model
 from mtkit.model.transformer import build_model
 from mtkit.runs.layout import open_run
+from mtkit.runs.training import Training
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
 
@@ -102,7 +103,8 @@ class EchoEngine:
     def align(
         self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]], options: DecodeConfig
     ) -> list[list[tuple[int, int]]]:
-        return [[(i, i) for i in range(len(ids))] for ids in src_ids]
+        both = zip(src_ids, tgt_ids, strict=True)
+        return [[(i, i) for i in range(min(len(src), len(tgt)))] for src, tgt in both]
 
 
 class TextEngine(EchoEngine):
@@ -155,14 +157,14 @@ def make_tiny_run(folder: Path) -> Path:
         for parameter in model.parameters():
             parameter.mul_(2)  # sharper, so that different lines get different translations
     open_run(config.run)
-    write_model(config.run / "model", config, tokenizer, weights_of(model), step=1)
+    write_model(config.run / "model", config, tokenizer, weights_of(model), training=Training(1))
     return config_path
 
 
 def export_unchecked(model: Path, output: Path, quantization: Quantization) -> None:
     """Exports a model folder to CTranslate2; rounding changes an untrained model too much for the check."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ctranslate2, "compare", lambda *_: Parity(0, 0, Differences(0.0, 0.0)))
+        patch.setattr(ctranslate2, "compare", lambda *_: Parity(0, 0, 0, Differences(0.0, 0.0)))
         ctranslate2.write_ctranslate2(model, output, quantization, lambda _: None)
 
 

@@ -1,4 +1,4 @@
-"""From the filters of a config to functions.
+"""Builds functions from the filters of a config.
 
 There are three kinds: a judge looks at one pair, repeats compare keys with those of earlier pairs, and the
 leak guard compares with held-out text. What a filter computes for a pair depends on no other training pair,

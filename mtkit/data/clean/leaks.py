@@ -99,7 +99,7 @@ class LeakGuard:
         self._short = ShortPairs(self._pairs, self._near, _SHORTEST)
 
     def __call__(self, pair: Pair) -> str | None:
-        """Which held-out text the pair repeats, in words; None if it repeats none."""
+        """A description of the held-out text that the pair repeats; None if it repeats none."""
         hits = self.find(pair.src, pair.tgt)
         return self.describe(hits[0]) if hits else None
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
+from mtkit.data.read.identify import load_identifier
 from mtkit.data.read.pair import Pair
 from mtkit.errors import UsageError
 from mtkit.text.languages import LATIN, language_of, size_of
@@ -334,9 +335,8 @@ def language(min_probability: float, min_chars: int, src_lang: str, tgt_lang: st
 
 def _identifier() -> Any:
     try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+        return load_identifier()
     except ImportError:
         raise UsageError(
             "data.filters: language needs py3langid, which is not installed.", 'pip install "mtkit[langid]"'
         ) from None
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

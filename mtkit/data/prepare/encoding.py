@@ -60,12 +60,18 @@ class EncodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class EncodeTask:
-    """A cleaned part, the fates of its pairs after deduplication, their tags, and the part to write."""
+    """A cleaned part, the fates of its pairs after deduplication, and the part to write.
+
+    Attributes:
+        tags: of the pairs.
+        sides: names of source and target for the ledger.
+    """
 
     clean: Path
     fates: bytes
     path: Path
     tags: tuple[str, ...] = ()
+    sides: tuple[str, str] = ("source", "target")
 
 
 def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
@@ -80,6 +86,9 @@ def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
     srcs, tgts = (lines_of(array_text(side)) for side in read_part(this.clean, "src", "tgt"))
     fates = np.frombuffer(this.fates, np.uint8).copy()
     segmentations = [_Encoded(tokenizer.max_size) for _ in range(spec.num_segmentations)]
+    rejected, row = [], LedgerRow("")
+    for name in this.sides:
+        row.pieces[name] = row.unknown[name] = 0
     # 2. Segment the kept pairs; drop those with too many tokens.
     kept = np.flatnonzero(fates == KEPT)
     for begin in range(0, len(kept), _PAIRS_AT_ONCE):
@@ -95,10 +104,12 @@ def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
         if not fits.all():
             pairs = [pair for pair, fit in zip(pairs, fits.tolist(), strict=True) if fit]
             texts = [pair for pair, fit in zip(texts, fits.tolist(), strict=True) if fit]
+        for side, name in enumerate(this.sides):
+            row.pieces[name] += sum(len(pair[side]) for pair in pairs)
+            row.unknown[name] += sum(pair[side].count(tokenizer.UNK) for pair in pairs)
         for number, segmentation in enumerate(segmentations):
             segmentation.add(_sampled(spec, this, texts, pairs, number) if spec.sampling else pairs)
     # 3. Account for the dropped pairs.
-    rejected, row = [], LedgerRow("")
     dropped = np.flatnonzero(fates != KEPT).tolist()
     notes: dict[str, Any] = (
         json.loads(array_text(read_part(this.clean, "notes")[0]))

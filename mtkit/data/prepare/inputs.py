@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,9 +57,21 @@ def _source_settings(source: HeldOutSource) -> dict[str, Any]:
     return {**source.model_dump(mode="json", exclude={"refs"}), **names}
 
 
-def _input_files(config: Config) -> list[Path]:
-    sources = (*config.data.train, *held_out_sources(config).values())
-    return [*given_models(config.tokenizer), *(path for source in sources for path in source_files(source))]
+def said(settings: Any) -> Any:
+    """Settings without the options that are not set, so that an option of a newer mtkit changes nothing."""
+    if isinstance(settings, dict):
+        return {key: said(value) for key, value in settings.items() if value is not None}
+    return [said(value) for value in settings] if isinstance(settings, list | tuple) else settings
+
+
+def _input_files(config: Config) -> list[tuple[str, Path]]:
+    """Each input file after the option that names it, such as `data.train.0` or `data.test.one`."""
+    sources: dict[str, Source] = {f"data.train.{n}": source for n, source in enumerate(config.data.train)}
+    for name, source in held_out_sources(config).items():
+        kind, dot, rest = name.partition(".")
+        sources[f"data.{'extra_valid' if dot and kind == 'valid' else kind}{dot}{rest}"] = source
+    found = [("tokenizer.path", path) for path in given_models(config.tokenizer)]
+    return found + [(key, path) for key, source in sources.items() for path in source_files(source)]
 
 
 def given_models(options: TokenizerConfig) -> tuple[Path, ...]:
@@ -75,7 +85,7 @@ def tokenizer_settings(options: TokenizerConfig) -> dict[str, Any]:
     """The options that decide the subword models; for existing ones, their name."""
     if options.path:
         return {"path": options.path.name, "separate": options.separate}
-    return options.model_dump(mode="json", exclude={"path", "sampling"})
+    return options.model_dump(mode="json", exclude={"path", "sampling", "max_unknown"})
 
 
 def held_out_sources(config: Config) -> dict[str, Source]:
@@ -96,16 +106,16 @@ def origins_of(sources: Sequence[Source], recorded: Sequence[dict[str, Any]]) ->
 
 
 def record_inputs(config: Config) -> list[dict[str, Any]]:
-    """Size, modification time and hash of each input file.
+    """Size, modification time and hash of each input file, and the option that names it.
 
     Raises:
         InputError: a file cannot be read.
     """
     result = []
-    for path in _input_files(config):
+    for key, path in _input_files(config):
         content, status = digest(path)
         found = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": content}
-        result.append({"path": str(path), **found})
+        result.append({"of": key, "path": str(path), **found})
     return result
 
 
@@ -125,7 +135,7 @@ def count_pairs(source: Source) -> int | None:
 
 def check_inputs(config: Config, recorded: Sequence[dict[str, Any]]) -> None:
     """Compares the input files with those recorded; raises InputError if one has changed."""
-    paths = _input_files(config)
+    paths = [path for _, path in _input_files(config)]
     if len(paths) != len(recorded) and any(path.exists() for path in paths):
         raise InputError(
             "The list of input files has changed since the data were prepared.", "Run `mtkit prepare` again."
@@ -146,10 +156,3 @@ def _has_changed(path: Path, old: dict[str, Any]) -> bool:
     if status.st_size != old.get("size"):
         return True
     return status.st_mtime_ns != old.get("mtime_ns") and digest(path)[0] != old.get("sha256")
-
-
-def fingerprint_of(manifest: dict[str, Any]) -> str:
-    """A hash that is equal for data prepared from equal options and files, with equal tokenizers."""
-    hashes = [old["sha256"] for old in manifest["inputs"]]
-    content = [manifest["version"], manifest["settings"], hashes, manifest["tokenizer"]]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -41,6 +41,8 @@ class LedgerRow:
         dropped: number of pairs that each filter dropped, in the order of the filters.
         repairs: number of texts that were repaired or skipped while reading, by kind.
         examples: the first pairs that each filter dropped, at most `EXAMPLES`.
+        pieces: number of pieces of each side of the kept pairs, by a name such as `source (en)`.
+        unknown: number of those that stand for text that the tokenizer cannot represent.
     """
 
     source: str
@@ -49,6 +51,8 @@ class LedgerRow:
     kept: int = 0
     repairs: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[Example]] = field(default_factory=dict)
+    pieces: dict[str, int] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
 
     def keep(self, count: int = 1) -> None:
         """Counts pairs that were kept."""
@@ -80,7 +84,12 @@ class LedgerRow:
         """Adds the counts and examples of later pairs."""
         self.read += later.read
         self.kept += later.kept
-        for mine, others in ((self.dropped, later.dropped), (self.repairs, later.repairs)):
+        for mine, others in (
+            (self.dropped, later.dropped),
+            (self.repairs, later.repairs),
+            (self.pieces, later.pieces),
+            (self.unknown, later.unknown),
+        ):
             for name, count in others.items():
                 mine[name] = mine.get(name, 0) + count
         for name, examples in later.examples.items():

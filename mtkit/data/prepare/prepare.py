@@ -12,7 +12,7 @@ import gzip
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,14 @@ import numpy as np
 from mtkit.config.filters import Filter
 from mtkit.config.schema import Config
 from mtkit.config.sources import HuggingFaceSource, Source
+from mtkit.cores import num_cores
 from mtkit.data.clean.judging import named
 from mtkit.data.clean.leaks import Leaks, read_leaks
 from mtkit.data.prepare.clean_parts import SentenceCount
 from mtkit.data.prepare.cleaning import KEPT
 from mtkit.data.prepare.encoding import REJECTED_HEAD
-from mtkit.data.prepare.inputs import (
-    fingerprint_of,
-    held_out_sources,
-    origins_of,
-    record_inputs,
-    settings_of,
-)
+from mtkit.data.prepare.identity import changes_of_data, fingerprint_of, other_data
+from mtkit.data.prepare.inputs import held_out_sources, origins_of, record_inputs, settings_of
 from mtkit.data.prepare.ledger import Ledger, LedgerRow
 from mtkit.data.prepare.parts import clear_parts, read_part
 from mtkit.data.prepare.prepared import (
@@ -49,14 +45,16 @@ from mtkit.data.prepare.prepared import (
 from mtkit.data.prepare.report import length_histograms, write_report
 from mtkit.data.prepare.shards import Shard, batches, write_shard, write_shard_pieces
 from mtkit.data.prepare.stages import EncodedPart, ReportProgress, Stages
-from mtkit.data.prepare.workers import Workers, num_cores
+from mtkit.data.prepare.unknown import check_unknown
+from mtkit.data.prepare.workers import Workers
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus, source_files, source_name
 from mtkit.disk.files import atomic_folder, new_file, new_text, recover
+from mtkit.disk.lock import only_writer
 from mtkit.disk.manifest import MANIFEST
 from mtkit.disk.reading import using
 from mtkit.errors import InputError, MtkitError, UsageError
-from mtkit.runs.layout import DATA, PARTS, claim_in, inside, open_run
+from mtkit.runs.layout import DATA, PARTS, Trained, claim_in, find_trained, inside, open_run
 from mtkit.text.form import TextForm
 from mtkit.text.tokenizer import Tokenizer
 
@@ -92,7 +90,14 @@ class PrepareReport:
     sentences: SentenceCount | None
 
 
-def prepare(config: Config, progress: ReportProgress | None = None, *, force: bool = False) -> PrepareReport:
+def prepare(
+    config: Config,
+    progress: ReportProgress | None = None,
+    *,
+    force: bool = False,
+    replace_data: bool = False,
+    locked: bool = False,
+) -> PrepareReport:
     """Writes `inside(config.run, DATA)`, unless it is up to date.
 
     An interrupted call leaves the old folder or none, and the next call resumes. A second process waits for
@@ -102,10 +107,13 @@ def prepare(config: Config, progress: ReportProgress | None = None, *, force: bo
         config: of the run.
         progress: called with the progress of the work.
         force: prepare again even if the data are up to date.
+        replace_data: replace data that checkpoints of the run were trained on by others.
+        locked: the caller has locked the run folder, see `only_writer`.
 
     Raises:
-        InputError: a corpus cannot be read, or no training pair is left.
-        MtkitError: the folder cannot be written.
+        InputError: a corpus cannot be read, no training pair is left, or checkpoints of the run were trained
+            on other data. The old data are left as they were.
+        MtkitError: the folder cannot be written, or another process is training in it.
     """
     folder, parts = inside(config.run, DATA), inside(config.run, PARTS)
     _check_apart(config)
@@ -118,17 +126,59 @@ def prepare(config: Config, progress: ReportProgress | None = None, *, force: bo
             except InputError as error:
                 logger.debug("preparing: %s", error)
         recover(config.run, folder.name)
+        if not locked:
+            with only_writer(config.run):
+                pass  # so that a refusal does not come after hours of work
         inputs = record_inputs(config)
+        manifest = {"format": FORMAT, "version": VERSION, "settings": settings_of(config), "inputs": inputs}
+        trained, old = None if replace_data else find_trained(config.run), _manifest_in(folder)
+        learned, reported = _changes(config, trained, old, manifest)
+        if learned:
+            raise other_data(config.run, learned + reported)
         if force:
             clear_parts(parts)
-        begun = parts.is_dir()
-        manifest = {"format": FORMAT, "version": VERSION, "settings": settings_of(config), "inputs": inputs}
-        with atomic_folder(folder, manifest, private=config.private) as part:
+        before = set(parts.glob("*"))
+        with ExitStack() as held, atomic_folder(folder, manifest, private=config.private) as part:
             # Invalid values can only come from the results of an earlier call; without any, they are a bug.
-            with using(parts, "Run `mtkit prepare --force`.") if begun else nullcontext():
-                manifest |= _prepare(config, inputs, part, progress or (lambda phase, done, total: None))
-            manifest["fingerprint"] = fingerprint_of(manifest)
+            with using(parts, "Run `mtkit prepare --force`.") if before else nullcontext():
+                entries, used = _prepare(config, inputs, part, progress or (lambda phase, done, total: None))
+            manifest |= entries
+            manifest["fingerprint"] = _fingerprint(config, part, entries["tokenizer"])
+            if trained and manifest["fingerprint"] != trained.data:
+                clear_parts(parts, before)
+                told = [*reported, "with these, other pairs are left for training"] if reported else []
+                raise other_data(config.run, told)
+            if not locked:
+                held.enter_context(only_writer(config.run))
+        clear_parts(parts, used)
+        if reported:
+            logger.warning("%s: %s. The data to learn from are the same.", config.run, "; ".join(reported))
         return _report(folder, manifest, up_to_date=False)
+
+
+def _manifest_in(folder: Path) -> dict[str, Any] | None:
+    """The manifest of the prepared data in `folder`; None if there are none that this mtkit can read."""
+    try:
+        return read_data_manifest(folder)
+    except InputError:
+        return None
+
+
+def _changes(
+    config: Config, trained: Trained | None, old: dict[str, Any] | None, new: dict[str, Any]
+) -> tuple[list[str], list[str]]:
+    """What is known to differ from the data of the checkpoints, see `changes_of_data`."""
+    if trained is None:
+        return [], []
+    return changes_of_data(
+        config, trained, old if old and old.get("fingerprint") == trained.data else None, new
+    )
+
+
+def _fingerprint(config: Config, part: Path, tokenizer: str) -> str:
+    shards = [train_name(number) for number in range(len(config.data.corpora))]
+    texts = [f"valid.{kind}.txt" for kind in ("src", "ref", "tags")]
+    return fingerprint_of(part, [*shards, "valid"], texts, tokenizer)
 
 
 def _check_apart(config: Config) -> None:
@@ -156,8 +206,8 @@ def _folders(source: Source) -> Iterator[Path]:
 
 def _prepare(
     config: Config, inputs: list[dict[str, Any]], part: Path, progress: ReportProgress
-) -> dict[str, Any]:
-    """Fills the folder `part`; returns entries for its manifest."""
+) -> tuple[dict[str, Any], set[Path]]:
+    """Fills the folder `part`; returns entries for its manifest, and the results of stages that it used."""
     # 1. Held-out pairs that come from files.
     held_out = {
         name: list(_read(config, source, progress)) for name, source in held_out_sources(config).items()
@@ -187,6 +237,7 @@ def _prepare(
     # 3. The folder: shards, dropped pairs and report.
     ledger = _ledger(stages, encoded)
     _check_anything_left(config, ledger.total().kept, ledger.total().dropped)
+    check_unknown(ledger, config.tokenizer)
     shards = _write_shards(part, config, stages.names, encoded, tokenizer)
     valid = {name: _write_valid_shard(part, name, tokenizer, progress) for name in valid_names}
     _write_rejected(part / "rejected.tsv.gz", encoded)
@@ -195,8 +246,7 @@ def _prepare(
     languages = (config.data.src_lang, config.data.tgt_lang)
     histograms = length_histograms((shard.lengths for shard in shards), *languages)
     write_report(part, "–".join(languages), ledger, histograms, leaks, sentences)
-    stages.clean_up()
-    return {
+    entries = {
         "tokenizer": tokenizer.fingerprint,
         "vocab_sizes": [tokenizer.src.size, tokenizer.tgt.size],
         "train_pairs": sum(len(shard) for shard in shards),
@@ -207,6 +257,7 @@ def _prepare(
         "ledger": ledger.to_json(),
         "leaks": [asdict(found) for found in leaks],
     }
+    return entries, stages.used
 
 
 def _write_shards(

@@ -11,7 +11,8 @@ from mtkit.config.schema import Config
 from mtkit.config.sources import CutSource, PlainSource
 from mtkit.data.clean.leaks import Leaks, read_leaks
 from mtkit.data.prepare.clean_parts import SentenceCount
-from mtkit.data.prepare.inputs import check_inputs, settings_of
+from mtkit.data.prepare.inputs import check_inputs, said, settings_of
+from mtkit.data.prepare.ledger import Ledger
 from mtkit.data.prepare.shards import Shard, open_shard
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus
@@ -49,7 +50,7 @@ class Prepared:
         valid_refs: the reference of each as it was read, without white space at the ends.
         valid_tags: the tags of each.
         extra_valid: further sets by name; their scores are only reported.
-        fingerprint: equal if the options, the input files and the tokenizer are equal.
+        fingerprint: equal if the training shards, the validation set and the tokenizer are equal.
         sentences: of the sources of training pairs; None if an older mtkit prepared them.
     """
 
@@ -98,7 +99,7 @@ def open_prepared(config: Config) -> Prepared:
     if not (folder / MANIFEST).exists():
         raise InputError(f"{folder}: no prepared data.", "Run `mtkit prepare`.")
     manifest = read_data_manifest(folder)
-    if manifest.get("settings") != settings_of(config):
+    if said(manifest.get("settings")) != said(settings_of(config)):
         raise InputError(f"{folder}: was prepared with other options.", "Run `mtkit prepare` again.")
     with using(folder / MANIFEST, _AGAIN):
         check_inputs(config, manifest.get("inputs", []))
@@ -122,7 +123,7 @@ def open_prepared(config: Config) -> Prepared:
 
 
 def read_sentences(manifest: Mapping[str, Any]) -> SentenceCount | None:
-    """What the manifest of prepared data says of sentences; None if an older mtkit wrote it."""
+    """The sentences per pair in the manifest of prepared data; None if an older mtkit wrote it."""
     found = manifest.get("sentences")
     if found is None:
         return None
@@ -162,6 +163,18 @@ def read_test(config: Config, name: str) -> list[Pair]:
     return [Pair(src, ref, f"{path}:{number}", tags) for number, (src, ref, tags) in lines]
 
 
+def read_ledger(config: Config) -> Ledger:
+    """The ledger of the prepared data of a run.
+
+    Raises:
+        InputError: there are no prepared data, or they are damaged.
+    """
+    folder = inside(config.run, DATA)
+    manifest = read_data_manifest(folder)
+    with using(folder / MANIFEST, _AGAIN):
+        return Ledger.from_json(manifest["ledger"])
+
+
 def read_more_refs(config: Config, name: str) -> list[list[str]]:
     """The further references of a test set, a list for each file.
 
@@ -181,7 +194,7 @@ def leaks_of(config: Config, name: str) -> Leaks | None:
         manifest = read_data_manifest(inside(config.run, DATA))
     except InputError:
         return None
-    if manifest.get("settings") != settings_of(config):
+    if said(manifest.get("settings")) != said(settings_of(config)):
         return None
     with using(inside(config.run, DATA) / MANIFEST, _AGAIN):
         found = read_leaks(manifest["leaks"])

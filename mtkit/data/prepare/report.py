@@ -14,6 +14,7 @@ import numpy.typing as npt
 from mtkit.data.clean.leaks import LEAK_FIGURES, Leaks
 from mtkit.data.prepare.clean_parts import SentenceCount
 from mtkit.data.prepare.ledger import Ledger, LedgerRow
+from mtkit.data.prepare.unknown import UNKNOWN_HEAD, unknown_pieces
 from mtkit.disk.files import write_text
 from mtkit.text.visible import visible
 
@@ -158,6 +159,7 @@ def html_report(
         _section("Corpora", _corpora(ledger, total)),
         _section("Held-out sentences met in the corpora", _leaks(leaks)),
         *(_section(histogram.title, _plot(histogram)) for histogram in histograms),
+        _section("Pieces that the tokenizer cannot represent", _unknown(ledger)),
         _section("Repairs", _repairs(ledger)),
         _section("Examples of dropped pairs", _examples(ledger)),
     ]
@@ -228,6 +230,11 @@ def _corpora(ledger: Ledger, total: LedgerRow) -> str:
 def _leaks(leaks: Sequence[Leaks]) -> str:
     lines = [[found.name, *map("{:,}".format, found.figures())] for found in leaks]
     return _table(["set", *LEAK_FIGURES], lines) if lines else ""
+
+
+def _unknown(ledger: Ledger) -> str:
+    lines = [found.row() for found in unknown_pieces(ledger)]
+    return _table(UNKNOWN_HEAD, lines) if lines else ""
 
 
 def _repairs(ledger: Ledger) -> str:

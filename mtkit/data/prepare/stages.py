@@ -44,7 +44,7 @@ from mtkit.data.prepare.encoding import EncodeSpec, EncodeTask, encode_part, rea
 from mtkit.data.prepare.inputs import count_pairs, given_models, tokenizer_settings
 from mtkit.data.prepare.ledger import LedgerRow
 from mtkit.data.prepare.mono import mono_texts
-from mtkit.data.prepare.parts import DONE, clear_parts, digest_of, open_parts, read_part, read_summary
+from mtkit.data.prepare.parts import DONE, digest_of, open_parts, read_part, read_summary
 from mtkit.data.prepare.workers import Workers
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus_blocks, source_name
@@ -58,7 +58,7 @@ from mtkit.text.segment import sentences
 from mtkit.text.subwords import check_pieces, default_coverage, has_many_characters, train_subwords
 from mtkit.text.tokenizer import Tokenizer, read_tokenizer
 
-VERSION = 4
+VERSION = 5
 """Version of the treatment of text; parts of another version are not used."""
 
 _PAIRS_COUNTED, _PARTS_COUNTED = 20_000, 64
@@ -104,6 +104,7 @@ class Stages:
         reasons: names of the filters and then of the splits, indexed by fate.
         totals: estimated number of pairs of each corpus; None if unknown before it is read.
         repairs: number of texts that reading repaired or skipped, by kind, for each corpus.
+        used: the files and folders of results that this run used.
     """
 
     def __init__(
@@ -254,7 +255,7 @@ class Stages:
         return result
 
     def count_leaks(self, parts: Sequence[CleanPart], fates: Fates) -> list[Leaks]:
-        """How much of each held-out set was met in the corpora, and how much is left."""
+        """The pairs of each held-out set that the corpora contain, and those that are left."""
         held_out = list(read_held_out(self._specs[0].held_out))
         guards = [
             index for index, options in enumerate(self.data.filters) if isinstance(options, OverlapFilter)
@@ -354,8 +355,10 @@ class Stages:
             totals[part.source] += part.pairs
             own = fates[part.begin : part.end].tobytes()
             tags = self.tags[part.source]
-            name = f"encoded-{digest_of(decided, tags, part.text, part.notes, own)}.npz"
-            tasks.append(EncodeTask(part.path, own, self._used(self.folder / name), tags))
+            src_lang, tgt_lang = self.languages[part.source]
+            sides = f"source ({src_lang})", f"target ({tgt_lang})"
+            name = f"encoded-{digest_of(decided, tags, sides, part.text, part.notes, own)}.npz"
+            tasks.append(EncodeTask(part.path, own, self._used(self.folder / name), tags, sides))
         # 3. Encode the parts that no earlier run encoded.
         done = [0] * len(self.sources)
         result = []
@@ -369,10 +372,6 @@ class Stages:
             self.progress(f"encoding {self.names[part.source]}", done[part.source], totals[part.source])
             result.append(EncodedPart(task.path, part.source, read_row(summary)))
         return result
-
-    def clean_up(self) -> None:
-        """Deletes the results of earlier runs that this run did not use."""
-        clear_parts(self.folder, self.used)
 
 
 def _with_size(options: TokenizerConfig, num_pairs: int, languages: Sequence[str]) -> TokenizerConfig:

@@ -24,11 +24,6 @@ _WAITING = 1
 """Tasks that wait for each worker beyond the one in progress; more would only cost memory."""
 
 
-def num_cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Workers:
     """Processes, started when there is work for more than one and stopped at the end of the block.
 

@@ -45,7 +45,7 @@ def field_at(value: Any, path: str) -> Any:
 
 
 class Fields:
-    """From a record to a pair, by the dotted paths of its texts.
+    """Makes a pair of a record by the dotted paths of its texts.
 
     Args:
         src: path of the source text.

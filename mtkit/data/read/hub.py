@@ -28,13 +28,18 @@ def read_hub(source: HuggingFaceSource, src_lang: str, tgt_lang: str, repairs: R
         repairs,
     )
     where = str(source.path or source.name)
-    for number, row in enumerate(_rows(source, where, repairs), start=1):
+    for number, row in enumerate(hub_rows(source, repairs), start=1):
         if pair := fields.pair(row, f"{where}:{source.split}:{number}"):
             yield pair
 
 
-def _rows(source: HuggingFaceSource, where: str, repairs: Repairs) -> Iterator[Any]:
-    """The rows; any exception becomes an InputError, as `datasets` and `pyarrow` do not document theirs."""
+def hub_rows(source: HuggingFaceSource, repairs: Repairs) -> Iterator[Any]:
+    """The rows, each by column; `datasets` and `pyarrow` do not document which exceptions they raise.
+
+    Raises:
+        InputError: the data set cannot be read.
+    """
+    where = str(source.path or source.name)
     try:
         if source.path is not None:
             yield from read_folder(source.path, source.config, source.split, repairs)

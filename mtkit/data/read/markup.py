@@ -58,7 +58,7 @@ def read_elements(
         roots: allowed names of the outermost element.
         texts: elements whose text is requested, including the text of elements inside them. Those that do
             more than format become a space where two words would meet.
-        codes: elements inside those whose text is code, not language, and is left out.
+        codes: elements inside those whose text is code, not language, and is omitted.
 
     Raises:
         InputError: the file cannot be read, is not well-formed, declares entities or attributes, refers to

@@ -136,12 +136,27 @@ def _messages(path: Path, repairs: Repairs) -> Iterator[_Message]:
         yield message
 
 
-def _is_turned(place: str, header: str, src_lang: str, tgt_lang: str) -> bool:
-    """Whether the catalogue translates into the source language."""
-    fields = {
+def language_of_catalogue(path: Path) -> str:
+    """The language that the header of a catalogue declares; empty if it declares none.
+
+    Raises:
+        InputError: the file cannot be read, or is no catalogue.
+    """
+    first = next(_messages(path, Repairs()), None)
+    return _fields(first.text("msgstr")).get("language", "") if first and first.is_header else ""
+
+
+def _fields(header: str) -> dict[str, str]:
+    """The fields of a header, by their names in lower case."""
+    return {
         key.strip().lower(): value.strip()
         for key, _, value in (line.partition(":") for line in header.split("\n"))
     }
+
+
+def _is_turned(place: str, header: str, src_lang: str, tgt_lang: str) -> bool:
+    """Whether the catalogue translates into the source language."""
+    fields = _fields(header)
     charset = fields.get("content-type", "").lower().partition("charset=")[2]
     if charset not in ("", "utf-8", "utf8", "us-ascii", "ascii", "charset"):
         raise InputError(

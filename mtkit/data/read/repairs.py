@@ -43,11 +43,13 @@ class Repairs:
         repaired: faults in lines and texts that were repaired, by kind.
         skipped: items that were skipped, by kind; unfinished translations are counted here too.
         on_skip: called with the place, the kind and the problem of each skipped item.
+        quiet: whether bad items are counted without logging the first ones.
     """
 
     repaired: dict[str, Fault] = field(default_factory=dict)
     skipped: dict[str, Fault] = field(default_factory=dict)
     on_skip: Callable[[str, str, str], None] | None = None
+    quiet: bool = False
 
     def repair(self, kind: str, place: str | Path, line: int | None = None) -> None:
         """Counts one repaired line or text."""
@@ -69,7 +71,7 @@ class Repairs:
             raise InputError(f"{place}: {what}", f"{hint} Or set on_error: skip.")
         fault = self.skipped.get(BAD)
         logger.log(
-            logging.WARNING if fault is None or fault.count < MAX_PLACES else logging.DEBUG,
+            logging.DEBUG if self.quiet or (fault and fault.count >= MAX_PLACES) else logging.WARNING,
             "%s: %s Skipped.",
             place,
             what,

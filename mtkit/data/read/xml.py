@@ -58,7 +58,7 @@ class XmlParser:
 
     @property
     def byte(self) -> int:
-        """Where the parser is, from 0."""
+        """The position of the parser, from 0."""
         return self._expat.CurrentByteIndex
 
     def feed(self, data: bytes, *, last: bool = False) -> None:

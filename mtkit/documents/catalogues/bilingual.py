@@ -12,7 +12,7 @@ from mtkit.documents.spans import Cut, Markup, Slot
 from mtkit.text.icu import innermost
 
 _SHORT = 40
-"""Characters: a line this long was probably broken by an editor, so that its sentence goes on."""
+"""Characters: a line this long was probably broken by an editor, in the middle of a sentence."""
 _ITEM = re.compile(r"[-*+•·–—#]|\d++[.)]\s")
 
 KEPT = "code|kbd|samp|var|pre|script|style"
@@ -20,7 +20,7 @@ KEPT = "code|kbd|samp|var|pre|script|style"
 
 
 CHOICE = r"(?<=[.!?])\|(?=[\w{%<&])"
-"""What separates the plural forms of a message in some frameworks."""
+"""The separator of the plural forms of a message in some frameworks."""
 ENDS = re.compile(r"\|")
 """Spans that end a text."""
 
@@ -93,7 +93,7 @@ def _ends_paragraph(line: str, space: str, after: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What takes the place of a stretch of a document, in characters."""
+    """The replacement of a stretch of a document, in characters."""
 
     start: int
     end: int

@@ -61,7 +61,7 @@ _PLURALS = re.compile(r"nplurals\s*=\s*(\d{1,2})\s*;\s*plural\s*=\s*([^;]*)")
 
 @dataclass(frozen=True, slots=True)
 class PoOptions:
-    """How a catalogue is filled.
+    """The options for filling a catalogue.
 
     Attributes:
         fuzzy: whether translations are marked as fuzzy, for a person to check.
@@ -74,7 +74,7 @@ class PoOptions:
 
 @cache
 def _markups(families: tuple[Family, ...]) -> tuple[Markup, Markup | None]:
-    """What stays of a message with these placeholders, and of an ICU message if it may be one."""
+    """The untranslated parts of a message with these placeholders; `icu` if it may be an ICU message."""
     doubled = ("" if _PERCENT.isdisjoint(families) else "%") + ("" if _BRACES.isdisjoint(families) else "{}")
     text = "|".join(rf"{re.escape(sign)}{{2}}" for sign in doubled) or "(?!)"
 
@@ -163,7 +163,7 @@ class _Entry:
         return frozenset(flag for _, line in self.comments for flag in _flags(line))
 
     def comment_edits(self, *, is_fuzzy: bool, feed: str) -> Iterable[Edit]:
-        """Marks the message as fuzzy, or no longer; what its texts were before goes."""
+        """Marks the message as fuzzy or removes the mark, and removes its previous texts."""
         is_marked = not is_fuzzy
         for place, line in self.comments:
             flags, wanted = _flags(line), [flag for flag in _flags(line) if flag != "fuzzy"]
@@ -195,7 +195,7 @@ class _Plurals:
     is_often: bool = False
 
     def source(self, number: int, msgid: str, plural: str, markup: Markup) -> str:
-        """What form `number` is translated from."""
+        """The source text of plural form `number`."""
         if number != self.singular or self.count == 1:
             return plural
         one, many = (

@@ -64,7 +64,7 @@ _BREAKS = re.compile(
 
 @cache
 def _markup(encoding: str, *, is_preserved: bool, is_icu: bool = False) -> Markup:
-    """What stays of a source.
+    """The spans of a source that are not translated.
 
     Args:
         encoding: of the file; what it cannot express is written as references.
@@ -106,7 +106,7 @@ def _pair(raw: str) -> tuple[Role, str]:
 
 
 def _span_end(raw: str, found: re.Match[str]) -> int:
-    """Where a span ends: code and what is protected goes up to its end tag."""
+    """The end of a span; code and protected text extend to their end tag."""
     tag, name = found["tag"], found["name"]
     if not tag or tag.startswith("</"):
         return found.end()

@@ -5,11 +5,20 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 from mtkit.documents.base import check_utf8, unescape
 from mtkit.documents.items import Role
+from mtkit.documents.markup.html_bilingual import html_originals
+from mtkit.documents.markup.html_tokens import (
+    CODE,
+    KEPT,
+    MARKUP,
+    PageToken,
+    attributes_of,
+    read_tokens,
+    value_of,
+)
 from mtkit.documents.spans import (
     PLACEHOLDERS,
     TAG,
@@ -22,41 +31,11 @@ from mtkit.documents.spans import (
     pair_of,
     split_by,
 )
-from mtkit.text.placeholders import placeholder_finder
 
-_INLINE = re.compile(
-    "a|abbr|acronym|b|bdi|bdo|big|br|cite|code|data|del|dfn|em|font|i|img|ins|kbd|mark|q|s|samp|small|span|"
-    "strike|strong|sub|sup|time|tt|u|var|wbr"
-)
-_VOID = re.compile("area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr")
-_KEPT = re.compile(
-    "script|style|code|pre|kbd|samp|var|svg|math|textarea|noscript|template|iframe|xmp|plaintext"
-)
-_RAW = re.compile("script|style|title")
 _OTHER_CHARSET = re.compile(r"<meta\b[^<>]*charset\s*=\s*[\"']?(?!utf-?8)[\w-]+", re.IGNORECASE)
 _split_text = split_by(re.compile(PLACEHOLDERS))
 
-_SHOWN = re.compile("alt|title|placeholder|label|aria-(?:label|description|placeholder|roledescription)")
-"""Attributes that a reader sees."""
-_DESCRIBED = re.compile("description|keywords|(?:og|twitter):(?:title|description|image:alt)")
-"""Names of `<meta>` whose content a reader may see."""
-_BUTTON = re.compile("submit|button|reset")
 
-# As in section 13.2.5 of the HTML standard; what the end of the page leaves open goes up to there, so that
-# nothing is read twice. Template code is no part of the standard.
-_CODE = rf"{placeholder_finder(('templates',)).pattern}|<\?(?:php\b|=)(?:[^?<]|\?(?!>)|<(?!\?))*+(?:\?>|\Z)"
-_NAME = r"[A-Za-z][^\s/>]*+"
-_ATTRIBUTE = r"([^\s/>][^\s/>=]*+)(?:\s*+=\s*+(\"[^\"]*+\"|'[^']*+'|(?![\"'])[^\s>]*+))?"
-_MARKUP = re.compile(
-    rf"(?P<code>{_CODE})"
-    rf"|<(?:(?P<start>{_NAME})(?P<attributes>(?>(?:[\s/]++|{_CODE}|{_ATTRIBUTE})*))(?:>|\Z)"
-    rf"|/(?P<end>{_NAME})[^>]*+>?"
-    r"|(?P<block>!\[CDATA\[.*?(?:\]\]>|\Z)|(?:\?|!\[|!doctype)[^>]*+>?)"
-    r"|!--(?:-?>|.*?(?:--!?>|\Z))|[!/][^>]*+>?)",  # comments
-    re.DOTALL | re.IGNORECASE,
-)
-_attributes = re.compile(f"{_CODE}|{_ATTRIBUTE}", re.DOTALL).finditer
-_CODE_ALONE = re.compile(_CODE)
 _UNCLOSED = re.compile(r"\{[{%#]|[%#}]\}|<[%?]|[%?]>")
 _SILENT = re.compile(
     rf"(?!<(?:br|img)\b)(?:{TAG})|\{{[%#].*[%#]\}}|<%(?!=).*%>|<\?php\b(?!\s+echo).*", re.DOTALL
@@ -67,121 +46,13 @@ _SEPARATORS = re.compile(r"[\s|·•›»→]*+")
 _PRINTS = re.compile(r"\{\{|<%=|<\?=")
 
 
-@dataclass(slots=True)
-class _Token:
-    """A piece of a page.
-
-    Attributes:
-        start: where it begins.
-        kind: `text`, `plain` text without markup, an `inline` span, or a `block` that ends a text.
-        tag: the name of its tag, behind a slash if that closes an element.
-        end: where it ends.
-        shown: where the values of its attributes with text begin and end.
-    """
-
-    start: int
-    kind: str
-    tag: str = ""
-    end: int = 0
-    shown: list[tuple[int, int]] = field(default_factory=list)
-
-
-def _tokens(source: str, lang: str = "") -> list[_Token]:
-    """The pieces of a page; elements that stay are one each.
-
-    Args:
-        source: of the page.
-        lang: the language of its root; elements in another one stay.
-    """
-    tokens: list[_Token] = []
-    kept, depth = "", 0  # the name of the element that stays, and how many of it are open
-    place = scanned = 0
-    while found := _MARKUP.search(source, scanned):
-        if found["code"] and found["code"].startswith("{") and "</" in found["code"]:
-            scanned = found.start() + 2  # braces of two blocks, and no code
-            continue
-        name = (found["start"] or found["end"] or "").lower()
-        is_open = found["start"] and not found["attributes"].endswith("/")
-        if not kept:
-            if found.start() > place:
-                tokens.append(_Token(place, "text"))
-            is_block = found["block"] or (name and not _INLINE.fullmatch(name))
-            token = _Token(found.start(), "block" if is_block else "inline", "/" * bool(found["end"]) + name)
-            tokens.append(token)
-            if found["start"]:
-                given = _given(found)
-                stays = _stays(given, source, lang)
-                token.shown = [] if stays else _shown(name, given, source)
-                if is_open and not _VOID.fullmatch(name) and (stays or _KEPT.fullmatch(name)):
-                    kept, depth = name, 1
-        elif name == kept:
-            depth += bool(is_open) - bool(found["end"])
-            kept = kept if depth else ""
-        place = scanned = found.end()
-        if is_open and _RAW.fullmatch(name):
-            closed = re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE).search(source, place)
-            end = closed.start() if closed else len(source)
-            if not kept and end > place:
-                tokens.append(_Token(place, "plain"))
-            place = scanned = end
-    if place < len(source) and not kept:
-        tokens.append(_Token(place, "text"))
-    for token, following in pairwise([*tokens, _Token(len(source), "block")]):
-        token.end = following.start
-    return tokens
-
-
-_Given = dict[str, tuple[int, int]]
-"""From the name of an attribute to where its value begins and ends, with its quotes."""
-
-
-def _given(tag: re.Match[str]) -> _Given:
-    given: _Given = {}
-    begin = tag.start("attributes")
-    for found in _attributes(tag["attributes"]):
-        if found[1]:
-            start, end = found.span(2)
-            given.setdefault(found[1].lower(), (begin + start, begin + end) if found[2] else (0, 0))
-    return given
-
-
-def _value(given: _Given, name: str, source: str) -> str:
-    start, end = given.get(name, (0, 0))
-    return unescape(source[start:end].strip("\"'"))
-
-
-def _stays(given: _Given, source: str, lang: str) -> bool:
-    """Whether a tag says that its element is not to be translated."""
-    own = _primary(_value(given, "lang", source) or _value(given, "xml:lang", source))
-    return (
-        _value(given, "translate", source).lower() == "no"
-        or "notranslate" in _value(given, "class", source).split()
-        or bool(lang and own and own != _primary(lang))
-    )
-
-
-def _primary(lang: str) -> str:
-    return re.split("[-_]", lang.strip().lower())[0]
-
-
-def _shown(name: str, given: _Given, source: str) -> list[tuple[int, int]]:
-    """Where the attributes are that a reader sees."""
-    found = [place for key, place in given.items() if _SHOWN.fullmatch(key) and name not in ("link", "style")]
-    if name == "meta":
-        named = _value(given, "name", source) or _value(given, "property", source)
-        found = [given["content"]] if "content" in given and _DESCRIBED.fullmatch(named.lower()) else []
-    if name == "input" and _BUTTON.fullmatch(_value(given, "type", source).lower()) and "value" in given:
-        found.append(given["value"])
-    return sorted((start, end) for start, end in found if start < end)
-
-
 # ---------------------------------------------------------------- texts
 
 
-def _runs(source: str, tokens: Sequence[_Token]) -> Iterator[Sequence[_Token]]:
+def _runs(source: str, tokens: Sequence[PageToken]) -> Iterator[Sequence[PageToken]]:
     """The tokens of each text; a block, and text without markup, are runs of their own."""
-    run: list[_Token] = []
-    for token in [*tokens, _Token(len(source), "block", end=len(source))]:
+    run: list[PageToken] = []
+    for token in [*tokens, PageToken(len(source), "block", end=len(source))]:
         if token.kind in ("text", "inline"):
             run.append(token)
             continue
@@ -191,7 +62,7 @@ def _runs(source: str, tokens: Sequence[_Token]) -> Iterator[Sequence[_Token]]:
         yield [token]
 
 
-def _apart(source: str, run: Sequence[_Token]) -> Iterator[Sequence[_Token]]:
+def _apart(source: str, run: Sequence[PageToken]) -> Iterator[Sequence[PageToken]]:
     """A run cut between links, and between elements that nothing joins: a menu, a name and its value.
 
     So is what two line breaks part.
@@ -210,13 +81,13 @@ def _apart(source: str, run: Sequence[_Token]) -> Iterator[Sequence[_Token]]:
     yield run[begin:]
 
 
-def _is_word(source: str, token: _Token) -> bool:
+def _is_word(source: str, token: PageToken) -> bool:
     if token.kind == "text":
         return not _SEPARATORS.fullmatch(source, token.start, token.end)
-    return bool(_KEPT.fullmatch(token.tag) or _PRINTS.match(source, token.start))
+    return bool(KEPT.fullmatch(token.tag) or _PRINTS.match(source, token.start))
 
 
-def _seam(source: str, run: Sequence[_Token], left: int, right: int, has_prose: bool) -> Sequence[int]:
+def _seam(source: str, run: Sequence[PageToken], left: int, right: int, has_prose: bool) -> Sequence[int]:
     """Before which tokens a run is cut between two words.
 
     Args:
@@ -247,7 +118,7 @@ def _seam(source: str, run: Sequence[_Token], left: int, right: int, has_prose: 
     return () if is_joined else cuts
 
 
-def _slot(source: str, run: Sequence[_Token], lang: str, markup: Markup, value: Markup) -> Slot:
+def _slot(source: str, run: Sequence[PageToken], lang: str, markup: Markup, value: Markup) -> Slot:
     """The place of a text, and of the attributes of the tags in it."""
     start, end = run[0].start, run[-1].end
     cut = Cut(source[start:end], markup)
@@ -259,13 +130,13 @@ def _slot(source: str, run: Sequence[_Token], lang: str, markup: Markup, value: 
     def write(found: Sequence[str]) -> str:
         # The tags are the same and in the same order, so that the attributes are, too.
         out = cut.put(found[:count])
-        places = _attribute_slots(out, _tokens(out, lang), value)
+        places = _attribute_slots(out, read_tokens(out, lang), value)
         return Spliced(out, places).render(found[count:]).decode()
 
     return Slot(start, end, [*cut.texts, *(text for slot in shown for text in slot.texts)], write)
 
 
-def _attribute_slots(source: str, tokens: Sequence[_Token], markup: Markup) -> list[Slot]:
+def _attribute_slots(source: str, tokens: Sequence[PageToken], markup: Markup) -> list[Slot]:
     """The places of the attributes of some tags."""
     return [_value_slot(source, *place, markup) for token in tokens for place in token.shown]
 
@@ -274,7 +145,7 @@ def _value_slot(source: str, start: int, end: int, markup: Markup) -> Slot:
     """The place of an attribute; one that template code goes through stays."""
     is_quoted = source[start] in "\"'"
     raw = source[start + is_quoted : end - is_quoted]
-    if _UNCLOSED.search(_CODE_ALONE.sub("", raw)):
+    if _UNCLOSED.search(CODE.sub("", raw)):
         return Slot(start, end, (), str)
     cut = Cut(raw, markup)
     quote = source[start] if is_quoted else '"'
@@ -303,12 +174,17 @@ def _escape_quotes(text: str) -> str:
     return text.replace('"', "&quot;").replace("'", "&#39;")
 
 
-def open_html(name: str, data: bytes) -> Spliced:
+def open_html(name: str, data: bytes, beside: str | None = None) -> Spliced:
     """The text of each block and of attributes such as `alt`; tags, comments, scripts and code stay.
 
     So does what says `translate="no"`, and what is in another language than the root. Links in a row are
     texts of their own. In a page that declares another character set than UTF-8 translations are in ASCII
     with references.
+
+    Args:
+        name: of the file, for errors.
+        data: its bytes.
+        beside: the language of translations that are put behind each element, if it stays.
 
     Raises:
         InputError: it is not UTF-8.
@@ -319,7 +195,7 @@ def open_html(name: str, data: bytes) -> Spliced:
 
     def split(raw: str) -> Sequence[Piece]:
         pieces: list[Piece] = []
-        for token in _tokens(raw, lang):
+        for token in read_tokens(raw, lang):
             piece = raw[token.start : token.end]
             pieces += _split_text(piece) if token.kind in ("text", "plain") else [(piece, True)]
         return pieces
@@ -328,19 +204,21 @@ def open_html(name: str, data: bytes) -> Spliced:
     plain = Markup(_split_text, escape=escape, unescape=unescape)
     value = Markup(_split_text, escape=lambda text: _escape_quotes(escape(text)), unescape=unescape)
     slots: list[Slot] = []
-    for run in _runs(source, _tokens(source, lang)):
+    tokens = read_tokens(source, lang)
+    for run in _runs(source, tokens):
         if run[0].kind == "block":
             slots += _attribute_slots(source, run, value)
         elif run[0].kind == "plain":
             slots.append(cut_slot(source, run[0].start, run[0].end, plain))
         else:
             slots.append(_slot(source, run, lang, markup, value))
-    return Spliced(source, slots, (lang, ""))
+    originals = None if beside is None else list(html_originals(source, tokens, beside))
+    return Spliced(source, slots, (lang, ""), originals=originals)
 
 
 def _language(source: str) -> str:
-    """That of the root element, if it says so."""
+    """The language of the root element, if it is declared."""
     root = re.search(r"<html\b", source, re.IGNORECASE)
-    tag = _MARKUP.match(source, root.start()) if root else None
-    given = _given(tag) if tag and tag["start"] else {}
-    return _value(given, "lang", source).strip() or _value(given, "xml:lang", source).strip()
+    tag = MARKUP.match(source, root.start()) if root else None
+    given = attributes_of(tag) if tag and tag["start"] else {}
+    return value_of(given, "lang", source).strip() or value_of(given, "xml:lang", source).strip()

@@ -22,7 +22,7 @@ _KEPT = re.compile(
 )
 """A line of a paragraph that stays: attributes, templates, snippets, options."""
 _LEAD = re.compile(r":[ \t]++|(\[!\w++\])[+-]?[ \t]++|\*\[[^\[\]]++\]:[ \t]++")
-"""Where a line begins that is a text of its own: a definition, a title, an abbreviation."""
+"""The start of a line that is a text of its own: a definition, a title, an abbreviation."""
 _TASK = re.compile(r"\[[ xX]\][ \t]++")
 _TITLE = re.compile(
     r"(?::{3,}+|`{3,}+|~{3,}+)[ \t]*+(?:\{[^{}]*+\}|[\w-]++)?"
@@ -65,8 +65,8 @@ def open_md(name: str, data: bytes) -> Spliced:
         InputError: it is not UTF-8.
     """
     source = check_utf8(name, data)
-    start, slots = front_matter(source)
-    return Spliced(source, [*slots, *_Finder(source, start).slots])
+    start, slots, language = front_matter(source)
+    return Spliced(source, [*slots, *_Finder(source, start).slots], (language, ""))
 
 
 class _Finder:
@@ -99,7 +99,7 @@ class _Finder:
                     self._take_title(token)
 
     def _lines(self, token: Token) -> list[_Line]:
-        """Where the lines of a token's content are, without what encloses them."""
+        """The place of each line of a token's content, without the marks of enclosing blocks."""
         lines = []
         contents = token.content.removesuffix("\n").split("\n")
         for number, content in enumerate(contents, start=(token.map or [0])[0]):

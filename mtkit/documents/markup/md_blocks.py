@@ -39,7 +39,7 @@ _KEPT: list[tuple[str, str]] = [
 ]
 _STRETCHES = [(re.compile(opening), re.compile(closing)) for opening, closing in _KEPT]
 _TEX = re.compile(r"\\end\{")
-"""Which may be nested."""
+"""Environments of TeX, which may be nested."""
 _JSX = re.compile(rf"{JSX}[ \t]*(?=\n|\Z)")
 _MODULE = re.compile(
     r"import\s+(?:['\"{*]|[\w$]+\s*,|[\w$]+\s+from\s+['\"]|type\s)"

@@ -24,6 +24,7 @@ from mtkit.documents.markup.md_patterns import (
     ESCAPED,
     KEY,
     LABEL,
+    MARKED,
     NOTE,
     PLACEHOLDERS,
     SILENT,
@@ -37,7 +38,9 @@ from mtkit.documents.spans import Cut, Markup, Piece, Slot, Spliced, pair_of, sp
 def escape(text: str) -> str:
     """Words as Markdown spells them wherever a text may begin."""
     text = re.sub(r"&(?=#?\w+;)", "&amp;", re.sub(r"[\\`*_\[\]<>~$]", r"\\\g<0>", text))
-    text = text.replace("|", "&#124;")  # behind a backslash some parsers still see a table
+    text = MARKED.sub(r"\\\g<0>", text).replace(
+        "|", "&#124;"
+    )  # behind a backslash some parsers still see a table
     text = re.sub(r"^(?=[-+#=:]|!!!|\?\?\?)|(?<=\s)(?=#+$)", r"\\", text)
     return re.sub(r"^(\d{1,9})(?=[.)](?:\s|$))", r"\1\\", text)
 
@@ -54,6 +57,16 @@ def _unescape(raw: str) -> str:
 def _push(state: StateInline, kind: str, nesting: Literal[-1, 0, 1], end: int) -> None:
     state.push(kind, "", nesting).content = state.src[state.pos : end]
     state.pos = end
+
+
+def _push_pair(state: StateInline, kind: str, opened: int, closing: int, end: int) -> None:
+    """A pair around the texts between two places."""
+    maximum = state.posMax
+    _push(state, f"{kind}_open", 1, opened)
+    state.posMax = closing
+    state.md.inline.tokenize(state)
+    state.pos, state.posMax = closing, maximum
+    _push(state, f"{kind}_close", -1, end)
 
 
 def _words(state: StateInline, silent: bool) -> bool:
@@ -117,7 +130,7 @@ def _link(state: StateInline, silent: bool) -> bool:
 
     Brackets that are no link stay if there is only a word or code between them: it is a key of some kind.
     """
-    start, maximum = state.pos, state.posMax
+    start = state.pos
     if state.src[start] != "[" or not _closes(state):
         return False
     end = parseLinkLabel(state, start, True)
@@ -125,7 +138,7 @@ def _link(state: StateInline, silent: bool) -> bool:
         return False
     if link(state, True):
         tail, state.pos = state.pos, start
-    elif found := TAIL.match(state.src, end + 1, maximum):
+    elif found := TAIL.match(state.src, end + 1, state.posMax):
         tail = found.end()
     elif not silent and KEY.fullmatch(state.src, start, end + 1):
         _push(state, "atom", 0, end + 1)
@@ -135,20 +148,27 @@ def _link(state: StateInline, silent: bool) -> bool:
     if silent:
         state.pos = tail
         return True
-    _push(state, "link_open", 1, start + 1)
-    state.posMax = end
-    state.md.inline.tokenize(state)
-    state.pos, state.posMax = end, maximum
-    _push(state, "link_close", -1, tail)
+    _push_pair(state, "link", start + 1, end, tail)
     if state.src[end:tail] in ("]", "][]"):
         state.tokens[-1].meta["label"] = state.src[start + 1 : end]
+    return True
+
+
+def _mark(state: StateInline, silent: bool) -> bool:
+    """A highlight: `==words==`."""
+    if not (found := MARKED.match(state.src, state.pos, state.posMax)):
+        return False
+    if silent:
+        state.pos = found.end()
+    else:
+        _push_pair(state, "mark", found.start() + 2, found.end() - 2, found.end())
     return True
 
 
 class _InlineParser(MarkdownIt):
     def __init__(self) -> None:
         super().__init__("zero", {"maxNesting": 20})
-        rules = (_words, _atom, _escaped, _code, _image, _link)
+        rules = (_words, _atom, _escaped, _code, _image, _link, _mark)
         for rule in rules:
             self.inline.ruler.before("strikethrough", rule.__name__, rule)
         self.inline.ruler.enableOnly([*(rule.__name__ for rule in rules), "strikethrough", "emphasis"])
@@ -222,11 +242,11 @@ def _pair(raw: str) -> tuple[Role, str]:
 # A translation's own brackets and bars are taken out.
 _LABEL_MARKUP = Markup(split_by(re.compile(rf"[\[\]|\\]|{PLACEHOLDERS}")))
 # What marks a block at the beginning of a line alone.
-_NEEDLESS = re.compile(r"(?<=\A )\\(?=[-+#=:])|\A\\(?=[-+#=:])")
+_NEEDLESS = re.compile(r"(?:(?<=\A )|\A)\\(?=[-+#:]|=(?!=))")
 
 
 def _title_markup(mark: str) -> Markup:
-    """How a title is spelled that begins with `mark`."""
+    """The spelling of a title that begins with `mark`."""
     ends = re.compile(r"[\\()]" if mark == "(" else rf"[\\{mark}]")
 
     def escape_title(text: str) -> str:

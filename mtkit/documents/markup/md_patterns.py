@@ -1,4 +1,4 @@
-"""What stays as it is inside a text of Markdown: of CommonMark, of its dialects and of what surrounds it.
+"""Parts of a Markdown text that are not translated: in CommonMark, its dialects and templates around it.
 
 Each pattern stops where the next of its kind begins, so that nothing is read twice.
 """
@@ -59,16 +59,18 @@ ATOM = re.compile(
 )
 """A span that stays as a whole."""
 START = re.compile(
-    r"[\\`*_~\[\]!<$^@:{%+#]|(?<! ) {2,}+\n|(?:https?|ftp)://|\bwww\.|\b[A-Za-z]:\\|\b[A-Za-z0-9_][\w.+-]{0,63}+@"
+    r"[\\`*_~\[\]!<$^@:{%+#]|==|(?<! ) {2,}+\n|(?:https?|ftp)://|\bwww\.|\b[A-Za-z]:\\|\b[A-Za-z0-9_][\w.+-]{0,63}+@"
 )
-"""Where a span may begin."""
+"""Characters with which a span may begin."""
+MARKED = re.compile(r"==(?<![A-Za-z0-9_=]==)(?![=\s])(?:[^=\n]|=(?!=))++(?<!\s)==(?![A-Za-z0-9_=])")
+"""A highlight, which several dialects know."""
 ESCAPED = re.compile(r"\\[!-/:-@\[-`{-~]")
 TAIL = re.compile(rf"\([^()\s{{]*+(?:{TEMPLATE})[^()\n]*+\)|\[[^\[\]\n]++\]|{ATTRIBUTES}", re.DOTALL)
-"""What follows the text of a link that CommonMark does not see."""
+"""The rest of a link after its text, for links that CommonMark does not know."""
 KEY = re.compile(r"\[(?:[^\s\[\]]*+|`[^`\[\]]*+`|[\W\d_]*+)\]")
 """Brackets around a word, code or figures."""
 
-SILENT = re.compile(rf"\*\*?|__?|~~|\[|\](?:[(\[{{].*)?|(?!<(?:br|img)\b|{AUTOLINK}){_TAG}", re.DOTALL)
+SILENT = re.compile(rf"\*\*?|__?|~~|==|\[|\](?:[(\[{{].*)?|(?!<(?:br|img)\b|{AUTOLINK}){_TAG}", re.DOTALL)
 BREAKS = re.compile(r"(?:\\| +)\n|<br\b.*>", re.DOTALL)
 
 TITLE = re.compile(r"\s(\"(?:[^\"\\]|\\.)++\"|'(?:[^'\\]|\\.)++'|\((?:[^()\\]|\\.)++\))\s*\)$", re.DOTALL)

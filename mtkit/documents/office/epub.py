@@ -29,7 +29,7 @@ def open_epub(name: str, data: bytes) -> Bundle:
     """
     archive = Archive(name, data)
     if archive.read("mimetype").strip() != b"application/epub+zip":
-        raise InputError(f"{name}: is not an EPUB file.", "Set format to the file's.")
+        raise InputError(f"{name}: is not an EPUB file.", "Set format to that of the file.")
     if set(_ALGORITHM.findall(archive.read(_ENCRYPTION))) - _OF_FONTS:
         raise InputError(f"{name}: is protected against copying.", "Use a copy without protection.")
     if "META-INF/signatures.xml" in archive.members:

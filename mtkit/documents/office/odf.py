@@ -35,7 +35,7 @@ def open_odt(name: str, data: bytes) -> Bundle:
     archive = Archive(name, data)
     mimetype = archive.read("mimetype").decode(errors="replace").strip()
     if mimetype not in (MIMETYPE, f"{MIMETYPE}-template"):
-        raise InputError(f"{name}: is not an OpenDocument text.", "Set format to the file's.")
+        raise InputError(f"{name}: is not an OpenDocument text.", "Set format to that of the file.")
     if b"encryption-data" in archive.read("META-INF/manifest.xml"):
         raise InputError(f"{name}: is encrypted.", "Save the file without a password.")
     if "META-INF/documentsignatures.xml" in archive.members:
@@ -76,7 +76,7 @@ def _nested(node: XmlNode) -> Iterator[XmlNode]:
 
 
 def _items(source: str, node: XmlNode, place: int, end: int) -> Iterator[Item]:
-    """What stands in a paragraph, or in something inside it, from one place to another."""
+    """The content of a paragraph, or of an element in it, between two places."""
     for child in node.children:
         yield Words(content(source[place : child.start]), PLAIN)
         place = child.end

@@ -11,6 +11,7 @@ from typing import Literal
 from mtkit.data.read.xml import XmlParser
 from mtkit.documents.base import unescape
 from mtkit.documents.elements import XmlNode, read_nodes
+from mtkit.documents.office.followed import followed_slot
 from mtkit.documents.office.paragraph import Fixed, Item, MarkKind, Style, Words, content, paragraph_slot
 from mtkit.documents.office.zipped import Archive, Bundle
 from mtkit.documents.spans import Slot, Spliced
@@ -37,7 +38,7 @@ _PARTS: dict[str, dict[str, str]] = {
     "pptx": {".slide+xml": "sld", ".notesSlide+xml": "notes"},
     "xlsx": {".sharedStrings+xml": "sst", ".worksheet+xml": "worksheet", ".drawing+xml": "wsDr"},
 }
-"""By the end of a content type: the name of a part's root."""
+"""The root element of a part, by the end of its content type."""
 _DIAGRAMS = {".diagramData+xml": "dataModel", ".diagramDrawing+xml": "drawing"}
 _DRAWN = {"sld", "notes", "wsDr", *_DIAGRAMS.values()}
 
@@ -57,13 +58,13 @@ _PRINTED = {
     ),
     *("pgNum", "m"),
 }
-"""What stands where a word could."""
+"""Elements that stand where a word could."""
 _TEXT = {"t": "", "noBreakHyphen": "\u2011", "softHyphen": ""}
 """Elements of a run that are text, and what each stands for where it has no content."""
 _NOTES = {"footnoteReference", "endnoteReference"}
 _STRONGEST: tuple[MarkKind, ...] = ("end", "break", "printed", "note")
 _DROPPED = {"proofErr", "lastRenderedPageBreak", "rPr", "rPh"}
-"""What an office program adds again by itself, or what makes no sense in another language."""
+"""Elements that an office program restores by itself, or that make no sense in another language."""
 _NO_NESTED = {"del", "moveFrom", "lockedCanvas", "chart"}
 # Attributes and elements that make no difference to how a text looks.
 _UNSEEN = re.compile(
@@ -74,13 +75,18 @@ _EMPTY = re.compile(r"<(?:\w+:)?rPr(?:/>|></(?:\w+:)?rPr>)")
 _SPACES = re.compile(r"[ \t\r\n]+")
 
 
-def open_docx(name: str, data: bytes) -> Bundle:
+def open_docx(name: str, data: bytes, *, is_bilingual: bool = False) -> Bundle:
     """Paragraphs of the text, of headers, footers, footnotes, endnotes, text boxes and diagrams.
+
+    Args:
+        name: of the file, for errors.
+        data: its bytes.
+        is_bilingual: whether paragraphs stay, and the translation of each follows it; diagrams stay.
 
     Raises:
         InputError: it is no Word file, or one that is damaged, encrypted, signed or made to do harm.
     """
-    return _open("docx", name, data)
+    return _open("docx", name, data, is_bilingual)
 
 
 def open_pptx(name: str, data: bytes) -> Bundle:
@@ -101,7 +107,7 @@ def open_xlsx(name: str, data: bytes) -> Bundle:
     return _open("xlsx", name, data)
 
 
-def _open(kind: Kind, name: str, data: bytes) -> Bundle:
+def _open(kind: Kind, name: str, data: bytes, is_bilingual: bool = False) -> Bundle:
     archive = Archive(name, data)
     types = _types(archive)
     main = next((value for value in types.values() if value.endswith(".main+xml")), "")
@@ -109,17 +115,17 @@ def _open(kind: Kind, name: str, data: bytes) -> Bundle:
     if found != kind:
         raise InputError(
             f"{name}: is {f'a {found} file' if found else 'of another format'}, expected {kind}.",
-            "Set format to the file's.",
+            "Set format to that of the file.",
         )
     if any(value.endswith(".digital-signature-xmlsignature+xml") for value in types.values()):
         raise InputError(f"{name}: is signed, which its translation would not be.", "Remove the signature.")
     kept = {column for part in _parts(types, ".table+xml") for column in _columns(archive, part)}
     documents = {}
-    for ending, root in (_PARTS[kind] | _DIAGRAMS).items():
+    for ending, root in (_PARTS[kind] | ({} if is_bilingual else _DIAGRAMS)).items():
         for part in _parts(types, ending):
             source, encoding = archive.read_xml(part)
             if root != "worksheet" or "inlineStr" in source:
-                slots = _slots(f"{name}: {part}", source, root, kept)
+                slots = _slots(f"{name}: {part}", source, root, kept, is_bilingual)
                 documents[part] = Spliced(source, slots, encoding=encoding)
     return Bundle(archive, documents)
 
@@ -156,12 +162,12 @@ def _columns(archive: Archive, part: str) -> Sequence[str]:
     return names
 
 
-def _slots(name: str, source: str, root: str, kept: set[str]) -> list[Slot]:
+def _slots(name: str, source: str, root: str, kept: set[str], is_bilingual: bool) -> list[Slot]:
     """The paragraphs of a part, or its strings if it is of a spreadsheet; those that are `kept` stay."""
     wanted = {"sst": "si", "worksheet": "is"}.get(root, "p")
     reader = _Runs(source, root in _DRAWN)
     return [
-        _slot(reader, node)
+        _slot(reader, node, is_bilingual)
         for node in read_nodes(name, source, root, {wanted})
         if not kept or _spelled(source, node) not in kept
     ]
@@ -173,9 +179,11 @@ def _spelled(source: str, node: XmlNode) -> str:
     return unescape("".join(content(source[own.text : own.text_end]) for own in found))
 
 
-def _slot(reader: _Runs, node: XmlNode) -> Slot:
-    nested = [_slot(reader, child) for child in _nested(node)]
-    return paragraph_slot(reader.source, node.text, node.text_end, list(reader.items(node.children)), nested)
+def _slot(reader: _Runs, node: XmlNode, is_bilingual: bool) -> Slot:
+    nested = [_slot(reader, child, is_bilingual) for child in _nested(node)]
+    source, items = reader.source, list(reader.items(node.children))
+    slot = paragraph_slot(source, node.text, node.text_end, items, nested)
+    return followed_slot(source, node, slot, nested) if is_bilingual else slot
 
 
 def _nested(node: XmlNode) -> Iterator[XmlNode]:
@@ -205,7 +213,7 @@ class _ComputedField:
 
 
 class _Runs:
-    """From the elements of a paragraph to words and marks.
+    """Makes words and marks of the elements of a paragraph.
 
     Args:
         source: the part.
@@ -216,7 +224,7 @@ class _Runs:
         self.source, self._is_drawn = source, is_drawn
 
     def items(self, nodes: Sequence[XmlNode]) -> Iterator[Item]:
-        """Of the elements of a paragraph, or of something with runs in it."""
+        """Makes those of a paragraph, or of another element that has runs."""
         fields = self._fields(nodes)
         place = 0
         while place < len(nodes):

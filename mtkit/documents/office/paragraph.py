@@ -18,7 +18,7 @@ from mtkit.documents.base import unescape
 from mtkit.documents.spans import PLACEHOLDERS, Cut, Markup, Slot, split_by
 
 MarkKind = Literal["open", "close", "printed", "silent", "break", "end", "note"]
-"""What a mark does; a note stands directly behind a word."""
+"""The kind of a mark; a note stands directly after a word."""
 
 _MARK = re.compile(r"(</?[a-z]\d++/?>)")
 _LINES = r"(?:_x000D_)?\n+"
@@ -35,7 +35,7 @@ _ASIDE = re.compile(r"<!\[CDATA\[(.*?)\]\]>|<!--.*?-->|<\?.*?\?>", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a piece of text is written.
+    """The formatting of a piece of text.
 
     Attributes:
         key: equal for what looks the same.
@@ -58,7 +58,7 @@ class Style:
 
 
 PLAIN = Style("", "", "", False)
-"""Of text without an element of its own."""
+"""The formatting of text without an element of its own."""
 
 
 @dataclass(frozen=True, slots=True)

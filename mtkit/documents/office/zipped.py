@@ -23,7 +23,7 @@ MAX_READ = 1 << 26
 MAX_TAGS = 2_000_000
 """Most tags of a member that is read as XML."""
 MAX_RATIO = 200
-"""How many times its packed size a member may have; small ones may have more."""
+"""Maximum ratio of a member's size to its packed size; small members may exceed it."""
 
 _MAX_DIRECTORY = 1 << 22
 _ANY_RATIO = 1 << 20
@@ -103,7 +103,7 @@ class Archive:
                 raise BadZipFile("members overlap")
 
     def _begin(self, info: ZipInfo) -> int:
-        """Where the packed bytes of a member begin."""
+        """The offset of the packed bytes of a member."""
         *_, name, extra = _LOCAL.unpack_from(self._data, info.header_offset)
         return info.header_offset + _LOCAL.size + name + extra
 
@@ -194,7 +194,7 @@ class Archive:
 
 
 def _shared(info: ZipInfo) -> tuple[int, ...]:
-    """What a member's record and its entry in the directory both say."""
+    """The fields that a member's record and its entry in the directory share."""
     year, month, day, hour, minute, second = info.date_time
     date = (year - 1980) << 9 | month << 5 | day
     time = hour << 11 | minute << 5 | second // 2

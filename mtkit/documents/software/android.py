@@ -34,7 +34,7 @@ _NAMED = {"n": "\n", "t": "\t"}
 
 
 def _read(raw: str) -> str:
-    """What Android makes of text without markup."""
+    """The text that Android shows for a value without markup."""
 
     def character(found: re.Match[str]) -> str:
         return chr(int(found[1], 16)) if found[1] else _NAMED.get(found[2], found[2])
@@ -45,7 +45,7 @@ def _read(raw: str) -> str:
 
 @cache
 def _markups(encoding: str, *, is_cdata: bool) -> Markups:
-    """Of values in XML, or in a CDATA section, where signs of XML need no escape."""
+    """The markup of values in XML, or in a CDATA section, which needs no escapes."""
 
     def spelled(text: str) -> str:
         raw = re.sub(r"[\\'\"]", r"\\\g<0>", text)

@@ -117,5 +117,5 @@ def _texts_of(source: str, entry: re.Match[str], stop: int) -> list[tuple[int, i
 
 
 def _spelled(text: str) -> str:
-    """With what would begin an attribute or a variant, at the beginning of a line, as a placeable."""
+    """Writes as a placeable the start of a line that would begin an attribute or a variant."""
     return _FIRST.sub(r'\1{"\2"}', text)

@@ -59,7 +59,9 @@ def open_arb(name: str, data: bytes, target: str = "") -> Spliced:
     source = check_utf8(name, data)
     root = read_json(name, source)
     if not root.is_object:
-        raise InputError(f"{name}:1: is not an ARB file, which is an object.", "Set --format to the file's.")
+        raise InputError(
+            f"{name}:1: is not an ARB file: it is not a JSON object.", "Set --format to that of the file."
+        )
     languages = (root.string("@@locale"), "")
     locale = root.at("@@locale")
     if locale and languages[0] and target:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-
-import yaml
 
 from mtkit.documents.base import check_utf8
 from mtkit.documents.software.messages import ICU_TEXT, Markups, message_markup, value_slot
-from mtkit.documents.software.yaml_values import UNPRINTABLE, Scalar, scalars
 from mtkit.documents.spans import Slot, Spliced
+from mtkit.documents.yaml_values import UNPRINTABLE, UNREADABLE, Scalar, scalars
 from mtkit.errors import InputError, shortened
 
 _TIME = r"%[-^0_#]?[A-Za-z]"
 _MARKUPS: Markups = message_markup(own=rf"{_TIME}(?![A-Za-z])"), ICU_TEXT
 _FORMATS: Markups = message_markup(own=_TIME), None
-"""Of dates and times in Rails."""
+"""The markup of formats of dates and times in Rails."""
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
-_STRING = "tag:yaml.org,2002:str"
 
 
 def open_yaml(name: str, data: bytes, target: str = "") -> Spliced:
@@ -48,15 +44,9 @@ def open_yaml(name: str, data: bytes, target: str = "") -> Spliced:
 
 
 def _read(name: str, source: str) -> list[Scalar]:
-    resolver: Any = yaml.SafeLoader("")
     try:
-        return [
-            scalar
-            for scalar in scalars(source, in_lists=True)
-            if scalar.event.style
-            or resolver.resolve(yaml.ScalarNode, scalar.event.value, (True, False)) == _STRING
-        ]
-    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the latter for escapes such as \UFFFFFFFF
+        return [scalar for scalar in scalars(source, in_lists=True) if scalar.is_string]
+    except UNREADABLE as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", "") or "invalid"

@@ -13,7 +13,7 @@ from mtkit.text.placeholders import DEFAULT, Family
 from mtkit.text.protect import build_finder
 
 Markups = tuple[Markup, Markup | None]
-"""Of a text, and of an ICU message if a value may be one."""
+"""The markup of a text, and of an ICU message if a value may be one."""
 
 _LINES = r"(?<![^\S\n\t])[^\S\n\t]*+[\n\t]\s*+"
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+"
@@ -56,7 +56,7 @@ def message_markup(
     escape: Callable[[str], str] = same,
     unescape: Callable[[str], str] = same,
 ) -> Markup:
-    """What stays of a value.
+    """The parts of a value that are not translated.
 
     Args:
         families: of its placeholders.
@@ -74,7 +74,7 @@ def message_markup(
 
 
 ICU_TEXT = replace(message_markup(("icu-plural",), escape=icu.escape, unescape=icu.unescape), icu=True)
-"""Of an ICU message."""
+"""The markup of an ICU message."""
 
 
 def value_slot(
@@ -103,4 +103,4 @@ def value_slot(
 
 XML_KEPT = r"<!--.*?-->|<\?.*?\?>|<!\[CDATA\[.*?\]\]>|\]\]>|&lt;/?[A-Za-z](?:(?!&[lg]t;)[^<>])*&gt;"
 XML_SILENT = re.compile(r"(?:<|&lt;)/?(?!br\b|img\b)[A-Za-z].*(?:>|&gt;)|<!--.*-->", re.DOTALL)
-"""What stays of values in XML, and prints nothing."""
+"""Parts of values in XML that are not translated and print nothing."""

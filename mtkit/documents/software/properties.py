@@ -48,7 +48,7 @@ def _read(raw: str) -> str:
 
 
 def _markups(value: str) -> Markups | None:
-    """What kind of message a value is, by its arguments and apostrophes; None if its syntax is not known."""
+    """The kind of message of a value, by its arguments and apostrophes; None if its syntax is unknown."""
     if _CHOICE.search(value):
         return None
     is_message = _FORMATTED.search(value) or ("''" in value and "'" not in value.replace("''", ""))

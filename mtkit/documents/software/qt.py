@@ -22,7 +22,7 @@ _QUOTES = {'"': "&quot;", "'": "&apos;"}
 _LINES = r"(?<![^\S\n\t])[^\S\n\t]*+(?:[\n\t]|&\#(?:10|x0*a);)\s*+"
 _MNEMONIC = r"&amp;(?=[^\W_])"
 _ENTITY = r"&amp;\#?\w{1,16};"
-"""Of HTML inside a text."""
+"""The markup of HTML inside a text."""
 _SILENT = re.compile(rf"{XML_SILENT.pattern}|&amp;", re.DOTALL)
 
 

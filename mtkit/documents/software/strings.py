@@ -39,11 +39,11 @@ _ARGUMENT = r"%%|%(?:\d+\$)?arg\b"
 _NO_TEXT = frozenset({"NSStringFormatSpecTypeKey", "NSStringFormatValueTypeKey"})
 
 APPLE: Markups = message_markup(("printf",), _ARGUMENT), None
-"""Of a value as the program reads it."""
+"""The markup of a value as the program reads it."""
 
 
 def _read(raw: str) -> str:
-    """What stands between the quotes, as the program has it."""
+    """The text between the quotes, as the program reads it."""
 
     def character(found: re.Match[str]) -> str:
         if found[1] or found[2]:

@@ -35,7 +35,7 @@ def open_xcstrings(name: str, data: bytes, target: str = "") -> Spliced:
     root = read_json(name, source)
     language, strings = root.string("sourceLanguage"), root.at("strings")
     if not language or not strings or not strings.is_object:
-        raise InputError(f"{name}:1: is not a string catalogue.", "Set --format to the file's.")
+        raise InputError(f"{name}:1: is not a string catalogue.", "Set --format to that of the file.")
     others = sorted(
         {
             key
@@ -158,6 +158,6 @@ def _margin(source: str, entry: Value) -> str:
 
 
 def _dumped(value: object, margin: str, in_ascii: bool) -> str:
-    """As Xcode writes it."""
+    """The JSON in the form that Xcode writes."""
     found = json.dumps(value, ensure_ascii=in_ascii, indent=2, separators=(",", " : "))
     return found.replace("\n", f"\n{margin}")

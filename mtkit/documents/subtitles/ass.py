@@ -9,7 +9,7 @@ from itertools import chain
 from mtkit.documents.base import check_utf8
 from mtkit.documents.items import Role
 from mtkit.documents.spans import PLACEHOLDERS, Markup, Piece, Spliced
-from mtkit.documents.subtitles.cues import Cue, CueGrammar, cue_slots, lines_of, seconds
+from mtkit.documents.subtitles.cues import Cue, CueGrammar, cue_document, lines_of, seconds
 from mtkit.errors import InputError
 
 _PLAIN = rf"\\[Nnh]|♪|♫|{PLACEHOLDERS}"
@@ -19,7 +19,7 @@ _DRAWING = re.compile(r"\\p(\d)")
 _STYLE = re.compile(r"\{\\([ibus])([01])\}")
 _STAMP = re.compile(r"\d+:\d+:\d+[.,]\d+")
 _COLUMNS = ["layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text"]
-"""Of a file that does not name them."""
+"""The columns of a file that does not name them."""
 
 
 def _split(raw: str) -> Sequence[Piece]:
@@ -45,10 +45,11 @@ def _pair(raw: str) -> tuple[Role, str]:
 _GRAMMAR = CueGrammar(
     Markup(_split, silent=re.compile(r"\{[^}]*+\}"), breaks=re.compile(r"\\h"), pair=_pair),
     re.compile(r"\\[Nn]"),
+    line_break=lambda before: r"\N",
 )
 
 
-def open_ass(name: str, data: bytes) -> Spliced:
+def open_ass(name: str, data: bytes, beside: str | None = None) -> Spliced:
     """The texts of its dialogue; all else stays, and so do comments, override tags and drawings.
 
     Raises:
@@ -85,5 +86,7 @@ def open_ass(name: str, data: bytes) -> Spliced:
             time = (seconds(fields["start"]), seconds(fields["end"]))
             cues.append(Cue(end - len(cells[-1]), end, time, owner))
     if not has_events and source.strip("\ufeff \t\r\n"):
-        raise InputError(f"{name}:1: there is no line [Events] in the file.", "Set format to the file's.")
-    return Spliced(source, cue_slots(source, cues, _GRAMMAR))
+        raise InputError(
+            f"{name}:1: there is no line [Events] in the file.", "Set format to that of the file."
+        )
+    return cue_document(source, cues, _GRAMMAR, beside=beside)

@@ -1,20 +1,20 @@
 """Subtitles: what is said in their cues, sentences that run over several of them, and lines.
 
-Each format finds its cues. What is said by one speaker within a cue is a text; a sentence that goes on in the
-next cue makes one text with it, and its translation is divided over both.
+Each format finds its cues. What is said by one speaker within a cue is a text; a sentence that continues in
+the next cue makes one text with it, and its translation is divided over both.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise, zip_longest
 from operator import itemgetter
 
 from mtkit.documents.base import Answer, Text
-from mtkit.documents.spans import Cut, Markup, Slot
+from mtkit.documents.spans import Cut, Edit, Markup, Original, Replaced, Slot, Spliced
 from mtkit.errors import InputError
 from mtkit.text.languages import UNSPACED_CHARACTERS
 
@@ -39,13 +39,16 @@ _FIRST_LETTER = re.compile(r"[\W_]*+(\w)")
 _NOTE = re.compile("[♪♫]")
 _BREAK = re.compile(rf"(?<=\S) (?=\S)|(?<=[{UNSPACED_CHARACTERS}])(?=[{UNSPACED_CHARACTERS}])")
 _BREAK_AT_SPANS = re.compile(rf"{_BREAK.pattern}|\A (?=\S)|(?<=\S) \Z")
+_FILLED = re.compile(r"[\s\S]*\S[^\r\n]*+")
+_LEADING = re.compile(r"\{[^{}\r\n]*+\}|<v[.\s][^<>]*+>")
+_STATE = re.compile(r"\{|</?v\b")
 _PAUSES = ",;:.!?…–—，、；：。！？"
 _UNSPACED = re.compile(f"[{UNSPACED_CHARACTERS}]")
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """What is shown at one time.
+    """The text shown at one time.
 
     Attributes:
         start: where its text begins in the file.
@@ -62,17 +65,19 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class CueGrammar:
-    """How a format writes what is said.
+    """The notation of a format.
 
     Attributes:
         markup: of one text; line breaks are line feeds there.
         breaks: line breaks in a cue.
         voice: what begins the text of another speaker at the start of a line, besides a dash and a name.
+        line_break: from the two characters before a cue to a line break in it.
     """
 
     markup: Markup
     breaks: re.Pattern[str]
     voice: re.Pattern[str] | None = None
+    line_break: Callable[[str], str] = lambda before: before if before == "\r\n" else before[-1]
 
 
 def read_time(line: str) -> tuple[float, float] | None:
@@ -98,28 +103,69 @@ def not_a_time(name: str, number: int, separator: str) -> InputError:
     )
 
 
-def cue_slots(source: str, cues: Sequence[Cue], grammar: CueGrammar) -> list[Slot]:
+def cue_document(
+    source: str,
+    cues: Sequence[Cue],
+    grammar: CueGrammar,
+    languages: tuple[str, str] = ("", ""),
+    *,
+    beside: str | None = None,
+) -> Spliced:
+    """A file of cues.
+
+    Args:
+        source: the file.
+        cues: in order.
+        grammar: of what is said in them.
+        languages: source and target that the file declares; empty where it declares none.
+        beside: not None if translations are put below what is said in each cue.
+    """
+    originals = None if beside is None else [_original(source, cue, grammar) for cue in cues]
+    return Spliced(source, _slots(source, cues, grammar), languages, originals=originals)
+
+
+def _original(source: str, cue: Cue, grammar: CueGrammar) -> Original:
+    """All that is said in a cue; a tag that begins it, and holds up to its end, is not repeated."""
+    filled = _FILLED.match(source, cue.start, cue.end)
+    end = filled.end() if filled else cue.start
+
+    def write(translated: str) -> str:
+        tag = _LEADING.match(translated)
+        own = tag.end() if tag and len(_STATE.findall(translated)) == 1 else 0
+        return grammar.line_break(source[max(0, cue.start - 2) : cue.start]) + translated[own:]
+
+    return Original(cue.start, end, end, write)
+
+
+def _slots(source: str, cues: Sequence[Cue], grammar: CueGrammar) -> list[Replaced]:
     """The texts of a file, in order."""
     parts = [part for cue in cues for part in _parts(source, cue, grammar)]
     ended = [bool(_STOP.search(part.texts[-1][-8:])) for part in parts if part.texts]
     share = sum(ended) / max(1, len(ended))
-    slots = []
+    slots: list[Replaced] = []
     group: list[_Part] = []
     for part in parts:
         if not part.texts:
             continue
         if group and not (len(group) < _MOST_CUES and _goes_on(group[-1], part, share)):
-            slots.append(_slot(source, group))
+            slots.append(_slot(group))
             group = []
         group.append(part)
-    return [*slots, _slot(source, group)] if group else slots
+    return [*slots, _slot(group)] if group else slots
+
+
+def _slot(group: Sequence[_Part]) -> Replaced:
+    """The place of one part, or those of all with a common sentence."""
+    if len(group) > 1:
+        return _Sentence(group)
+    return Slot(group[0].start, group[0].end, group[0].texts, group[0].written)
 
 
 # ---------------------------------------------------------------- from cues to texts
 
 
 class _Part:
-    """What one speaker says within a cue.
+    """The words of one speaker within a cue.
 
     Attributes:
         start: where it begins in the file, behind a dash and a name.
@@ -144,7 +190,7 @@ class _Part:
         self.texts = self._cut.texts
 
     def written(self, answers: Sequence[str]) -> str:
-        """What stands there with the texts translated, in as many lines."""
+        """The same lines with the texts translated, as many as before."""
         if list(answers) == self.texts:
             return self.raw
         lines = break_lines(self._cut.put(answers), len(self._breaks) + 1, self._markup)
@@ -153,7 +199,7 @@ class _Part:
 
 
 def _parts(source: str, cue: Cue, grammar: CueGrammar) -> list[_Part]:
-    """What is said in a cue: a speaker, and text behind a blank line, begin another part."""
+    """The parts of a cue: a new speaker, and text after a blank line, begin another part."""
     lines, place = [], cue.start
     for found in grammar.breaks.finditer(source, cue.start, cue.end):
         lines.append((place, found.start()))
@@ -180,7 +226,7 @@ def _parts(source: str, cue: Cue, grammar: CueGrammar) -> list[_Part]:
 
 
 def _label(line: str) -> tuple[int, int]:
-    """How long a dash is that begins what another speaker says, and how long with the speaker's name."""
+    """The length of a dash that introduces another speaker, and its length with the speaker's name."""
     found = _DASH.match(line)
     dash = found.end() if found else 0
     named = _NAME.match(line, dash)
@@ -192,7 +238,7 @@ def _label(line: str) -> tuple[int, int]:
 
 
 def _goes_on(left: _Part, right: _Part, share: float) -> bool:
-    """Whether a sentence that `left` begins goes on in `right`.
+    """Whether a sentence that begins in `left` continues in `right`.
 
     Args:
         left: the last text so far.
@@ -225,30 +271,39 @@ def _goes_on(left: _Part, right: _Part, share: float) -> bool:
 # ---------------------------------------------------------------- from translations to cues
 
 
-def _slot(source: str, group: Sequence[_Part]) -> Slot:
-    """The place of one part, or of all those with a common sentence."""
-    start, end = group[0].start, group[-1].end
-    if len(group) == 1:
-        return Slot(start, end, group[0].texts, group[0].written)
-    texts = [part.texts[0] for part in group]
-    whole, starts = texts[0], [0]
-    for text in texts[1:]:
-        is_unspaced = _UNSPACED.fullmatch(whole[-1]) and _UNSPACED.fullmatch(text[0])
-        whole += text if is_unspaced else f" {text}"
-        starts.append(len(whole) - len(text))
-    spans = any(isinstance(text, Text) and text.has_spans for text in texts)
+class _Sentence:
+    """A sentence that runs over several cues.
 
-    def write(found: Sequence[str]) -> str:
-        if list(found) == [whole]:
-            return source[start:end]
-        answers = _divided(found[0], [*starts, len(whole)])
-        written = [part.written([answer]) for part, answer in zip(group, answers, strict=True)]
-        if isinstance(found[0], Answer) and not all(answer.is_placed for answer in answers):
-            found[0].is_placed = False
-        between = [source[left.end : right.start] for left, right in pairwise(group)]
-        return "".join(chain(*zip_longest(written, between, fillvalue="")))
+    Attributes:
+        start: where the first of its parts begins.
+        texts: the whole.
+    """
 
-    return Slot(start, end, [Text(whole, has_spans=spans)], write)
+    def __init__(self, group: Sequence[_Part]) -> None:
+        self._group = group
+        self.start = group[0].start
+        texts = [part.texts[0] for part in group]
+        whole, starts = texts[0], [0]
+        for text in texts[1:]:
+            is_unspaced = _UNSPACED.fullmatch(whole[-1]) and _UNSPACED.fullmatch(text[0])
+            whole += text if is_unspaced else f" {text}"
+            starts.append(len(whole) - len(text))
+        self._starts = [*starts, len(whole)]
+        spans = any(isinstance(text, Text) and text.has_spans for text in texts)
+        self.texts = [Text(whole, has_spans=spans)]
+
+    def edits(self, answers: Sequence[str]) -> Sequence[Edit]:
+        """The share of each cue."""
+        if list(answers) == self.texts:
+            return ()
+        shares = _divided(answers[0], self._starts)
+        edits = [
+            (part.start, part.end, part.written([share]))
+            for part, share in zip(self._group, shares, strict=True)
+        ]
+        if isinstance(answers[0], Answer) and not all(share.is_placed for share in shares):
+            answers[0].is_placed = False
+        return edits
 
 
 def _divided(answer: str, starts: Sequence[int]) -> list[Answer]:
@@ -331,7 +386,7 @@ def _chosen(places: Sequence[tuple[float, int, int]], wanted: Sequence[float], t
 
 
 def lines_of(source: str) -> Iterator[tuple[int, str]]:
-    """Where each line begins, and the line with its line break."""
+    """The start of each line, and the line with its line break."""
     place = 0
     for line in re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", source):
         yield place, line

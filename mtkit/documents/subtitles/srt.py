@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from mtkit.documents.base import check_utf8
 from mtkit.documents.spans import PLACEHOLDERS, TAG, Markup, Spliced, split_by
-from mtkit.documents.subtitles.cues import Cue, CueGrammar, cue_slots, not_a_time, read_time
+from mtkit.documents.subtitles.cues import Cue, CueGrammar, cue_document, not_a_time, read_time
 from mtkit.errors import InputError
 
 _FINDER = re.compile(rf"{TAG}|\{{[^{{}}\n]*\}}|\\[Nh]|♪|♫|{PLACEHOLDERS}")
@@ -22,10 +22,10 @@ _GRAMMAR = CueGrammar(
 )
 
 
-def open_srt(name: str, data: bytes) -> Spliced:
+def open_srt(name: str, data: bytes, beside: str | None = None) -> Spliced:
     """The cues of a file; numbers, time codes and tags stay.
 
-    A cue goes on until the next number and time code, whatever blank lines are in it.
+    A cue continues until the next number and time code, whatever blank lines are in it.
 
     Raises:
         InputError: it is not UTF-8, or a time code is none.
@@ -43,10 +43,10 @@ def open_srt(name: str, data: bytes) -> Spliced:
         if "-->" in line and number not in times and (not is_text or before.isdecimal()):
             raise not_a_time(name, number, ",")
     if not times and source.strip("\ufeff \t\r\n"):
-        raise InputError(f"{name}:1: there is no time code in the file.", "Set format to the file's.")
+        raise InputError(f"{name}:1: there is no time code in the file.", "Set format to that of the file.")
     cues = []
     for number, following in pairwise([*times, len(lines)]):
         is_numbered = following in times and lines[following - 1].strip().isdecimal()
         end = max(number + 1, following - 1 if is_numbered else following)
         cues.append(Cue(starts[number + 1], starts[end], times[number]))
-    return Spliced(source, cue_slots(source, cues, _GRAMMAR))
+    return cue_document(source, cues, _GRAMMAR, beside=beside)

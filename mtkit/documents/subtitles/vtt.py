@@ -8,7 +8,7 @@ import re
 from mtkit.documents.base import check_utf8, unescape
 from mtkit.documents.items import Role
 from mtkit.documents.spans import PLACEHOLDERS, Markup, Spliced, split_by
-from mtkit.documents.subtitles.cues import Cue, CueGrammar, cue_slots, lines_of, not_a_time, read_time
+from mtkit.documents.subtitles.cues import Cue, CueGrammar, cue_document, lines_of, not_a_time, read_time
 from mtkit.errors import InputError
 
 _FINDER = re.compile(rf"<[^<>]*+>|♪|♫|{PLACEHOLDERS}")
@@ -39,7 +39,7 @@ _GRAMMAR = CueGrammar(
 )
 
 
-def open_vtt(name: str, data: bytes) -> Spliced:
+def open_vtt(name: str, data: bytes, beside: str | None = None) -> Spliced:
     """The cues of a file; the header, notes, styles, regions, ids, settings and tags stay.
 
     Raises:
@@ -47,7 +47,7 @@ def open_vtt(name: str, data: bytes) -> Spliced:
     """
     source = check_utf8(name, data)
     if source.strip() and not re.match("\ufeff?WEBVTT(?:[ \t\r\n]|\\Z)", source):
-        raise InputError(f"{name}:1: does not begin with WEBVTT.", "Set format to the file's.")
+        raise InputError(f"{name}:1: does not begin with WEBVTT.", "Set format to that of the file.")
     cues: list[Cue] = []
     time: tuple[float, float] | None = None
     begin = end = 0
@@ -65,4 +65,4 @@ def open_vtt(name: str, data: bytes) -> Spliced:
             raise not_a_time(name, number, ".")
         begin = end = start + len(line)
     language = _LANGUAGE.search(source, 0, header)
-    return Spliced(source, cue_slots(source, cues, _GRAMMAR), (language[1] if language else "", ""))
+    return cue_document(source, cues, _GRAMMAR, (language[1] if language else "", ""), beside=beside)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from mtkit.documents.base import HeaderError, Lines, check_utf8
-from mtkit.documents.spans import Slot, Spliced
+from mtkit.documents.spans import Original, Slot, Spliced
 from mtkit.errors import InputError, UsageError
 
 Skip = Callable[[int, InputError], bool]
@@ -32,8 +32,14 @@ class Table(Spliced):
         numbers: the line, from 0, on which the row of each text begins.
     """
 
-    def __init__(self, source: str, slots: Sequence[Slot], numbers: Sequence[int]) -> None:
-        super().__init__(source, slots)
+    def __init__(
+        self,
+        source: str,
+        slots: Sequence[Slot],
+        numbers: Sequence[int],
+        originals: Sequence[Original] | None = None,
+    ) -> None:
+        super().__init__(source, slots, originals=originals)
         self.numbers = numbers
 
 
@@ -61,6 +67,20 @@ def column_named(column: str, names: Sequence[str], place: str) -> int:
     return names.index(column)
 
 
+def column_beside(beside: str, column: str, names: Sequence[str]) -> str:
+    """The name of a new column of translations: their language, or one that no other column has.
+
+    Args:
+        beside: the language, if it is known.
+        column: of the text.
+        names: of all columns.
+    """
+    name = beside or "translation"
+    while name in names:
+        name = f"{column}.{name}"
+    return name
+
+
 def lacks_column(place: str, count: int, needed: int) -> InputError:
     """For a row that has too few columns."""
     return InputError(
@@ -69,7 +89,9 @@ def lacks_column(place: str, count: int, needed: int) -> InputError:
     )
 
 
-def open_csv(name: str, data: bytes, column: int | str = 1, skip: Skip | None = None) -> Table:
+def open_csv(
+    name: str, data: bytes, column: int | str = 1, skip: Skip | None = None, beside: str | None = None
+) -> Table:
     """One column of a table between commas, semicolons, tabs or bars; each line of a cell is a text.
 
     Args:
@@ -77,6 +99,7 @@ def open_csv(name: str, data: bytes, column: int | str = 1, skip: Skip | None = 
         data: its bytes.
         column: its number from 1, or its name in the first row, which is then a header and stays.
         skip: what becomes of a row without the column; without it, it is an error.
+        beside: the language of translations that get a column of their own behind the text's.
 
     Raises:
         UsageError: the number is less than 1.
@@ -88,9 +111,13 @@ def open_csv(name: str, data: bytes, column: int | str = 1, skip: Skip | None = 
     start = declared.end() if declared else int(source.startswith("\ufeff"))
     delimiter = declared[1] if declared else _delimiter(name, source, start, column)
     rows = _rows(name, source, start, delimiter)
+    originals: list[Original] = []
     if isinstance(column, str):
         header = next(rows, [])
-        index = column_named(column, [_text(source, cell).strip() for cell in header], f"{name}:1")
+        names = [_text(source, cell).strip() for cell in header]
+        index = column_named(column, names, f"{name}:1")
+        added = column_beside(beside or "", column, names)
+        originals.append(_original(header[index], lambda _: delimiter + _written(added, delimiter)))
     else:
         index = column - 1
     slots, numbers, blank = [], [], []
@@ -101,6 +128,7 @@ def open_csv(name: str, data: bytes, column: int | str = 1, skip: Skip | None = 
         if index < len(row):
             slots.append(_slot(source, row[index], delimiter))
             numbers += [number] * len(slots[-1].texts)
+            originals.append(_original(row[index], lambda cell: delimiter + cell))
         elif first < last:
             error = lacks_column(f"{name}:{number + 1}", len(row), index + 1)
             if skip is None:
@@ -112,8 +140,8 @@ def open_csv(name: str, data: bytes, column: int | str = 1, skip: Skip | None = 
         for first, last in blank:
             kept.append(source[place:first])
             place = last
-        return open_csv(name, "".join([*kept, source[place:]]).encode(), column, lambda *_: True)
-    return Table(source, slots, numbers)
+        return open_csv(name, "".join([*kept, source[place:]]).encode(), column, lambda *_: True, beside)
+    return Table(source, slots, numbers, None if beside is None else originals)
 
 
 def _delimiter(name: str, source: str, start: int, column: int | str) -> str:
@@ -174,8 +202,18 @@ def _slot(source: str, cell: _Cell, delimiter: str) -> Slot:
         text = lines.put(found)
         if list(found) == lines.texts:
             return raw
-        if raw.startswith('"') or not text or any(sign in text for sign in f'{delimiter}"\r\n'):
-            return '"' + text.replace('"', '""') + '"'
-        return text
+        return _written(text, delimiter, is_quoted=raw.startswith('"') or not text)
 
     return Slot(*cell, lines.texts, write)
+
+
+def _written(text: str, delimiter: str, *, is_quoted: bool = False) -> str:
+    """A cell, in quotes if they are wanted or needed."""
+    if is_quoted or any(sign in text for sign in f'{delimiter}"\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _original(cell: _Cell, write: Callable[[str], str]) -> Original:
+    """A cell that always gets another one behind it."""
+    return Original(*cell, cell[1], write, always=True)

@@ -59,6 +59,28 @@ class Logged:
 
 
 @dataclass(frozen=True, slots=True)
+class Stepped:
+    """An update was made. Told after each, for whoever watches; not recorded.
+
+    `loss` is the mean since the last report on this rank; NaN on a GPU, which would have to be waited for.
+    """
+
+    step: int
+    epoch: float
+    loss: float
+    tokens_per_s: float
+    seconds: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """Work other than updates begins, such as `validating`; it ends with the next event. Not recorded."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutOfMemory:
     """Update `step` ran out of memory; from then on micro-batches are computed in `splits` parts."""
 
@@ -110,6 +132,7 @@ class Saved:
 class Finished:
     """The final model is in `folder`; `reason` says why training ended.
 
+    `passes` counts how often the training data were seen, and `samples` are translated by the final model.
     `best_step` is the step of the best model. `start` holds the loss and scores of the weights that the run
     started with, by validation set, with "" for the main one; `extra` those of the final model on other sets.
     """
@@ -121,12 +144,15 @@ class Finished:
     loss: float
     scores: Mapping[MetricName, float]
     seconds: float
+    passes: float = 0.0
+    stopped_early: bool = False
+    samples: tuple[Sample, ...] = ()
     best_step: int = -1
     start: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     extra: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
-Event = Started | Logged | OutOfMemory | Validated | Saved | Finished
+Event = Started | Stepped | Working | Logged | OutOfMemory | Validated | Saved | Finished
 Listener = Callable[[Event], None]
 
 
@@ -145,7 +171,7 @@ def scalars(event: Event) -> dict[str, float]:
             for name, figures in event.extra.items() if isinstance(event, Finished) else ():
                 values |= {f"{name}/{figure}": value for figure, value in figures.items()}
             return {f"{group}/{name}": value for name, value in values.items()}
-        case Started() | Saved():
+        case Started() | Stepped() | Working() | Saved():
             return {}
 
 
@@ -190,7 +216,7 @@ class Recorder:
         """Records one event."""
         # If all updates were skipped, their means are NaN, which JSON cannot express.
         numbers = {name: value for name, value in scalars(event).items() if math.isfinite(value)}
-        if not numbers or isinstance(event, Started | Saved):
+        if not numbers or isinstance(event, Started | Stepped | Working | Saved):
             return
         line = {"step": event.step, "seconds": round(event.seconds, 3), **numbers}
         self._write(json.dumps(line) + "\n")

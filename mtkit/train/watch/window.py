@@ -14,7 +14,7 @@ from mtkit.errors import InputError
 from mtkit.train.machine.distributed import World
 from mtkit.train.progress import Progress
 from mtkit.train.update import Update
-from mtkit.train.watch.monitor import Logged
+from mtkit.train.watch.monitor import Logged, Stepped
 
 
 class LogWindow:
@@ -85,6 +85,18 @@ class LogWindow:
         self.skipped += update.skipped
         self.tokens += update.num_tgt_tokens
         self.steps += 1
+
+    def stepped(self, progress: Progress, share: float, steps_per_epoch: int) -> Stepped:
+        """Returns the event of the last update. Does not wait for a GPU."""
+        waits = self.device.type != "cpu" or not self.sums
+        return Stepped(
+            step=progress.step,
+            epoch=progress.cursor.epoch + progress.cursor.index / steps_per_epoch,
+            loss=math.nan if waits else self.sums["loss"].item() / (self.counted.item() or math.nan),
+            tokens_per_s=self.tokens / (time.monotonic() - self.begin),
+            seconds=progress.seconds,
+            share=share,
+        )
 
     def logged(
         self, progress: Progress, lr: float, share: float, steps_per_epoch: int, num_skipped: int

@@ -24,6 +24,7 @@ from mtkit.disk import calls as disk
 from mtkit.model.checkpoint import keep_only, step_folder, step_folders, weights_of, write_model
 from mtkit.model.tensors import Tensors
 from mtkit.model.transformer import build_model
+from mtkit.runs.training import Training
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 from tests.support.faults.shim import Call, failing, watched
 
@@ -50,7 +51,7 @@ def save(model: str, run: str, step: int) -> None:
         config,
         tokenizer,
         weights,
-        step=step,
+        training=Training(step),
         train_state=state,
         progress={"step": step},
     )
@@ -354,3 +355,15 @@ def block_network(tried: str) -> None:
 
     refuse(Path(tried))
     refuse_to_children(Path(tried), Path(f"{tried}-children"))
+
+
+def translate_and_die(args: list[str], at: int = 0, marker: str = "", log: str = "") -> None:
+    """Runs `mtkit translate`; dies at call number `at` that changes the disk; logs those calls."""
+    from mtkit.cli.commands import app
+
+    if at:
+        kill_at_disk_call(at, marker)
+    with watched() if log else contextlib.nullcontext([]) as calls:
+        app(["translate", *args], standalone_mode=False)
+    if log:
+        Path(log).write_text("".join(f"{call.name}\n" for call in calls))

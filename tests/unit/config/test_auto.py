@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from mtkit.config.auto import (
     EFFICIENCY,
@@ -180,3 +181,40 @@ def test_the_docs_show_the_table() -> None:
         dropout = ", ".join(f"{share:g}" for share in size.dropout)
         cells = (upto, f"{size.vocab_size:,}", " / ".join(size.preset), dropout, batches, str(size.epochs))
         assert f"| {' | '.join(cells)} |" in text
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"num_heads": 6},
+        {"num_heads": 12, "positions": "rope"},
+        {"num_kv_heads": 3},
+        {"num_kv_heads": 2, "positions": "rope"},
+        {"d_model": 200},
+        {"d_model": 300},
+        {"d_model": 10},
+        {"d_model": 300, "num_kv_heads": 5},
+        {"d_model": 300, "num_heads": 10, "num_kv_heads": 5},
+    ],
+)
+@pytest.mark.parametrize("num_pairs", [500, 5_000_000])
+def test_what_auto_chooses_fits_what_is_given(tmp_path: Path, given: dict[str, Any], num_pairs: int) -> None:
+    auto = config(tmp_path, yaml.safe_dump({"model": {"preset": "auto", **given}}))
+    settled, choices = settle(auto, choose(num_pairs, has_gpu=False))
+    assert given.items() <= settled.model.model_dump().items()
+    again = config(tmp_path, yaml.safe_dump({"model": settled.model.model_dump() | {"preset": "base"}}))
+    assert again.model.d_head == settled.model.d_model // settled.model.num_heads
+    for choice in choices:
+        assert getattr(settled.model, choice.key.removeprefix("model.")) == choice.value
+
+
+def test_a_model_that_is_auto_has_a_vocabulary_that_is_auto(tmp_path: Path) -> None:
+    assert config(tmp_path, "model: auto\n").tokenizer.vocab_size == "auto"
+    assert config(tmp_path, "model: {preset: auto, dropout: 0.1}\n").tokenizer.vocab_size == "auto"
+    assert config(tmp_path, "", "model=auto").tokenizer.vocab_size == "auto"
+    assert config(tmp_path, "model: auto\ntokenizer: {vocab_size: 500}\n").tokenizer.vocab_size == 500
+    assert config(tmp_path, "model: auto\ntokenizer: {path: a.model}\n").tokenizer.vocab_size == 8000
+    assert config(tmp_path, "train: auto\n").tokenizer.vocab_size == 8000
+    stored = config(tmp_path, "model: auto\n")
+    (tmp_path / "stored.yaml").write_text(dump_config(stored), "utf-8")
+    assert load_config([tmp_path / "stored.yaml"]).config == stored

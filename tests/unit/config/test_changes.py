@@ -94,3 +94,42 @@ def test_impossible_changes_cannot_be_declared() -> None:
 def test_a_moved_run_goes_on() -> None:
     changes = compare(make(), make(run=str(Path("/elsewhere"))))
     assert [change.kind for change in changes] == ["free"]
+
+
+def data_with(*train: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {**BASE["data"], "train": list(train), **more}
+
+
+PLAIN = {"reader": "plain", "src": "/t.en", "tgt": "/t.fr"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (
+            data_with({"reader": "phrasebook", "pairs": 300}),
+            data_with({"reader": "phrasebook", "pairs": 400}),
+            ["data.train.0.pairs: 300 → 400"],
+        ),
+        (
+            data_with(PLAIN),
+            data_with(PLAIN, {"reader": "tsv", "path": "/new.tsv"}),
+            ["data.train: with {reader: tsv, path: /new.tsv, src_column: 1, tgt_column: 2, on_error: stop}"],
+        ),
+        (
+            data_with(PLAIN),
+            data_with({"reader": "tmx", "path": "/m.tmx"}),
+            ["data.train: without {reader: plain, src: /t.en, tgt: /t.fr}, with {reader: tmx, path: /m.tmx}"],
+        ),
+        (
+            data_with(PLAIN),
+            data_with(PLAIN, test={"one": PLAIN}),
+            ["data.test.one: none → {reader: plain, src: /t.en, tgt: /t.fr}"],
+        ),
+    ],
+    ids=["an option of a corpus", "one more corpus", "another corpus", "a test set"],
+)
+def test_lists_of_corpora_are_shown_as_in_a_config(
+    before: dict[str, Any], after: dict[str, Any], told: list[str]
+) -> None:
+    assert [change.values for change in compare(make(data=before), make(data=after))] == told

@@ -269,7 +269,7 @@ def test_all_problems_at_once_in_the_order_of_the_lines() -> None:
         "a.yaml:1:1: run: missing. Folder of all files that the run writes.",
         "a.yaml:1:1: data.tgt_lang: missing. Code of the target language, such as fr.",
         "a.yaml:1:1: data.valid: missing. Validation corpus, used for early stopping and to choose the best "
-        "checkpoints.",
+        "checkpoints. {reader: cut, pairs: 500} cuts it from the training pairs, as `mtkit init FILE` does.",
         "a.yaml:1:29: data.train must have at least 1 item, but has 0.",
         "a.yaml:1:33: data.src_lang: given twice, first in line 1. Remove one.",
         "a.yaml:2:7: seed = 'x' must be a whole number.",

@@ -63,7 +63,7 @@ def test_the_starter_is_the_quickstart() -> None:
     quickstart = yaml.safe_load(
         (REPOSITORY / "configs" / "phrasebook-en-fr.yaml").read_text(encoding="utf-8")
     )
-    written = yaml.safe_load(starter(Path("mtkit.yaml"), "en", "fr", {}))
+    written = yaml.safe_load(starter(Path("mtkit.yaml"), "en", "fr"))
     assert written | {"run": ""} == quickstart | {"run": ""}
 
 

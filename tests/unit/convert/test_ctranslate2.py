@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mtkit.config.architecture import TRAINING_ONLY
-from mtkit.config.export import QUANTIZATIONS
+from mtkit.config.export import QUANTIZATIONS, AskedQuantization
 from mtkit.config.model import ModelConfig
 from mtkit.config.text import TextConfig
 from mtkit.convert import ctranslate2
@@ -51,7 +51,9 @@ def test_a_failed_check_leaves_nothing_and_a_good_one_is_in_the_manifest(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     same, far = Differences(0.0, 0.0), Differences(0.2, 0.4)
-    results = iter([Parity(8, 8, same), Parity(8, 8, far), Parity(8, 8, same), Parity(8, 7, same)])
+    results = iter(
+        [Parity(8, 8, 0, same), Parity(8, 8, 0, far), Parity(8, 8, 0, same), Parity(8, 7, 0, same)]
+    )
     said: list[str] = []
     monkeypatch.setattr(ctranslate2, "compare", lambda *_: next(results))
     with pytest.raises(GateError, match=r"differ by 0\.2"):
@@ -60,12 +62,44 @@ def test_a_failed_check_leaves_nothing_and_a_good_one_is_in_the_manifest(
     assert not list(tmp_path.glob("out*")) + list(tmp_path.glob(".tmp*"))
     write_ctranslate2(model, tmp_path / "out", "int8", said.append)
     checked = json.loads((tmp_path / "out" / "manifest.json").read_text())["checked"]
-    assert (checked["sentences"], checked["same"]) == (8, 7)
+    assert (checked["int8"]["sentences"], checked["int8"]["same"]) == (8, 7)
     names = {path.name for path in (tmp_path / "out").iterdir()}
     own = {"config.json", "model.bin", "shared_vocabulary.json"}
     assert names == own | {"config.yaml", "manifest.json", "tokenizer.model", ".mtkit"}
     exported = read_export(tmp_path / "out")
     assert (exported.quantization, exported.src_lang, exported.decode["beam_size"]) == ("int8", "en", 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "worse", "mean", "stored"),
+    [
+        ("auto", 6, 0.09, "int8"),
+        ("auto", 7, 0.01, "float32"),
+        ("auto", 0, 0.11, "float32"),
+        ("int8", 64, 0.01, "int8"),
+    ],
+)
+def test_weights_are_rounded_only_if_few_translations_become_worse(
+    asked: AskedQuantization,
+    worse: int,
+    mean: float,
+    stored: str,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exact = Parity(64, 64, 0, Differences(0.0, 0.0))
+    rounded = Parity(64, 14, worse, Differences(mean, 0.5))
+    results = iter([exact, rounded, exact])
+    said: list[str] = []
+    monkeypatch.setattr(ctranslate2, "compare", lambda *_: next(results))
+    write_ctranslate2(model, tmp_path / "out", asked, said.append)
+    assert read_export(tmp_path / "out").quantization == stored
+    assert said[1].startswith("int8: 14 of 64 ")
+    assert f"scores differ by {mean:g} on average; worse translations: {worse}" in said[1]
+    assert ("so the weights are stored as float32" in said[-1]) == (stored == "float32")
+    checked = json.loads((tmp_path / "out" / "manifest.json").read_text())["checked"]
+    assert (checked["int8"]["worse"], checked["float32"]["worse"]) == (worse, 0)
 
 
 def test_the_export_of_other_weights_is_not_used(model: Path) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import site
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from mtkit.documents.formats import open_document
 from mtkit.errors import InputError
-from tests.support.pages import tags, tree
+from tests.support.pages import installed_pages, tags, tree
 from tests.support.translators import NASTY, TRANSLATORS
 
 PAGE = """<!DOCTYPE html>
@@ -260,13 +259,6 @@ def test_template_code_inside_a_tag() -> None:
     assert texts(page) == ["A house", "Hi"]
 
 
-def pages() -> list[Path]:
-    """Of installed packages."""
-    places = [Path("/usr/share"), Path("/usr/lib"), *map(Path, site.getsitepackages())]
-    found = (path for place in places for path in sorted(place.rglob("*.htm*")) if path.is_file())
-    return [path for path in found if 200 < path.stat().st_size < 60_000][:150]
-
-
 def check_page(path: Path) -> None:
     data = path.read_bytes()
     try:
@@ -288,7 +280,7 @@ def check_page(path: Path) -> None:
 
 
 def test_some_real_pages() -> None:
-    found = pages()
+    found = installed_pages()
     if not found:
         pytest.skip("no pages are installed")
     for path in found[::30]:
@@ -297,5 +289,5 @@ def test_some_real_pages() -> None:
 
 @pytest.mark.slow
 def test_many_real_pages() -> None:
-    for path in pages():
+    for path in installed_pages():
         check_page(path)

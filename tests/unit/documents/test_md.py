@@ -165,6 +165,8 @@ def test_where_texts_begin_and_end(source: str, texts: list[str]) -> None:
         ("A [one][mod.f] or [two]({{< ref a >}})\n", "A [ONE][mod.f] OR [TWO]({{< ref a >}})\n"),
         ('<p align="center">\n one <b>two</b>\n</p>\n', '<p align="center">\n ONE <b>TWO</b>\n</p>\n'),
         ("> <p>one\n> two</p>\n", "> <p>ONE TWO</p>\n"),
+        ("one ==two *three*== four\n", "ONE ==TWO *THREE*== FOUR\n"),
+        ("one == two, a==b, c==d, ===x===\n", "ONE == TWO, A==B, C==D, ===X===\n"),
         ("`a` - one\n", "`a` - ONE\n"),
         ("See <https://a.b> now <!-- kept --> and\n", "SEE <https://a.b> NOW <!-- kept --> AND\n"),
         ("| one | two \\| three |\n|--|--|\n", "| ONE | TWO &#124; THREE |\n|--|--|\n"),
@@ -219,10 +221,34 @@ def test_front_matter_is_translated_by_key(kind: str, suffix: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["---\n- [a\n---\n", "+++\ntitle\n+++\n", "---\ntitle: &a One\n---\n", "{ one }\n"]
+    "source",
+    [
+        "---\n- [a\n---\n",
+        "+++\ntitle\n+++\n",
+        "---\ntitle: &a One\n---\n",
+        "{ one }\n",
+        '---\ntitle: "\\Uffffffff"\n---\n',
+    ],
 )
 def test_front_matter_that_is_odd_stays(source: str) -> None:
     assert rendered(source, lambda text: "x") in (source, "x\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "language"),
+    [
+        ("---\nlang: en-GB\ntitle: One\n---\n", "en-GB"),
+        ("---\nLanguage: 'de'\n---\n", "de"),
+        ('+++\nlanguage = "fr"\n+++\n', "fr"),
+        ('{"locale": "zh-Hant"}\n', "zh-Hant"),
+        ("---\nlanguage: python\n---\n", ""),
+        ("---\ncode:\n  lang: fr\n---\n", ""),
+        ('+++\n[code]\nlang = "fr"\n+++\n', ""),
+        ("---\nlang: [fr, de]\n---\n", ""),
+    ],
+)
+def test_front_matter_declares_the_language(source: str, language: str) -> None:
+    assert open_document("md", "a.md", source.encode()).languages == (language, "")
 
 
 def test_the_example_of_the_documentation() -> None:
@@ -231,14 +257,21 @@ def test_the_example_of_the_documentation() -> None:
     table = page.partition("| text |")[2].partition("\n\n")[0]
     answers = dict(row.strip("| ").split(" | ") for row in table.splitlines()[2:])
     assert list(open_document("md", "a.md", before.encode()).texts) == list(answers)
-    words = {"red": "rouge", "chair": "chaise", "in": "dans", "bathroom": "salle", ".": "."}
-    words |= {"now": "maintenant"}
+    words = [("red", "rouge"), ("chair", "chaise"), ("in", "dans"), ("bathroom", "salle"), (".", ".")]
+    words += [("bathroom", "bain"), ("now", "maintenant")]
 
     def aligned(text: str) -> str:
-        links = [(src, tgt) for src, tgt in words.items() if src in text and tgt in answers[text]]
+        links = [(src, tgt) for src, tgt in words if src in text and tgt in answers[text]]
         return Answer(answers[text], [(text.index(src), answers[text].index(tgt)) for src, tgt in links])
 
     assert rendered(before, aligned) == after
+
+
+def test_a_highlight_that_a_model_invents_is_none() -> None:
+    out = rendered(
+        "one ==two== three\n", lambda text: Answer("un ==x== deux trois", [(0, 0), (0, 3), (4, 9), (8, 14)])
+    )
+    assert out == "un \\==x== ==deux== trois\n"
 
 
 def test_an_empty_pair_is_never_made() -> None:

@@ -93,6 +93,20 @@ def linked(src: str, tgt: str, links: str) -> Answer:
             "**La bibliothèque** : une chaise.",
         ),
         (
+            BATHROOM.replace("chair", "**chair**"),
+            BATHROOM,
+            CHAISE,
+            "4-4",
+            "Il y a une **chaise** rouge dans la salle de bains.",
+        ),
+        (
+            BATHROOM.replace("There is a red chair", "**There is a red chair**"),
+            BATHROOM,
+            CHAISE,
+            "0-0 4-4",
+            "**Il y a une chaise** rouge dans la salle de bains.",
+        ),
+        (
             "Click <a href='x'>here <b>now</b></a>.",
             "Click here now.",
             "Maintenant cliquez ici.",

@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from mtkit.config.text import TextConfig
 from mtkit.convert.ctranslate2 import MAX_POSITIONS
-from mtkit.engine import ct2, threads
+from mtkit.engine import ct2, native
 from mtkit.engine.ct2 import AVX512, CTranslate2Engine
-from mtkit.engine.threads import Layout, cpu_quota, layouts, machine_key, recall, remember, usable_cores
+from mtkit.engine.native import limit_threads
+from mtkit.engine.threads import Layout, layouts, machine_key, recall, remember
 from mtkit.text.tokenizer import load_tokenizer
 from tests.support.fakes import export_unchecked, make_tiny_run
 
@@ -20,7 +22,6 @@ from tests.support.fakes import export_unchecked, make_tiny_run
 @pytest.fixture(autouse=True)
 def _own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(threads, "num_cores", lambda: 4)
     monkeypatch.setattr(ct2, "num_cores", lambda: 4)
 
 
@@ -31,56 +32,37 @@ def test_layouts_use_all_cores_and_no_more() -> None:
     assert str(Layout(2, 1)) == "2 workers of 1 thread"
 
 
-@pytest.mark.parametrize(
-    ("own", "quota", "omp", "cores"),
-    [
-        (8, None, "", 8),
-        (8, 0.3, "", 1),
-        (8, 2.5, "", 2),
-        (2, 6.0, "", 2),
-        (8, None, "3,2", 3),
-        (8, 4.0, "x", 4),
-    ],
-)
-def test_the_least_bound_counts(own: int, quota: float | None, omp: str, cores: int) -> None:
-    assert usable_cores(own, quota, omp) == cores
-
-
-@pytest.mark.parametrize(
-    ("files", "quota"),
-    [
-        ({}, None),
-        ({"cpu.max": "max 100000\n"}, None),
-        ({"cpu.max": "30000 100000\n"}, 0.3),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
-        ({"cpu/cpu.cfs_quota_us": "250000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.5),
-        ({"cpu.max": "nonsense"}, None),
-    ],
-)
-def test_quotas_of_control_groups_are_read(
-    files: dict[str, str], quota: float | None, tmp_path: Path
-) -> None:
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text, "ascii")
-    assert cpu_quota(tmp_path) == quota
+def test_torch_uses_no_more_threads_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        monkeypatch.setattr(native, "num_cores", lambda: 4)
+        limit_threads()
+        assert torch.get_num_threads() == 3
+        monkeypatch.setattr(native, "num_cores", lambda: 2)
+        limit_threads()
+        assert torch.get_num_threads() == 2
+        limit_threads(4)
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_what_was_measured_is_kept_for_this_machine_and_model() -> None:
-    key, other = machine_key("a"), machine_key("b")
-    assert key != other
-    assert recall(key) is None
+    key, other = machine_key("a", 4), machine_key("b", 4)
+    assert len({key, other, machine_key("a", 2)}) == 3
+    assert recall(key, 4) is None
     remember(key, Layout(2, 2))
     remember(other, Layout(4, 1))
-    assert (recall(key), recall(other)) == (Layout(2, 2), Layout(4, 1))
+    assert (recall(key, 4), recall(other, 4)) == (Layout(2, 2), Layout(4, 1))
     remember(key, Layout(3, 1))  # of a machine that has other cores
-    assert recall(key) is None
+    assert recall(key, 4) is None
 
 
 def test_a_memory_that_cannot_be_used_does_no_harm(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where a folder should be")
     remember("key", Layout(4, 1))
-    assert recall("key") is None
+    assert recall("key", 4) is None
 
 
 def test_a_large_decoding_finds_the_fastest_layout_and_loses_nothing(
@@ -96,8 +78,8 @@ def test_a_large_decoding_finds_the_fastest_layout_and_loses_nothing(
     options = DecodeConfig(beam_size=1, max_len_ratio=0.1)
     srcs = [[4 + (i * j) % 9 for j in range(1 + i % 7)] for i in range(24)]
 
-    def engine(layout: Layout | None = None) -> CTranslate2Engine:
-        return CTranslate2Engine(export, tokenizer, MAX_POSITIONS, layout=layout)
+    def engine(layout: Layout | None = None, cores: int | None = None) -> CTranslate2Engine:
+        return CTranslate2Engine(export, tokenizer, MAX_POSITIONS, layout=layout, cores=cores)
 
     expected = [hyps[0].ids for hyps in engine(Layout(1, 1)).decode(srcs, options)]
     measuring = engine()
@@ -107,6 +89,8 @@ def test_a_large_decoding_finds_the_fastest_layout_and_loses_nothing(
     assert [hyps[0].ids for hyps in measuring.decode(srcs, options)] == expected
     assert engine()._candidates == measuring._candidates == [measuring._layout]
     assert str(measuring._layout) in measuring.name
+    assert engine(cores=2)._candidates == [(2, 1), (1, 2)]  # measured for other cores
+    assert engine(cores=1).name.endswith("1 worker of 1 thread")
 
 
 def test_without_scores_the_same_is_found(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from mtkit.model.checkpoint import (
     write_model,
 )
 from mtkit.runs.exports import read_export
+from mtkit.runs.training import Training
+from mtkit.translate.open import open_translator
 from tests.support.fakes import export_unchecked, make_tiny_run
 
 
@@ -42,7 +44,7 @@ def write_step(folder: Path, run: Path, step: int) -> Path:
         loaded.config,
         loaded.tokenizer,
         weights,
-        step=step,
+        training=Training(step),
         train_state=state,
         progress={"step": step},
     )
@@ -54,24 +56,43 @@ def test_the_sentences_per_pair_are_kept(folder: Path, tmp_path: Path, value: fl
     first = load_model(folder)
     assert first.sentences_per_pair is None
     weights, copy = weights_of(first.model), tmp_path / "copy"
-    write_model(copy, first.config, first.tokenizer, weights, step=3, sentences_per_pair=value)
+    write_model(copy, first.config, first.tokenizer, weights, training=Training(3), sentences_per_pair=value)
     assert load_model(copy).sentences_per_pair == value
     export_unchecked(copy, tmp_path / "export", "int8")
     assert read_export(tmp_path / "export").sentences_per_pair == value
+
+
+def test_how_the_model_was_trained_is_kept_and_said(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, weak = load_model(folder), Training(16, 2000, finished=False, bleu=0.3)
+    copy, export = tmp_path / "copy", tmp_path / "export"
+    write_model(copy, first.config, first.tokenizer, weights_of(first.model), training=weak)
+    export_unchecked(copy, export, "int8")
+    assert load_model(copy).training == read_export(export).training == weak
+    for place in (copy, export):
+        caplog.clear()
+        open_translator(place)
+        assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+            f"{place}: unfinished: step 16 of 2,000",
+            f"{place}: BLEU 0.3 on its validation set: not usable yet",
+        ]
 
 
 @pytest.mark.parametrize("value", [0.5, float("nan"), True, "1", [1], 1e300])
 def test_no_number_of_sentences_is_refused(folder: Path, tmp_path: Path, value: float) -> None:
     first = load_model(folder)
     weights, copy = weights_of(first.model), tmp_path / "copy"
-    write_model(copy, first.config, first.tokenizer, weights, step=3, sentences_per_pair=value)
+    write_model(copy, first.config, first.tokenizer, weights, training=Training(3), sentences_per_pair=value)
     with pytest.raises(InputError, match="expected a number from 1"):
         load_model(copy)
 
 
 def test_what_is_written_is_loaded(folder: Path, tmp_path: Path) -> None:
     first = load_model(folder)
-    write_model(tmp_path / "copy", first.config, first.tokenizer, weights_of(first.model), step=3)
+    write_model(
+        tmp_path / "copy", first.config, first.tokenizer, weights_of(first.model), training=Training(3)
+    )
     second = load_model(tmp_path / "copy")
     assert second.config == first.config
     assert second.tokenizer.fingerprint == first.tokenizer.fingerprint
@@ -157,7 +178,7 @@ def test_a_failed_write_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch
     target = tmp_path / "checkpoints" / "step-00000005"
     needs = r"No space left on device, ([\d,]+) bytes are needed, 1,000 are free, ([\d,]+) are missing"
     with pytest.raises(WriteError, match=needs) as caught:
-        write_model(target, loaded.config, loaded.tokenizer, weights_of(loaded.model), step=5)
+        write_model(target, loaded.config, loaded.tokenizer, weights_of(loaded.model), training=Training(5))
     needed, missing = (int(found.replace(",", "")) for found in re.findall(needs, str(caught.value))[0])
     assert missing == needed - 1000
     # Four bytes a weight, and the two texts; the header and the manifest come on top, here a large part.
@@ -174,5 +195,5 @@ def test_what_is_not_finite_is_not_written(folder: Path, tmp_path: Path) -> None
         weights = {name: weight.clone() for name, weight in weights_of(loaded.model).items()}
         weights["encoder_norm.weight"][3] = bad
         with pytest.raises(MtkitError, match=r"encoder_norm\.weight contains NaN or infinity"):
-            write_model(tmp_path / "m", loaded.config, loaded.tokenizer, weights, step=5)
+            write_model(tmp_path / "m", loaded.config, loaded.tokenizer, weights, training=Training(5))
     assert not (tmp_path / "m").exists()

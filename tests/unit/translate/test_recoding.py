@@ -102,6 +102,6 @@ def test_a_document_in_another_language_is_refused(run: Callable[..., Result], t
         path.write_text(po.format(language))
         assert run("-i", path).exit_code == code
     said = run("-i", path).stderr
-    assert said.startswith(f"{path}: declares the target language de, but the model translates en to fr.")
+    assert f"error: {path}: declares the target language de, but the model translates en to fr." in said
     assert run("-i", path, "--ignore-language").exit_code == 0
     assert run("-i", path, "--tag", "2de").exit_code != 3

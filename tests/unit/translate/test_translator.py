@@ -363,7 +363,7 @@ def test_what_the_guard_blames_is_searched_again_and_flagged_if_that_is_no_bette
         asked = [Window([Source(LINES[0], 6)], lambda found: found)]
         [[[best]]] = translator.results(asked, request, account)
         assert [options.no_repeat_ngram_size for options in engine.options] == [0, 3]
-        assert engine.options[1].beam_size == 5
+        assert engine.options[1].beam_size == 3
         assert best.text == (" ".join(bad.split()) if flagged else sound)
         assert (said in best.fault) is flagged
         assert str(account) == ("1 looking wrong" if flagged else "1 searched again")
@@ -379,6 +379,42 @@ def test_all_that_is_blamed_of_a_window_is_searched_again_together(tokenizer: To
     first, second = engine.calls
     assert first == second
     assert len(first) == 2
+
+
+class _Repeating(EchoEngine):
+    """Gives the source twice, and notes the seeds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seeds: list[int] = []
+
+    def decode(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+        demands: Sequence[Demand] | None = None,
+        scores: bool = True,
+    ) -> list[list[Hypothesis]]:
+        self.seeds += [demand.seed for demand in demands or ()]
+        return [own * 2 for own in super().decode(src_ids, options, demands, scores)]
+
+
+def test_what_is_drawn_follows_from_the_text_alone(tokenizer: Tokenizer) -> None:
+    drawn = []
+    for lines in (["a dog", "the cat", "a dog", "a hill"], ["a hill", "the cat", "", "a dog", "a dog"]):
+        engine = _Repeating()
+        translator = Translator(engine, tokenizer, DecodeConfig(method="sample"), ("en", "fr"))
+        assert list(translator.translate(lines)) == lines
+        drawn.append(dict(zip(filter(None, lines), engine.seeds, strict=True)))
+        assert len({*engine.seeds}) == 3
+    assert drawn[0] == drawn[1]
+
+
+def test_no_list_has_a_sentence_twice(tokenizer: Tokenizer) -> None:
+    translator = Translator(_Repeating(), tokenizer, DecodeConfig(), ("en", "fr"))
+    asked = [Window([Source("a dog", 0)], lambda found: found)]
+    [[found]] = translator.results(asked, Request(n_best=2))
+    assert [one.text for one in found] == ["a dog"]
 
 
 # ---------------------------------------------------------------- several calls at once

@@ -282,7 +282,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     write_mark(left, "mtkit-data", "0" * 32)
     assert not is_prepared(config)
     prepare(config)
-    names = [".data.lock", ".mtkit", somebody_s.name, "data", "parts"]
+    names = [".data.lock", ".mtkit", somebody_s.name, ".train.lock", "data", "parts"]
     assert sorted(path.name for path in config.run.iterdir()) == names
 
 

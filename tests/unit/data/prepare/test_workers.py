@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mtkit.data.prepare.workers import Workers, num_cores
+from mtkit.data.prepare.workers import Workers
 from mtkit.errors import InputError, MtkitError
 
 
@@ -31,10 +31,6 @@ def fail_at_three(number: int) -> int:
 def die(number: int) -> int:
     os.kill(os.getpid(), signal.SIGKILL)
     return number
-
-
-def test_there_is_a_core() -> None:
-    assert num_cores() >= 1
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -14,7 +14,11 @@ import yaml
 PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null)$)[^\W\d_][^:#\n]*(?<!\s)")
 """What needs no quotes."""
 UNPRINTABLE = re.compile("[\x7f-\x9f\ufeff]")
+UNREADABLE = (yaml.YAMLError, ValueError, OverflowError)
+"""What reading raises; the last for escapes such as \\UFFFFFFFF."""
+_STRING = "tag:yaml.org,2002:str"
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_RESOLVER: Any = yaml.resolver.Resolver()
 MAX_DEPTH = 128
 
 Value = tuple[int, int, str, Callable[[str], str]]
@@ -41,6 +45,12 @@ class Scalar:
     def key(self) -> str:
         """The last of its keys."""
         return self.path[-1] if self.path else ""
+
+    @property
+    def is_string(self) -> bool:
+        """Whether YAML takes it for a string rather than for a number, a date or the like."""
+        event = self.event
+        return bool(event.style) or _RESOLVER.resolve(yaml.ScalarNode, event.value, (True, False)) == _STRING
 
     def value(self, source: str) -> Value | None:
         """Its place and its spelling; None if that has rules of its own."""
@@ -80,7 +90,7 @@ def scalars(source: str, *, in_lists: bool = False) -> Iterator[Scalar]:
         in_lists: whether to give items of lists too, and a document that is nothing else.
 
     Raises:
-        yaml.YAMLError: it is not YAML, or nested deeper than any real one.
+        yaml.YAMLError, ValueError, OverflowError: it is not YAML, or nested deeper than any real one.
     """
     levels = [_YamlLevel(is_mapping=False, is_flow=False)]
     for event in yaml.parse(source, Loader=yaml.SafeLoader):
@@ -124,7 +134,7 @@ def _plain(text: str) -> str:
 def _block(source: str, start: int, end: int, event: yaml.ScalarEvent) -> Value | None:
     raw = source[start:end].rstrip()
     header, *lines = raw.split("\n")
-    if "\n " in event.value or event.value[:1] == " ":  # whose line breaks have other rules
+    if re.search(r"(?m)^[ \t]", event.value):  # line breaks have other rules there
         return None
     first = next((line for line in lines if line.strip()), "")
     margin = first[: len(first) - len(first.lstrip())]
