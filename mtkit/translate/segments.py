@@ -19,6 +19,7 @@ from mtkit.text.protect import build_finder
 from mtkit.text.segment import segments, sentences
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.glossary import Term, folded, pattern_of
+from mtkit.translate.request import Anchors
 
 if TYPE_CHECKING:
     from mtkit.config.text import SpanKind
@@ -57,6 +58,7 @@ class Segment:
         spelled: those of them that the search is asked for, in pieces of the model.
         inserted: those that stand in place of their sources, by the folded source as it stands in the text.
         is_exact: the gap is part of a message's syntax and stays, whatever the languages.
+        is_malformed: it is a message that breaks the grammar of ICU, and stays.
     """
 
     raw: str
@@ -72,6 +74,7 @@ class Segment:
     spelled: Terms | None = None
     inserted: Mapping[str, str] = field(default_factory=dict)
     is_exact: bool = False
+    is_malformed: bool = False
 
     @property
     def seed(self) -> int:
@@ -100,6 +103,24 @@ class Segment:
             place += len(piece)
         raws, blanks = zip(*parts, strict=True)
         return "".join(raws), "".join(blanks)
+
+    def span_links(self, raw: str) -> Anchors:
+        """Links between each span and itself, as offsets in the text and in a translation.
+
+        Args:
+            raw: the translation, without inserted terms.
+        """
+        assert self.cut
+        places = self._span_places(self.cut.raw, {}), self._span_places(raw, self.inserted)
+        return tuple(zip(*places, strict=True))
+
+    def _span_places(self, raw: str, inserted: Mapping[str, str]) -> list[int]:
+        assert self.markup
+        places, place = [], 0
+        for piece, is_span in self.markup.split(raw):
+            places += [place] if is_span else []
+            place += len(self.markup.escape(inserted.get(folded(piece), piece))) if is_span else len(piece)
+        return places
 
 
 class Segmenter:
@@ -161,6 +182,8 @@ class Segmenter:
         texts = icu.innermost(text) if "{" in text else None
         if texts is None:
             return self._pieces(text, self._sentences(text), self._plain)
+        if icu.is_malformed(text):
+            return [replace(self._syntax(text, 0), is_malformed=True)]
         found, place = [], 0
         for start, end in texts:
             inner = text[start:end]
