@@ -29,6 +29,8 @@ MAX_TOKENS = 512
 _CARRIED: tuple[SpanKind, ...] = ("urls", "emails", "tags", "placeholders", "emoji")
 _NEVER = re.compile("(?!)")
 _BULLET = r"^(?:[-*+•‣▪–—]|\d{1,3}[.)]|[a-z]\))(?=\s)"
+_PATH = r"(?:\b[A-Za-z]:|(?<![\w\\])\\\\[\w.$-]++)\\(?:[^\s\"<>|*?]*[\w\\])?"
+"""A path of Windows: `C:\\new` or `\\\\server\\share`."""
 # A span has one of these, is a bullet or begins with `www.`. Most lines have none, and this look is quick.
 _SIGN = re.compile(
     r"[<>{}%$@/_#&*\\|~:\u200d\u203c-\u2049\u20e3\u2122\u2139-\u2bff\u3030\u303d\u3297\u3299\ufe0f"
@@ -135,7 +137,7 @@ class Segmenter:
     def __init__(self, tokenizer: Tokenizer, lang: str, by_sentence: bool) -> None:
         self._tokenizer, self._lang, self._by_sentence = tokenizer, lang, by_sentence
         kinds = [kind for kind in _CARRIED if kind not in tokenizer.form.options.protect]
-        self._finder = re.compile(f"{_BULLET}|{build_finder(kinds).pattern}")
+        self._finder = re.compile(f"{_BULLET}|{_PATH}|{build_finder(kinds).pattern}")
         self._plain = Markup(split_by(self._finder), breaks=_NEVER)
         in_message = build_finder(kinds, ("icu-plural",))
         self._in_message = Markup(

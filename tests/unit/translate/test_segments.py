@@ -206,6 +206,21 @@ def test_each_text_of_a_message_is_translated_and_its_syntax_stays(tokenizer: To
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "given"),
+    [
+        (r"The cat in C:\new folder.", "The cat in folder."),
+        (r"The cat in \\server\share$\x.txt. Is it?", "The cat in."),
+        (r"The cat (d:\) sat.", "The cat sat."),
+    ],
+)
+def test_paths_of_windows_are_kept(tokenizer: Tokenizer, line: str, given: str) -> None:
+    engine = EchoEngine()
+    translator = Translator(engine, tokenizer, DecodeConfig(), ("en", "fr"))
+    assert list(translator.translate([line])) == [line]
+    assert tokenizer.src.decode(engine.calls[0])[0].replace("  ", " ") == given
+
+
 def test_a_choice_of_java_is_translated_text_by_text(tokenizer: Tokenizer) -> None:
     engine = EchoEngine()
     translator = Translator(engine, tokenizer, DecodeConfig(), ("en", "fr"))
