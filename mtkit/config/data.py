@@ -145,7 +145,7 @@ class DataConfig(Options):
             if unknown := [tag for tag in self.tags_of(source) if tag not in self.tags]:
                 close = get_close_matches(unknown[0], self.tags, 1, 0.5)
                 guess = f" Did you mean {close[0]}?" if close else ""
-                yield (f"{name}: no training corpus has the tag {unknown[0]}.{guess}")
+                yield f"{name}: no training corpus has the tag {unknown[0]}.{guess}"
         if any(isinstance(source, CutSource) for source in held_out.values()):
             corpora = enumerate(self.train)
             reversed_ = [n for n, source in corpora if isinstance(source, Corpus) and source.reverse]
@@ -160,16 +160,16 @@ class DataConfig(Options):
         learned = {f"train.{number}": source for number, source in enumerate(self.train)}
         for name, source in (learned | {"valid": self.valid} | self.extra_valid).items():
             if isinstance(source, PlainSource) and source.refs:
-                yield (f"{name}.refs: only test sets can have several references. Leave it out.")
+                yield f"{name}.refs: only test sets can have several references. Leave it out."
 
     @rule
     def _names_fit(self) -> Iterator[str]:
         for name in self.extra_valid:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-                yield (f"extra_valid: the name {name!r} is invalid. Use letters, digits, - and _.")
+                yield f"extra_valid: the name {name!r} is invalid. Use letters, digits, - and _."
         for name in self.test:
             if fault := fault_of_name(name):
-                yield (f"test: the name {name[:40]!r} {fault}. Choose another name.")
+                yield f"test: the name {name[:40]!r} {fault}. Choose another name."
 
     @rule
     def _mixing_fits(self) -> Iterator[str]:
@@ -178,11 +178,11 @@ class DataConfig(Options):
             yield ("mixing: every stage but the last must have until, and the last must not.")
         bounds = [step for step in steps if step is not None]
         if bounds != sorted(set(bounds)):
-            yield (f"mixing: until = {bounds} must increase from stage to stage.")
+            yield f"mixing: until = {bounds} must increase from stage to stage."
         for stage in self.mixing:
             if stage.weights is not None and len(stage.weights) != len(self.corpora):
                 num_weights, corpora = len(stage.weights), len(self.corpora)
-                yield (f"mixing: {num_weights} weights for {corpora} corpora. Give one for each.")
+                yield f"mixing: {num_weights} weights for {corpora} corpora. Give one for each."
             if stage.weights is not None and not any(stage.weights):
                 yield ("mixing: all weights of a stage are 0. Give at least one that is positive.")
 

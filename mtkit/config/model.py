@@ -117,7 +117,7 @@ class ModelConfig(Options):
             return  # auto chooses what fits
         yield from _must_divide("num_heads", self.num_heads, "d_model", self.d_model)
         if self.d_model % 2:
-            yield (f"d_model = {self.d_model} must be even. Try {self.d_model + 1}.")
+            yield f"d_model = {self.d_model} must be even. Try {self.d_model + 1}."
         yield from _must_divide("num_kv_heads", self.kv_heads, "num_heads", self.num_heads)
         if self.architecture.rotary and self.d_model % self.num_heads == 0 and self.d_head % 2:
             yield (
@@ -130,7 +130,7 @@ def _must_divide(name: str, value: int, whole_name: str, whole: int) -> Iterator
     if whole % value:
         fits = [n for n in range(1, 65) if whole % n == 0]
         near = sorted(sorted(fits, key=lambda n: abs(n - value))[:2])
-        yield (f"{name} = {value} must divide {whole_name} = {whole}. Try {' or '.join(map(str, near))}.")
+        yield f"{name} = {value} must divide {whole_name} = {whole}. Try {' or '.join(map(str, near))}."
 
 
 def num_parameters(config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int) -> int:
