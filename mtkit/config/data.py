@@ -69,6 +69,13 @@ class DataConfig(Options):
     filters: tuple[Filter, ...] = Field(
         DEFAULT_FILTERS, max_length=200, description="Filters for the training pairs, applied in this order."
     )
+    max_dropped: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Stop if filters drop more than this share of a training corpus, or all of it; "
+        "duplicates are not counted. 1 allows any share.",
+    )
     target_tags: bool = Field(
         False, description="Start each source with a tag that names the target language, such as <2fr>."
     )
