@@ -70,7 +70,7 @@ def plot(
 
     columns, rows = shutil.get_terminal_size()
     width, height = max(_MIN_WIDTH, min(_MAX_WIDTH, columns - 1)), _HEIGHT
-    fitting = panels
+    fitting: Sequence[Panel] = panels
     if width_on(sys.stdout) is not None:  # else there is a pipe, which has no end of rows
         height, fitting = _fitting(panels, rows - 1)
     unit, divisor = x_unit(panels, axis)

@@ -128,6 +128,8 @@ def outcome(
         )
     else:
         found.append(f"{seen}, and BLEU hardly rises any more: more time will add less than a point.")
-    if num_pairs < _EXPECTED[-1][0] and (stopped_early or (gain is not None and gain < 2 * _PER_DOUBLING)):
+    missing = 100 - curve[-1][1] if curve else 100.0
+    has_few = num_pairs < _EXPECTED[-1][0] and missing > 4 * _PER_DOUBLING
+    if has_few and (stopped_early or (gain is not None and gain < 2 * _PER_DOUBLING)):
         found.append(f"Twice the data would add about {_PER_DOUBLING} points, as it did in other runs.")
     return found

@@ -79,9 +79,8 @@ def test_a_config_whose_inputs_are_there_is_fine() -> None:
 def test_a_place_in_the_file_is_named(folder: Path) -> None:
     (folder / "test.yaml").write_text("data:\n  test:\n    late: {reader: tsv, path: late.tsv}\n")
     result = run("config", "check", "tiny.yaml", "test.yaml")
-    assert result.stderr.startswith(
-        f"test.yaml:3: data.test.late.path: {folder / 'late.tsv'}: there is no such"
-    )
+    expected = f"error: test.yaml:3: data.test.late.path: {folder / 'late.tsv'}: there is no such"
+    assert result.stderr.startswith(expected)
 
 
 def test_patterns_must_match_equally_many_files(folder: Path) -> None:

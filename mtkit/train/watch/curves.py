@@ -205,7 +205,8 @@ def write_picture(path: Path, panels: Sequence[Panel], axis: Axis = "steps") -> 
             )
         if panel.log and min(min(curve.y) for curve in panel.curves) > 0:
             axes.set_yscale("log")
-            axes.set_yticks(ticks(*axes.get_ylim(), most=8, log=True))
+            low, high = axes.get_ylim()
+            axes.set_yticks(ticks(low, high, most=8, log=True))
             axes.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
             axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
         axes.set(xlabel=unit, ylabel=f"{panel.title} (logarithmic)" if panel.log else panel.title)
