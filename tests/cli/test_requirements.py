@@ -57,7 +57,7 @@ def test_all_that_is_missing_is_named_at_once(command: Sequence[str], folder: Pa
     assert result.exit_code == 3, result.output
     lines = result.stderr.splitlines()
     assert len(lines) == len(KEYS)
-    assert [key for key, line in zip(KEYS, lines, strict=True) if not line.startswith(key)] == []
+    assert [key for key, line in zip(KEYS, lines, strict=True) if not line.startswith(f"error: {key}")] == []
     assert not (folder / "runs/new").exists()
 
 
