@@ -110,7 +110,7 @@ class DataConfig(Options):
                     f"{name}: the reader mono reads text in one language, expected pairs. Use another reader."
                 )
         if not self.corpora:
-            yield ("train: all corpora are monolingual (reader mono). Add a corpus of pairs.")
+            yield "train: all corpora are monolingual (reader mono). Add a corpus of pairs."
 
     def languages_of(self, source: HeldOutSource) -> tuple[str, str]:
         """The source and target language of a corpus."""
@@ -175,7 +175,7 @@ class DataConfig(Options):
     def _mixing_fits(self) -> Iterator[str]:
         steps = [stage.until for stage in self.mixing]
         if steps and (steps[-1] is not None or None in steps[:-1]):
-            yield ("mixing: every stage but the last must have until, and the last must not.")
+            yield "mixing: every stage but the last must have until, and the last must not."
         bounds = [step for step in steps if step is not None]
         if bounds != sorted(set(bounds)):
             yield f"mixing: until = {bounds} must increase from stage to stage."
@@ -184,7 +184,7 @@ class DataConfig(Options):
                 num_weights, corpora = len(stage.weights), len(self.corpora)
                 yield f"mixing: {num_weights} weights for {corpora} corpora. Give one for each."
             if stage.weights is not None and not any(stage.weights):
-                yield ("mixing: all weights of a stage are 0. Give at least one that is positive.")
+                yield "mixing: all weights of a stage are 0. Give at least one that is positive."
 
 
 ModelType = Literal["unigram", "bpe"]

@@ -109,7 +109,7 @@ class PlainSource(TextCorpus):
     @rule
     def _references_are_targets(self) -> Iterator[str]:
         if self.refs and self.reverse:
-            yield ("refs cannot be combined with reverse. Swap src and tgt instead.")
+            yield "refs cannot be combined with reverse. Swap src and tgt instead."
 
 
 class _Table(TextCorpus):
@@ -245,11 +245,11 @@ class HuggingFaceSource(Corpus):
     @rule
     def _one_place(self) -> Iterator[str]:
         if (self.path is None) == (self.name is None):
-            yield ("path or name must be given, but not both.")
+            yield "path or name must be given, but not both."
         if self.name and not self.revision:
-            yield ("revision is missing. Give the commit, so that the data stay the same.")
+            yield "revision is missing. Give the commit, so that the data stay the same."
         if self.path and self.revision:
-            yield ("revision requires name: a local folder has no revisions. Leave it out.")
+            yield "revision requires name: a local folder has no revisions. Leave it out."
 
 
 class PhrasebookSource(Corpus):

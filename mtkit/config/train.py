@@ -311,4 +311,4 @@ class TrainConfig(Options):
                 "needs whole matrices. Use adamw, or parallel = ddp."
             )
         if self.records_graphs and self.shards_model:
-            yield ("compile = graphs and parallel = fsdp cannot be combined. Use compile = true.")
+            yield "compile = graphs and parallel = fsdp cannot be combined. Use compile = true."

@@ -40,13 +40,13 @@ MISSING = (
     "train.init_from=nowhere",
 )
 KEYS = [
-    "command line: data.train.1.path: ",
-    "command line: data.train.2: ",
-    "command line: data.extra_valid.odd: ",
-    "command line: data.test.short.src: ",
-    "command line: tokenizer.path: ",
-    "command line: train.init_from: ",
-    "command line: train.precision = fp16 ",
+    "error: command line: data.train.1.path: ",
+    "error: command line: data.train.2: ",
+    "error: command line: data.extra_valid.odd: ",
+    "error: command line: data.test.short.src: ",
+    "error: command line: tokenizer.path: ",
+    "error: command line: train.init_from: ",
+    "error: command line: train.precision = fp16 ",
 ]
 
 
@@ -57,7 +57,7 @@ def test_all_that_is_missing_is_named_at_once(command: Sequence[str], folder: Pa
     assert result.exit_code == 3, result.output
     lines = result.stderr.splitlines()
     assert len(lines) == len(KEYS)
-    assert [key for key, line in zip(KEYS, lines, strict=True) if not line.startswith(f"error: {key}")] == []
+    assert [key for key, line in zip(KEYS, lines, strict=True) if not line.startswith(key)] == []
     assert not (folder / "runs/new").exists()
 
 
@@ -79,8 +79,9 @@ def test_a_config_whose_inputs_are_there_is_fine() -> None:
 def test_a_place_in_the_file_is_named(folder: Path) -> None:
     (folder / "test.yaml").write_text("data:\n  test:\n    late: {reader: tsv, path: late.tsv}\n")
     result = run("config", "check", "tiny.yaml", "test.yaml")
-    expected = f"error: test.yaml:3: data.test.late.path: {folder / 'late.tsv'}: there is no such"
-    assert result.stderr.startswith(expected)
+    assert result.stderr.startswith(
+        f"error: test.yaml:3: data.test.late.path: {folder / 'late.tsv'}: there is no such"
+    )
 
 
 def test_patterns_must_match_equally_many_files(folder: Path) -> None:

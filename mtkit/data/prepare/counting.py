@@ -13,7 +13,7 @@ from mtkit.data.prepare.clean_parts import CleanPart, Fates, SentenceCount, num_
 from mtkit.data.prepare.cleaning import KEPT
 from mtkit.data.prepare.ledger import LedgerRow
 from mtkit.data.prepare.parts import array_text, read_part
-from mtkit.data.prepare.stretches import Stretch, find_stretches
+from mtkit.data.prepare.stretches import LossyStretch, find_stretches
 from mtkit.data.read.blocks import Origins
 from mtkit.text.segment import sentences
 
@@ -46,7 +46,7 @@ def count_dropped(
 
 def stretches_of(
     parts: Sequence[CleanPart], fates: Fates, filters: Mapping[str, Filter], number: int
-) -> list[Stretch]:
+) -> list[LossyStretch]:
     """Where far more pairs of corpus `number` were dropped than elsewhere; repetitions are not counted."""
     # 1. The pairs of the corpus are consecutive.
     own = [part for part in parts if part.source == number]
@@ -62,7 +62,7 @@ def stretches_of(
         counts = np.bincount(fates[begin:end], minlength=KEPT + 1).tolist()
         dropped = {name: counts[index] for index, name in about_pair.items() if counts[index]}
         first, last = (_origin(own, own[0].begin + position) for position in (begin, end - 1))
-        found.append(Stretch(first, last, end - begin, dropped))
+        found.append(LossyStretch(first, last, end - begin, dropped))
     return found
 
 

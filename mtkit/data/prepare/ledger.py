@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mtkit.data.prepare.stretches import Stretch
+from mtkit.data.prepare.stretches import LossyStretch
 from mtkit.data.read.pair import Pair
 from mtkit.errors import InputError
 
@@ -58,7 +58,7 @@ class LedgerRow:
     examples: dict[str, list[Example]] = field(default_factory=dict)
     pieces: dict[str, int] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
-    stretches: list[Stretch] = field(default_factory=list)
+    stretches: list[LossyStretch] = field(default_factory=list)
 
     def keep(self, count: int = 1) -> None:
         """Counts pairs that were kept."""
@@ -170,5 +170,5 @@ class Ledger:
 
 def _row(data: dict[str, Any]) -> LedgerRow:
     examples = {name: [Example(**example) for example in found] for name, found in data["examples"].items()}
-    stretches = [Stretch(**found) for found in data.get("stretches", ())]
+    stretches = [LossyStretch(**found) for found in data.get("stretches", ())]
     return LedgerRow(**{**data, "examples": examples, "stretches": stretches})

@@ -44,7 +44,7 @@ from mtkit.data.prepare.prepared import (
 from mtkit.data.prepare.report import length_histograms, write_report
 from mtkit.data.prepare.shards import Shard, batches, write_shard, write_shard_pieces
 from mtkit.data.prepare.stages import EncodedPart, ReportProgress, Stages
-from mtkit.data.prepare.stretches import Stretch, told
+from mtkit.data.prepare.stretches import LossyStretch, told
 from mtkit.data.prepare.unknown import check_unknown
 from mtkit.data.prepare.workers import Workers
 from mtkit.data.read.pair import Pair
@@ -291,7 +291,9 @@ def _write_shards(
     ]
 
 
-def _ledger(stages: Stages, encoded: Sequence[EncodedPart], stretches: Sequence[list[Stretch]]) -> Ledger:
+def _ledger(
+    stages: Stages, encoded: Sequence[EncodedPart], stretches: Sequence[list[LossyStretch]]
+) -> Ledger:
     none = dict.fromkeys(stages.reasons, 0)
     corpora = zip(stages.names, stages.repairs, stretches, strict=True)
     rows = [

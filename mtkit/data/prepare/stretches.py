@@ -27,7 +27,7 @@ _OF_ALIGNMENT = ("ratio", "sentences", "numbers", "urls", "empty", "length")
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class LossyStretch:
     """Consecutive pairs of which many were dropped.
 
     Attributes:
@@ -97,7 +97,7 @@ def find_stretches(dropped: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
         count += 1
 
 
-def told(stretches: Sequence[Stretch], most: int) -> Iterator[str]:
+def told(stretches: Sequence[LossyStretch], most: int) -> Iterator[str]:
     """Lines about the longest stretches, and how many more there are."""
     ranked = sorted(stretches, key=lambda stretch: -stretch.read)
     yield from map(str, ranked[:most])

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path, PurePath
 from typing import IO, Any, cast
 
-from mtkit.data.read.encoding import as_utf8
+from mtkit.data.read.charset import as_utf8
 from mtkit.data.read.repairs import BAD_UTF8, BYTE_ORDER_MARK, CARRIAGE_RETURN, Repairs
 from mtkit.disk.opening import Accept, open_input
 from mtkit.errors import InputError

@@ -99,7 +99,7 @@ class Repairs:
 
     def encoding(self) -> str | None:
         """The encoding that lines that are not UTF-8 seem to have."""
-        from mtkit.data.read.encoding import guess_encoding
+        from mtkit.data.read.charset import guess_encoding
 
         return guess_encoding(self._bad_lines, self.languages) if self._bad_lines else None
 
