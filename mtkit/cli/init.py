@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from string import Template
@@ -103,6 +102,8 @@ def _write(path: Path, text: str) -> None:
             file.write(text)
         schema = path.with_name(SCHEMA)
         if not schema.exists():
+            import json
+
             schema.write_text(json.dumps(json_schema(), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}.") from None
