@@ -132,6 +132,7 @@ def evaluate(
             logger.warning("%s", warning)
         found.append(result)
     shown.end()
+    _say_levels(found)
     _check(found, bounds)
 
 
@@ -257,6 +258,16 @@ def _evaluate_runs(
 # ---------------------------------------------------------------- output
 
 
+def _say_levels(results: list[Evaluated]) -> None:
+    """Says what the BLEU of each result means, in words."""
+    from mtkit.runs.verdict import level_of
+
+    for result in results:
+        scores = {score.metric: score.value for score in result.scores}
+        if "bleu" in scores and (level := level_of(scores, "")):
+            console.say(f"{result.name}: {level.meaning}")
+
+
 class _ScoreList:
     """Prints all results together, as a JSON list."""
 
@@ -301,14 +312,14 @@ class _ScoreTable:
 
     def add(self, result: Evaluated) -> None:
         """Prints the row of a result."""
+        from mtkit.cli.columns import aligned
         from mtkit.metrics.surface import METRICS
 
         head = ("test set", "pairs", *(METRICS[score.metric].title for score in result.scores))
         row = (result.name, f"{result.num_pairs:,}", *(f"{score.value:.2f}" for score in result.scores))
         widest = [(name, f"{count:,}", *["100.00"] * len(result.scores)) for name, count in self._sets]
-        lines = console.aligned(head, [row, *widest])
-        for line in lines[2 if self._rows else 0 : 3]:
-            console.out(line)
+        for line in aligned(head, [row, *widest])[2 if self._rows else 0 : 3]:
+            console.out("".join(line))
         self._rows += 1
         for score in result.scores:
             self._signatures.setdefault((score.metric, score.signature), []).append(result.name)
