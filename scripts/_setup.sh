@@ -30,14 +30,14 @@ set_up() {
         # Debian may lack ensurepip; then the pip outside of .venv installs one inside.
         run "$python" -m venv --clear .venv || {
             run "$python" -m venv --clear --without-pip .venv
-            run "$python" -m pip --python .venv/bin/python install --quiet pip
+            run "$python" -m pip --python .venv/bin/python install pip
         }
     fi
     export VIRTUAL_ENV=$PWD/.venv PATH=$PWD/.venv/bin:$PATH
     hash -r
     state=$({ pwd && cat pyproject.toml constraints.txt; } | cksum)
     if ! grep -qsxF -e "$state $what" -e "$state .[dev]" "$stamp"; then
-        run python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$what"
+        run python -m pip install --disable-pip-version-check -c constraints.txt -e "$what"
         python -m compileall -q mtkit  # an editable installation does not compile it
         echo "$state $what" > "$stamp"
     fi

@@ -7,7 +7,7 @@ import string
 from collections.abc import Sequence
 from itertools import pairwise
 
-from mtkit.train.watch.curves import Curve, Panel
+from mtkit.train.watch.curves import Curve, Panel, ticks
 
 _BRAILLE = 0x2800
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
@@ -67,12 +67,13 @@ def chart(panel: Panel, width: int, height: int, unit: str, divisor: float) -> l
         while (column, row) in marks:
             column += 1
         marks[column, row] = string.ascii_lowercase[number % 26], number
-    title = f"{panel.title} (logarithmic)" if y.log else panel.title
+    title = f"{panel.title} over {unit}{', logarithmic' if y.log else ''}"
     lines = [_line(f"{'':{_LABEL}}  {title}")]
+    labels: dict[int, str] = {}
+    for value in ticks(y.at(0), y.at(1), max(2, height // 2), log=y.log):
+        labels.setdefault(round((1 - y(value)) * (4 * height - 1)) // 4, f"{value:,.10g}")
     for row in range(height):
-        shown = row in (0, height // 2, height - 1)
-        label = f"{y.at(1 - (row + 0.5) / height):.3g}" if shown else ""
-        line = _line(f"{label:>{_LABEL}} {'┤' if shown else '│'}")
+        line = _line(f"{labels.get(row, ''):>{_LABEL}} {'┤' if row in labels else '│'}")
         for column in range(columns + len(panel.curves)):
             if (column, row) in marks:
                 line.append(marks[column, row])
@@ -80,15 +81,26 @@ def chart(panel: Panel, width: int, height: int, unit: str, divisor: float) -> l
                 bits, curve_number = cells.get((column, row), (0, None))
                 line.append((chr(_BRAILLE + bits) if bits else " ", curve_number))
         lines.append(line)
-    first, middle, last = (f"{x.at(share):,.4g}" for share in (0, 0.5, 1))
-    gap = columns - len(first) - len(middle) - len(last) - len(unit) - 1
-    below = f"{first}{'':{gap // 2}}{middle}{'':{gap - gap // 2}}{last} {unit}"
-    lines += [_line(f"{'':{_LABEL}} └{'─' * columns}"), _line(f"{'':{_LABEL}}  {below}")]
+    axis, below = _x_axis(x, columns)
+    lines += [_line(f"{'':{_LABEL}} └{axis}"), _line(f"{'':{_LABEL}}  {below}")]
     for number, curve in enumerate(panel.curves):
         lines.append(
             [*_line(" " * (_LABEL + 2)), (string.ascii_lowercase[number % 26], number), *_legend(curve)]
         )
     return lines
+
+
+def _x_axis(x: _Scale, columns: int) -> tuple[str, str]:
+    """The axis with its ticks, and the numbers below."""
+    axis, below, free = ["─"] * columns, [" "] * columns, 0
+    for value in ticks(x.at(0), x.at(1), max(3, columns // 8)):
+        column, label = round(x(value) * (2 * columns - 1)) // 2, f"{value:,.10g}"
+        begin = min(max(0, column - len(label) // 2), columns - len(label))
+        if begin >= free:
+            axis[column] = "┬"
+            below[begin : begin + len(label)] = label
+            free = begin + len(label) + 1
+    return "".join(axis), "".join(below)
 
 
 def _dots(points: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:

@@ -301,14 +301,14 @@ class _ScoreTable:
 
     def add(self, result: Evaluated) -> None:
         """Prints the row of a result."""
+        from mtkit.cli.columns import aligned
         from mtkit.metrics.surface import METRICS
 
         head = ("test set", "pairs", *(METRICS[score.metric].title for score in result.scores))
         row = (result.name, f"{result.num_pairs:,}", *(f"{score.value:.2f}" for score in result.scores))
         widest = [(name, f"{count:,}", *["100.00"] * len(result.scores)) for name, count in self._sets]
-        lines = console.aligned(head, [row, *widest])
-        for line in lines[2 if self._rows else 0 : 3]:
-            console.out(line)
+        for line in aligned(head, [row, *widest])[2 if self._rows else 0 : 3]:
+            console.out("".join(line))
         self._rows += 1
         for score in result.scores:
             self._signatures.setdefault((score.metric, score.signature), []).append(result.name)

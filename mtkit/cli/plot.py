@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mtkit.cli.console import out_coloured, say
+from mtkit.cli.choices import one_of
+from mtkit.cli.console import out_coloured, say, width_on
+from mtkit.config.fixed import METRIC_NAMES
 
-_HEIGHT = 12
+if TYPE_CHECKING:
+    from mtkit.train.watch.curves import Panel
+
+_HEIGHT, _LEAST_HEIGHT = 12, 5
+_AROUND = 3
+"""Rows of a chart that are its title and its x axis."""
 _MIN_WIDTH, _MAX_WIDTH = 40, 120
 
 
@@ -19,7 +28,18 @@ def plot(
     output: Annotated[
         list[Path] | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write the plot to this .png or .svg file; repeatable."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write the plot to this .png, .svg or .pdf file; repeatable.",
+        ),
+    ] = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            metavar="|".join(("loss", *METRIC_NAMES)),
+            help="Metric to plot; repeatable. Default: all.",
         ),
     ] = None,
     axis: Annotated[
@@ -29,7 +49,7 @@ def plot(
     """Plot the learning curves of one or more runs.
 
     Loss, BLEU and chrF are plotted in the terminal or, with -o, to image files, which requires matplotlib.
-    Runs that are still training can be plotted too.
+    Runs that are still training can be plotted too; those without a training are skipped.
 
     \b
     Example:
@@ -39,7 +59,8 @@ def plot(
 
     for path in output or ():
         picture_format(path)
-    panels = read_panels([_run_folder(run) for run in runs], axis)
+    names = [one_of("--metric", name.lower(), ("loss", *METRIC_NAMES)) for name in metrics or ()]
+    panels = read_panels([_run_folder(run) for run in runs], axis, names)
     for path in output or ():
         write_picture(path, panels, axis)
         say(f"{path}: {', '.join(panel.title for panel in panels)}")
@@ -47,13 +68,30 @@ def plot(
         return
     from mtkit.cli.chart import chart
 
-    width = max(_MIN_WIDTH, min(_MAX_WIDTH, shutil.get_terminal_size().columns - 1))
+    columns, rows = shutil.get_terminal_size()
+    width, height = max(_MIN_WIDTH, min(_MAX_WIDTH, columns - 1)), _HEIGHT
+    fitting: Sequence[Panel] = panels
+    if width_on(sys.stdout) is not None:  # else there is a pipe, which has no end of rows
+        height, fitting = _fitting(panels, rows - 1)
     unit, divisor = x_unit(panels, axis)
-    for number, panel in enumerate(panels):
+    for number, panel in enumerate(fitting):
         if number:
             out_coloured([])
-        for line in chart(panel, width, _HEIGHT, unit, divisor):
+        for line in chart(panel, width, height, unit, divisor):
             out_coloured(line)
+    if len(fitting) < len(panels):
+        others = " ".join(f"--metric {panel.metric}" for panel in panels[len(fitting) :])
+        say(f"Not shown, for want of rows: {others}")
+
+
+def _fitting(panels: Sequence[Panel], rows: int) -> tuple[int, Sequence[Panel]]:
+    """The height of the charts that fit into so many rows, and the panels that do: at least the first."""
+    for count in range(len(panels), 0, -1):
+        other = sum(_AROUND + len(panel.curves) for panel in panels[:count]) + count
+        height = (rows - other) // count
+        if height >= _LEAST_HEIGHT or count == 1:
+            return max(_LEAST_HEIGHT, min(_HEIGHT, height)), panels[:count]
+    raise AssertionError("there is at least one panel")
 
 
 def _run_folder(path: Path) -> Path:

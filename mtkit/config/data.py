@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from mtkit.config.filters import DEFAULT_FILTERS, Filter
-from mtkit.config.options import LanguageCode, Options, fault_of_name
+from mtkit.config.options import LanguageCode, Options, fault_of_name, rule
 from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, PlainSource, Source
 
 
@@ -68,6 +69,13 @@ class DataConfig(Options):
     filters: tuple[Filter, ...] = Field(
         DEFAULT_FILTERS, max_length=200, description="Filters for the training pairs, applied in this order."
     )
+    max_dropped: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Stop if filters drop more than this share of a training corpus, or all of it; "
+        "duplicates are not counted. 1 allows any share.",
+    )
     target_tags: bool = Field(
         False, description="Start each source with a tag that names the target language, such as <2fr>."
     )
@@ -93,17 +101,16 @@ class DataConfig(Options):
         """The monolingual training corpora, on which the subword models are trained too."""
         return tuple(source for source in self.train if isinstance(source, MonoSource))
 
-    @model_validator(mode="after")
-    def _mono_makes_no_pairs(self) -> DataConfig:
+    @rule
+    def _mono_makes_no_pairs(self) -> Iterator[str]:
         held_out = {"valid": self.valid} | {f"test.{name}": source for name, source in self.test.items()}
         for name, source in held_out.items():
             if isinstance(source, MonoSource):
-                raise ValueError(
+                yield (
                     f"{name}: the reader mono reads text in one language, expected pairs. Use another reader."
                 )
         if not self.corpora:
-            raise ValueError("train: all corpora are monolingual (reader mono). Add a corpus of pairs.")
-        return self
+            yield "train: all corpora are monolingual (reader mono). Add a corpus of pairs."
 
     def languages_of(self, source: HeldOutSource) -> tuple[str, str]:
         """The source and target language of a corpus."""
@@ -131,57 +138,53 @@ class DataConfig(Options):
         """All tags of the training corpora, in order."""
         return tuple(dict.fromkeys(tag for source in self.corpora for tag in self.tags_of(source)))
 
-    @model_validator(mode="after")
-    def _tags_are_learned(self) -> DataConfig:
+    @rule
+    def _tags_are_learned(self) -> Iterator[str]:
         held_out = {"valid": self.valid} | {f"test.{name}": source for name, source in self.test.items()}
         for name, source in held_out.items():
             if unknown := [tag for tag in self.tags_of(source) if tag not in self.tags]:
                 close = get_close_matches(unknown[0], self.tags, 1, 0.5)
                 guess = f" Did you mean {close[0]}?" if close else ""
-                raise ValueError(f"{name}: no training corpus has the tag {unknown[0]}.{guess}")
+                yield f"{name}: no training corpus has the tag {unknown[0]}.{guess}"
         if any(isinstance(source, CutSource) for source in held_out.values()):
             corpora = enumerate(self.train)
             reversed_ = [n for n, source in corpora if isinstance(source, Corpus) and source.reverse]
             if reversed_:
-                raise ValueError(
+                yield (
                     f"train.{reversed_[0]}.reverse: cannot be combined with the reader cut, because reversed "
                     "pairs could not be kept out of training. Use files for validation and test sets."
                 )
-        return self
 
-    @model_validator(mode="after")
-    def _references_are_for_tests(self) -> DataConfig:
+    @rule
+    def _references_are_for_tests(self) -> Iterator[str]:
         learned = {f"train.{number}": source for number, source in enumerate(self.train)}
         for name, source in (learned | {"valid": self.valid} | self.extra_valid).items():
             if isinstance(source, PlainSource) and source.refs:
-                raise ValueError(f"{name}.refs: only test sets can have several references. Leave it out.")
-        return self
+                yield f"{name}.refs: only test sets can have several references. Leave it out."
 
-    @model_validator(mode="after")
-    def _names_fit(self) -> DataConfig:
+    @rule
+    def _names_fit(self) -> Iterator[str]:
         for name in self.extra_valid:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-                raise ValueError(f"extra_valid: the name {name!r} is invalid. Use letters, digits, - and _.")
+                yield f"extra_valid: the name {name!r} is invalid. Use letters, digits, - and _."
         for name in self.test:
             if fault := fault_of_name(name):
-                raise ValueError(f"test: the name {name[:40]!r} {fault}. Choose another name.")
-        return self
+                yield f"test: the name {name[:40]!r} {fault}. Choose another name."
 
-    @model_validator(mode="after")
-    def _mixing_fits(self) -> DataConfig:
+    @rule
+    def _mixing_fits(self) -> Iterator[str]:
         steps = [stage.until for stage in self.mixing]
         if steps and (steps[-1] is not None or None in steps[:-1]):
-            raise ValueError("mixing: every stage but the last must have until, and the last must not.")
+            yield "mixing: every stage but the last must have until, and the last must not."
         bounds = [step for step in steps if step is not None]
         if bounds != sorted(set(bounds)):
-            raise ValueError(f"mixing: until = {bounds} must increase from stage to stage.")
+            yield f"mixing: until = {bounds} must increase from stage to stage."
         for stage in self.mixing:
             if stage.weights is not None and len(stage.weights) != len(self.corpora):
                 num_weights, corpora = len(stage.weights), len(self.corpora)
-                raise ValueError(f"mixing: {num_weights} weights for {corpora} corpora. Give one for each.")
+                yield f"mixing: {num_weights} weights for {corpora} corpora. Give one for each."
             if stage.weights is not None and not any(stage.weights):
-                raise ValueError("mixing: all weights of a stage are 0. Give at least one that is positive.")
-        return self
+                yield "mixing: all weights of a stage are 0. Give at least one that is positive."
 
 
 ModelType = Literal["unigram", "bpe"]
@@ -286,12 +289,11 @@ class TokenizerConfig(Options):
         "Default: only the most likely one.",
     )
 
-    @model_validator(mode="after")
-    def _sampling_fits(self) -> TokenizerConfig:
+    @rule
+    def _sampling_fits(self) -> Iterator[str]:
         for model_type, name in _STRENGTHS.items():
             if model_type != self.model_type and getattr(self.sampling, name, None):
-                raise ValueError(
+                yield (
                     f"sampling.{name} has no effect with model_type {self.model_type}. "
                     f"Use {_STRENGTHS[self.model_type]}, or set model_type to {model_type}."
                 )
-        return self

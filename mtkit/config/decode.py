@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from mtkit.config.options import Options, Tag
+from mtkit.config.options import Options, Tag, rule
 
 DecodeMethod = Literal["beam", "diverse_beam", "sample", "mbr"]
 Split = Literal["auto", "always", "never"]
@@ -147,18 +148,17 @@ class DecodeConfig(Options):
         """Number of hypotheses searched in parallel for each sentence."""
         return self.samples if self.method in DEFAULT_SAMPLES else self.beam_size
 
-    @model_validator(mode="after")
-    def _options_belong_to_the_method(self) -> DecodeConfig:
+    @rule
+    def _options_belong_to_the_method(self) -> Iterator[str]:
         for name in {name: None for names in _OPTIONS_OF.values() for name in names}:
             is_default = getattr(self, name) == type(self).model_fields[name].default
             if name not in _OPTIONS_OF[self.method] and not is_default:
                 methods = " or ".join(method for method, names in _OPTIONS_OF.items() if name in names)
-                raise ValueError(
+                yield (
                     f"{name} has no effect with method {self.method}. Remove it, or set method to {methods}."
                 )
         if self.beam_size % self.groups:
-            raise ValueError(
+            yield (
                 f"diversity_groups = {self.groups} must divide beam_size = {self.beam_size}. "
                 f"Try beam_size = {self.groups * -(-self.beam_size // self.groups)}."
             )
-        return self

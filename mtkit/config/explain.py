@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any, get_args
 
 from mtkit.config.option_types import TAGS, choices, is_options, kind_at, option_paths
+from mtkit.config.options import BrokenRulesError
 from mtkit.config.strict_yaml import Node, Problem, dotted, resolve
 
 _SECTION = "a section of `key: value` lines"
@@ -31,7 +32,21 @@ _BOUNDS = {
 
 def explain(errors: Iterable[Mapping[str, Any]], tree: Node) -> list[Problem]:
     """Pydantic's errors as problems with places, without errors that follow from others."""
-    return [problem for error in errors if (problem := _problem(error, tree))]
+    problems = []
+    for error in errors:
+        broken = messages_of(error)
+        if broken:
+            path, node, _ = locate(tree, error["loc"])
+            problems += [_about_section(message, path, node) for message in broken]
+        elif problem := _problem(error, tree):
+            problems.append(problem)
+    return problems
+
+
+def messages_of(error: Mapping[str, Any]) -> list[str]:
+    """The messages of the rules of a section that one of pydantic's errors says are broken; else none."""
+    cause = error.get("ctx", {}).get("error")
+    return cause.messages if isinstance(cause, BrokenRulesError) else []
 
 
 def _problem(error: Mapping[str, Any], tree: Node) -> Problem | None:
@@ -53,8 +68,6 @@ def _problem(error: Mapping[str, Any], tree: Node) -> Problem | None:
         tag = context["discriminator"].strip("'")
         tag_node = node.value[tag] if isinstance(node.value, dict) else node
         return Problem(tag_node.place, _not_a_choice(f"{path}.{tag}", context["tag"], choices(kind_at(loc))))
-    if kind == "value_error" and isinstance(node.value, dict):
-        return _about_section(str(context["error"]), path, node)
     if kind in ("too_short", "too_long"):
         length, bound = len(value), context.get("min_length", context.get("max_length"))
         if kind == "too_short" and length >= bound:
@@ -115,9 +128,8 @@ def _too_few(loc: tuple[str | int, ...], path: str, value: list[Any]) -> str:
 
 def _about_section(message: str, path: str, node: Node) -> Problem:
     """A rule between options, with the place of the option that the message begins with, if it was set."""
-    name = message.split(" ", 1)[0]
-    member = node.value.get(name) if isinstance(node.value, dict) else None
-    return Problem(member.place if member else node.key_place, dotted(path, message))
+    _, member, found = locate(node, message.split(" ", 1)[0].split("."))
+    return Problem(member.place if found else node.key_place, dotted(path, message))
 
 
 def _guess(loc: tuple[str | int, ...], path: str) -> str:

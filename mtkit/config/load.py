@@ -9,9 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from mtkit.config.explain import explain
 from mtkit.config.merging import COMMAND_LINE, merge, override
 from mtkit.config.model import PRESETS
 from mtkit.config.option_types import TAGS, inside, members
@@ -19,6 +16,7 @@ from mtkit.config.schema import Config
 from mtkit.config.strict_yaml import Node, Problem, dotted, resolve
 from mtkit.config.trees import TreeReader, other_runs, run_path, spelled_out
 from mtkit.config.trees import absolute as absolute_path
+from mtkit.config.validation import validate
 from mtkit.errors import ConfigError
 
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
@@ -100,10 +98,7 @@ def _loaded(trees: Sequence[Node | None], overrides: Sequence[str], reader: Tree
     tree = _in_shape(tree, problems)
     if None not in trees:
         tree = _with_absolute_paths(tree, problems)
-        try:
-            config = Config.model_validate_json(json.dumps(tree.plain()))
-        except ValidationError as error:
-            problems += explain(error.errors(include_url=False), tree)
+        config = validate(tree, problems)
     if problems or config is None:
         order = {name: number for number, name in enumerate(reader.files)}
         problems.sort(key=lambda p: (order.get(p.place.file, len(order)), p.place.line, p.place.column))

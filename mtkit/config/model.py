@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from mtkit.config.architecture import Architecture, architecture_of
-from mtkit.config.options import Options, Probability
+from mtkit.config.options import Options, Probability, rule
 
 _BIG: dict[str, Any] = {"d_model": 1024, "d_ff": 4096, "num_heads": 16, "dropout": 0.3}
 _PAPER: dict[str, Any] = {"norm": "post", "bias": "feed_forward"}
@@ -110,29 +111,26 @@ class ModelConfig(Options):
         preset = data.get("preset")
         return {**PRESETS.get(preset if isinstance(preset, str) else "", {}), **data}
 
-    @model_validator(mode="after")
-    def _sizes_fit(self) -> ModelConfig:
+    @rule
+    def _sizes_fit(self) -> Iterator[str]:
         if self.preset == "auto" and not {"d_model", "num_heads"} <= self.model_fields_set:
-            return self  # auto chooses what fits
-        _must_divide("num_heads", self.num_heads, "d_model", self.d_model)
+            return  # auto chooses what fits
+        yield from _must_divide("num_heads", self.num_heads, "d_model", self.d_model)
         if self.d_model % 2:
-            raise ValueError(f"d_model = {self.d_model} must be even. Try {self.d_model + 1}.")
-        _must_divide("num_kv_heads", self.kv_heads, "num_heads", self.num_heads)
-        if self.architecture.rotary and self.d_head % 2:
-            raise ValueError(
+            yield f"d_model = {self.d_model} must be even. Try {self.d_model + 1}."
+        yield from _must_divide("num_kv_heads", self.kv_heads, "num_heads", self.num_heads)
+        if self.architecture.rotary and self.d_model % self.num_heads == 0 and self.d_head % 2:
+            yield (
                 f"positions = {self.positions} requires an even head width, but d_model / num_heads = "
                 f"{self.d_head}. Change num_heads, or use sinusoidal."
             )
-        return self
 
 
-def _must_divide(name: str, value: int, whole_name: str, whole: int) -> None:
+def _must_divide(name: str, value: int, whole_name: str, whole: int) -> Iterator[str]:
     if whole % value:
         fits = [n for n in range(1, 65) if whole % n == 0]
         near = sorted(sorted(fits, key=lambda n: abs(n - value))[:2])
-        raise ValueError(
-            f"{name} = {value} must divide {whole_name} = {whole}. Try {' or '.join(map(str, near))}."
-        )
+        yield f"{name} = {value} must divide {whole_name} = {whole}. Try {' or '.join(map(str, near))}."
 
 
 def num_parameters(config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int) -> int:

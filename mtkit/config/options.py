@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from mtkit.config.fixed import LANGUAGE
 
@@ -61,10 +71,43 @@ def fault_of_name(name: str) -> str:
     return f"has {size} bytes, the maximum is {MAX_NAME_BYTES}" if size > MAX_NAME_BYTES else ""
 
 
+Rule = TypeVar("Rule", bound=Callable[[Any], Iterator[str]])
+_RULE = "_is_rule"
+
+
+def rule(method: Rule) -> Rule:
+    """Marks a method of a section that yields a message for each rule between options that is broken.
+
+    A message begins with the option that it is about.
+    """
+    setattr(method, _RULE, True)
+    return method
+
+
+class BrokenRulesError(ValueError):
+    """All rules of a section that are broken."""
+
+    def __init__(self, messages: list[str]) -> None:
+        super().__init__(" ".join(messages))
+        self.messages = messages
+
+
+@functools.cache
+def _rules_of(section: type) -> list[Callable[[Any], Iterator[str]]]:
+    members = {name: member for kind in section.__mro__[::-1] for name, member in vars(kind).items()}
+    return [member for member in members.values() if hasattr(member, _RULE)]
+
+
 class Options(BaseModel):
     """A section of the configuration: frozen, with strict types and no unknown keys."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _keep_rules(self) -> Self:
+        if broken := [message for method in _rules_of(type(self)) for message in method(self)]:
+            raise BrokenRulesError(broken)
+        return self
 
     def changed(self) -> dict[str, Any]:
         """The options that differ from their defaults."""

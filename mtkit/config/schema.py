@@ -7,9 +7,10 @@ nowhere else: the JSON Schema, the option tables and the errors are generated fr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from mtkit.config.data import DataConfig, TokenizerConfig
 from mtkit.config.decode import DecodeConfig
@@ -17,7 +18,7 @@ from mtkit.config.export import ExportConfig
 from mtkit.config.filters import TokensFilter
 from mtkit.config.fixed import MetricName
 from mtkit.config.model import ModelConfig
-from mtkit.config.options import Options
+from mtkit.config.options import Options, rule
 from mtkit.config.text import TextConfig
 from mtkit.config.train import TrainConfig
 
@@ -47,23 +48,21 @@ class Config(Options):
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig)
     export: ExportConfig = Field(default_factory=ExportConfig)
 
-    @model_validator(mode="after")
-    def _positions_are_learned(self) -> Config:
+    @rule
+    def _positions_are_learned(self) -> Iterator[str]:
         """Checks that there are learned positions for all tokens of a pair and EOS."""
         places = self.model.architecture.learned_positions
         for item in self.data.filters if places else ():
             if isinstance(item, TokensFilter) and item.max_tokens >= places:
-                raise ValueError(
+                yield (
                     f"model.max_positions = {places} must be greater than max_tokens = {item.max_tokens} "
                     f"of the filter tokens. Try {item.max_tokens + 1}."
                 )
-        return self
 
-    @model_validator(mode="after")
-    def _vocabularies_fit(self) -> Config:
+    @rule
+    def _vocabularies_fit(self) -> Iterator[str]:
         if self.tokenizer.separate and self.model.architecture.shared_src:
-            raise ValueError(
+            yield (
                 "tokenizer.separate gives two vocabularies, which cannot share one embedding. "
                 "Set model.tie_embeddings to tgt or none."
             )
-        return self

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
-from mtkit.config.options import LanguageCode, Options, Tag
+from mtkit.config.options import LanguageCode, Options, Tag, rule
 
 _PACKED = "`*` and `?` are wildcards; .gz, .bz2, .xz and .zst files are decompressed."
 
@@ -33,6 +34,21 @@ Column = Annotated[
 """A column of a table, by number from 1 or by name."""
 
 
+def _check_columns(value: object) -> int | str:
+    """A number of columns, at least 2, or `any`."""
+    if value == "any" or (isinstance(value, int) and not isinstance(value, bool) and value >= 2):
+        return value
+    raise ValueError("must be a number of columns, at least 2, or any")
+
+
+Columns = Annotated[
+    int | Literal["any"],
+    PlainValidator(_check_columns),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 2}, {"const": "any"}]}),
+]
+"""The number of columns of a table, or `any`."""
+
+
 class Corpus(Options):
     """The options that all corpora of parallel text share."""
 
@@ -51,7 +67,29 @@ class Corpus(Options):
     )
 
 
-class PlainSource(Corpus):
+def _check_encoding(value: str) -> str:
+    """The name of an encoding of text that Python knows."""
+    try:
+        "a".encode(value).decode(value)
+    except (LookupError, UnicodeError, ValueError):
+        raise ValueError("must be an encoding such as utf-8, cp1250, utf-16-le or shift_jis") from None
+    return value
+
+
+Encoding = Annotated[str, AfterValidator(_check_encoding)]
+
+
+class TextCorpus(Corpus):
+    """The options that all corpora in text files share."""
+
+    encoding: Encoding | None = Field(
+        None,
+        description="Encoding of the files, such as cp1250. Default: UTF-8, or UTF-16 if a byte order mark "
+        "says so.",
+    )
+
+
+class PlainSource(TextCorpus):
     """Two parallel text files: line N of one is the translation of line N of the other."""
 
     reader: Literal["plain"]
@@ -59,28 +97,32 @@ class PlainSource(Corpus):
     tgt: Annotated[Path, WithJsonSchema({"anyOf": [_PATH, {"type": "array", "items": _PATH}]})] = Field(
         description="File of the target side. With wildcards, files are matched in the order of their names."
     )
+    tgt_encoding: Encoding | None = Field(
+        None, description="Encoding of the target side. Default: `encoding`."
+    )
     refs: tuple[Path, ...] = Field(
         (),
         description="Test sets only: files of further references, which all scores use besides `tgt`. "
         "`tgt: [a, b]` is short for `tgt: a` and `refs: [b]`.",
     )
 
-    @model_validator(mode="after")
-    def _references_are_targets(self) -> PlainSource:
+    @rule
+    def _references_are_targets(self) -> Iterator[str]:
         if self.refs and self.reverse:
-            raise ValueError("refs cannot be combined with reverse. Swap src and tgt instead.")
-        return self
+            yield "refs cannot be combined with reverse. Swap src and tgt instead."
 
 
-class _Table(Corpus):
+class _Table(TextCorpus):
     """The options that TSV and CSV share."""
 
     path: Path = Field(description=f"File of the corpus. {_PACKED}")
     src_column: Column = Field(1, description="Column of the source text, by number from 1 or by name.")
     tgt_column: Column = Field(2, description="Column of the target text.")
     score_column: Column | None = Field(None, description="Column of a score, for the filter `score`.")
-    columns: int | None = Field(
-        None, ge=2, description="Number of columns that each line must have. Default: any number."
+    columns: Columns | None = Field(
+        None,
+        description="Number of columns that each line must have, or any. Default: lines with more columns "
+        "than most are invalid, because a tab or comma inside a text shifts the columns.",
     )
     header: bool = Field(
         False,
@@ -97,7 +139,7 @@ class _Table(Corpus):
 
 
 class TsvSource(_Table):
-    """Tab-separated columns without quoting: a tab always separates."""
+    """Tab-separated columns: a tab always separates, unless the texts of the file are in quotes."""
 
     reader: Literal["tsv"]
 
@@ -115,8 +157,8 @@ class CsvSource(_Table):
     )
 
 
-class JsonlSource(Corpus):
-    """One JSON object per line."""
+class JsonlSource(TextCorpus):
+    """One JSON object per line, or all of them in one array."""
 
     reader: Literal["jsonl"]
     path: Path = Field(description=f"File of the corpus. {_PACKED}")
@@ -150,7 +192,7 @@ class XliffSource(Corpus):
     path: Path = Field(description=f"File of the corpus. {_PACKED}")
 
 
-class PoSource(Corpus):
+class PoSource(TextCorpus):
     """A gettext catalogue. Each translated message that is neither fuzzy nor obsolete is a pair."""
 
     reader: Literal["po"]
@@ -162,6 +204,7 @@ class MonoSource(Options):
 
     reader: Literal["mono"]
     path: Path = Field(description=f"File of the text. {_PACKED}")
+    encoding: Encoding | None = Field(None, description="Encoding of the file. Default: UTF-8.")
     side: Literal["src", "tgt"] = Field("tgt", description="Side whose language the text is in.")
 
 
@@ -199,15 +242,14 @@ class HuggingFaceSource(Corpus):
     )
     on_error: OnError = Field("stop", description="Invalid rows: stop, or skip and count them.")
 
-    @model_validator(mode="after")
-    def _one_place(self) -> HuggingFaceSource:
+    @rule
+    def _one_place(self) -> Iterator[str]:
         if (self.path is None) == (self.name is None):
-            raise ValueError("path or name must be given, but not both.")
+            yield "path or name must be given, but not both."
         if self.name and not self.revision:
-            raise ValueError("revision is missing. Give the commit, so that the data stay the same.")
+            yield "revision is missing. Give the commit, so that the data stay the same."
         if self.path and self.revision:
-            raise ValueError("revision requires name: a local folder has no revisions. Leave it out.")
-        return self
+            yield "revision requires name: a local folder has no revisions. Leave it out."
 
 
 class PhrasebookSource(Corpus):

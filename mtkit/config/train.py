@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, assert_never
@@ -9,7 +10,7 @@ from typing import Annotated, Literal, assert_never
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from mtkit.config.fixed import BEST_METRICS, BestMetric
-from mtkit.config.options import Duration, Options, Probability
+from mtkit.config.options import Duration, Options, Probability, rule
 
 
 def _parse_auto_or(least: int) -> BeforeValidator:
@@ -288,27 +289,26 @@ class TrainConfig(Options):
             self.model_fields_set.discard("max_steps")
         return self
 
-    @model_validator(mode="after")
-    def _compiled_whole(self) -> TrainConfig:
+    @rule
+    def _compiled_whole(self) -> Iterator[str]:
         if self.compile and self.guided_alignment:
-            raise ValueError(
+            yield (
                 "compile and guided_alignment cannot be combined: a compiled model hides its attention. "
                 "Choose one."
             )
         if self.packing is True and self.guided_alignment:
-            raise ValueError(
+            yield (
                 "packing and guided_alignment cannot be combined: alignments need padded batches. Choose one."
             )
         if self.records_graphs and self.packing is False:
-            raise ValueError(
+            yield (
                 "compile = graphs requires packing: padded batches have too many shapes. Set packing: true."
             )
         if self.shards_model and self.optimizer.needs.whole_matrices:
             method = self.optimizer.method
-            raise ValueError(
+            yield (
                 f"optimizer.method = {method} and parallel = {self.parallel} cannot be combined: {method} "
                 "needs whole matrices. Use adamw, or parallel = ddp."
             )
         if self.records_graphs and self.shards_model:
-            raise ValueError("compile = graphs and parallel = fsdp cannot be combined. Use compile = true.")
-        return self
+            yield "compile = graphs and parallel = fsdp cannot be combined. Use compile = true."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from mtkit.disk.opening import is_descriptor, open_input
 
 INCLUDE = "include"
 """The key that names the files over which a file is merged."""
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
 _MAX_NAME, _MAX_PATH = 255, 4000
 """In bytes. Files inside a run folder need some more, and the limit of Linux is 4,096."""
 
@@ -151,7 +153,7 @@ def absolute(node: Node, start: str | None) -> Any:
     """
     if not isinstance(node.value, str):
         return node.value
-    path = Path(node.value)
+    path = Path(_VARIABLE.sub(_variable, node.value))
     if path.parts[:1] == ("~",):
         try:
             path = Path.home().joinpath(*path.parts[1:])
@@ -169,3 +171,10 @@ def absolute(node: Node, start: str | None) -> Any:
     if len(whole) > _MAX_PATH:
         raise ValueError(f"the path has {len(whole):,} characters, the maximum is {_MAX_PATH:,}.")
     return whole
+
+
+def _variable(found: re.Match[str]) -> str:
+    value = os.environ.get(found[1])
+    if not value:
+        raise ValueError(f"the environment variable {found[1]} is not set.")
+    return value

@@ -10,11 +10,10 @@ from typing import Any
 
 from mtkit.disk.manifest import MANIFEST
 from mtkit.errors import InputError
+from mtkit.runs.verdict import usable
 
 KEY = "training"
 """Name of the value in a manifest."""
-USABLE_BLEU = 10.0
-"""BLEU on the validation set below which a model is called not usable: few translations keep the meaning."""
 _MOST = 1 << 53
 
 
@@ -45,7 +44,7 @@ class Training:
             found.append(
                 f"unfinished: step {self.step:,}" + (f" of {self.max_steps:,}" if self.max_steps else "")
             )
-        if self.bleu is not None and self.bleu < USABLE_BLEU:
+        if self.bleu is not None and not usable({"bleu": self.bleu}, ""):
             found.append(f"BLEU {self.bleu:.1f} on its validation set: not usable yet")
         return found
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import linear_regression
 
 from mtkit.config.fixed import MetricName
 from mtkit.text.languages import language_of
@@ -98,6 +97,8 @@ def gain_of_doubling(curve: Curve) -> float | None:
     late = late if len(late) > 1 else points[-2:]
     if len({x for x, _ in late}) < 2:
         return None
+    from statistics import linear_regression  # slow to import, and models are opened with this module
+
     slope = linear_regression(*zip(*late, strict=True)).slope
     return max(0.0, min(_FADING * slope, (100 - points[-1][1]) / 2))
 
@@ -128,6 +129,8 @@ def outcome(
         )
     else:
         found.append(f"{seen}, and BLEU hardly rises any more: more time will add less than a point.")
-    if num_pairs < _EXPECTED[-1][0] and (stopped_early or (gain is not None and gain < 2 * _PER_DOUBLING)):
+    missing = 100 - curve[-1][1] if curve else 100.0
+    has_few = num_pairs < _EXPECTED[-1][0] and missing > 4 * _PER_DOUBLING
+    if has_few and (stopped_early or (gain is not None and gain < 2 * _PER_DOUBLING)):
         found.append(f"Twice the data would add about {_PER_DOUBLING} points, as it did in other runs.")
     return found

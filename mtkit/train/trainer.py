@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from itertools import islice
 from typing import NoReturn
 
@@ -16,9 +16,11 @@ from torch import Tensor
 from mtkit.config.schema import Config
 from mtkit.data.feed.loader import PairTable, StepData
 from mtkit.data.prepare.prepared import Prepared
+from mtkit.data.prepare.verify import verified
 from mtkit.errors import MtkitError, StoppedError, WriteError
 from mtkit.model.checkpoint import set_weights, weights_of
 from mtkit.model.transformer import Transformer, build_model
+from mtkit.runs.layout import DATA, inside
 from mtkit.train.losses.guided import Guide, find_aligner
 from mtkit.train.machine.distributed import World
 from mtkit.train.optim.averaging import average_weights
@@ -407,9 +409,21 @@ def train(
 
     Raises:
         StoppedError: `stop` returned true; everything is saved.
-        InputError: the run folder belongs to other data, or a checkpoint or `init_from` is unusable.
+        InputError: the run folder belongs to other data, the data are damaged, or a checkpoint or `init_from`
+            is unusable.
         MtkitError: the gradient stays non-finite, memory is too small for one sentence, or a checkpoint
             cannot be written.
     """
-    with repeatable(config.train.deterministic):
-        return Trainer(config, prepared, listen, stop, world or World(), allowed, reset_patience).run()
+    world = world or World()
+    with repeatable(config.train.deterministic), _verified(config, world) as check:
+
+        def asked() -> bool:
+            check()
+            return stop()
+
+        return Trainer(config, prepared, listen, asked, world, allowed, reset_patience).run()
+
+
+def _verified(config: Config, world: World) -> AbstractContextManager[Callable[[], object]]:
+    """Rank 0 compares the data with their hashes, see `verified`."""
+    return verified(inside(config.run, DATA)) if world.is_main else nullcontext(lambda: None)

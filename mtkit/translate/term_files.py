@@ -60,10 +60,11 @@ def _tsv_rows(path: Path) -> Iterator[Row]:
 
 
 def _csv_rows(path: Path) -> Iterator[Row]:
+    from mtkit.data.read.lines import read_lines
     from mtkit.data.read.repairs import Repairs
     from mtkit.data.read.tables import csv_rows
 
-    for number, row in csv_rows(path, ",", Repairs()):
+    for number, row in csv_rows(path, read_lines(path, Repairs()), ",", Repairs()):
         if isinstance(row, str):
             raise InputError(f"{path}:{number}: {row}.", "Repair it, or export it again.")
         yield number, row

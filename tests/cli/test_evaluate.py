@@ -166,8 +166,8 @@ def test_all_sets_are_read_before_the_first_is_translated(run: Run, folder: Path
     result = run("tiny.yaml", "late.yaml")
     assert result.exit_code == 3
     assert [line.partition(" there is no")[0] for line in result.stderr.splitlines()] == [
-        f"data.test.late: {folder / 'late.en'}:",
-        f"data.test.gone: {folder / 'gone.tsv'}:",
+        f"error: data.test.late: {folder / 'late.en'}:",
+        f"error: data.test.gone: {folder / 'gone.tsv'}:",
     ]
     assert {path: path.stat().st_mtime_ns for path in kept.glob("*")} == before
 

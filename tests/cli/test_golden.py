@@ -62,6 +62,10 @@ def test_each_golden_help_belongs_to_a_command() -> None:
 def test_session(session: Path, tmp_path: Path) -> None:
     for config in GOLDEN.glob("*.yaml"):
         shutil.copy(config, tmp_path)
+    (tmp_path / "corpus").mkdir()
+    for name in ("train.en.gz", "train.fr.gz"):
+        (tmp_path / "corpus" / name).touch()  # only looked for
+    (tmp_path / "corpus" / "valid.tsv").write_text("a cat\tun chat\n", encoding="utf-8")
     expected = session.read_text(encoding="utf-8")
     found = "\n".join(play(line, tmp_path) for line in expected.split("\n") if line.startswith("$ "))
     if os.environ.get("MTKIT_WRITE_GOLDEN"):

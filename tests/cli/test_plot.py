@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import mtkit
+from tests.support.commands import MTKIT, mtkit
+from tests.support.corpora import REPOSITORY
 from tests.support.recorded import make_run
+from tests.support.terminals import session
 
 
 def test_in_the_terminal(tmp_path: Path) -> None:
@@ -35,10 +37,24 @@ def test_as_a_picture(tmp_path: Path) -> None:
     ("args", "code", "said"),
     [
         (["none"], 3, "none/metrics.jsonl: does not exist. Give the folder of a trained run.\n"),
-        (["one", "-o", "c.pdf"], 2, "c.pdf: the name of an image must end in .png or .svg.\n"),
+        (["one", "-o", "c.gif"], 2, "c.gif: the name of an image must end in .png, .svg or .pdf.\n"),
     ],
 )
 def test_what_cannot_be_drawn(tmp_path: Path, args: list[str], code: int, said: str) -> None:
     make_run(tmp_path / "one", [4.0])
     done = mtkit("plot", *args, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (code, f"error: {said}")
+
+
+@pytest.mark.parametrize("rows", [24, 80])
+def test_charts_fit_the_rows_of_the_terminal(tmp_path: Path, rows: int) -> None:
+    make_run(tmp_path / "one", [4.0, 3.0])
+    settings = ["COLUMNS=80", f"LINES={rows}", "NO_COLOR=1", f"PYTHONPATH={REPOSITORY}"]
+    shown, code = session(tmp_path, ["env", *settings, *MTKIT, "plot", "one"], [])
+    assert code == 0
+    assert len(shown.splitlines()) < rows
+    assert "loss over steps" in shown
+    assert "BLEU over steps" in shown
+    one, code = session(tmp_path, ["env", *settings, *MTKIT, "plot", "one", "--metric", "bleu"], [])
+    assert code == 0
+    assert "loss" not in one

@@ -40,13 +40,13 @@ MISSING = (
     "train.init_from=nowhere",
 )
 KEYS = [
-    "command line: data.train.1.path: ",
-    "command line: data.train.2: ",
-    "command line: data.extra_valid.odd: ",
-    "command line: data.test.short.src: ",
-    "command line: tokenizer.path: ",
-    "command line: train.init_from: ",
-    "command line: train.precision = fp16 ",
+    "error: command line: data.train.1.path: ",
+    "error: command line: data.train.2: ",
+    "error: command line: data.extra_valid.odd: ",
+    "error: command line: data.test.short.src: ",
+    "error: command line: tokenizer.path: ",
+    "error: command line: train.init_from: ",
+    "error: command line: train.precision = fp16 ",
 ]
 
 
@@ -80,7 +80,7 @@ def test_a_place_in_the_file_is_named(folder: Path) -> None:
     (folder / "test.yaml").write_text("data:\n  test:\n    late: {reader: tsv, path: late.tsv}\n")
     result = run("config", "check", "tiny.yaml", "test.yaml")
     assert result.stderr.startswith(
-        f"test.yaml:3: data.test.late.path: {folder / 'late.tsv'}: there is no such"
+        f"error: test.yaml:3: data.test.late.path: {folder / 'late.tsv'}: there is no such"
     )
 
 

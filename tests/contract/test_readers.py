@@ -297,7 +297,6 @@ def test_plain_refuses_unequal_numbers_of_files(tmp_path: Path) -> None:
     ("line", "columns", "message"),
     [
         ("only one", None, "expected at least 2 columns, found 1."),
-        ("", None, "expected at least 2 columns, found 1."),
         ("a\tb\tc", 2, "expected 2 columns, found 3."),
         ("a", 2, "expected 2 columns, found 1."),
     ],

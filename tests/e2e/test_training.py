@@ -270,7 +270,8 @@ def test_the_weights_at_the_start_count_too(whole: Run, tmp_path: Path) -> None:
     finished = tuned.finished
     assert (finished.best_step, finished.averaged) == (0, 1)
     assert same_weights(finished.folder, there)
-    assert finished.start[""] == {"loss": finished.loss, **finished.scores}
+    final = {"loss": finished.loss} | {str(name): score for name, score in finished.scores.items()}
+    assert finished.start[""] == final
     assert finished.start["more"] == finished.extra["more"] != finished.start[""]
     line = next(line for line in metrics(tuned.config.run) if "final/loss" in line)
     assert line["final/more/loss"] == finished.start["more"]["loss"]

@@ -68,7 +68,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         decode_options({"beam_size": 3})
-        remember(machine_key("m"), Layout(1, 1))
+        remember(machine_key("m", 2), Layout(1, 1))
     return folder
 
 
@@ -153,9 +153,9 @@ def aligned(folder: Path) -> None:
 
 def cached(folder: Path) -> None:
     assert decode_options({"beam_size": 3}).beam_size == 3
-    recall(machine_key("m"))
-    remember(machine_key("m"), Layout(1, 1))
-    assert recall(machine_key("m")) in (None, Layout(1, 1))  # none, where there is a folder instead
+    recall(machine_key("m", 2), 2)
+    remember(machine_key("m", 2), Layout(1, 1))
+    assert recall(machine_key("m", 2), 2) in (None, Layout(1, 1))  # none, where there is a folder instead
 
 
 def sealed(path: Path, values: dict[str, Any]) -> bytes:

@@ -81,6 +81,13 @@ def changed(config: Config, **update: Any) -> Config:
     return config.model_copy(update=update)
 
 
+def with_data(config: Config, **update: Any) -> Config:
+    """The config with other options of `data`."""
+    values = config.model_dump(mode="json")
+    values["data"] |= update
+    return Config.model_validate_json(json.dumps(values))
+
+
 def snapshot(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()

@@ -290,7 +290,8 @@ def test_an_unknown_code_is_warned_of_once_by_each_command(
     path = tmp_path / "jp.yaml"
     path.write_text(fakes.TINY_RUN.format(run="run").replace("tgt_lang: fr", "tgt_lang: jp"), "utf-8")
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "a").write_text("a\n", "utf-8")
+    for name in ("a", "test.en", "test.fr"):
+        (tmp_path / name).write_text("a\n", "utf-8")
     score = "evaluate --hyp a --hyp a --ref a --tgt-lang jp --metrics bleu,ter"
     for command in ("config check jp.yaml", score):
         done = CliRunner().invoke(app, command.split())

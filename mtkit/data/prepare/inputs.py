@@ -121,16 +121,21 @@ def record_inputs(config: Config) -> list[dict[str, Any]]:
 
 def count_pairs(source: Source) -> int | None:
     """The estimated number of pairs, for progress; None where counting is not cheap."""
+    encoding: str | None = None
     match source:
         case PhrasebookSource():
             return source.pairs
         case PlainSource():
-            files = expand(source.src)
+            files, encoding = expand(source.src), source.encoding
         case TsvSource() | JsonlSource() | MonoSource():
-            files = expand(source.path)
+            files, encoding = expand(source.path), source.encoding
         case _:
             return None
-    return None if any(file.suffix in _PACKED for file in files) else sum(map(count_lines, files))
+    return (
+        None
+        if any(file.suffix in _PACKED for file in files)
+        else sum(count_lines(file, encoding) for file in files)
+    )
 
 
 def check_inputs(config: Config, recorded: Sequence[dict[str, Any]]) -> None:

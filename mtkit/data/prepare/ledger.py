@@ -8,11 +8,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mtkit.data.prepare.stretches import LossyStretch
 from mtkit.data.read.pair import Pair
 from mtkit.errors import InputError
 
 FORMAT = "mtkit-ledger"
 VERSION = 1
+CUT = "cut to "
+"""How the names of splits begin, among the reasons why pairs are not in the training data."""
+
 EXAMPLES = 5
 """Dropped pairs kept for each corpus and filter."""
 
@@ -43,6 +47,7 @@ class LedgerRow:
         examples: the first pairs that each filter dropped, at most `EXAMPLES`.
         pieces: number of pieces of each side of the kept pairs, by a name such as `source (en)`.
         unknown: number of those that stand for text that the tokenizer cannot represent.
+        stretches: parts of the corpus of which far more pairs were dropped than of the rest.
     """
 
     source: str
@@ -53,6 +58,7 @@ class LedgerRow:
     examples: dict[str, list[Example]] = field(default_factory=dict)
     pieces: dict[str, int] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
+    stretches: list[LossyStretch] = field(default_factory=list)
 
     def keep(self, count: int = 1) -> None:
         """Counts pairs that were kept."""
@@ -74,6 +80,16 @@ class LedgerRow:
     def repair(self, kind: str, count: int = 1) -> None:
         """Counts repaired texts."""
         self.repairs[kind] = self.repairs.get(kind, 0) + count
+
+    @property
+    def held_out(self) -> int:
+        """Pairs that were cut for validation and test sets."""
+        return sum(count for name, count in self.dropped.items() if name.startswith(CUT))
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """Pairs that each filter dropped, without those that were cut."""
+        return {name: count for name, count in self.dropped.items() if not name.startswith(CUT)}
 
     @property
     def is_balanced(self) -> bool:
@@ -154,4 +170,5 @@ class Ledger:
 
 def _row(data: dict[str, Any]) -> LedgerRow:
     examples = {name: [Example(**example) for example in found] for name, found in data["examples"].items()}
-    return LedgerRow(**{**data, "examples": examples})
+    stretches = [LossyStretch(**found) for found in data.get("stretches", ())]
+    return LedgerRow(**{**data, "examples": examples, "stretches": stretches})

@@ -18,20 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import numpy as np
 
-from mtkit.config.filters import Filter
 from mtkit.config.schema import Config
 from mtkit.config.sources import HuggingFaceSource, Source
 from mtkit.cores import num_cores
 from mtkit.data.clean.judging import named
 from mtkit.data.clean.leaks import Leaks, read_leaks
 from mtkit.data.prepare.clean_parts import SentenceCount
-from mtkit.data.prepare.cleaning import KEPT
+from mtkit.data.prepare.counting import count_dropped, count_sentences, stretches_of
 from mtkit.data.prepare.encoding import REJECTED_HEAD
 from mtkit.data.prepare.identity import changes_of_data, fingerprint_of, other_data
 from mtkit.data.prepare.inputs import held_out_sources, origins_of, record_inputs, settings_of
 from mtkit.data.prepare.ledger import Ledger, LedgerRow
+from mtkit.data.prepare.losses import check_losses, warn_of_blanks
 from mtkit.data.prepare.parts import clear_parts, read_part
 from mtkit.data.prepare.prepared import (
     FORMAT,
@@ -45,6 +44,7 @@ from mtkit.data.prepare.prepared import (
 from mtkit.data.prepare.report import length_histograms, write_report
 from mtkit.data.prepare.shards import Shard, batches, write_shard, write_shard_pieces
 from mtkit.data.prepare.stages import EncodedPart, ReportProgress, Stages
+from mtkit.data.prepare.stretches import LossyStretch, told
 from mtkit.data.prepare.unknown import check_unknown
 from mtkit.data.prepare.workers import Workers
 from mtkit.data.read.pair import Pair
@@ -64,6 +64,8 @@ ALONE = 0.5
 """Seconds of work before worker processes are started: small corpora need none."""
 
 _PAIRS_AT_ONCE = 4096
+_STRETCHES_TOLD = 3
+"""Misaligned stretches of each corpus in warnings; the report has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,8 @@ def _prepare(
     for name in valid_names:
         if held_out.get(name) == []:
             raise InputError(f"data.{name}: {source_name(held_out_sources(config)[name])} has no pairs.")
+    for name, pairs in held_out.items():
+        warn_of_blanks(name, pairs)
     form = TextForm(config.text)
     normalized = (_normalized(pair, form, name) for name, pairs in held_out.items() for pair in pairs)
     # 2. The stages; held-out sets are written as soon as they are known.
@@ -224,8 +228,12 @@ def _prepare(
         stages = Stages(config, corpora, mono, normalized, inside(config.run, PARTS), progress, workers)
         cleaned = stages.clean()
         fates = stages.decide(cleaned)
-        counts = np.bincount(fates, minlength=KEPT + 1).tolist()
-        _check_anything_left(config, counts[KEPT], dict(zip(stages.reasons, counts, strict=False)))
+        rows = count_dropped(stages.names, stages.reasons, stages.repairs, cleaned, fates)
+        check_losses(config.data, rows)
+        for number, row in enumerate(rows):
+            row.stretches = stretches_of(cleaned, fates, named(config.data.filters), number)
+            for line in told(row.stretches, _STRETCHES_TOLD):
+                logger.warning("%s.", line)
         for name, pairs in stages.cut_pairs(cleaned, fates).items():
             _write_split(part, name, pairs, form)
         for name in valid_names:
@@ -235,14 +243,15 @@ def _prepare(
         tokenizer.save(part)
         encoded = stages.encode(cleaned, fates, tokenizer, models)
     # 3. The folder: shards, dropped pairs and report.
-    ledger = _ledger(stages, encoded)
-    _check_anything_left(config, ledger.total().kept, ledger.total().dropped)
+    ledger = _ledger(stages, encoded, [row.stretches for row in rows])
+    check_losses(config.data, ledger.rows)
     check_unknown(ledger, config.tokenizer)
     shards = _write_shards(part, config, stages.names, encoded, tokenizer)
     valid = {name: _write_valid_shard(part, name, tokenizer, progress) for name in valid_names}
     _write_rejected(part / "rejected.tsv.gz", encoded)
     leaks = stages.count_leaks(cleaned, fates)
-    sentences = stages.count_sentences(cleaned, fates)
+    src_langs = [src_lang for src_lang, _ in stages.languages]
+    sentences = count_sentences(cleaned, fates, src_langs, config.seed)
     languages = (config.data.src_lang, config.data.tgt_lang)
     histograms = length_histograms((shard.lengths for shard in shards), *languages)
     write_report(part, "–".join(languages), ledger, histograms, leaks, sentences)
@@ -282,10 +291,15 @@ def _write_shards(
     ]
 
 
-def _ledger(stages: Stages, encoded: Sequence[EncodedPart]) -> Ledger:
+def _ledger(
+    stages: Stages, encoded: Sequence[EncodedPart], stretches: Sequence[list[LossyStretch]]
+) -> Ledger:
     none = dict.fromkeys(stages.reasons, 0)
-    pairs = zip(stages.names, stages.repairs, strict=True)
-    rows = [LedgerRow(name, dropped=dict(none), repairs=dict(repairs)) for name, repairs in pairs]
+    corpora = zip(stages.names, stages.repairs, stretches, strict=True)
+    rows = [
+        LedgerRow(name, dropped=dict(none), repairs=dict(repairs), stretches=some)
+        for name, repairs, some in corpora
+    ]
     for piece in encoded:
         rows[piece.source].add(piece.row)
     return Ledger(rows)
@@ -339,28 +353,6 @@ def _write_rejected(path: Path, encoded: Iterable[EncodedPart]) -> None:
 
 def _meta(tokenizer: Tokenizer, source: str) -> dict[str, Any]:
     return {"tokenizer": tokenizer.fingerprint, "vocab_size": tokenizer.max_size, "source": source}
-
-
-def _check_anything_left(config: Config, kept: int, dropped: dict[str, int]) -> None:
-    if kept:
-        return
-    read = sum(dropped.values())
-    if not read:
-        raise InputError("data.train: the training corpora have no pairs.")
-    reasons = ", ".join(f"{name} dropped {count:,}" for name, count in dropped.items() if count)
-    worst = max(dropped, key=dropped.__getitem__)
-    options = named(config.data.filters).get(worst)
-    raise InputError(
-        f"data.train: all {read:,} pairs were dropped: {reasons}.",
-        _advice(worst, options) if options else "Hold out fewer pairs.",
-    )
-
-
-def _advice(name: str, options: Filter) -> str:
-    bounds = ", ".join(f"{key} = {value}" for key, value in options.model_dump(exclude={"filter"}).items())
-    return (
-        f"Check the corpora, or change the filter {name}{f' ({bounds})' if bounds else ''} in data.filters."
-    )
 
 
 def _normalized(pair: Pair, form: TextForm, name: str) -> Pair:

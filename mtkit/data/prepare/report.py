@@ -14,6 +14,7 @@ import numpy.typing as npt
 from mtkit.data.clean.leaks import LEAK_FIGURES, Leaks
 from mtkit.data.prepare.clean_parts import SentenceCount
 from mtkit.data.prepare.ledger import Ledger, LedgerRow
+from mtkit.data.prepare.stretches import STRETCH_HEAD
 from mtkit.data.prepare.unknown import UNKNOWN_HEAD, unknown_pieces
 from mtkit.disk.files import write_text
 from mtkit.text.visible import visible
@@ -157,6 +158,7 @@ def html_report(
         f"<p>Sources: {sentences}.</p>\n" if sentences else "",
         _section("Why pairs were dropped", _reasons(total)),
         _section("Corpora", _corpora(ledger, total)),
+        _section("Stretches of which far more pairs were dropped", _stretches(ledger)),
         _section("Held-out sentences met in the corpora", _leaks(leaks)),
         *(_section(histogram.title, _plot(histogram)) for histogram in histograms),
         _section("Pieces that the tokenizer cannot represent", _unknown(ledger)),
@@ -180,12 +182,11 @@ def _percent(count: int, of: int) -> str:
 
 
 def _figures(total: LedgerRow) -> str:
-    dropped = total.read - total.kept
-    figures = (
-        ("read", f"{total.read:,}"),
-        ("kept", f"{total.kept:,}"),
-        (f"dropped ({_percent(dropped, total.read)})", f"{dropped:,}"),
-    )
+    dropped = sum(total.lost.values())
+    figures = [("read", f"{total.read:,}"), ("kept", f"{total.kept:,}")]
+    if total.held_out:
+        figures.append(("held out for validation and test", f"{total.held_out:,}"))
+    figures.append((f"dropped ({_percent(dropped, total.read)})", f"{dropped:,}"))
     cells = "".join(
         f'<div><b>{value}</b><span class="dim">pairs {name}</span></div>' for name, value in figures
     )
@@ -194,7 +195,7 @@ def _figures(total: LedgerRow) -> str:
 
 def _reasons(total: LedgerRow) -> str:
     """A bar for each filter that dropped pairs."""
-    found = [(name, count) for name, count in total.dropped.items() if count]
+    found = [(name, count) for name, count in total.lost.items() if count]
     if not found:
         return "<p>No pairs were dropped.</p>"
     left, width, step = 140, 480, 24
@@ -232,6 +233,11 @@ def _leaks(leaks: Sequence[Leaks]) -> str:
     return _table(["set", *LEAK_FIGURES], lines) if lines else ""
 
 
+def _stretches(ledger: Ledger) -> str:
+    lines = [stretch.row(row.source) for row in ledger.rows for stretch in row.stretches]
+    return _table(STRETCH_HEAD, lines) if lines else ""
+
+
 def _unknown(ledger: Ledger) -> str:
     lines = [found.row() for found in unknown_pieces(ledger)]
     return _table(UNKNOWN_HEAD, lines) if lines else ""
@@ -244,7 +250,7 @@ def _repairs(ledger: Ledger) -> str:
 
 def _examples(ledger: Ledger) -> str:
     blocks = []
-    for name, count in ledger.total().dropped.items():
+    for name, count in ledger.total().lost.items():
         lines = [
             [example.src, example.tgt, example.detail, example.origin]
             for row in ledger.rows

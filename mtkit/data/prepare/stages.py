@@ -32,17 +32,15 @@ from mtkit.data.clean.splits import cut
 from mtkit.data.prepare.clean_parts import (
     CleanPart,
     Fates,
-    SentenceCount,
     folds_of,
     keys_of,
-    num_kept,
     sampled,
     texts_of,
 )
 from mtkit.data.prepare.cleaning import KEPT, Chunk, CleanSpec, clean_chunk, read_held_out
 from mtkit.data.prepare.encoding import EncodeSpec, EncodeTask, encode_part, read_row
 from mtkit.data.prepare.inputs import count_pairs, given_models, tokenizer_settings
-from mtkit.data.prepare.ledger import LedgerRow
+from mtkit.data.prepare.ledger import CUT, LedgerRow
 from mtkit.data.prepare.mono import mono_texts
 from mtkit.data.prepare.parts import DONE, digest_of, open_parts, read_part, read_summary
 from mtkit.data.prepare.workers import Workers
@@ -54,15 +52,12 @@ from mtkit.disk.reading import WRONG_VALUES, read_object
 from mtkit.errors import InputError
 from mtkit.text.form import TextForm
 from mtkit.text.languages import warn_if_unknown
-from mtkit.text.segment import sentences
 from mtkit.text.subwords import check_pieces, default_coverage, has_many_characters, train_subwords
 from mtkit.text.tokenizer import Tokenizer, read_tokenizer
 
 VERSION = 5
 """Version of the treatment of text; parts of another version are not used."""
 
-_PAIRS_COUNTED, _PARTS_COUNTED = 20_000, 64
-"""Pairs whose sentences are counted, and about how many parts they come from."""
 PAIRS_IN_PART = 16_384
 
 ReportProgress = Callable[[str, int, int | None], None]
@@ -124,7 +119,7 @@ class Stages:
         self.names = [source_name(source) for source in self.sources]
         splits = {"valid": self.data.valid} | {f"test.{name}": test for name, test in self.data.test.items()}
         self.cuts = {name: split.pairs for name, split in splits.items() if isinstance(split, CutSource)}
-        self.reasons = (*named(self.data.filters), *(f"cut to {name}" for name in self.cuts))
+        self.reasons = (*named(self.data.filters), *(f"{CUT}{name}" for name in self.cuts))
         self.totals = [count_pairs(source) for source in self.sources]
         self.repairs: list[dict[str, int]] = [{} for _ in self.sources]
         self._found: list[dict[str, int]] = [{} for _ in self.sources]
@@ -212,9 +207,7 @@ class Stages:
                 stored = read_summary(path)
                 yield _Chunk(number, Chunk(path, None if stored else block, stored), total)
             repairs.log()
-            self._found[number] = {
-                kind: fault.count for kind, fault in (repairs.repaired | repairs.skipped).items()
-            }
+            self._found[number] = repairs.counts()
 
     def _clean_parts(self, found: Sequence[Sequence[dict[str, Any]]]) -> Iterator[CleanPart]:
         begin = 0
@@ -268,18 +261,6 @@ class Stages:
                 yield rows, own == KEPT, np.isin(own, guards[:1])
 
         return count_leaks(held_out, LeakGuard(held_out, None).owners, found())
-
-    def count_sentences(self, parts: Sequence[CleanPart], fates: Fates) -> SentenceCount:
-        """The sentences per source, from a sample of what is kept; there must be some."""
-        some = parts[:: max(1, len(parts) // _PARTS_COUNTED)]
-        if (kept := num_kept(some, fates)) == 0:
-            some, kept = parts, num_kept(parts, fates)
-        pairs = sampled(
-            some, fates, min(kept, _PAIRS_COUNTED), random.Random(f"{self.config.seed} sentences")
-        )
-        counts = [len(sentences(src, self.languages[source][0])) or 1 for source, (src, _) in pairs]
-        several = sum(count > 1 for count in counts)
-        return SentenceCount(len(counts), sum(counts) / len(counts), several / len(counts))
 
     # ------------------------------------------------------------ tokenizer
 

@@ -110,5 +110,7 @@ def _found(record: Any, path: str) -> Any:
 def _kind(value: Any) -> str:
     if value is None:
         return "null"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "infinite"
     kinds = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list"}
     return kinds.get(type(value), "an object")

@@ -16,8 +16,8 @@ from typing import Any
 
 from mtkit.config.strict_yaml import MAX_CHARS, Problem, compose
 from mtkit.data.read.fields import RecordError
-from mtkit.data.read.jsonl import parse_json
-from mtkit.data.read.lines import MAX_LINE, MAX_RATIO, MAX_UNCHECKED, expand, open_bytes, read_lines
+from mtkit.data.read.jsonl import json_records
+from mtkit.data.read.lines import MAX_RATIO, MAX_UNCHECKED, expand, open_bytes, read_lines
 from mtkit.data.read.repairs import Repairs
 from mtkit.data.read.tables import csv_rows
 from mtkit.errors import InputError, listed, shortened
@@ -218,25 +218,13 @@ _KINDS = {
 
 def _json(file: Path, repairs: Repairs) -> Iterator[Any]:
     """JSON objects, one per line or in one array."""
-    with open_bytes(file) as stream:
-        head = stream.read(1 << 10).lstrip(b"\xef\xbb\xbf \t\r\n")
-        is_array = head.startswith(b"[")
-    if not is_array:
-        yield from (parse_json(line) for line in read_lines(file, repairs) if line and not line.isspace())
-        return
-    with open_bytes(file) as stream:
-        whole = stream.read(MAX_LINE + 1)
-    if len(whole) > MAX_LINE:
-        raise InputError(
-            f"{file}: is one array of more than {MAX_LINE:,} bytes.", "Write one object per line (.jsonl)."
-        )
-    found = parse_json(whole.decode("utf-8-sig", "replace"))
-    yield from found if isinstance(found, list) else [found]
+    for _, record in json_records(file, read_lines(file, repairs), repairs):
+        yield record
 
 
 def _table(delimiter: str) -> Callable[[Path, Repairs], Iterator[Any]]:
     def read(file: Path, repairs: Repairs) -> Iterator[Any]:
-        rows = csv_rows(file, delimiter, repairs)
+        rows = csv_rows(file, read_lines(file, repairs), delimiter, repairs)
         head = next(rows, (1, []))[1]
         for _, row in rows:
             if isinstance(head, str) or isinstance(row, str):

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path, PurePath
 from typing import IO, Any, cast
 
+from mtkit.data.read.charset import as_utf8
 from mtkit.data.read.repairs import BAD_UTF8, BYTE_ORDER_MARK, CARRIAGE_RETURN, Repairs
 from mtkit.disk.opening import Accept, open_input
 from mtkit.errors import InputError
@@ -40,6 +41,14 @@ MAX_XZ_MEMORY = 1 << 28
 """Most bytes of memory that an .xz file may require; `xz -9` requires 65 MiB."""
 
 _BUNDLES = {".zip", ".tar", ".tgz", ".7z", ".rar"}
+_MAGIC = (
+    (b"\x1f\x8b\x08", ".gz"),
+    *((b"BZh%d1AY&SY" % level, ".bz2") for level in range(1, 10)),
+    (b"\xfd7zXZ\0", ".xz"),
+    (b"\x28\xb5\x2f\xfd", ".zst"),
+    (b"PK\x03\x04", ".zip"),
+)
+"""How compressed files begin, whatever they are called."""
 
 
 def expand(path: Path) -> list[Path]:
@@ -52,13 +61,18 @@ def expand(path: Path) -> list[Path]:
     """
     if not glob.has_magic(str(path)) or os.path.lexists(path):
         return [path]
-    found = Path(path.anchor).glob(_bounded_pattern(path))
+    folder = Path(path.anchor)
+    for part in path.relative_to(folder).parts:  # a folder may be called `d [v2]`
+        if glob.has_magic(part) and not os.path.lexists(folder / part):
+            break
+        folder /= part
+    found = folder.glob(_bounded_pattern(path, folder))
     return sorted(file for file in found if file.is_file()) or [path]
 
 
-def _bounded_pattern(path: Path) -> str:
-    """The parts of `path` below its root, as a pattern that can be searched quickly."""
-    parts = path.relative_to(path.anchor).parts
+def _bounded_pattern(path: Path, folder: Path) -> str:
+    """The parts of `path` below a folder, as a pattern that can be searched quickly."""
+    parts = path.relative_to(folder).parts
     parts = tuple(
         part for part, before in zip(parts, ("", *parts), strict=False) if (part, before) != (DEEP, DEEP)
     )
@@ -70,18 +84,24 @@ def _bounded_pattern(path: Path) -> str:
     return str(PurePath(*parts))
 
 
-def read_lines(path: Path, repairs: Repairs | None = None) -> Iterator[str]:
-    r"""The lines of a UTF-8 text file, decompressed if its name ends in .gz, .bz2, .xz or .zst.
+def read_lines(path: Path, repairs: Repairs | None = None, encoding: str | None = None) -> Iterator[str]:
+    r"""The lines of a text file, decompressed if it is a .gz, .bz2, .xz or .zst file.
 
-    Only `\n` ends a line; a `\r` before it and a byte order mark at the start of the file are dropped, and
-    bytes that are not UTF-8 become U+FFFD. Both are counted in `repairs`, or logged at the end without it.
+    Only `\n` ends a line, or `\r` in a file without any `\n`; a `\r` before it and a byte order mark at the
+    start of the file are dropped, and bytes that are not in the encoding become U+FFFD. All are counted in
+    `repairs`, or logged at the end without it.
+
+    Args:
+        path: the file.
+        repairs: counts what was repaired.
+        encoding: of the file; without one, UTF-8 unless a mark at the start says UTF-16.
 
     Raises:
-        InputError: the file is missing, damaged, explodes when decompressed, is UTF-16, or has a line of more
-            than `MAX_LINE` bytes.
+        InputError: the file is missing, damaged, explodes when decompressed, looks like UTF-16 without a
+            mark, or has a line of more than `MAX_LINE` bytes.
     """
     found = Repairs() if repairs is None else repairs
-    for number, raw in enumerate(raw_lines(path), start=1):
+    for number, raw in enumerate(_text_lines(path, encoding, found), start=1):
         if number == 1:
             raw = _without_mark(path, raw, found)
         yield _repaired(raw, path, number, found)
@@ -89,13 +109,27 @@ def read_lines(path: Path, repairs: Repairs | None = None) -> Iterator[str]:
         found.log()
 
 
-def read_texts(path: Path, repairs: Repairs, count: int) -> Iterator[str]:
+def _text_lines(path: Path, encoding: str | None, repairs: Repairs | None) -> Iterator[bytes]:
+    with open_text(path, encoding, repairs) as stream:
+        yield from bounded_lines(stream, path)
+
+
+@contextmanager
+def open_text(
+    path: Path, encoding: str | None = None, repairs: Repairs | None = None, accept: Accept = "stream"
+) -> Iterator[IO[bytes]]:
+    """Opens a text file as UTF-8 with line feeds, see `as_utf8` and `open_bytes`."""
+    with open_bytes(path, accept) as stream:
+        yield as_utf8(stream, path, encoding, repairs)
+
+
+def read_texts(path: Path, repairs: Repairs, count: int, encoding: str | None = None) -> Iterator[str]:
     """The lines of `read_lines`, `count` at a time in one text, each ended by a line feed.
 
     The length of lines is not checked here, because `count_lines` has done so.
     """
     number = 1
-    with open_bytes(path) as stream:
+    with open_text(path, encoding, repairs) as stream:
         while lines := list(islice(stream, count)):
             if number == 1:
                 lines[0] = _without_mark(path, lines[0], repairs)
@@ -122,12 +156,11 @@ def _repaired(raw: bytes, path: Path, number: int, repairs: Repairs) -> str:
         return raw.decode()
     except UnicodeDecodeError:
         repairs.repair(BAD_UTF8, path, number)
+        repairs.keep(raw)
         return raw.decode(errors="replace")
 
 
 def _without_mark(path: Path, raw: bytes, repairs: Repairs) -> bytes:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError(f"{path}: is UTF-16, expected UTF-8.", "Convert it: iconv -f UTF-16 -t UTF-8.")
     if raw.startswith(b"\xef\xbb\xbf"):
         repairs.repair(BYTE_ORDER_MARK, path, 1)
         return raw[3:]
@@ -164,14 +197,14 @@ def too_long(name: Path | str, number: int) -> InputError:
     )
 
 
-def count_lines(path: Path) -> int:
+def count_lines(path: Path, encoding: str | None = None) -> int:
     """The number of lines of `read_lines`, counted as fast as the file can be decompressed.
 
     Raises:
         InputError: as `read_lines`; or the file cannot be read a second time.
     """
     lines, begun = 0, 0
-    with open_bytes(path, "file") as stream:
+    with open_text(path, encoding, accept="file") as stream:
         while block := stream.read(_BUFFER):
             ended = block.count(b"\n")
             lines += ended
@@ -193,7 +226,7 @@ def open_bytes(path: Path, accept: Accept = "stream") -> Iterator[IO[bytes]]:
         InputError: the file is missing, cannot be read or decompressed, or expands too much.
     """
     if path.suffix in _BUNDLES:
-        raise InputError(f"{path}: is an archive of files.", "Unpack it, and use the files in it.")
+        raise _bundle(path)
     try:
         with open_input(path, accept, _BUFFER) as file:
             yield _unpacked(path, file)
@@ -206,6 +239,10 @@ def open_bytes(path: Path, accept: Accept = "stream") -> Iterator[IO[bytes]]:
         ) from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
+
+
+def _bundle(path: Path) -> InputError:
+    return InputError(f"{path}: is an archive of files.", "Unpack it, and use the files in it.")
 
 
 def digest(path: Path) -> tuple[str, os.stat_result]:
@@ -302,9 +339,13 @@ class _Members(io.RawIOBase):
         return count
 
 
-def _unpacked(path: Path, file: IO[bytes]) -> IO[bytes]:
-    """The content of a file, decompressed by its suffix."""
-    match path.suffix:
+def _unpacked(path: Path, file: io.BufferedReader) -> IO[bytes]:
+    """The content of a file, decompressed by its suffix, or else by its first bytes."""
+    suffix = path.suffix
+    if suffix not in (".gz", ".bz2", ".xz", ".zst"):
+        head = file.peek(16)
+        suffix = next((kind for magic, kind in _MAGIC if head.startswith(magic)), "")
+    match suffix:
         case ".gz":
             stream: Any = gzip.GzipFile(fileobj=file)
         case ".bz2":
@@ -314,6 +355,8 @@ def _unpacked(path: Path, file: IO[bytes]) -> IO[bytes]:
         case ".zst":
             zstandard = _zstandard(path)
             stream = _Members(file, zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError)
+        case ".zip":
+            raise _bundle(path)
         case _:
             return file
     return io.BufferedReader(_Bounded(stream, path, os.fstat(file.fileno()).st_size), _BUFFER)

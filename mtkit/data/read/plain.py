@@ -35,11 +35,13 @@ def read_plain(source: PlainSource, repairs: Repairs, count: int) -> Iterator[Bl
             f"{source.src}: matches {len(srcs):,} files, but {source.tgt} matches {len(tgts):,}.",
             "Both sides need the same number of files, in the same order of names.",
         )
+    encodings = source.encoding, source.tgt_encoding or source.encoding
     for src, tgt in zip(srcs, tgts, strict=True):
-        _check_counts(src, tgt)
+        _check_counts(src, tgt, encodings)
     for src, tgt in zip(srcs, tgts, strict=True):
         first = 1
-        both = (read_texts(path, repairs, count) for path in (src, tgt))
+        sides = zip((src, tgt), encodings, strict=True)
+        both = (read_texts(path, repairs, count, encoding) for path, encoding in sides)
         for one, other in zip(*both, strict=True):
             lines = one.count("\n")
             yield Block(one, other, ((str(src), first, lines),))
@@ -49,13 +51,13 @@ def read_plain(source: PlainSource, repairs: Repairs, count: int) -> Iterator[Bl
 def read_mono(source: MonoSource, repairs: Repairs) -> Iterator[Pair]:
     """Pairs whose one side is a line of the file; the other side is empty."""
     for path in expand(source.path):
-        for number, line in enumerate(read_lines(path, repairs), start=1):
+        for number, line in enumerate(read_lines(path, repairs, source.encoding), start=1):
             src, tgt = (line, "") if source.side == "src" else ("", line)
             yield Pair(src, tgt, f"{path}:{number}")
 
 
-def _check_counts(src: Path, tgt: Path) -> None:
-    src_count, tgt_count = count_lines(src), count_lines(tgt)
+def _check_counts(src: Path, tgt: Path, encodings: tuple[str | None, str | None]) -> None:
+    src_count, tgt_count = (count_lines(*side) for side in zip((src, tgt), encodings, strict=True))
     if src_count == tgt_count:
         return
     place = ""

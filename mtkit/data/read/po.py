@@ -81,10 +81,10 @@ def read_po(source: PoSource, src_lang: str, tgt_lang: str, repairs: Repairs) ->
     """
     for path in expand(source.path):
         turned = False
-        for message in _messages(path, repairs):
+        for message in _messages(path, repairs, source.encoding):
             place = f"{path}:{message.line}"
             if message.is_header:
-                turned = _is_turned(place, message.text("msgstr"), src_lang, tgt_lang)
+                turned = _is_turned(place, message.text("msgstr"), src_lang, tgt_lang, source.encoding)
             elif message.fuzzy:
                 repairs.skip("fuzzy message", place)
             elif not (pairs := _translations(message)):
@@ -103,9 +103,9 @@ def _translations(message: _Message) -> list[tuple[str, str]]:
     return [pair for pair in found if pair[1].strip()]
 
 
-def _messages(path: Path, repairs: Repairs) -> Iterator[_Message]:
+def _messages(path: Path, repairs: Repairs, encoding: str | None) -> Iterator[_Message]:
     message, keyword = _Message(), ""
-    for number, line in enumerate(read_lines(path, repairs), start=1):
+    for number, line in enumerate(read_lines(path, repairs, encoding), start=1):
         line = line.strip(" \t\r")
         if line.startswith("#~"):
             if line[2:].lstrip().startswith("msgid "):
@@ -142,7 +142,7 @@ def language_of_catalogue(path: Path) -> str:
     Raises:
         InputError: the file cannot be read, or is no catalogue.
     """
-    first = next(_messages(path, Repairs()), None)
+    first = next(_messages(path, Repairs(), None), None)
     return _fields(first.text("msgstr")).get("language", "") if first and first.is_header else ""
 
 
@@ -154,13 +154,14 @@ def _fields(header: str) -> dict[str, str]:
     }
 
 
-def _is_turned(place: str, header: str, src_lang: str, tgt_lang: str) -> bool:
+def _is_turned(place: str, header: str, src_lang: str, tgt_lang: str, encoding: str | None) -> bool:
     """Whether the catalogue translates into the source language."""
     fields = _fields(header)
     charset = fields.get("content-type", "").lower().partition("charset=")[2]
-    if charset not in ("", "utf-8", "utf8", "us-ascii", "ascii", "charset"):
+    if encoding is None and charset not in ("", "utf-8", "utf8", "us-ascii", "ascii", "charset"):
         raise InputError(
-            f"{place}: is in {shortened(charset)}, expected UTF-8.", "Convert it: msgconv -t UTF-8."
+            f"{place}: is in {shortened(charset)}, expected UTF-8.",
+            f"Set encoding: {shortened(charset)}, or convert it: msgconv -t UTF-8.",
         )
     language = fields.get("language", "")
     if not language or same_language(language, tgt_lang):

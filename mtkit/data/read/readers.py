@@ -57,6 +57,7 @@ def read_pairs(
             lines, or an item is bad and bad items are not skipped. Pairs before it may have been yielded.
     """
     found = Repairs() if repairs is None else repairs
+    found.languages = (src_lang, tgt_lang)
     for pair in _pairs(source, src_lang, tgt_lang, found):
         if pair.src.isprintable() and pair.tgt.isprintable():
             yield pair
@@ -74,6 +75,7 @@ def read_blocks(
     Raises:
         InputError: as `read_pairs`.
     """
+    repairs.languages = (src_lang, tgt_lang)
     if isinstance(source, PlainSource):  # faster, without making single pairs
         for block in gathered(read_plain(source, repairs, count), count):
             _count_control(block, repairs)

@@ -231,7 +231,7 @@ def _rows(path: Path, kind: str) -> tuple[list[list[str]], dict[str, Any]]:
     if kind == "tsv" and not _is_quoted(first):
         return [line.split("\t") for line in first if line.strip()], {"reader": "tsv"}
     delimiter = "\t" if kind == "tsv" else _delimiter(first)
-    found = islice(csv_rows(path, delimiter, Repairs()), LOOKED_AT)
+    found = islice(csv_rows(path, iter(first), delimiter, Repairs()), LOOKED_AT)
     rows = [row for _, row in found if isinstance(row, list)]
     return rows, {"reader": "csv"} | ({"delimiter": delimiter} if delimiter != "," else {})
 

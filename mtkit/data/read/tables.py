@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from mtkit.config.sources import CsvSource, TsvSource
 from mtkit.data.read.fields import as_score
 from mtkit.data.read.lines import MAX_LINE, expand, read_lines
 from mtkit.data.read.pair import Pair
-from mtkit.data.read.repairs import Repairs
+from mtkit.data.read.repairs import BLANK, QUOTED, Repairs
 from mtkit.errors import InputError, listed, shortened
 
 MAX_ROW_LINES = 1000
@@ -20,6 +23,15 @@ MAX_ROW_LINES = 1000
 MAX_UNCLOSED = 100
 """Most unclosed quotes in a file; the lines after each are read again."""
 
+_ROWS_SEEN, _CHARS_SEEN = 1000, 1 << 20
+"""Rows, and characters, at the start of a file that are seen before the first pair."""
+
+_FEW = 3
+"""Rows too few to tell what most of them are like."""
+
+_NUMBER = re.compile(r"\s*[+-]?[\d.,]*\s*")
+_IN_QUOTES = re.compile(r'"(?:[^"]|"")*"')
+Item = TypeVar("Item")
 Row = tuple[int, list[str] | str]
 """The line on which a row begins, and its columns, or the problem with it."""
 
@@ -31,11 +43,11 @@ def read_table(source: TsvSource | CsvSource, repairs: Repairs) -> Iterator[Pair
         InputError: a row lacks columns and bad rows are not skipped, or no column has the name.
     """
     for path in expand(source.path):
-        rows = (
-            _tsv_rows(path, repairs)
-            if isinstance(source, TsvSource)
-            else csv_rows(path, source.delimiter, repairs)
-        )
+        lines = read_lines(path, repairs, source.encoding)
+        if isinstance(source, CsvSource):
+            rows = csv_rows(path, lines, source.delimiter, repairs)
+        else:
+            rows = _tsv_rows(path, lines, repairs)
         yield from _pairs(path, rows, source, repairs)
 
 
@@ -50,9 +62,14 @@ def _pairs(
         wanted.append(source.score_column)
     indices = [_index(path, column, head) for column in wanted]
     needed = max(indices) + 1
+    most: int | None = None
+    if source.columns is None:
+        first, rows = _peeked(rows, lambda row: sum(map(len, row[1])))
+        most = len(head) or _usual(first)
+    exactly = source.columns if isinstance(source.columns, int) else None
     for number, columns in rows:
         place = f"{path}:{number}"
-        if problem := _problem(columns, source.columns, needed):
+        if problem := _problem(columns, exactly, needed, most):
             repairs.bad(place, *problem, source.on_error)
             continue
         src, tgt, *scores = (columns[index] for index in indices)
@@ -62,6 +79,27 @@ def _pairs(
             repairs.bad(place, what, "Set score_column, or repair the line.", source.on_error)
             continue
         yield Pair(src, tgt, place, score=score)
+
+
+def _usual(rows: Sequence[Row]) -> int | None:
+    """The number of columns that most of these rows have; None if there is no such number."""
+    counts = Counter(len(columns) for _, columns in rows if isinstance(columns, list))
+    if sum(counts.values()) < _FEW:
+        return None
+    ((usual, count),) = counts.most_common(1)
+    return usual if count > 0.5 * sum(counts.values()) else None
+
+
+def _peeked(items: Iterator[Item], size: Callable[[Item], int]) -> tuple[list[Item], Iterator[Item]]:
+    """The first items, up to a number and a total size; and all items."""
+    first: list[Item] = []
+    chars = 0
+    for item in items:
+        first.append(item)
+        chars += size(item)
+        if len(first) >= _ROWS_SEEN or chars >= _CHARS_SEEN:
+            break
+    return first, chain(first, items)
 
 
 def _index(path: Path, column: int | str, head: list[str]) -> int:
@@ -74,8 +112,17 @@ def _index(path: Path, column: int | str, head: list[str]) -> int:
     return head.index(column)
 
 
-def _problem(columns: list[str] | str, exactly: int | None, needed: int) -> tuple[str, str] | None:
-    """The problem with a row, and a hint; None if it has the expected columns."""
+def _problem(
+    columns: list[str] | str, exactly: int | None, needed: int, most: int | None
+) -> tuple[str, str] | None:
+    """The problem with a row, and a hint; None if it has the expected columns.
+
+    Args:
+        columns: of the row, or why it is none.
+        exactly: the number of columns that each row must have, if it was set.
+        needed: the least number of columns.
+        most: the largest number of columns, if it was not set.
+    """
     if isinstance(columns, str):
         return f"{columns}.", "Repair the line."
     found = len(columns)
@@ -87,15 +134,39 @@ def _problem(columns: list[str] | str, exactly: int | None, needed: int) -> tupl
             f"expected at least {needed} columns, found {found}.",
             "Set src_column and tgt_column, or repair the line.",
         )
+    if most is not None and found > max(most, needed) and any(map(str.strip, columns[most:])):
+        return (
+            f"expected {most} columns as in most lines, found {found}.",
+            "A delimiter inside a text shifts the columns: remove it, or set columns: any.",
+        )
     return None
 
 
-def _tsv_rows(path: Path, repairs: Repairs) -> Iterator[Row]:
-    for number, line in enumerate(read_lines(path, repairs), start=1):
-        yield number, line.split("\t")
+def _tsv_rows(path: Path, lines: Iterator[str], repairs: Repairs) -> Iterator[Row]:
+    first, lines = _peeked(lines, len)
+    if _is_quoted(first):
+        repairs.repair(QUOTED, path, 1)
+        yield from csv_rows(path, lines, "\t", repairs)
+        return
+    for number, line in enumerate(lines, start=1):
+        if (line and not line.isspace()) or "\t" in line:
+            yield number, line.split("\t")
+        else:
+            repairs.skip(BLANK, f"{path}:{number}")
 
 
-def csv_rows(path: Path, delimiter: str, repairs: Repairs) -> Iterator[Row]:
+def _is_quoted(lines: Sequence[str]) -> bool:
+    """Whether all texts in these lines of TSV are in quotes, as pandas and spreadsheets may write them."""
+    rows = [line.split("\t") for line in lines if "\t" in line]
+    quoted = sum(
+        any(map(_IN_QUOTES.fullmatch, row))
+        and all(_IN_QUOTES.fullmatch(text) or _NUMBER.fullmatch(text) for text in row)
+        for row in rows
+    )
+    return len(rows) >= _FEW and quoted > 0.9 * len(rows)
+
+
+def csv_rows(path: Path, lines: Iterator[str], delimiter: str, repairs: Repairs) -> Iterator[Row]:
     """Rows by Python's csv; a row continues after a line feed inside quotes, which belongs to the text.
 
     After an unclosed quote, reading continues with the next line.
@@ -104,28 +175,30 @@ def csv_rows(path: Path, delimiter: str, repairs: Repairs) -> Iterator[Row]:
         InputError: there are too many such quotes.
     """
     csv.field_size_limit(MAX_LINE)
-    lines = _Lines(read_lines(path, repairs))
+    parts = _Lines(lines)
     unclosed = 0
     while True:
-        rows = csv.reader(lines, delimiter=delimiter, strict=True)
+        rows = csv.reader(parts, delimiter=delimiter, strict=True)
         try:
             for row in rows:
-                if row:  # not a blank line
-                    yield lines.first, row
-                lines.next_row()
+                if row:
+                    yield parts.first, row
+                else:
+                    repairs.skip(BLANK, f"{path}:{parts.first}")
+                parts.next_row()
             return
         except csv.Error as error:
             what = f"not a row of CSV: {error}"
-            if lines.unclosed:
-                what = f"not a row of CSV: a quote is {lines.unclosed}"
+            if parts.unclosed:
+                what = f"not a row of CSV: a quote is {parts.unclosed}"
                 unclosed += 1
             if unclosed > MAX_UNCLOSED:
                 raise InputError(
-                    f"{path}:{lines.first}: {what}, as on {MAX_UNCLOSED} lines before.",
+                    f"{path}:{parts.first}: {what}, as on {MAX_UNCLOSED} lines before.",
                     "Check the delimiter, or use reader: tsv for a table without quotes.",
                 ) from None
-            yield lines.first, what
-            lines.next_row(again=bool(lines.unclosed))
+            yield parts.first, what
+            parts.next_row(again=bool(parts.unclosed))
 
 
 class _Lines:

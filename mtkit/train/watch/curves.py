@@ -25,7 +25,11 @@ _PANELS = {"loss": "loss"} | {str(name): metric.title for name, metric in METRIC
 """Titles of panels by metric, in the order in which they are shown."""
 MAX_METRICS = 1 << 30
 """Largest metrics.jsonl that is read, in bytes: enough for a few million steps."""
-_FORMATS = {".png": "png", ".svg": "svg"}
+_FORMATS = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
+_ENOUGH = 4
+"""Numbers beside a logarithmic axis."""
+_FEW = 20
+"""Points up to which each one is marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +61,22 @@ class Panel:
     title: str
     curves: tuple[Curve, ...]
     log: bool
+    metric: str = ""
 
 
-def read_panels(runs: Sequence[Path], axis: Axis = "steps") -> list[Panel]:
+def read_panels(runs: Sequence[Path], axis: Axis = "steps", metrics: Sequence[str] = ()) -> list[Panel]:
     """The learning curves of these runs, with a panel for each metric that at least one of them has.
 
     Args:
         runs: run folders; their metrics.jsonl may still grow, or end in an incomplete line.
         axis: the unit of x.
+        metrics: which of them to read; all if there are none.
 
     Raises:
-        InputError: a run has no metrics.jsonl, or no run has any measurements.
+        InputError: no run has a metrics.jsonl, or none has any measurements.
     """
-    curves: dict[str, list[Curve]] = {metric: [] for metric in _PANELS}
-    for run in runs:
+    curves: dict[str, list[Curve]] = {metric: [] for metric in metrics or _PANELS}
+    for run in _trained(runs):
         lines = read_metrics(run)
         names = [name for name in dict.fromkeys(name for line in lines for name in line) if "/" in name]
         for name in sorted(names, key=lambda name: not name.startswith("train")):
@@ -78,7 +84,7 @@ def read_panels(runs: Sequence[Path], axis: Axis = "steps") -> list[Panel]:
             if metric in curves and group.split("/")[0] in ("train", "valid"):
                 curves[metric].append(_curve(str(run), name, lines, axis))
     panels = [
-        Panel(_PANELS[metric], tuple(found), log=metric == "loss")
+        Panel(_PANELS[metric], tuple(found), log=metric == "loss", metric=metric)
         for metric, each in curves.items()
         if (found := [curve for curve in each if curve.x])
     ]
@@ -88,6 +94,40 @@ def read_panels(runs: Sequence[Path], axis: Axis = "steps") -> list[Panel]:
             "Wait for train.log_every steps or the first validation.",
         )
     return panels
+
+
+def _trained(runs: Sequence[Path]) -> list[Path]:
+    """The runs that have measurements; all of them if none has, so that the reason is told."""
+    found = [run for run in runs if inside(run, METRICS_FILE).exists()]
+    for run in runs if found else ():
+        if run not in found:
+            logger.warning("%s: is skipped, because it has not been trained.", run)
+    return found or list(runs)
+
+
+def ticks(low: float, high: float, most: int, *, log: bool = False) -> list[float]:
+    """Round numbers from `low` to `high`, at most `most` of them.
+
+    Args:
+        low: where the axis begins.
+        high: where it ends, above `low`.
+        most: at least 2.
+        log: whether the axis is logarithmic; then numbers are 1, 2 or 5 times a power of ten, unless there
+            are few of them.
+    """
+    if log:
+        powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        for factors in ((1, 2, 5), (1,)):
+            found = [factor * 10.0**power for power in powers for factor in factors]
+            found = [value for value in found if low <= value <= high]
+            if _ENOUGH <= len(found) <= most:
+                return found
+    size = 10.0 ** math.floor(math.log10((high - low) / most))
+    for step in (size, 2 * size, 5 * size, 10 * size):
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first + 1 <= most:
+            return [float(f"{number * step:.10g}") for number in range(first, last + 1)]
+    return []
 
 
 def read_metrics(run: Path) -> list[dict[str, float]]:
@@ -131,10 +171,10 @@ def x_unit(panels: Sequence[Panel], axis: Axis) -> tuple[str, float]:
 
 
 def write_picture(path: Path, panels: Sequence[Panel], axis: Axis = "steps") -> None:
-    """Draws the panels side by side, as PNG or SVG according to the suffix of `path`.
+    """Draws the panels side by side, as PNG, SVG or PDF according to the suffix of `path`.
 
     Raises:
-        UsageError: the suffix is neither, or matplotlib is not installed.
+        UsageError: the suffix is another one, or matplotlib is not installed.
     """
     kind = picture_format(path)
     try:
@@ -157,18 +197,24 @@ def write_picture(path: Path, panels: Sequence[Panel], axis: Axis = "steps") -> 
                 curve.y,
                 label=curve.label,
                 color=f"C{runs.index(curve.run) % 10}",
-                marker="o" if len(curve.x) == 1 else None,
+                marker="o"
+                if (len(curve.x) <= _FEW and curve.group != "train") or len(curve.x) == 1
+                else None,
+                markersize=4,
                 **_style(curve.group, groups),
             )
         if panel.log and min(min(curve.y) for curve in panel.curves) > 0:
             axes.set_yscale("log")
+            low, high = axes.get_ylim()
+            axes.set_yticks(ticks(low, high, most=8, log=True))
             axes.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
-            axes.yaxis.set_minor_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
-        axes.set(title=panel.title, xlabel=unit)
+            axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+        axes.set(xlabel=unit, ylabel=f"{panel.title} (logarithmic)" if panel.log else panel.title)
         axes.grid(visible=True, alpha=0.3)
         axes.legend(fontsize="small")
     # Without dates and random ids, equal points give equal files.
-    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    dated = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
+    metadata = {dated[kind]: None}
     drawn = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "mtkit", "text.parse_math": False}):
         figure.savefig(drawn, format=kind, metadata=metadata)
@@ -187,9 +233,9 @@ def picture_format(path: Path) -> str:
     """The picture format of the suffix of `path`.
 
     Raises:
-        UsageError: the suffix is neither .png nor .svg.
+        UsageError: the suffix is none of .png, .svg and .pdf.
     """
     try:
         return _FORMATS[path.suffix.lower()]
     except KeyError:
-        raise UsageError(f"{path}: the name of an image must end in {' or '.join(_FORMATS)}.") from None
+        raise UsageError(f"{path}: the name of an image must end in .png, .svg or .pdf.") from None

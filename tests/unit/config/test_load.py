@@ -190,7 +190,7 @@ WRONG_VALUES = [
      "Try 4 or 8."),
     ("model: {positions: rope, d_model: 60, num_heads: 4}", "a.yaml:8:20: model.positions = rope requires "
      "an even head width, but d_model / num_heads = 15. Change num_heads, or use sinusoidal."),
-    ("model: {positions: learned, max_positions: 256}", "a.yaml:1:1: model.max_positions = 256 must be "
+    ("model: {positions: learned, max_positions: 256}", "a.yaml:8:44: model.max_positions = 256 must be "
      "greater than max_tokens = 256 of the filter tokens. Try 257."),
     ("model: 5", "a.yaml:8:8: model = 5 must be a section of `key: value` lines."),
     ("model:", "a.yaml:8:7: model: empty. Give options below it, or remove the line."),
@@ -243,8 +243,8 @@ def test_unknown_options(line: str, problem: str) -> None:
          ".gz, .bz2, .xz and .zst files are decompressed."),
         ("{reader: tsv, path: 3}", "7:30: data.valid.path = 3 must be text."),
         ("{reader: tsv, path: a, tsv: 3}", "7:33: data.valid.tsv: unknown option. Known options: "
-         "reader, src_lang, tgt_lang, reverse, tags, path, src_column, tgt_column, score_column, columns, "
-         "header, on_error."),
+         "reader, src_lang, tgt_lang, reverse, tags, encoding, path, src_column, tgt_column, score_column, "
+         "columns, header, on_error."),
         ("{reader: tsv, path: a, src_column: 0}", "7:45: data.valid.src_column = 0: must be the number of a "
          "column, from 1, or its name in the first line."),
         ("{reader: huggingface}", "7:3: data.valid.path or name must be given, but not both."),
@@ -493,3 +493,38 @@ def test_a_backslash_in_double_quotes() -> None:
     [found] = problems(MINIMAL + 'seed: "C:\\data"\n')
     assert found.startswith("a.yaml:8:10: not valid YAML: found unknown escape character")
     assert found.endswith("In double quotes \\ begins an escape. Use single quotes, or write \\\\.")
+
+
+# ---------------------------------------------------------------- problems that hide others
+
+
+def test_rules_are_checked_although_other_options_are_wrong() -> None:
+    overrides = [
+        "model.d_ff=abc",
+        "model.num_heads=7",
+        "tokenizer.separate=true",
+        "train.compile=graphs",
+        "train.packing=false",
+        "train.guided_alignment=0.1",
+        "seed=-1",
+    ]
+    found = problems(MINIMAL, overrides=overrides)
+    assert sorted(problem.removeprefix("command line: ").split()[0] for problem in found) == [
+        "model.d_ff",
+        "model.num_heads",
+        "seed",
+        "tokenizer.separate",
+        "train.compile",
+        "train.compile",
+    ]
+
+
+def test_rules_about_an_option_that_is_wrong_itself_are_not_checked() -> None:
+    assert len(problems(MINIMAL, overrides=["model.d_model=abc", "model.num_heads=7"])) == 1
+
+
+def test_a_problem_is_told_once() -> None:
+    found = problems(
+        MINIMAL, overrides=["data.valid.pairs=0", "decode.beam_size=0", "train.lr=3", "data.tgt_lang=7"]
+    )
+    assert len(found) == len(set(found)) == 4

@@ -12,6 +12,7 @@ from hypothesis import given
 
 from mtkit.documents.base import Answer
 from mtkit.documents.formats import open_document
+from mtkit.documents.spans import Spliced
 from mtkit.errors import InputError
 from tests.support.corpora import REPOSITORY, corpus
 from tests.support.markdown import blocks, installed, spans
@@ -248,7 +249,9 @@ def test_front_matter_that_is_odd_stays(source: str) -> None:
     ],
 )
 def test_front_matter_declares_the_language(source: str, language: str) -> None:
-    assert open_document("md", "a.md", source.encode()).languages == (language, "")
+    document = open_document("md", "a.md", source.encode())
+    assert isinstance(document, Spliced)
+    assert document.languages == (language, "")
 
 
 def test_the_example_of_the_documentation() -> None:

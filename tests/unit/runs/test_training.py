@@ -15,11 +15,11 @@ from mtkit.runs.training import Training, read_training
         (Training(16, 2000, finished=False), ["unfinished: step 16 of 2,000"]),
         (Training(1016, None, finished=False), ["unfinished: step 1,016"]),
         (Training(2000, 2000, finished=False), []),
-        (Training(700, 2000, finished=True, bleu=10.0), []),
+        (Training(700, 2000, finished=True, bleu=20.0), []),
         (Training(700, 2000, finished=True, bleu=0.31), ["BLEU 0.3 on its validation set: not usable yet"]),
         (
-            Training(16, 2000, finished=False, bleu=9.44),
-            ["unfinished: step 16 of 2,000", "BLEU 9.4 on its validation set: not usable yet"],
+            Training(16, 2000, finished=False, bleu=19.94),
+            ["unfinished: step 16 of 2,000", "BLEU 19.9 on its validation set: not usable yet"],
         ),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 from mtkit.cli.chart import chart
 from mtkit.errors import InputError, UsageError
-from mtkit.train.watch.curves import Curve, Panel, read_metrics, read_panels, write_picture, x_unit
+from mtkit.train.watch.curves import Curve, Panel, read_metrics, read_panels, ticks, write_picture, x_unit
 from tests.support.recorded import make_run
 
 
@@ -55,7 +55,7 @@ def test_time_is_in_minutes_then_hours() -> None:
     assert x_unit(panel(36000), "steps") == ("steps", 1)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".svg"])
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_pictures_hold_all_runs_and_are_the_same_each_time(tmp_path: Path, suffix: str) -> None:
     pytest.importorskip("matplotlib")
     runs = [make_run(tmp_path / name, [4.0, 3.0, 2.0]) for name in ("one", "two_$x$")]
@@ -63,8 +63,8 @@ def test_pictures_hold_all_runs_and_are_the_same_each_time(tmp_path: Path, suffi
     for path in (first, second):
         write_picture(path, read_panels(runs, "time"), "time")
     assert first.read_bytes() == second.read_bytes()
-    if suffix == ".png":
-        assert first.read_bytes().startswith(b"\x89PNG")
+    if suffix != ".svg":
+        assert first.read_bytes().startswith({".png": b"\x89PNG", ".pdf": b"%PDF"}[suffix])
         return
     comments = [
         str(node.text)
@@ -78,11 +78,47 @@ def test_other_suffixes_and_a_missing_matplotlib_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panels = read_panels([make_run(tmp_path, [1.0])])
-    with pytest.raises(UsageError, match=r"c.gif: the name of an image must end in .png or .svg"):
+    with pytest.raises(UsageError, match=r"c.gif: the name of an image must end in .png, .svg or .pdf"):
         write_picture(Path("c.gif"), panels)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UsageError, match=r'pip install "mtkit\[plot\]"'):
         write_picture(tmp_path / "c.png", panels)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "log", "found"),
+    [
+        (0, 100, False, [0, 20, 40, 60, 80, 100]),
+        (375.5, 1186, False, [400, 600, 800, 1000]),
+        (7.54, 92.87, False, [20, 40, 60, 80]),
+        (0.397, 1.587, False, [0.4, 0.6, 0.8, 1, 1.2, 1.4]),
+        (0.6, 0.95, True, [0.6, 0.7, 0.8, 0.9]),
+        (1.2, 80, True, [2, 5, 10, 20, 50]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, log: bool, found: list[float]) -> None:
+    assert ticks(low, high, 6, log=log) == pytest.approx(found)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_ticks_are_within_the_axis_and_not_too_many(log: bool) -> None:
+    for low, high in [(1e-3, 1e-2), (0.99, 1.01), (3, 4e6), (17, 19), (1, 1e9)]:
+        for most in (2, 5, 9):
+            found = ticks(low, high, most, log=log)
+            assert len(found) <= most
+            assert all(low <= value <= high for value in found)
+
+
+def test_runs_without_a_training_are_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = make_run(tmp_path / "one", [4.0, 3.0])
+    (tmp_path / "two").mkdir()
+    assert read_panels([tmp_path / "two", run]) == read_panels([run])
+    assert "two: is skipped, because it has not been trained." in caplog.text
+
+
+def test_metrics_can_be_chosen(tmp_path: Path) -> None:
+    run = make_run(tmp_path, [4.0, 3.0])
+    assert [panel.title for panel in read_panels([run], "steps", ["bleu"])] == ["BLEU"]
 
 
 def rows(panel: Panel, width: int, height: int) -> list[str]:
@@ -100,8 +136,8 @@ def test_a_rising_line_fills_the_diagonal() -> None:
     }
     assert {(n, 19 - n) for n in range(20)} <= drawn
     assert all(abs(column - (19 - row)) <= 1 for column, row in drawn)
-    assert shown[0].split() == ["BLEU"]
-    assert shown[-2].split() == ["0", "50", "100", "steps"]
+    assert shown[0].split() == ["BLEU", "over", "steps"]
+    assert shown[-2].split() == ["0", "50", "100"]
     assert shown[-1].split() == ["a", "r", "valid:", "40"]
 
 

@@ -42,7 +42,7 @@ def after(validations: Sequence[tuple[float, float]], **options: object) -> Prog
     config = TrainConfig.model_validate(options)
     progress = Progress()
     for step, (loss, bleu) in enumerate(validations, start=1):
-        found = Validation(loss, {"bleu": bleu}, Sample("", "", ""))
+        found = Validation(loss, {"bleu": bleu}, (Sample("", "", ""),))
         qualities = [found.quality(metric) for metric in config.best_metric]
         progress = replace(progress, step=step).validated(qualities, config)
     return progress

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ from mtkit.data.prepare.prepared import open_prepared
 from mtkit.disk.files import marked_folder, write_text
 from mtkit.disk.lock import only_writer
 from mtkit.errors import InputError, MtkitError
-from tests.support.preparations import make, sentences, snapshot, write
+from tests.support.preparations import make, sentences, snapshot, with_data, write
 
 
 def trained(config: Config) -> Config:
@@ -28,12 +27,6 @@ def trained(config: Config) -> Config:
     progress = {"step": 5, "data": open_prepared(config).fingerprint}
     write_text(checkpoint / "progress.json", json.dumps(progress))
     return config
-
-
-def with_data(config: Config, **update: Any) -> Config:
-    values = config.model_dump(mode="json")
-    values["data"] |= update
-    return Config.model_validate_json(json.dumps(values))
 
 
 def contents(config: Config) -> dict[str, bytes]:
@@ -120,7 +113,7 @@ def test_the_same_data_can_be_made_again(tmp_path: Path) -> None:
 def test_data_are_replaced_on_request_and_can_be_restored(tmp_path: Path) -> None:
     config = trained(make(tmp_path, sentences(100)))
     before = open_prepared(config).fingerprint
-    other = with_data(config, filters=[{"filter": "length", "max_chars": 18}])
+    other = with_data(config, filters=[{"filter": "length", "max_chars": 18}], max_dropped=1)
     assert "data.filters: without {filter: empty}" in refused(other)
     prepare(other, replace_data=True)
     assert open_prepared(other).fingerprint != before

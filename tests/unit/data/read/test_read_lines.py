@@ -147,13 +147,11 @@ def test_a_damaged_archive_names_the_file(suffix: str, damage: str, tmp_path: Pa
         )
 
 
-def test_a_missing_file_a_folder_and_utf16(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="none: there is no such file"):
         list(read_lines(tmp_path / "none"))
     with pytest.raises(InputError, match="is a folder"):
         list(read_lines(tmp_path))
-    with pytest.raises(InputError, match="is UTF-16, expected UTF-8"):
-        lines(tmp_path / "wide", "text\n".encode("utf-16"))
 
 
 def test_zst_without_zstandard_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
