@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import locale
 import os
-import platform
-import shutil
 import sys
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,6 +51,8 @@ def doctor() -> None:
 
 
 def _versions() -> Iterator[Finding]:
+    import platform
+
     import mtkit
 
     yield Finding("mtkit", f"{mtkit.__version__} in {Path(mtkit.__file__).parent}")
@@ -68,6 +66,8 @@ def _versions() -> Iterator[Finding]:
 
 
 def _version(package: str) -> str | None:
+    from importlib import metadata  # slow, and this module is loaded with the help of all commands
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -152,6 +152,8 @@ def _extras() -> Iterator[Finding]:
 
 
 def _disk() -> Iterator[Finding]:
+    import shutil
+
     from mtkit.disk.reading import user_cache
 
     free = shutil.disk_usage(".").free
@@ -163,6 +165,8 @@ def _disk() -> Iterator[Finding]:
 
 
 def _encoding() -> Iterator[Finding]:
+    import locale
+
     names = sys.getfilesystemencoding()
     advice = "" if names == "utf-8" else "File names beyond ASCII fail. Set PYTHONUTF8=1, or a UTF-8 locale."
     yield Finding("encoding", f"file names {names}, locale {locale.getpreferredencoding(False)}", advice)

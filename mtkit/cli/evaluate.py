@@ -132,6 +132,7 @@ def evaluate(
             logger.warning("%s", warning)
         found.append(result)
     shown.end()
+    _say_levels(found)
     _check(found, bounds)
 
 
@@ -255,6 +256,16 @@ def _evaluate_runs(
 
 
 # ---------------------------------------------------------------- output
+
+
+def _say_levels(results: list[Evaluated]) -> None:
+    """Says what the BLEU of each result means, in words."""
+    from mtkit.runs.verdict import level_of
+
+    for result in results:
+        scores = {score.metric: score.value for score in result.scores}
+        if "bleu" in scores and (level := level_of(scores, "")):
+            console.say(f"{result.name}: {level.meaning}")
 
 
 class _ScoreList:

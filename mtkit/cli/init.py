@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from string import Template
@@ -103,6 +102,8 @@ def _write(path: Path, text: str) -> None:
             file.write(text)
         schema = path.with_name(SCHEMA)
         if not schema.exists():
+            import json
+
             schema.write_text(json.dumps(json_schema(), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}.") from None
@@ -140,8 +141,11 @@ def describe(found: Discovery) -> list[str]:
     for corpus in found.corpora:
         count = f"{'more than ' if corpus.pairs >= MAX_COUNTED else ''}{corpus.pairs:,} pairs"
         languages = f"{english_name(found.src_lang)} to {english_name(found.tgt_lang)}"
-        columns = [str(corpus.options[key]) for key in corpus.options if key.startswith(("src_", "tgt_"))]
+        columns = [str(value) for key, value in corpus.options.items() if key.endswith(("_column", "_field"))]
         where = f", columns {' and '.join(columns)}" if columns else ""
+        where += "".join(
+            f", {value}" for key, value in corpus.options.items() if key in ("encoding", "tgt_encoding")
+        )
         use = {"valid": ", for validation", "test": ", for testing"}.get(corpus.split, "")
         why = f" ({corpus.why})" if corpus.why else ""
         lines.append(f"{corpus.name}: {corpus.kind}{where}, {count}, {languages}{why}{use}")
@@ -163,8 +167,7 @@ def own_config(path: Path, found: Discovery, example: str = "…") -> str:
     from mtkit.text.languages import english_name
 
     pairs = choose_held_out(found.pairs)
-    valid = found.of("valid") or found.of("test")[1:]
-    tests = [corpus for corpus in found.of("test") if corpus not in valid]
+    valid, tests = found.of("valid"), found.of("test")
     lines = []
     if not valid or not tests:
         lines.append("  # Cut from the training text, together with all pairs that share a side with them.")
@@ -172,10 +175,9 @@ def own_config(path: Path, found: Discovery, example: str = "…") -> str:
     lines.append(f"  valid: {_flow(valid[0], path.parent) if valid else cut}")
     if len(valid) > 1:
         lines.append("  extra_valid:")
-        lines += [f"    {_slug(corpus)}: {_flow(corpus, path.parent)}" for corpus in valid[1:]]
+        lines += _named(valid[1:], path.parent)
     lines.append("  test:")
-    lines += [f"    {_slug(corpus)}: {_flow(corpus, path.parent)}" for corpus in tests]
-    lines += [] if tests else [f"    held-out: {cut}"]
+    lines += _named(tests, path.parent) or [f"    held-out: {cut}"]
     train = found.of("train")
     values = {
         "title": f"{english_name(found.src_lang)} to {english_name(found.tgt_lang)}",
@@ -188,13 +190,21 @@ def own_config(path: Path, found: Discovery, example: str = "…") -> str:
         "held_out": "\n".join(lines),
         "max_time": choose_max_time(found.pairs),
     }
-    return _filled("own.yaml", path, example, _run_name(found.src_lang, found.tgt_lang), values)
+    run = _run_name(found.src_lang, found.tgt_lang) if path == DEFAULT_CONFIG else f"runs/{path.stem}"
+    return _filled("own.yaml", path, example, run, values)
 
 
-def _slug(corpus: FoundCorpus) -> str:
-    """A name of a test set from that of its file."""
-    stem = corpus.name.split(" + ", maxsplit=1)[0].split(".")[0]
-    return "".join(char if char.isalnum() and char.isascii() else "-" for char in stem).strip("-") or "test"
+def _named(corpora: list[FoundCorpus], folder: Path) -> list[str]:
+    """The lines of held-out sets, each with a name of its own from that of its file."""
+    lines: dict[str, str] = {}
+    for corpus in corpora:
+        stem = corpus.name.split(" + ", maxsplit=1)[0].split(".")[0]
+        name = (
+            "".join(char if char.isalnum() and char.isascii() else "-" for char in stem).strip("-") or "set"
+        )
+        name = f"{name}-{len(lines) + 1}" if name in lines else name
+        lines[name] = f"    {name}: {_flow(corpus, folder)}"
+    return list(lines.values())
 
 
 def _flow(corpus: FoundCorpus, folder: Path) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtkit.cli.arguments import ConfigArguments, read_arguments, require
+from mtkit.cli.arguments import ConfigArguments, read_arguments, require, shown
 from mtkit.cli.console import out, progress, say, say_next, table, width_on
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def prepare(
         ),
     ] = 0,
 ) -> None:
-    """Read, filter and tokenize the corpora.
+    """Clean and tokenize the corpora, with a report of what was dropped.
 
     Prints how many pairs of each corpus were read, dropped by each filter and kept. Only missing work is
     done: an interrupted command is resumed, and after a change only what depends on it is prepared again.
@@ -59,7 +59,7 @@ def prepare(
     with progress() as show:
         report = run(config, show, force=force, replace_data=replace_data)
     if report.up_to_date:
-        out(f"{report.folder}: up to date")
+        out(f"{shown(report.folder)}: up to date")
     else:
         print_ledger(report)
     if examples:
@@ -69,11 +69,11 @@ def prepare(
     say(
         f"{report.train_pairs:,} training pairs of {report.src_tokens:,} {data.src_lang} and "
         f"{report.tgt_tokens:,} {data.tgt_lang} tokens, {report.valid_pairs:,} validation pairs, "
-        f"{sizes} pieces, in {report.folder}"
+        f"{sizes} pieces, in {shown(report.folder)}"
     )
     if report.sentences:
         say(f"Sources: {report.sentences}")
-    say(f"Report: {report.folder / 'report.html'}")
+    say(f"Report: {shown(report.folder / 'report.html')}")
     say_next(shlex.join(["mtkit", "train", *(arguments or ())]))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -146,6 +146,8 @@ def _figures(line: dict[str, float]) -> str:
 
 
 def _scores(folder: Path) -> None:
+    from mtkit.evaluate.record import read_scores
+
     rows = [
         (
             str(entry["test"]),
@@ -153,23 +155,12 @@ def _scores(folder: Path) -> None:
             f"{float(score['value']):.2f}",
             str(entry.get("model", "")),
         )
-        for entry in read_kept_scores(folder)
+        for entry in read_scores(folder)
         for score in entry["scores"]
     ]
     if rows:
         console.out("")
         console.table(["test set", "metric", "score", "model"], rows, to_stdout=True, strong={"score"})
-
-
-def read_kept_scores(folder: Path) -> Sequence[dict[str, Any]]:
-    """What `mtkit evaluate` kept in the run folder; nothing if there is none, or none that can be read."""
-    from mtkit.disk.reading import WRONG_VALUES, read_object
-    from mtkit.runs.layout import EVALUATE, SCORES
-
-    try:
-        return [dict(entry) for entry in read_object(folder / EVALUATE / SCORES)["scores"]]
-    except (OSError, InputError, *WRONG_VALUES):
-        return []
 
 
 def _sizes(folder: Path) -> None:
@@ -190,6 +181,7 @@ def _bytes_in(folder: Path) -> int:
 
 def _missing(folder: Path, name: str) -> Iterator[tuple[str, str]]:
     """What a complete run has and this one lacks, with the command that makes it."""
+    from mtkit.evaluate.record import read_scores
     from mtkit.runs.exports import EXPORTS
     from mtkit.runs.find import model_folder
     from mtkit.runs.layout import DATA, MODEL
@@ -201,5 +193,5 @@ def _missing(folder: Path, name: str) -> Iterator[tuple[str, str]]:
         return
     if not (folder / EXPORTS / "ctranslate2").is_dir():
         yield "an export to CTranslate2, which translates faster", f"mtkit export {name} --to ctranslate2"
-    if not read_kept_scores(folder):
+    if not read_scores(folder):
         yield "scores of test sets", "mtkit evaluate CONFIG"

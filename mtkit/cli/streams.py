@@ -27,6 +27,10 @@ CHUNK = 1 << 16
 
 Flush = Literal["auto", "line", "batch"]
 
+_QUIT = ("exit", "quit", ":q", ":quit")
+_HOW = "Type a line and press Enter to translate it. :help explains, exit ends."
+_HELP = "exit, quit or Ctrl-D ends. To translate exit or quit, type a space before one of these words."
+
 
 class Output(Protocol):
     """The destination of translations."""
@@ -44,7 +48,9 @@ class Output(Protocol):
 # ---------------------------------------------------------------- reading
 
 
-def read_windows(path: Path | None, flush: Flush, skip: int = 0) -> Iterator[list[bytes] | Pause]:
+def read_windows(
+    path: Path | None, flush: Flush, skip: int = 0, languages: tuple[str, str] = ("", "")
+) -> Iterator[list[bytes] | Pause]:
     """Lines with their ends, in windows that fit memory, and the pauses of their sender.
 
     Args:
@@ -65,7 +71,7 @@ def read_windows(path: Path | None, flush: Flush, skip: int = 0) -> Iterator[lis
     if sys.stdin is None:
         raise UsageError("standard input is closed.", "Name a file with -i.")
     if is_typed(path) and flush != "batch":
-        return _typed()
+        return _typed(languages)
     stream = cast(BufferedReader, sys.stdin.buffer)
     if flush == "auto":
         return _arriving(stream, STDIN)
@@ -133,7 +139,7 @@ def _timed(lines: Iterable[bytes], flush: Flush) -> Iterator[list[bytes] | Pause
         yield PAUSE
 
 
-def _typed() -> Iterator[list[bytes] | Pause]:
+def _typed(languages: tuple[str, str]) -> Iterator[list[bytes] | Pause]:
     """Lines that a person types, with history and keys of the line if the answers are seen there too."""
     from mtkit.translate.windows import PAUSE
 
@@ -143,9 +149,12 @@ def _typed() -> Iterator[list[bytes] | Pause]:
 
         # As which a Ctrl-D comes that was typed while a line was translated.
         readline.parse_and_bind(r'"\C-@": "\C-d"')
-    console.say("Type a line and press Enter to translate it. Press Ctrl-D to quit.")
-    prompt = "" if console.state.quiet else "> "
+    console.say(_HOW)
+    prompt = "" if console.state.quiet else f"{'→'.join(filter(None, languages))}> "
+    answered = False
     while True:
+        if answered:
+            console.say()
         if not at_terminal:  # `input` would write it among the answers
             console.prompt(prompt)
         try:
@@ -153,8 +162,13 @@ def _typed() -> Iterator[list[bytes] | Pause]:
         except EOFError:
             console.end_line()
             return
-        yield [line.encode(errors="replace") + b"\n"]
-        yield PAUSE
+        if line in _QUIT:
+            return
+        if answered := line != ":help":
+            yield [line.encode(errors="replace") + b"\n"]
+            yield PAUSE
+        else:
+            console.say(_HELP)
 
 
 def _arriving(stream: BufferedReader, name: str) -> Iterator[list[bytes] | Pause]:

@@ -39,7 +39,7 @@ def run(
             output.flush()
 
         meter = Meter(input.path)
-        lines = meter.read(read_windows(input.path, flush))
+        lines = meter.read(read_windows(input.path, flush, languages=translator.languages))
         found = input.answers(translator, lines, request, account)
         _write(translator, input, account, found, put, meter, moving=not output.isatty())
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import filelock
 
-from mtkit.disk.files import remove_own_file, write_text
+from mtkit.disk.files import recover, remove_own_file, write_text
 from mtkit.disk.marks import claim, release
 from mtkit.disk.reading import read_ordinary
 from mtkit.errors import InputError, MtkitError, WriteError
@@ -44,6 +44,7 @@ def only_writer(run: Path) -> Iterator[None]:
         ) from error
     try:
         with suppress(OSError):  # on a full disk: only affects the message to other processes
+            recover(real, HOLDER)  # of a process that was killed while it wrote its name
             claim(real, HOLDER)
             began = time.strftime("%Y-%m-%d %H:%M:%S %z")
             write_text(run / HOLDER, f"process {os.getpid()} on {socket.gethostname()} since {began}\n")

@@ -28,7 +28,11 @@ _CLOSERS = {
     "<": ">",
 }
 _SIGNS = re.compile(r"[ \t]*[,;/|&+–-][ \t]*")
-_TAG = re.compile(r"<[^<>]*>|&lt;(?:(?!&[lg]t;).)*&gt;", re.DOTALL)
+_ESCAPED_TAG = r"&lt;(?:(?!&[lg]t;).)*+&gt;"
+_TAG = re.compile(
+    rf"<[^<>]*>|{_ESCAPED_TAG}|<(?P<code>[\w:.-]++)[^<>]*>\s*+(?:(?:{_ESCAPED_TAG}|\{{\}})\s*+)*+</(?P=code)>",
+    re.DOTALL,
+)
 _NO_STOP = re.compile(r"[.,;:!?…\s]+\Z")
 
 

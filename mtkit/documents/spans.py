@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from mtkit.documents.base import Answer, Text, clean
 from mtkit.documents.items import Item, Role
 from mtkit.documents.stretch import Stretch, arranged
-from mtkit.text.icu import innermost
+from mtkit.text.icu import innermost, is_malformed
 from mtkit.text.protect import build_finder
 
 Piece = tuple[str, bool]
@@ -111,15 +111,19 @@ class Cut:
     """A stretch of a document as text, and what is around and between its words.
 
     Attributes:
+        raw: as the document spells it.
         texts: what is to be translated; none if there is no letter, several if a break or a message's
-            syntax separates them.
+            syntax separates them. A malformed message is one text, for which no translation is accepted.
     """
 
     def __init__(self, raw: str, markup: Markup) -> None:
-        self._raw, self._markup = raw, markup
+        self.raw, self._markup = raw, markup
         self._all = self._spans_in(raw)
         self._parts: list[str | Stretch] = []
-        for text, is_syntax in _texts(raw, markup):
+        is_whole = markup.icu and is_malformed(raw)
+        if is_whole:
+            self._parts.append(Stretch([Item(raw, "text")], _same))
+        for text, is_syntax in () if is_whole else _texts(raw, markup):
             if is_syntax:
                 self._parts.append(text)
                 continue
@@ -141,15 +145,15 @@ class Cut:
     def woven(self, answers: Sequence[str]) -> tuple[str, str]:
         """The result of `put`, and the same with blanks in place of spans."""
         if list(answers) == self.texts:
-            return self._raw, self.blank
-        expected = self._markup.check(self._raw)
+            return self.raw, self.blank
+        expected = self._markup.check(self.raw)
         for raw, blank in self._tries(answers):
             if self._spans_in(raw) == self._all and self._markup.check(raw) == expected:
                 return raw, blank
         for answer in answers:
             if isinstance(answer, Answer):
                 answer.is_placed = False
-        return self._raw, self.blank
+        return self.raw, self.blank
 
     @property
     def blank(self) -> str:

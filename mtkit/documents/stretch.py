@@ -238,7 +238,7 @@ def _nodes(spans: Sequence[_Span]) -> list[SpanNode]:
             node = opened.pop()
             node.last, node.end = number, span.at
             continue
-        node = SpanNode(number, span.at, sticks=span.sticks)
+        node = SpanNode(number, span.at, sticks=span.sticks, divides=span.item.role == "break")
         (opened[-1].children if opened else top).append(node)
         if span.item.key and span.item.role == "open":
             opened.append(node)

@@ -21,6 +21,8 @@ _MAX_WORK = 200_000
 """Spans times words up to which all places are compared; beyond, spans go as far along as in the source."""
 _STICKS = 1.5
 """Cost, in crossed links, of separating a span such as `<sup>1</sup>` from its word."""
+_AT_EDGE = 1000.0
+"""Cost of a break that does not stand between words."""
 _UNLINKED = 0.01
 """Cost of a word without links inside a pair that has a word with links, if few words have any."""
 _MIN_SAME = 4
@@ -42,6 +44,7 @@ class SpanNode:
         last: number of the closing span; -1 if there is none.
         end: characters of the source text before the closing span.
         sticks: whether letters stand directly before the span, and directly behind it.
+        divides: it is a break, which stands between words.
         children: the nodes between the two.
     """
 
@@ -50,6 +53,7 @@ class SpanNode:
     last: int = -1
     end: int = 0
     sticks: tuple[bool, bool] = (False, False)
+    divides: bool = False
     children: list[SpanNode] = field(default_factory=list)
 
     @property
@@ -158,6 +162,9 @@ class _Target:
             end = self._src.find(" ", node.at)
             for word in range(low, high):
                 costs[word - low] -= _STICKS * self._share(word, node.at, end if end >= 0 else len(self._src))
+        if node.divides:
+            for gap, real in enumerate(self.real[low : high + 1]):
+                costs[gap] += 0.0 if 0 < real < self.real[-1] else _AT_EDGE
         far = self._distances(node.at, low, high)
         return [(total[g] + costs[g] + far[g], g, g) for g in range(len(costs))]
 

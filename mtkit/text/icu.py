@@ -1,4 +1,4 @@
-"""ICU MessageFormat: the texts of a message with plural, select or selectordinal arguments.
+"""ICU MessageFormat: the texts of a message with plural, select, selectordinal or choice arguments.
 
 The grammar and its apostrophes are those of ICU's MessagePattern, in its default mode (DOUBLE_OPTIONAL).
 """
@@ -9,18 +9,32 @@ import re
 
 ARGUMENT = r"\{\s*+[\w.-]++\s*+(?:,\s*+\w++\s*+(?:,(?:[^{}']|'[^']*+'|\{[^{}]*+\})*+)?)?\}"
 """An argument without texts of its own: `{name}`, `{count, number, percent}`."""
-QUOTED, PLURAL_QUOTED = (rf"'[{signs}](?:[^']|'')*+(?:'|\Z)" for signs in ("{}", "{}#"))
+QUOTED, ARM_QUOTED, _PLURAL_QUOTED, _CHOICE_QUOTED = (
+    rf"'[{signs}](?:[^']|'')*+(?:'|\Z)" for signs in ("{}", "{}#|", "{}#", "{}|")
+)
 """Syntax as text. The end of the message also ends it."""
 
 _HEAD = re.compile(
-    r"\{\s*+[\w.-]++\s*+,\s*+(?:(select)|(?:plural|selectordinal))\s*+,(?(1)|(?:\s*+offset:\s*+-?\d++)?+)"
+    r"\{\s*+[\w.-]++\s*+,\s*+(?:(?P<plural>plural|selectordinal)|(?P<choice>choice)|select)\s*+,"
+    r"(?(plural)(?:\s*+offset:\s*+-?\d++)?+)"
 )
 _ARGUMENT = re.compile(ARGUMENT)
 _ARM = re.compile(r"\s*+(?:=-?\d++(?:\.\d++)?+|[\w-]++)\s*+\{")
+_ARMS = {
+    "plural": _ARM,
+    "select": _ARM,
+    "choice": re.compile(r"\s*+-?(?:(?:\d++(?:\.\d*+)?+|\.\d++)(?:[Ee][-+]?\d++)?+|∞)\s*+[#<≤]"),
+}
 _END = re.compile(r"\s*+\}")
-_TEXT, _PLURAL_TEXT = (
-    re.compile(rf"(?:{quoted}|''|'(?=[^{{}}']|\Z)|[^{{}}'])*+") for quoted in (QUOTED, PLURAL_QUOTED)
-)
+_TEXTS = {
+    kind: re.compile(rf"(?:{quoted}|''|'(?=[^{{}}']|\Z)|[^{{}}'{ends}])*+")
+    for kind, quoted, ends in (
+        ("", QUOTED, ""),
+        ("plural", _PLURAL_QUOTED, ""),
+        ("select", QUOTED, ""),
+        ("choice", _CHOICE_QUOTED, "|"),
+    )
+}
 _QUOTE = re.compile(r"''+|'(?=[{}#|]|\Z)")
 
 
@@ -29,7 +43,7 @@ class _MalformedError(Exception):
 
 
 def innermost(raw: str) -> list[tuple[int, int]] | None:
-    """Where the texts of a message stand that has plural, select or selectordinal arguments.
+    """Where the texts of a message stand that has plural, select, selectordinal or choice arguments.
 
     These are the texts of all arms and those around such arguments, in order and without blank ones. Other
     arguments are part of a text, as is the `#` of a plural: see the family `icu-plural`.
@@ -45,13 +59,20 @@ def innermost(raw: str) -> list[tuple[int, int]] | None:
         return []
 
 
+def is_malformed(raw: str) -> bool:
+    """Whether a message with such arguments breaks the grammar."""
+    try:
+        return bool(_HEAD.search(raw)) and not _texts(raw)
+    except _MalformedError:
+        return True
+
+
 def _texts(raw: str) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
-    is_plural: list[bool] = []  # of each argument whose arms are being read
+    kinds: list[str] = []  # of each argument whose arms are being read
     start = place = 0
     while True:
-        pattern = _PLURAL_TEXT if is_plural and is_plural[-1] else _TEXT
-        if text := pattern.match(raw, place):
+        if text := _TEXTS[kinds[-1] if kinds else ""].match(raw, place):
             place = text.end()
         if place == len(raw):
             break
@@ -60,22 +81,23 @@ def _texts(raw: str) -> list[tuple[int, int]]:
             place = argument.end()
             continue
         found.append((start, place))
+        may_end = raw[place] == "}"
         if head:
-            is_plural.append(not head[1])
+            kinds.append(head.lastgroup or "select")
             place = head.end()
-        elif raw[place] == "}" and is_plural:
-            place += 1
-        else:
+        elif not kinds or raw[place] == "{":
             raise _MalformedError
-        if arm := _ARM.match(raw, place):
+        elif not (may_end and kinds[-1] == "choice"):  # whose last text has no brace of its own
+            place += 1
+        if arm := _ARMS[kinds[-1]].match(raw, place):
             place = arm.end()
-        elif (end := _END.match(raw, place)) and not head:
-            is_plural.pop()
+        elif may_end and (end := _END.match(raw, place)):
+            kinds.pop()
             place = end.end()
         else:
             raise _MalformedError
         start = place
-    if is_plural:
+    if kinds:
         raise _MalformedError
     return [*found, (start, place)]
 

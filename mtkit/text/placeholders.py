@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Literal, assert_never, cast, get_args
 
-from mtkit.text.icu import ARGUMENT, PLURAL_QUOTED, QUOTED
+from mtkit.text.icu import ARGUMENT, ARM_QUOTED, QUOTED
 
 GettextFamily = Literal[
     "awk", "boost", "c", "c++", "csharp", "elisp", "gcc-internal", "java", "java-printf", "javascript", "kde",
@@ -117,7 +117,7 @@ def _grammar(family: Family) -> tuple[str, str]:  # noqa: PLR0912
         case "icu":
             return rf"{QUOTED}|{ARGUMENT}", "{}"
         case "icu-plural":
-            return rf"{PLURAL_QUOTED}|{ARGUMENT}", "#{}"
+            return rf"{ARM_QUOTED}|{ARGUMENT}", "#{}|"
         case "chrome":
             return r"\$[A-Za-z_@][A-Za-z0-9_@]*+\$|\$[1-9]|\$\$++", "$"
         case "i18next":

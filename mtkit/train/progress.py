@@ -107,6 +107,18 @@ class Progress:
         peaks = tuple(map(max, found, before))
         return replace(self, best=tuple(best), peaks=peaks, stale=stale, waited=waited, lowered=lowered)
 
+    def is_stale(self, config: TrainConfig) -> bool:
+        """Whether as many validations as the patience allows brought no progress."""
+        return config.patience is not None and stalled(self.stale, config) >= config.patience
+
+    def end_reason(self, config: TrainConfig, share: float) -> str:
+        """The reason why training ends at this share of the budget; empty if it continues."""
+        if self.is_stale(config):
+            counts = zip(config.best_metric, self.stale, strict=True)
+            names = [name for name, count in counts if count >= (config.patience or 0)]
+            return f"no better {' or '.join(names)} in {stalled(self.stale, config)} validations"
+        return self.limit(config) if share >= 1.0 else ""
+
     def share(self, config: TrainConfig, steps_per_epoch: int) -> float:
         """The used share of the budget: the largest of the shares of steps, epochs and time, at most 1."""
         epochs = self.cursor.epoch + self.cursor.index / steps_per_epoch

@@ -25,7 +25,7 @@ from mtkit.train.losses.guided import Guide, find_aligner
 from mtkit.train.machine.distributed import World
 from mtkit.train.optim.averaging import average_weights
 from mtkit.train.optim.schedule import learning_rate
-from mtkit.train.progress import Progress, Quality, stalled
+from mtkit.train.progress import Progress, Quality
 from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps, read_steps
 from mtkit.train.start import DETERMINISTIC, begin_from, repeatable
 from mtkit.train.store import Store
@@ -148,7 +148,7 @@ class Trainer:
         ) as steps:
             for data in steps:
                 share = self.progress.share(self.options, data.steps_per_epoch)
-                if reason := self._end_reason(share):
+                if reason := self.progress.end_reason(self.options, share):
                     return reason
                 step = self.progress.step + 1
                 lr = learning_rate(self.options.optimizer, step, share, self.progress.lowered)
@@ -203,15 +203,6 @@ class Trainer:
         saved = f"stopped after saving step {step:,}." if step else "stopped before the first step."
         raise StoppedError(saved, "Run the same command to resume.")
 
-    def _end_reason(self, share: float) -> str:
-        """The reason why training ends here; empty if it continues."""
-        patience, stale = self.options.patience, stalled(self.progress.stale, self.options)
-        if patience and stale >= patience:
-            counts = zip(self.options.best_metric, self.progress.stale, strict=True)
-            names = [name for name, count in counts if count >= patience]
-            return f"no better {' or '.join(names)} in {stale} validations"
-        return self.progress.limit(self.options) if share >= 1.0 else ""
-
     def _update(self, data: StepData, step: int, lr: float) -> Update:
         """Makes one update and advances the progress."""
         splits = self.updater.splits
@@ -249,23 +240,15 @@ class Trainer:
                 f"step {step}: the validation loss is {validation.loss}.", "Lower train.optimizer.lr."
             )
         self.progress = self.progress.validated(self._qualities(validation), self.options)
+        sets = {"": validation, **extra}
         if step == 0:
-            start = {name: scored.figures() for name, scored in {"": validation, **extra}.items()}
+            start = {name: scored.figures() for name, scored in sets.items()}
             self.progress = dataclasses.replace(self.progress, start=start)
-        is_best = self.progress.best[0][1] == step
+        is_best, seconds = self.progress.best[0][1] == step, self.progress.seconds
         self.world.on_main(lambda: self.store.save_best(kept, self.progress, validation.scores["bleu"]))
-        for name, scored in {"": validation, **extra}.items():
-            self._tell(
-                Validated(
-                    step,
-                    scored.loss,
-                    scored.scores,
-                    is_best and not name,
-                    scored.samples[0],
-                    self.progress.seconds,
-                    name,
-                )
-            )
+        for name, scored in sets.items():
+            best, sample = is_best and not name, scored.samples[0]
+            self._tell(Validated(step, scored.loss, scored.scores, best, sample, seconds, name))
         self.progress = dataclasses.replace(self.progress, validated_step=step)
         return True
 
@@ -354,17 +337,12 @@ class Trainer:
             scores=validation.scores,
             seconds=self.progress.seconds,
             passes=self.progress.tokens_seen / int(self.table.lengths[:, 1].sum() + len(self.table.lengths)),
-            stopped_early=self._is_stale(),
+            stopped_early=self.progress.is_stale(self.options),
             samples=validation.samples,
             best_step=self.progress.best[0][1],
             start=self.progress.start,
             extra={name: scored.figures() for name, scored in (extra or {}).items()},
         )
-
-    def _is_stale(self) -> bool:
-        """Whether as many validations as the patience allows brought no new best."""
-        patience = self.options.patience
-        return patience is not None and stalled(self.progress.stale, self.options) >= patience
 
     def _whole_model(self, weights: dict[str, Tensor]) -> Transformer:
         """The trained model, or a new one with these weights if the trained one is sharded."""

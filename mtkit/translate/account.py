@@ -21,6 +21,7 @@ FORGOTTEN = "with protected text put at the end"
 BANNED = "with a banned phrase"
 UNKNOWN = "with characters unknown to the model"
 UNPLACED = "left as they are, since their markup could not be placed"
+MALFORMED = "with a malformed message"
 UNSPELLED = "with a term that the model has no pieces for"
 
 

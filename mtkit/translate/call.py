@@ -15,6 +15,7 @@ from mtkit.translate.account import (
     BANNED,
     FAILED,
     FORGOTTEN,
+    MALFORMED,
     SEARCHED_AGAIN,
     SPLIT,
     UNKNOWN,
@@ -107,7 +108,7 @@ class Call:
         """
         found = self._segmenter.segments([line.text for line in lines])
         for line, own in zip(lines, found, strict=True):
-            if len(own) > 1 or (own and own[0].unknown):
+            if len(own) > 1 or (own and (own[0].unknown or own[0].is_malformed)):
                 self._note(line, own)
             if line.terms or self.request.glossary:
                 self._require_terms(line, own)
@@ -144,6 +145,9 @@ class Call:
         Raises:
             InputError: a sentence had to be cut, and the request is strict.
         """
+        if segments[0].is_malformed:
+            said = "is not well-formed ICU MessageFormat (mind its braces), and stays as it is."
+            self.account.add(MALFORMED, line.number, said)
         cut = next((segment for segment in segments if segment.tokens), None)
         if cut and self.request.strict:
             raise InputError(

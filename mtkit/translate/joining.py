@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
@@ -161,12 +162,14 @@ class Joiner:
             answer = Answer(candidate.text, own)
             raw, blank = segment.cut.woven([answer])
             is_placed &= answer.is_placed
+            spans: Anchors = ()
             if answer.is_placed:
+                spans = segment.span_links(raw) if self._request.alignment else ()
                 raw, blank = segment.written(raw, blank)
             src_at = _places(segment.source.text, segment.cut.blank)
             tgt_at = _places(candidate.text, blank)
             moved = tuple((src_at[src], tgt_at[tgt]) for src, tgt in own if src in src_at and tgt in tgt_at)
-            placed.append((segment, raw, moved))
+            placed.append((segment, raw, (*moved, *spans)))
         text, moved = self._joined(placed)
         lengths = [len(one.hyp.ids) + 1 for one in chosen]
         mean = sum(one.hyp.score * n for one, n in zip(chosen, lengths, strict=True)) / sum(lengths)
@@ -195,16 +198,10 @@ class Joiner:
         return text, tuple(anchors)
 
     def _links(self, src: str, tgt: str, anchors: Anchors) -> Anchors:
-        """Links as numbers of words, for links as offsets."""
-        numbers = [
-            {start: number for number, start in enumerate(word_starts(text, spaced))}
-            for text, spaced in zip((src, tgt), self.spaced, strict=True)
-        ]
-        return tuple(
-            sorted(
-                {(numbers[0][s], numbers[1][t]) for s, t in anchors if s in numbers[0] and t in numbers[1]}
-            )
-        )
+        """Links as numbers of the words that stand there, for links as offsets."""
+        src_starts, tgt_starts = map(word_starts, (src, tgt), self.spaced)
+        words = {(bisect_right(src_starts, s) - 1, bisect_right(tgt_starts, t) - 1) for s, t in anchors}
+        return tuple(sorted(words))
 
 
 def word_starts(text: str, spaced: bool) -> list[int]:

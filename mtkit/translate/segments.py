@@ -19,6 +19,7 @@ from mtkit.text.protect import build_finder
 from mtkit.text.segment import segments, sentences
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.glossary import Term, folded, pattern_of
+from mtkit.translate.request import Anchors
 
 if TYPE_CHECKING:
     from mtkit.config.text import SpanKind
@@ -28,6 +29,8 @@ MAX_TOKENS = 512
 _CARRIED: tuple[SpanKind, ...] = ("urls", "emails", "tags", "placeholders", "emoji")
 _NEVER = re.compile("(?!)")
 _BULLET = r"^(?:[-*+•‣▪–—]|\d{1,3}[.)]|[a-z]\))(?=\s)"
+_PATH = r"(?:\b[A-Za-z]:|(?<![\w\\])\\\\[\w.$-]++)\\(?:[^\s\"<>|*?]*[\w\\])?"
+"""A path of Windows: `C:\\new` or `\\\\server\\share`."""
 # A span has one of these, is a bullet or begins with `www.`. Most lines have none, and this look is quick.
 _SIGN = re.compile(
     r"[<>{}%$@/_#&*\\|~:\u200d\u203c-\u2049\u20e3\u2122\u2139-\u2bff\u3030\u303d\u3297\u3299\ufe0f"
@@ -57,6 +60,7 @@ class Segment:
         spelled: those of them that the search is asked for, in pieces of the model.
         inserted: those that stand in place of their sources, by the folded source as it stands in the text.
         is_exact: the gap is part of a message's syntax and stays, whatever the languages.
+        is_malformed: it is a message that breaks the grammar of ICU, and stays.
     """
 
     raw: str
@@ -72,6 +76,7 @@ class Segment:
     spelled: Terms | None = None
     inserted: Mapping[str, str] = field(default_factory=dict)
     is_exact: bool = False
+    is_malformed: bool = False
 
     @property
     def seed(self) -> int:
@@ -101,6 +106,24 @@ class Segment:
         raws, blanks = zip(*parts, strict=True)
         return "".join(raws), "".join(blanks)
 
+    def span_links(self, raw: str) -> Anchors:
+        """Links between each span and itself, as offsets in the text and in a translation.
+
+        Args:
+            raw: the translation, without inserted terms.
+        """
+        assert self.cut
+        places = self._span_places(self.cut.raw, {}), self._span_places(raw, self.inserted)
+        return tuple(zip(*places, strict=True))
+
+    def _span_places(self, raw: str, inserted: Mapping[str, str]) -> list[int]:
+        assert self.markup
+        places, place = [], 0
+        for piece, is_span in self.markup.split(raw):
+            places += [place] if is_span else []
+            place += len(self.markup.escape(inserted.get(folded(piece), piece))) if is_span else len(piece)
+        return places
+
 
 class Segmenter:
     """Cuts lines.
@@ -114,7 +137,7 @@ class Segmenter:
     def __init__(self, tokenizer: Tokenizer, lang: str, by_sentence: bool) -> None:
         self._tokenizer, self._lang, self._by_sentence = tokenizer, lang, by_sentence
         kinds = [kind for kind in _CARRIED if kind not in tokenizer.form.options.protect]
-        self._finder = re.compile(f"{_BULLET}|{build_finder(kinds).pattern}")
+        self._finder = re.compile(f"{_BULLET}|{_PATH}|{build_finder(kinds).pattern}")
         self._plain = Markup(split_by(self._finder), breaks=_NEVER)
         in_message = build_finder(kinds, ("icu-plural",))
         self._in_message = Markup(
@@ -161,6 +184,8 @@ class Segmenter:
         texts = icu.innermost(text) if "{" in text else None
         if texts is None:
             return self._pieces(text, self._sentences(text), self._plain)
+        if icu.is_malformed(text):
+            return [replace(self._syntax(text, 0), is_malformed=True)]
         found, place = [], 0
         for start, end in texts:
             inner = text[start:end]

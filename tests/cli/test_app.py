@@ -255,9 +255,8 @@ def test_text_in_place_of_a_config_leads_to_init(command: str, tmp_path: Path) -
     (tmp_path / "my text.tmx").touch()
     done = mtkit(command, "my text.tmx", cwd=tmp_path)
     assert done.returncode == 2
-    assert (
-        done.stderr
-        == "my text.tmx: is text, not a config. Write a config for it: `mtkit init 'my text.tmx'`.\n"
+    assert done.stderr == (
+        "error: my text.tmx: is text, not a config. Write a config for it: `mtkit init 'my text.tmx'`.\n"
     )
 
 

@@ -110,7 +110,7 @@ def test_the_doctor_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None
     from mtkit.cli import doctor
 
     monkeypatch.setenv("OMP_NUM_THREADS", "many")
-    monkeypatch.setattr("mtkit.engine.threads.cpu_quota", lambda: 0.5)
+    monkeypatch.setattr("mtkit.cores.cpu_quota", lambda *_: 0.5)
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 0, result.output
     for part in ("quota 0.5 cores", "Raise the CPU limit", "OMP_NUM_THREADS is not a number", "GB available"):

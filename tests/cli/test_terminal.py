@@ -16,6 +16,7 @@ from tests.support.terminals import CTRL_C, CTRL_D, SECONDS, session
 
 pytest.importorskip("pty")
 
+HINT = "Type a line and press Enter to translate it. :help explains, exit ends."
 COMMAND = [sys.executable, "-m", "mtkit", "translate", "-m", "runs/tiny", "--no-guard"]
 
 
@@ -40,9 +41,20 @@ def test_each_line_is_answered_after_a_prompt_until_ctrl_d(folder: Path) -> None
     steps = [(b"> ", f"{line}\n".encode()) for line in lines]
     shown, code = session(folder, COMMAND, [*steps, (b"> ", CTRL_D)])
     assert code == 0
-    expected = f"> the cat sat\n{first}\n> \n\n> a dog ran\n{last}\n> \n3 lines, by PyTorch, float32 on cpu\n"
-    hint = "Type a line and press Enter to translate it. Press Ctrl-D to quit.\n"
-    assert shown == f"model: runs/tiny\n{hint}{expected}"
+    asked = "en→fr> "
+    expected = f"{asked}the cat sat\n{first}\n\n{asked}\n\n\n{asked}a dog ran\n{last}\n\n{asked}\n"
+    said = "3 lines, by PyTorch, float32 on cpu\n"
+    assert shown == f"model: runs/tiny\n{HINT}\n{expected}{said}"
+
+
+@pytest.mark.parametrize("word", ["exit", ":quit"])
+def test_words_for_people_are_not_translated(folder: Path, word: str) -> None:
+    steps = [(b"> ", b":help\n"), (b"> ", b"the cat sat\n"), (b"> ", f"{word}\n".encode())]
+    shown, code = session(folder, COMMAND, steps)
+    assert code == 0
+    assert "en→fr> :help\nexit, quit or Ctrl-D ends" in shown
+    assert "before one of these words" in " ".join(shown.split())
+    assert shown.endswith(f"en→fr> {word}\n1 line, by PyTorch, float32 on cpu\n")
 
 
 def test_ctrl_d_may_be_typed_while_a_line_is_translated(folder: Path) -> None:
@@ -66,7 +78,7 @@ def test_ctrl_c_ends_without_a_traceback(folder: Path) -> None:
     steps = [(b"> ", b"the cat sat\n"), (b"> ", b"a dog"), (b"a dog", CTRL_C)]
     shown, code = session(folder, COMMAND, steps)
     assert code == 130
-    assert shown.endswith(("\n> a dog\n", "\n> a dog^C\n"))
+    assert shown.endswith(("\nen→fr> a dog\n", "\nen→fr> a dog^C\n"))
 
 
 def test_quiet_says_nothing(folder: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import is_prepared, open_prepared
+from mtkit.disk.lock import HOLDER, LOCK
+from mtkit.runs.layout import DATA_LOCK
 from tests.support.cases import mostly_slow
 from tests.support.faults.figures import trial
 from tests.support.faults.server import ForkServer
@@ -57,7 +59,7 @@ def in_run(config: Config, name: str) -> Config:
 
 def content(run: Path) -> dict[str, bytes]:
     """Every file of the prepared data; nothing may be left beside it but the parts and the lock."""
-    assert {path.name for path in run.iterdir()} <= {"data", "parts", ".data.lock", ".mtkit"}
+    assert {path.name for path in run.iterdir()} <= {"data", "parts", DATA_LOCK, LOCK, HOLDER, ".mtkit"}
     return {
         str(path.relative_to(run)): path.read_bytes()
         for path in (run / "data").rglob("*")

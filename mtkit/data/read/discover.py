@@ -256,6 +256,8 @@ def _langid_missing() -> str:
 
 _WITH_ERRORS = ("tsv", "csv", "jsonl", "huggingface")
 """Readers with the option `on_error`."""
+_WITH_ENCODING = ("plain", "tsv", "csv", "jsonl", "po")
+"""Readers with the option `encoding`."""
 _SELF_DIRECTED = ("tmx", "xliff", "po")
 """Readers that find out by themselves which text is in which language."""
 
@@ -279,18 +281,34 @@ def _pairs(corpus: FoundCorpus, src: str, tgt: str, repairs: Repairs) -> Iterato
     return read_pairs(SOURCES.validate_python(corpus.options), src, tgt, repairs)
 
 
+def _in_encoding(corpus: FoundCorpus, place: str, encoding: str | None) -> FoundCorpus | None:
+    """The corpus whose file at `place` is read in another encoding; None if that cannot help."""
+    options = corpus.options
+    if encoding is None or options["reader"] not in _WITH_ENCODING:
+        return None
+    if options["reader"] != "plain":
+        changed = {"encoding": encoding}
+    elif place.startswith(str(options["tgt"])):
+        changed = {"tgt_encoding": encoding}
+    else:
+        changed = {"encoding": encoding, "tgt_encoding": options.get("tgt_encoding", "utf-8")}
+    return None if changed.items() <= options.items() else replace(corpus, options=options | changed)
+
+
 def _counted(corpus: FoundCorpus, src: str, tgt: str) -> FoundCorpus:
     """The corpus with its number of pairs and its first pair; a few invalid rows are skipped.
 
     Raises:
         InputError: it cannot be read, many lines are invalid or not UTF-8, or it has no pairs.
     """
-    repairs = Repairs(quiet=True)
+    repairs = Repairs(quiet=True, languages=(src, tgt))
     pairs = islice(_pairs(corpus, src, tgt, repairs), MAX_COUNTED)
     first = next(pairs, None)
     count = sum(1 for _ in pairs) + (first is not None)
     bad = repairs.repaired.get(BAD_UTF8)
     if bad and bad.count > max(1, _MAX_BAD * count):
+        if (decoded := _in_encoding(corpus, bad.places[0], repairs.encoding())) is not None:
+            return _counted(decoded, src, tgt)
         raise InputError(
             f"{bad.places[0]}: {bad.count:,} lines of the file are not UTF-8.",
             "Convert it, for example: iconv -f WINDOWS-1252 -t UTF-8.",

@@ -85,7 +85,7 @@ def _markups(families: tuple[Family, ...]) -> tuple[Markup, Markup | None]:
         return re.sub(f"([{doubled}])\\1", r"\1", raw) if doubled else raw
 
     markup = Markup(_splitter(text, families), _SILENT, _BREAKS, double, single, _pair, ENDS)
-    if families != DEFAULT:
+    if families not in (DEFAULT, ("java",)):
         return markup, None
     split = _splitter(text, ("icu-plural",))
     return markup, replace(markup, split=split, escape=icu.escape, unescape=icu.unescape, icu=True)

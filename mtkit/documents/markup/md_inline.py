@@ -221,7 +221,7 @@ def _read(raw: str, references: Mapping[str, object]) -> tuple[list[Piece], str]
 
 
 def _outline(raw: str, references: Mapping[str, object]) -> Hashable:
-    tokens = _COMMONMARK.inline.parse(raw, _COMMONMARK, {"references": references}, [])
+    tokens = _COMMONMARK.inline.parse(raw.strip(), _COMMONMARK, {"references": references}, [])
     return tuple(
         (token.type, token.attrGet("href") or token.attrGet("src") or token.content)
         for token in tokens

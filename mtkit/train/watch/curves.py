@@ -26,7 +26,7 @@ _PANELS = {"loss": "loss"} | {str(name): metric.title for name, metric in METRIC
 MAX_METRICS = 1 << 30
 """Largest metrics.jsonl that is read, in bytes: enough for a few million steps."""
 _FORMATS = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
-_ENOUGH = 4
+_ENOUGH = 3
 """Numbers beside a logarithmic axis."""
 _FEW = 20
 """Points up to which each one is marked."""

@@ -365,6 +365,8 @@ def translate_and_die(args: list[str], at: int = 0, marker: str = "", log: str =
         kill_at_disk_call(at, marker)
     with contextlib.ExitStack() as stack:
         calls = stack.enter_context(watched()) if log else []
-        app(["translate", *args], standalone_mode=False)
-    if log:
-        Path(log).write_text("".join(f"{call.name}\n" for call in calls))
+        try:
+            app(["translate", *args])  # it exits
+        finally:
+            if log:
+                Path(log).write_text("".join(f"{call.name}\n" for call in calls))

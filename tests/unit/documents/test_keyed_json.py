@@ -100,7 +100,7 @@ def test_arb() -> None:
         ("json", '{\n"a": }', "a:2: is not JSON: Expecting value at column 6."),
         ("json", "[" * 100_000, "a: is not JSON that can be read"),
         ("json", "\n" + "[" * 200 + "]" * 200, "a:2: is nested more than 128 deep."),
-        ("arb", "[]", "a:1: is not an ARB file, which is an object."),
+        ("arb", "[]", "a:1: is not an ARB file: it is not a JSON object."),
     ],
 )
 def test_what_is_refused(kind: FileFormat, source: str, message: str) -> None:

@@ -282,6 +282,21 @@ def test_an_empty_pair_is_never_made() -> None:
     assert spans(out) == spans("**The library**: there is *a* red chair.\n")
 
 
+@pytest.mark.parametrize("answer", ["on the site's end see a page", "b of the page.", "site's c"])
+def test_a_hard_break_stands_between_words(answer: str) -> None:
+    source = "See the page  \non the site's end.\n"
+    out = rendered(source, lambda text: answer)
+    assert spans(out) == spans(source)
+    assert out.replace("  \n", " ") == f"{answer}\n"
+
+
+def test_a_hard_break_without_words_around_it_is_not_lost() -> None:
+    source = "See the page  \non the site's end.\n"
+    answer = Answer("Site")
+    assert rendered(source, lambda text: answer) == source
+    assert not answer.is_placed
+
+
 def test_blocks_beyond_a_depth_stay() -> None:
     source = "- " * 200 + "one"
     assert rendered(source, str.upper) == source

@@ -131,7 +131,7 @@ def test_long_translations_are_wrapped() -> None:
         (r"[The page](man.md) and ![x](y.png)", ["The page and"], r"[THE PAGE](man.md) AND ![x](y.png)"),
         (r"<b a=\"x\">Tap</b> <kbd>Up</kbd> now", ["Tap now"], r"<b a=\"x\">TAP</b> <kbd>Up</kbd> NOW"),
         (r"{n, plural, =1 {pen} other {# pens}}", ["pen", "pens"], r"{n, plural, =1 {PEN} other {# PENS}}"),
-        (r"{n, plural, one {# file} other {}", [], ""),
+        (r"{n, plural, one {# file} other {}", ["{n, plural, one {# file} other {}"], ""),
         (r"2 * 3 * 4 of *.c and **/*.h", ["2 * 3 * 4 of *.c and **/*.h"], r"2 * 3 * 4 OF *.C AND **/*.H"),
     ],
 )  # fmt: skip
@@ -163,6 +163,16 @@ def test_no_answer_breaks_an_icu_message(translate: Callable[[str], str]) -> Non
     if found.msgstr:
         syntax = re.findall(r"[{}#]|n, plural, |(?<=[ }])(?:one|other) (?={)", found.msgid)
         assert re.findall(r"[{}#]|n, plural, |(?<=[ }])(?:one|other) (?={)", found.msgstr) == syntax
+
+
+@given(TRANSLATORS)
+def test_no_answer_breaks_a_choice(translate: Callable[[str], str]) -> None:
+    msgid = "There {0,choice,0#is no chair|1#is one chair|1<are {0} chairs}."
+    found = entries(HEAD + one(f'#, java-format\nmsgid "{msgid}"\nmsgstr ""\n', translate))[0].msgstr
+    if found:
+        assert re.findall(r"\{0,choice,|[|{}]|\d[#<]", found) == re.findall(
+            r"\{0,choice,|[|{}]|\d[#<]", msgid
+        )
 
 
 SLAVIC = "n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2"

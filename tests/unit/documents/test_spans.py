@@ -190,4 +190,13 @@ def test_each_text_of_an_icu_message_is_a_text() -> None:
     hostile = cut.put(["{x, plural, other {"] * len(cut.texts))
     assert hostile.count("{") == raw.count("{")
     assert len(Cut(hostile, markup).texts) == len(cut.texts)
-    assert Cut("{n, plural, one {A dog} other {Dogs}", markup).texts == []
+
+
+def test_a_malformed_message_is_one_text_that_stays() -> None:
+    raw = "{n, plural, one {A  dog} other {Dogs}"
+    cut = Cut(raw, replace(MARKUP, icu=True))
+    assert cut.texts == ["{n, plural, one {A dog} other {Dogs}"]
+    assert cut.put(cut.texts) == raw
+    answer = Answer("{n, plural, one {Un chien} other {Chiens}")
+    assert cut.put([answer]) == raw
+    assert not answer.is_placed

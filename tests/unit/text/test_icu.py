@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from mtkit.text.icu import escape, innermost, unescape
+from mtkit.text.icu import escape, innermost, is_malformed, unescape
 
 
 def texts(message: str) -> list[str] | None:
@@ -44,6 +44,15 @@ def test_each_arm_is_a_text(message: str, expected: int) -> None:
         ("{n, plural, one {it''s '{' one} other {'#{' not #}}", ["it''s '{' one", "'#{' not #"]),
         ("{g, select, a {l'ami} other {d''x '{}' {y}}}", ["l'ami", "d''x '{}' {y}"]),
         ("{n, plural, one {} other { }}", []),
+        (
+            "{0,choice,0#none|1#one file|1<many {0} files}",
+            ["none", "one file", "many {0} files"],
+        ),
+        (
+            "a {n, choice, -∞#few'|'er|1.5e3≤{m, choice, 0#no|1<it''s #}b}c",
+            ["a ", "few'|'er", "no", "it''s #", "b", "c"],
+        ),
+        ("{n, plural, one {a|b} other {{0, choice, 0#|1#x}|}} | y", ["a|b", "x", "|", " | y"]),
     ],
 )
 def test_texts_around_and_inside(message: str, expected: list[str]) -> None:
@@ -70,10 +79,21 @@ def test_other_texts_are_no_such_message(message: str) -> None:
         "x } {n, plural, other {c}}",
         "{n, plural, one {a '} other {b}}",
         "{g, select, a {dogs' # '} other {'{x'}'' b}}",
+        "{0,choice,}",
+        "{0,choice,0#none|}",
+        "{0,choice,0#none|one}",
+        "{0,choice,0#none|1#one '}",
+        "{0,choice,0 none}",
     ],
 )
 def test_a_malformed_message_has_no_texts(message: str) -> None:
     assert texts(message) == []
+    assert is_malformed(message)
+
+
+@pytest.mark.parametrize("message", ["{name", "{n, plural, one {} other { }}", "{0,choice,0#|1#a}", ""])
+def test_others_are_not_malformed(message: str) -> None:
+    assert not is_malformed(message)
 
 
 def test_apostrophes_are_doubled_only_where_they_would_quote() -> None:

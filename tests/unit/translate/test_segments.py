@@ -13,8 +13,8 @@ from mtkit.config.decode import DecodeConfig
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
-from mtkit.translate.account import UNKNOWN, Account
-from mtkit.translate.request import Request, Source, Translation
+from mtkit.translate.account import MALFORMED, UNKNOWN, Account
+from mtkit.translate.request import Request, Source, Translation, best_texts
 from mtkit.translate.translator import Translator
 from mtkit.translate.windows import Window
 from tests.support.fakes import EchoEngine, TextEngine
@@ -204,6 +204,52 @@ def test_each_text_of_a_message_is_translated_and_its_syntax_stays(tokenizer: To
         "The mat in Munich.",
         "mat",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "given"),
+    [
+        (r"The cat in C:\new folder.", "The cat in folder."),
+        (r"The cat in \\server\share$\x.txt. Is it?", "The cat in."),
+        (r"The cat (d:\) sat.", "The cat sat."),
+    ],
+)
+def test_paths_of_windows_are_kept(tokenizer: Tokenizer, line: str, given: str) -> None:
+    engine = EchoEngine()
+    translator = Translator(engine, tokenizer, DecodeConfig(), ("en", "fr"))
+    assert list(translator.translate([line])) == [line]
+    assert tokenizer.src.decode(engine.calls[0])[0].replace("  ", " ") == given
+
+
+def test_a_choice_of_java_is_translated_text_by_text(tokenizer: Tokenizer) -> None:
+    engine = EchoEngine()
+    translator = Translator(engine, tokenizer, DecodeConfig(), ("en", "fr"))
+    line = "{0,choice,0#The mat|1#The library in {1}|1<{0} brown foxes}"
+    assert list(translator.translate([line])) == [line]
+    assert tokenizer.src.decode(engine.calls[0]) == ["The mat", "The library in", "brown foxes"]
+
+
+def test_a_malformed_message_stays_and_is_noted(tokenizer: Tokenizer) -> None:
+    engine, account = EchoEngine(), Account()
+    translator = Translator(engine, tokenizer, DecodeConfig(), ("en", "fr"))
+    line = "{n, plural, one {The cat} other {The cats}"
+    sources = [Source(SENTENCES[0], 0), Source(line, 1)]
+    found = list(translator.results([Window(sources, best_texts)], Request(), account))
+    assert found == [[SENTENCES[0], line]]
+    assert tokenizer.src.decode(engine.calls[0]) == SENTENCES[:1]
+    assert [(note.kind, note.number) for note in account.notes] == [(MALFORMED, 1)]
+
+
+def test_each_placeholder_has_a_link(tokenizer: Tokenizer) -> None:
+    """The words of the translation come the other way round, and each placeholder with its word."""
+
+    def turned(text: str) -> str:
+        return " ".join(reversed(text.split()))
+
+    translator = Translator(TextEngine(tokenizer, turned), tokenizer, DecodeConfig(), ("en", "fr"))
+    best = translated(translator, "red {x} mat %s cat", Request(alignment=True))
+    src, tgt = ["red", "{x}", "mat", "%s", "cat"], best.text.split()
+    assert {(src.index(span), tgt.index(span)) for span in ("{x}", "%s")} <= {*best.links}
 
 
 def test_a_term_of_a_line_goes_to_its_sentence(tokenizer: Tokenizer) -> None:

@@ -11,6 +11,7 @@ from mtkit.config.schema import Config
 from mtkit.data.prepare import verify
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.verify import verified
+from mtkit.disk.manifest import read_manifest
 from mtkit.errors import InputError
 from tests.support.preparations import make, sentences
 
@@ -39,7 +40,7 @@ def test_damage_is_noticed_before_the_first_step(tmp_path: Path) -> None:
 
 def test_large_data_are_compared_beside_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "AT_ONCE", 0)
-    go_on, compare = threading.Event(), verify.read_manifest
+    go_on, compare = threading.Event(), read_manifest
 
     def slowly(*args: object, **options: object) -> object:
         go_on.wait(60)

@@ -168,8 +168,22 @@ def test_a_few_invalid_rows_are_skipped_and_many_refused(tmp_path: Path) -> None
         discover([write(tmp_path / "b.en-fr.tsv", [*rows, *["broken"] * 40])])
 
 
-def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
+def test_another_encoding_is_found_on_the_side_that_has_it(tmp_path: Path) -> None:
     (tmp_path / "a.fr").write_bytes("\n".join(FRENCH).encode("cp1252"))
+    english = write(tmp_path / "a.en", ENGLISH)
+    found = discover([english, str(tmp_path / "a.fr")])
+    assert only(found) == {"reader": "plain", "tgt_encoding": "cp1252"}
+    assert (sample := found.corpora[0].sample) is not None
+    assert sample.tgt == FRENCH[0]
+    found = discover([str(tmp_path / "a.fr"), english])
+    assert only(found) == {"reader": "plain", "encoding": "cp1252", "tgt_encoding": "utf-8"}
+    rows = "".join(f"{src}\t{tgt}\n" for src, tgt in PAIRS).encode("cp1252")
+    (tmp_path / "a.en-fr.tsv").write_bytes(rows)
+    assert only(discover([str(tmp_path / "a.en-fr.tsv")]))["encoding"] == "cp1252"
+
+
+def test_bytes_that_are_text_in_no_encoding_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.fr").write_bytes(b"\x81\x8d\xff\n" * len(FRENCH))
     with pytest.raises(InputError, match="not UTF-8"):
         discover([write(tmp_path / "a.en", ENGLISH), str(tmp_path / "a.fr")])
 
