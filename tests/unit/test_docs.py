@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mtkit.cli.failures import EXIT_CODES
+from mtkit.errors import GateError, InputError, MtkitError, StoppedError, UsageError
 from tests.support.corpora import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
@@ -111,3 +113,35 @@ def test_the_table_of_options_is_current() -> None:
     command = [sys.executable, str(REPOSITORY / "scripts" / "options")]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
     assert (DOCS / "options.md").read_text("utf-8") == done.stdout, "run: scripts/options > docs/options.md"
+
+
+def test_exit_codes_are_one_list() -> None:
+    said = {str(code): meaning for code, meaning in EXIT_CODES.items()}
+    readme = " ".join(README.partition("Exit codes (")[2].partition("): ")[2].partition("\n\n")[0].split())
+    assert dict(item.split(" ", 1) for item in readme.split(" · ")) == said
+    trouble = (DOCS / "troubleshooting.md").read_text("utf-8").replace("\\|", "¦")
+    rows = re.findall(r"^\| (\d+) \| ([^|]*) \|", trouble, re.MULTILINE)
+    assert {code: meaning.replace("¦", "|") for code, meaning in rows} == said
+    for error in (MtkitError, UsageError, InputError, GateError, StoppedError):
+        assert error.exit_code in EXIT_CODES
+
+
+OPTIONS: list[tuple[str, str]] = re.findall(
+    r"^\| `(\w+)` \|.*\| \[[\w -]+\]\(([^)#]+)[^)]*\) \|$",
+    (DOCS / "options.md").read_text("utf-8"),
+    re.MULTILINE,
+)
+"""Each option with the page that its row links to."""
+
+
+@pytest.mark.parametrize("page", sorted({page for _, page in OPTIONS}))
+def test_a_page_names_the_options_whose_rows_link_to_it(page: str) -> None:
+    text = (DOCS / page).read_text("utf-8")
+    names = {name for name, there in OPTIONS if there == page}
+    missing = {name for name in names if not re.search(rf"`(?:\w+\.)*{name}(?:: [^`\n]*)?`", text)}
+    assert not missing, f"explain them on the page, in backticks: {sorted(missing)}"
+
+
+def test_every_row_of_the_table_of_options_is_read() -> None:
+    rows = re.findall(r"^\| `\w+` \|", (DOCS / "options.md").read_text("utf-8"), re.MULTILINE)
+    assert len(OPTIONS) == len(rows) > 150
