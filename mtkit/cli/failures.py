@@ -61,6 +61,14 @@ def report(error: BaseException) -> int:
             )
         )
         return UsageError.exit_code
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("mtkit"):
+        console.fail(
+            UsageError(
+                f"{error.name.partition('.')[0]} is not installed, and this command needs it.",
+                "Install all of mtkit: `pip install .` in its source folder.",
+            )
+        )
+        return UsageError.exit_code
     again = shlex.join(["mtkit", "--debug", *sys.argv[1:]])
     advice = (
         "Please report it." if console.state.debug else f"Please report it. `{again}` shows the traceback."

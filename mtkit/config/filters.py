@@ -149,7 +149,7 @@ class RepetitionFilter(Options):
 class LanguageFilter(Options):
     """Drops pairs in which a side is in another language, as identified by py3langid.
 
-    Requires `mtkit[langid]`.
+    Requires py3langid, the extra `langid`.
     """
 
     filter: Literal["language"]

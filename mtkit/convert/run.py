@@ -107,7 +107,7 @@ def _to_huggingface(folder: Path, target: Path, sample: int, say: Say) -> None:
     with atomic_folder(target, {"format": FORMAT, "version": VERSION}) as new:
         write_huggingface(folder, new)
         if importlib.util.find_spec("transformers") is None:
-            say('not checked, because transformers is not installed: pip install "mtkit[huggingface]"')
+            say("not checked, because transformers is not installed: pip install transformers")
         else:
             hyps = [found[0].ids for found in native.decode(srcs, loaded.config.decode)]
             ours = [hyp.token_scores for hyp in native.score(srcs, hyps, loaded.config.decode)]

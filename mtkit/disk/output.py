@@ -60,7 +60,7 @@ def _packer(path: Path) -> Callable[[IO[bytes]], Any] | None:
                 import zstandard
             except ImportError:
                 raise UsageError(
-                    f"{path}: writing .zst requires zstandard.", 'Install it: pip install "mtkit[zstd]".'
+                    f"{path}: writing .zst requires zstandard.", "Install it: pip install zstandard."
                 ) from None
             return lambda file: zstandard.ZstdCompressor().stream_writer(file, closefd=False)
         case _:

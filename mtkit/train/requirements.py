@@ -41,7 +41,7 @@ def faults_of_training(config: Config) -> Iterator[tuple[str, MtkitError]]:
             except UsageError as error:
                 yield "train.precision", error
     if train.wandb and importlib.util.find_spec("wandb") is None:
-        advice = 'Install it: pip install "mtkit[wandb]".'
+        advice = "Install it: pip install wandb."
         yield "train.wandb", UsageError("Weights & Biases is not installed.", advice)
 
 

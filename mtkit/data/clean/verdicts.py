@@ -338,5 +338,6 @@ def _identifier() -> Any:
         return load_identifier()
     except ImportError:
         raise UsageError(
-            "data.filters: language needs py3langid, which is not installed.", 'pip install "mtkit[langid]"'
+            "data.filters: language needs py3langid, which is not installed.",
+            "Install it: pip install py3langid.",
         ) from None

@@ -251,7 +251,7 @@ def _languages(found: Sequence[FoundCorpus], wanted: Wanted) -> tuple[str, str]:
 def _langid_missing() -> str:
     from importlib.util import find_spec
 
-    return "" if find_spec("py3langid") else ', and py3langid (pip install "mtkit[langid]") is not installed'
+    return "" if find_spec("py3langid") else ", and py3langid (pip install py3langid) is not installed"
 
 
 _WITH_ERRORS = ("tsv", "csv", "jsonl", "huggingface")

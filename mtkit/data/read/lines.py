@@ -367,6 +367,6 @@ def _zstandard(path: Path) -> Any:
         import zstandard
     except ImportError:
         raise InputError(
-            f"{path}: reading .zst requires zstandard.", 'Install it: pip install "mtkit[zstd]".'
+            f"{path}: reading .zst requires zstandard.", "Install it: pip install zstandard."
         ) from None
     return zstandard

@@ -182,7 +182,7 @@ def write_picture(path: Path, panels: Sequence[Panel], axis: Axis = "steps") -> 
         from matplotlib.figure import Figure
     except ImportError:
         raise UsageError(
-            f"{path}: plotting requires matplotlib.", 'Install it: pip install "mtkit[plot]".'
+            f"{path}: plotting requires matplotlib.", "Install it: pip install matplotlib."
         ) from None
     unit, divisor = x_unit(panels, axis)
     figure = Figure(figsize=(5.2 * len(panels), 3.8), layout="constrained", dpi=150)

@@ -328,7 +328,7 @@ def _open_wandb(run: Path, project: str) -> Any:
         import wandb
     except ImportError:
         raise UsageError(
-            "train.wandb: Weights & Biases is not installed.", 'Install it: pip install "mtkit[wandb]".'
+            "train.wandb: Weights & Biases is not installed.", "Install it: pip install wandb."
         ) from None
     name = inside(run, WANDB_RUN)
     if not name.exists():

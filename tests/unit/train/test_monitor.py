@@ -91,7 +91,7 @@ def test_weights_and_biases_get_the_same_numbers(tmp_path: Path, monkeypatch: py
 
 def test_weights_and_biases_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(UsageError, match=r'pip install "mtkit\[wandb\]"'):
+    with pytest.raises(UsageError, match=r"pip install wandb"):
         Recorder(tmp_path, 0, tensorboard=False, wandb="ours")
     monkeypatch.setitem(sys.modules, "wandb", FakeWandb("api_key not\nconfigured"))
     with pytest.raises(MtkitError, match=r"train\.wandb: api_key not configured Run `wandb login`"):
