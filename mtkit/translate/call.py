@@ -25,7 +25,7 @@ from mtkit.translate.account import (
     Account,
 )
 from mtkit.translate.banned import MAX_SEARCHES, Banned
-from mtkit.translate.glossary import Glossary, deal, terms_used
+from mtkit.translate.glossary import Glossary, Term, deal, terms_used
 from mtkit.translate.guard import Guard, retry_options
 from mtkit.translate.joining import Candidate, Joiner
 from mtkit.translate.request import BLANK, Request, Source, Translation
@@ -118,26 +118,43 @@ class Call:
         return Encoded(lines, found)
 
     def _require_terms(self, line: Source, segments: Sequence[Segment]) -> None:
-        """Gives each segment its terms; one that the model has no pieces for is inserted at its source."""
-        glossary, spaced = self.request.glossary, self.joiner.spaced[0]
-        segments = [segment for segment in segments if segment.ids]
-        texts = [self._tokenizer.form.without_marks(segment.source.text) for segment in segments]
-        for segment, text, own in zip(segments, texts, deal(line.terms, texts), strict=True):
-            places = glossary.places(text, spaced) if glossary else []
-            segment.terms = [*(term for _, _, term in places), *own]
-            segment.spelled, unspelled = self._speller.terms(segment.terms)
-            if not unspelled:
-                continue
-            places += Glossary(own).places(text, spaced)
-            sources = {text[start:end]: term.tgt for start, end, term in places if term in unspelled}
-            if sources:
-                self._segmenter.insert(segment, sources)
+        """Gives each segment its terms; one for which the model lacks pieces is inserted at its source."""
+        form, segments = self._tokenizer.form, [segment for segment in segments if segment.ids]
+        raws = [form.normalize(segment.raw) for segment in segments]
+        for segment, raw, own in zip(segments, raws, deal(line.terms, raws), strict=True):
+            text = form.without_marks(segment.source.text)
+            places = self._terms_in(text, self.request.glossary)
+            unknown = self._unknown_terms_in(raw, text, self.request.glossary)
+            segment.terms = [*(term for _, term in places), *unknown.values(), *own]
+            inserted = unknown | self._unknown_terms_in(raw, text, Glossary(own))
+            searched = [term for term in segment.terms if term not in inserted.values()]
+            segment.spelled, unspelled = self._speller.terms(searched)
+            places += self._terms_in(text, Glossary(own)) if unspelled else []
+            inserted |= {source: term for source, term in places if term in unspelled}
+            if inserted:
+                self._segmenter.insert(segment, {source: term.tgt for source, term in inserted.items()})
             for term in dict.fromkeys(unspelled):
-                is_there = term.tgt in segment.inserted.values()
+                is_there = term in inserted.values()
                 done = "it stands in place of its source" if is_there else "its source is not in the text"
                 said = f"the model has no pieces for the term {term.tgt}: {done}."
                 with self._lock:
                     self.account.add(UNSPELLED, line.number, said)
+
+    def _terms_in(self, text: str, glossary: Glossary | None) -> list[tuple[str, Term]]:
+        """The terms in a text, each with its source as it stands there."""
+        places = glossary.places(text, self.joiner.spaced[0]) if glossary else []
+        return [(text[start:end], term) for start, end, term in places]
+
+    def _unknown_terms_in(self, raw: str, text: str, glossary: Glossary | None) -> dict[str, Term]:
+        """Terms by their sources in `raw` that are not in `text`, since the model lacks their characters."""
+        if raw == text:
+            return {}
+        found = {term for _, term in self._terms_in(text, glossary)}
+        return {
+            source: term
+            for source, term in self._terms_in(raw, glossary)
+            if term not in found and not self._segmenter.knows(source)
+        }
 
     def _note(self, line: Source, segments: Sequence[Segment]) -> None:
         """Notes what the segments of a line say of it.

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mtkit.errors import InputError
 from mtkit.translate.account import FAILED, INVALID, Account
-from mtkit.translate.glossary import Term
+from mtkit.translate.glossary import Term, deal
 from mtkit.translate.request import Request, Source, Translation, best_answers
 from mtkit.translate.windows import WINDOW, Window
 
 if TYPE_CHECKING:
-    from mtkit.documents.base import Document, Terms
+    from mtkit.documents.base import Document, LineDocument, Terms
     from mtkit.documents.formats import LineReader
 
 Show = Callable[[int, Sequence[Translation]], str]
@@ -121,9 +121,9 @@ class FormatRecords:
         begin = self._reader.number
         documents = [self._read(line) for line in lines]
         sources = [
-            Source(text, number, terms=tuple(Term(*term) for term in document.terms))
+            Source(text, number, terms=tuple(terms))
             for number, document in enumerate(documents, begin)
-            for text in document.texts
+            for text, terms in zip(document.texts, _dealt(document), strict=True)
         ]
 
         def render(found: list[list[Translation]]) -> Answered:
@@ -145,6 +145,11 @@ class FormatRecords:
                 raise
             self._account.add(FAILED, self._reader.number - 1, error.message.partition(": ")[2])
             return _Kept(line if self._request.on_error == "source" else line[len(line.rstrip(b"\r\n")) :])
+
+
+def _dealt(document: LineDocument) -> list[list[Term]]:
+    """The terms of a line for each of its texts."""
+    return deal((Term(*term) for term in document.terms), document.texts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -155,6 +155,10 @@ class Segmenter:
                 own[:] = self._shortened(own)
         return found
 
+    def knows(self, text: str) -> bool:
+        """Whether the model knows all characters of a text."""
+        return all(map(self._knows, text))
+
     def insert(self, segment: Segment, terms: Mapping[str, str]) -> None:
         """Takes the sources of terms out of a text; their targets will stand in their places.
 
@@ -171,9 +175,11 @@ class Segmenter:
 
     def _finder_for(self, segment: Segment, more: str = "") -> re.Pattern[str]:
         """What is not words in a segment: its inserted terms, the usual spans, and `more`."""
+        return re.compile(f"{self._terms_of(segment)}{self._finder.pattern}{more}")
+
+    def _terms_of(self, segment: Segment) -> str:
         longest_first = sorted(segment.inserted, key=len, reverse=True)
-        terms = (f"{pattern_of(term, self._spaced)}|" for term in longest_first)
-        return re.compile(f"{''.join(terms)}{self._finder.pattern}{more}")
+        return "".join(f"{pattern_of(term, self._spaced)}|" for term in longest_first)
 
     def _split(self, text: str) -> list[Segment]:
         text = clean(self._tokenizer.form.normalize(text) if "\x1b" in text else text)  # what colours a line
@@ -278,8 +284,10 @@ class Segmenter:
     def _take_out_unknown(self, segment: Segment) -> bool:
         """Writes unknown characters in another way, or takes them out; whether a text is left."""
         assert segment.markup
-        alike = "".join(map(self._alike, segment.raw))
-        chars = "".join(char for char in dict.fromkeys(alike) if not self._knows(char))
+        alike = "".join(self._alike_parts(segment))
+        chars = "".join(
+            char for char in dict.fromkeys(map(self._alike, segment.raw)) if not self._knows(char)
+        )
         if chars:
             unknown = f"[{re.escape(chars)}]"
             letters = "".join(filter(str.isalpha, chars))
@@ -293,6 +301,13 @@ class Segmenter:
         if not segment.source.text:
             segment.raw = self._shown(segment.raw)
         return bool(segment.source.text)
+
+    def _alike_parts(self, segment: Segment) -> Iterator[str]:
+        """A text in characters that the model knows, but for words and terms that are taken out."""
+        for part in re.split(rf"({self._terms_of(segment)}\w+)", segment.raw):
+            alike = "".join(map(self._alike, part))
+            is_known = self.knows("".join(filter(str.isalpha, alike)))
+            yield alike if is_known and folded(part) not in segment.inserted else part
 
     def _alike(self, char: str) -> str:
         """The character, or what is written like it if the model knows only that."""

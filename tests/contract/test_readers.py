@@ -401,6 +401,12 @@ def test_a_code_between_two_words_is_a_space_and_inside_a_word_nothing(
 
 UNFINISHED = [
     ("", '<target><mrk mtype="seg" mid="1">Un.</mrk> <mrk mtype="seg" mid="2"/></target>', "with a segment"),
+    (
+        "",
+        '<seg-source><g id="9"><mrk mtype="seg" mid="1">One.</mrk> <mrk mtype="seg" mid="2">Two.</mrk></g>'
+        '</seg-source><target><g id="9"><mrk mtype="seg" mid="1">Un.</mrk></g></target>',
+        "with a segment",
+    ),
     (' translate="no"', "<target>Un. Deux.</target>", "that is not to be translated"),
     (
         "",

@@ -36,6 +36,7 @@ class Element:
         attributes: without namespaces (`xml:lang` is `lang`).
         text: at the end of an element whose text was requested; None at every start.
         has_blank: at the end of such an element, whether a segment in it has no text.
+        segments: at the end of such an element, how many segments are in it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Element:
     attributes: dict[str, str]
     text: str | None = None
     has_blank: bool = False
+    segments: int = 0
     is_end: bool = False
 
 
@@ -131,6 +133,7 @@ class _Elements:
         self._length = 0
         self._begins: list[int] = []  # for each element open inside a text: the parts of the text before it
         self._has_blank = False
+        self._segments = 0
         self._code = 0  # open elements inside the outermost code, itself included
         self.parser = XmlParser(str(path), self._start, self._end, self._characters, encoding)
 
@@ -149,12 +152,12 @@ class _Elements:
             self._code += bool(self._code or name in self._codes)
             self._separate(element)
         elif name in self._texts:
-            self._text, self._length, self._has_blank = [], 0, False
+            self._text, self._length, self._has_blank, self._segments = [], 0, False, 0
         if not self._begins:
             self.found.append(element)
 
     def _separate(self, element: Element) -> None:
-        if self._text is not None and (element.name not in FORMATTING or _is_segment(element)):
+        if self._text is not None and (element.name not in FORMATTING or is_segment(element)):
             self._text.append("")
 
     def _characters(self, text: str) -> None:
@@ -172,7 +175,8 @@ class _Elements:
             begin = self._begins.pop()
             self._code = max(0, self._code - 1)
             self._separate(element)
-            self._has_blank |= _is_segment(element) and not "".join(text[begin:]).strip()
+            self._has_blank |= is_segment(element) and not "".join(text[begin:]).strip()
+            self._segments += is_segment(element)
             return
         self._text = None
         self.found.append(
@@ -180,12 +184,14 @@ class _Elements:
                 element,
                 text=None if text is None else _joined(text),
                 has_blank=text is not None and self._has_blank,
+                segments=0 if text is None else self._segments,
                 is_end=True,
             )
         )
 
 
-def _is_segment(element: Element) -> bool:
+def is_segment(element: Element) -> bool:
+    """Whether it is a segment of a unit."""
     return element.attributes.get("mtype") == "seg"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mtkit.config.sources import XliffSource
 from mtkit.data.read.lines import expand
-from mtkit.data.read.markup import Element, read_elements
+from mtkit.data.read.markup import Element, is_segment, read_elements
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.repairs import Repairs
 from mtkit.errors import InputError, shortened
@@ -44,6 +44,7 @@ def read_xliff(source: XliffSource, src_lang: str, tgt_lang: str, repairs: Repai
     for path in expand(source.path):
         elements = read_elements(path, repairs, frozenset({"xliff"}), frozenset({"source", "target"}), _CODES)
         turned, src, tgt, problem = False, "", "", ""
+        segments = 0  # of the unit's source
         kept = [False]  # for each open element, whether it is not to be translated
         for element in elements:
             place = f"{path}:{element.line}"
@@ -51,8 +52,10 @@ def read_xliff(source: XliffSource, src_lang: str, tgt_lang: str, repairs: Repai
                 kept.append({"no": True, "yes": False}.get(element.attributes.get("translate", ""), kept[-1]))
                 if element.name in _UNITS:
                     src, tgt, problem = "", "", "unit that is not to be translated" if kept[-1] else ""
+                    segments = 0
                 elif languages := _languages(element):
                     turned = _is_turned(path, element.line, languages, src_lang, tgt_lang)
+                segments += is_segment(element)
                 problem = problem or _unfinished(element)
                 continue
             kept.pop()
@@ -67,7 +70,7 @@ def read_xliff(source: XliffSource, src_lang: str, tgt_lang: str, repairs: Repai
                 src = element.text or ""
             elif element.parent in _UNITS and element.name == "target":
                 tgt = element.text or ""
-                if element.has_blank and tgt.strip():
+                if tgt.strip() and (element.has_blank or 0 < element.segments < segments):
                     problem = problem or "unit with a segment without a translation"
 
 

@@ -192,6 +192,23 @@ def test_each_text_of_an_icu_message_is_a_text() -> None:
     assert len(Cut(hostile, markup).texts) == len(cut.texts)
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("&lt;br/&gt;", "Press now."),
+        (" {}", "Press now."),
+        ("&lt;b&gt;{}&lt;/b&gt;", "Press now."),
+        ("%d", "Press."),
+    ],
+)
+def test_words_do_not_stick_to_a_code_that_shows_nothing(code: str, text: str) -> None:
+    markup = replace(MARKUP, split=split_by(re.compile(r"<ph>.*?</ph>")), silent=re.compile("(?!)"))
+    raw = f"Press<ph>{code}</ph>now."
+    cut = Cut(raw, markup)
+    assert cut.texts == [text]
+    assert "<ph>" + code + "</ph>" in cut.put([text.upper()])
+
+
 def test_a_malformed_message_is_one_text_that_stays() -> None:
     raw = "{n, plural, one {A  dog} other {Dogs}"
     cut = Cut(raw, replace(MARKUP, icu=True))

@@ -98,6 +98,30 @@ def test_a_term_of_the_line_is_inserted_or_said_to_be_missing(tokenizer: Tokeniz
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Is he from Łódź?", "Is he from Munich?"),
+        ("Łódź's chair, the café: Which?", "Munich's chair, the house: Which?"),
+        ("Is he from ¿Łódź Munich?", "Is he from ¿Munich Munich?"),
+        ("Is he from xŁódź?", "Is he from xŁódź?"),
+    ],
+)
+def test_a_source_that_the_model_cannot_spell_is_found(
+    tokenizer: Tokenizer, line: str, expected: str
+) -> None:
+    best, account = translated(tokenizer, Source(line, 0), [Term("Łódź", "Munich"), Term("café", "house")])
+    assert best.text == expected
+    assert account.terms_requested == account.terms_used
+
+
+def test_such_a_source_of_a_line_of_its_own_is_found(tokenizer: Tokenizer) -> None:
+    source = Source("Is he from Łódź?", 0, terms=(Term("Łódź", "Munich"),))
+    best, account = translated(tokenizer, source)
+    assert best.text == "Is he from Munich?"
+    assert (account.terms_requested, account.terms_used) == (1, 1)
+
+
 def test_links_lead_to_a_term_and_past_it_to_the_same_words(tokenizer: Tokenizer) -> None:
     best, _ = translated(tokenizer, Source("Is the bathroom of the driver red?", 0), [BATHROOM])
     assert best.text == "Is the 浴室 of the driver red?"
