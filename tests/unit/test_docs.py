@@ -9,8 +9,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mtkit.cli.failures import EXIT_CODES
+from mtkit.config.load import load_config
+from mtkit.config.schema import Config
 from mtkit.errors import GateError, InputError, MtkitError, StoppedError, UsageError
 from tests.support.corpora import REPOSITORY
 
@@ -135,6 +138,28 @@ def test_exit_codes_are_one_list() -> None:
     assert {code: meaning.replace("¦", "|") for code, meaning in rows} == said
     for error in (MtkitError, UsageError, InputError, GateError, StoppedError):
         assert error.exit_code in EXIT_CODES
+
+
+BASE = """\
+data:
+  src_lang: en
+  tgt_lang: fr
+  train: [{reader: phrasebook}]
+  valid: {reader: phrasebook, split: valid}
+"""
+
+
+def test_configs_in_the_pages_are_valid(tmp_path: Path) -> None:
+    base, part = tmp_path / "base.yaml", tmp_path / "part.yaml"
+    base.write_text(BASE, "utf-8")
+    valid = 0
+    for page in PAGES:
+        for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+            if set(yaml.safe_load(block)) <= set(Config.model_fields):
+                part.write_text(block, "utf-8")
+                load_config([base, part], ["run=runs/docs"])
+                valid += 1
+    assert valid > 12
 
 
 OPTIONS: list[tuple[str, str]] = re.findall(
