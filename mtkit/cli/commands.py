@@ -33,20 +33,9 @@ from mtkit.cli import (
     translate,
 )
 from mtkit.cli.arguments import COMPLETE, GroupedCommand
-from mtkit.cli.failures import report
+from mtkit.cli.failures import EXIT_CODES, report
 
-EPILOG = """\b
-Exit codes:
-  0    done
-  1    failed while running
-  2    wrong usage or config
-  3    unusable input: data, model or checkpoint
-  4    a quality gate was missed
-  70   a bug in mtkit
-  75   stopped after saving; run the same command to resume
-  130  interrupted by Ctrl-C
-  141  output was closed, as by `| head`
-"""
+EPILOG = "\n".join(("\b", "Exit codes:", *(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())))
 _WIDEST = 140
 
 

@@ -45,7 +45,8 @@ def export(
             "--output",
             "-o",
             metavar="PATH",
-            help="Folder (argos: file) to write. Default: RUN/export/FORMAT.",
+            help="Folder (argos: file) to write. Default: RUN/export/FORMAT, for argos "
+            "RUN/export/translate-SRC_TGT-1_0.argosmodel.",
         ),
     ] = None,
     sample: Annotated[

@@ -9,6 +9,20 @@ import sys
 from mtkit.cli import console
 from mtkit.errors import MtkitError, UsageError
 
+EXIT_CODES = {
+    0: "done",
+    1: "failed while running",
+    2: "wrong usage or config",
+    3: "unusable input: data, model or checkpoint",
+    4: "a quality gate was missed",
+    70: "a bug in mtkit",
+    75: "stopped after saving; run the same command to resume",
+    130: "interrupted by Ctrl-C",
+    141: "output was closed, as by `| head`",
+    143: "ended by SIGTERM",
+}
+"""What `mtkit --help`, the README and docs/troubleshooting.md list. The shell reports 143 itself."""
+
 _NO_MEMORY = re.compile("out of memory|can('t|not) allocate|map segment|bad_alloc|start new thread", re.I)
 
 

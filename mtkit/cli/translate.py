@@ -191,7 +191,8 @@ def translate(
         bool,
         _flag(
             LINES,
-            "Repair nothing: stop at lines that are not UTF-8, are too long for the model, or have no text.",
+            "Repair nothing: stop at lines that are not UTF-8, are too long for the model, or lack the column "
+            "or field.",
             "--strict",
         ),
     ] = False,
@@ -370,9 +371,9 @@ def translate(
 def _check_output(
     target: Path | None, source: Path | None, glossary: Path | None, banned: Path | None
 ) -> None:
+    """Refuses an output that is read, and says which folder is made for it."""
     from mtkit.disk.output import check_not_read
 
-    """Refuses an output that is read, and says which folder is made for it."""
     if target is not None:
         read = {"the input": source} | ({"the glossary": glossary} if glossary else {})
         check_not_read(target, read | ({"the file of banned phrases": banned} if banned else {}))

@@ -125,6 +125,7 @@ def choose(
     has_gpu: bool,
     budget: Budget | None = None,
     d_model: int | None = None,
+    max_steps: int | None = None,
 ) -> list[Choice]:
     """Every setting of model and training that `auto` decides.
 
@@ -134,6 +135,7 @@ def choose(
         has_gpu: whether training uses a CUDA device.
         budget: the available time, if it is limited.
         d_model: the width, if the config sets it.
+        max_steps: the number of steps, if the config sets it.
     """
     size = size_for(num_pairs)
     machine = "a GPU" if has_gpu else "a CPU"
@@ -152,6 +154,7 @@ def choose(
         if passes < size.epochs / ENOUGH:
             dropout, attention_dropout = min(dropout, 0.1), 0.0
             regularised = f"low, because the time allows only {passes:,.1f} epochs"
+    steps = max_steps or steps
     warmup = min(4_000, max(1, steps // 10))
     every = min(2_000, max(100, steps // 15))
     ema = max(0.9, min(0.998, round(1 - 20 / steps, 3)))

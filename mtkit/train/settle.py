@@ -45,7 +45,8 @@ def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tupl
             raise InputError(f"{path}: does not match this config, or is damaged.", _ANEW) from None
     tokens = sum(int(shard.lengths[:, 1].sum()) + len(shard) for shard in prepared.train)
     has_gpu = choose_device(config.train.device).type == "cuda"
-    choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config), given_width(config))
+    steps = config.train.max_steps if "max_steps" in config.train.model_fields_set else None
+    choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config), given_width(config), steps)
     if keep:
         claim_in(config.run, AUTO)
         values = {"version": VERSION, "choices": [asdict(choice) for choice in choices]}

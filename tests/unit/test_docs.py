@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from mtkit.cli.failures import EXIT_CODES
+from mtkit.errors import GateError, InputError, MtkitError, StoppedError, UsageError
 from tests.support.corpora import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
@@ -90,7 +93,17 @@ def test_the_tree_of_the_architecture_is_complete() -> None:
 
 def test_the_tree_of_the_readme_is_complete() -> None:
     packages = {f"{path.partition('/')[0]}/" for path in SHIPPED if "/" in path}
-    assert sorted(tree(README)) == sorted({*packages, "errors.py"})
+    assert sorted(tree(README)) == sorted({*packages, "cores.py", "errors.py"})
+
+
+def test_imports_point_down_the_tree_of_the_readme() -> None:
+    contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(contract["layers"] for contract in contracts if contract.get("containers") == ["mtkit"])
+    height = {name: number for number, layer in enumerate(layers) for name in layer.split(" | ")}
+    heights = [height[path.removesuffix("/").removesuffix(".py")] for path in tree(README)]
+    assert heights == sorted(heights)
 
 
 @pytest.mark.parametrize(("name", "most"), [("prepare", 40), ("train", 40), ("translate", 26)])
@@ -111,3 +124,49 @@ def test_the_table_of_options_is_current() -> None:
     command = [sys.executable, str(REPOSITORY / "scripts" / "options")]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
     assert (DOCS / "options.md").read_text("utf-8") == done.stdout, "run: scripts/options > docs/options.md"
+
+
+def test_exit_codes_are_one_list() -> None:
+    said = {str(code): meaning for code, meaning in EXIT_CODES.items()}
+    readme = " ".join(README.partition("Exit codes (")[2].partition("): ")[2].partition("\n\n")[0].split())
+    assert dict(item.split(" ", 1) for item in readme.split(" · ")) == said
+    trouble = (DOCS / "troubleshooting.md").read_text("utf-8").replace("\\|", "¦")
+    rows = re.findall(r"^\| (\d+) \| ([^|]*) \|", trouble, re.MULTILINE)
+    assert {code: meaning.replace("¦", "|") for code, meaning in rows} == said
+    for error in (MtkitError, UsageError, InputError, GateError, StoppedError):
+        assert error.exit_code in EXIT_CODES
+
+
+OPTIONS: list[tuple[str, str]] = re.findall(
+    r"^\| `(\w+)` \|.*\| \[[\w -]+\]\(([^)#]+)[^)]*\) \|$",
+    (DOCS / "options.md").read_text("utf-8"),
+    re.MULTILINE,
+)
+"""Each option with the page that its row links to."""
+
+
+@pytest.mark.parametrize("page", sorted({page for _, page in OPTIONS}))
+def test_a_page_names_the_options_whose_rows_link_to_it(page: str) -> None:
+    text = (DOCS / page).read_text("utf-8")
+    names = {name for name, there in OPTIONS if there == page}
+    missing = {name for name in names if not re.search(rf"`(?:\w+\.)*{name}(?:: [^`\n]*)?`", text)}
+    assert not missing, f"explain them on the page, in backticks: {sorted(missing)}"
+
+
+def test_the_table_of_filters_names_their_options() -> None:
+    sections = re.split(r"^## ", (DOCS / "options.md").read_text("utf-8"), flags=re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", (DOCS / "data.md").read_text("utf-8"), re.MULTILINE)
+    filters = {
+        title[1]: section for section in sections if (title := re.match(r"data, filter: (\w+)", section))
+    }
+    assert filters
+    for name, section in filters.items():
+        options = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+        assert options <= set(re.findall(r"`(\w+)", " ".join(text for row, text in rows if row == name))), (
+            name
+        )
+
+
+def test_every_row_of_the_table_of_options_is_read() -> None:
+    rows = re.findall(r"^\| `\w+` \|", (DOCS / "options.md").read_text("utf-8"), re.MULTILINE)
+    assert len(OPTIONS) == len(rows) > 150

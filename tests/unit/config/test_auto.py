@@ -120,6 +120,14 @@ def test_a_model_in_shares_keeps_the_optimizer_that_can_be_shared(tmp_path: Path
     assert settle(auto, choices)[0].train.optimizer.method == "adamw"
 
 
+def test_the_warm_up_is_a_tenth_of_the_steps_that_are_given() -> None:
+    for steps in (40, 3_000, 100_000):
+        choices = choose_by_tokens(5_000, 100_000, False, max_steps=steps)
+        found = {choice.key: choice.value for choice in choices}
+        assert found["train.optimizer.warmup_steps"] == min(4_000, steps / 10)
+        assert found["train.validate_every"] <= max(100, steps / 15)
+
+
 def test_a_budget_of_time_is_the_only_budget(tmp_path: Path) -> None:
     auto = config(tmp_path, "train: auto\n", "train.max_time=30m")
     settled, taken = settle(auto, choose(5_000, False))
