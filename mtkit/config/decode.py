@@ -54,7 +54,7 @@ class DecodeConfig(Options):
         "that earlier groups chose. Default: one group per hypothesis.",
     )
     diversity_penalty: float = Field(
-        1.0,
+        0.5,
         ge=0,
         le=1000,
         description="diverse_beam only: subtract this from the log-probability of a token for each "

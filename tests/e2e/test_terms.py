@@ -70,17 +70,6 @@ def translated(
 
 
 @pytest.mark.slow
-def test_a_diverse_beam_gives_as_many_different_translations_as_are_asked_for(
-    trained: tuple[Translator, list[str], list[str]],
-) -> None:
-    translator, srcs, _ = trained
-    search = {"method": "diverse_beam", "beam_size": 6, "diversity_groups": 3}
-    window = Window([Source(src, n) for n, src in enumerate(srcs[:20])], lambda found: found)
-    [found] = translator.results([window], Request(search=search, n_best=3))
-    assert [len({one.text for one in own}) for own in found] == [3] * 20
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["foreign", "phrases"])
 def test_terms_are_there_and_outputs_as_a_whole_stay_short(
     trained: tuple[Translator, list[str], list[str]], kind: str
