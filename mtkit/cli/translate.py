@@ -191,8 +191,8 @@ def translate(
         bool,
         _flag(
             LINES,
-            "Repair nothing: stop at lines that are not UTF-8, are too long for the model, or lack the column "
-            "or field.",
+            "Repair nothing: stop at lines that are not UTF-8, are too long for the model, or lack the "
+            "column or field.",
             "--strict",
         ),
     ] = False,

@@ -132,5 +132,5 @@ def test_a_failure_is_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as stop:
         app.main()
     assert stop.value.code == 3
-    assert said.getvalue().startswith("nowhere: there is no such run folder")
+    assert said.getvalue().startswith("error: nowhere: there is no such run folder")
     assert report(MtkitError("x.")) == 1

@@ -15,7 +15,8 @@ from tests.support.corpora import REPOSITORY
 
 TINY = (
     "train.max_steps=4 train.validate_every=2 train.save_every=2 train.precision=fp32 "
-    "train.tensorboard=false model.d_model=32 model.d_ff=32 model.num_encoder_layers=1 model.num_decoder_layers=1"
+    "train.tensorboard=false model.d_model=32 model.d_ff=32 "
+    "model.num_encoder_layers=1 model.num_decoder_layers=1"
 )  # fmt: skip
 SMALLER = {"samples memory": "samples memory 500", "samples paper": "samples paper 500"}
 WRAPPER = f"""#!/bin/sh

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mtkit.cli.failures import EXIT_CODES
+from mtkit.config.load import load_config
+from mtkit.config.schema import Config
 from mtkit.errors import GateError, InputError, MtkitError, StoppedError, UsageError
 from tests.support.corpora import REPOSITORY
 
@@ -92,7 +96,17 @@ def test_the_tree_of_the_architecture_is_complete() -> None:
 
 def test_the_tree_of_the_readme_is_complete() -> None:
     packages = {f"{path.partition('/')[0]}/" for path in SHIPPED if "/" in path}
-    assert sorted(tree(README)) == sorted({*packages, "errors.py"})
+    assert sorted(tree(README)) == sorted({*packages, "cores.py", "errors.py"})
+
+
+def test_imports_point_down_the_tree_of_the_readme() -> None:
+    contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(contract["layers"] for contract in contracts if contract.get("containers") == ["mtkit"])
+    height = {name: number for number, layer in enumerate(layers) for name in layer.split(" | ")}
+    heights = [height[path.removesuffix("/").removesuffix(".py")] for path in tree(README)]
+    assert heights == sorted(heights)
 
 
 @pytest.mark.parametrize(("name", "most"), [("prepare", 40), ("train", 40), ("translate", 26)])
@@ -126,6 +140,28 @@ def test_exit_codes_are_one_list() -> None:
         assert error.exit_code in EXIT_CODES
 
 
+BASE = """\
+data:
+  src_lang: en
+  tgt_lang: fr
+  train: [{reader: phrasebook}]
+  valid: {reader: phrasebook, split: valid}
+"""
+
+
+def test_configs_in_the_pages_are_valid(tmp_path: Path) -> None:
+    base, part = tmp_path / "base.yaml", tmp_path / "part.yaml"
+    base.write_text(BASE, "utf-8")
+    valid = 0
+    for page in PAGES:
+        for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+            if set(yaml.safe_load(block)) <= set(Config.model_fields):
+                part.write_text(block, "utf-8")
+                load_config([base, part], ["run=runs/docs"])
+                valid += 1
+    assert valid > 12
+
+
 OPTIONS: list[tuple[str, str]] = re.findall(
     r"^\| `(\w+)` \|.*\| \[[\w -]+\]\(([^)#]+)[^)]*\) \|$",
     (DOCS / "options.md").read_text("utf-8"),
@@ -140,6 +176,20 @@ def test_a_page_names_the_options_whose_rows_link_to_it(page: str) -> None:
     names = {name for name, there in OPTIONS if there == page}
     missing = {name for name in names if not re.search(rf"`(?:\w+\.)*{name}(?:: [^`\n]*)?`", text)}
     assert not missing, f"explain them on the page, in backticks: {sorted(missing)}"
+
+
+def test_the_table_of_filters_names_their_options() -> None:
+    sections = re.split(r"^## ", (DOCS / "options.md").read_text("utf-8"), flags=re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", (DOCS / "data.md").read_text("utf-8"), re.MULTILINE)
+    filters = {
+        title[1]: section for section in sections if (title := re.match(r"data, filter: (\w+)", section))
+    }
+    assert filters
+    for name, section in filters.items():
+        options = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+        assert options <= set(re.findall(r"`(\w+)", " ".join(text for row, text in rows if row == name))), (
+            name
+        )
 
 
 def test_every_row_of_the_table_of_options_is_read() -> None:
