@@ -65,7 +65,7 @@ def read_windows(
 
         if flush == "auto" and path.is_fifo():
             return _arriving(open_input(path, "pipe"), str(path))
-        return _timed(islice(raw_lines(path, "pipe"), skip, None), flush)
+        return _timed(islice(raw_lines(path, "pipe", archives=True), skip, None), flush)
     from mtkit.translate.job import STDIN
 
     if sys.stdin is None:

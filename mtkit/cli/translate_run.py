@@ -70,7 +70,7 @@ def run_resumable(
         before, first, meter = file.lines, b"", Meter(input.path)
         if before:
             console.say(f"{file.path}: resuming after {before:,} lines.")
-            first = next(raw_lines(input.path))
+            first = next(raw_lines(input.path, archives=True))
             meter.done = sum(map(len, islice(raw_lines(input.path), before)))
         lines = meter.read(read_windows(input.path, flush, skip=before))
         found = input.answers(translator, lines, request, account, before=before, first=first)

@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from mtkit.config.filters import DEFAULT_FILTERS, Filter
-from mtkit.config.options import LanguageCode, Options, fault_of_name, rule
+from mtkit.config.options import LanguageCode, Options, rule
 from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, PlainSource, Source
+from mtkit.disk.files import fault_of_name
 
 
 def _parse_steps(value: object) -> object:

@@ -57,20 +57,6 @@ Tag = Annotated[str, AfterValidator(_check_tag)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
-MAX_NAME_BYTES = 200
-"""Most bytes of a name in a config that becomes a file name; leaves room for a suffix."""
-
-
-def fault_of_name(name: str) -> str:
-    """Why `name` cannot be a file name; empty if it can."""
-    if not name or name in (".", ".."):
-        return "is invalid"
-    if "/" in name or "\0" in name:
-        return "must not contain / or NUL"
-    size = len(name.encode(errors="replace"))
-    return f"has {size} bytes, the maximum is {MAX_NAME_BYTES}" if size > MAX_NAME_BYTES else ""
-
-
 Rule = TypeVar("Rule", bound=Callable[[Any], Iterator[str]])
 _RULE = "_is_rule"
 

@@ -22,12 +22,25 @@ from mtkit.disk.manifest import MANIFEST, manifest_bytes, sha256
 from mtkit.disk.marks import MARK, add_names, check_marked, check_own, is_torn, new_id, read_mark, write_mark
 from mtkit.errors import UsageError
 
+MAX_NAME_BYTES = 200
+"""Most bytes of a name in a config that becomes a file name; leaves room for a suffix."""
+
 _TEMPORARY = ".tmp-"
 _TEMPORARY_NAME = re.compile(r"\.tmp-(?P<name>.*?)(?P<use>-old|-gone)?-(?P<id>[0-9a-f]{32})", re.DOTALL)
 _BUFFER = 1 << 20
 _ATTEMPTS = 10
 MOMENT = 1.0
 """Seconds after which no process can still be writing a mark."""
+
+
+def fault_of_name(name: str) -> str:
+    """Why `name` cannot be a file name; empty if it can."""
+    if not name or name in (".", ".."):
+        return "is invalid"
+    if "/" in name or "\0" in name:
+        return "must not contain / or NUL"
+    size = len(name.encode(errors="replace"))
+    return f"has {size} bytes, the maximum is {MAX_NAME_BYTES}" if size > MAX_NAME_BYTES else ""
 
 
 # ---------------------------------------------------------------- writing

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtkit.config.options import fault_of_name
-from mtkit.disk.files import marked_folder, remove_empty, remove_own_file, remove_own_folder
+from mtkit.disk.files import fault_of_name, marked_folder, remove_empty, remove_own_file, remove_own_folder
 from mtkit.disk.lock import HOLDER, LOCK
 from mtkit.disk.marks import check_marked, check_own, claim, described, read_mark, release
 from mtkit.disk.reading import read_object

@@ -118,6 +118,8 @@ def outcome(
     found = [f"Verdict: {level.meaning}."] if level else []
     seen = f"{num_pairs:,} pairs were seen {passes:,.1f} times"
     gain = gain_of_doubling(curve)
+    if curve and curve[-1][1] < _MIN_GAIN:
+        return [*found, f"{seen}, which is too little to tell what more data would bring. Train longer."]
     if stopped_early:
         found.append(f"{seen}, until the scores no longer improved: more time will not help.")
     elif gain is None:

@@ -86,7 +86,7 @@ class Input:
         if self.path is not None and not self.path.is_fifo() and not is_descriptor(self.path):
             from mtkit.data.read.lines import open_bytes
 
-            with open_bytes(self.path, "pipe") as stream:
+            with open_bytes(self.path, "pipe", archives=True) as stream:
                 head = stream.read(HEAD)
         encoding = encoding_of(head) if self.encoding == AUTO else self.encoding
         kind = "" if self.kind == AUTO else self.kind

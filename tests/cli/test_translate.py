@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TypeAlias
 
+import docx
 import polib
 import pytest
 import zstandard
@@ -187,6 +188,14 @@ def test_a_reader_that_goes_away_ends_it_silently(folder: Path) -> None:
     assert errors == b""
 
 
+def test_an_office_document_is_translated_by_its_name(folder: Path, run: Run) -> None:
+    document = docx.Document()
+    document.add_paragraph("the cat sat")
+    document.save(str(folder / "a.docx"))
+    assert run("-i", "a.docx", "-o", "b.docx").exit_code == 0
+    assert len(docx.Document(str(folder / "b.docx")).paragraphs) == 1
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_said_in_one_line(folder: Path) -> None:
     with Path("/dev/full").open("wb") as full:
@@ -199,7 +208,7 @@ def test_a_full_disk_is_said_in_one_line(folder: Path) -> None:
             check=False,
         )
     assert result.returncode == 1
-    assert result.stderr.decode() == "standard output: cannot be written: No space left on device.\n"
+    assert result.stderr.decode() == "error: standard output: cannot be written: No space left on device.\n"
 
 
 def test_a_closed_standard_input_is_said(folder: Path) -> None:
@@ -287,7 +296,7 @@ def test_how_far_it_is_of_a_redirected_file(folder: Path) -> None:
 def test_what_is_typed_as_an_argument_is_explained(run: Run, given: list[str], expected: str) -> None:
     result = run("-m", "runs/tiny", *given)
     assert result.exit_code == 2
-    assert result.stderr.splitlines() == [f"unexpected argument: {given[0]}. {expected}"]
+    assert result.stderr.splitlines() == [f"error: unexpected argument: {given[0]}. {expected}"]
 
 
 def test_a_new_folder_is_named(run: Run, folder: Path) -> None:

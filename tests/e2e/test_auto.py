@@ -35,7 +35,7 @@ def test_choices_are_told_kept_and_taken_again(tmp_path: Path, monkeypatch: pyte
     first = run()
     assert first.exit_code == 0, first.output
     told = first.stderr
-    assert "model.dropout: 0.3 (fewer pairs need more dropout: 300 pairs)" in told
+    assert "model.dropout 0.3, attention_dropout 0.1 (fewer pairs need more dropout: 300 pairs)" in told
     assert "model.d_model" not in told
     trained = load_config([Path("run/model/config.yaml")]).config
     assert (trained.model.dropout, trained.model.d_model, trained.train.batch_tokens) == (0.3, 32, 1024)

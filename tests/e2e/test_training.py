@@ -241,7 +241,7 @@ def test_without_a_best_model_the_last_step_makes_the_final_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As when the disk was full at each validation, and has room again at the end."""
-    monkeypatch.setattr("mtkit.train.store.Store.save_best", lambda self, weights, progress: None)
+    monkeypatch.setattr("mtkit.train.store.Store.save_best", lambda *_: None)
     run = go(tmp_path, "train.max_steps=4", "train.save_every=4")
     assert same_weights(run.finished.folder, step_folders(run.config.run / "checkpoints")[-1])
     assert "The model of the last step is used instead" in caplog.text

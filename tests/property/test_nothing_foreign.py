@@ -22,6 +22,7 @@ CONFIG = """\
 run: {run}
 data:
   root: {root}
+  max_dropped: 1
   src_lang: en
   tgt_lang: fr
   train: [{{reader: tsv, path: t.tsv}}]

@@ -167,13 +167,13 @@ def _without_mark(path: Path, raw: bytes, repairs: Repairs) -> bytes:
     return raw
 
 
-def raw_lines(path: Path, accept: Accept = "stream") -> Iterator[bytes]:
-    """The decompressed lines of a file, with their line feeds.
+def raw_lines(path: Path, accept: Accept = "stream", archives: bool = False) -> Iterator[bytes]:
+    """The decompressed lines of a file, with their line feeds; see `open_bytes`.
 
     Raises:
         InputError: as `read_lines`, except that the encoding is not checked.
     """
-    with open_bytes(path, accept) as stream:
+    with open_bytes(path, accept, archives) as stream:
         yield from bounded_lines(stream, path)
 
 
@@ -215,12 +215,13 @@ def count_lines(path: Path, encoding: str | None = None) -> int:
 
 
 @contextmanager
-def open_bytes(path: Path, accept: Accept = "stream") -> Iterator[IO[bytes]]:
-    """Opens a file, decompressed by its suffix; errors inside the block are reported for `path`.
+def open_bytes(path: Path, accept: Accept = "stream", archives: bool = False) -> Iterator[IO[bytes]]:
+    """Opens a file, decompressed by its suffix or first bytes; errors in the block are reported for `path`.
 
     Args:
         path: the file.
         accept: the kinds of files that are allowed, see `Accept`.
+        archives: whether the file may be a zip archive, as office documents are; its bytes stay packed.
 
     Raises:
         InputError: the file is missing, cannot be read or decompressed, or expands too much.
@@ -229,7 +230,7 @@ def open_bytes(path: Path, accept: Accept = "stream") -> Iterator[IO[bytes]]:
         raise _bundle(path)
     try:
         with open_input(path, accept, _BUFFER) as file:
-            yield _unpacked(path, file)
+            yield _unpacked(path, file, archives)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
     except (EOFError, gzip.BadGzipFile, zlib.error, _DamagedError) as error:
@@ -339,7 +340,7 @@ class _Members(io.RawIOBase):
         return count
 
 
-def _unpacked(path: Path, file: io.BufferedReader) -> IO[bytes]:
+def _unpacked(path: Path, file: io.BufferedReader, archives: bool) -> IO[bytes]:
     """The content of a file, decompressed by its suffix, or else by its first bytes."""
     suffix = path.suffix
     if suffix not in (".gz", ".bz2", ".xz", ".zst"):
@@ -355,7 +356,7 @@ def _unpacked(path: Path, file: io.BufferedReader) -> IO[bytes]:
         case ".zst":
             zstandard = _zstandard(path)
             stream = _Members(file, zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError)
-        case ".zip":
+        case ".zip" if not archives:
             raise _bundle(path)
         case _:
             return file

@@ -54,7 +54,7 @@ HARMLESS = {"[red]", "[bold red on white]", "[link=x]", "[/foo]", ":skull:"}
 """What a terminal shows as it is, and rich would not."""
 
 _OURS = re.compile(
-    r"\x1b\[(?:\?25[lh]|2K|\d*A|0?m|[1239]m|3[1-6]m|9[0-7]m|38;5;(?!201)\d+m|1;3\dm)|\r+\n|\r(?=\x1b\[)"
+    r"\x1b\[(?:\?25[lh]|2K|\d*A|0?m|[1239]m|3[1-6]m|9[0-7]m|38;5;(?!201)\d+m|1;(?:2|3\d)m)|\r+\n|\r(?=\x1b\[)"
 )
 """What our own live views and colours are made of."""
 _OBEYED = re.compile(
