@@ -38,7 +38,9 @@ _WIDE = 120
 
 def time_left(event: Logged | Stepped) -> str:
     """An estimate of the time to the end of the budget."""
-    return duration(event.seconds * (1 - event.share) / event.share) if event.share else "unknown"
+    if not event.share:
+        return "time left unknown"
+    return f"{duration(event.seconds * (1 - event.share) / event.share)} left"
 
 
 def describe(event: Event) -> list[str]:
@@ -53,7 +55,7 @@ def describe(event: Event) -> list[str]:
         case Logged():
             return [
                 f"step {event.step:,}  epoch {event.epoch:.2f}  loss {event.loss:.3f}  lr {event.lr:.2e}  "
-                f"{event.tokens_per_s:,.0f} tokens/s  {event.share:.0%}, {time_left(event)} left"
+                f"{event.tokens_per_s:,.0f} tokens/s  {event.share:.0%}, {time_left(event)}"
             ]
         case Validated():
             name = event.group.replace("/", " ")
@@ -65,7 +67,7 @@ def describe(event: Event) -> list[str]:
             loss = f"loss {event.loss:.3f}  " if math.isfinite(event.loss) else ""
             return [
                 f"step {event.step:,}  epoch {event.epoch:.2f}  {loss}{event.tokens_per_s:,.0f} tokens/s  "
-                f"{event.share:.0%}, {time_left(event)} left"
+                f"{event.share:.0%}, {time_left(event)}"
             ]
         case Saved() | Working() | OutOfMemory():  # running out of memory is logged as a warning
             return []
@@ -177,7 +179,7 @@ class Dashboard:
             return [("progress", doing)]
         rows: list[tuple[str, RenderableType]] = [
             ("progress", f"{now.share:4.0%} {bar(now.share, width)}"),
-            ("", doing or f"{duration(now.seconds + passed)} so far, {time_left(now)} left"),
+            ("", doing or f"{duration(now.seconds + passed)} so far, {time_left(now)}"),
             ("step", f"{now.step:,} (epoch {now.epoch:.2f})"),
         ]
         loss = now.loss if math.isfinite(now.loss) or self.logged is None else self.logged.loss

@@ -35,8 +35,8 @@ def test_durations() -> None:
 
 
 def test_time_left_is_in_proportion() -> None:
-    assert time_left(logged(1, share=0.25)) == "5:00"
-    assert time_left(logged(1, share=0.0)) == "unknown"
+    assert time_left(logged(1, share=0.25)) == "5:00 left"
+    assert time_left(logged(1, share=0.0)) == "time left unknown"
 
 
 def test_lines_off_a_terminal() -> None:

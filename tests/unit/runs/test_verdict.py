@@ -84,7 +84,8 @@ def test_outcomes() -> None:
 
     weak = said({"bleu": 0.3}, [(50, 0.1), (112, 0.3)])
     assert "not usable yet" in weak
-    assert "seen 0.7 times" in weak
+    assert "seen 0.7 times, which is too little to tell" in weak
+    assert "Twice the data" not in weak
     assert "still rising" in said({"bleu": 39.5}, M30K[:3])
     assert "hardly rises" in said({"bleu": 58.5}, [(2_500, 58.0), (5_000, 58.5)])
     assert "more time will not help" in said({"bleu": 58.5}, M30K, early=True)
