@@ -82,7 +82,7 @@ class Guard:
         self._has_latin = "a" in own
         spaced = language_of(src_lang).spaced
         self._prose = lazy_pattern(
-            rf"\w+(?:{_BETWEEN}\w+){{2}}" if spaced else rf"(?:\w(?:{_BETWEEN})?){{6}}"
+            rf"(?<!\w)\w++(?:{_BETWEEN}\w++){{2}}" if spaced else rf"(?:\w(?:{_BETWEEN})?){{6}}"
         )
         self._weights = tuple(3 * (language_of(code).byte_size or 1 / 3) for code in (src_lang, tgt_lang))
 

@@ -172,7 +172,7 @@ def outline(kind: Format, data: bytes) -> object:
                 for element in etree.fromstring(data).iter()
             ]
         case "properties":  # as its format is described in java.util.Properties
-            lines = re.split(r"\r?\n", re.sub(r"\\\r?\n[ \t]*", "", text))
+            lines = re.split(r"\r?\n", re.sub(r"(?<!\\)((?:\\\\)*)\\\r?\n[ \t]*", r"\1", text))
             return [line.split()[:1] for line in lines]
         case "qt":
             return [

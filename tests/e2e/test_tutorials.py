@@ -78,7 +78,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return os.environ | changed
 
 
-@pytest.mark.parametrize("name", ["memory", "paper", "service"])
+@pytest.mark.parametrize("name", ["memory", pytest.param("paper", marks=pytest.mark.slow), "service"])
 def test_a_tutorial_can_be_typed(name: str, tmp_path: Path, environment: dict[str, str]) -> None:
     folder = tmp_path / name
     folder.mkdir()
@@ -101,7 +101,8 @@ def test_a_tutorial_can_be_typed(name: str, tmp_path: Path, environment: dict[st
         )
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         heads = {head(line) for line in (done.stdout + done.stderr).splitlines()}
-        said = [line for line in step.shown if head(line)]
+        # The verdict on a model that has learned something has a line more.
+        said = [line for line in step.shown if head(line) and not line.startswith("Twice the data")]
         other = [line for line in said if head(line) not in heads]
         if re.match("grep|python client|.*mtkit translate", command):  # sentences of the model
             assert len(other) <= len(done.stdout.splitlines()), f"{command}\n{done.stdout}\n{done.stderr}"

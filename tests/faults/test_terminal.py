@@ -116,7 +116,7 @@ def test_a_line_stays_a_line(server: ForkServer, tmp_path: Path) -> None:
         CONFIG.replace(in_yaml(SECOND), in_yaml("a\nwarning: all is lost")), "ascii"
     )
     code, got = under_terminal(server, "prepare", "c.yaml", cwd=tmp_path)
-    told = "a\\u000awarning: all is lost: there is no such file" in got
+    told = "a\\u000awarning: all is lost: there is no such file" in " ".join(got.split())
     trial(SHOWN, struck=code == 3 and "all is lost" in got, kept=told and "\nwarning" not in got, detail=got)
 
 

@@ -275,7 +275,7 @@ def test_language() -> None:
 def test_language_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "py3langid", None)
     monkeypatch.setitem(sys.modules, "py3langid.langid", None)
-    with pytest.raises(UsageError, match=r"mtkit\[langid\]"):
+    with pytest.raises(UsageError, match="pip install py3langid"):
         build_filter(LanguageFilter(filter="language"), "en", "fr")
 
 
