@@ -3,7 +3,7 @@
 #     docker build --target translate -t mtkit-translate .    no PyTorch: translates with an exported model
 #     docker build --target train -t mtkit .                  everything
 #
-# For an NVIDIA GPU, add `--build-arg TORCH_INDEX=https://pypi.org/simple` to the second line.
+# For an NVIDIA GPU, add `--build-arg TORCH_INDEX=` to the second line.
 
 FROM python:3.12-slim AS base
 RUN useradd --create-home mtkit
@@ -22,7 +22,7 @@ CMD ["translate"]
 
 FROM base AS train
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-RUN pip install --index-url "$TORCH_INDEX" "$(grep '^torch==' constraints.txt)"
+RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$(grep '^torch==' constraints.txt)"
 COPY mtkit mtkit
 RUN pip install -c constraints.txt ".[langid,zstd]"
 USER mtkit
