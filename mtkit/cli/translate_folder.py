@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mtkit.cli import console
 from mtkit.cli.streams import Meter, read_windows, say_unwritable
+from mtkit.cli.translate_run import until_stopped
 from mtkit.errors import InputError, MtkitError, StoppedError, WriteError
 from mtkit.translate.account import Account
 from mtkit.translate.job import Input
@@ -51,7 +50,7 @@ def run_folder(
     sizes = [member.path.stat().st_size if member.kind else 0 for member in members]
     ends = list(accumulate(sizes))
     begin = time.monotonic()
-    with say_unwritable(target), _until_stopped(target), console.progress() as report:
+    with say_unwritable(target), until_stopped(lambda: _kept(target)), console.progress() as report:
         for member, size, end in zip(members, sizes, ends, strict=True):
 
             def move(share: float, size: int = size, end: int = end) -> None:
@@ -121,20 +120,7 @@ def _translate(
     return texts
 
 
-@contextmanager
-def _until_stopped(target: Path) -> Iterator[None]:
-    """Within the block Ctrl-C and SIGTERM end the work; the file that is under way is done again later."""
-
-    def stop(number: int, _: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except KeyboardInterrupt:
-        console.state.in_a_hurry = True
-        raise StoppedError(
-            f"stopped; the finished files are kept in {target}.", "Run the same command with --resume."
-        ) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _kept(target: Path) -> StoppedError:
+    return StoppedError(
+        f"stopped; the finished files are kept in {target}.", "Run the same command with --resume."
+    )

@@ -65,7 +65,7 @@ def run_resumable(
     with (
         say_unwritable(target),
         partial_file(target, job) as file,
-        _until_stopped(file),
+        until_stopped(lambda: _kept(file)),
     ):
         before, first, meter = file.lines, b"", Meter(input.path)
         if before:
@@ -120,8 +120,8 @@ def _write(
 
 
 @contextmanager
-def _until_stopped(file: PartialFile) -> Iterator[None]:
-    """Within the block Ctrl-C and SIGTERM end the work, which the same command goes on with."""
+def until_stopped(stopped: Callable[[], StoppedError]) -> Iterator[None]:
+    """Within the block Ctrl-C and SIGTERM end the work with the error of `stopped`."""
 
     def stop(number: int, _: object) -> None:
         raise KeyboardInterrupt
@@ -131,9 +131,13 @@ def _until_stopped(file: PartialFile) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         console.state.in_a_hurry = True
-        raise StoppedError(
-            f"stopped; the translations of {file.lines:,} lines are kept in {file.path}.",
-            "Run the same command to resume.",
-        ) from None
+        raise stopped() from None
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _kept(file: PartialFile) -> StoppedError:
+    return StoppedError(
+        f"stopped; the translations of {file.lines:,} lines are kept in {file.path}.",
+        "Run the same command to resume.",
+    )
