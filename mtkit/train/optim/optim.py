@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mtkit.config.train import OptimizerConfig
 from mtkit.errors import InputError
+from mtkit.train.machine.distributed import World
 from mtkit.train.machine.precision import training_dtype
 from mtkit.train.optim.muon import Muon
 
@@ -17,7 +18,7 @@ Optimizer = torch.optim.AdamW | Muon
 
 
 def build_optimizers(
-    model: nn.Module, config: OptimizerConfig, stacked: Mapping[str, int]
+    model: nn.Module, config: OptimizerConfig, stacked: Mapping[str, int], world: World | None = None
 ) -> list[Optimizer]:
     """AdamW for all weights that are not frozen, or Muon for some of them; only matrices have weight decay.
 
@@ -25,6 +26,7 @@ def build_optimizers(
         model: the model to train.
         config: options of the optimizers.
         stacked: the parameters that Muon may update, and the number of matrices stacked in each.
+        world: the ranks that make the same updates.
     """
     trained = trained_parameters(model)
     match config.method:
@@ -37,7 +39,7 @@ def build_optimizers(
                 for count in sorted(set(stacked.values()))
             ]
             dtype = training_dtype("auto", trained[0][1].device)
-            muon = Muon(layers, config.lr, config.momentum, config.weight_decay, dtype)
+            muon = Muon(layers, config.lr, config.momentum, config.weight_decay, dtype, world)
             return [muon, _build_adamw(rest, config)]
         case _:
             assert_never(config.method)
