@@ -84,8 +84,6 @@ class Updater:
         self.num_skipped = torch.zeros((), dtype=torch.int64, device=self.device)
         self.splits = 1
         self.bad_steps = torch.zeros((), dtype=torch.int64, device=self.device)
-        self._keeps_gradient = options.records_graphs
-        self._drop_gradient()
 
     def __call__(self, data: StepData, step: int, lr: float) -> Update:
         """Makes update number `step`, from 1.
@@ -119,7 +117,7 @@ class Updater:
             return False
         fits = self.gradient(_as_step(batch), 0) is not None
         del held
-        self._drop_gradient()
+        self.model.zero_grad()
         return fits
 
     def averaged(self) -> AbstractContextManager[None]:
@@ -165,21 +163,9 @@ class Updater:
         for name, value in reported.items():
             sums[name] += value
 
-    def _drop_gradient(self) -> None:
-        """Clears the gradient.
-
-        With CUDA graphs it becomes zero instead of None: a graph would overwrite a gradient that it
-        allocated.
-        """
-        self.model.zero_grad(set_to_none=not self._keeps_gradient)
-        if self._keeps_gradient:
-            for _, parameter in trained_parameters(self.model):
-                if parameter.grad is None:
-                    parameter.grad = torch.zeros_like(parameter)
-
     def _split_further(self, data: StepData, step: int) -> None:
         """Drops the gradient and halves all further micro-batches. The tokens per update stay the same."""
-        self._drop_gradient()
+        self.model.zero_grad()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         if self.world.is_sharded:  # no rank can retry alone, because the others wait for its shard
@@ -235,7 +221,7 @@ class Updater:
         if step % self.options.log_every == 0 or self.device.type == "cpu":
             self._refuse_bad_steps(step, lr, norm, pairs)
         # 4. Prepare for the next step.
-        self._drop_gradient()
+        self.model.zero_grad()
         if self.ema is not None:
             self.ema.update(self.model, step)
         self.num_skipped += skipped

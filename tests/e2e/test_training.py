@@ -309,9 +309,7 @@ def test_init_from_nothing_is_refused(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings(
     "ignore::DeprecationWarning"
 )  # of torch's own old modules, which compiling imports
-@pytest.mark.parametrize(
-    "compiling", [("train.compile=true",), ("train.compile=graphs", "train.packing=true")]
-)
+@pytest.mark.parametrize("compiling", [("train.compile=true",), ("train.compile=true", "train.packing=true")])
 def test_compiled_learns_like_plain(compiling: tuple[str, ...], tmp_path: Path) -> None:
     for name in ("plain", "compiled"):
         (tmp_path / name).mkdir()
