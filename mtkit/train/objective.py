@@ -78,6 +78,7 @@ class Objective:
 
     def _predicted(self, batch: Batch, passes: int) -> tuple[Tensor, Tensor]:
         """The features that predict each target token, [passes * tokens, d_model] in fp32, and the tokens."""
+        self.model.reserve_positions(max(batch.src_ids.shape[1], batch.tgt_in.shape[1]))
         if not self.packing:
             batch = batch.to(self.device)
             return token_features(self.features, batch, passes, self.dtype), batch.tgt_out.repeat(passes)

@@ -15,6 +15,7 @@ from mtkit.config.model import ModelConfig
 from mtkit.data.feed.batch import Batch, collate
 from mtkit.errors import UsageError
 from mtkit.model.packing import Kernel
+from mtkit.model.positions import TABLE_ROWS
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.machine.packed_batch import pack
 from tests.support.attention import sentence_by_sentence
@@ -139,7 +140,7 @@ def test_every_weight_learns(model: Transformer) -> None:
 
 @torch.no_grad()
 def test_no_sentence_is_too_long(model: Transformer) -> None:
-    length = 1100  # of the tables of positions, 512 rows are made at first, and 40 are learned here
+    length = TABLE_ROWS + 76  # computed tables have fewer rows at first, and 40 are learned here
     src_ids, src_mask = torch.full((1, length), 5), torch.ones(1, length, dtype=torch.bool)
     logits = model(src_ids, src_mask, src_ids)
     assert logits.shape == (1, length, VOCAB)
@@ -149,9 +150,9 @@ def test_no_sentence_is_too_long(model: Transformer) -> None:
 
 
 def test_training_goes_on_after_a_long_translation(model: Transformer) -> None:
-    src_ids = torch.full((1, 600), 5)  # more positions than the tables have at first
+    src_ids = torch.full((1, TABLE_ROWS + 1), 5)  # more positions than the tables have at first
     with torch.inference_mode():
-        model.start(src_ids, torch.ones(1, 600, dtype=torch.bool))
+        model.start(src_ids, torch.ones_like(src_ids, dtype=torch.bool))
     model(*inputs()).sum().backward()
 
 
