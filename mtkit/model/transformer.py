@@ -143,7 +143,7 @@ class Transformer(nn.Module):
         x, rotation = self._embed_packed(self.tgt_embedding, self.tgt_positions, tgt)
         for layer in self._decoder_layers():
             x = layer(x, layer.cross_attention.keys_values(memory), seen, rotation, before)
-        return self.decoder_norm(x)[0]
+        return self.decoder_norm(x).squeeze(0)
 
     def _embed_packed(
         self, embedding: nn.Embedding, positions: AbsolutePositions | None, row: Packed
