@@ -18,6 +18,7 @@ from mtkit.errors import InputError, MtkitError
 from mtkit.model.checkpoint import weights_of
 from mtkit.model.transformer import Transformer
 from mtkit.train.machine.distributed import World, gathered
+from mtkit.train.machine.memory import is_out_of_memory
 from mtkit.train.objective import Objective
 from mtkit.train.optim.averaging import MovingAverage
 from mtkit.train.optim.optim import (
@@ -113,7 +114,9 @@ class Updater:
         try:
             # Optimizers allocate their state in the first update.
             held = {} if self.optimizers[-1].state else optimizer_state(self.model, self.optimizers)
-        except torch.OutOfMemoryError:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             return False
         fits = self.gradient(_as_step(batch), 0) is not None
         del held
@@ -150,7 +153,7 @@ class Updater:
                 self.world.before_backward(is_last=number == len(parts))
                 self._add_gradient(part, data.num_tgt_tokens, sums)
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             # The traceback keeps the activations alive. The caller retries after it is gone.
             return None
@@ -298,8 +301,3 @@ def _as_step(batch: Batch) -> StepData:
 
 def _scalar(value: float) -> Tensor:
     return torch.tensor(value, dtype=torch.int64 if isinstance(value, int) else torch.float64)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed on a GPU or on the CPU."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)

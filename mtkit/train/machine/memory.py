@@ -1,4 +1,4 @@
-"""Estimates the memory that training needs. Free of torch.
+"""Estimates the memory that training needs, and recognises that it ran out. Free of torch.
 
 The formulas count what autograd keeps of each block until its backward pass. Short-lived tensors are small in
 comparison. `mtkit train --dry-run` shows the estimates next to measurements.
@@ -7,6 +7,7 @@ comparison. `mtkit train --dry-run` shows the estimates next to measurements.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,10 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
 
 _FP32 = 4
+_NO_MEMORY = re.compile(
+    "CUDA out of memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED|DefaultCPUAllocator"
+)
+"""In the errors of torch's allocators, of CUDA itself, and of its library for matrix products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,13 @@ def _mask(dropout: float) -> int:
 
 
 # ---------------------------------------------------------------- of this machine
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed on a GPU or on the CPU."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None
+    )
 
 
 def available_bytes() -> int:
