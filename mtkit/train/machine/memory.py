@@ -86,7 +86,8 @@ def activation_bytes(
 ) -> int:
     """Bytes that are kept between the forward and the backward pass of a batch.
 
-    They do not include logits, because the loss is computed in chunks that keep its gradient instead.
+    They do not include logits, because the loss is computed in chunks that keep its gradient instead. For
+    what attention needs besides, see `scratch_bytes`.
     """
     d_model = model.d_model
     encoder = _attention(model, mode, src, src) + _feed_forward(model, mode, src.positions)
@@ -97,6 +98,19 @@ def activation_bytes(
     loss = tgt.positions * d_model * (_FP32 + mode.num_bytes) + _FP32 * tgt_vocab_size * d_model
     casts = mode.num_bytes * num_parameters if mode.num_bytes < _FP32 else 0
     return model.num_encoder_layers * encoder + model.num_decoder_layers * decoder + embedded + loss + casts
+
+
+def scratch_bytes(model: ModelConfig, mode: ComputeMode, tgt: BatchSide) -> int:
+    """Bytes that attention takes in addition when the backward pass begins, with the targets.
+
+    Without padding, FlashAttention (mha_varlen_bwd) adds up the gradient of the queries in fp32,
+    [positions + 128 · rows, num_heads, d_head], with d_head rounded up, and one more number for each head.
+    """
+    if mode.pads_attention:
+        return 0
+    multiple = 32 if model.d_head <= 128 else 64
+    d_head = -(-model.d_head // multiple) * multiple
+    return _FP32 * (tgt.positions + 128 * tgt.rows) * model.num_heads * (d_head + 1)
 
 
 def _attention(model: ModelConfig, mode: ComputeMode, queries: BatchSide, keys: BatchSide) -> int:
