@@ -280,7 +280,7 @@ class Updater:
                 for name, weight in self.ema.weights.items():
                     # A moving average that is switched on later starts from the weights.
                     weight.copy_(state.get(f"ema.{name}", weights_of(self.model)[name]))
-            if self.scaler.is_enabled():
+            if self.scaler.is_enabled() and "scaler.scale" in state:  # else fp16 begins here
                 self.scaler.load_state_dict(
                     {name: state[f"scaler.{name}"].item() for name in self.scaler.state_dict()}
                 )

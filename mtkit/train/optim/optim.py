@@ -36,7 +36,9 @@ def build_optimizers(
                 {"params": [p for name, p in trained if stacked.get(name) == count], "stacked": count}
                 for count in sorted(set(stacked.values()))
             ]
-            dtype = training_dtype("auto", trained[0][1].device)
+            # fp16 would lose small elements, because Muon scales matrices to norm 1.
+            is_bf16 = training_dtype("auto", trained[0][1].device) == torch.bfloat16
+            dtype = torch.bfloat16 if is_bf16 else torch.float32
             muon = Muon(layers, config.lr, config.momentum, config.weight_decay, dtype)
             return [muon, _build_adamw(rest, config)]
         case _:

@@ -163,6 +163,16 @@ def test_missing_state_is_refused() -> None:
         make_updater().set_state(state)
 
 
+def test_a_checkpoint_of_fp32_goes_on_in_fp16_with_a_new_loss_scale() -> None:
+    """As on a V100 or T4, where `auto` is fp16."""
+    plain = make_updater()
+    plain(make_step(make_batch()), 1, 0.01)
+    half = Updater(make_updater().model, plain.options, 1, torch.float16)
+    scale = half.scaler.get_scale()
+    half.set_state(plain.state())
+    assert half.scaler.get_scale() == scale
+
+
 def test_a_rehearsal_changes_nothing_but_the_splits() -> None:
     rehearsed, plain = make_updater(dropout=0.3), make_updater(dropout=0.3)
     rehearsed.rehearse(make_batch())
