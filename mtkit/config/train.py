@@ -77,7 +77,10 @@ class OptimizerConfig(Options):
     )
     lr: float = Field(1.0e-3, gt=0, description="Peak learning rate.")
     warmup_steps: int = Field(
-        4000, ge=0, description="Number of steps in which the learning rate rises linearly to its peak."
+        4000,
+        ge=0,
+        description="Number of steps in which the learning rate rises linearly to its peak. inverse_sqrt "
+        "needs at least 1.",
     )
     schedule: Literal["inverse_sqrt", "linear", "cosine", "constant", "plateau"] = Field(
         "inverse_sqrt",
@@ -101,7 +104,7 @@ class OptimizerConfig(Options):
         "the schedule.",
     )
     momentum: float = Field(0.95, ge=0, lt=1, description="muon only: decay rate of the momentum.")
-    betas: tuple[float, float] = Field((0.9, 0.98), description="Decay rates β₁ and β₂ of Adam.")
+    betas: tuple[Probability, Probability] = Field((0.9, 0.98), description="Decay rates β₁ and β₂ of Adam.")
     eps: float = Field(1.0e-9, gt=0, description="Epsilon of Adam.")
     weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay, applied to matrices only.")
     clip_norm: float = Field(
@@ -125,6 +128,14 @@ class OptimizerConfig(Options):
             case _:
                 assert_never(self.method)
 
+    @rule
+    def _rate_has_a_start(self) -> Iterator[str]:
+        if self.schedule == "inverse_sqrt" and self.warmup_steps == 0:
+            yield (
+                "warmup_steps = 0 and schedule = inverse_sqrt cannot be combined: the rate is lr × "
+                "√(warmup_steps / step). Set warmup_steps, or schedule: constant."
+            )
+
 
 class TrainConfig(Options):
     """The training loop. It ends at `max_steps`, `max_epochs` or `max_time`, whichever comes first."""
@@ -137,8 +148,8 @@ class TrainConfig(Options):
     max_steps: int | None = Field(
         None,
         ge=1,
-        description="Maximum number of optimizer steps. Default: 100,000, or no maximum if max_epochs or "
-        "max_time is set.",
+        description="Maximum number of optimizer steps. Default: 100,000 if neither max_epochs nor max_time "
+        "is set, else no maximum.",
     )
     max_epochs: int | None = Field(None, ge=1, description="Maximum number of passes through the data.")
     max_time: Duration | None = Field(
@@ -156,7 +167,8 @@ class TrainConfig(Options):
     )
     precision: Literal["fp32", "bf16", "fp16", "auto"] = Field(
         "auto",
-        description="Number format of the computation. auto: bf16 if the hardware supports it, else fp32.",
+        description="Number format of the computation. auto: bf16 if the hardware supports it, else fp16 on "
+        "a GPU of compute capability 7 (V100, T4), else fp32.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Device to train on. auto: cuda if there is one, else cpu."

@@ -6,6 +6,7 @@ import random
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from mtkit.config.train import OptimizerConfig, TrainConfig
@@ -28,6 +29,19 @@ def test_inverse_sqrt_is_the_papers_equation() -> None:
         assert learning_rate(options, step, 0.5) == pytest.approx(expected)
 
 
+def test_inverse_sqrt_without_warm_up_is_refused() -> None:
+    """Its rate would be lr / √step, a tenth of the peak after 100 updates."""
+    with pytest.raises(ValidationError, match=r"warmup_steps = 0 and schedule = inverse_sqrt cannot"):
+        schedule(warmup_steps=0)
+    assert schedule(warmup_steps=0, schedule="linear").warmup_steps == 0
+
+
+@pytest.mark.parametrize("betas", [(1.0, 0.98), (0.9, 1.0), (-0.1, 0.98)])
+def test_decay_rates_are_below_one(betas: tuple[float, float]) -> None:
+    with pytest.raises(ValidationError, match="betas"):
+        schedule(betas=betas)
+
+
 STEPS = 200
 """A budget; before update number n, the share (n - 1) / STEPS of it is used."""
 
@@ -37,8 +51,15 @@ def rates(**options: object) -> list[float]:
     return [learning_rate(schedule(**options), step, (step - 1) / STEPS) for step in range(1, STEPS + 2)]
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-@pytest.mark.parametrize("warmup", [0, 1, 10, 50])
+WARM_UPS = [
+    (name, warmup)
+    for name in SCHEDULES
+    for warmup in (0, 1, 10, 50)
+    if warmup or name != "inverse_sqrt"  # which is refused
+]
+
+
+@pytest.mark.parametrize(("name", "warmup"), WARM_UPS)
 def test_every_schedule_reaches_its_peak_and_no_more(name: str, warmup: int) -> None:
     found = rates(lr=2.5e-3, warmup_steps=warmup, schedule=name)
     end = max(1, warmup)
