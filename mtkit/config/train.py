@@ -250,7 +250,12 @@ class TrainConfig(Options):
         description="Validation metric that ranks checkpoints, or several, such as [bleu, loss]: the first "
         "one ranks them, the next ones decide ties. The loss decides the rest.",
     )
-    average: int = Field(5, ge=1, description="Number of best checkpoints to average into the final model.")
+    average: int = Field(5, ge=1, description="Number of models to average into the final one.")
+    average_of: Literal["best", "last"] = Field(
+        "best",
+        description="Which models these are. best: those of the best validations, unless the best one alone "
+        "scores higher. last: those of the last validations, whatever their scores (Vaswani et al. 2017).",
+    )
     patience: int | None = Field(
         None,
         ge=1,
@@ -282,6 +287,17 @@ class TrainConfig(Options):
                 return True
             case _:
                 assert_never(self.parallel)
+
+    @property
+    def num_last(self) -> int:
+        """How many models of the last validations are kept, to be averaged."""
+        match self.average_of:
+            case "best":
+                return 0
+            case "last":
+                return self.average
+            case _:
+                assert_never(self.average_of)
 
     @property
     def records_graphs(self) -> bool:
