@@ -152,6 +152,7 @@ class Trainer:
                 step = self.progress.step + 1
                 lr = learning_rate(self.options.optimizer, step, share, self.progress.lowered)
                 self.window.add(self._update(data, step, lr))
+                share = self.progress.share(self.options, data.steps_per_epoch)
                 self._tell(self.window.stepped(self.progress, share, data.steps_per_epoch))
                 if step % self.options.log_every == 0:
                     skipped = int(self.updater.num_skipped)

@@ -16,7 +16,7 @@ from mtkit.metrics.surface import score_corpus
 from mtkit.model.checkpoint import load_model, load_train_state, load_weights, step_folders, step_of
 from mtkit.runs.training import Training
 from mtkit.train.trainer import train
-from mtkit.train.watch.monitor import Logged, Started, Validated
+from mtkit.train.watch.monitor import Logged, Started, Stepped, Validated
 from tests.support.trainings import Run, go, go_until, metrics, same_weights
 
 
@@ -28,6 +28,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_loss_falls(whole: Run) -> None:
     losses = [event.loss for event in whole.told(Logged) if isinstance(event, Logged)]
     assert losses[-1] < losses[0] - 0.5
+
+
+def test_reports_count_the_update_that_they_follow(whole: Run) -> None:
+    """From the first update on, so the time left is known at once."""
+    limit = whole.config.train.max_steps
+    told = [event for kind in (Logged, Stepped) for event in whole.told(kind)]
+    assert told
+    for event in told:
+        assert isinstance(event, Logged | Stepped)
+        assert event.share == pytest.approx(event.step / limit)
 
 
 def test_models_know_how_many_sentences_they_learned_from(whole: Run) -> None:
