@@ -251,6 +251,8 @@ def settle(config: Config, choices: list[Choice]) -> tuple[Config, list[Choice]]
     given |= {f"train.optimizer.{name}" for name in optimizer.model_fields_set}
     if train.shards_model:
         given.add("train.optimizer.method")  # sharding requires it
+    if optimizer.needs.averages_weights:
+        given.add("train.ema")  # it has an average of its own
     if {"train.max_epochs", "train.max_time"} & given:
         given.add("train.max_steps")  # the user set another budget
     taken = [

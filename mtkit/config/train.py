@@ -60,20 +60,23 @@ class OptimizerNeeds:
         layer_moments: numbers stored for each weight in the matrices of the layers.
         other_moments: numbers stored for each other weight.
         whole_matrices: whether it needs whole matrices, not shards of them.
+        averages_weights: whether it averages the weights, instead of a falling learning rate.
     """
 
     layer_moments: int
     other_moments: int
-    whole_matrices: bool
+    whole_matrices: bool = False
+    averages_weights: bool = False
 
 
 class OptimizerConfig(Options):
     """The optimizer and its learning-rate schedule."""
 
-    method: Literal["adamw", "muon"] = Field(
+    method: Literal["adamw", "muon", "schedule_free"] = Field(
         "adamw",
         description="Optimizer. muon orthogonalises the momentum of the layers' matrices, and leaves all "
-        "other weights to adamw; both use the same learning rate.",
+        "other weights to adamw; both use the same learning rate. schedule_free is adamw whose averaged "
+        "weights replace a falling learning rate, and needs schedule: constant.",
     )
     lr: float = Field(1.0e-3, gt=0, description="Peak learning rate.")
     warmup_steps: int = Field(
@@ -122,9 +125,11 @@ class OptimizerConfig(Options):
         """The requirements of the method."""
         match self.method:
             case "adamw":
-                return OptimizerNeeds(layer_moments=2, other_moments=2, whole_matrices=False)
+                return OptimizerNeeds(layer_moments=2, other_moments=2)
             case "muon":
                 return OptimizerNeeds(layer_moments=1, other_moments=2, whole_matrices=True)
+            case "schedule_free":
+                return OptimizerNeeds(layer_moments=2, other_moments=2, averages_weights=True)
             case _:
                 assert_never(self.method)
 
@@ -135,6 +140,20 @@ class OptimizerConfig(Options):
                 "warmup_steps = 0 and schedule = inverse_sqrt cannot be combined: the rate is lr × "
                 "√(warmup_steps / step). Set warmup_steps, or schedule: constant."
             )
+
+    @rule
+    def _average_replaces_schedule(self) -> Iterator[str]:
+        if not self.needs.averages_weights:
+            return
+        if self.schedule != "constant":
+            yield (
+                f"schedule = {self.schedule} and method = {self.method} cannot be combined: its averaged "
+                "weights replace a falling rate. Set schedule: constant."
+            )
+        if self.cooldown:
+            yield f"cooldown and method = {self.method} cannot be combined. Set cooldown: 0."
+        if self.betas[0] == 0:
+            yield f"betas: β₁ = 0 and method = {self.method} cannot be combined. Set betas: [0.9, 0.98]."
 
 
 class TrainConfig(Options):
@@ -316,6 +335,15 @@ class TrainConfig(Options):
             object.__setattr__(self, "max_steps", DEFAULT_STEPS)  # as a default, not as a set option
             self.model_fields_set.discard("max_steps")
         return self
+
+    @rule
+    def _one_average(self) -> Iterator[str]:
+        method = self.optimizer.method
+        if self.ema and self.optimizer.needs.averages_weights:
+            yield (
+                f"ema and optimizer.method = {method} cannot be combined: both average the weights. "
+                "Set ema: 0."
+            )
 
     @rule
     def _compiled_whole(self) -> Iterator[str]:

@@ -82,7 +82,10 @@ def early_spikes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mtkit.train.optim.spikes.WINDOW", 2)
 
 
-@pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150"), ALL_ON])
+FREE = ("train.optimizer.method=schedule_free", "train.optimizer.schedule=constant", "train.average_of=last")
+
+
+@pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150"), FREE, ALL_ON])
 def test_killed_and_run_again_ends_the_same(
     tmp_path: Path, extra: tuple[str, ...], early_spikes: None
 ) -> None:

@@ -10,7 +10,14 @@ from pydantic import ValidationError
 from torch import nn
 
 from mtkit.config.train import OptimizerConfig, TrainConfig
-from mtkit.train.optim.optim import Optimizer, build_optimizers, optimizer_state, set_optimizer_state
+from mtkit.errors import InputError
+from mtkit.train.optim.optim import (
+    Optimizer,
+    averaged_weights,
+    build_optimizers,
+    optimizer_state,
+    set_optimizer_state,
+)
 from mtkit.train.optim.schedule import learning_rate
 from mtkit.train.progress import Progress
 from tests.support.choices import METHODS, SCHEDULES
@@ -96,7 +103,7 @@ def test_every_schedule_warms_up_and_stays_within_the_peak(name: str) -> None:
 
 
 def make(model: nn.Module, **options: object) -> list[Optimizer]:
-    return build_optimizers(model, schedule(**options), {"weight": 1})
+    return build_optimizers(model, schedule(schedule="constant", **options), {"weight": 1})
 
 
 def step(model: nn.Module, optimizers: list[Optimizer]) -> None:
@@ -201,3 +208,27 @@ def test_muon_takes_what_it_may_and_adam_the_rest() -> None:
     kept = {"momentum_buffer.weight", "exp_avg.bias", "exp_avg_sq.bias", "step.bias"}
     assert set(optimizer_state(model, optimizers)) == kept
     assert [group["weight_decay"] for group in optimizers[0].param_groups] == [0.1]
+
+
+def test_the_average_of_a_method_that_has_one_comes_back() -> None:
+    model = nn.Linear(4, 3)
+    optimizers = make(model, method="schedule_free")
+    assert all(map(torch.equal, averaged_weights(model, optimizers).values(), model.parameters()))
+    for _ in range(3):
+        step(model, optimizers)
+    before = {name: weight.clone() for name, weight in averaged_weights(model, optimizers).items()}
+    again = make(model, method="schedule_free")
+    set_optimizer_state(model, again, optimizer_state(model, optimizers))
+    found = averaged_weights(model, again)
+    assert all(torch.equal(found[name], weight) for name, weight in before.items())
+    assert not torch.equal(found["weight"], model.weight)
+    assert averaged_weights(model, make(model)) == {}
+
+
+def test_missing_counts_are_refused() -> None:
+    model = nn.Linear(4, 3)
+    optimizers = make(model, method="schedule_free")
+    state = optimizer_state(model, optimizers)
+    del state["schedule_free.weight_sum"]
+    with pytest.raises(InputError, match=r"'schedule_free\.weight_sum' is missing"):
+        set_optimizer_state(model, optimizers, state)

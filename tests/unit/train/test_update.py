@@ -16,6 +16,8 @@ from mtkit.train.optim.freeze import freeze
 from mtkit.train.update import Updater
 from tests.support.updates import LENGTHS, make_batch, make_pairs, make_step, make_updater
 
+SCHEDULE_FREE = {"method": "schedule_free", "lr": 0.01, "warmup_steps": 2, "schedule": "constant"}
+
 
 def fail_above(updater: Updater, pairs: int, error: BaseException) -> list[int]:
     """Lets `error` come of any batch of more than `pairs` pairs; the sizes that were tried."""
@@ -88,8 +90,8 @@ def test_other_errors_are_not_swallowed() -> None:
         updater(make_step(make_batch()), 1, 0.01)
 
 
-def test_state_put_back_gives_the_same_updates() -> None:
-    options = {"ema": 0.9}
+@pytest.mark.parametrize("options", [{"ema": 0.9}, {"optimizer": SCHEDULE_FREE}], ids=str)
+def test_state_put_back_gives_the_same_updates(options: dict[str, object]) -> None:
     first, second = make_updater(options, dropout=0.2), make_updater(options, dropout=0.2)
     first.splits = 2
     step = make_step(make_batch())
@@ -144,14 +146,28 @@ def test_a_spike_leaves_the_weights_and_is_counted() -> None:
     assert other.spikes.seen == 27
 
 
-def test_frozen_weights_stay() -> None:
-    updater = make_updater()
+def test_within_the_block_the_model_has_the_weights_that_are_kept() -> None:
+    updater = make_updater({"optimizer": SCHEDULE_FREE})
+    for number in (1, 2, 3):
+        updater(make_step(make_batch()), number, 0.01)
+    own = {name: weight.clone() for name, weight in weights_of(updater.model).items()}
+    kept = {name: weight.clone() for name, weight in updater.kept_weights().items()}
+    with updater.averaged():
+        assert all(torch.equal(weight, kept[name]) for name, weight in weights_of(updater.model).items())
+    assert all(torch.equal(weight, own[name]) for name, weight in weights_of(updater.model).items())
+    assert not all(torch.equal(weight, kept[name]) for name, weight in own.items())
+
+
+@pytest.mark.parametrize("options", [{}, {"optimizer": SCHEDULE_FREE}], ids=str)
+def test_frozen_weights_stay(options: dict[str, object]) -> None:
+    updater = make_updater(options)
     freeze(updater.model, ["encoder"])
     updater = Updater(updater.model, updater.options, 1, torch.float32)
     before = {name: weight.clone() for name, weight in weights_of(updater.model).items()}
     updater(make_step(make_batch()), 1, 0.01)
     for name, weight in weights_of(updater.model).items():
         assert torch.equal(before[name], weight) == name.startswith("encoder"), name
+    assert updater.kept_weights().keys() == before.keys()
 
 
 def test_missing_state_is_refused() -> None:
