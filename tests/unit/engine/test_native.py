@@ -37,6 +37,20 @@ def test_a_device_that_is_not_there_is_refused() -> None:
         choose_device("cuda")
 
 
+@pytest.mark.parametrize("name", ["auto", "cuda", "cuda:0"])
+def test_a_gpu_never_plans_attention_with_cudnn(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    try:
+        torch.backends.cuda.enable_cudnn_sdp(True)
+        choose_device("cpu")
+        assert torch.backends.cuda.cudnn_sdp_enabled()
+        choose_device(name)
+        assert not torch.backends.cuda.cudnn_sdp_enabled()
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
+
+
 def test_a_model_in_training_is_decoded_without_dropout_and_goes_on_training(model: Transformer) -> None:
     options = DecodeConfig(beam_size=2)
     expected = NativeEngine(model.eval(), "cpu").decode(SRCS, options)
