@@ -14,7 +14,7 @@ Split = Literal["auto", "always", "never"]
 
 DEFAULT_SAMPLES = {"sample": 1, "mbr": 32}
 
-_SAMPLING = ("num_samples", "top_k", "top_p", "temperature", "seed")
+_SAMPLING = ("num_samples", "top_k", "top_p", "epsilon_cutoff", "temperature", "seed")
 _OPTIONS_OF: dict[DecodeMethod, tuple[str, ...]] = {
     "beam": (),
     "sample": _SAMPLING,
@@ -83,6 +83,14 @@ class DecodeConfig(Options):
     )
     temperature: float = Field(
         1.0,
+    epsilon_cutoff: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="sample and mbr only: exclude tokens whose probability, after temperature, is below "
+        "this (epsilon sampling). The most likely token always stays. Usual values are 0.0002 to 0.02. 0 is "
+        "all tokens.",
+    )
         gt=0,
         le=100,
         description="sample and mbr only: sampling temperature. Below 1, likely tokens become more likely.",

@@ -106,7 +106,7 @@ def _build_search(options: DecodeConfig, demands: Sequence[Demand], longest: int
         case "sample" | "mbr":
             seeds = [demand.seed for demand in demands]
             draws = draw_uniform(options.seed, seeds, options.samples, longest + 1)
-            return Sampling(draws, options.top_k, options.top_p, options.temperature)
+            return Sampling(draws, options.top_k, options.top_p, options.epsilon_cutoff, options.temperature)
         case _:
             assert_never(options.method)
 
