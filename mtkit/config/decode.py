@@ -128,8 +128,8 @@ class DecodeConfig(Options):
     banned: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (), description="Phrases that must not appear in a translation. Case is ignored."
     )
-    batch_tokens: int = Field(
-        4096,
+    batch_tokens: int | None = Field(
+        None,
         ge=1,
         le=1_000_000,
         description="Batch size in source tokens, counted once for each hypothesis of the beam.",

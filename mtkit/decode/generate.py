@@ -36,6 +36,9 @@ from mtkit.text.tokenizer import Tokenizer
 BOS, EOS = Tokenizer.BOS, Tokenizer.EOS
 NEVER = (Tokenizer.PAD, Tokenizer.UNK, Tokenizer.BOS)
 
+ON_CPU, ON_GPU = 4096, 65_536
+"""Usual batch sizes in tokens. A step on a GPU takes as long for a thousand hypotheses as for one."""
+
 StateT = TypeVar("StateT", bound=State)
 
 
@@ -65,7 +68,7 @@ def generate(
         own = [i for i, width in enumerate(widths) if (width > 0) is constrained]
         width = max((widths[i] for i in own), default=0) or options.width
         lengths = [len(src_ids[i]) + 1 for i in own]
-        for batch in plan_batches(lengths, options.batch_tokens, width):
+        for batch in plan_batches(lengths, batch_tokens(options, device), width):
             batch = [own[i] for i in batch]
             decoding = _Decoding([src_ids[i] for i in batch], [demands[i] for i in batch], options, device)
             for index, sentence_hyps in zip(batch, decoding.run(scorer), strict=True):
@@ -73,16 +76,23 @@ def generate(
     return hyps
 
 
-def plan_batches(lengths: Sequence[int], batch_tokens: int, width: int) -> Iterator[list[int]]:
+def batch_tokens(options: DecodeConfig, device: torch.device | str) -> int:
+    """The maximum batch size in tokens: the one in the options, else the usual one for the device."""
+    if options.batch_tokens is not None:
+        return options.batch_tokens
+    return ON_CPU if torch.device(device).type == "cpu" else ON_GPU
+
+
+def plan_batches(lengths: Sequence[int], tokens: int, width: int) -> Iterator[list[int]]:
     """Yields batches of indices into `lengths`, grouped by length, longest first.
 
-    A batch has at most `batch_tokens` tokens, counting padding and beams of `width`. A sentence that exceeds
-    this limit alone is a batch by itself.
+    A batch has at most `tokens` tokens, counting padding and beams of `width`. A sentence that exceeds this
+    limit alone is a batch by itself.
     """
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     begin = 0
     while begin < len(order):
-        count = max(1, batch_tokens // (lengths[order[begin]] * width))
+        count = max(1, tokens // (lengths[order[begin]] * width))
         yield order[begin : begin + count]
         begin += count
 

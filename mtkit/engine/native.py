@@ -13,7 +13,7 @@ from mtkit.config.decode import DecodeConfig
 from mtkit.cores import num_cores
 from mtkit.decode.alignment import Links, align
 from mtkit.decode.forced import score_targets
-from mtkit.decode.generate import generate
+from mtkit.decode.generate import batch_tokens, generate
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.decode.scorer import EnsembleScorer, ModelScorer
 from mtkit.engine.interface import Feature, Precision
@@ -97,7 +97,7 @@ class NativeEngine:
     ) -> list[Links]:
         """See `Engine`. An ensemble uses the attention of its first model."""
         with self._inference():
-            return align(self.model, src_ids, tgt_ids, options.batch_tokens, self.device)
+            return align(self.model, src_ids, tgt_ids, batch_tokens(options, self.device), self.device)
 
     @contextmanager
     def _inference(self) -> Iterator[None]:

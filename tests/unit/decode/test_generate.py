@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from mtkit.config.decode import DecodeConfig
-from mtkit.decode.generate import generate, plan_batches
+from mtkit.decode.generate import batch_tokens, generate, plan_batches
 from tests.support.fakes import EOS, VOCAB, FakeScorer, FakeState
 
 
@@ -48,11 +48,17 @@ def test_nothing_to_translate() -> None:
 
 def test_batches_keep_the_budget_and_hold_each_sentence_once() -> None:
     lengths = [3, 90, 7, 7, 1, 500, 12, 3]
-    batches = list(plan_batches(lengths, batch_tokens=200, width=2))
+    batches = list(plan_batches(lengths, tokens=200, width=2))
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) == 1 or 2 * len(batch) * max(lengths[i] for i in batch) <= 200
     assert batches[0] == [5]
+
+
+@pytest.mark.parametrize(("device", "usual"), [("cpu", 4096), ("cuda", 65_536), ("cuda:1", 65_536)])
+def test_batches_are_large_on_a_gpu_unless_the_options_say_a_size(device: str, usual: int) -> None:
+    assert batch_tokens(DecodeConfig(), device) == usual
+    assert batch_tokens(DecodeConfig(batch_tokens=99), device) == 99
 
 
 def test_finished_sentences_leave_the_batch() -> None:
