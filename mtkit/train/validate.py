@@ -78,7 +78,7 @@ class Validator:
     def __init__(self, config: Config, prepared: Prepared, device: torch.device, dtype: torch.dtype) -> None:
         self.count = config.train.validate_pairs
         self.tokenizer = prepared.tokenizer
-        self.options = config.decode.model_copy(update={"beam_size": config.train.validate_beam_size})
+        self.options = config.decode.plain_beam(config.train.validate_beam_size)
         wanted = (*_ALWAYS, *config.train.best_metric)
         self.metrics = [name for name in METRICS if name in wanted]
         self.device = device
