@@ -28,6 +28,7 @@ from mtkit.decode.search import (
     Prefixes,
     Sampling,
     Search,
+    copy_to_host,
     draw_uniform,
 )
 from mtkit.decode.terms import TermStates
@@ -165,7 +166,7 @@ class _Decoding:
             # 3. Let the search select candidates, and extend the hypotheses by them.
             sentences, width = scores.shape
             ids = beams.ids.reshape(sentences, width, beams.length)
-            prefixes = Prefixes(ids, beams.sentences, beams.states)
+            prefixes = Prefixes(ids, beams.sentences, beams.states, beams.scores)
             found = self.search.select(log_probs.view(sentences, width, -1), scores, prefixes)
             rows = beams.advance(found, true, at_limit)
             if beams.scores.size == 0:
@@ -242,9 +243,9 @@ class _Beams:
         #    all are [sentences, groups, candidates].
         first = torch.arange(0, len(self.sentences) * width, width, device=found.beams.device)
         device_rows = found.beams + first[:, None, None]
-        token_scores = true[device_rows, found.tokens].float().cpu().numpy()
-        scores, tokens = found.scores.float().cpu().numpy(), found.tokens.cpu().numpy()
-        rows = device_rows.cpu().numpy()
+        (rows, tokens), (scores, token_scores) = copy_to_host(
+            (device_rows, found.tokens), (found.scores, true[device_rows, found.tokens])
+        )
         ended = tokens == EOS
         self.length += 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -38,11 +39,27 @@ class Prefixes:
         ids: their tokens, [sentences, width, length].
         sentences: the sentences, as indices into the batch, [sentences].
         states: their states as returned by the search, [sentences, width]; 0 at first.
+        scores: their scores, [sentences, width]; -inf for no hypothesis.
     """
 
     ids: NDArray[np.int64]
     sentences: NDArray[np.int64]
     states: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+
+def copy_to_host(
+    whole: Sequence[Tensor], real: Sequence[Tensor]
+) -> tuple[Sequence[NDArray[np.int64]], Sequence[NDArray[np.float32]]]:
+    """Tensors of one shape as arrays. One copy for all, because each copy waits for the GPU.
+
+    Args:
+        whole: integers below 2^31.
+        real: numbers.
+    """
+    bits = [tensor.int() for tensor in whole] + [tensor.float().view(torch.int32) for tensor in real]
+    copied = torch.stack(bits).cpu().numpy()
+    return list(copied[: len(whole)].astype(np.int64)), list(copied[len(whole) :].view(np.float32))
 
 
 class Search(Protocol):
