@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -39,14 +40,15 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["auto", "cuda", "cuda:0"])
 def test_a_gpu_never_plans_attention_with_cudnn(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = torch.backends.cuda.cudnn_sdp_enabled()
+    is_enabled: Callable[[], bool] = torch.backends.cuda.cudnn_sdp_enabled
+    before = is_enabled()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     try:
         torch.backends.cuda.enable_cudnn_sdp(True)
         choose_device("cpu")
-        assert torch.backends.cuda.cudnn_sdp_enabled()
+        assert is_enabled()
         choose_device(name)
-        assert not torch.backends.cuda.cudnn_sdp_enabled()
+        assert not is_enabled()
     finally:
         torch.backends.cuda.enable_cudnn_sdp(before)
 
