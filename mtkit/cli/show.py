@@ -151,7 +151,7 @@ def _scores(folder: Path) -> None:
     rows = [
         (
             str(entry["test"]),
-            str(score["metric"]),
+            " ".join(filter(None, (str(score["metric"]), str(score.get("form") or "")))),
             f"{float(score['value']):.2f}",
             str(entry.get("model", "")),
         )
