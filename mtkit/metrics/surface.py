@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from mtkit.config.fixed import FormName, MetricName
+from mtkit.config.fixed import BestMetric, FormName, MetricName
 from mtkit.errors import InputError, UsageError
 from mtkit.metrics.moses import MosesForm, open_form
 from mtkit.text.languages import language_of
@@ -122,6 +122,22 @@ METRICS: Mapping[MetricName, Metric] = {
     "chrf": Metric("chrF", True, ("refs",), _chrf),
     "ter": Metric("TER", False, ("refs",), _ter),
 }
+
+
+ZERO = 0.05
+"""Scores below this one, which is shown as 0.0, tell nothing: smoothing gives some to any text."""
+
+
+def quality_of(metric: BestMetric, loss: float, scores: Mapping[MetricName, float]) -> tuple[float, ...]:
+    """The quality of a validation by `metric`, numbers to compare in turn; higher is better.
+
+    The loss decides between equal scores and between scores of zero.
+    """
+    if metric == "loss":
+        return (-loss,)
+    score = scores[metric]
+    is_zero = METRICS[metric].higher_is_better and score < ZERO
+    return (0.0 if is_zero else METRICS[metric].quality(score), -loss)
 
 
 @dataclass(frozen=True, slots=True)
