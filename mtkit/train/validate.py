@@ -13,18 +13,17 @@ from mtkit.data.feed.batch import Batch
 from mtkit.data.feed.loader import PairTable
 from mtkit.data.prepare.prepared import Prepared, ValidSet
 from mtkit.engine.native import NativeEngine
-from mtkit.metrics.surface import METRICS, score_corpus
+from mtkit.metrics.surface import METRICS, quality_of, score_corpus
 from mtkit.model.transformer import Transformer
 from mtkit.train.machine.distributed import World
 from mtkit.train.objective import token_losses
 from mtkit.train.progress import Quality
 from mtkit.train.watch.monitor import Sample
 
-_PAIRS_AT_ONCE = 64
+_PAIRS_ON_CPU, _PAIRS_ON_GPU = 64, 1024
+"""Pairs that are translated between two questions whether to stop."""
 _SAMPLES = 3
 """Translations of a validation that people see."""
-ZERO = 0.05
-"""Scores below this one, which is shown as 0.0, tell nothing: smoothing gives some to any text."""
 _ALWAYS: tuple[MetricName, ...] = ("bleu", "chrf")
 """Metrics that are cheap: half a second each for 500 pairs. TER takes some 15 seconds."""
 
@@ -44,12 +43,8 @@ class Validation:
     samples: tuple[Sample, ...]
 
     def quality(self, metric: BestMetric) -> Quality:
-        """The quality by `metric`; the loss decides between equal scores and between scores of zero."""
-        if metric == "loss":
-            return (-self.loss,)
-        score = self.scores[metric]
-        is_zero = METRICS[metric].higher_is_better and score < ZERO
-        return (0.0 if is_zero else METRICS[metric].quality(score), -self.loss)
+        """The quality by `metric`, see `quality_of`."""
+        return quality_of(metric, self.loss, self.scores)
 
     def figures(self) -> dict[str, float]:
         """The loss and the scores by name."""
@@ -77,7 +72,7 @@ class Validator:
     def __init__(self, config: Config, prepared: Prepared, device: torch.device, dtype: torch.dtype) -> None:
         self.count = config.train.validate_pairs
         self.tokenizer = prepared.tokenizer
-        self.options = config.decode.model_copy(update={"beam_size": config.train.validate_beam_size})
+        self.options = config.decode.plain_beam(config.train.validate_beam_size)
         wanted = (*_ALWAYS, *config.train.best_metric)
         self.metrics = [name for name in METRICS if name in wanted]
         self.device = device
@@ -149,7 +144,8 @@ class Validator:
         Each rank translates some of the batches, which are the same for any number of ranks.
         """
         engine = NativeEngine(model, self.device)
-        batches = [src_ids[at : at + _PAIRS_AT_ONCE] for at in range(0, len(src_ids), _PAIRS_AT_ONCE)]
+        at_once = _PAIRS_ON_CPU if self.device.type == "cpu" else _PAIRS_ON_GPU
+        batches = [src_ids[at : at + at_once] for at in range(0, len(src_ids), at_once)]
         found: list[list[int]] = []
         for first in range(0, len(batches), world.size):
             mine = batches[first + world.rank : first + world.rank + 1]

@@ -121,7 +121,7 @@ def out_of_memory(world: World, data: StepData) -> tuple[bool, list[int]]:
     def fail(gradient: Tensor) -> None:
         calls.append(gradient)
         if len(calls) == len(data.batches):
-            raise torch.OutOfMemoryError("out of memory")
+            raise torch.OutOfMemoryError("CUDA out of memory.")
 
     if not world.is_main:
         made.model.src_embedding.weight.register_hook(fail)  # type: ignore[no-untyped-call]

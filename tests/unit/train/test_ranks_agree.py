@@ -57,7 +57,7 @@ from mtkit.model.transformer import build_model
 from mtkit.train import validate
 from mtkit.train.machine.distributed import World, join_world
 
-validate._PAIRS_AT_ONCE, validate._SAMPLES = 4, 1000
+validate._PAIRS_ON_CPU, validate._SAMPLES = 4, 1000
 decode, calls = NativeEngine.decode, []
 NativeEngine.decode = lambda self, ids, *rest: (calls.append(len(ids)), decode(self, ids, *rest))[1]
 config = load_config([Path("c.yaml")], sys.argv[1:]).config
