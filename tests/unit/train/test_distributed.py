@@ -37,6 +37,10 @@ try:
             os.kill(os.getpid(), 9)
         if how == "alone" and rank == 1:
             raise InputError("bad line.")
+        if how == "killed at work":
+            if rank == 1:
+                os.kill(os.getpid(), 9)
+            world.gather(rank)
         if how == "bug on main":
             world.on_main(lambda: 1 / 0)
         if how == "alike":
@@ -100,6 +104,7 @@ def test_what_ranks_exchange(tmp_path: Path) -> None:
     ("how", "codes", "said"),
     [
         ("killed", [1, -signal.SIGKILL, 1], "another process of this run ended unexpectedly"),
+        ("killed at work", [1, -signal.SIGKILL, 1], "another process of this run ended unexpectedly"),
         ("alone", [3, 3, 3], "rank 1 of 3: bad line."),
         ("bug on main", [70, 70, 70], "a bug in mtkit: ZeroDivisionError"),
         ("alike", [75, 75, 75], "stopped."),

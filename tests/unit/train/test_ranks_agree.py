@@ -10,6 +10,7 @@ import pytest
 
 from mtkit.config.load import load_config
 from mtkit.data.prepare.prepare import prepare
+from mtkit.model.checkpoint import step_folders
 from tests.support.ranks import run_ranks
 from tests.support.trainings import CONFIG
 
@@ -46,6 +47,25 @@ with join_world() as world:
     print(json.dumps({"made": made, "reason": finished.reason, "seconds": trainer.progress.seconds}))
 """
 
+# One weight of rank 1 changes by the smallest step after the fourth update.
+DAMAGED = """
+import os, sys, torch
+from mtkit.cli.app import main
+from mtkit.train.update import Updater
+
+update = Updater.__call__
+
+def damaged(self, data, step, lr):
+    found = update(self, data, step, lr)
+    if step == 4 and os.environ["RANK"] == "1":
+        weight = self.model.output.weight.detach()
+        weight[7, 3] = torch.nextafter(weight[7, 3], torch.tensor(9.0))
+    return found
+
+Updater.__call__ = damaged
+sys.argv = ["mtkit", "train", "c.yaml", *sys.argv[1:]]
+main()
+"""
 # A batch is a few sentences, so each rank has several.
 VALIDATED = """
 import json, sys, torch
@@ -107,3 +127,12 @@ def test_ranks_share_a_validation_and_get_the_result_of_one(folder: Path) -> Non
     expected = {"same": True, "alone": 5, "stopped": None, "samples": 18, "training": True}
     assert ours == {**expected, "shared": 4}  # one of them before it knew of the stop
     assert theirs == {**expected, "shared": 2}
+
+
+def test_weights_that_differ_are_never_saved(folder: Path) -> None:
+    run = folder / "run"
+    ours, theirs = run_ranks(2, ["-c", DAMAGED, f"run={run}", "train.save_every=3"], folder)
+    assert (ours.returncode, theirs.returncode) == (1, 1)
+    assert "step 6: the weights of rank 1 differ from those of rank 0" in ours.stderr
+    assert theirs.stderr == ""
+    assert [each.name for each in step_folders(run / "checkpoints")] == ["step-00000003"]
