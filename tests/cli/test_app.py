@@ -50,6 +50,12 @@ from tests.support.corpora import REPOSITORY
             "Close other programs, raise the memory limit of this process, or use smaller batches.\n",
         ),
         (
+            RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+            1,
+            "out of memory: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`. "
+            "Close other programs, raise the memory limit of this process, or use smaller batches.\n",
+        ),
+        (
             UnicodeEncodeError("ascii", "\u00fc", 0, 1, "ordinal not in range(128)"),
             2,
             "this Python encodes file names as ascii, which lacks characters of a name here. "

@@ -503,8 +503,8 @@ def test_rules_are_checked_although_other_options_are_wrong() -> None:
         "model.d_ff=abc",
         "model.num_heads=7",
         "tokenizer.separate=true",
-        "train.compile=graphs",
-        "train.packing=false",
+        "train.compile=true",
+        "train.packing=true",
         "train.guided_alignment=0.1",
         "seed=-1",
     ]
@@ -515,7 +515,7 @@ def test_rules_are_checked_although_other_options_are_wrong() -> None:
         "seed",
         "tokenizer.separate",
         "train.compile",
-        "train.compile",
+        "train.packing",
     ]
 
 
