@@ -223,10 +223,9 @@ class TrainConfig(Options):
         "auto",
         description="Compute batches without padding. auto: on a GPU that has the attention kernel for it.",
     )
-    compile: bool | Literal["graphs"] = Field(
+    compile: bool = Field(
         False,
-        description="Compile the model with torch.compile: minutes at the start, then faster steps on a "
-        "GPU. graphs: also record CUDA graphs for a few shapes of unpadded batches.",
+        description="Compile the model with torch.compile: minutes at the start, then faster steps on a GPU.",
     )
     init_from: Path | None = Field(
         None,
@@ -327,17 +326,6 @@ class TrainConfig(Options):
             case _:
                 assert_never(self.average_of)
 
-    @property
-    def records_graphs(self) -> bool:
-        """Whether the compiled model is recorded as CUDA graphs."""
-        match self.compile:
-            case bool():
-                return False
-            case "graphs":
-                return True
-            case _:
-                assert_never(self.compile)
-
     @model_validator(mode="after")
     def _has_a_budget(self) -> TrainConfig:
         if self.model_fields_set.isdisjoint({"max_steps", "max_epochs", "max_time"}):
@@ -377,15 +365,9 @@ class TrainConfig(Options):
             yield (
                 "packing and guided_alignment cannot be combined: alignments need padded batches. Choose one."
             )
-        if self.records_graphs and self.packing is False:
-            yield (
-                "compile = graphs requires packing: padded batches have too many shapes. Set packing: true."
-            )
         if self.shards_model and self.optimizer.needs.whole_matrices:
             method = self.optimizer.method
             yield (
                 f"optimizer.method = {method} and parallel = {self.parallel} cannot be combined: {method} "
                 "needs whole matrices. Use adamw, or parallel = ddp."
             )
-        if self.records_graphs and self.shards_model:
-            yield "compile = graphs and parallel = fsdp cannot be combined. Use compile = true."

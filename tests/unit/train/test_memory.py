@@ -9,7 +9,7 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.batch import Batch, collate
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.train.machine.memory import BatchSide, ComputeMode, activation_bytes, state_bytes
+from mtkit.train.machine.memory import BatchSide, ComputeMode, activation_bytes, scratch_bytes, state_bytes
 from mtkit.train.objective import Objective, token_losses
 from mtkit.train.optim.optim import build_optimizers, optimizer_state
 from tests.support.attention import sentence_by_sentence
@@ -93,6 +93,20 @@ def test_the_formula_knows_of_rows_without_padding(
     formula = activation_bytes(config, model.num_parameters(), VOCAB, mode, src, tgt)
     kept = kept_bytes(model, batch, dtype, "kernel" if kernel else "padded")
     assert formula == pytest.approx(kept, rel=0.25)
+
+
+def test_the_attention_kernel_needs_scratch_memory() -> None:
+    """FlashAttention's mha_varlen_bwd: dq_accum [total_q + 128 · batch, heads, d_head] and softmax_d."""
+    base = ModelConfig(preset="base")
+    src, tgt = BatchSide(30_000, 1_000, 60), BatchSide(25_000, 1_000, 40)
+    dq_accum, softmax_d = 4 * (25_000 + 128 * 1_000) * 8 * 64, 4 * (25_000 + 128 * 1_000) * 8
+    packed = ComputeMode(2, keeps_scores=False, pads_attention=False)
+    assert scratch_bytes(base, packed, tgt) == dq_accum + softmax_d
+    assert scratch_bytes(base, ComputeMode(2, keeps_scores=False), tgt) == 0
+    # Heads are rounded up to 32 numbers, and to 64 if they are wider than 128.
+    for d_head, rounded in ((40, 64), (136, 192)):
+        config = ModelConfig.model_validate({"preset": "tiny", "d_model": 2 * d_head, "num_heads": 2})
+        assert scratch_bytes(config, packed, src) == 4 * (30_000 + 128_000) * 2 * (rounded + 1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

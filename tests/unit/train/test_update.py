@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mtkit.data.feed.batch import Batch, collate
 from mtkit.errors import InputError, MtkitError
 from mtkit.model.checkpoint import weights_of
+from mtkit.train import update
 from mtkit.train.optim.freeze import freeze
 from mtkit.train.update import Updater
 from tests.support.updates import LENGTHS, make_batch, make_pairs, make_step, make_updater
@@ -41,10 +43,12 @@ ERRORS = [
         "[enforce fail] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
     ),
     MemoryError(),
+    torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported."),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
 ]
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=["gpu", "cpu", "numpy"])
+@pytest.mark.parametrize("error", ERRORS, ids=["gpu", "cpu", "numpy", "accelerator", "cublas"])
 def test_out_of_memory_splits_the_micro_batch_and_keeps_the_update(error: BaseException) -> None:
     whole, split = make_updater(), make_updater()
     sizes = fail_above(split, 3, error)
@@ -83,11 +87,31 @@ def test_a_single_sentence_that_does_not_fit_is_told_with_what_to_change() -> No
     assert sizes == [6, 3, 2, 1]
 
 
-def test_other_errors_are_not_swallowed() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("shapes do not match"),
+        torch.AcceleratorError("CUDA error: device-side assert triggered"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm(...)`"),
+    ],
+    ids=["shapes", "assert", "cublas"],
+)
+def test_other_errors_are_not_swallowed(error: RuntimeError) -> None:
     updater = make_updater()
-    fail_above(updater, 0, RuntimeError("shapes do not match"))
-    with pytest.raises(RuntimeError, match="shapes do not match"):
+    fail_above(updater, 0, error)
+    with pytest.raises(RuntimeError, match=re.escape(str(error))):
         updater(make_step(make_batch()), 1, 0.01)
+
+
+@pytest.mark.parametrize("error", ERRORS[-2:], ids=["accelerator", "cublas"])
+def test_no_room_for_the_optimizers_state_is_no_fit(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(update, "optimizer_state", fail)
+    assert not make_updater().try_batch(make_batch())
 
 
 @pytest.mark.parametrize("options", [{"ema": 0.9}, {"optimizer": SCHEDULE_FREE}], ids=str)
