@@ -50,6 +50,8 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.max_steps": ("free", _BUDGET),
     "train.max_epochs": ("free", _BUDGET),
     "train.max_time": ("free", _BUDGET),
+    "train.cooldown": ("free", "the learning rate falls to 0 over this time, and the run ends"),
+    "train.cooldown_steps": ("free", "the learning rate falls to 0 over so many steps, and the run ends"),
     "train.batch_tokens": ("impossible", "the position in the data is counted in batches"),
     "train.micro_batch_tokens": ("free", _SPEED),
     "train.precision": ("declared", "products are rounded differently"),

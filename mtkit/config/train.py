@@ -174,6 +174,15 @@ class TrainConfig(Options):
     max_time: Duration | None = Field(
         None, description="Maximum training time, such as 30m. Time before a resumption counts."
     )
+    cooldown: Duration | None = Field(
+        None,
+        description="Resume a run with this to end it: from the last checkpoint on, the learning rate falls "
+        "in a straight line from its current value to 0 over this training time, such as 5m, and then the "
+        "run ends, whatever its budget.",
+    )
+    cooldown_steps: int | None = Field(
+        None, ge=1, description="The same over this number of steps, which can be repeated exactly."
+    )
     batch_tokens: int = Field(
         4096,
         ge=16,
@@ -324,6 +333,11 @@ class TrainConfig(Options):
             self.model_fields_set.discard("max_steps")
         return self
 
+    @property
+    def cools_down(self) -> bool:
+        """Whether a resumed run ends with a falling learning rate."""
+        return self.cooldown is not None or self.cooldown_steps is not None
+
     @rule
     def _one_average(self) -> Iterator[str]:
         method = self.optimizer.method
@@ -332,6 +346,13 @@ class TrainConfig(Options):
                 f"ema and optimizer.method = {method} cannot be combined: both average the weights. "
                 "Set ema: 0."
             )
+        if self.cools_down and self.optimizer.needs.averages_weights:
+            yield (
+                f"cooldown and optimizer.method = {method} cannot be combined: its averaged weights need no "
+                "falling rate. Stop the run when you like."
+            )
+        if self.cooldown is not None and self.cooldown_steps is not None:
+            yield "cooldown and cooldown_steps cannot be combined. Choose one."
 
     @rule
     def _compiled_whole(self) -> Iterator[str]:

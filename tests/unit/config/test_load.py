@@ -197,7 +197,7 @@ WRONG_VALUES = [
     ("train: {ema: 1}", "a.yaml:8:14: train.ema = 1 must be less than 1."),
     ("train: {optimizer: {lr: 0}}", "a.yaml:8:25: train.optimizer.lr = 0 must be more than 0."),
     ("train: {optimizer: {lr: .inf}}", "a.yaml:8:25: train.optimizer.lr = inf must be a finite number."),
-    ("train: {optimizer: {betas: [1]}}", "a.yaml:8:28: train.optimizer.betas must have 2 values, but has 1."),
+    ("train: {optimizer: {betas: [0]}}", "a.yaml:8:28: train.optimizer.betas must have 2 values, but has 1."),
     ("train: {optimizer: {betas: 1}}", "a.yaml:8:28: train.optimizer.betas = 1 must be a list, "
      "such as [a, b]."),
     ("train: {max_time: soon}", "a.yaml:8:19: train.max_time = 'soon': must be a duration such as 90s, "
