@@ -81,7 +81,15 @@ def early_spikes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mtkit.train.optim.spikes.WINDOW", 2)
 
 
-@pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150"), ALL_ON])
+@pytest.mark.parametrize(
+    "extra",
+    [
+        (),
+        ("train.ema=0.9", "train.micro_batch_tokens=150"),
+        ("train.simcut.alpha=3", "train.packing=true", "train.micro_batch_tokens=150"),
+        ALL_ON,
+    ],
+)
 def test_killed_and_run_again_ends_the_same(
     tmp_path: Path, extra: tuple[str, ...], early_spikes: None
 ) -> None:
