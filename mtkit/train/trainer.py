@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from itertools import islice
 from typing import NoReturn
 
 from torch import Tensor
@@ -311,13 +310,13 @@ class Trainer:
         return self.world.on_main(lambda: self._final(reason, kept))
 
     def _final(self, reason: str, kept: dict[str, Tensor]) -> Finished:
-        """Writes the average of the best models, or the best one if it scores higher.
+        """Writes the average of the best models, or the best one if it scores higher; or of the last models.
 
-        `kept` are the weights of the last step, used if none of the best models can be read.
+        `kept` are the weights of the last step, used if none of these models can be read.
         """
-        models = list(islice(self.store.best(self.progress), self.options.average))
+        models = list(self.store.models(self.progress.averaged(self.options)))
         if not models:
-            logger.warning("None of the best models can be read. The model of the last step is used instead.")
+            logger.warning("None of the kept models can be read. The model of the last step is used instead.")
             models = [kept]
         if len(models) > 1:
             self._tell(Working("averaging"))
@@ -325,7 +324,8 @@ class Trainer:
         set_weights(model, average_weights(models), "average")
         self._tell(Working("validating"))
         validation, averaged = self._final_validation(model), len(models)
-        if averaged > 1 and sum(self._qualities(validation), ()) < self.progress.best[0][0]:
+        chooses = averaged > 1 and not self.options.num_last
+        if chooses and sum(self._qualities(validation), ()) < self.progress.best[0][0]:
             set_weights(model, models[0], "best")
             validation, averaged = self._final_validation(model), 1
         extra = self.validator.extra(model, 0, lambda: False) if self.progress.start else None
@@ -334,6 +334,7 @@ class Trainer:
             folder=self.store.save_final(weights_of(model), self.progress.step, validation.scores["bleu"]),
             reason=reason,
             averaged=averaged,
+            average_of=self.options.average_of,
             loss=validation.loss,
             scores=validation.scores,
             seconds=self.progress.seconds,

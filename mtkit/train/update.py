@@ -20,8 +20,9 @@ from mtkit.model.transformer import Transformer
 from mtkit.train.machine.distributed import World, gathered
 from mtkit.train.machine.memory import is_out_of_memory
 from mtkit.train.objective import Objective
-from mtkit.train.optim.averaging import MovingAverage
+from mtkit.train.optim.averaging import MovingAverage, with_weights
 from mtkit.train.optim.optim import (
+    averaged_weights,
     build_optimizers,
     check_fits,
     optimizer_state,
@@ -126,11 +127,14 @@ class Updater:
 
     def averaged(self) -> AbstractContextManager[None]:
         """Within the block the model has the weights that are validated and kept."""
-        return self.ema.applied_to(self.model) if self.ema is not None else nullcontext()
+        averages = self.ema is not None or self.options.optimizer.needs.averages_weights
+        return with_weights(self.model, self.kept_weights()) if averages else nullcontext()
 
     def kept_weights(self) -> dict[str, Tensor]:
-        """The weights that are validated and kept: the moving average, if there is one."""
-        return self.ema.weights if self.ema is not None else weights_of(self.model)
+        """The weights that are validated and kept: an average, if there is one."""
+        if self.ema is not None:
+            return self.ema.weights
+        return weights_of(self.model) | averaged_weights(self.model, self.optimizers)
 
     def restart_average(self) -> None:
         """Restarts the moving average from the current weights."""
@@ -273,7 +277,7 @@ class Updater:
                 for name, weight in self.ema.weights.items():
                     # A moving average that is switched on later starts from the weights.
                     weight.copy_(state.get(f"ema.{name}", weights_of(self.model)[name]))
-            if self.scaler.is_enabled():
+            if self.scaler.is_enabled() and "scaler.scale" in state:  # else fp16 begins here
                 self.scaler.load_state_dict(
                     {name: state[f"scaler.{name}"].item() for name in self.scaler.state_dict()}
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -81,15 +82,11 @@ def early_spikes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mtkit.train.optim.spikes.WINDOW", 2)
 
 
-@pytest.mark.parametrize(
-    "extra",
-    [
-        (),
-        ("train.ema=0.9", "train.micro_batch_tokens=150"),
-        ("train.simcut.alpha=3", "train.packing=true", "train.micro_batch_tokens=150"),
-        ALL_ON,
-    ],
-)
+FREE = ("train.optimizer.method=schedule_free", "train.optimizer.schedule=constant", "train.average_of=last")
+CUT = ("train.simcut.alpha=3", "train.packing=true", "train.micro_batch_tokens=150")
+
+
+@pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150"), FREE, CUT, ALL_ON])
 def test_killed_and_run_again_ends_the_same(
     tmp_path: Path, extra: tuple[str, ...], early_spikes: None
 ) -> None:
@@ -175,6 +172,17 @@ def test_best_and_last_are_kept(metric: str, whole: Run, tmp_path: Path) -> None
     expected = sorted(f"step-{int(step):08d}" for step in best)
     assert [folder.name for folder in step_folders(run.config.run / "best")] == expected
     assert len(step_folders(whole.config.run / "best")) == 3
+
+
+def test_the_last_models_are_averaged_whatever_their_scores(tmp_path: Path) -> None:
+    """As in Vaswani et al. 2017, section 6.1."""
+    run = go(tmp_path, "train.average=2", "train.average_of=last", "train.keep_best=1")
+    kept = {step: load_weights(run.config.run / "best" / f"step-{step:08d}") for step in (16, 24)}
+    final = load_weights(run.config.run / "model")
+    for name, weight in final.items():
+        mean = np.mean([weights[name].double().numpy() for weights in kept.values()], axis=0)
+        assert np.array_equal(weight.numpy(), mean.astype(np.float32)), name
+    assert run.finished.averaged == 2
 
 
 def test_patience_stops_early(tmp_path: Path) -> None:

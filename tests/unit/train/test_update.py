@@ -19,6 +19,8 @@ from mtkit.train.optim.freeze import freeze
 from mtkit.train.update import Updater
 from tests.support.updates import LENGTHS, make_batch, make_pairs, make_step, make_updater
 
+SCHEDULE_FREE = {"method": "schedule_free", "lr": 0.01, "warmup_steps": 2, "schedule": "constant"}
+
 
 def fail_above(updater: Updater, pairs: int, error: BaseException) -> list[int]:
     """Lets `error` come of any batch of more than `pairs` pairs; the sizes that were tried."""
@@ -132,8 +134,8 @@ def test_no_room_for_the_optimizers_state_is_no_fit(
     assert not make_updater().try_batch(make_batch())
 
 
-def test_state_put_back_gives_the_same_updates() -> None:
-    options = {"ema": 0.9}
+@pytest.mark.parametrize("options", [{"ema": 0.9}, {"optimizer": SCHEDULE_FREE}], ids=str)
+def test_state_put_back_gives_the_same_updates(options: dict[str, object]) -> None:
     first, second = make_updater(options, dropout=0.2), make_updater(options, dropout=0.2)
     first.splits = 2
     step = make_step(make_batch())
@@ -188,14 +190,28 @@ def test_a_spike_leaves_the_weights_and_is_counted() -> None:
     assert other.spikes.seen == 27
 
 
-def test_frozen_weights_stay() -> None:
-    updater = make_updater()
+def test_within_the_block_the_model_has_the_weights_that_are_kept() -> None:
+    updater = make_updater({"optimizer": SCHEDULE_FREE})
+    for number in (1, 2, 3):
+        updater(make_step(make_batch()), number, 0.01)
+    own = {name: weight.clone() for name, weight in weights_of(updater.model).items()}
+    kept = {name: weight.clone() for name, weight in updater.kept_weights().items()}
+    with updater.averaged():
+        assert all(torch.equal(weight, kept[name]) for name, weight in weights_of(updater.model).items())
+    assert all(torch.equal(weight, own[name]) for name, weight in weights_of(updater.model).items())
+    assert not all(torch.equal(weight, kept[name]) for name, weight in own.items())
+
+
+@pytest.mark.parametrize("options", [{}, {"optimizer": SCHEDULE_FREE}], ids=str)
+def test_frozen_weights_stay(options: dict[str, object]) -> None:
+    updater = make_updater(options)
     freeze(updater.model, ["encoder"])
     updater = Updater(updater.model, updater.options, 1, torch.float32)
     before = {name: weight.clone() for name, weight in weights_of(updater.model).items()}
     updater(make_step(make_batch()), 1, 0.01)
     for name, weight in weights_of(updater.model).items():
         assert torch.equal(before[name], weight) == name.startswith("encoder"), name
+    assert updater.kept_weights().keys() == before.keys()
 
 
 def test_missing_state_is_refused() -> None:
@@ -205,6 +221,16 @@ def test_missing_state_is_refused() -> None:
     del state["splits"]
     with pytest.raises(InputError, match="'splits' is missing"):
         make_updater().set_state(state)
+
+
+def test_a_checkpoint_of_fp32_goes_on_in_fp16_with_a_new_loss_scale() -> None:
+    """As on a V100 or T4, where `auto` is fp16."""
+    plain = make_updater()
+    plain(make_step(make_batch()), 1, 0.01)
+    half = Updater(make_updater().model, plain.options, 1, torch.float16)
+    scale = half.scaler.get_scale()
+    half.set_state(plain.state())
+    assert half.scaler.get_scale() == scale
 
 
 def test_a_rehearsal_changes_nothing_but_the_splits() -> None:
