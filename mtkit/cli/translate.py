@@ -212,6 +212,7 @@ def translate(
     num_samples: Annotated[int | None, _flag(SEARCH)] = None,
     top_k: Annotated[int | None, _flag(SEARCH)] = None,
     top_p: Annotated[float | None, _flag(SEARCH)] = None,
+    epsilon_cutoff: Annotated[float | None, _flag(SEARCH)] = None,
     temperature: Annotated[float | None, _flag(SEARCH)] = None,
     seed: Annotated[int | None, _flag(SEARCH)] = None,
     glossary: Annotated[
@@ -297,6 +298,7 @@ def translate(
         "num_samples": num_samples,
         "top_k": top_k,
         "top_p": top_p,
+        "epsilon_cutoff": epsilon_cutoff,
         "temperature": temperature,
         "seed": seed,
         "min_len": min_len,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ Split = Literal["auto", "always", "never"]
 
 DEFAULT_SAMPLES = {"sample": 1, "mbr": 32}
 
-_SAMPLING = ("num_samples", "top_k", "top_p", "temperature", "seed")
+_SAMPLING = ("num_samples", "top_k", "top_p", "epsilon_cutoff", "temperature", "seed")
 _OPTIONS_OF: dict[DecodeMethod, tuple[str, ...]] = {
     "beam": (),
     "sample": _SAMPLING,
@@ -22,6 +22,8 @@ _OPTIONS_OF: dict[DecodeMethod, tuple[str, ...]] = {
     "diverse_beam": ("diversity_groups", "diversity_penalty"),
 }
 """The options that have an effect with one method only."""
+_COMPARED = ("beam_size", "length_penalty", "max_len_ratio", "batch_tokens")
+"""The options that count when models and exports are compared; the last one changes only the speed."""
 
 
 class DecodeConfig(Options):
@@ -81,6 +83,14 @@ class DecodeConfig(Options):
         description="sample and mbr only: sample from the smallest set of tokens whose probabilities add "
         "up to this value (nucleus sampling). 1 is all tokens.",
     )
+    epsilon_cutoff: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="sample and mbr only: exclude tokens whose probability, after temperature, is below "
+        "this (epsilon sampling). The most likely token always stays. Usual values are 0.0002 to 0.02. 0 is "
+        "all tokens.",
+    )
     temperature: float = Field(
         1.0,
         gt=0,
@@ -120,11 +130,12 @@ class DecodeConfig(Options):
     banned: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (), description="Phrases that must not appear in a translation. Case is ignored."
     )
-    batch_tokens: int = Field(
-        4096,
+    batch_tokens: int | None = Field(
+        None,
         ge=1,
         le=1_000_000,
-        description="Batch size in source tokens, counted once for each hypothesis of the beam.",
+        description="Batch size in source tokens, counted once for each hypothesis of the beam. Default: "
+        "65,536 on a GPU, else 4,096.",
     )
     tags: tuple[Tag, ...] = Field(
         (),
@@ -147,6 +158,23 @@ class DecodeConfig(Options):
     def width(self) -> int:
         """Number of hypotheses searched in parallel for each sentence."""
         return self.samples if self.method in DEFAULT_SAMPLES else self.beam_size
+
+    def plain_beam(self, beam_size: int | None = None) -> DecodeConfig:
+        """The beam search by which models and exports are compared, whatever the method and the rules.
+
+        Args:
+            beam_size: in place of the own one.
+        """
+        kept = {name: getattr(self, name) for name in _COMPARED}
+        return DecodeConfig.model_validate(kept | ({} if beam_size is None else {"beam_size": beam_size}))
+
+    def applicable(self) -> dict[str, Any]:
+        """The values of all options that have an effect, as in JSON.
+
+        Only these are stored. An option without an effect would be invalid when its default has changed.
+        """
+        others = {name for names in _OPTIONS_OF.values() for name in names} - {*_OPTIONS_OF[self.method]}
+        return self.model_dump(mode="json", exclude=others)
 
     @rule
     def _options_belong_to_the_method(self) -> Iterator[str]:

@@ -254,12 +254,13 @@ _OLD_WORDS = {"y", "n", "yes", "no", "on", "off"}
 
 
 def dump_config(config: Config) -> str:
-    """The complete configuration as YAML; `load_config` returns an equal one."""
-    return "".join(f"{line}\n" for line, _ in render(config))
+    """The configuration as YAML, without the options of other search methods; `load_config` reads it back."""
+    values = config.model_dump(mode="json") | {"decode": config.decode.applicable()}
+    return "".join(f"{line}\n" for line, _ in _render(values, "", ""))
 
 
 def render(config: Config) -> Iterator[tuple[str, str]]:
-    """The lines of the YAML, each with the dotted key of the value on it (empty for a section's head)."""
+    """The lines of all options, each with the dotted key of the value on it (empty for a section's head)."""
     return _render(config.model_dump(mode="json"), "", "")
 
 

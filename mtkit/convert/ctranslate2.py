@@ -79,7 +79,7 @@ def write_ctranslate2(
         variables = expected_variables(loaded.config.model, *sizes, stored, MAX_POSITIONS)
         check_files(folder, own_files(folder), own_texts(loaded.tokenizer), variables)
         exported = CTranslate2Engine(folder, loaded.tokenizer, MAX_POSITIONS)
-        parity = compare(native, exported, srcs, loaded.config.decode)
+        parity = compare(native, exported, srcs, loaded.config.decode.plain_beam())
         say(
             f"{stored}: {parity.same} of {parity.sentences} {kind} are identical to full precision; scores "
             f"differ by {parity.differences.mean:.2g} on average; worse translations: {parity.worse}"
@@ -127,7 +127,7 @@ def _about(manifest: dict[str, Any], loaded: LoadedModel) -> dict[str, Any]:
         "sentences_per_pair": loaded.sentences_per_pair,
         KEY: loaded.training.values() if loaded.training else None,
         "model": config.model.model_dump(mode="json"),
-        "decode": config.decode.model_dump(mode="json"),
+        "decode": config.decode.applicable(),
         "text": config.text.model_dump(mode="json"),
     }
 

@@ -109,8 +109,9 @@ def _to_huggingface(folder: Path, target: Path, sample: int, say: Say) -> None:
         if importlib.util.find_spec("transformers") is None:
             say("not checked, because transformers is not installed: pip install transformers")
         else:
-            hyps = [found[0].ids for found in native.decode(srcs, loaded.config.decode)]
-            ours = [hyp.token_scores for hyp in native.score(srcs, hyps, loaded.config.decode)]
+            options = loaded.config.decode.plain_beam()
+            hyps = [found[0].ids for found in native.decode(srcs, options)]
+            ours = [hyp.token_scores for hyp in native.score(srcs, hyps, options)]
             found = differences(ours, scores_in_transformers(new, srcs, hyps))
             found.require(exact=True)
             say(f"log-probabilities of {len(srcs)} {kind} differ by at most {found.max:.1g}")

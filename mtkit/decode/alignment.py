@@ -21,7 +21,7 @@ def align(
     model: Transformer,
     src_ids: Sequence[Sequence[int]],
     tgt_ids: Sequence[Sequence[int]],
-    batch_tokens: int,
+    tokens: int,
     device: torch.device | str = "cpu",
 ) -> list[Links]:
     """Links from each target token to the source token it translates, as (source, target) indices from 0.
@@ -34,11 +34,11 @@ def align(
         model: in evaluation mode.
         src_ids: sources without end of sentence.
         tgt_ids: a target for each source, without beginning and end of sentence.
-        batch_tokens: maximum batch size, in tokens of the longer side.
+        tokens: maximum batch size, in tokens of the longer side.
         device: the model's device.
     """
     links: dict[int, Links] = {}
-    for rows, batch in pair_batches(src_ids, tgt_ids, batch_tokens, device):
+    for rows, batch in pair_batches(src_ids, tgt_ids, tokens, device):
         weights = _mean_attention(model, batch.src_ids, batch.src_mask, batch.tgt_in)
         best = weights.masked_fill(~batch.src_mask[:, None], -1.0).argmax(dim=2).tolist()
         for row, i in enumerate(rows):

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtkit.decode.search import Candidates, Prefixes
+from mtkit.decode.search import Candidates, Prefixes, copy_to_host
 from mtkit.decode.terms import TermStates
 from mtkit.text.tokenizer import Tokenizer
 
@@ -53,26 +53,25 @@ class ConstrainedBeamSearch:
         sentences, _, vocab = log_probs.shape
         # 1. The best tokens of each hypothesis, and those that take it further with its terms.
         top, tokens = log_probs.topk(min(2 * self.beam_size, vocab), dim=2)
-        alive = np.argwhere(torch.isfinite(scores).cpu().numpy())
         wanted = np.array(
             [
                 (i, beam, token)
-                for i, beam in alive.tolist()
+                for i, beam in np.argwhere(np.isfinite(prefixes.scores)).tolist()
                 for token in self.terms[prefixes.sentences[i]].wanted(int(prefixes.states[i, beam]))
             ],
             np.int64,
         ).reshape(-1, 3)
-        further = log_probs[tuple(torch.from_numpy(wanted.T).to(log_probs.device))]
+        picked = tuple(torch.from_numpy(wanted.T.copy()).to(log_probs.device))
         # 2. All of them on the CPU, flat: sentence, hypothesis, token and the log-probability so far.
-        flat = np.indices(top.shape).reshape(3, -1)
-        flat[2] = tokens.cpu().numpy().ravel()
+        [offered], [values] = copy_to_host(
+            [torch.cat((tokens.flatten(), picked[2]))], [torch.cat((top.flatten(), log_probs[picked]))]
+        )
+        owners, beams = np.concatenate((np.indices(top.shape)[:2].reshape(2, -1), wanted.T[:2]), axis=1)
         places, first = np.unique(
-            np.ravel_multi_index(tuple(np.concatenate((flat, wanted.T), axis=1)), log_probs.shape),
-            return_index=True,
+            np.ravel_multi_index((owners, beams, offered), log_probs.shape), return_index=True
         )
         owners, beams, said = np.unravel_index(places, log_probs.shape)
-        values = torch.cat((top.flatten(), further)).float().cpu().numpy()[first]
-        totals = values + scores.float().cpu().numpy()[owners, beams]
+        totals = values[first] + prefixes.scores[owners, beams]
         # 3. Those that each sentence keeps; where there are fewer, -inf.
         shape = (sentences, 1, 2 * self.group_size)
         best = np.full(shape, -np.inf, np.float32)

@@ -11,10 +11,13 @@ from torch import Tensor
 
 from mtkit.config.decode import DecodeConfig
 from mtkit.data.feed.batch import Batch, collate
-from mtkit.decode.generate import plan_batches
+from mtkit.decode.generate import batch_tokens, plan_batches
 from mtkit.decode.hypothesis import Hypothesis
 from mtkit.decode.scorer import mean_of_probs
 from mtkit.model.transformer import Transformer
+
+_LOGITS_AT_ONCE = 4096
+"""Target tokens whose logits are in memory at the same time."""
 
 
 def score_targets(
@@ -34,7 +37,7 @@ def score_targets(
         device: the models' device.
     """
     hyps: dict[int, Hypothesis] = {}
-    for rows, batch in pair_batches(src_ids, tgt_ids, options.batch_tokens, device):
+    for rows, batch in pair_batches(src_ids, tgt_ids, batch_tokens(options, device), device):
         found = iter(mean_of_probs([_token_scores(model, batch) for model in models]).tolist())
         for i in rows:
             tokens = tuple(islice(found, len(tgt_ids[i]) + 1))
@@ -46,15 +49,15 @@ def score_targets(
 def pair_batches(
     src_ids: Sequence[Sequence[int]],
     tgt_ids: Sequence[Sequence[int]],
-    batch_tokens: int,
+    tokens: int,
     device: torch.device | str,
 ) -> Iterator[tuple[list[int], Batch]]:
     """Yields pairs of similar length as batches on `device`, each with the indices of its pairs.
 
-    `batch_tokens` is the maximum batch size, in tokens of the longer side.
+    `tokens` is the maximum batch size, in tokens of the longer side.
     """
     lengths = [max(len(src), len(tgt)) + 1 for src, tgt in zip(src_ids, tgt_ids, strict=True)]
-    for rows in plan_batches(lengths, batch_tokens, 1):
+    for rows in plan_batches(lengths, tokens, 1):
         batch = collate([np.asarray(src_ids[i]) for i in rows], [np.asarray(tgt_ids[i]) for i in rows])
         yield rows, batch.to(torch.device(device))
 
@@ -63,5 +66,9 @@ def _token_scores(model: Transformer, batch: Batch) -> Tensor:
     """The log-probability of each of `batch.tgt_out`, [tokens]."""
     features = model.features(batch.src_ids, batch.src_mask, batch.tgt_in)
     real = features.flatten(0, 1).index_select(0, batch.tgt_rows)
-    log_probs = model.output(real).float().log_softmax(dim=-1)
-    return log_probs.gather(1, batch.tgt_out[:, None])[:, 0]
+    found = []
+    for start in range(0, len(real), _LOGITS_AT_ONCE):
+        own = slice(start, start + _LOGITS_AT_ONCE)
+        log_probs = model.output(real[own]).float().log_softmax(dim=-1)
+        found.append(log_probs.gather(1, batch.tgt_out[own, None])[:, 0])
+    return torch.cat(found)

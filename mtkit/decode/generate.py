@@ -28,6 +28,7 @@ from mtkit.decode.search import (
     Prefixes,
     Sampling,
     Search,
+    copy_to_host,
     draw_uniform,
 )
 from mtkit.decode.terms import TermStates
@@ -35,6 +36,9 @@ from mtkit.text.tokenizer import Tokenizer
 
 BOS, EOS = Tokenizer.BOS, Tokenizer.EOS
 NEVER = (Tokenizer.PAD, Tokenizer.UNK, Tokenizer.BOS)
+
+ON_CPU, ON_GPU = 4096, 65_536
+"""Usual batch sizes in tokens. A step on a GPU takes as long for a thousand hypotheses as for one."""
 
 StateT = TypeVar("StateT", bound=State)
 
@@ -65,7 +69,7 @@ def generate(
         own = [i for i, width in enumerate(widths) if (width > 0) is constrained]
         width = max((widths[i] for i in own), default=0) or options.width
         lengths = [len(src_ids[i]) + 1 for i in own]
-        for batch in plan_batches(lengths, options.batch_tokens, width):
+        for batch in plan_batches(lengths, batch_tokens(options, device), width):
             batch = [own[i] for i in batch]
             decoding = _Decoding([src_ids[i] for i in batch], [demands[i] for i in batch], options, device)
             for index, sentence_hyps in zip(batch, decoding.run(scorer), strict=True):
@@ -73,16 +77,23 @@ def generate(
     return hyps
 
 
-def plan_batches(lengths: Sequence[int], batch_tokens: int, width: int) -> Iterator[list[int]]:
+def batch_tokens(options: DecodeConfig, device: torch.device | str) -> int:
+    """The maximum batch size in tokens: the one in the options, else the usual one for the device."""
+    if options.batch_tokens is not None:
+        return options.batch_tokens
+    return ON_CPU if torch.device(device).type == "cpu" else ON_GPU
+
+
+def plan_batches(lengths: Sequence[int], tokens: int, width: int) -> Iterator[list[int]]:
     """Yields batches of indices into `lengths`, grouped by length, longest first.
 
-    A batch has at most `batch_tokens` tokens, counting padding and beams of `width`. A sentence that exceeds
-    this limit alone is a batch by itself.
+    A batch has at most `tokens` tokens, counting padding and beams of `width`. A sentence that exceeds this
+    limit alone is a batch by itself.
     """
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     begin = 0
     while begin < len(order):
-        count = max(1, batch_tokens // (lengths[order[begin]] * width))
+        count = max(1, tokens // (lengths[order[begin]] * width))
         yield order[begin : begin + count]
         begin += count
 
@@ -106,7 +117,7 @@ def _build_search(options: DecodeConfig, demands: Sequence[Demand], longest: int
         case "sample" | "mbr":
             seeds = [demand.seed for demand in demands]
             draws = draw_uniform(options.seed, seeds, options.samples, longest + 1)
-            return Sampling(draws, options.top_k, options.top_p, options.temperature)
+            return Sampling(draws, options.top_k, options.top_p, options.epsilon_cutoff, options.temperature)
         case _:
             assert_never(options.method)
 
@@ -155,7 +166,7 @@ class _Decoding:
             # 3. Let the search select candidates, and extend the hypotheses by them.
             sentences, width = scores.shape
             ids = beams.ids.reshape(sentences, width, beams.length)
-            prefixes = Prefixes(ids, beams.sentences, beams.states)
+            prefixes = Prefixes(ids, beams.sentences, beams.states, beams.scores)
             found = self.search.select(log_probs.view(sentences, width, -1), scores, prefixes)
             rows = beams.advance(found, true, at_limit)
             if beams.scores.size == 0:
@@ -232,9 +243,9 @@ class _Beams:
         #    all are [sentences, groups, candidates].
         first = torch.arange(0, len(self.sentences) * width, width, device=found.beams.device)
         device_rows = found.beams + first[:, None, None]
-        token_scores = true[device_rows, found.tokens].float().cpu().numpy()
-        scores, tokens = found.scores.float().cpu().numpy(), found.tokens.cpu().numpy()
-        rows = device_rows.cpu().numpy()
+        (rows, tokens), (scores, token_scores) = copy_to_host(
+            (device_rows, found.tokens), (found.scores, true[device_rows, found.tokens])
+        )
         ended = tokens == EOS
         self.length += 1
 

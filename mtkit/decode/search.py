@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -38,11 +39,27 @@ class Prefixes:
         ids: their tokens, [sentences, width, length].
         sentences: the sentences, as indices into the batch, [sentences].
         states: their states as returned by the search, [sentences, width]; 0 at first.
+        scores: their scores, [sentences, width]; -inf for no hypothesis.
     """
 
     ids: NDArray[np.int64]
     sentences: NDArray[np.int64]
     states: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+
+def copy_to_host(
+    whole: Sequence[Tensor], real: Sequence[Tensor]
+) -> tuple[Sequence[NDArray[np.int64]], Sequence[NDArray[np.float32]]]:
+    """Tensors of one shape as arrays. One copy for all, because each copy waits for the GPU.
+
+    Args:
+        whole: integers below 2^31.
+        real: numbers.
+    """
+    bits = [tensor.int() for tensor in whole] + [tensor.float().view(torch.int32) for tensor in real]
+    copied = torch.stack(bits).cpu().numpy()
+    return list(copied[: len(whole)].astype(np.int64)), list(copied[len(whole) :].view(np.float32))
 
 
 class Search(Protocol):
@@ -153,6 +170,7 @@ class Sampling:
         draws: uniform numbers in [0, 1), [sentences of the batch, samples, longest output].
         top_k: sample from the k most probable tokens (Fan et al. 2018).
         top_p: sample from the smallest set of tokens with at least this probability (Holtzman et al. 2020).
+        epsilon: sample from tokens with at least this probability (epsilon sampling, Hewitt et al. 2022).
         temperature: divides the log-probabilities before all else.
     """
 
@@ -160,6 +178,7 @@ class Sampling:
     draws: Tensor
     top_k: int | None = None
     top_p: float = 1.0
+    epsilon: float = 0.0
     temperature: float = 1.0
     group_size: int = 1
 
@@ -170,26 +189,49 @@ class Sampling:
 
     def select(self, log_probs: Tensor, scores: Tensor, prefixes: Prefixes) -> Candidates:
         """See `Search`."""
-        # 1. Keep the tokens that top-k and top-p allow, most probable first, [sentences, width, count].
-        count = min(self.top_k or log_probs.shape[2], log_probs.shape[2])
-        probs, tokens = (log_probs / self.temperature).softmax(dim=2).topk(count, dim=2)
-        probs = probs / probs.sum(dim=2, keepdim=True)
-        before = probs.cumsum(dim=2) - probs
-        probs = torch.where(before < self.top_p, probs, 0.0)  # the most probable token always stays
-        # 2. Invert the cumulative distribution: count the tokens that lie entirely below the number drawn,
-        #    [sentences, samples, 1].
+        # 1. The distribution to draw from.
+        probs, tokens = self._allowed(log_probs)
+        # 2. Draw a place for each sample, [sentences, width, samples of each hypothesis]. At the first step
+        #    all samples continue the empty hypothesis, later each continues its own.
+        sentences, width, _ = log_probs.shape
         uniform = self.draws[torch.from_numpy(prefixes.sentences), :, prefixes.ids.shape[2]]
-        reached = probs.cumsum(dim=2)
-        goal = uniform.to(probs)[:, :, None] * reached[:, :, -1:]
-        last = (probs > 0).sum(dim=2, keepdim=True) - 1
-        place = torch.minimum((reached <= goal).sum(dim=2, keepdim=True), last).clamp(min=0)
-        # 3. Look up the tokens and their scores. At the first step all samples continue the empty hypothesis.
-        width = log_probs.shape[1]
-        samples = torch.arange(self.groups, device=log_probs.device)
-        beams = torch.zeros_like(samples) if width == 1 else samples
-        chosen = tokens.expand(-1, self.groups, -1).gather(2, place)  # [sentences, samples, 1]
-        true = scores[:, beams, None] + log_probs[:, beams].gather(2, chosen)
-        return Candidates(true, beams[None, :, None].expand_as(chosen), chosen)
+        places = invert(probs, uniform.to(probs).view(sentences, width, -1))
+        chosen = places if tokens is None else tokens.gather(2, places)
+        # 3. Look up the scores; samples are groups of one candidate, [sentences, samples, 1].
+        true = (scores[:, :, None] + log_probs.gather(2, chosen)).view(sentences, -1, 1)
+        beams = torch.arange(width, device=log_probs.device)[None, :, None].expand_as(chosen)
+        return Candidates(true, beams.reshape(sentences, -1, 1), chosen.view(sentences, -1, 1))
+
+    def _allowed(self, log_probs: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Probabilities up to a factor, 0 for tokens that the options exclude, [sentences, width, count].
+
+        The second value has their tokens, most probable first; None if they are the whole vocabulary.
+        """
+        probs, tokens = (log_probs / self.temperature).softmax(dim=2), None
+        if self.epsilon:
+            least = probs.amax(dim=2, keepdim=True).clamp(max=self.epsilon)
+            probs = torch.where(probs < least, 0.0, probs)
+        count = min(self.top_k or probs.shape[2], probs.shape[2])
+        if self.top_p < 1 or count < probs.shape[2]:
+            probs, tokens = probs.topk(count, dim=2)
+        if self.top_p < 1:
+            before = probs.cumsum(dim=2) - probs
+            probs = torch.where(before < self.top_p * probs.sum(dim=2, keepdim=True), probs, 0.0)
+        return probs, tokens
+
+
+def invert(probs: Tensor, uniform: Tensor) -> Tensor:
+    """The place at which the cumulative distribution exceeds each number drawn, [..., draws].
+
+    Args:
+        probs: probabilities up to a factor, [..., count]. Places with 0 are never drawn, unless all are 0.
+        uniform: numbers in [0, 1], [..., draws].
+    """
+    reached = probs.cumsum(dim=-1)
+    # Rounding may lift a number to the sum of all, which nothing exceeds.
+    below = torch.nextafter(reached[..., -1:], torch.zeros_like(reached[..., -1:]))
+    goals = torch.minimum(uniform * reached[..., -1:], below)
+    return torch.searchsorted(reached, goals, right=True).clamp(max=probs.shape[-1] - 1)
 
 
 def draw_uniform(seed: int, lines: list[int], samples: int, length: int) -> Tensor:

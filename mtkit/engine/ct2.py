@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 LIMIT_STEP = 64
 """Sentences whose longest outputs round up to the same multiple of this are decoded together."""
-BATCH_TOKENS = 512
-"""Source tokens of a batch that a core decodes fastest; half as many for beam search."""
+BATCH_TOKENS, GPU_BATCH_TOKENS = 512, 16_384
+"""Source tokens of a batch that a core decodes fastest, half as many for beam search; and those for a GPU."""
 AVX512 = frozenset(f"avx512{part}" for part in ("f", "bw", "cd", "dq", "vl", "_vnni"))
 """Flags of processors on which AVX-512 is usable by CTranslate2 and does not lower the clock rate."""
 MEASURED = 128
@@ -51,6 +51,30 @@ def refusals(options: DecodeConfig, features: Collection[Feature], aligns: bool)
         *(f"decode.{name} = {value}" for name, value in changed if name not in HANDLED),
         *(feature for feature in features if feature in lacking),
     ]
+
+
+def most_tokens(device: str, options: DecodeConfig, searched: bool = True) -> int:
+    """The maximum batch size in source tokens.
+
+    Args:
+        device: cpu or cuda.
+        options: if `batch_tokens` is set there, for the whole beam, it can only make batches smaller.
+        searched: with the beam of the options; else every source has one hypothesis.
+    """
+    beam_size = options.beam_size if searched else 1
+    on_cpu = BATCH_TOKENS if beam_size == 1 else BATCH_TOKENS // 2
+    usual = GPU_BATCH_TOKENS if device == "cuda" else on_cpu
+    return usual if options.batch_tokens is None else max(1, min(usual, options.batch_tokens // beam_size))
+
+
+def compute_type(device: str, supported: Collection[str]) -> str:
+    """The number type to compute in: float16 on a GPU that has it, else that of the export.
+
+    Args:
+        device: cpu or cuda.
+        supported: the types that the device supports.
+    """
+    return "float16" if device == "cuda" and "float16" in supported else "default"
 
 
 class CTranslate2Engine:
@@ -152,9 +176,12 @@ class CTranslate2Engine:
         return hyps
 
     def _open(self, layout: Layout) -> Any:
-        translator = load_extension().Translator(
+        extension = load_extension()
+        supported = extension.get_supported_compute_types(self._device)
+        translator = extension.Translator(
             "export",  # only a name, because `files` is given
             self._device,
+            compute_type=compute_type(self._device, supported),
             inter_threads=layout.workers,
             intra_threads=layout.threads,
             max_queued_batches=-1,
@@ -195,7 +222,7 @@ class CTranslate2Engine:
         scored = self._translator.score_batch(
             [[self._src_pieces[number] for number in ids] for ids in src_ids],
             [[self._tgt_pieces[number] for number in ids] for ids in tgt_ids],
-            max_batch_size=BATCH_TOKENS,
+            max_batch_size=most_tokens(self._device, options, searched=False),
             batch_type="tokens",
             max_input_length=0,
         )
@@ -231,7 +258,7 @@ class CTranslate2Engine:
                 [[self._src_pieces[number] for number in src_ids[i]] for i in chosen],
                 [[self._tgt_pieces[number] for number in tgt_ids[i]] for i in chosen],
                 asynchronous=True,
-                max_batch_size=BATCH_TOKENS,
+                max_batch_size=most_tokens(self._device, options, searched=False),
                 batch_type="tokens",
                 beam_size=1,
                 max_input_length=0,
@@ -261,7 +288,7 @@ class CTranslate2Engine:
         jobs = self._translator.translate_batch(
             [[self._src_pieces[number] for number in src_ids[i]] for i in chosen],
             asynchronous=True,
-            max_batch_size=BATCH_TOKENS if options.beam_size == 1 else BATCH_TOKENS // 2,
+            max_batch_size=most_tokens(self._device, options),
             batch_type="tokens",
             beam_size=options.beam_size,
             num_hypotheses=options.beam_size if scores else 1,

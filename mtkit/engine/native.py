@@ -13,7 +13,7 @@ from mtkit.config.decode import DecodeConfig
 from mtkit.cores import num_cores
 from mtkit.decode.alignment import Links, align
 from mtkit.decode.forced import score_targets
-from mtkit.decode.generate import generate
+from mtkit.decode.generate import batch_tokens, generate
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.decode.scorer import EnsembleScorer, ModelScorer
 from mtkit.engine.interface import Feature, Precision
@@ -97,7 +97,7 @@ class NativeEngine:
     ) -> list[Links]:
         """See `Engine`. An ensemble uses the attention of its first model."""
         with self._inference():
-            return align(self.model, src_ids, tgt_ids, options.batch_tokens, self.device)
+            return align(self.model, src_ids, tgt_ids, batch_tokens(options, self.device), self.device)
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
@@ -126,18 +126,21 @@ def limit_threads(wanted: int | None = None) -> None:
 def choose_device(name: str) -> torch.device:
     """The device called `name`; auto is cuda if available, else cpu.
 
+    On a GPU, attention is then never computed by cuDNN: it builds a plan for each new shape, which takes some
+    30 ms, and almost every decoding step has a new shape.
+
     Raises:
         UsageError: the device is unknown or not available.
     """
     available = torch.cuda.is_available()
-    if name == "auto":
-        return torch.device("cuda" if available else "cpu")
     try:
-        device = torch.device(name)
+        device = torch.device(name if name != "auto" else "cuda" if available else "cpu")
     except RuntimeError:
         raise UsageError(f"device {name}: unknown.", "Use auto, cpu or cuda.") from None
-    if device.type == "cuda" and not available:
-        raise UsageError(f"device {name}: torch finds no CUDA device.", "Use cpu or auto.")
+    if device.type == "cuda":
+        if not available:
+            raise UsageError(f"device {name}: torch finds no CUDA device.", "Use cpu or auto.")
+        torch.backends.cuda.enable_cudnn_sdp(False)
     return device
 
 

@@ -146,7 +146,9 @@ class Store:
         folder = step_folder(parent, progress.step)
         self.failure = None
         try:
-            self._write(folder, weights, self._training(progress.step), state, progress)
+            stopped_early = progress.is_stale(self.config.train)
+            training = self._training(progress.step, stopped_early=stopped_early)
+            self._write(folder, weights, training, state, progress)
         except WriteError as error:
             self.failure = error
             logger.warning("%s Training continues without this checkpoint.", error)
@@ -225,8 +227,10 @@ class Store:
         self._write(inside(self.run, MODEL), weights, self._training(step, finished=True, bleu=bleu))
         return inside(self.run, MODEL)
 
-    def _training(self, step: int, *, finished: bool = False, bleu: float | None = None) -> Training:
-        return Training(step, self.config.train.max_steps, finished, bleu)
+    def _training(
+        self, step: int, *, finished: bool = False, bleu: float | None = None, stopped_early: bool = False
+    ) -> Training:
+        return Training(step, self.config.train.max_steps, finished, bleu, stopped_early)
 
     def _write(
         self,

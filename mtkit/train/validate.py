@@ -14,17 +14,16 @@ from mtkit.data.feed.loader import PairTable
 from mtkit.data.prepare.prepared import Prepared, ValidSet
 from mtkit.decode.hypothesis import Hypothesis
 from mtkit.engine.native import NativeEngine
-from mtkit.metrics.surface import METRICS, score_corpus
+from mtkit.metrics.surface import METRICS, quality_of, score_corpus
 from mtkit.model.transformer import Transformer
 from mtkit.train.objective import token_losses
 from mtkit.train.progress import Quality
 from mtkit.train.watch.monitor import Sample
 
-_PAIRS_AT_ONCE = 64
+_PAIRS_ON_CPU, _PAIRS_ON_GPU = 64, 1024
+"""Pairs that are translated between two questions whether to stop."""
 _SAMPLES = 3
 """Translations of a validation that people see."""
-ZERO = 0.05
-"""Scores below this one, which is shown as 0.0, tell nothing: smoothing gives some to any text."""
 _ALWAYS: tuple[MetricName, ...] = ("bleu", "chrf")
 """Metrics that are cheap: half a second each for 500 pairs. TER takes some 15 seconds."""
 
@@ -44,12 +43,8 @@ class Validation:
     samples: tuple[Sample, ...]
 
     def quality(self, metric: BestMetric) -> Quality:
-        """The quality by `metric`; the loss decides between equal scores and between scores of zero."""
-        if metric == "loss":
-            return (-self.loss,)
-        score = self.scores[metric]
-        is_zero = METRICS[metric].higher_is_better and score < ZERO
-        return (0.0 if is_zero else METRICS[metric].quality(score), -self.loss)
+        """The quality by `metric`, see `quality_of`."""
+        return quality_of(metric, self.loss, self.scores)
 
     def figures(self) -> dict[str, float]:
         """The loss and the scores by name."""
@@ -77,7 +72,7 @@ class Validator:
     def __init__(self, config: Config, prepared: Prepared, device: torch.device, dtype: torch.dtype) -> None:
         self.count = config.train.validate_pairs
         self.tokenizer = prepared.tokenizer
-        self.options = config.decode.model_copy(update={"beam_size": config.train.validate_beam_size})
+        self.options = config.decode.plain_beam(config.train.validate_beam_size)
         wanted = (*_ALWAYS, *config.train.best_metric)
         self.metrics = [name for name in METRICS if name in wanted]
         self.device = device
@@ -125,10 +120,11 @@ class Validator:
         loss = self._loss(model, scored.batches)
         engine = NativeEngine(model, self.device)
         found: list[list[Hypothesis]] = []
-        for start in range(0, len(scored.src_ids), _PAIRS_AT_ONCE):
+        at_once = _PAIRS_ON_CPU if self.device.type == "cpu" else _PAIRS_ON_GPU
+        for start in range(0, len(scored.src_ids), at_once):
             if stop():
                 return None
-            found += engine.decode(scored.src_ids[start : start + _PAIRS_AT_ONCE], self.options)
+            found += engine.decode(scored.src_ids[start : start + at_once], self.options)
         hyps = self.tokenizer.decode([best[0].ids for best in found], scored.srcs)
         scores = score_corpus(hyps, scored.refs, self.metrics, scored.tgt_lang, scored.srcs)
         shown = dict.fromkeys((turn + part * len(hyps) // _SAMPLES) % len(hyps) for part in range(_SAMPLES))

@@ -183,6 +183,17 @@ def test_quiet_says_nothing_but_errors(tmp_path: Path) -> None:
     assert "exists" in mtkit("-q", "init", cwd=tmp_path).stderr
 
 
+@pytest.mark.parametrize("flag", ["-q", "--quiet"])
+def test_quiet_may_follow_the_command(flag: str, tmp_path: Path) -> None:
+    assert mtkit("init", flag, cwd=tmp_path).stderr == ""
+    small = ["data.train=[{reader: phrasebook, pairs: 200}]", "tokenizer.vocab_size=300"]
+    done = mtkit("prepare", *small, flag, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    failed = mtkit("train", "no.yaml", flag, cwd=tmp_path)
+    assert failed.returncode == 2
+    assert failed.stderr.startswith("error: ")
+
+
 # ---------------------------------------------------------------- the commands
 
 

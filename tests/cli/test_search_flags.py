@@ -299,7 +299,7 @@ def test_search_flags_have_the_names_types_and_words_of_the_options(run: Run) ->
         for name, hint in get_type_hints(translate).items()
         if name in DecodeConfig.model_fields and name not in ("banned", "tags")  # a file, and repeated
     }
-    assert len(shared) == 15
+    assert len(shared) == 16
     for name, hint in shared.items():
         kind = bare(DecodeConfig.model_fields[name].annotation)
         assert bare(hint) is (str if choices(kind) else kind), name

@@ -23,6 +23,8 @@ METHODS = {
     "beam by rules": DecodeConfig(beam_size=4, min_len=3, no_repeat_ngram_size=2, repetition_penalty=1.5),
     "diverse beam": DecodeConfig(method="diverse_beam", beam_size=4, diversity_groups=2),
     "samples": DecodeConfig(method="sample", num_samples=4, top_k=12, top_p=0.95, temperature=0.8),
+    "samples from all": DecodeConfig(method="sample", num_samples=3),
+    "samples by epsilon": DecodeConfig(method="sample", num_samples=4, epsilon_cutoff=0.05, temperature=1.3),
     "samples by rules": DecodeConfig(method="sample", num_samples=2, min_len=4, no_repeat_ngram_size=1),
 }
 

@@ -191,6 +191,11 @@ def test_patience_stops_early(tmp_path: Path) -> None:
     # The weights do not move: the validation at step 8 is the best, those at 16 and 24 are not better.
     assert run.finished.step == 24
     assert run.finished.reason == "no better loss in 2 validations"
+    told = [load_model(folder).training for folder in step_folders(run.config.run / "checkpoints")]
+    assert [each.remarks()[:1] for each in told if each] == [
+        ["unfinished: step 18 of 80"],
+        ["stopped early: step 24 of 80"],
+    ]
 
 
 def test_other_data_in_the_same_run_folder_is_refused(tmp_path: Path) -> None:

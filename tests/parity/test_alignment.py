@@ -46,7 +46,7 @@ def test_each_token_comes_from_where_attention_is_highest(layers: int) -> None:
     with torch.inference_mode():
         for parameter in model.parameters():
             parameter.mul_(2)
-        found = align(model, SRCS, TGTS, batch_tokens=100)
+        found = align(model, SRCS, TGTS, tokens=100)
         for src, tgt, links in zip(SRCS, TGTS, found, strict=True):
             best = torch_weights(model, max(0, layers - 2), src, tgt).argmax(dim=1).tolist()
             assert links == [(s, t) for t, s in enumerate(best[: len(tgt)]) if s < len(src)]

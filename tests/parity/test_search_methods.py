@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+import torch
 
 from mtkit.config.decode import DecodeConfig
 from mtkit.decode.generate import generate
 from mtkit.decode.hypothesis import Demand, Hypothesis
+from mtkit.decode.search import invert
 from tests.support.fakes import EOS, WORDS, FakeScorer, next_log_probs
 from tests.support.searches import SRCS, Scored, every_translation, plain_beam_search
 
@@ -158,6 +160,10 @@ def test_a_group_of_one_each_follows_the_algorithm_while_all_run() -> None:
         DecodeConfig(method="sample", num_samples=1024, top_k=2),
         DecodeConfig(method="sample", num_samples=1024, top_p=0.6),
         DecodeConfig(method="sample", num_samples=1024, top_k=3, top_p=0.8, temperature=2.0),
+        DecodeConfig(method="sample", num_samples=1024, epsilon_cutoff=0.1),
+        DecodeConfig(method="sample", num_samples=1024, epsilon_cutoff=0.25, temperature=3.0),
+        DecodeConfig(method="sample", num_samples=1024, epsilon_cutoff=0.99),
+        DecodeConfig(method="mbr", num_samples=1024, epsilon_cutoff=0.08, top_k=3, top_p=0.9),
     ],
 )
 def test_samples_are_as_frequent_as_the_distribution_says(options: DecodeConfig) -> None:
@@ -168,6 +174,8 @@ def test_samples_are_as_frequent_as_the_distribution_says(options: DecodeConfig)
     }
     # Padding, unknown and beginning are never said.
     weights = {token: weights[token] / sum(weights[t] for t in (EOS, *WORDS)) for token in (EOS, *WORDS)}
+    least = min(options.epsilon_cutoff, max(weights.values()))
+    weights = {token: weight if weight >= least else 0.0 for token, weight in weights.items()}
     kept: dict[int, float] = {}
     for token in sorted(weights, key=lambda token: -weights[token])[: options.top_k]:
         total = sum(weights[t] for t in sorted(weights, key=lambda t: -weights[t])[: options.top_k])
@@ -177,6 +185,21 @@ def test_samples_are_as_frequent_as_the_distribution_says(options: DecodeConfig)
         expected = kept.get(token, 0.0) / sum(kept.values())
         # Five standard deviations of a binomial count.
         assert abs(seen[token] - 1024 * expected) <= 5 * math.sqrt(1024 * expected * (1 - expected))
+
+
+@pytest.mark.parametrize("uniform", [0.0, 0.2, 0.25, 0.3, 0.7499, 0.75, 0.99, 1 - 2**-24, 1.0])
+def test_a_number_is_inverted_to_the_place_where_the_sum_exceeds_it(uniform: float) -> None:
+    weights = [0.0, 1.0, 0.0, 2.0, 0.0, 1.0, 0.0]  # binary fractions, so that all sums are exact
+    sums = list(itertools.accumulate(weights))
+    expected = next((place for place, total in enumerate(sums) if total > uniform * 4), 5)
+    found = invert(torch.tensor([[weights, weights]]), torch.tensor([[[uniform, 0.0], [0.5, uniform]]]))
+    assert found.tolist() == [[[expected, 1], [3, expected]]]
+
+
+def test_without_any_probability_there_is_a_place_all_the_same() -> None:
+    drawn = torch.tensor([[0.5]])
+    for value in (0.0, math.nan):
+        assert 0 <= invert(torch.full((1, 3), value), drawn).item() < 3
 
 
 def test_the_same_line_draws_the_same_and_another_seed_draws_others() -> None:

@@ -143,13 +143,18 @@ decode: {{beam_size: 2}}
 TINY_PAIRS = {"the cat sat on the mat": "le chat est sur le tapis", "a dog ran": "un chien a couru"}
 
 
-def make_tiny_run(folder: Path) -> Path:
-    """Writes `tiny.yaml`, its test set and an untrained model as its run; gives the path of the config."""
+def make_tiny_run(folder: Path, *overrides: str) -> Path:
+    """Writes `tiny.yaml`, its test set and an untrained model as its run; gives the path of the config.
+
+    Args:
+        folder: where.
+        overrides: options of the run that are not in `tiny.yaml`.
+    """
     config_path = folder / "tiny.yaml"
     config_path.write_text(TINY_RUN.format(run="runs/tiny"), "utf-8")
     (folder / "test.en").write_text("".join(f"{src}\n" for src in TINY_PAIRS), "utf-8")
     (folder / "test.fr").write_text("".join(f"{tgt}\n" for tgt in TINY_PAIRS.values()), "utf-8")
-    config = load_config([config_path]).config
+    config = load_config([config_path], overrides).config
     texts = [*TINY_PAIRS, *TINY_PAIRS.values()]
     tokenizer = Tokenizer(train_subwords(texts * 20, config.tokenizer))
     model = build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=1)

@@ -7,10 +7,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtkit.config.decode import DecodeConfig
 from mtkit.config.load import dump_config, load_config
 from mtkit.config.schema import Config
 
@@ -64,4 +66,31 @@ def test_round_trip(values: dict[str, Any]) -> None:
 def test_every_yaml_tool_reads_the_same_texts(values: dict[str, Any]) -> None:
     config = Config.model_validate_json(json.dumps(values))
     found = yaml.safe_load(dump_config(config))
-    assert found == config.model_dump(mode="json")
+    assert found == config.model_dump(mode="json") | {"decode": config.decode.applicable()}
+
+
+class OtherDefaults(DecodeConfig):
+    """Search options of a version of mtkit in which defaults are different."""
+
+    diversity_penalty: float = 10.0
+    temperature: float = 0.7
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {},
+        {"method": "sample", "top_k": 9, "temperature": 0.7},
+        {"method": "diverse_beam", "beam_size": 4, "diversity_groups": 2, "diversity_penalty": 10.0},
+    ],
+)
+def test_what_is_stored_can_be_read_when_defaults_have_changed(
+    chosen: dict[str, Any], tmp_path: Path
+) -> None:
+    book = {"reader": "phrasebook"}
+    data = {"src_lang": "en", "tgt_lang": "fr", "train": [book], "valid": book}
+    config = Config.model_validate_json(json.dumps({"run": str(tmp_path), "data": data}))
+    old = config.model_copy(update={"decode": OtherDefaults.model_validate(chosen)})
+    (tmp_path / "config.yaml").write_text(dump_config(old), "utf-8")
+    assert load_config([tmp_path / "config.yaml"]).config.decode == DecodeConfig.model_validate(chosen)
+    assert DecodeConfig.model_validate_json(json.dumps(old.decode.applicable())).changed() == chosen

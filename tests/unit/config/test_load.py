@@ -225,7 +225,7 @@ def test_wrong_values(line: str, problem: str) -> None:
         ),
         ("evaluate: {seed: 1}", "a.yaml:8:12: evaluate.seed: unknown option. It belongs to the top level."),
         ("decode: {beamsize: 1}", "a.yaml:8:10: decode.beamsize: unknown option. Did you mean beam_size?"),
-        ("evaluate: {zz: 1}", "a.yaml:8:12: evaluate.zz: unknown option. Known options: metrics."),
+        ("evaluate: {zz: 1}", "a.yaml:8:12: evaluate.zz: unknown option. Known options: metrics, form."),
     ],
 )
 def test_unknown_options(line: str, problem: str) -> None:

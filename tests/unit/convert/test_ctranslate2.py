@@ -5,19 +5,22 @@ import random
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from mtkit.config.architecture import TRAINING_ONLY
-from mtkit.config.export import QUANTIZATIONS, AskedQuantization
+from mtkit.config.decode import DecodeConfig, DecodeMethod
+from mtkit.config.export import QUANTIZATIONS, AskedQuantization, ExportFormat
 from mtkit.config.model import ModelConfig
 from mtkit.config.text import TextConfig
-from mtkit.convert import ctranslate2
+from mtkit.convert import ctranslate2, huggingface, run
 from mtkit.convert.ctranslate2 import MAX_POSITIONS, build_spec, write_ctranslate2
 from mtkit.convert.parity import Differences, Parity
 from mtkit.convert.weights import Weights
 from mtkit.engine.ct2 import CTranslate2Engine
+from mtkit.engine.native import NativeEngine
 from mtkit.errors import GateError, InputError, UsageError
 from mtkit.model.checkpoint import weights_of
 from mtkit.model.transformer import build_model
@@ -68,6 +71,32 @@ def test_a_failed_check_leaves_nothing_and_a_good_one_is_in_the_manifest(
     assert names == own | {"config.yaml", "manifest.json", "tokenizer.model", ".mtkit"}
     exported = read_export(tmp_path / "out")
     assert (exported.quantization, exported.src_lang, exported.decode["beam_size"]) == ("int8", "en", 2)
+
+
+@pytest.mark.parametrize("method", get_args(DecodeMethod))
+@pytest.mark.parametrize("kind", ["ctranslate2", "huggingface"])
+def test_an_export_is_compared_by_plain_beam_search_whatever_the_method_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: DecodeMethod, kind: ExportFormat
+) -> None:
+    own = {"method": method, "beam_size": 4, "length_penalty": 0.5, "min_len": 60, "no_repeat_ngram_size": 2}
+    make_tiny_run(tmp_path, *(f"decode.{name}={value}" for name, value in own.items()))
+    asked: list[DecodeConfig] = []
+    decode = NativeEngine.decode
+
+    def watched(self: NativeEngine, src_ids: list[list[int]], options: DecodeConfig) -> object:
+        asked.append(options)
+        return decode(self, src_ids, options)
+
+    def compared(native: NativeEngine, _: object, srcs: list[list[int]], options: DecodeConfig) -> Parity:
+        native.decode(srcs, options)
+        return Parity(8, 8, 0, Differences(0.0, 0.0))
+
+    monkeypatch.setattr(NativeEngine, "decode", watched)
+    monkeypatch.setattr(ctranslate2, "compare", compared)
+    monkeypatch.setattr(run, "differences", lambda *_: Differences(0.0, 0.0))
+    monkeypatch.setattr(huggingface, "scores_in_transformers", lambda *_: [])
+    run.export_model(tmp_path / "runs" / "tiny" / "model", kind, "float32", lambda _: None, sample=2)
+    assert asked == [DecodeConfig(beam_size=4, length_penalty=0.5)]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import torch
 from torch import Tensor
 
 from mtkit.config.decode import DecodeConfig
-from mtkit.decode.generate import generate, plan_batches
+from mtkit.decode.generate import batch_tokens, generate, plan_batches
+from mtkit.decode.hypothesis import Demand, Terms
 from tests.support.fakes import EOS, VOCAB, FakeScorer, FakeState
 
 
@@ -48,11 +51,51 @@ def test_nothing_to_translate() -> None:
 
 def test_batches_keep_the_budget_and_hold_each_sentence_once() -> None:
     lengths = [3, 90, 7, 7, 1, 500, 12, 3]
-    batches = list(plan_batches(lengths, batch_tokens=200, width=2))
+    batches = list(plan_batches(lengths, tokens=200, width=2))
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) == 1 or 2 * len(batch) * max(lengths[i] for i in batch) <= 200
     assert batches[0] == [5]
+
+
+@pytest.mark.parametrize(("device", "usual"), [("cpu", 4096), ("cuda", 65_536), ("cuda:1", 65_536)])
+def test_batches_are_large_on_a_gpu_unless_the_options_say_a_size(device: str, usual: int) -> None:
+    assert batch_tokens(DecodeConfig(), device) == usual
+    assert batch_tokens(DecodeConfig(batch_tokens=99), device) == 99
+
+
+TERMS = Terms((((4, 5),),), ["", "", "", "", " a", " b", " c"])
+
+
+@pytest.mark.parametrize(
+    ("options", "terms", "copies"),
+    [
+        (DecodeConfig(beam_size=3), None, 1),
+        (DecodeConfig(method="diverse_beam", beam_size=2), None, 1),
+        (DecodeConfig(method="sample", num_samples=2, top_p=0.9), None, 1),
+        (DecodeConfig(beam_size=2), TERMS, 2),  # with terms the search itself is on the CPU
+    ],
+)
+def test_a_step_waits_for_the_device_as_rarely_as_possible(
+    options: DecodeConfig, terms: Terms | None, copies: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = Counter[str]()
+
+    def count(owner: type, name: str) -> None:
+        method = getattr(owner, name)
+
+        def counted(*args: object) -> object:
+            calls[name] += 1
+            return method(*args)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(Tensor, "cpu")
+    count(Constant, "step")
+    scorer = Constant([0, 0, 0, 0.2, 0.3, 0.3, 0.2])
+    generate(scorer, [[4], [4, 5, 6]], options, demands=[Demand(terms=terms)] * 2)
+    assert calls["step"] > 1
+    assert calls["cpu"] == copies * calls["step"]
 
 
 def test_finished_sentences_leave_the_batch() -> None:

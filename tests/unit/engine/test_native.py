@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -35,6 +36,21 @@ def test_an_unknown_device_is_refused() -> None:
 def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(UsageError, match="no CUDA device"):
         choose_device("cuda")
+
+
+@pytest.mark.parametrize("name", ["auto", "cuda", "cuda:0"])
+def test_a_gpu_never_plans_attention_with_cudnn(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_enabled: Callable[[], bool] = torch.backends.cuda.cudnn_sdp_enabled
+    before = is_enabled()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    try:
+        torch.backends.cuda.enable_cudnn_sdp(True)
+        choose_device("cpu")
+        assert is_enabled()
+        choose_device(name)
+        assert not is_enabled()
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
 
 
 def test_a_model_in_training_is_decoded_without_dropout_and_goes_on_training(model: Transformer) -> None:
