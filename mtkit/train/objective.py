@@ -62,9 +62,10 @@ class Objective:
         weights.
         """
         # 1. Cross-entropy, the mean of all passes, but only of the first one with SimCut.
-        options, weight, passes = self.options, self.model.output.weight, self.passes
+        options, passes = self.options, self.passes
         targets = self.guide.targets(batch) if self.guide is not None else None
         features, tgt_out = self._predicted(batch, passes)  # features are [passes * tokens, d_model]
+        weight = self.model.output.weight  # whole now, if it is sharded otherwise
         learned = 1 if self.cutoff is not None else passes
         tokens = len(tgt_out) // passes * learned
         fused = options.compile and self.device.type == "cuda"
