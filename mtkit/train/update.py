@@ -78,7 +78,7 @@ class Updater:
         self.seed = seed
         self.device = next(model.parameters()).device
         self.objective = Objective(model, options, dtype)
-        self.cutoff = self.objective.cutoff
+        self._cutoff = self.objective.cutoff
         self.optimizers = build_optimizers(model, options.optimizer, model.layer_matrices())
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
         self.ema = MovingAverage(model, options.ema) if options.ema else None
@@ -151,8 +151,8 @@ class Updater:
         rank = self.world.rank
         place = (step, rank) if rank else (step,)
         self.model.masks.reseed(self.seed, _DROPOUT, *place)
-        if self.cutoff is not None:
-            self.cutoff.reseed(self.seed, _CUTOFF, *place)
+        if self._cutoff is not None:
+            self._cutoff.reseed(self.seed, _CUTOFF, *place)
         torch.manual_seed((self.seed << 32 | step) ^ rank << 48)
         sums = {name: torch.zeros((), device=self.device) for name in self.objective.names}
         try:
