@@ -28,20 +28,25 @@ class _ChunkedDivergence(torch.autograd.Function):
         grad_weight = torch.zeros_like(weight)
         chunk = chunk_rows(first.device, 8 * len(weight))  # about 8 numbers exist for each logit
         for begin in range(0, len(first), chunk):
-            # 2. Log-probabilities of a chunk's rows, [rows, vocab], their divergence, and its gradients.
+            # 2. Log-probabilities of a chunk's rows, [rows, vocab], and their divergence.
             part = slice(begin, begin + chunk)
             log_p, log_q = (
                 torch.log_softmax(features[part] @ projection.T, -1, dtype=torch.float32) for features in rows
             )
-            apart, grad_p, grad_q = _differentiate(log_p, log_q)
+            p, q, ratio = log_p.exp(), log_q.exp(), log_p - log_q
+            p_to_q = (p * ratio).sum(-1, keepdim=True)  # [rows, 1]
+            # 3. d KL(p‖q) / d logits of p = p (log p/q - KL), d KL(p‖q) / d logits of q = q - p.
             if both_ways:
-                back, back_q, back_p = _differentiate(log_q, log_p)
-                apart, grad_p, grad_q = (apart + back) / 2, (grad_p + back_p) / 2, (grad_q + back_q) / 2
-            total += apart
-            # 3. The gradients of features and weights.
+                q_to_p = -(q * ratio).sum(-1, keepdim=True)
+                total += (p_to_q.sum() + q_to_p.sum()) / 2
+                grad_p = ((p * (ratio - p_to_q) + p - q) / 2).to(dtype)
+                grad_q = ((q * (-ratio - q_to_p) + q - p) / 2).to(dtype)
+            else:
+                total += p_to_q.sum()
+                grad_p, grad_q = (p * (ratio - p_to_q)).to(dtype), (q - p).to(dtype)
             for grad, features, out in zip((grad_p, grad_q), rows, grads, strict=True):
-                torch.mm(grad.to(dtype), projection, out=out[part])
-                grad_weight += grad.to(dtype).T @ features[part]
+                torch.mm(grad, projection, out=out[part])
+                grad_weight += grad.T @ features[part]
         ctx.save_for_backward(*grads, grad_weight)
         return total
 
@@ -50,13 +55,6 @@ class _ChunkedDivergence(torch.autograd.Function):
         # Scaled in fp32: a loss scale of 2^16 does not fit into fp16.
         first, second, weight = (grad.float() * grad_total for grad in ctx.saved_tensors)
         return first, second, weight, None, None
-
-
-def _differentiate(log_p: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """KL(p‖q) summed over rows, and its gradients with respect to the logits of p and q, [rows, vocab]."""
-    p, ratio = log_p.exp(), log_p - log_q
-    apart = (p * ratio).sum(-1, keepdim=True)  # [rows, 1]
-    return apart.sum(), p * (ratio - apart), log_q.exp() - p
 
 
 def divergence(
