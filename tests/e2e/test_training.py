@@ -33,6 +33,7 @@ def test_loss_falls(whole: Run) -> None:
 def test_reports_count_the_update_that_they_follow(whole: Run) -> None:
     """From the first update on, so the time left is known at once."""
     limit = whole.config.train.max_steps
+    assert limit
     told = [event for kind in (Logged, Stepped) for event in whole.told(kind)]
     assert told
     for event in told:
