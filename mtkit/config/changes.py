@@ -86,6 +86,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.init_from": ("free", "only a new run starts from other weights"),
     "train.freeze": ("impossible", "the optimizer has state only for the weights trained so far"),
     "train.r_drop": ("declared", _COURSE),
+    "train.simcut": ("declared", _COURSE),
     "train.guided_alignment": ("declared", _COURSE),
     "export": ("free", _LATER),
     "decode": ("declared", _CHOICE),
@@ -97,7 +98,17 @@ CLASSES: dict[str, tuple[Kind, str]] = {
 }
 """By dotted key; a key without an entry may inherit the entry of its section."""
 
-INHERITED = ("data", "text", "tokenizer", "model", "train.optimizer", "decode", "evaluate", "export")
+INHERITED = (
+    "data",
+    "text",
+    "tokenizer",
+    "model",
+    "train.optimizer",
+    "train.simcut",
+    "decode",
+    "evaluate",
+    "export",
+)
 """Sections whose options inherit the class of the section unless they have an entry of their own."""
 
 

@@ -156,6 +156,20 @@ class OptimizerConfig(Options):
             yield f"betas: β₁ = 0 and method = {self.method} cannot be combined. Set betas: [0.9, 0.98]."
 
 
+class SimCutConfig(Options):
+    """SimCut: predictions should not change when some tokens are cut."""
+
+    alpha: float = Field(
+        0.0,
+        ge=0,
+        description="Weight α of the divergence between the predictions for a pair and for the same pair "
+        "with cut tokens, such as 3. 0 turns it off.",
+    )
+    cutoff: Probability = Field(
+        0.05, description="Probability that a token is cut: its embedding becomes 0, on both sides."
+    )
+
+
 class TrainConfig(Options):
     """The training loop. It ends at `max_steps`, `max_epochs` or `max_time`, whichever comes first."""
 
@@ -242,6 +256,9 @@ class TrainConfig(Options):
         ge=0,
         description="Weight α of the divergence between two passes with different dropout (R-Drop). 0 "
         "turns it off.",
+    )
+    simcut: SimCutConfig = Field(
+        default_factory=SimCutConfig, description="A second pass over each batch with cut tokens (SimCut)."
     )
     guided_alignment: float = Field(
         0.0,
@@ -356,6 +373,11 @@ class TrainConfig(Options):
 
     @rule
     def _compiled_whole(self) -> Iterator[str]:
+        if self.r_drop and self.simcut.alpha:
+            yield (
+                "r_drop and simcut cannot be combined: each compares two passes in its own way. Set r_drop "
+                "or simcut.alpha to 0."
+            )
         if self.compile and self.guided_alignment:
             yield (
                 "compile and guided_alignment cannot be combined: a compiled model hides its attention. "

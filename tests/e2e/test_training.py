@@ -84,9 +84,10 @@ def early_spikes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 FREE = ("train.optimizer.method=schedule_free", "train.optimizer.schedule=constant", "train.average_of=last")
+CUT = ("train.simcut.alpha=3", "train.packing=true", "train.micro_batch_tokens=150")
 
 
-@pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150"), FREE, ALL_ON])
+@pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150"), FREE, CUT, ALL_ON])
 def test_killed_and_run_again_ends_the_same(
     tmp_path: Path, extra: tuple[str, ...], early_spikes: None
 ) -> None:
