@@ -177,7 +177,7 @@ class Transformer(nn.Module):
     def logits(self, features: Tensor) -> Tensor:
         """The projection to logits [..., vocab] in fp32, also where all else is in another type.
 
-        In bf16, 40 % of the error of log-probabilities would come from here: a logit of 10 is rounded by up to
+        In bf16, 40 % of the error of log-probabilities would come from here: it rounds a logit of 10 by up to
         0.03.
         """
         with torch.autocast(features.device.type, enabled=False):

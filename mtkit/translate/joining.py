@@ -63,7 +63,8 @@ class Joiner:
 
     def candidates(self, segment: Segment, hyps: Sequence[Hypothesis]) -> list[Candidate]:
         """The translations of a segment, the best first and each once, as many as are asked for."""
-        texts = self._tokenizer.tgt.decode([hyp.ids for hyp in hyps])
+        decoded = self._tokenizer.tgt.decode([hyp.ids for hyp in hyps])
+        texts = [segment.prefix.restored(text, self.spaced[1]) for text in decoded]
         order = list(range(len(texts)))
         if self._options.method == "mbr":
             from mtkit.metrics.consensus import consensus
@@ -106,7 +107,11 @@ class Joiner:
         src_words = word_numbers(self._tokenizer.src.pieces(segment.ids[tags:]), self.spaced[0])
         tgt_words = word_numbers(self._tokenizer.tgt.pieces(candidate.hyp.ids), self.spaced[1])
         src_starts = word_starts(segment.source.text, self.spaced[0])
-        tgt_starts = word_starts(candidate.text, self.spaced[1])
+        # Words of a prefix that the model did not see have no pieces.
+        seen, given = (
+            len(word_starts(text, self.spaced[1])) for text in (segment.prefix.known, segment.prefix.text)
+        )
+        tgt_starts = word_starts(candidate.text, self.spaced[1])[max(0, given - seen) :]
         found = {
             (src_starts[s], tgt_starts[t])
             for src, tgt in links
