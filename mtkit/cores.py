@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-SPINS = 20_000
+SPINS = 5_000
 """Rounds for which an OpenMP thread waits before it gives up its core; libgomp's own number is 300,000."""
 
 

@@ -35,6 +35,7 @@ from mtkit.cli import (
 from mtkit.cli.arguments import COMPLETE, GroupedCommand
 from mtkit.cli.failures import EXIT_CODES, report
 
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")]
 EPILOG = "\n".join(("\b", "Exit codes:", *(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())))
 _WIDEST = 140
 
@@ -80,6 +81,23 @@ def for_typer(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def _with_quiet(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with `--quiet` as an option of its own, so that it is accepted after its name too."""
+    signature = inspect.signature(command, eval_str=True)
+    if "quiet" in signature.parameters:
+        return command
+
+    @functools.wraps(command)
+    def run(*args: Any, quiet: bool, **kwargs: Any) -> None:
+        if quiet:
+            console.set_up(quiet=True, debug=console.state.debug)
+        command(*args, **kwargs)
+
+    option = inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_Quiet)
+    vars(run)["__signature__"] = signature.replace(parameters=[*signature.parameters.values(), option])
+    return run
+
+
 class _TranslateCommand(GroupedCommand):
     """Its search flags are described by the options of `decode`."""
 
@@ -101,7 +119,7 @@ def _group(text: str, *members: Callable[..., None]) -> typer.Typer:
     group = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=text)
     group.callback()(lambda: None)  # else its only command would be the group itself
     for member in members:
-        group.command(cls=GroupedCommand)(_guarded(member))
+        group.command(cls=GroupedCommand)(_guarded(_with_quiet(member)))
     return group
 
 
@@ -173,7 +191,7 @@ class _Built(Mapping[str, Any]):
                 if found is translate.translate:
                     kind, command = _TranslateCommand, for_typer(found)
                 found = typer.Typer(add_completion=False, rich_markup_mode=None)
-                found.command(name, cls=kind)(_guarded(command))
+                found.command(name, cls=kind)(_guarded(_with_quiet(command)))
             built = get_command(found)
             if COMPLETE in os.environ:
                 from mtkit.cli.completion import teach
@@ -265,7 +283,7 @@ def _options(
             "--version", "-V", callback=_show_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")] = False,
+    quiet: _Quiet = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.")] = False,
     install: Annotated[
         bool,

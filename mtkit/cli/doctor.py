@@ -15,6 +15,7 @@ _EXTRAS = {
     "glossary": ("simplemma", "inflected glossary terms"),
     "huggingface": ("transformers", "export to Hugging Face"),
     "langid": ("py3langid", "the language filter"),
+    "moses": ("sacremoses", "the form moses-lc of mtkit evaluate"),
     "plot": ("matplotlib", "plots as image files"),
     "tensorboard": ("tensorboard", "curves in TensorBoard"),
     "zstd": ("zstandard", ".zst files"),

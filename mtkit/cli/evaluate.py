@@ -13,7 +13,7 @@ import typer
 from mtkit.cli import console
 from mtkit.cli.arguments import ConfigArguments, read_runs
 from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, THREADS_HELP, engine_name, one_of
-from mtkit.config.fixed import METRIC_NAMES, MetricName
+from mtkit.config.fixed import FORMS, METRIC_NAMES, FormName, MetricName
 from mtkit.errors import GateError, UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +51,14 @@ def evaluate(
             help="Metrics to compute, separated by commas. Default: evaluate.metrics of the config.",
         ),
     ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(FORMS),
+            help="Form of the texts for BLEU: as they are, or as papers on Multi30k score (lower case, Moses "
+            "tokens). Default: evaluate.form of the config, else raw.",
+        ),
+    ] = "",
     tests: Annotated[
         list[str] | None,
         typer.Option(
@@ -108,8 +116,10 @@ def evaluate(
       mtkit evaluate mtkit.yaml -m runs/other
       mtkit evaluate --hyp out.txt --ref ref.txt
     """
-    names = _metrics(metrics or [])
     bounds = _bounds(fail_under or [])
+    names, shape = _metrics(metrics or []), _form(form)
+    if shape not in (None, "raw") and names and "bleu" not in {*names, *bounds}:
+        raise UsageError(f"--form {form}: has no effect without BLEU.", "Add bleu to --metrics.")
     shown = _ScoreList() if as_json else _ScoreTable()
     if hyps or refs:
         if arguments or tests or model or checkpoint or not (hyps and refs):
@@ -117,13 +127,14 @@ def evaluate(
                 "--hyp: needs --ref, and cannot be combined with a config, --model, --checkpoint or --test.",
                 "Give the references with --ref, and leave out the others.",
             )
-        results = _score_files(hyps, refs, names, bounds, tgt_lang)
+        results = _score_files(hyps, refs, names, bounds, tgt_lang, shape or "raw")
         shown.begin([(str(hyp), 1_000_000) for hyp in hyps], "")
     else:
         if model and not model.exists() and str(model).lower() in METRIC_NAMES:
             raise UsageError(f"-m {model}: names a model.", f"Write --metrics {model} for the metric.")
         given = arguments or ([str(model)] if model else None)
-        jobs = _jobs(read_runs(given), model, checkpoint, tests or [])
+        configs = [_in_form(config, shape) for config in read_runs(given)]
+        jobs = _jobs(configs, model, checkpoint, tests or [])
         results = _evaluate_runs(jobs, checkpoint, names, bounds, device, engine_name(engine), threads, shown)
     found = []
     for result in results:
@@ -143,6 +154,18 @@ def _metrics(given: list[str]) -> list[MetricName]:
     """The metrics in lists such as `BLEU,chrF`."""
     words = (word.strip() for text in given for word in text.split(","))
     return [one_of("--metrics", word.lower(), METRIC_NAMES) for word in words if word]
+
+
+def _form(given: str) -> FormName | None:
+    """The form of `--form`; None to use that of the config."""
+    return one_of("--form", given.lower(), FORMS) if given else None
+
+
+def _in_form(config: Config, form: FormName | None) -> Config:
+    """The config with another form, if one is given."""
+    if form is None:
+        return config
+    return config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"form": form})})
 
 
 def _bounds(given: list[str]) -> dict[MetricName, float]:
@@ -182,27 +205,30 @@ def _score_files(
     metrics: list[MetricName],
     bounds: Iterable[MetricName],
     tgt_lang: str,
+    form: FormName,
 ) -> Iterator[Evaluated]:
     from mtkit.config.schema import EvaluateConfig
     from mtkit.evaluate.evaluate import score_files
+    from mtkit.metrics.moses import open_form
     from mtkit.text.languages import warn_if_unknown
 
     if tgt_lang:
         warn_if_unknown(tgt_lang)
+    open_form(form, tgt_lang)  # fails before any work
     names = list(dict.fromkeys([*(metrics or EvaluateConfig().metrics), *bounds]))
-    return score_files(hyps, refs, names, tgt_lang)
+    return score_files(hyps, refs, names, tgt_lang, form)
 
 
 def _jobs(
     configs: list[Config], named: Path | None, checkpoint: str, tests: list[str]
 ) -> list[tuple[Config, Found, list[LoadedSet]]]:
     """The config, the model and the test sets of each run; everything that is missing is found here."""
-    from mtkit.evaluate.evaluate import choose_tests, read_sets
+    from mtkit.evaluate.evaluate import check_form, choose_tests, read_sets
     from mtkit.runs.find import Found, checkpoint_of, find_model, trained_model
 
     jobs = []
     for config in configs:
-        choose_tests(config, tests)
+        check_form(config, config.evaluate.form, choose_tests(config, tests))
         if checkpoint:
             run = find_model(named).run if named else config.run
             found = Found(checkpoint_of(run, checkpoint), run, f"checkpoint {checkpoint}")
@@ -248,7 +274,14 @@ def _evaluate_runs(
             path = inside(folder, f"{each.name}{suffix}.hyp.txt")
             with console.progress() as report:
                 result = evaluate(
-                    each, translator, request, names, path, private=config.private, progress=report
+                    each,
+                    translator,
+                    request,
+                    names,
+                    path,
+                    form=config.evaluate.form,
+                    private=config.private,
+                    progress=report,
                 )
             keep_score(home, result, model, translator.engine.name, config.decode.changed())
             yield result
@@ -259,11 +292,11 @@ def _evaluate_runs(
 
 
 def _say_levels(results: list[Evaluated]) -> None:
-    """Says what the BLEU of each result means, in words."""
+    """Says what the BLEU of each result means, in words, unless it is that of a form."""
     from mtkit.runs.verdict import level_of
 
     for result in results:
-        scores = {score.metric: score.value for score in result.scores}
+        scores = {score.metric: score.value for score in result.scores if score.form is None}
         if "bleu" in scores and (level := level_of(scores, "")):
             console.say(f"{result.name}: {level.meaning}")
 
@@ -298,7 +331,7 @@ class _ScoreTable:
     def __init__(self) -> None:
         self._sets: Sequence[tuple[str, int]] = ()
         self._rows = 0
-        self._signatures: dict[tuple[str, str], list[str]] = {}
+        self._signatures: dict[tuple[str, str, str | None], list[str]] = {}
 
     def begin(self, sets: Sequence[tuple[str, int]], model: str) -> None:
         """Starts the table of a model, whose test sets have these names and numbers of pairs."""
@@ -313,24 +346,26 @@ class _ScoreTable:
     def add(self, result: Evaluated) -> None:
         """Prints the row of a result."""
         from mtkit.cli.columns import aligned
-        from mtkit.metrics.surface import METRICS
 
-        head = ("test set", "pairs", *(METRICS[score.metric].title for score in result.scores))
+        head = ("test set", "pairs", *(score.title for score in result.scores))
         row = (result.name, f"{result.num_pairs:,}", *(f"{score.value:.2f}" for score in result.scores))
         widest = [(name, f"{count:,}", *["100.00"] * len(result.scores)) for name, count in self._sets]
         for line in aligned(head, [row, *widest])[2 if self._rows else 0 : 3]:
             console.out("".join(line))
         self._rows += 1
         for score in result.scores:
-            self._signatures.setdefault((score.metric, score.signature), []).append(result.name)
+            key = (score.metric, score.signature, score.form)
+            self._signatures.setdefault(key, []).append(result.name)
 
     def end(self) -> None:
         """Prints the signatures of the scores."""
         if not self._rows:
             return
-        metrics = [metric for metric, _ in self._signatures]
+        metrics = [metric for metric, *_ in self._signatures]
         console.out("")
-        for (metric, signature), names in self._signatures.items():
+        for (metric, signature, form), names in self._signatures.items():
             of_some = f" ({', '.join(names)})" if metrics.count(metric) > 1 else ""
             console.out(f"{metric}{of_some}: {signature}")
+            if form is not None:
+                console.out(f"{metric}{of_some}, form: {form}")
         self._rows, self._signatures = 0, {}

@@ -23,7 +23,9 @@ EXIT_CODES = {
 }
 """What `mtkit --help`, the README and docs/troubleshooting.md list. The shell reports 143 itself."""
 
-_NO_MEMORY = re.compile("out of memory|can('t|not) allocate|map segment|bad_alloc|start new thread", re.I)
+_NO_MEMORY = re.compile(
+    "out of memory|can('t|not) allocate|alloc_failed|map segment|bad_alloc|start new thread", re.I
+)
 
 
 def report(error: BaseException) -> int:

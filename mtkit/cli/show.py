@@ -13,6 +13,7 @@ from mtkit.cli.arguments import shown
 from mtkit.errors import InputError, MtkitError, UsageError
 
 if TYPE_CHECKING:
+    from mtkit.config.fixed import MetricName
     from mtkit.config.schema import Config
 
 _WIDEST_LINE = 40
@@ -39,7 +40,7 @@ def show_run(
     config = _config(folder)
     _head(folder, config)
     _data(folder)
-    _curve(folder)
+    _curve(folder, config)
     _scores(folder)
     _sizes(folder)
     name = shown(folder)
@@ -113,7 +114,7 @@ def _data(folder: Path) -> None:
     )
 
 
-def _curve(folder: Path) -> None:
+def _curve(folder: Path, config: Config | None) -> None:
     from mtkit.cli.bars import duration, sparkline
     from mtkit.train.watch.curves import read_metrics
 
@@ -131,9 +132,27 @@ def _curve(folder: Path) -> None:
     valid = [line for line in lines if "valid/loss" in line]
     if not valid:
         return
-    best = min(valid, key=lambda line: line["valid/loss"])
-    for name, line in {"best": best, "last": valid[-1]}.items():
+    for name, line in {"best": _best(valid, config), "last": valid[-1]}.items():
         console.out(f"{name:8}  step {line['step']:,.0f}: {_figures(line)}")
+
+
+def _best(valid: list[dict[str, float]], config: Config | None) -> dict[str, float]:
+    """The best validation, as training ranks them by `best_metric`: of equal ones the newer."""
+    from mtkit.config.fixed import METRIC_NAMES
+    from mtkit.config.train import TrainConfig
+    from mtkit.metrics.surface import quality_of
+
+    def scores(line: dict[str, float]) -> dict[MetricName, float]:
+        return {name: line[f"valid/{name}"] for name in METRIC_NAMES if f"valid/{name}" in line}
+
+    known = {"loss", *METRIC_NAMES}.intersection(*({"loss", *scores(line)} for line in valid))
+    wanted = (config.train if config else TrainConfig()).best_metric
+    metrics = [metric for metric in wanted if metric in known] or ["loss"]
+
+    def rank(line: dict[str, float]) -> list[object]:
+        return [*(quality_of(metric, line["valid/loss"], scores(line)) for metric in metrics), line["step"]]
+
+    return max(valid, key=rank)
 
 
 def _figures(line: dict[str, float]) -> str:
@@ -151,7 +170,7 @@ def _scores(folder: Path) -> None:
     rows = [
         (
             str(entry["test"]),
-            str(score["metric"]),
+            " ".join(filter(None, (str(score["metric"]), str(score.get("form") or "")))),
             f"{float(score['value']):.2f}",
             str(entry.get("model", "")),
         )

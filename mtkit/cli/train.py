@@ -147,7 +147,7 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str], re
         from mtkit.train.trainer import train as run
         from mtkit.train.watch.monitor import Working
 
-    config, choices = world.on_main(lambda: settle_run(config, prepared))
+    config, choices = world.on_main(lambda: settle_run(config, prepared, world))
     for line in folded(choices):
         say(line)
     show_expectation(prepared.num_pairs)
@@ -183,7 +183,8 @@ def _plan(config: Config, world: World) -> None:
             "Run `mtkit prepare` first.",
         )
     if prepared is not None:
-        config, choices = settle_run(config, prepared, keep=False)
+        data = prepared
+        config, choices = world.on_main(lambda: settle_run(config, data, world, keep=False))
         show_choices(choices)
     plan = plan_run(config, prepared, world)
     if world.is_main:

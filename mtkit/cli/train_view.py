@@ -72,8 +72,9 @@ def describe(event: Event) -> list[str]:
         case Saved() | Working() | OutOfMemory():  # running out of memory is logged as a warning
             return []
         case Finished():
-            models = f"mean of the {event.averaged} best models" if event.averaged > 1 else "best model"
-            if event.averaged == 1 and event.best_step == 0:
+            of = event.average_of
+            models = f"mean of the {event.averaged} {of} models" if event.averaged > 1 else f"{of} model"
+            if event.averaged == 1 and event.best_step == 0 and of == "best":
                 models = "the initial model, because no later one was better"
             return [
                 f"Finished: {event.reason} after {event.step:,} steps and {duration(event.seconds)}.",

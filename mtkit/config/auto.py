@@ -154,6 +154,7 @@ def choose(
         if passes < size.epochs / ENOUGH:
             dropout, attention_dropout = min(dropout, 0.1), 0.0
             regularised = f"low, because the time allows only {passes:,.1f} epochs"
+    pads = "; on a GPU, batches are then padded" if has_gpu and attention_dropout else ""
     steps = max_steps or steps
     warmup = min(4_000, max(1, steps // 10))
     every = min(2_000, max(100, steps // 15))
@@ -165,7 +166,7 @@ def choose(
             for name in ("d_model", "d_ff", "num_heads", "num_encoder_layers", "num_decoder_layers")
         ),
         Choice("model.dropout", dropout, regularised),
-        Choice("model.attention_dropout", attention_dropout, regularised),
+        Choice("model.attention_dropout", attention_dropout, regularised + pads),
         Choice("train.batch_tokens", batch_tokens, f"many small steps suit little data, on {machine}"),
         Choice("train.max_steps", steps, f"{steps / per_epoch:,.0f} epochs of about {per_epoch:,} steps"),
         Choice("train.validate_every", every, "about 15 validations"),
@@ -250,6 +251,8 @@ def settle(config: Config, choices: list[Choice]) -> tuple[Config, list[Choice]]
     given |= {f"train.optimizer.{name}" for name in optimizer.model_fields_set}
     if train.shards_model:
         given.add("train.optimizer.method")  # sharding requires it
+    if optimizer.needs.averages_weights:
+        given.add("train.ema")  # it has an average of its own
     if {"train.max_epochs", "train.max_time"} & given:
         given.add("train.max_steps")  # the user set another budget
     taken = [

@@ -71,6 +71,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.keep_last": ("free", _KEPT),
     "train.keep_best": ("free", _KEPT),
     "train.average": ("free", "the final model averages another number of models"),
+    "train.average_of": ("free", "the final model averages other models, counted from here on"),
     "train.patience": ("free", "training ends at another step"),
     "train.patience_on": ("free", "training ends at another step"),
     "train.log_every": ("free", _SHOWN),

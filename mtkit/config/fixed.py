@@ -12,6 +12,9 @@ WAVE_BASE = 10_000.0
 MetricName = Literal["bleu", "chrf", "ter"]
 """Each is an entry of `METRICS` in `metrics/surface.py`."""
 METRIC_NAMES: tuple[MetricName, ...] = get_args(MetricName)
+FormName = Literal["raw", "moses-lc"]
+"""Forms of text in which BLEU is computed; `metrics/moses.py` makes them."""
+FORMS: tuple[FormName, ...] = get_args(FormName)
 BestMetric = Literal[MetricName, "loss"]
 BEST_METRICS: tuple[BestMetric, ...] = (*METRIC_NAMES, "loss")
 

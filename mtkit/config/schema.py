@@ -16,7 +16,7 @@ from mtkit.config.data import DataConfig, TokenizerConfig
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.export import ExportConfig
 from mtkit.config.filters import TokensFilter
-from mtkit.config.fixed import MetricName
+from mtkit.config.fixed import FormName, MetricName
 from mtkit.config.model import ModelConfig
 from mtkit.config.options import Options, rule
 from mtkit.config.text import TextConfig
@@ -27,6 +27,17 @@ class EvaluateConfig(Options):
     """The metrics of `mtkit evaluate`."""
 
     metrics: tuple[MetricName, ...] = Field(("bleu", "chrf"), min_length=1, description="Metrics to compute.")
+    form: FormName = Field(
+        "raw",
+        description="Form of the texts for BLEU. raw: as they are, split by sacreBLEU. moses-lc: lower case, "
+        "Moses punctuation and Moses tokens with escapes, without smoothing, as papers on Multi30k score; "
+        "requires sacremoses.",
+    )
+
+    @rule
+    def _form_has_an_effect(self) -> Iterator[str]:
+        if self.form != "raw" and "bleu" not in self.metrics:
+            yield f"form = {self.form} has no effect without bleu. Remove it, or add bleu to metrics."
 
 
 class Config(Options):

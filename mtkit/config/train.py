@@ -60,24 +60,30 @@ class OptimizerNeeds:
         layer_moments: numbers stored for each weight in the matrices of the layers.
         other_moments: numbers stored for each other weight.
         whole_matrices: whether it needs whole matrices, not shards of them.
+        averages_weights: whether it averages the weights, instead of a falling learning rate.
     """
 
     layer_moments: int
     other_moments: int
-    whole_matrices: bool
+    whole_matrices: bool = False
+    averages_weights: bool = False
 
 
 class OptimizerConfig(Options):
     """The optimizer and its learning-rate schedule."""
 
-    method: Literal["adamw", "muon"] = Field(
+    method: Literal["adamw", "muon", "schedule_free"] = Field(
         "adamw",
         description="Optimizer. muon orthogonalises the momentum of the layers' matrices, and leaves all "
-        "other weights to adamw; both use the same learning rate.",
+        "other weights to adamw; both use the same learning rate. schedule_free is adamw whose averaged "
+        "weights replace a falling learning rate, and needs schedule: constant.",
     )
     lr: float = Field(1.0e-3, gt=0, description="Peak learning rate.")
     warmup_steps: int = Field(
-        4000, ge=0, description="Number of steps in which the learning rate rises linearly to its peak."
+        4000,
+        ge=0,
+        description="Number of steps in which the learning rate rises linearly to its peak. inverse_sqrt "
+        "needs at least 1.",
     )
     schedule: Literal["inverse_sqrt", "linear", "cosine", "constant", "plateau"] = Field(
         "inverse_sqrt",
@@ -101,7 +107,7 @@ class OptimizerConfig(Options):
         "the schedule.",
     )
     momentum: float = Field(0.95, ge=0, lt=1, description="muon only: decay rate of the momentum.")
-    betas: tuple[float, float] = Field((0.9, 0.98), description="Decay rates β₁ and β₂ of Adam.")
+    betas: tuple[Probability, Probability] = Field((0.9, 0.98), description="Decay rates β₁ and β₂ of Adam.")
     eps: float = Field(1.0e-9, gt=0, description="Epsilon of Adam.")
     weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay, applied to matrices only.")
     clip_norm: float = Field(
@@ -119,11 +125,35 @@ class OptimizerConfig(Options):
         """The requirements of the method."""
         match self.method:
             case "adamw":
-                return OptimizerNeeds(layer_moments=2, other_moments=2, whole_matrices=False)
+                return OptimizerNeeds(layer_moments=2, other_moments=2)
             case "muon":
                 return OptimizerNeeds(layer_moments=1, other_moments=2, whole_matrices=True)
+            case "schedule_free":
+                return OptimizerNeeds(layer_moments=2, other_moments=2, averages_weights=True)
             case _:
                 assert_never(self.method)
+
+    @rule
+    def _rate_has_a_start(self) -> Iterator[str]:
+        if self.schedule == "inverse_sqrt" and self.warmup_steps == 0:
+            yield (
+                "warmup_steps = 0 and schedule = inverse_sqrt cannot be combined: the rate is lr × "
+                "√(warmup_steps / step). Set warmup_steps, or schedule: constant."
+            )
+
+    @rule
+    def _average_replaces_schedule(self) -> Iterator[str]:
+        if not self.needs.averages_weights:
+            return
+        if self.schedule != "constant":
+            yield (
+                f"schedule = {self.schedule} and method = {self.method} cannot be combined: its averaged "
+                "weights replace a falling rate. Set schedule: constant."
+            )
+        if self.cooldown:
+            yield f"cooldown and method = {self.method} cannot be combined. Set cooldown: 0."
+        if self.betas[0] == 0:
+            yield f"betas: β₁ = 0 and method = {self.method} cannot be combined. Set betas: [0.9, 0.98]."
 
 
 class TrainConfig(Options):
@@ -137,8 +167,8 @@ class TrainConfig(Options):
     max_steps: int | None = Field(
         None,
         ge=1,
-        description="Maximum number of optimizer steps. Default: 100,000, or no maximum if max_epochs or "
-        "max_time is set.",
+        description="Maximum number of optimizer steps. Default: 100,000 if neither max_epochs nor max_time "
+        "is set, else no maximum.",
     )
     max_epochs: int | None = Field(None, ge=1, description="Maximum number of passes through the data.")
     max_time: Duration | None = Field(
@@ -156,7 +186,8 @@ class TrainConfig(Options):
     )
     precision: Literal["fp32", "bf16", "fp16", "auto"] = Field(
         "auto",
-        description="Number format of the computation. auto: bf16 if the hardware supports it, else fp32.",
+        description="Number format of the computation. auto: bf16 if the hardware supports it, else fp16 on "
+        "a GPU of compute capability 7 (V100, T4), else fp32.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Device to train on. auto: cuda if there is one, else cpu."
@@ -183,10 +214,9 @@ class TrainConfig(Options):
         "auto",
         description="Compute batches without padding. auto: on a GPU that has the attention kernel for it.",
     )
-    compile: bool | Literal["graphs"] = Field(
+    compile: bool = Field(
         False,
-        description="Compile the model with torch.compile: minutes at the start, then faster steps on a "
-        "GPU. graphs: also record CUDA graphs for a few shapes of unpadded batches.",
+        description="Compile the model with torch.compile: minutes at the start, then faster steps on a GPU.",
     )
     init_from: Path | None = Field(
         None,
@@ -238,7 +268,12 @@ class TrainConfig(Options):
         description="Validation metric that ranks checkpoints, or several, such as [bleu, loss]: the first "
         "one ranks them, the next ones decide ties. The loss decides the rest.",
     )
-    average: int = Field(5, ge=1, description="Number of best checkpoints to average into the final model.")
+    average: int = Field(5, ge=1, description="Number of models to average into the final one.")
+    average_of: Literal["best", "last"] = Field(
+        "best",
+        description="Which models these are. best: those of the best validations, unless the best one alone "
+        "scores higher. last: those of the last validations, whatever their scores (Vaswani et al. 2017).",
+    )
     patience: int | None = Field(
         None,
         ge=1,
@@ -272,15 +307,15 @@ class TrainConfig(Options):
                 assert_never(self.parallel)
 
     @property
-    def records_graphs(self) -> bool:
-        """Whether the compiled model is recorded as CUDA graphs."""
-        match self.compile:
-            case bool():
-                return False
-            case "graphs":
-                return True
+    def num_last(self) -> int:
+        """How many models of the last validations are kept, to be averaged."""
+        match self.average_of:
+            case "best":
+                return 0
+            case "last":
+                return self.average
             case _:
-                assert_never(self.compile)
+                assert_never(self.average_of)
 
     @model_validator(mode="after")
     def _has_a_budget(self) -> TrainConfig:
@@ -288,6 +323,15 @@ class TrainConfig(Options):
             object.__setattr__(self, "max_steps", DEFAULT_STEPS)  # as a default, not as a set option
             self.model_fields_set.discard("max_steps")
         return self
+
+    @rule
+    def _one_average(self) -> Iterator[str]:
+        method = self.optimizer.method
+        if self.ema and self.optimizer.needs.averages_weights:
+            yield (
+                f"ema and optimizer.method = {method} cannot be combined: both average the weights. "
+                "Set ema: 0."
+            )
 
     @rule
     def _compiled_whole(self) -> Iterator[str]:
@@ -300,15 +344,9 @@ class TrainConfig(Options):
             yield (
                 "packing and guided_alignment cannot be combined: alignments need padded batches. Choose one."
             )
-        if self.records_graphs and self.packing is False:
-            yield (
-                "compile = graphs requires packing: padded batches have too many shapes. Set packing: true."
-            )
         if self.shards_model and self.optimizer.needs.whole_matrices:
             method = self.optimizer.method
             yield (
                 f"optimizer.method = {method} and parallel = {self.parallel} cannot be combined: {method} "
                 "needs whole matrices. Use adamw, or parallel = ddp."
             )
-        if self.records_graphs and self.shards_model:
-            yield "compile = graphs and parallel = fsdp cannot be combined. Use compile = true."

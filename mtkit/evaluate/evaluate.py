@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtkit.config.fixed import MetricName
+from mtkit.config.fixed import FormName, MetricName
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepared import leaks_of, read_more_refs, read_test
 from mtkit.data.prepare.stages import ReportProgress
@@ -15,6 +15,7 @@ from mtkit.data.read.pair import Pair
 from mtkit.disk.files import PRIVATE, write_text
 from mtkit.disk.marks import claim
 from mtkit.errors import InputError, InputsError, UsageError
+from mtkit.metrics.moses import open_form
 from mtkit.metrics.surface import Score, score_corpus
 from mtkit.translate.request import Request, Source, best_texts
 from mtkit.translate.translator import Translator
@@ -99,6 +100,16 @@ def choose_tests(config: Config, names: Sequence[str] = ()) -> list[str]:
     return [name for name in tests if not names or name in names]
 
 
+def check_form(config: Config, form: FormName, names: Sequence[str]) -> None:
+    """Checks that the references of these test sets can be put into a form, before any work.
+
+    Raises:
+        UsageError: a package is missing, or the form does not know a language.
+    """
+    for name in names:
+        open_form(form, config.data.languages_of(config.data.test[name])[1])
+
+
 def read_sets(config: Config, names: Sequence[str] = ()) -> list[LoadedSet]:
     """The test sets with these names, or all.
 
@@ -138,6 +149,7 @@ def evaluate(
     metrics: Sequence[MetricName],
     path: Path,
     *,
+    form: FormName = "raw",
     private: bool = True,
     progress: ReportProgress | None = None,
 ) -> Evaluated:
@@ -149,6 +161,7 @@ def evaluate(
         request: how to search.
         metrics: names of metrics.
         path: the file for the translations, in a folder that mtkit made.
+        form: into which the texts are put for BLEU; the file has the translations as they are.
         private: whether only the owner may read the translations.
         progress: called with the test set, the translations made so far, and their final number.
     """
@@ -166,11 +179,16 @@ def evaluate(
     write_text(path, "".join(f"{hyp}\n" for hyp in hyps), PRIVATE if private else 0o666)
     refs = [[pair.tgt for pair in found.pairs], *found.more_refs]
     srcs = [pair.src for pair in found.pairs]
-    return _evaluated(found.name, path, hyps, refs, metrics, found.tgt_lang, srcs, found.leaked)
+    scores = score_corpus(hyps, refs[0], metrics, found.tgt_lang, srcs, refs[1:], form)
+    return _evaluated(found.name, path, hyps, refs, scores, found.leaked)
 
 
 def score_files(
-    hyps: Sequence[Path], refs: Sequence[Path], metrics: Sequence[MetricName], tgt_lang: str
+    hyps: Sequence[Path],
+    refs: Sequence[Path],
+    metrics: Sequence[MetricName],
+    tgt_lang: str,
+    form: FormName = "raw",
 ) -> Iterator[Evaluated]:
     """The scores of the translations in each of `hyps`, line by line against all of `refs`.
 
@@ -190,7 +208,8 @@ def score_files(
                 )
         if not texts:
             raise InputError(f"{path}: there are no lines to score.", "Check the file.")
-        yield _evaluated(str(path), path, texts, versions, metrics, tgt_lang)
+        scores = score_corpus(texts, versions[0], metrics, tgt_lang, None, versions[1:], form)
+        yield _evaluated(str(path), path, texts, versions, scores)
 
 
 def _evaluated(
@@ -198,12 +217,9 @@ def _evaluated(
     path: Path,
     hyps: Sequence[str],
     refs: Sequence[Sequence[str]],
-    metrics: Sequence[MetricName],
-    tgt_lang: str,
-    srcs: Sequence[str] | None = None,
+    scores: Sequence[Score],
     leaked: int | None = None,
 ) -> Evaluated:
-    scores = score_corpus(hyps, refs[0], metrics, tgt_lang, srcs, refs[1:])
     blank_hyps = sum(not hyp.strip() for hyp in hyps)
     blank_refs = sum(not all(ref.strip() for ref in versions) for versions in zip(*refs, strict=True))
     return Evaluated(name, path, len(hyps), tuple(scores), blank_hyps, blank_refs, leaked)

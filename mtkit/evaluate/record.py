@@ -54,7 +54,7 @@ def read_scores(run: Path) -> list[dict[str, Any]]:
 
 
 def keep_score(run: Path, result: Evaluated, model: str, engine: str, search: Mapping[str, Any]) -> None:
-    """Adds a result to those of a run folder; an earlier one of the same model and test set is replaced.
+    """Adds a result to those of a run folder; one of the same model, test set and form is replaced.
 
     Args:
         run: a run folder with an `evaluate` folder.
@@ -65,9 +65,14 @@ def keep_score(run: Path, result: Evaluated, model: str, engine: str, search: Ma
     """
     entry = {"model": model} | as_json(result) | {"hyps": result.hyps.name}
     entry |= {"engine": engine, "search": dict(search)}
-    same = (entry["model"], entry["test"])
-    kept = [old for old in read_scores(run) if (old.get("model"), old.get("test")) != same]
+    kept = [old for old in read_scores(run) if _identity(old) != _identity(entry)]
     folder = inside(run, EVALUATE)
     claim(folder, SCORES)
     text = json.dumps({"version": VERSION, "scores": [*kept, entry]}, indent=1, ensure_ascii=False)
     write_text(folder / SCORES, text + "\n")
+
+
+def _identity(entry: Mapping[str, Any]) -> tuple[object, ...]:
+    """The model, the test set and the name of the form of an entry."""
+    forms = {form.partition("|")[0] for score in entry["scores"] if (form := score.get("form"))}
+    return entry.get("model"), entry.get("test"), frozenset(forms)

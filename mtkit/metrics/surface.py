@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from mtkit.config.fixed import MetricName
+from mtkit.config.fixed import BestMetric, FormName, MetricName
 from mtkit.errors import InputError, UsageError
+from mtkit.metrics.moses import MosesForm, open_form
 from mtkit.text.languages import language_of
 
 if TYPE_CHECKING:
@@ -43,12 +44,14 @@ class Metric:
         higher_is_better: whether a better translation has a higher score.
         inputs: the texts that it needs besides the translations.
         build: returns its recipe for a target language.
+        build_in_form: returns its recipe for texts in a form of papers; None if it has none.
     """
 
     title: str
     higher_is_better: bool
     inputs: tuple[Input, ...]
     build: Callable[[str], Recipe]
+    build_in_form: Callable[[MosesForm], Recipe] | None = None
 
     def quality(self, value: float) -> float:
         """`value`, negated if lower is better: the better of two scores has the higher quality."""
@@ -71,10 +74,34 @@ class _Sacrebleu:
         return str(self.metric.get_signature())
 
 
+@dataclass(frozen=True, slots=True)
+class _InForm:
+    """A recipe for texts that are put into a form first."""
+
+    form: MosesForm
+    recipe: Recipe
+
+    def statistics(self, hyps: Sequence[str], inputs: Inputs) -> Statistics:
+        refs = [self.form.lines(version) for version in inputs["refs"]]
+        return self.recipe.statistics(self.form.lines(hyps), {**inputs, "refs": refs})
+
+    def aggregate(self, statistics: Statistics) -> float:
+        return self.recipe.aggregate(statistics)
+
+    def signature(self) -> str:
+        return self.recipe.signature()
+
+
 def _bleu(tgt_lang: str) -> Recipe:
     from sacrebleu.metrics.bleu import BLEU
 
     return _Sacrebleu(BLEU(tokenize=language_of(tgt_lang).bleu_tokenizer))
+
+
+def _bleu_in_form(form: MosesForm) -> Recipe:
+    from sacrebleu.metrics.bleu import BLEU
+
+    return _InForm(form, _Sacrebleu(BLEU(tokenize="none", smooth_method="none", force=True)))
 
 
 def _chrf(tgt_lang: str) -> Recipe:
@@ -91,10 +118,26 @@ def _ter(tgt_lang: str) -> Recipe:
 
 
 METRICS: Mapping[MetricName, Metric] = {
-    "bleu": Metric("BLEU", higher_is_better=True, inputs=("refs",), build=_bleu),
-    "chrf": Metric("chrF", higher_is_better=True, inputs=("refs",), build=_chrf),
-    "ter": Metric("TER", higher_is_better=False, inputs=("refs",), build=_ter),
+    "bleu": Metric("BLEU", True, ("refs",), _bleu, _bleu_in_form),
+    "chrf": Metric("chrF", True, ("refs",), _chrf),
+    "ter": Metric("TER", False, ("refs",), _ter),
 }
+
+
+ZERO = 0.05
+"""Scores below this one, which is shown as 0.0, tell nothing: smoothing gives some to any text."""
+
+
+def quality_of(metric: BestMetric, loss: float, scores: Mapping[MetricName, float]) -> tuple[float, ...]:
+    """The quality of a validation by `metric`, numbers to compare in turn; higher is better.
+
+    The loss decides between equal scores and between scores of zero.
+    """
+    if metric == "loss":
+        return (-loss,)
+    score = scores[metric]
+    is_zero = METRICS[metric].higher_is_better and score < ZERO
+    return (0.0 if is_zero else METRICS[metric].quality(score), -loss)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +148,23 @@ class Score:
         metric: the name of the metric.
         value: from 0 to 100; TER can exceed 100.
         signature: sacreBLEU's, with version and tokenisation.
+        form: signature of the form into which the texts were put before; None if they are as they were.
     """
 
     metric: MetricName
     value: float
     signature: str
+    form: str | None = None
+
+    @property
+    def title(self) -> str:
+        """Its name in tables, with the form if there is one."""
+        return title_of(self.metric, self.form)
+
+
+def title_of(metric: MetricName, form: str | None) -> str:
+    """The name of a metric in tables, with the name of the form: `BLEU moses-lc`."""
+    return " ".join(filter(None, (METRICS[metric].title, (form or "").partition("|")[0])))
 
 
 def score_corpus(
@@ -119,6 +174,7 @@ def score_corpus(
     tgt_lang: str,
     srcs: Sequence[str] | None = None,
     more_refs: Sequence[Sequence[str]] = (),
+    form: FormName = "raw",
 ) -> list[Score]:
     """Scores of translations against their references, in the order of `metrics`.
 
@@ -129,10 +185,11 @@ def score_corpus(
         tgt_lang: language of both; decides how BLEU and TER split words.
         srcs: the texts that were translated, for metrics that need them.
         more_refs: further versions of the references, each with one for every translation.
+        form: into which translations and references are put for BLEU; other metrics take them as they are.
 
     Raises:
         InputError: there are no translations, or the numbers of translations and references differ.
-        UsageError: a metric needs sources, but `srcs` is None.
+        UsageError: a metric needs sources, but `srcs` is None; or the form cannot be made, see `open_form`.
     """
     for version in (refs, *more_refs):
         if len(hyps) != len(version):
@@ -147,11 +204,20 @@ def score_corpus(
     inputs: dict[Input, Sequence[Sequence[str]]] = {"refs": [refs, *more_refs]}
     if srcs is not None:
         inputs["srcs"] = [srcs]
+    opened = open_form(form, tgt_lang)
     scores = []
     for name in metrics:
-        if not inputs.keys() >= set(METRICS[name].inputs):
+        metric = METRICS[name]
+        if not inputs.keys() >= set(metric.inputs):
             raise UsageError(f"metric {name}: needs the source texts.", "Choose another metric.")
-        recipe = METRICS[name].build(tgt_lang)
+        recipe, signature = _build(metric, tgt_lang, opened)
         value = recipe.aggregate(recipe.statistics(hyps, inputs))
-        scores.append(Score(name, value, recipe.signature()))
+        scores.append(Score(name, value, recipe.signature(), signature))
     return scores
+
+
+def _build(metric: Metric, tgt_lang: str, form: MosesForm | None) -> tuple[Recipe, str | None]:
+    """The recipe of a metric, and the signature of the form if it puts texts into one."""
+    if form is None or metric.build_in_form is None:
+        return metric.build(tgt_lang), None
+    return metric.build_in_form(form), form.signature()

@@ -72,7 +72,9 @@ def attend_grouped(
 def attend_packed(q: Tensor, k: Tensor, v: Tensor, spans: Spans, causal: bool, dropout: float) -> Tensor:
     """Like `attend_grouped`, for packed rows, each [1, heads, tokens, d_head]."""
     if spans.kernel is not None:
-        k, v = (heads.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for heads in (k, v))
+        group = q.shape[1] // k.shape[1]
+        if group > 1:  # repeating once would copy too
+            k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
         return spans.kernel(q, k, v, spans, causal)
     k, v = spans.keys.padded(k), spans.keys.padded(v)
     mask = None if causal else spans.keys.mask()  # causal queries never see padding, which comes last

@@ -34,7 +34,7 @@ class MaskSource:
 class Dropout(nn.Module):
     """Zeroes elements with probability `p` in training and scales the rest to keep the mean.
 
-    On a CPU `p` is rounded to a multiple of 1/256 and the scale follows the rounded value.
+    On a CPU `p` is rounded to one of 1/256, 2/256, …, 255/256, and the scale follows the rounded value.
     """
 
     def __init__(self, p: float, source: MaskSource) -> None:
@@ -48,7 +48,7 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu" or not tricks.byte_masks:
             return F.dropout(x, self.p)
-        threshold = max(1, round(self.p * 256))
+        threshold = min(255, max(1, round(self.p * 256)))
         return x * self.source.keep(x.shape, threshold) * (256 / (256 - threshold))
 
     def extra_repr(self) -> str:

@@ -150,6 +150,8 @@ def cross_entropy(
         logits = (features.to(dtype) @ weight.to(dtype).T).float()
         nll = F.cross_entropy(logits.detach(), targets, reduction="sum")
         return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=label_smoothing), nll
+    if not torch.is_grad_enabled():  # the function below sees only whether its inputs want a gradient
+        features, weight = features.detach(), weight.detach()
     loss, nll = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
         features, weight, targets, label_smoothing, dtype, fused
     )

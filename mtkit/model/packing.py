@@ -41,7 +41,7 @@ class Packed:
 
     def padded(self, heads: Tensor) -> Tensor:
         """Pads [1, num_heads, tokens, d_head] with zeros to [sentences, num_heads, max_len, d_head]."""
-        rows = heads[0].transpose(0, 1)  # [tokens, num_heads, d_head]
+        rows = heads.squeeze(0).transpose(0, 1)  # [tokens, num_heads, d_head]
         sentences = self.begins.shape[0] - 1
         empty = rows.new_zeros(sentences * self.max_len, *rows.shape[1:])  # [places, num_heads, d_head]
         return (
@@ -96,9 +96,10 @@ def load_kernel() -> Kernel:
 
     def attend(q: Tensor, k: Tensor, v: Tensor, spans: Spans, causal: bool) -> Tensor:
         found = varlen_attn(
-            q[0].transpose(0, 1),  # [tokens, num_heads, d_head]
-            k[0].transpose(0, 1),
-            v[0].transpose(0, 1),
+            # Unlike an index, `squeeze` has a gradient that copies nothing.
+            q.squeeze(0).transpose(0, 1),  # [tokens, num_heads, d_head]
+            k.squeeze(0).transpose(0, 1),
+            v.squeeze(0).transpose(0, 1),
             spans.queries.begins,
             spans.keys.begins,
             spans.queries.max_len,

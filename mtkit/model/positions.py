@@ -12,6 +12,9 @@ from mtkit.config.fixed import WAVE_BASE
 Rotation = tuple[Tensor, Tensor]
 """Cosines and sines of the angles of some positions, each [length, d_head / 2]."""
 
+TABLE_ROWS = 1024
+"""Positions that a computed table has from the start."""
+
 
 def sinusoidal_positions(length: int, d_model: int) -> Tensor:
     """The table PE(pos, 2i) = sin(pos / 10000^(2i/d_model)), PE(pos, 2i+1) = cos(same), [length, d_model].
@@ -37,15 +40,18 @@ class SinusoidalPositions(nn.Module):
     def __init__(self, d_model: int) -> None:
         super().__init__()
         self.table: Tensor
-        self.register_buffer("table", sinusoidal_positions(512, d_model), persistent=False)
+        self.register_buffer("table", sinusoidal_positions(TABLE_ROWS, d_model), persistent=False)
+
+    def reserve(self, length: int) -> None:
+        """Extends the table, unless it has `length` positions."""
+        if length > self.table.shape[0]:
+            with torch.inference_mode(False):  # training may read it after a long translation
+                self.table = sinusoidal_positions(2 * length, self.table.shape[1]).to(self.table)
 
     def forward(self, start: int, length: int) -> Tensor:
         """Positions from `start`, [length, d_model]."""
-        end = start + length
-        if end > self.table.shape[0]:
-            with torch.inference_mode(False):  # training may read it after a long translation
-                self.table = sinusoidal_positions(2 * end, self.table.shape[1]).to(self.table)
-        return self.table[start:end]
+        self.reserve(start + length)
+        return self.table[start : start + length]
 
 
 class LearnedPositions(nn.Module):
@@ -73,19 +79,22 @@ class RotaryPositions(nn.Module):
         self.sin: Tensor
         self.register_buffer("cos", torch.empty(0), persistent=False)
         self.register_buffer("sin", torch.empty(0), persistent=False)
-        self._fill(512)
+        self._fill(TABLE_ROWS)
 
     def _fill(self, length: int) -> None:
         angles = _angles(length, self.d_head)
         self.cos, self.sin = angles.cos().to(self.cos), angles.sin().to(self.sin)
 
+    def reserve(self, length: int) -> None:
+        """Extends the tables, unless they have `length` positions."""
+        if length > self.cos.shape[0]:
+            with torch.inference_mode(False):  # training may read it after a long translation
+                self._fill(2 * length)
+
     def forward(self, start: int, length: int) -> Rotation:
         """The rotation of the positions from `start`."""
-        end = start + length
-        if end > self.cos.shape[0]:
-            with torch.inference_mode(False):  # training may read it after a long translation
-                self._fill(2 * end)
-        return self.cos[start:end], self.sin[start:end]
+        self.reserve(start + length)
+        return self.cos[start : start + length], self.sin[start : start + length]
 
 
 def rotate(x: Tensor, rotation: Rotation) -> Tensor:

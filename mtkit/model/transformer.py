@@ -101,6 +101,15 @@ class Transformer(nn.Module):
         x = embedding(ids) * math.sqrt(self.config.d_model)
         return self.dropout(x if positions is None else x + positions(start, length))
 
+    def reserve_positions(self, length: int) -> None:
+        """Extends the tables of positions to `length` tokens, which must not happen in a compiled function.
+
+        It would be compiled anew, with operations on the CPU in it.
+        """
+        for positions in (self.src_positions, self.tgt_positions, self.rotary):
+            if isinstance(positions, SinusoidalPositions | RotaryPositions):
+                positions.reserve(length)
+
     def _rotation(self, start: int, length: int) -> Rotation | None:
         return None if self.rotary is None else self.rotary(start, length)
 
@@ -134,7 +143,7 @@ class Transformer(nn.Module):
         x, rotation = self._embed_packed(self.tgt_embedding, self.tgt_positions, tgt)
         for layer in self._decoder_layers():
             x = layer(x, layer.cross_attention.keys_values(memory), seen, rotation, before)
-        return self.decoder_norm(x)[0]
+        return self.decoder_norm(x).squeeze(0)
 
     def _embed_packed(
         self, embedding: nn.Embedding, positions: AbsolutePositions | None, row: Packed

@@ -26,12 +26,14 @@ class Training:
         max_steps: of the run, if that is limited by steps.
         finished: whether it is the final model of its run.
         bleu: of these weights on the validation set; None if they were not validated.
+        stopped_early: whether it is the last checkpoint of a run that validations ended.
     """
 
     step: int
     max_steps: int | None = None
     finished: bool = True
     bleu: float | None = None
+    stopped_early: bool = False
 
     def values(self) -> dict[str, Any]:
         """For a manifest."""
@@ -41,9 +43,9 @@ class Training:
         """What somebody who translates with the model should know."""
         found = []
         if not self.finished and self.step < (self.max_steps or math.inf):
-            found.append(
-                f"unfinished: step {self.step:,}" + (f" of {self.max_steps:,}" if self.max_steps else "")
-            )
+            state = "stopped early" if self.stopped_early else "unfinished"
+            of_all = f" of {self.max_steps:,}" if self.max_steps else ""
+            found.append(f"{state}: step {self.step:,}{of_all}")
         if self.bleu is not None and not usable({"bleu": self.bleu}, ""):
             found.append(f"BLEU {self.bleu:.1f} on its validation set: not usable yet")
         return found
@@ -67,11 +69,12 @@ def read_training(folder: Path, manifest: Mapping[str, Any]) -> Training | None:
         or not all(
             type(number) is int and 0 <= number < _MOST for number in (found.step, found.max_steps or 0)
         )
-        or type(found.finished) is not bool
+        or not all(type(value) is bool for value in (found.finished, found.stopped_early))
         or not (found.bleu is None or (type(found.bleu) in (int, float) and 0 <= found.bleu <= 101))
     ):
         raise InputError(
-            f"{folder / MANIFEST}: {KEY} = {values!r:.80}, expected step, max_steps, finished and bleu.",
+            f"{folder / MANIFEST}: {KEY} = {values!r:.80}, expected step, max_steps, finished, bleu and "
+            "stopped_early.",
             "Use another copy of the model.",
         )
     return found

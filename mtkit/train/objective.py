@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import assert_never
 
 import torch
 from torch import Tensor
@@ -11,7 +10,6 @@ from torch import Tensor
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.batch import Batch, on_device
 from mtkit.engine.native import autocast
-from mtkit.errors import UsageError
 from mtkit.model.loss import cross_entropy
 from mtkit.model.packing import load_kernel
 from mtkit.model.transformer import Transformer
@@ -30,9 +28,6 @@ class Objective:
         packing: whether batches are computed without padding.
         kernel: attention without padding; None if attention pads.
         passes: forward passes of each batch; R-Drop makes two.
-
-    Raises:
-        UsageError: CUDA graphs are requested, but batches are padded.
     """
 
     def __init__(self, model: Transformer, options: TrainConfig, dtype: torch.dtype) -> None:
@@ -44,14 +39,11 @@ class Objective:
         self.packing = is_packing(options, model.config, self.device, dtype)
         fits = self.packing and kernel_fits(model.config, self.device, dtype)
         self.kernel = load_kernel() if fits else None
-        if options.records_graphs and not self.packing:
-            raise UsageError(
-                "train.compile = graphs requires batches without padding, which train.packing = auto makes "
-                "only where the attention kernel for them can be used.",
-                "Use train.compile = true, or set train.packing: true.",
-            )
-        self.features: Features = _compiled(model.features, options)
-        self.packed_features = _compiled(model.packed_features, options)
+        self.features: Features = model.features
+        self.packed_features = model.packed_features
+        if options.compile:  # one graph for all shapes, because compiling each would take too long
+            self.features = torch.compile(model.features, dynamic=True)
+            self.packed_features = torch.compile(model.packed_features, dynamic=True)
         self.guide: Guide | None = None
         self.names = ("loss", *(name for name in ("r_drop", "guided_alignment") if getattr(options, name)))
 
@@ -66,7 +58,7 @@ class Objective:
         targets = self.guide.targets(batch) if self.guide is not None else None
         features, tgt_out = self._predicted(batch, passes)
         smoothing = self.options.label_smoothing
-        fused = bool(self.options.compile) and self.device.type == "cuda"
+        fused = self.options.compile and self.device.type == "cuda"
         loss, nll = cross_entropy(features, self.model.output.weight, tgt_out, smoothing, self.dtype, fused)
         loss, sums = loss / passes, {"loss": nll / passes}
         # 2. R-Drop: half of the paper's equation 4, since the loss above is the mean of both passes, not
@@ -86,33 +78,14 @@ class Objective:
 
     def _predicted(self, batch: Batch, passes: int) -> tuple[Tensor, Tensor]:
         """The features that predict each target token, [passes * tokens, d_model] in fp32, and the tokens."""
+        self.model.reserve_positions(max(batch.src_ids.shape[1], batch.tgt_in.shape[1]))
         if not self.packing:
             batch = batch.to(self.device)
             return token_features(self.features, batch, passes, self.dtype), batch.tgt_out.repeat(passes)
-        graphs = self.options.records_graphs
-        packed = pack(batch, passes, few_shapes=graphs).to(self.device)
-        if graphs and self.device.type == "cuda":  # the results of the previous pass are no longer needed
-            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        packed = pack(batch, passes).to(self.device)
         with autocast(self.dtype, self.device):
             found = self.packed_features(packed.src, packed.tgt, self.kernel)
         return found[: len(packed.tgt_out)].float(), packed.tgt_out
-
-
-def _compiled(features: Callable[..., Tensor], options: TrainConfig) -> Callable[..., Tensor]:
-    """`features`, compiled if the options ask for it.
-
-    One graph serves all shapes, because compiling each would take too long. CUDA graphs are recorded from it,
-    one for each shape.
-    """
-    match options.compile:
-        case False:
-            return features
-        case True:
-            return torch.compile(features, dynamic=True)
-        case "graphs":
-            return torch.compile(features, dynamic=True, mode="reduce-overhead")
-        case _:
-            assert_never(options.compile)
 
 
 def token_features(features: Features, batch: Batch, passes: int, dtype: torch.dtype) -> Tensor:

@@ -299,6 +299,7 @@ def _disk(train: TrainConfig, kept: dict[str, int]) -> dict[str, int]:
     return {
         f"checkpoints (newest {train.keep_last})": train.keep_last * checkpoint,
         f"best models ({train.keep_best})": train.keep_best * weights,
+        **({f"last models ({train.num_last})": train.num_last * weights} if train.num_last else {}),
         "final model": weights,
         "while writing": checkpoint,
     }

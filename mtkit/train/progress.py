@@ -37,6 +37,7 @@ class Progress:
         origin: the model whose weights the run started with; empty if they were random.
         data: fingerprint of the prepared data.
         validated_step: step of the last validation.
+        recent: steps of the last validations whose models are kept, newest first; see `train.average_of`.
         start: loss and scores of the weights that the run started with, by validation set; the main set has
             the name "". Empty if they were random.
         micro_batch_tokens: the size that `auto` chose; a resumed run needs it to sum in the same order.
@@ -56,6 +57,7 @@ class Progress:
     origin: str = ""
     data: str = ""
     validated_step: Count = 0
+    recent: tuple[Count, ...] = ()
     micro_batch_tokens: Annotated[int, Field(ge=1)] | None = None
     start: dict[str, dict[str, float]] = field(default_factory=dict)
 
@@ -105,7 +107,20 @@ class Progress:
         if patience is not None and stalled(waited, config) >= patience:
             waited, lowered = (0,) * len(rose), lowered + 1
         peaks = tuple(map(max, found, before))
-        return replace(self, best=tuple(best), peaks=peaks, stale=stale, waited=waited, lowered=lowered)
+        trained = (self.step, *self.recent) if self.step else ()  # not the model at the start
+        recent = trained[: config.num_last]
+        return replace(
+            self, best=tuple(best), recent=recent, peaks=peaks, stale=stale, waited=waited, lowered=lowered
+        )
+
+    def averaged(self, config: TrainConfig) -> tuple[int, ...]:
+        """Steps of the models to average into the final one: the best first, or the newest."""
+        best = tuple(step for _, step in self.best)
+        return self.recent if config.num_last else best[: config.average]
+
+    def kept(self) -> set[int]:
+        """Steps of the models that a run needs to continue."""
+        return {*self.recent, *(step for _, step in self.best)}
 
     def is_stale(self, config: TrainConfig) -> bool:
         """Whether as many validations as the patience allows brought no progress."""

@@ -6,14 +6,18 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
+
 from mtkit.config.auto import Budget, Choice, choose, given_width, is_auto, settle
 from mtkit.config.schema import Config
+from mtkit.cores import num_cores
 from mtkit.data.prepare.prepared import Prepared
 from mtkit.disk.files import write_text
 from mtkit.disk.reading import WRONG_VALUES, read_object
 from mtkit.engine.native import choose_device, limit_threads
 from mtkit.errors import InputError
 from mtkit.runs.layout import AUTO, claim_in, inside
+from mtkit.train.machine.distributed import World
 from mtkit.train.machine.flops import matrix_rate
 from mtkit.train.machine.precision import training_dtype
 
@@ -21,7 +25,9 @@ VERSION = 1
 _ANEW = "Delete it to let auto choose again."
 
 
-def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tuple[Config, list[Choice]]:
+def settle_run(
+    config: Config, prepared: Prepared, world: World, *, keep: bool = True
+) -> tuple[Config, list[Choice]]:
     """The config with all values of `auto` replaced, and the choices.
 
     A resumed run keeps its first choices, even if data or machine have changed.
@@ -29,6 +35,7 @@ def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tupl
     Args:
         config: of the run.
         prepared: its data.
+        world: the ranks that will train.
         keep: whether to write the choices into the run folder.
 
     Raises:
@@ -46,7 +53,7 @@ def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tupl
     tokens = sum(int(shard.lengths[:, 1].sum()) + len(shard) for shard in prepared.train)
     has_gpu = choose_device(config.train.device).type == "cuda"
     steps = config.train.max_steps if "max_steps" in config.train.model_fields_set else None
-    choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config), given_width(config), steps)
+    choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config, world), given_width(config), steps)
     if keep:
         claim_in(config.run, AUTO)
         values = {"version": VERSION, "choices": [asdict(choice) for choice in choices]}
@@ -54,16 +61,28 @@ def settle_run(config: Config, prepared: Prepared, *, keep: bool = True) -> tupl
     return settle(config, choices)
 
 
-def _budget(config: Config) -> Budget | None:
-    """The time limit of the config and the speed of this machine; None without a time limit."""
+def _budget(config: Config, world: World) -> Budget | None:
+    """The time limit of the config and the speed of all ranks; None without a time limit."""
     options = config.train
     if options.max_time is None:
         return None
     limit_threads(options.num_threads)
     device = choose_device(options.device)
-    return Budget(
-        options.max_time, matrix_rate(device, training_dtype(options.precision, device), seconds=0.3)
-    )
+    rate = matrix_rate(device, training_dtype(options.precision, device), seconds=0.3)
+    return Budget(options.max_time, rate * speed_up(device, world, torch.get_num_threads(), num_cores()))
+
+
+def speed_up(device: torch.device, world: World, num_threads: int, cores: int) -> float:
+    """The speed of all ranks, relative to that of one rank that computes alone.
+
+    Args:
+        device: of this rank.
+        world: the ranks.
+        num_threads: threads of each rank.
+        cores: of this machine, which its ranks share if they train on the CPU.
+    """
+    wanted = world.local_size * num_threads
+    return world.size * min(1.0, cores / wanted if device.type == "cpu" else 1.0)
 
 
 def _read(path: Path) -> list[Choice] | None:

@@ -18,7 +18,14 @@ from mtkit.errors import MtkitError, UsageError
 from mtkit.model.transformer import build_model
 from mtkit.train.machine.allocator import keep_blocks
 from mtkit.train.machine.distributed import World, check_device
-from mtkit.train.machine.memory import BatchSide, ComputeMode, activation_bytes, available_bytes, state_bytes
+from mtkit.train.machine.memory import (
+    BatchSide,
+    ComputeMode,
+    activation_bytes,
+    available_bytes,
+    scratch_bytes,
+    state_bytes,
+)
 from mtkit.train.machine.precision import training_dtype
 from mtkit.train.optim.freeze import freeze
 from mtkit.train.update import Updater
@@ -73,7 +80,7 @@ class LargestBatch:
         pairs: their numbers.
         src_len: length of the longest source, including its end.
         tgt_len: length of the longest target, including its end.
-        activations: estimated bytes that it keeps between the passes.
+        activations: estimated bytes that it keeps between the passes, with the scratch memory of attention.
     """
 
     pairs: Indices
@@ -132,6 +139,7 @@ def largest_batch(
                 positions = (updater.objective.passes * -(-lengths.sum(0) // size)).tolist()
             sides = (BatchSide(positions[0], rows, src_len), BatchSide(positions[1], rows, tgt_len))
             needed = activation_bytes(model.config, numbers, model.output.weight.shape[0], mode, *sides)
+            needed += scratch_bytes(model.config, mode, sides[1])
             if not found or needed > found[0].activations:
                 found = [LargestBatch(part[::size], src_len, tgt_len, needed)]
     return found[0]

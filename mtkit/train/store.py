@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,9 @@ class Store:
         folder = step_folder(parent, progress.step)
         self.failure = None
         try:
-            self._write(folder, weights, self._training(progress.step), state, progress)
+            stopped_early = progress.is_stale(self.config.train)
+            training = self._training(progress.step, stopped_early=stopped_early)
+            self._write(folder, weights, training, state, progress)
         except WriteError as error:
             self.failure = error
             logger.warning("%s Training continues without this checkpoint.", error)
@@ -157,7 +159,7 @@ class Store:
         return folder
 
     def remove_old(self, step: int) -> None:
-        """Removes all but the last good checkpoints up to `step`, and best models that none of them needs.
+        """Removes all but the last good checkpoints up to `step`, and models that none of them needs.
 
         Checkpoints that cannot be resumed from and those after `step` are not counted and never removed: they
         may be all that is left of an earlier training.
@@ -183,7 +185,7 @@ class Store:
         keep_only(inside(self.run, BEST), later.union(*(good[folder] for folder in kept)))
 
     def _needs(self, folder: Path) -> set[Path]:
-        """The best models that a checkpoint needs to resume from it.
+        """The models that a checkpoint needs to resume from it.
 
         Sizes are compared each time, hashes only once, because nobody else should change the files.
 
@@ -195,14 +197,14 @@ class Store:
         values = read_progress(folder, hashes=folder not in self._compared)
         self._compared.add(folder)
         values.pop("machine", None)
-        return {step_folder(inside(self.run, BEST), step) for _, step in Progress.from_json(values).best}
+        return {step_folder(inside(self.run, BEST), step) for step in Progress.from_json(values).kept()}
 
     def save_best(self, weights: dict[str, Tensor], progress: Progress, bleu: float) -> None:
-        """Writes the model of this step if it is one of the best. The next checkpoint removes the others.
+        """Writes the model of this step if it is one to keep. The next checkpoint removes the others.
 
         `bleu` is its score on the validation set.
         """
-        if progress.step not in {step for _, step in progress.best}:
+        if progress.step not in progress.kept():
             return
         try:
             folder = step_folder(inside(self.run, BEST), progress.step)
@@ -210,9 +212,9 @@ class Store:
         except WriteError as error:
             logger.warning("%s Training continues without this model.", error)
 
-    def best(self, progress: Progress) -> Iterator[dict[str, Tensor]]:
-        """The weights of the best models, best first; missing or damaged ones are skipped with a warning."""
-        for _, step in progress.best:
+    def models(self, steps: Iterable[int]) -> Iterator[dict[str, Tensor]]:
+        """The kept weights of these steps; missing or damaged ones are skipped with a warning."""
+        for step in steps:
             try:
                 weights = load_weights(step_folder(inside(self.run, BEST), step))
             except InputError as error:
@@ -225,8 +227,10 @@ class Store:
         self._write(inside(self.run, MODEL), weights, self._training(step, finished=True, bleu=bleu))
         return inside(self.run, MODEL)
 
-    def _training(self, step: int, *, finished: bool = False, bleu: float | None = None) -> Training:
-        return Training(step, self.config.train.max_steps, finished, bleu)
+    def _training(
+        self, step: int, *, finished: bool = False, bleu: float | None = None, stopped_early: bool = False
+    ) -> Training:
+        return Training(step, self.config.train.max_steps, finished, bleu, stopped_early)
 
     def _write(
         self,

@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from itertools import islice
 from typing import NoReturn
 
 from torch import Tensor
@@ -22,6 +20,7 @@ from mtkit.model.checkpoint import set_weights, weights_of
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.runs.layout import DATA, inside
 from mtkit.train.losses.guided import Guide, find_aligner
+from mtkit.train.machine.clock import Clock
 from mtkit.train.machine.distributed import World
 from mtkit.train.optim.averaging import average_weights
 from mtkit.train.optim.schedule import learning_rate
@@ -88,7 +87,8 @@ class Trainer:
         self.progress = Progress(data=prepared.fingerprint)
         self.window = LogWindow(self.device, world)
         self._saved_step = 0
-        self._since = (0.0, time.monotonic())
+        self._stopping = False
+        self._clock = Clock(world, 0.0)
 
     def run(self) -> Finished:
         """Trains from the last checkpoint, or from the beginning, to the end."""
@@ -140,7 +140,8 @@ class Trainer:
     def _loop(self) -> str:
         """Makes updates until training ends. Returns the reason."""
         self.model.train()
-        self._since = (self.progress.seconds, time.monotonic())
+        self._clock = Clock(self.world, self.progress.seconds)
+        self._agree()
         self._after_step()  # an interrupted run may still have to validate or save here
         micro_batch_tokens = self._micro_batch_tokens()
         with closing(
@@ -153,6 +154,8 @@ class Trainer:
                 step = self.progress.step + 1
                 lr = learning_rate(self.options.optimizer, step, share, self.progress.lowered)
                 self.window.add(self._update(data, step, lr))
+                self._agree()
+                share = self.progress.share(self.options, data.steps_per_epoch)
                 self._tell(self.window.stepped(self.progress, share, data.steps_per_epoch))
                 if step % self.options.log_every == 0:
                     skipped = int(self.updater.num_skipped)
@@ -167,7 +170,7 @@ class Trainer:
             StoppedError: a stop was requested. The resumed run does what is still to do.
         """
         step = self.progress.step
-        if self._stop_agreed():
+        if self._stopping:
             self._save_and_stop()
         is_start = step == 0 and bool(self.progress.origin) and not self.progress.best
         if is_start or (step % self.options.validate_every == 0 and step > self.progress.validated_step):
@@ -179,9 +182,12 @@ class Trainer:
                 self._save()
             self.window.restart()
 
-    def _stop_agreed(self) -> bool:
-        """Whether any rank was asked to stop. If one ran out of memory, all split batches as it does."""
-        seconds, stop, splits = self.world.agree(self._seconds(), self._stop(), self.updater.splits)
+    def _agree(self) -> None:
+        """Agrees with the other ranks on the time, and on whether to stop.
+
+        If a rank ran out of memory, all split batches as it does.
+        """
+        seconds, self._stopping, splits = self._clock.agree(self._stop(), self.updater.splits)
         self.progress = dataclasses.replace(self.progress, seconds=seconds)
         if splits > self.updater.splits:
             self.updater.splits = splits
@@ -192,7 +198,6 @@ class Trainer:
                 splits,
             )
             self._tell(OutOfMemory(self.progress.step, splits, seconds))
-        return stop
 
     def _save_and_stop(self) -> NoReturn:
         step = self.progress.step
@@ -212,16 +217,10 @@ class Trainer:
             step=step,
             cursor=data.cursor,
             tokens_seen=self.progress.tokens_seen + update.num_tgt_tokens,
-            seconds=self._seconds(),
         )
         if self.updater.splits != splits:
             self._tell(OutOfMemory(step, self.updater.splits, self.progress.seconds))
         return update
-
-    def _seconds(self) -> float:
-        """Training time so far, including earlier parts of the run."""
-        before, begin = self._since
-        return before + time.monotonic() - begin
 
     # ------------------------------------------------------------ what is kept
 
@@ -265,7 +264,8 @@ class Trainer:
     def _save(self, window: Mapping[str, Tensor] | None = None) -> None:
         """Writes a checkpoint, which between two reports includes the state of the log window."""
         self._tell(Working("saving"))
-        self.progress = dataclasses.replace(self.progress, seconds=self._seconds())
+        seconds, *_ = self._clock.agree()
+        self.progress = dataclasses.replace(self.progress, seconds=seconds)
         weights = self.world.whole(weights_of(self.model))
         state = self.world.whole(self.updater.state()) | dict(window or {})
         folder = self.world.on_main(lambda: self.store.save(weights, state, self.progress))
@@ -303,20 +303,21 @@ class Trainer:
         step = self.progress.step
         if (step > self.progress.validated_step or not self.progress.best) and not self._validate():
             self._save_and_stop()
-        if self._stop_agreed():
+        self._agree()
+        if self._stopping:
             self._save_and_stop()
         self._save()
         kept = self.world.whole(self.updater.kept_weights())
         return self.world.on_main(lambda: self._final(reason, kept))
 
     def _final(self, reason: str, kept: dict[str, Tensor]) -> Finished:
-        """Writes the average of the best models, or the best one if it scores higher.
+        """Writes the average of the best models, or the best one if it scores higher; or of the last models.
 
-        `kept` are the weights of the last step, used if none of the best models can be read.
+        `kept` are the weights of the last step, used if none of these models can be read.
         """
-        models = list(islice(self.store.best(self.progress), self.options.average))
+        models = list(self.store.models(self.progress.averaged(self.options)))
         if not models:
-            logger.warning("None of the best models can be read. The model of the last step is used instead.")
+            logger.warning("None of the kept models can be read. The model of the last step is used instead.")
             models = [kept]
         if len(models) > 1:
             self._tell(Working("averaging"))
@@ -324,7 +325,8 @@ class Trainer:
         set_weights(model, average_weights(models), "average")
         self._tell(Working("validating"))
         validation, averaged = self._final_validation(model), len(models)
-        if averaged > 1 and sum(self._qualities(validation), ()) < self.progress.best[0][0]:
+        chooses = averaged > 1 and not self.options.num_last
+        if chooses and sum(self._qualities(validation), ()) < self.progress.best[0][0]:
             set_weights(model, models[0], "best")
             validation, averaged = self._final_validation(model), 1
         extra = self.validator.extra(model, 0, lambda: False) if self.progress.start else None
@@ -333,6 +335,7 @@ class Trainer:
             folder=self.store.save_final(weights_of(model), self.progress.step, validation.scores["bleu"]),
             reason=reason,
             averaged=averaged,
+            average_of=self.options.average_of,
             loss=validation.loss,
             scores=validation.scores,
             seconds=self.progress.seconds,

@@ -18,9 +18,11 @@ from mtkit.errors import InputError, MtkitError
 from mtkit.model.checkpoint import weights_of
 from mtkit.model.transformer import Transformer
 from mtkit.train.machine.distributed import World, gathered
+from mtkit.train.machine.memory import is_out_of_memory
 from mtkit.train.objective import Objective
-from mtkit.train.optim.averaging import MovingAverage
+from mtkit.train.optim.averaging import MovingAverage, with_weights
 from mtkit.train.optim.optim import (
+    averaged_weights,
     build_optimizers,
     check_fits,
     optimizer_state,
@@ -84,8 +86,6 @@ class Updater:
         self.num_skipped = torch.zeros((), dtype=torch.int64, device=self.device)
         self.splits = 1
         self.bad_steps = torch.zeros((), dtype=torch.int64, device=self.device)
-        self._keeps_gradient = options.records_graphs
-        self._drop_gradient()
 
     def __call__(self, data: StepData, step: int, lr: float) -> Update:
         """Makes update number `step`, from 1.
@@ -115,20 +115,25 @@ class Updater:
         try:
             # Optimizers allocate their state in the first update.
             held = {} if self.optimizers[-1].state else optimizer_state(self.model, self.optimizers)
-        except torch.OutOfMemoryError:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             return False
         fits = self.gradient(_as_step(batch), 0) is not None
         del held
-        self._drop_gradient()
+        self.model.zero_grad()
         return fits
 
     def averaged(self) -> AbstractContextManager[None]:
         """Within the block the model has the weights that are validated and kept."""
-        return self.ema.applied_to(self.model) if self.ema is not None else nullcontext()
+        averages = self.ema is not None or self.options.optimizer.needs.averages_weights
+        return with_weights(self.model, self.kept_weights()) if averages else nullcontext()
 
     def kept_weights(self) -> dict[str, Tensor]:
-        """The weights that are validated and kept: the moving average, if there is one."""
-        return self.ema.weights if self.ema is not None else weights_of(self.model)
+        """The weights that are validated and kept: an average, if there is one."""
+        if self.ema is not None:
+            return self.ema.weights
+        return weights_of(self.model) | averaged_weights(self.model, self.optimizers)
 
     def restart_average(self) -> None:
         """Restarts the moving average from the current weights."""
@@ -152,7 +157,7 @@ class Updater:
                 self.world.before_backward(is_last=number == len(parts))
                 self._add_gradient(part, data.num_tgt_tokens, sums)
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             # The traceback keeps the activations alive. The caller retries after it is gone.
             return None
@@ -165,21 +170,9 @@ class Updater:
         for name, value in reported.items():
             sums[name] += value
 
-    def _drop_gradient(self) -> None:
-        """Clears the gradient.
-
-        With CUDA graphs it becomes zero instead of None: a graph would overwrite a gradient that it
-        allocated.
-        """
-        self.model.zero_grad(set_to_none=not self._keeps_gradient)
-        if self._keeps_gradient:
-            for _, parameter in trained_parameters(self.model):
-                if parameter.grad is None:
-                    parameter.grad = torch.zeros_like(parameter)
-
     def _split_further(self, data: StepData, step: int) -> None:
         """Drops the gradient and halves all further micro-batches. The tokens per update stay the same."""
-        self._drop_gradient()
+        self.model.zero_grad()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         if self.world.is_sharded:  # no rank can retry alone, because the others wait for its shard
@@ -235,7 +228,7 @@ class Updater:
         if step % self.options.log_every == 0 or self.device.type == "cpu":
             self._refuse_bad_steps(step, lr, norm, pairs)
         # 4. Prepare for the next step.
-        self._drop_gradient()
+        self.model.zero_grad()
         if self.ema is not None:
             self.ema.update(self.model, step)
         self.num_skipped += skipped
@@ -280,7 +273,7 @@ class Updater:
                 for name, weight in self.ema.weights.items():
                     # A moving average that is switched on later starts from the weights.
                     weight.copy_(state.get(f"ema.{name}", weights_of(self.model)[name]))
-            if self.scaler.is_enabled():
+            if self.scaler.is_enabled() and "scaler.scale" in state:  # else fp16 begins here
                 self.scaler.load_state_dict(
                     {name: state[f"scaler.{name}"].item() for name in self.scaler.state_dict()}
                 )
@@ -312,8 +305,3 @@ def _as_step(batch: Batch) -> StepData:
 
 def _scalar(value: float) -> Tensor:
     return torch.tensor(value, dtype=torch.int64 if isinstance(value, int) else torch.float64)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed on a GPU or on the CPU."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)

@@ -14,7 +14,7 @@ from mtkit.data.feed.loader import PairTable
 from mtkit.data.prepare.prepared import Prepared, ValidSet
 from mtkit.decode.hypothesis import Hypothesis
 from mtkit.engine.native import NativeEngine
-from mtkit.metrics.surface import METRICS, score_corpus
+from mtkit.metrics.surface import METRICS, quality_of, score_corpus
 from mtkit.model.transformer import Transformer
 from mtkit.train.objective import token_losses
 from mtkit.train.progress import Quality
@@ -24,8 +24,6 @@ _PAIRS_ON_CPU, _PAIRS_ON_GPU = 64, 1024
 """Pairs that are translated between two questions whether to stop."""
 _SAMPLES = 3
 """Translations of a validation that people see."""
-ZERO = 0.05
-"""Scores below this one, which is shown as 0.0, tell nothing: smoothing gives some to any text."""
 _ALWAYS: tuple[MetricName, ...] = ("bleu", "chrf")
 """Metrics that are cheap: half a second each for 500 pairs. TER takes some 15 seconds."""
 
@@ -45,12 +43,8 @@ class Validation:
     samples: tuple[Sample, ...]
 
     def quality(self, metric: BestMetric) -> Quality:
-        """The quality by `metric`; the loss decides between equal scores and between scores of zero."""
-        if metric == "loss":
-            return (-self.loss,)
-        score = self.scores[metric]
-        is_zero = METRICS[metric].higher_is_better and score < ZERO
-        return (0.0 if is_zero else METRICS[metric].quality(score), -self.loss)
+        """The quality by `metric`, see `quality_of`."""
+        return quality_of(metric, self.loss, self.scores)
 
     def figures(self) -> dict[str, float]:
         """The loss and the scores by name."""

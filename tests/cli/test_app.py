@@ -50,6 +50,12 @@ from tests.support.corpora import REPOSITORY
             "Close other programs, raise the memory limit of this process, or use smaller batches.\n",
         ),
         (
+            RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+            1,
+            "out of memory: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`. "
+            "Close other programs, raise the memory limit of this process, or use smaller batches.\n",
+        ),
+        (
             UnicodeEncodeError("ascii", "\u00fc", 0, 1, "ordinal not in range(128)"),
             2,
             "this Python encodes file names as ascii, which lacks characters of a name here. "
@@ -175,6 +181,17 @@ def test_results_on_stdout_and_the_rest_on_stderr(tmp_path: Path) -> None:
 def test_quiet_says_nothing_but_errors(tmp_path: Path) -> None:
     assert mtkit("-q", "init", cwd=tmp_path).stderr == ""
     assert "exists" in mtkit("-q", "init", cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize("flag", ["-q", "--quiet"])
+def test_quiet_may_follow_the_command(flag: str, tmp_path: Path) -> None:
+    assert mtkit("init", flag, cwd=tmp_path).stderr == ""
+    small = ["data.train=[{reader: phrasebook, pairs: 200}]", "tokenizer.vocab_size=300"]
+    done = mtkit("prepare", *small, flag, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    failed = mtkit("train", "no.yaml", flag, cwd=tmp_path)
+    assert failed.returncode == 2
+    assert failed.stderr.startswith("error: ")
 
 
 # ---------------------------------------------------------------- the commands

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -49,9 +50,7 @@ def test_each_test_set_is_translated_and_scored(run: Run, folder: Path) -> None:
     assert [entry["test"] for entry in found] == ["short", "again"]
     for entry in found:
         assert entry["num_pairs"] == 2
-        assert entry["scores"] == [
-            {"metric": score.metric, "value": score.value, "signature": score.signature} for score in expected
-        ]
+        assert entry["scores"] == [asdict(score) for score in expected]
         assert Path(entry["hyps"]).read_text("utf-8") == "".join(f"{hyp}\n" for hyp in hyps)
 
 
@@ -299,3 +298,56 @@ def test_blank_texts_are_counted(run: Run, folder: Path) -> None:
     assert "warning: some: 2 of 4 translations are blank." in result.stderr
     assert "warning: none: all 4 translations are blank." in result.stderr
     assert "warning: some: 1 of 4 references are blank" in result.stderr
+
+
+# ---------------------------------------------------------------- the form of papers
+
+
+def test_a_form_is_printed_and_kept_with_its_signature(run: Run, folder: Path) -> None:
+    sacremoses = pytest.importorskip("sacremoses")
+    form = f"moses-lc|lang:fr|sacremoses:{sacremoses.__version__}"
+    raw = run("tiny.yaml", "--test", "short", "--json")
+    hyps = Path(json.loads(raw.stdout)[0]["hyps"])
+    before = hyps.read_bytes()
+    table = run("tiny.yaml", "--test", "short", "evaluate.form=moses-lc")
+    assert table.exit_code == 0, table.output
+    assert table.stdout.split("\n")[0].split() == ["test", "set", "pairs", "BLEU", "moses-lc", "chrF"]
+    bleu, of_form, chrf = table.stdout.splitlines()[-3:]
+    assert bleu.startswith("bleu: nrefs:1|case:mixed|eff:no|tok:none|smooth:none|version:")
+    assert (of_form, chrf[:6]) == (f"bleu, form: {form}", "chrf: ")
+    found = json.loads(run("tiny.yaml", "--test", "short", "--form", "MOSES-LC", "--json").stdout)
+    assert [score["form"] for score in found[0]["scores"]] == [form, None]
+    assert hyps.read_bytes() == before
+    kept = [e for e in read_scores(folder / "runs/tiny") if (e["model"], e["test"]) == ("model", "short")]
+    assert sorted(e["scores"][0]["form"] or "" for e in kept) == ["", form]  # neither replaces the other
+    assert form in CliRunner().invoke(app, ["show", "runs/tiny"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["tiny.yaml", "--form", "lc"], "raw and moses-lc"),
+        (["tiny.yaml", "--form", "moses-lc", "--metrics", "chrf"], "Add bleu to --metrics"),
+        (["tiny.yaml", "evaluate={form: moses-lc, metrics: [ter]}"], "has no effect without bleu"),
+        (
+            ["tiny.yaml", "--form", "moses-lc", "data.tgt_lang=tr", "-m", "nowhere"],
+            "not know the language tr",
+        ),
+        (["--hyp", "missing", "--ref", "test.fr", "--form", "moses-lc"], "Give it with --tgt-lang"),
+    ],
+)
+def test_a_form_that_cannot_be_is_refused(run: Run, args: list[str], message: str) -> None:
+    pytest.importorskip("sacremoses")
+    result = run(*args)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("args", [["tiny.yaml", "-m", "nowhere"], ["--hyp", "missing", "--ref", "missing"]])
+def test_a_form_without_its_package_is_refused_before_any_work(
+    run: Run, args: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sacremoses", None)
+    result = run(*args, "--form", "moses-lc")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Install it: pip install sacremoses" in result.stderr

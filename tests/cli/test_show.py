@@ -59,6 +59,31 @@ def test_curve_and_scores(run: Path) -> None:
     assert "mtkit evaluate" not in shown
 
 
+@pytest.mark.parametrize(
+    ("metrics", "best"),
+    [
+        ("loss", 300),
+        ("bleu", 400),  # of equal ones that with the lower loss
+        ("[chrf, loss]", 100),
+        ("ter", 300),  # not in the file, so the loss decides
+    ],
+)
+def test_the_best_validation_is_that_of_the_metric(run: Path, metrics: str, best: int) -> None:
+    path = run / "model" / "config.yaml"
+    text, count = re.subn(
+        r"best_metric:(.*\n(  *- .*\n)*)", f"best_metric: {metrics}\n", path.read_text("utf-8")
+    )
+    assert count == 1
+    path.write_text(text, "utf-8")
+    values = [(2.0, 10.0, 50.0), (3.0, 12.0, 50.0), (1.0, 11.0, 40.0), (2.5, 12.0, 30.0)]
+    lines = [
+        {"step": 100 * n, "seconds": n, "valid/loss": loss, "valid/bleu": bleu, "valid/chrf": chrf}
+        for n, (loss, bleu, chrf) in enumerate(values, start=1)
+    ]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert f"best      step {best}: " in show(str(run))
+
+
 def test_other_folders_are_refused(tmp_path: Path) -> None:
     for name in (tmp_path, tmp_path / "none"):
         result = CliRunner().invoke(app, ["show", str(name)])

@@ -53,12 +53,21 @@ def test_two_processes_train_as_one(tmp_path: Path, alone: Run) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("packing", ["false", "true"])
-def test_a_model_in_shares_trains_as_a_whole_one_and_goes_on(tmp_path: Path, packing: str) -> None:
+@pytest.mark.parametrize(
+    ("packing", "average"),
+    [
+        ("false", "train.ema=0.9"),
+        ("true", "train.ema=0.9"),
+        ("false", "train.optimizer.method=schedule_free"),
+    ],
+)
+def test_a_model_in_shares_trains_as_a_whole_one_and_goes_on(
+    tmp_path: Path, packing: str, average: str
+) -> None:
     (tmp_path / "whole").mkdir()
     for steps in (12, 24):
         packed = f"train.packing={packing}"
-        options = ("train.ema=0.9", "train.optimizer.schedule=constant", f"train.max_steps={steps}", packed)
+        options = (average, "train.optimizer.schedule=constant", f"train.max_steps={steps}", packed)
         whole = go(tmp_path / "whole", *SAME, *options)
         done = run_ranks(2, arguments(tmp_path, *options, "train.parallel=fsdp"), tmp_path)
         assert [rank.returncode for rank in done] == [0, 0], done[0].stderr + done[1].stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,7 +16,7 @@ from mtkit.metrics.surface import score_corpus
 from mtkit.model.checkpoint import load_model, load_train_state, load_weights, step_folders, step_of
 from mtkit.runs.training import Training
 from mtkit.train.trainer import train
-from mtkit.train.watch.monitor import Logged, Started, Validated
+from mtkit.train.watch.monitor import Logged, Started, Stepped, Validated
 from tests.support.trainings import Run, go, go_until, metrics, same_weights
 
 
@@ -27,6 +28,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_loss_falls(whole: Run) -> None:
     losses = [event.loss for event in whole.told(Logged) if isinstance(event, Logged)]
     assert losses[-1] < losses[0] - 0.5
+
+
+def test_reports_count_the_update_that_they_follow(whole: Run) -> None:
+    """From the first update on, so the time left is known at once."""
+    limit = whole.config.train.max_steps
+    assert limit
+    told = [event for kind in (Logged, Stepped) for event in whole.told(kind)]
+    assert told
+    for event in told:
+        assert isinstance(event, Logged | Stepped)
+        assert event.share == pytest.approx(event.step / limit)
 
 
 def test_models_know_how_many_sentences_they_learned_from(whole: Run) -> None:
@@ -71,7 +83,10 @@ def early_spikes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mtkit.train.optim.spikes.WINDOW", 2)
 
 
-@pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150"), ALL_ON])
+FREE = ("train.optimizer.method=schedule_free", "train.optimizer.schedule=constant", "train.average_of=last")
+
+
+@pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150"), FREE, ALL_ON])
 def test_killed_and_run_again_ends_the_same(
     tmp_path: Path, extra: tuple[str, ...], early_spikes: None
 ) -> None:
@@ -159,12 +174,28 @@ def test_best_and_last_are_kept(metric: str, whole: Run, tmp_path: Path) -> None
     assert len(step_folders(whole.config.run / "best")) == 3
 
 
+def test_the_last_models_are_averaged_whatever_their_scores(tmp_path: Path) -> None:
+    """As in Vaswani et al. 2017, section 6.1."""
+    run = go(tmp_path, "train.average=2", "train.average_of=last", "train.keep_best=1")
+    kept = {step: load_weights(run.config.run / "best" / f"step-{step:08d}") for step in (16, 24)}
+    final = load_weights(run.config.run / "model")
+    for name, weight in final.items():
+        mean = np.mean([weights[name].double().numpy() for weights in kept.values()], axis=0)
+        assert np.array_equal(weight.numpy(), mean.astype(np.float32)), name
+    assert run.finished.averaged == 2
+
+
 def test_patience_stops_early(tmp_path: Path) -> None:
     still = ("train.max_steps=80", "train.optimizer.lr=1.0e-12", "train.best_metric=loss")
     run = go(tmp_path, "train.patience=2", *still)
     # The weights do not move: the validation at step 8 is the best, those at 16 and 24 are not better.
     assert run.finished.step == 24
     assert run.finished.reason == "no better loss in 2 validations"
+    told = [load_model(folder).training for folder in step_folders(run.config.run / "checkpoints")]
+    assert [each.remarks()[:1] for each in told if each] == [
+        ["unfinished: step 18 of 80"],
+        ["stopped early: step 24 of 80"],
+    ]
 
 
 def test_other_data_in_the_same_run_folder_is_refused(tmp_path: Path) -> None:
@@ -309,9 +340,7 @@ def test_init_from_nothing_is_refused(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings(
     "ignore::DeprecationWarning"
 )  # of torch's own old modules, which compiling imports
-@pytest.mark.parametrize(
-    "compiling", [("train.compile=true",), ("train.compile=graphs", "train.packing=true")]
-)
+@pytest.mark.parametrize("compiling", [("train.compile=true",), ("train.compile=true", "train.packing=true")])
 def test_compiled_learns_like_plain(compiling: tuple[str, ...], tmp_path: Path) -> None:
     for name in ("plain", "compiled"):
         (tmp_path / name).mkdir()

@@ -39,7 +39,7 @@ def test_a_race_has_one_winner(count: int, server: ForkServer, tmp_path: Path) -
     ready, release = tmp_path / "ready", tmp_path / "release"
     args = {"run": str(tmp_path / "run"), "ready": str(ready), "release": str(release)}
     children = [server.start(HOLD, tmp_path / f"log{n}", **args) for n in range(count)]
-    children[0].wait_until(ready.exists, "a winner")
+    children[0].wait_until(lambda: ready.exists() and ready.read_text().endswith("in\n"), "a winner")
     losers = [child for child in children if f"{child.pid} in" not in ready.read_text()]
     codes = [child.wait() for child in losers]
     release.touch()

@@ -115,6 +115,13 @@ OPTIONS = [
         for precision in ("fp32", "bf16")
         for depth in (0, 2)
     ),
+    (
+        "train.optimizer.method=schedule_free",
+        "train.optimizer.schedule=constant",
+        "train.ema=0",
+        "train.average_of=last",
+        "train.prefetch=0",
+    ),
     ("train.micro_batch_tokens=60", "train.ema=0", "train.packing=true", "train.prefetch=0"),
     (STAGES, "train.optimizer.method=muon", "train.prefetch=2"),
 ]

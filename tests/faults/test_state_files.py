@@ -31,6 +31,7 @@ from mtkit.model.checkpoint import load_model
 from mtkit.runs.exports import export_of
 from mtkit.runs.find import read_model
 from mtkit.train.losses.align import read_aligner
+from mtkit.train.machine.distributed import World
 from mtkit.train.settle import settle_run
 from mtkit.train.store import Store
 from mtkit.train.watch.curves import read_panels
@@ -59,7 +60,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     parts = folder / "run" / "parts"
     assert list(parts.rglob("done.json"))
     auto = load_config([folder / "c.yaml"], ["model={preset: auto}", "train={preset: auto}"]).config
-    settle_run(auto, open_prepared(config))
+    settle_run(auto, open_prepared(config), World())
     (folder / "run" / "wandb-run.txt").write_text("0123abcd\n")
     (folder / "run" / ".train.holder").write_text("process 1\n")
     with contextlib.suppress(KeyboardInterrupt), partial_file(folder / "out", {"job": 1}) as file:
@@ -113,7 +114,7 @@ def gone_on(folder: Path) -> None:
 
 def settled(folder: Path) -> None:
     config = load_config([folder / "c.yaml"], ["model={preset: auto}", "train={preset: auto}"]).config
-    settle_run(config, open_prepared(config_of(folder)))
+    settle_run(config, open_prepared(config_of(folder)), World())
 
 
 def recorded(folder: Path) -> None:

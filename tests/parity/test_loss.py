@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtkit.model import loss
 from mtkit.model.loss import CHUNK_CPU, CHUNK_GPU, chunk_rows, cross_entropy, differentiate_fused
@@ -66,3 +71,34 @@ def test_the_logits_on_a_gpu_have_a_bound() -> None:
         rows = chunk_rows(gpu, vocab_size)
         assert 1 <= rows <= CHUNK_GPU
         assert rows * vocab_size <= max(2**27, vocab_size)
+
+
+class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the products of two matrices."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func.overloadpacket in (torch.ops.aten.mm, torch.ops.aten.addmm)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("without_grad", [torch.no_grad, torch.inference_mode])
+def test_a_loss_without_gradient_computes_none(
+    without_grad: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """One product for each chunk of logits instead of three, and the same values."""
+    torch.manual_seed(0)
+    chunks = 3
+    features = torch.randn(chunks * CHUNK_CPU, 16)
+    weight = torch.randn(50, 16, requires_grad=True)
+    targets = torch.randint(0, 50, (len(features),))
+    with Products() as learning:
+        expected = cross_entropy(features, weight, targets, 0.1)
+    with without_grad(), Products() as validating:
+        found = cross_entropy(features, weight, targets, 0.1)
+    assert validating.count == chunks
+    assert learning.count == 3 * chunks
+    assert all(map(torch.equal, found, expected))

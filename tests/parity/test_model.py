@@ -15,7 +15,13 @@ from mtkit.config.model import ModelConfig, num_parameters
 from mtkit.model.attention import MultiHeadAttention, attend, attend_grouped
 from mtkit.model.dropout import MaskSource
 from mtkit.model.layers import DecoderLayer, EncoderLayer, FeedForward, Residual, build_norm
-from mtkit.model.positions import LearnedPositions, RotaryPositions, rotate, sinusoidal_positions
+from mtkit.model.positions import (
+    TABLE_ROWS,
+    LearnedPositions,
+    RotaryPositions,
+    rotate,
+    sinusoidal_positions,
+)
 from mtkit.model.transformer import build_model
 
 # fp32 sums in another order: a few units in the last place of values near 1.
@@ -174,10 +180,11 @@ def turned(x: Tensor) -> Tensor:
 
 def test_rotary_positions_are_the_complex_formula() -> None:
     torch.manual_seed(8)
-    x = torch.randn(2, 4, 600, 6)  # longer than the table made at first
+    length = TABLE_ROWS + 100  # longer than the table made at first
+    x = torch.randn(2, 4, length, 6)
     rotary = RotaryPositions(6)
-    assert_near(rotate(x, rotary(0, 600)), turned(x))
-    assert_near(rotate(x[:, :, 530:], rotary(530, 70)), turned(x)[:, :, 530:])
+    assert_near(rotate(x, rotary(0, length)), turned(x))
+    assert_near(rotate(x[:, :, 530:], rotary(530, length - 530)), turned(x)[:, :, 530:])
 
 
 def test_rotary_scores_depend_on_the_distance_only() -> None:

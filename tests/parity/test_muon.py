@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from mtkit.train.optim.muon import Muon, orthogonal
+from mtkit.train.optim.muon import Muon, iterations, orthogonal
 
 SHAPES = [(8, 8), (8, 8), (6, 10), (10, 6), (24, 8), (8, 40)]
 LR, DECAY = 0.05, 0.1
@@ -35,7 +36,7 @@ def muon(groups: list[dict[str, Any]], dtype: torch.dtype = torch.float32) -> Mu
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_it_is_torchs(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtkit.train.optim.muon.TURNS", 5)  # as there
+    monkeypatch.setattr("mtkit.train.optim.muon.iterations", lambda rows: 5)  # as there
     ours, theirs, before = parameters(), parameters(), parameters()
     updates(muon([{"params": ours}], dtype), ours)
     reference = torch.optim.Muon(theirs, LR, DECAY, 0.95, adjust_lr_fn="match_rms_adamw")
@@ -65,6 +66,33 @@ def test_the_singular_vectors_stay_and_the_values_come_near_one(columns: int) ->
     diagonal = values.diagonal(dim1=1, dim2=2)
     torch.testing.assert_close(values, torch.diag_embed(diagonal), atol=1e-4, rtol=0)
     assert 0.67 < diagonal.min() < diagonal.max() < 1.21
+
+
+def share_below_half(rows: int, turns: int) -> float:
+    """The share of the singular values 1/i of a matrix of norm 1 that the iteration leaves below 0.5."""
+    values = 1 / np.arange(1, rows + 1)
+    values /= np.sqrt((values**2).sum())
+    for _ in range(turns):
+        values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
+    return float((values < 0.5).mean())
+
+
+@pytest.mark.parametrize("rows", [12, 128, 192, 223, 224, 256, 512, 768, 769, 770, 1024, 2048])
+def test_wide_models_take_more_iterations(rows: int) -> None:
+    turns = iterations(rows)
+    assert share_below_half(rows, turns) <= 0.05
+    assert turns == 4 or share_below_half(rows, turns - 1) > 0.05
+
+
+@pytest.mark.parametrize("columns", [256, 512])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_few_singular_values_stay_small(columns: int, dtype: torch.dtype) -> None:
+    random = torch.Generator().manual_seed(8)
+    left, right = (torch.linalg.qr(torch.randn(size, 256, generator=random))[0] for size in (256, columns))
+    given = left @ ((1 / torch.arange(1, 257))[:, None] * right.mT)
+    values = torch.linalg.svdvals(orthogonal(given[None].to(dtype))[0].float())
+    assert (values < 0.5).float().mean() <= 0.05
+    assert values.max() < 1.21
 
 
 def test_weak_directions_of_wide_matrices_do_not_grow_out_of_bounds() -> None:

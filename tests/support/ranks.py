@@ -46,7 +46,14 @@ def start_ranks(count: int, args: Sequence[str], cwd: Path) -> list[subprocess.P
 
 def run_ranks(count: int, args: Sequence[str], cwd: Path) -> list[subprocess.CompletedProcess[str]]:
     """What each of the processes said, once all have ended; by rank."""
-    return [wait(process) for process in start_ranks(count, args, cwd)]
+    started = start_ranks(count, args, cwd)
+    try:
+        return [wait(process) for process in started]
+    finally:
+        for process in started:  # those that wait for one that did not end
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
 
 def wait(process: subprocess.Popen[str], timeout: float = 300) -> subprocess.CompletedProcess[str]:

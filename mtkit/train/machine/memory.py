@@ -1,4 +1,4 @@
-"""Estimates the memory that training needs. Free of torch.
+"""Estimates the memory that training needs, and recognises that it ran out. Free of torch.
 
 The formulas count what autograd keeps of each block until its backward pass. Short-lived tensors are small in
 comparison. `mtkit train --dry-run` shows the estimates next to measurements.
@@ -7,6 +7,7 @@ comparison. `mtkit train --dry-run` shows the estimates next to measurements.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,10 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
 
 _FP32 = 4
+_NO_MEMORY = re.compile(
+    "CUDA out of memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED|DefaultCPUAllocator"
+)
+"""In the errors of torch's allocators, of CUDA itself, and of its library for matrix products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,8 @@ def activation_bytes(
 ) -> int:
     """Bytes that are kept between the forward and the backward pass of a batch.
 
-    They do not include logits, because the loss is computed in chunks that keep its gradient instead.
+    They do not include logits, because the loss is computed in chunks that keep its gradient instead. For
+    what attention needs besides, see `scratch_bytes`.
     """
     d_model = model.d_model
     encoder = _attention(model, mode, src, src) + _feed_forward(model, mode, src.positions)
@@ -92,6 +98,19 @@ def activation_bytes(
     loss = tgt.positions * d_model * (_FP32 + mode.num_bytes) + _FP32 * tgt_vocab_size * d_model
     casts = mode.num_bytes * num_parameters if mode.num_bytes < _FP32 else 0
     return model.num_encoder_layers * encoder + model.num_decoder_layers * decoder + embedded + loss + casts
+
+
+def scratch_bytes(model: ModelConfig, mode: ComputeMode, tgt: BatchSide) -> int:
+    """Bytes that attention takes in addition when the backward pass begins, with the targets.
+
+    Without padding, FlashAttention (mha_varlen_bwd) adds up the gradient of the queries in fp32,
+    [positions + 128 · rows, num_heads, d_head], with d_head rounded up, and one more number for each head.
+    """
+    if mode.pads_attention:
+        return 0
+    multiple = 32 if model.d_head <= 128 else 64
+    d_head = -(-model.d_head // multiple) * multiple
+    return _FP32 * (tgt.positions + 128 * tgt.rows) * model.num_heads * (d_head + 1)
 
 
 def _attention(model: ModelConfig, mode: ComputeMode, queries: BatchSide, keys: BatchSide) -> int:
@@ -145,6 +164,13 @@ def _mask(dropout: float) -> int:
 
 
 # ---------------------------------------------------------------- of this machine
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed on a GPU or on the CPU."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None
+    )
 
 
 def available_bytes() -> int:

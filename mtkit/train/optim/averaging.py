@@ -25,15 +25,16 @@ class MovingAverage:
         current = list(weights_of(model).values())
         torch._foreach_lerp_(list(self.weights.values()), current, 1 - decay)
 
-    @contextmanager
-    def applied_to(self, model: nn.Module) -> Iterator[None]:
-        """Within the block the model has the averaged weights."""
-        own = {name: weight.clone() for name, weight in weights_of(model).items()}
-        _copy(self.weights, model)
-        try:
-            yield
-        finally:
-            _copy(own, model)
+
+@contextmanager
+def with_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Within the block the model has these weights instead of its own."""
+    own = {name: weight.clone() for name, weight in weights_of(model).items()}
+    _copy(weights, model)
+    try:
+        yield
+    finally:
+        _copy(own, model)
 
 
 @torch.no_grad()

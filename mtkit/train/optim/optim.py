@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import assert_never
+from typing import Any, assert_never
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +12,15 @@ from mtkit.config.train import OptimizerConfig
 from mtkit.errors import InputError
 from mtkit.train.machine.precision import training_dtype
 from mtkit.train.optim.muon import Muon
+from mtkit.train.optim.schedule_free import COUNTS, ScheduleFree
 
-Optimizer = torch.optim.AdamW | Muon
+Optimizer = torch.optim.AdamW | Muon | ScheduleFree
 
 
 def build_optimizers(
     model: nn.Module, config: OptimizerConfig, stacked: Mapping[str, int]
 ) -> list[Optimizer]:
-    """AdamW for all weights that are not frozen, or Muon for some of them; only matrices have weight decay.
+    """The optimizers of all weights that are not frozen; only matrices have weight decay.
 
     Args:
         model: the model to train.
@@ -36,24 +37,34 @@ def build_optimizers(
                 {"params": [p for name, p in trained if stacked.get(name) == count], "stacked": count}
                 for count in sorted(set(stacked.values()))
             ]
-            dtype = training_dtype("auto", trained[0][1].device)
+            # fp16 would lose small elements, because Muon scales matrices to norm 1.
+            is_bf16 = training_dtype("auto", trained[0][1].device) == torch.bfloat16
+            dtype = torch.bfloat16 if is_bf16 else torch.float32
             muon = Muon(layers, config.lr, config.momentum, config.weight_decay, dtype)
             return [muon, _build_adamw(rest, config)]
+        case "schedule_free":
+            groups = _by_decay([parameter for _, parameter in trained], config)
+            return [ScheduleFree(groups, config.lr, config.betas, config.eps)]
         case _:
             assert_never(config.method)
 
 
 def _build_adamw(parameters: Sequence[nn.Parameter], config: OptimizerConfig) -> torch.optim.AdamW:
-    groups = [
+    groups = _by_decay(parameters, config)
+    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=True)
+
+
+def _by_decay(parameters: Sequence[nn.Parameter], config: OptimizerConfig) -> list[dict[str, Any]]:
+    return [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=True)
 
 
 _KEPT: Mapping[type[Optimizer], tuple[str, ...]] = {
     torch.optim.AdamW: ("exp_avg", "exp_avg_sq", "step"),
     Muon: ("momentum_buffer",),
+    ScheduleFree: ("z", "exp_avg_sq"),
 }
 """The state of each optimizer for a parameter."""
 
@@ -63,22 +74,43 @@ def trained_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
 
 
-def optimizer_state(model: nn.Module, optimizers: Iterable[Optimizer]) -> dict[str, Tensor]:
-    """The optimizers' state of each parameter, by its name; zeros before the first update."""
+def optimizer_state(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[str, Tensor]:
+    """The optimizers' state, by name of parameter; that of new optimizers before the first update."""
     state = {}
     for name, parameter, optimizer in _trained_by(model, optimizers):
         held = optimizer.state.get(parameter)  # [] would create an entry
         for kept in _KEPT[type(optimizer)]:
-            state[f"{kept}.{name}"] = held[kept] if held else _empty(kept, parameter)
-    return state
+            state[f"{kept}.{name}"] = held[kept] if held else _initial(kept, parameter)
+    return state | _counts(optimizers)
 
 
-def _empty(kept: str, parameter: nn.Parameter) -> Tensor:
-    return torch.zeros((), device=parameter.device) if kept == "step" else torch.zeros_like(parameter)
+def _initial(kept: str, parameter: nn.Parameter) -> Tensor:
+    match kept:
+        case "step":
+            return torch.zeros((), device=parameter.device)
+        case "z":
+            return parameter.detach().clone()
+        case _:
+            return torch.zeros_like(parameter)
+
+
+def _counts(optimizers: Iterable[Optimizer]) -> dict[str, Tensor]:
+    """The numbers of all updates that optimizers hold, by name."""
+    free = [optimizer for optimizer in optimizers if isinstance(optimizer, ScheduleFree)]
+    return {f"schedule_free.{name}": optimizer.counts[name] for optimizer in free for name in COUNTS}
+
+
+def averaged_weights(model: nn.Module, optimizers: Iterable[Optimizer]) -> dict[str, Tensor]:
+    """The weights that schedule-free optimizers average, by name; empty without such optimizers."""
+    return {
+        name: optimizer.average(parameter)
+        for name, parameter, optimizer in _trained_by(model, optimizers)
+        if isinstance(optimizer, ScheduleFree)
+    }
 
 
 def set_optimizer_state(
-    model: nn.Module, optimizers: Iterable[Optimizer], state: Mapping[str, Tensor]
+    model: nn.Module, optimizers: Sequence[Optimizer], state: Mapping[str, Tensor]
 ) -> None:
     """Restores the state that `optimizer_state` returned.
 
@@ -88,14 +120,20 @@ def set_optimizer_state(
     for name, parameter, optimizer in _trained_by(model, optimizers):
         values = {}
         for kept in _KEPT[type(optimizer)]:
-            value, empty = state.get(f"{kept}.{name}"), _empty(kept, parameter)
-            if value is None:
-                raise InputError(
-                    f"checkpoint: optimizer state '{kept}.{name}' is missing.", "Use an older checkpoint."
-                )
-            check_fits(f"{kept}.{name}", value, empty)
+            value = _fitting(state, f"{kept}.{name}", _initial(kept, parameter))
             values[kept] = value.to(parameter.device)
         optimizer.state[parameter] = values
+    for name, count in _counts(optimizers).items():
+        count.copy_(_fitting(state, name, count))
+
+
+def _fitting(state: Mapping[str, Tensor], name: str, place: Tensor) -> Tensor:
+    """The tensor called `name`, which has the shape and type of `place`."""
+    value = state.get(name)
+    if value is None:
+        raise InputError(f"checkpoint: optimizer state '{name}' is missing.", "Use an older checkpoint.")
+    check_fits(name, value, place)
+    return value
 
 
 def check_fits(name: str, value: Tensor, place: Tensor) -> None:

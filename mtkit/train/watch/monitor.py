@@ -132,7 +132,8 @@ class Saved:
 class Finished:
     """The final model is in `folder`; `reason` says why training ended.
 
-    `passes` counts how often the training data were seen, and `samples` are translated by the final model.
+    It is the mean of `averaged` models, the best or the last ones. `passes` counts how often the training
+    data were seen, and `samples` are translated by the final model.
     `best_step` is the step of the best model. `start` holds the loss and scores of the weights that the run
     started with, by validation set, with "" for the main one; `extra` those of the final model on other sets.
     """
@@ -144,6 +145,7 @@ class Finished:
     loss: float
     scores: Mapping[MetricName, float]
     seconds: float
+    average_of: str = "best"
     passes: float = 0.0
     stopped_early: bool = False
     samples: tuple[Sample, ...] = ()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,9 @@ def test_lines_off_a_terminal() -> None:
         "Finished: time limit (0:01:30) reached after 9 steps and 1:39.",
         "r/model: mean of the 3 best models, valid loss 1.200, BLEU 40.0",
     ]
+    last = replace(finished, average_of="last")
+    assert "mean of the 3 last models" in describe(last)[1]
+    assert "last model, valid" in describe(replace(last, averaged=1, best_step=0))[1]
 
 
 def test_progress_comes_only_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,6 +120,19 @@ def test_a_model_in_shares_keeps_the_optimizer_that_can_be_shared(tmp_path: Path
     assert settle(auto, choices)[0].train.optimizer.method == "adamw"
 
 
+def test_a_method_with_an_average_of_its_own_gets_no_other(tmp_path: Path) -> None:
+    optimizer = "optimizer: {method: schedule_free, schedule: constant}"
+    auto = config(tmp_path, f"train: {{preset: auto, {optimizer}}}\n")
+    settled, _ = settle(auto, choose(50_000, False))
+    assert (settled.train.ema, settled.train.optimizer.schedule) == (0.0, "constant")
+
+
+def test_padding_for_the_sake_of_attention_dropout_is_told() -> None:
+    for pairs, has_gpu, told in ((50_000, True, True), (50_000, False, False), (200_000, True, False)):
+        choices = {choice.key: choice for choice in choose(pairs, has_gpu)}
+        assert ("padded" in choices["model.attention_dropout"].reason) == told
+
+
 def test_the_warm_up_is_a_tenth_of_the_steps_that_are_given() -> None:
     for steps in (40, 3_000, 100_000):
         choices = choose_by_tokens(5_000, 100_000, False, max_steps=steps)

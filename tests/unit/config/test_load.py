@@ -225,7 +225,7 @@ def test_wrong_values(line: str, problem: str) -> None:
         ),
         ("evaluate: {seed: 1}", "a.yaml:8:12: evaluate.seed: unknown option. It belongs to the top level."),
         ("decode: {beamsize: 1}", "a.yaml:8:10: decode.beamsize: unknown option. Did you mean beam_size?"),
-        ("evaluate: {zz: 1}", "a.yaml:8:12: evaluate.zz: unknown option. Known options: metrics."),
+        ("evaluate: {zz: 1}", "a.yaml:8:12: evaluate.zz: unknown option. Known options: metrics, form."),
     ],
 )
 def test_unknown_options(line: str, problem: str) -> None:
@@ -503,8 +503,8 @@ def test_rules_are_checked_although_other_options_are_wrong() -> None:
         "model.d_ff=abc",
         "model.num_heads=7",
         "tokenizer.separate=true",
-        "train.compile=graphs",
-        "train.packing=false",
+        "train.compile=true",
+        "train.packing=true",
         "train.guided_alignment=0.1",
         "seed=-1",
     ]
@@ -515,7 +515,7 @@ def test_rules_are_checked_although_other_options_are_wrong() -> None:
         "seed",
         "tokenizer.separate",
         "train.compile",
-        "train.compile",
+        "train.packing",
     ]
 
 

@@ -40,3 +40,13 @@ def test_gradient_passes_where_the_value_did() -> None:
     out.sum().backward()
     assert x.grad is not None
     assert torch.equal(x.grad, out.detach())
+
+
+@pytest.mark.parametrize("p", [0.99, 0.998, 0.9999, 1e-4])
+def test_the_mean_is_kept_where_nearly_all_or_nothing_is_dropped(p: float) -> None:
+    """Bytes know 1/256 to 255/256 only."""
+    out = Dropout(p, MaskSource()).train()(torch.ones(2_000_000))
+    dropped = min(255 / 256, max(1 / 256, p))
+    # The relative standard error of the share that is kept.
+    error = (dropped / (1 - dropped) / 2_000_000) ** 0.5
+    assert out.mean().item() == pytest.approx(1.0, abs=6 * error + 1 / 256)

@@ -14,6 +14,7 @@ from mtkit.runs.training import Training, read_training
     [
         (Training(16, 2000, finished=False), ["unfinished: step 16 of 2,000"]),
         (Training(1016, None, finished=False), ["unfinished: step 1,016"]),
+        (Training(24, 80, finished=False, stopped_early=True), ["stopped early: step 24 of 80"]),
         (Training(2000, 2000, finished=False), []),
         (Training(700, 2000, finished=True, bleu=20.0), []),
         (Training(700, 2000, finished=True, bleu=0.31), ["BLEU 0.3 on its validation set: not usable yet"]),
@@ -42,6 +43,7 @@ def test_an_older_folder_says_nothing() -> None:
         {"step": 3, "bleu": float("nan")},
         {"step": 3, "bleu": "\x1b[31m"},
         {"step": 3, "finished": 1},
+        {"step": 3, "stopped_early": "no"},
         {"step": 3, "max_steps": 1 << 60},
         {"step": 3, "other": 1},
     ],

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mtkit.train.optim.averaging import MovingAverage, average_weights
+from mtkit.train.optim.averaging import MovingAverage, average_weights, with_weights
 
 
 def test_average_is_the_mean() -> None:
@@ -45,7 +45,7 @@ def test_applied_only_within_the_block() -> None:
     average = MovingAverage(model, decay=0.5)
     own = model.weight.detach().clone()
     average.weights["weight"].fill_(7.0)
-    with average.applied_to(model):
+    with with_weights(model, average.weights):
         assert model.weight.eq(7.0).all()
     assert torch.equal(model.weight, own)
     assert average.weights["weight"].eq(7.0).all()

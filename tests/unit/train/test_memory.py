@@ -9,7 +9,7 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.batch import Batch, collate
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.train.machine.memory import BatchSide, ComputeMode, activation_bytes, state_bytes
+from mtkit.train.machine.memory import BatchSide, ComputeMode, activation_bytes, scratch_bytes, state_bytes
 from mtkit.train.objective import Objective, token_losses
 from mtkit.train.optim.optim import build_optimizers, optimizer_state
 from tests.support.attention import sentence_by_sentence
@@ -95,6 +95,20 @@ def test_the_formula_knows_of_rows_without_padding(
     assert formula == pytest.approx(kept, rel=0.25)
 
 
+def test_the_attention_kernel_needs_scratch_memory() -> None:
+    """FlashAttention's mha_varlen_bwd: dq_accum [total_q + 128 · batch, heads, d_head] and softmax_d."""
+    base = ModelConfig(preset="base")
+    src, tgt = BatchSide(30_000, 1_000, 60), BatchSide(25_000, 1_000, 40)
+    dq_accum, softmax_d = 4 * (25_000 + 128 * 1_000) * 8 * 64, 4 * (25_000 + 128 * 1_000) * 8
+    packed = ComputeMode(2, keeps_scores=False, pads_attention=False)
+    assert scratch_bytes(base, packed, tgt) == dq_accum + softmax_d
+    assert scratch_bytes(base, ComputeMode(2, keeps_scores=False), tgt) == 0
+    # Heads are rounded up to 32 numbers, and to 64 if they are wider than 128.
+    for d_head, rounded in ((40, 64), (136, 192)):
+        config = ModelConfig.model_validate({"preset": "tiny", "d_model": 2 * d_head, "num_heads": 2})
+        assert scratch_bytes(config, packed, src) == 4 * (30_000 + 128_000) * 2 * (rounded + 1)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_r_drop_keeps_what_twice_the_rows_keep(dtype: torch.dtype) -> None:
     config = ModelConfig(preset="tiny")
@@ -108,7 +122,10 @@ def test_r_drop_keeps_what_twice_the_rows_keep(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_the_state_is_what_the_optimizers_hold(method: str) -> None:
     model = build_model(ModelConfig(preset="tiny"), VOCAB, VOCAB, seed=1)
-    options = TrainConfig.model_validate({"ema": 0.999, "optimizer": {"method": method}})
+    averages = {"schedule_free": 0.0}.get(method, 0.999)
+    options = TrainConfig.model_validate(
+        {"ema": averages, "optimizer": {"method": method, "schedule": "constant"}}
+    )
     optimizers = build_optimizers(model, options.optimizer, model.layer_matrices())
     loss, _ = token_losses(model, make_batch(2, 5, 5), 0.1, torch.float32)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -122,7 +139,8 @@ def test_the_state_is_what_the_optimizers_hold(method: str) -> None:
     assert found["gradients"] == sum(grad.nbytes for grad in gradients)
     moments = optimizer_state(model, optimizers).items()
     assert found["optimizer"] == sum(
-        tensor.nbytes for name, tensor in moments if not name.startswith("step.")
+        tensor.nbytes for name, tensor in moments if not name.startswith(("step.", "schedule_free."))
     )
-    assert found["moving average"] == found["weights"] == sum(weight.nbytes for weight in model.parameters())
+    assert found["weights"] == sum(weight.nbytes for weight in model.parameters())
+    assert found.get("moving average", 0) == (found["weights"] if averages else 0)
     assert "moving average" not in state_bytes(model.num_parameters(), in_layers, TrainConfig())

@@ -6,10 +6,18 @@ import random
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from mtkit.config.train import OptimizerConfig, TrainConfig
-from mtkit.train.optim.optim import Optimizer, build_optimizers, optimizer_state, set_optimizer_state
+from mtkit.errors import InputError
+from mtkit.train.optim.optim import (
+    Optimizer,
+    averaged_weights,
+    build_optimizers,
+    optimizer_state,
+    set_optimizer_state,
+)
 from mtkit.train.optim.schedule import learning_rate
 from mtkit.train.progress import Progress
 from tests.support.choices import METHODS, SCHEDULES
@@ -28,6 +36,19 @@ def test_inverse_sqrt_is_the_papers_equation() -> None:
         assert learning_rate(options, step, 0.5) == pytest.approx(expected)
 
 
+def test_inverse_sqrt_without_warm_up_is_refused() -> None:
+    """Its rate would be lr / √step, a tenth of the peak after 100 updates."""
+    with pytest.raises(ValidationError, match=r"warmup_steps = 0 and schedule = inverse_sqrt cannot"):
+        schedule(warmup_steps=0)
+    assert schedule(warmup_steps=0, schedule="linear").warmup_steps == 0
+
+
+@pytest.mark.parametrize("betas", [(1.0, 0.98), (0.9, 1.0), (-0.1, 0.98)])
+def test_decay_rates_are_below_one(betas: tuple[float, float]) -> None:
+    with pytest.raises(ValidationError, match="betas"):
+        schedule(betas=betas)
+
+
 STEPS = 200
 """A budget; before update number n, the share (n - 1) / STEPS of it is used."""
 
@@ -37,8 +58,15 @@ def rates(**options: object) -> list[float]:
     return [learning_rate(schedule(**options), step, (step - 1) / STEPS) for step in range(1, STEPS + 2)]
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-@pytest.mark.parametrize("warmup", [0, 1, 10, 50])
+WARM_UPS = [
+    (name, warmup)
+    for name in SCHEDULES
+    for warmup in (0, 1, 10, 50)
+    if warmup or name != "inverse_sqrt"  # which is refused
+]
+
+
+@pytest.mark.parametrize(("name", "warmup"), WARM_UPS)
 def test_every_schedule_reaches_its_peak_and_no_more(name: str, warmup: int) -> None:
     found = rates(lr=2.5e-3, warmup_steps=warmup, schedule=name)
     end = max(1, warmup)
@@ -75,7 +103,7 @@ def test_every_schedule_warms_up_and_stays_within_the_peak(name: str) -> None:
 
 
 def make(model: nn.Module, **options: object) -> list[Optimizer]:
-    return build_optimizers(model, schedule(**options), {"weight": 1})
+    return build_optimizers(model, schedule(schedule="constant", **options), {"weight": 1})
 
 
 def step(model: nn.Module, optimizers: list[Optimizer]) -> None:
@@ -180,3 +208,27 @@ def test_muon_takes_what_it_may_and_adam_the_rest() -> None:
     kept = {"momentum_buffer.weight", "exp_avg.bias", "exp_avg_sq.bias", "step.bias"}
     assert set(optimizer_state(model, optimizers)) == kept
     assert [group["weight_decay"] for group in optimizers[0].param_groups] == [0.1]
+
+
+def test_the_average_of_a_method_that_has_one_comes_back() -> None:
+    model = nn.Linear(4, 3)
+    optimizers = make(model, method="schedule_free")
+    assert all(map(torch.equal, averaged_weights(model, optimizers).values(), model.parameters()))
+    for _ in range(3):
+        step(model, optimizers)
+    before = {name: weight.clone() for name, weight in averaged_weights(model, optimizers).items()}
+    again = make(model, method="schedule_free")
+    set_optimizer_state(model, again, optimizer_state(model, optimizers))
+    found = averaged_weights(model, again)
+    assert all(torch.equal(found[name], weight) for name, weight in before.items())
+    assert not torch.equal(found["weight"], model.weight)
+    assert averaged_weights(model, make(model)) == {}
+
+
+def test_missing_counts_are_refused() -> None:
+    model = nn.Linear(4, 3)
+    optimizers = make(model, method="schedule_free")
+    state = optimizer_state(model, optimizers)
+    del state["schedule_free.weight_sum"]
+    with pytest.raises(InputError, match=r"'schedule_free\.weight_sum' is missing"):
+        set_optimizer_state(model, optimizers, state)

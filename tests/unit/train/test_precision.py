@@ -5,7 +5,7 @@ import torch
 
 from mtkit.engine.native import autocast
 from mtkit.errors import UsageError
-from mtkit.train.machine.precision import training_dtype
+from mtkit.train.machine.precision import gpu_dtype, training_dtype
 
 CPU = torch.device("cpu")
 
@@ -28,17 +28,28 @@ def test_a_cpu_without_bf16_instructions_falls_back_to_fp32(
     assert training_dtype("fp32", CPU) == torch.float32
 
 
-@pytest.mark.parametrize("supported", [True, False])
-def test_a_gpu_without_bf16_falls_back_to_fp32(monkeypatch: pytest.MonkeyPatch, supported: bool) -> None:
+@pytest.mark.parametrize(
+    ("has_bf16", "capability", "expected"),
+    [
+        (True, (9, 0), torch.bfloat16),
+        (True, (8, 0), torch.bfloat16),
+        (False, (7, 5), torch.float16),  # T4
+        (False, (7, 0), torch.float16),  # V100
+        (False, (6, 1), torch.float32),  # GTX 1080, slow in fp16
+    ],
+)
+def test_a_gpu_trains_in_the_fastest_type_that_it_has(
+    monkeypatch: pytest.MonkeyPatch, has_bf16: bool, capability: tuple[int, int], expected: torch.dtype
+) -> None:
     asked = []
 
     def is_supported(including_emulation: bool) -> bool:
         asked.append(including_emulation)
-        return supported
+        return has_bf16
 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
-    expected = torch.bfloat16 if supported else torch.float32
-    assert training_dtype("auto", torch.device("cuda")) == expected
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert training_dtype("auto", torch.device("cuda")) == expected == gpu_dtype(has_bf16, capability)
     assert asked == [False]
 
 

@@ -49,6 +49,29 @@ def after(validations: Sequence[tuple[float, float]], **options: object) -> Prog
 
 
 @pytest.mark.parametrize(
+    ("options", "recent", "averaged"),
+    [
+        ({"average": 2}, (), (2, 4)),
+        ({"average": 2, "average_of": "last"}, (5, 4), (5, 4)),
+        ({"average": 9, "average_of": "last"}, (5, 4, 3, 2, 1), (5, 4, 3, 2, 1)),
+    ],
+)
+def test_the_best_or_the_last_models_are_averaged(
+    options: dict[str, object], recent: tuple[int, ...], averaged: tuple[int, ...]
+) -> None:
+    scores = [(3.0, 1.0), (3.0, 5.0), (3.0, 2.0), (3.0, 4.0), (3.0, 3.0)]
+    progress = after(scores, keep_best=3, **options)
+    assert progress.recent == recent
+    assert progress.averaged(TrainConfig.model_validate(options)) == averaged
+    assert progress.kept() == {2, 4, 5, *recent}
+
+
+def test_the_model_at_the_start_is_none_of_the_last() -> None:
+    config = TrainConfig(average_of="last")
+    assert Progress().validated([(1.0,)], config).recent == ()
+
+
+@pytest.mark.parametrize(
     ("validations", "best", "stale"),
     [
         ([(4.5, 0.0), (4.1, 0.0), (4.0, 0.0)], 3, 0),  # the loss still falls

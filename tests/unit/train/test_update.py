@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mtkit.data.feed.batch import Batch, collate
 from mtkit.errors import InputError, MtkitError
 from mtkit.model.checkpoint import weights_of
+from mtkit.train import update
 from mtkit.train.optim.freeze import freeze
 from mtkit.train.update import Updater
 from tests.support.updates import LENGTHS, make_batch, make_pairs, make_step, make_updater
+
+SCHEDULE_FREE = {"method": "schedule_free", "lr": 0.01, "warmup_steps": 2, "schedule": "constant"}
 
 
 def fail_above(updater: Updater, pairs: int, error: BaseException) -> list[int]:
@@ -39,10 +43,12 @@ ERRORS = [
         "[enforce fail] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
     ),
     MemoryError(),
+    torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported."),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
 ]
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=["gpu", "cpu", "numpy"])
+@pytest.mark.parametrize("error", ERRORS, ids=["gpu", "cpu", "numpy", "accelerator", "cublas"])
 def test_out_of_memory_splits_the_micro_batch_and_keeps_the_update(error: BaseException) -> None:
     whole, split = make_updater(), make_updater()
     sizes = fail_above(split, 3, error)
@@ -81,15 +87,35 @@ def test_a_single_sentence_that_does_not_fit_is_told_with_what_to_change() -> No
     assert sizes == [6, 3, 2, 1]
 
 
-def test_other_errors_are_not_swallowed() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("shapes do not match"),
+        torch.AcceleratorError("CUDA error: device-side assert triggered"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm(...)`"),
+    ],
+    ids=["shapes", "assert", "cublas"],
+)
+def test_other_errors_are_not_swallowed(error: RuntimeError) -> None:
     updater = make_updater()
-    fail_above(updater, 0, RuntimeError("shapes do not match"))
-    with pytest.raises(RuntimeError, match="shapes do not match"):
+    fail_above(updater, 0, error)
+    with pytest.raises(RuntimeError, match=re.escape(str(error))):
         updater(make_step(make_batch()), 1, 0.01)
 
 
-def test_state_put_back_gives_the_same_updates() -> None:
-    options = {"ema": 0.9}
+@pytest.mark.parametrize("error", ERRORS[-2:], ids=["accelerator", "cublas"])
+def test_no_room_for_the_optimizers_state_is_no_fit(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(update, "optimizer_state", fail)
+    assert not make_updater().try_batch(make_batch())
+
+
+@pytest.mark.parametrize("options", [{"ema": 0.9}, {"optimizer": SCHEDULE_FREE}], ids=str)
+def test_state_put_back_gives_the_same_updates(options: dict[str, object]) -> None:
     first, second = make_updater(options, dropout=0.2), make_updater(options, dropout=0.2)
     first.splits = 2
     step = make_step(make_batch())
@@ -144,14 +170,28 @@ def test_a_spike_leaves_the_weights_and_is_counted() -> None:
     assert other.spikes.seen == 27
 
 
-def test_frozen_weights_stay() -> None:
-    updater = make_updater()
+def test_within_the_block_the_model_has_the_weights_that_are_kept() -> None:
+    updater = make_updater({"optimizer": SCHEDULE_FREE})
+    for number in (1, 2, 3):
+        updater(make_step(make_batch()), number, 0.01)
+    own = {name: weight.clone() for name, weight in weights_of(updater.model).items()}
+    kept = {name: weight.clone() for name, weight in updater.kept_weights().items()}
+    with updater.averaged():
+        assert all(torch.equal(weight, kept[name]) for name, weight in weights_of(updater.model).items())
+    assert all(torch.equal(weight, own[name]) for name, weight in weights_of(updater.model).items())
+    assert not all(torch.equal(weight, kept[name]) for name, weight in own.items())
+
+
+@pytest.mark.parametrize("options", [{}, {"optimizer": SCHEDULE_FREE}], ids=str)
+def test_frozen_weights_stay(options: dict[str, object]) -> None:
+    updater = make_updater(options)
     freeze(updater.model, ["encoder"])
     updater = Updater(updater.model, updater.options, 1, torch.float32)
     before = {name: weight.clone() for name, weight in weights_of(updater.model).items()}
     updater(make_step(make_batch()), 1, 0.01)
     for name, weight in weights_of(updater.model).items():
         assert torch.equal(before[name], weight) == name.startswith("encoder"), name
+    assert updater.kept_weights().keys() == before.keys()
 
 
 def test_missing_state_is_refused() -> None:
@@ -161,6 +201,16 @@ def test_missing_state_is_refused() -> None:
     del state["splits"]
     with pytest.raises(InputError, match="'splits' is missing"):
         make_updater().set_state(state)
+
+
+def test_a_checkpoint_of_fp32_goes_on_in_fp16_with_a_new_loss_scale() -> None:
+    """As on a V100 or T4, where `auto` is fp16."""
+    plain = make_updater()
+    plain(make_step(make_batch()), 1, 0.01)
+    half = Updater(make_updater().model, plain.options, 1, torch.float16)
+    scale = half.scaler.get_scale()
+    half.set_state(plain.state())
+    assert half.scaler.get_scale() == scale
 
 
 def test_a_rehearsal_changes_nothing_but_the_splits() -> None:

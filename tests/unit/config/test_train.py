@@ -1,0 +1,47 @@
+"""The options of training, alone."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from mtkit.config.train import DEFAULT_STEPS, TrainConfig
+
+
+def train(**options: object) -> TrainConfig:
+    return TrainConfig.model_validate(options)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"optimizer": {"method": "schedule_free"}}, "schedule = inverse_sqrt and method = schedule_free"),
+        (
+            {"optimizer": {"method": "schedule_free", "schedule": "constant", "cooldown": 0.2}},
+            "cooldown and method = schedule_free cannot be combined",
+        ),
+        (
+            {"optimizer": {"method": "schedule_free", "schedule": "constant", "betas": (0.0, 0.9)}},
+            "β₁ = 0 and method = schedule_free",
+        ),
+        (
+            {"ema": 0.9, "optimizer": {"method": "schedule_free", "schedule": "constant"}},
+            "ema and optimizer.method = schedule_free cannot be combined",
+        ),
+    ],
+)
+def test_one_average_and_no_schedule_with_schedule_free(options: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        train(**options)
+
+
+@pytest.mark.parametrize("budget", [{"max_time": "24h"}, {"max_epochs": 50}])
+def test_steps_do_not_end_a_run_that_has_another_budget(budget: dict[str, object]) -> None:
+    assert train(**budget).max_steps is None
+    assert train(**budget, max_steps=7).max_steps == 7
+    assert train(**budget, preset="auto").max_steps is None
+
+
+def test_a_run_without_any_budget_ends_after_the_default() -> None:
+    assert train().max_steps == DEFAULT_STEPS
+    assert "max_steps" not in train().model_fields_set

@@ -1,0 +1,72 @@
+"""Ranks that train together stay equal, bit for bit, whatever their clocks say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtkit.config.load import load_config
+from mtkit.data.prepare.prepare import prepare
+from tests.support.ranks import run_ranks
+from tests.support.trainings import CONFIG
+
+# Each reading of the clock takes a while, which is longer on rank 1.
+TRAINED = """
+import hashlib, json, sys, time
+from pathlib import Path
+from mtkit.config.load import load_config
+from mtkit.data.prepare.prepared import open_prepared
+from mtkit.model.checkpoint import weights_of
+from mtkit.train.machine.distributed import join_world
+from mtkit.train.trainer import Trainer
+from mtkit.train.update import Updater
+
+made, update = [], Updater.__call__
+
+def recorded(self, data, step, lr):
+    found = update(self, data, step, lr)
+    digest = hashlib.sha256(b"".join(w.numpy().tobytes() for w in weights_of(self.model).values()))
+    made.append([step, lr, digest.hexdigest()])
+    return found
+
+Updater.__call__ = recorded
+config = load_config([Path("c.yaml")], sys.argv[1:]).config
+with join_world() as world:
+    now, tick = 0.0, 0.05 + 0.02 * world.rank
+    def clock():
+        global now
+        now += tick
+        return now
+    trainer = Trainer(config, open_prepared(config), lambda event: None, lambda: False, world)
+    time.monotonic = clock
+    finished = trainer.run()
+    print(json.dumps({"made": made, "reason": finished.reason, "seconds": trainer.progress.seconds}))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "c.yaml").write_text(CONFIG.replace("pairs: 30", "pairs: 6"), "utf-8")
+    prepare(load_config([tmp_path / "c.yaml"], [f"run={tmp_path / 'run'}"]).config)
+    return tmp_path
+
+
+def trained(folder: Path, *options: str) -> list[dict[str, Any]]:
+    """What each of two ranks did: step, rate and hash of the weights of each update, and why it ended."""
+    done = run_ranks(2, ["-c", TRAINED, f"run={folder / 'run'}", *options], folder)
+    assert [rank.returncode for rank in done] == [0, 0], done[0].stderr + done[1].stderr
+    return [json.loads(rank.stdout) for rank in done]
+
+
+def test_all_go_by_one_clock(folder: Path) -> None:
+    budget = ("train.max_steps=null", "train.max_time=6", "train.optimizer.warmup_steps=0")
+    ours, theirs = trained(folder, *budget, "train.save_every=3", "train.validate_every=1000")
+    assert ours == theirs
+    assert ours["reason"].startswith("time limit")
+    rates = [rate for _, rate, _ in ours["made"]]
+    assert len(rates) > 6
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.2 * rates[0]
