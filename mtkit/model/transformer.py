@@ -199,14 +199,23 @@ class Transformer(nn.Module):
         return DecoderState.first(keys_values, src_mask[:, None, None, :])
 
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-        """Logits [rows, vocab] of the token after `tokens` [rows], and the state that includes `tokens`."""
+        """Logits [rows, vocab] of the token after `tokens` [rows], in fp32, and the state with `tokens`."""
         ids = tokens.view(-1, state.width)
         x = self._embed(self.tgt_embedding, self.tgt_positions, ids, state.length, 1)
         rotation = self._rotation(state.length, 1)
         state = state.extended()
         for index, layer in enumerate(self._decoder_layers()):
             x = layer.step(x, index, state, rotation)
-        return self.output(self.decoder_norm(x)).flatten(0, 1), state
+        return self.logits(self.decoder_norm(x)).flatten(0, 1), state
+
+    def logits(self, features: Tensor) -> Tensor:
+        """The projection to logits [..., vocab] in fp32, also where all else is in another type.
+
+        In bf16, 40 % of the error of log-probabilities would come from here: it rounds a logit of 10 by up to
+        0.03.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            return self.output(features.float())
 
     def num_parameters(self) -> int:
         """The number of parameters; a tied matrix counts once."""
