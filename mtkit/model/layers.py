@@ -14,7 +14,7 @@ from mtkit.model.attention import MultiHeadAttention
 from mtkit.model.dropout import Dropout, MaskSource
 from mtkit.model.packing import Spans
 from mtkit.model.positions import Rotation
-from mtkit.model.state import DecoderState, KeysValues
+from mtkit.model.state import DecoderState
 
 
 def build_norm(config: ModelConfig) -> nn.LayerNorm | nn.RMSNorm:
@@ -118,7 +118,7 @@ class DecoderLayer(nn.Module):
     def forward(
         self,
         x: Tensor,
-        memory: KeysValues,
+        memory: Tensor,
         mask: Tensor | Spans | None,
         rotation: Rotation | None = None,
         own: Spans | None = None,
@@ -127,7 +127,7 @@ class DecoderLayer(nn.Module):
 
         Args:
             x: [batch, tgt_len, d_model].
-            memory: keys and values of the source.
+            memory: [batch, src_len, d_model].
             mask: source positions that may be attended to, as in `EncoderLayer`.
             rotation: of the target positions, if positions are rotary.
             own: target positions that may be attended to, for packed rows only.
@@ -138,7 +138,8 @@ class DecoderLayer(nn.Module):
             return self.attention(y, keys_values, own, causal=True, rotation=rotation)
 
         x = self.attention_sum(x, attend_before)
-        x = self.cross_attention_sum(x, lambda y: self.cross_attention(y, memory, mask))
+        keys_values = self.cross_attention.keys_values(memory)
+        x = self.cross_attention_sum(x, lambda y: self.cross_attention(y, keys_values, mask))
         return self.feed_forward_sum(x, self.feed_forward)
 
     def step(self, x: Tensor, index: int, state: DecoderState, rotation: Rotation | None = None) -> Tensor:

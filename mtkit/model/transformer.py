@@ -100,6 +100,17 @@ class Transformer(nn.Module):
             if name.startswith(("encoder.", "decoder.")) and parameter.dim() == 2
         }
 
+    def backward_order(self) -> list[str]:
+        """The names of all parameters, about in the order in which a backward pass reaches them last."""
+        stacks = ("output", "decoder", "encoder")  # and then the embeddings
+
+        def place(name: str) -> int:
+            return next((at for at, stack in enumerate(stacks) if name.startswith(stack)), len(stacks))
+
+        names = [name for name, _ in self.named_parameters()]
+        names.reverse()
+        return sorted(names, key=place)
+
     def _embed(
         self,
         embedding: nn.Embedding,
@@ -152,7 +163,7 @@ class Transformer(nn.Module):
         mask, rotation = src_mask[:, None, None, :], self._rotation(0, tgt_in.shape[1])
         x = self._embed(self.tgt_embedding, self.tgt_positions, tgt_in, 0, tgt_in.shape[1], kept_tgt)
         for layer in self._decoder_layers():
-            x = layer(x, layer.cross_attention.keys_values(memory), mask, rotation)
+            x = layer(x, memory, mask, rotation)
         return self.decoder_norm(x)
 
     def packed_features(
@@ -167,7 +178,7 @@ class Transformer(nn.Module):
         memory = self.encoder_norm(x)
         x, rotation = self._embed_packed(self.tgt_embedding, self.tgt_positions, tgt, kept_tgt)
         for layer in self._decoder_layers():
-            x = layer(x, layer.cross_attention.keys_values(memory), seen, rotation, before)
+            x = layer(x, memory, seen, rotation, before)
         return self.decoder_norm(x).squeeze(0)
 
     def _embed_packed(

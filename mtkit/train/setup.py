@@ -16,8 +16,10 @@ from mtkit.data.feed.prefetch import prefetch
 from mtkit.engine.native import choose_device, limit_threads
 from mtkit.errors import MtkitError, UsageError
 from mtkit.model.transformer import build_model
+from mtkit.train.losses.guided import guided_layer
 from mtkit.train.machine.allocator import keep_blocks
 from mtkit.train.machine.distributed import World, check_device
+from mtkit.train.machine.exchange import Exchange
 from mtkit.train.machine.memory import (
     BatchSide,
     ComputeMode,
@@ -52,9 +54,9 @@ def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, worl
     limit_threads(config.train.num_threads)
     model = build_model(config.model, src_vocab_size, tgt_vocab_size, config.seed).to(device)
     freeze(model, config.train.freeze)
-    if config.train.shards_model:
-        world.shard(model)
-    return Updater(model, config.train, config.seed, dtype, world)
+    together = [guided_layer(model)] if config.train.guided_alignment else []
+    exchange = Exchange(world, model, shards=config.train.shards_model, together=together)
+    return Updater(model, config.train, config.seed, dtype, exchange)
 
 
 def read_steps(
@@ -174,7 +176,7 @@ def fit_micro_batch(table: PairTable, planned: Planned, updater: Updater) -> int
         MtkitError: even the smallest micro-batch does not fit.
         UsageError: the model is sharded, so rank 0 cannot try alone.
     """
-    if updater.world.is_sharded:
+    if updater.exchange.is_sharded:
         raise UsageError(
             "train.micro_batch_tokens = auto is not supported with train.parallel = fsdp.", "Set a number."
         )

@@ -78,6 +78,7 @@ class Trainer:
         src, tgt = prepared.tokenizer.src, prepared.tokenizer.tgt
         self.updater = build_updater(config, src.size, tgt.size, world)
         self.model, self.device = self.updater.model, self.updater.device
+        self.exchange = self.updater.exchange
         if self.options.guided_alignment:
             self.updater.objective.guide = Guide(self.model, find_aligner(config.run, prepared))
         self.table = PairTable(prepared.train)
@@ -228,9 +229,9 @@ class Trainer:
         """Validates the model and keeps it if it is one of the best. False if a stop was requested."""
         step = self.progress.step
         self._tell(Working("validating"))
-        kept = self.world.whole(self.updater.kept_weights())
+        kept = self.exchange.whole(self.updater.kept_weights())
         with self.updater.averaged():
-            found = self.world.on_main(lambda: self._validations(self._whole_model(kept)))
+            found = self._validations(kept)
         if found is None:
             return False
         validation, extra = found
@@ -254,20 +255,25 @@ class Trainer:
     def _qualities(self, validation: Validation) -> list[Quality]:
         return [validation.quality(metric) for metric in self.options.best_metric]
 
-    def _validations(self, model: Transformer) -> tuple[Validation, dict[str, Validation]] | None:
-        """Validates on the main set, and on further sets by name. None if a stop was requested."""
-        turn = self.progress.step // self.options.validate_every
-        validation = self.validator(model, turn, self._stop)
-        extra = self.validator.extra(model, turn, self._stop) if validation is not None else None
-        return (validation, extra) if validation is not None and extra is not None else None
+    def _validations(self, kept: dict[str, Tensor]) -> tuple[Validation, dict[str, Validation]] | None:
+        """Validates on the main set, and on further sets by name. None if a stop was requested.
+
+        The ranks share the work. Of a sharded model, rank 0 alone validates a whole one with the weights
+        `kept`, since sentences take each their own number of decoding steps.
+        """
+        turn, validate = self.progress.step // self.options.validate_every, self.validator.on_all
+        if self.exchange.is_sharded:
+            return self.world.on_main(lambda: validate(self._whole_model(kept), turn, self._stop, World()))
+        return validate(self.model, turn, self._stop, self.world)
 
     def _save(self, window: Mapping[str, Tensor] | None = None) -> None:
         """Writes a checkpoint, which between two reports includes the state of the log window."""
         self._tell(Working("saving"))
+        self.exchange.check_equal(self.progress.step)
         seconds, *_ = self._clock.agree()
         self.progress = dataclasses.replace(self.progress, seconds=seconds)
-        weights = self.world.whole(weights_of(self.model))
-        state = self.world.whole(self.updater.state()) | dict(window or {})
+        weights = self.exchange.whole(weights_of(self.model))
+        state = self.exchange.whole(self.updater.state()) | dict(window or {})
         folder = self.world.on_main(lambda: self.store.save(weights, state, self.progress))
         self._saved_step = self.progress.step
         if self.store.failure is None:
@@ -277,8 +283,8 @@ class Trainer:
         """Loads the newest valid checkpoint, if there is one. Returns notes for the user."""
         checkpoint, notes = self.world.main_first(self.store.newest)
         if checkpoint is not None:
-            set_weights(self.model, self.world.share(checkpoint.weights, self.model), checkpoint.folder)
-            self.updater.set_state(self.world.share(checkpoint.state, self.model))
+            set_weights(self.model, self.exchange.share(checkpoint.weights), checkpoint.folder)
+            self.updater.set_state(self.exchange.share(checkpoint.state))
             self.window.set_state(checkpoint.state)
             self.progress = checkpoint.progress.cooling(self.options)
             self._saved_step = self.progress.step
@@ -286,7 +292,7 @@ class Trainer:
                 self.progress = dataclasses.replace(self.progress, stale=(), waited=())
         elif self.options.init_from is not None:
             weights, origin = begin_from(self.options.init_from, self.config, self.prepared)
-            set_weights(self.model, self.world.share(weights, self.model), origin)
+            set_weights(self.model, self.exchange.share(weights), origin)
             self.updater.restart_average()
             self.progress = dataclasses.replace(self.progress, origin=origin)
             notes = [*notes, f"starting from the weights of {origin}"]
@@ -308,7 +314,7 @@ class Trainer:
         if self._stopping:
             self._save_and_stop()
         self._save()
-        kept = self.world.whole(self.updater.kept_weights())
+        kept = self.exchange.whole(self.updater.kept_weights())
         return self.world.on_main(lambda: self._final(reason, kept))
 
     def _final(self, reason: str, kept: dict[str, Tensor]) -> Finished:
@@ -350,7 +356,7 @@ class Trainer:
 
     def _whole_model(self, weights: dict[str, Tensor]) -> Transformer:
         """The trained model, or a new one with these weights if the trained one is sharded."""
-        if not self.world.is_sharded:
+        if not self.exchange.is_sharded:
             return self.model
         src, tgt = self.prepared.tokenizer.src, self.prepared.tokenizer.tgt
         whole = build_model(self.config.model, src.size, tgt.size, self.config.seed)

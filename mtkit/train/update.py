@@ -17,7 +17,8 @@ from mtkit.data.feed.loader import Cursor, Step, StepData
 from mtkit.errors import InputError, MtkitError
 from mtkit.model.checkpoint import weights_of
 from mtkit.model.transformer import Transformer
-from mtkit.train.machine.distributed import World, gathered
+from mtkit.train.machine.distributed import World
+from mtkit.train.machine.exchange import Exchange, gathered
 from mtkit.train.machine.memory import is_out_of_memory
 from mtkit.train.objective import Objective
 from mtkit.train.optim.averaging import MovingAverage, with_weights
@@ -70,16 +71,17 @@ class Updater:
         options: TrainConfig,
         seed: int,
         dtype: torch.dtype,
-        world: World | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
         self.model = model
-        self.world = world or World()
+        self.exchange = exchange or Exchange(World(), model)
+        self.world = self.exchange.world
         self.options = options
         self.seed = seed
         self.device = next(model.parameters()).device
         self.objective = Objective(model, options, dtype)
         self._cutoff = self.objective.cutoff
-        self.optimizers = build_optimizers(model, options.optimizer, model.layer_matrices())
+        self.optimizers = build_optimizers(model, options.optimizer, model.layer_matrices(), self.world)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
         self.ema = MovingAverage(model, options.ema) if options.ema else None
         skip_spikes = options.optimizer.skip_spikes
@@ -94,9 +96,10 @@ class Updater:
         Raises:
             MtkitError: a single sentence does not fit into memory, or the gradient stays non-finite.
         """
+        self.exchange.begin_update()
         while (sums := self.gradient(data, step)) is None:
             self._split_further(data, step)
-        self.world.sum_gradients(parameter for _, parameter in trained_parameters(self.model))
+        self.exchange.sum_gradients()
         norm, skipped = self._apply(step, lr, data.pairs)
         return Update(sums, norm, skipped, data.num_tgt_tokens)
 
@@ -158,7 +161,7 @@ class Updater:
         try:
             parts = [part for batch in data.batches for part in batch.split(self.splits)]
             for number, part in enumerate(parts, start=1):
-                self.world.before_backward(is_last=number == len(parts))
+                self.exchange.before_backward(is_last=number == len(parts))
                 self._add_gradient(part, data.num_tgt_tokens, sums)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -169,7 +172,7 @@ class Updater:
 
     def _add_gradient(self, batch: Batch, num_tgt_tokens: int, sums: dict[str, Tensor]) -> None:
         loss, reported = self.objective(batch)
-        loss = loss * self.world.gradient_scale() / num_tgt_tokens
+        loss = loss * self.exchange.gradient_scale / num_tgt_tokens
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         for name, value in reported.items():
             sums[name] += value
@@ -179,7 +182,7 @@ class Updater:
         self.model.zero_grad()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        if self.world.is_sharded:  # no rank can retry alone, because the others wait for its shard
+        if self.exchange.is_sharded:  # no rank can retry alone, because the others wait for its shard
             raise MtkitError(
                 f"step {step}: out of memory on {self.device}.",
                 "Lower train.micro_batch_tokens, or choose a smaller model.preset.",

@@ -15,10 +15,10 @@ from mtkit.config.schema import Config
 from mtkit.data.feed.batch import Batch
 from mtkit.data.feed.loader import PairTable
 from mtkit.data.prepare.prepared import Prepared, ValidSet
-from mtkit.decode.hypothesis import Hypothesis
 from mtkit.engine.native import NativeEngine
 from mtkit.metrics.surface import METRICS, quality_of, score_corpus
 from mtkit.model.transformer import Transformer
+from mtkit.train.machine.distributed import World
 from mtkit.train.machine.memory import is_out_of_memory
 from mtkit.train.objective import token_losses
 from mtkit.train.progress import Quality
@@ -105,7 +105,11 @@ class Validator:
         return _ScoredSet(srcs, refs, tgt_lang, src_ids, [batch.to(self.device) for batch in batches])
 
     def __call__(
-        self, model: Transformer, turn: int, stop: Callable[[], bool] = lambda: False
+        self,
+        model: Transformer,
+        turn: int,
+        stop: Callable[[], bool] = lambda: False,
+        world: World | None = None,
     ) -> Validation | None:
         """Validates `model` on the main set. Returns None as soon as `stop()` is true.
 
@@ -113,44 +117,78 @@ class Validator:
             model: the model to validate.
             turn: selects the samples.
             stop: called between batches.
+            world: ranks that share the work, each with the same model. The result does not depend on them.
         """
-        return self._validate(model, self._main, turn, stop)
+        return self._validate(model, self._main, turn, stop, world or World())
 
-    def extra(self, model: Transformer, turn: int, stop: Callable[[], bool]) -> dict[str, Validation] | None:
+    def on_all(
+        self, model: Transformer, turn: int, stop: Callable[[], bool], world: World
+    ) -> tuple[Validation, dict[str, Validation]] | None:
+        """Validates on the main set, and on the further sets by name. The arguments are as above."""
+        validation = self(model, turn, stop, world)
+        extra = self.extra(model, turn, stop, world) if validation is not None else None
+        return (validation, extra) if validation is not None and extra is not None else None
+
+    def extra(
+        self, model: Transformer, turn: int, stop: Callable[[], bool], world: World | None = None
+    ) -> dict[str, Validation] | None:
         """Validates on the further sets, by name. Returns None as soon as `stop()` is true."""
         found = {}
         for name, scored in self._extra.items():
-            if (validation := self._validate(model, scored, turn, stop)) is None:
+            if (validation := self._validate(model, scored, turn, stop, world or World())) is None:
                 return None
             found[name] = validation
         return found
 
     def _validate(
-        self, model: Transformer, scored: _ScoredSet, turn: int, stop: Callable[[], bool]
+        self, model: Transformer, scored: _ScoredSet, turn: int, stop: Callable[[], bool], world: World
     ) -> Validation | None:
-        loss = self._loss(model, scored.batches)
+        loss = self._loss(model, scored.batches, world)
+        found = self._translated(model, scored.src_ids, stop, world)
+        return None if found is None else world.on_main(lambda: self._scored(scored, found, loss, turn))
+
+    def _translated(
+        self, model: Transformer, src_ids: list[list[int]], stop: Callable[[], bool], world: World
+    ) -> list[list[int]] | None:
+        """The translations of `src_ids`; None as soon as `stop()` is true on any rank.
+
+        Each rank translates some of the batches, which are the same for any number of ranks.
+        """
         engine = NativeEngine(model, self.device)
-        found: list[list[Hypothesis]] = []
         at_once = _PAIRS_ON_CPU if self.device.type == "cpu" else _PAIRS_ON_GPU
-        for start in range(0, len(scored.src_ids), at_once):
-            if stop():
+        batches = [src_ids[at : at + at_once] for at in range(0, len(src_ids), at_once)]
+        found: list[list[int]] = []
+        for first in range(0, len(batches), world.size):
+            mine = batches[first + world.rank : first + world.rank + 1]
+            stopped = stop()
+            hyps: list[list[int]] = []
+            for batch in mine if not stopped else []:
+                hyps += self._best(engine, batch)
+            given = world.gather((stopped, hyps))
+            if any(asked for asked, _ in given):
                 return None
-            found += self._translated(engine, scored.src_ids[start : start + at_once])
-        hyps = self.tokenizer.decode([best[0].ids for best in found], scored.srcs)
+            found += [ids for _, share in given for ids in share]
+        return found
+
+    def _scored(self, scored: _ScoredSet, ids: list[list[int]], loss: float, turn: int) -> Validation:
+        hyps = self.tokenizer.decode(ids, scored.srcs)
         scores = score_corpus(hyps, scored.refs, self.metrics, scored.tgt_lang, scored.srcs)
         shown = dict.fromkeys((turn + part * len(hyps) // _SAMPLES) % len(hyps) for part in range(_SAMPLES))
         samples = tuple(Sample(scored.srcs[index], hyps[index], scored.refs[index]) for index in shown)
         return Validation(loss, {score.metric: score.value for score in scores}, samples)
 
     @torch.inference_mode()
-    def _loss(self, model: Transformer, batches: Sequence[Batch]) -> float:
+    def _loss(self, model: Transformer, batches: Sequence[Batch], world: World) -> float:
         training = model.training
         model.eval()
-        total = torch.zeros((), device=self.device)
-        for batch in batches:
-            total += self._nll(model, batch)
+        sums = torch.zeros(len(batches), dtype=torch.float64, device=self.device)
+        for number in range(world.rank, len(batches), world.size):
+            sums[number] = self._nll(model, batches[number])
         model.train(training)
-        return total.item() / sum(batch.num_tgt_tokens for batch in batches)
+        shares = world.gather(sums.tolist())
+        # Each batch counts on the rank that computed it, and they are added in the same order by any number.
+        total = sum(shares[number % world.size][number] for number in range(len(batches)))
+        return total / sum(batch.num_tgt_tokens for batch in batches)
 
     def _nll(self, model: Transformer, batch: Batch) -> Tensor:
         """The sum of -log p over the target tokens of a batch, computed in `splits` parts."""
@@ -161,13 +199,13 @@ class Validator:
 
         return self._within_memory(len(batch.src_ids), compute)
 
-    def _translated(self, engine: NativeEngine, src_ids: list[list[int]]) -> list[list[Hypothesis]]:
-        """The translations of some sources, computed in `splits` parts."""
+    def _best(self, engine: NativeEngine, src_ids: list[list[int]]) -> list[list[int]]:
+        """The best translations of some sources, computed in `splits` parts."""
 
-        def translate() -> list[list[Hypothesis]]:
+        def translate() -> list[list[int]]:
             size = -(-len(src_ids) // self.splits)
             parts = [src_ids[start : start + size] for start in range(0, len(src_ids), size)]
-            return [hyps for part in parts for hyps in engine.decode(part, self.options)]
+            return [list(best[0].ids) for part in parts for best in engine.decode(part, self.options)]
 
         return self._within_memory(len(src_ids), translate)
 

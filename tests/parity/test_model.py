@@ -90,7 +90,7 @@ def test_decoder_layer_equals_torch(norm: str, activation: str) -> None:
     copy_rest(theirs, ours.feed_forward, ours.attention_sum, ours.cross_attention_sum, ours.feed_forward_sum)
     x, memory = torch.randn(3, 6, 16), torch.randn(3, 5, 16)
     real = torch.arange(5) < torch.tensor([[5], [3], [1]])
-    found = ours(x, ours.cross_attention.keys_values(memory), real[:, None, None, :])
+    found = ours(x, memory, real[:, None, None, :])
     causal = torch.triu(torch.ones(6, 6, dtype=torch.bool), diagonal=1)
     expected = theirs(x, memory, tgt_mask=causal, memory_key_padding_mask=~real)
     assert_near(found, expected)

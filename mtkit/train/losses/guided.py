@@ -9,7 +9,7 @@ from typing import Any
 import filelock
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtkit.data.feed.batch import Batch
@@ -35,8 +35,7 @@ class Guide:
     """
 
     def __init__(self, model: Transformer, aligner: Aligner) -> None:
-        layers = model.decoder
-        attention = layers[max(0, len(layers) - 2)].cross_attention
+        attention = guided_layer(model).cross_attention
         assert isinstance(attention, MultiHeadAttention)
         self.attention = attention
         self.aligner = aligner
@@ -73,6 +72,11 @@ class Guide:
         bias = projection.bias[:d_head] if projection.bias is not None else None
         q = F.linear(x.float(), projection.weight[:d_head], bias)
         return q @ k[:, 0].float().transpose(-1, -2) * d_head**-0.5
+
+
+def guided_layer(model: Transformer) -> nn.Module:
+    """The decoder layer whose attention is trained."""
+    return model.decoder[max(0, len(model.decoder) - 2)]
 
 
 def find_aligner(run: Path, prepared: Prepared) -> Aligner:

@@ -1,8 +1,8 @@
-"""The processes ("ranks") that train one model together. All their communication is in this file.
+"""The processes ("ranks") that train one model together: how they agree, and how they end.
 
 Under torchrun, or any launcher that sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, each
-process computes a part of every micro-batch, and all of them make the same update. Only rank 0 prints,
-validates and writes. torch is imported only when there are several ranks.
+process computes a part of every micro-batch, and all of them make the same update. Only rank 0 prints and
+writes. torch is imported only when there are several ranks. What they send of a model is in `exchange.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,15 +20,16 @@ from mtkit.errors import MtkitError, UsageError
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
+    from torch.distributed import ProcessGroup
     from torch.distributed.distributed_c10d import Store
-
-    from mtkit.model.transformer import Transformer
 
 Value = TypeVar("Value")
 
 _TIMEOUT = timedelta(minutes=5)
 """Longest wait in a collective operation for a rank that is alive; a dead one is noticed at once."""
+_PATIENCE = timedelta(days=30)
+"""The same where the work of the ranks may take any time."""
 _POLL_S = 0.05
 _GRACE_S = 3.0
 """Time that a failing rank waits for a report from one that may have failed before it."""
@@ -36,8 +37,6 @@ _FAREWELL_S = 15.0
 """Time that rank 0, which hosts the store, waits at the end for ranks that have not yet read it."""
 _BUG = 70
 """Exit code of an unexpected failure."""
-_BUCKET = 1 << 25
-"""Numbers that are summed at once: 128 MiB of fp32."""
 
 
 class PeerFailedError(MtkitError):
@@ -64,42 +63,15 @@ class World:
     local_rank: int = 0
     local_size: int = 1
     _store: Store | None = None
+    _patient: ProcessGroup | None = None
     _turn: int = field(default=0, init=False)
-    _sharded: Any = field(default=None, init=False)
 
     @property
     def is_main(self) -> bool:
         """Whether this is rank 0, which prints and writes."""
         return self.rank == 0
 
-    # ------------------------------------------------------------ gradients and sums
-
-    def gradient_scale(self) -> int:
-        """The factor on a loss with which the gradients of all ranks are summed."""
-        return self.size if self.is_sharded else 1  # FSDP averages gradients
-
-    def before_backward(self, *, is_last: bool) -> None:
-        """Call it before each backward pass of an update; sharded gradients are exchanged in the last one."""
-        if self.is_sharded:
-            self._sharded.set_requires_gradient_sync(is_last)
-
-    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Sums the gradients of all ranks, once per update; a missing one counts as 0."""
-        if self.size == 1 or self.is_sharded:
-            return
-        import torch
-
-        bucket: list[Tensor] = []
-        size = 0
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-            bucket.append(parameter.grad)
-            size += parameter.grad.numel()
-            if size >= _BUCKET:
-                _sum_flat(bucket)
-                bucket, size = [], 0
-        _sum_flat(bucket)
+    # ------------------------------------------------------------ agreement
 
     def sum(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The sum over all ranks of each number. All ranks must give the same names."""
@@ -112,54 +84,6 @@ class World:
         flat = torch.stack([values[name].detach().double() for name in names])
         dist.all_reduce(flat)
         return dict(zip(names, flat, strict=True))
-
-    # ------------------------------------------------------------ sharded models
-
-    @property
-    def is_sharded(self) -> bool:
-        """Whether each rank holds only a shard of every weight, its gradient and its optimizer state."""
-        return self._sharded is not None
-
-    def shard(self, model: Transformer) -> None:
-        """Shards every weight over the ranks (FSDP2, `torch.distributed.fsdp.fully_shard`).
-
-        Encoder layers are gathered one by one when they are needed, and the rest for the whole step.
-        """
-        if self.size == 1:
-            return
-        from torch.distributed.device_mesh import init_device_mesh
-        from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-
-        mesh = init_device_mesh(next(model.parameters()).device.type, (self.size,))
-        for layer in model.encoder:
-            fully_shard(layer, mesh=mesh)
-        self._sharded = fully_shard(model, mesh=mesh)
-        for method in ("features", "packed_features"):
-            register_fsdp_forward_method(model, method)
-
-    def whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The full tensors, gathered from all ranks if they are sharded."""
-        return {name: gathered(tensor) for name, tensor in tensors.items()}
-
-    def share(self, tensors: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-        """Shards full tensors the way `model` shards its parameter of the same name.
-
-        A prefix such as `exp_avg.` is ignored.
-        """
-        if not self.is_sharded:
-            return dict(tensors)
-        from torch.distributed.tensor import DTensor, distribute_tensor
-
-        weights = dict(model.named_parameters())
-        shards = {}
-        for name, tensor in tensors.items():
-            weight = weights.get(name, weights.get(name.partition(".")[2]))
-            if isinstance(weight, DTensor) and weight.shape == tensor.shape:
-                tensor = distribute_tensor(tensor.to(weight.device), weight.device_mesh, weight.placements)
-            shards[name] = tensor
-        return shards
-
-    # ------------------------------------------------------------ agreement
 
     def agree(self, seconds: float, stop: bool, splits: int = 1) -> tuple[float, bool, int]:
         """Rank 0's `seconds`, whether any rank wants to `stop`, and the most `splits`; the same on all ranks.
@@ -174,6 +98,19 @@ class World:
         told = torch.tensor([seconds if self.is_main else 0.0, float(stop), splits], dtype=torch.float64)
         dist.all_reduce(told, dist.ReduceOp.MAX)
         return float(told[0]), bool(told[1]), int(told[2])
+
+    def gather(self, value: Value) -> list[Value]:
+        """The value of each rank, on all ranks.
+
+        Ranks wait without a time limit, but notice at once if one has ended.
+        """
+        if self.size == 1:
+            return [value]
+        import torch.distributed as dist
+
+        found: list[Any] = [None] * self.size
+        dist.all_gather_object(found, value, group=self._patient)
+        return found
 
     def on_main(self, work: Callable[[], Value]) -> Value:
         """Runs `work` on rank 0 and returns its result on all ranks; the others wait without a time limit.
@@ -252,23 +189,6 @@ class World:
             time.sleep(_POLL_S)
 
 
-def gathered(tensor: Tensor) -> Tensor:
-    """The full tensor, gathered from all ranks if it is sharded."""
-    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
-
-
-def _sum_flat(tensors: list[Tensor]) -> None:
-    import torch
-    import torch.distributed as dist
-
-    if not tensors:
-        return
-    flat = torch.cat([tensor.flatten() for tensor in tensors])
-    dist.all_reduce(flat)
-    parts = torch.split(flat, [tensor.numel() for tensor in tensors])
-    torch._foreach_copy_(tensors, [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)])
-
-
 def _exit_code(store: Store) -> int:
     """The exit code of the rank that failed first."""
     return int(store.get("failed").decode().split()[1])
@@ -315,7 +235,7 @@ def join_world(environ: Mapping[str, str] = os.environ) -> Iterator[World]:
             )
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # otherwise a lost connection logs a page of text
     local_size = int(environ.get("LOCAL_WORLD_SIZE", size))
-    world = World(rank, size, local_rank, local_size, _connect(local_rank))
+    world = World(rank, size, local_rank, local_size, *_connect(local_rank))
     import torch.distributed as dist
 
     try:
@@ -342,8 +262,8 @@ def _number(environ: Mapping[str, str], name: str) -> int:
         ) from None
 
 
-def _connect(local_rank: int) -> Store:
-    """Joins the other ranks. Returns their shared store."""
+def _connect(local_rank: int) -> tuple[Store, ProcessGroup]:
+    """Joins the other ranks. Returns their shared store, and a group whose ranks wait as long as it takes."""
     import torch
     import torch.distributed as dist
     from torch.distributed.distributed_c10d import PrefixStore
@@ -361,7 +281,7 @@ def _connect(local_rank: int) -> Store:
         world_size=size,
         timeout=_TIMEOUT,
     )
-    return PrefixStore("mtkit", store)
+    return PrefixStore("mtkit", store), dist.new_group(backend="gloo", timeout=_PATIENCE)
 
 
 def check_device(world: World, device: torch.device) -> None:

@@ -7,11 +7,14 @@ stacked in one parameter as one, and cannot skip an update by a flag on the devi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from mtkit.train.machine.distributed import World
+from mtkit.train.machine.exchange import deal
 
 _QUINTIC = 3.4445, -4.7750, 2.0315
 """Coefficients of the iteration, which moves all singular values towards 1."""
@@ -20,8 +23,8 @@ _MOST_ROWS = {4: 223, 5: 769}
 _EPS = 1e-7
 _ADAM = 0.2
 """Root mean square of a typical Adam update, relative to the learning rate."""
-AT_ONCE = 1 << 24
-"""Most elements that are orthogonalised at once."""
+AT_ONCE = 1 << 22
+"""Most elements that are orthogonalised at once; ranks share the work in portions of this size."""
 
 
 def skip_on_device(found_inf: Tensor | None) -> Tensor | None:
@@ -45,6 +48,7 @@ class Muon(torch.optim.Optimizer):
         momentum: share of the old momentum in the new one.
         weight_decay: decoupled weight decay, times the learning rate.
         dtype: type of the matrix products.
+        world: the ranks that make the same updates; each orthogonalises a share of the matrices.
     """
 
     found_inf: Tensor | None = None
@@ -56,10 +60,12 @@ class Muon(torch.optim.Optimizer):
         momentum: float,
         weight_decay: float,
         dtype: torch.dtype,
+        world: World | None = None,
     ) -> None:
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "stacked": 1}
         super().__init__([dict(group) for group in groups], defaults)
         self._dtype = dtype
+        self._world = world or World()
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -87,13 +93,22 @@ class Muon(torch.optim.Optimizer):
                 if part.shape[0] > part.shape[1]:
                     matrix, part = matrix.mT, part.mT
                 wide.setdefault(part.shape, []).append((matrix, part))
-        # 3. Orthogonalise many of one shape at once, [count, rows, columns], and subtract them.
-        for shape, pairs in wide.items():
-            scale, size = _ADAM * math.sqrt(shape[1]), max(1, AT_ONCE // shape.numel())
-            for some in (pairs[start : start + size] for start in range(0, len(pairs), size)):
-                updates = orthogonal(torch.stack([part for _, part in some]).to(self._dtype))
-                updates = updates.float() * (rate * scale)
-                torch._foreach_sub_([matrix for matrix, _ in some], updates.unbind())
+        # 3. Orthogonalise many of one shape at once, [count, rows, columns], and subtract them. The portions
+        # do not depend on the number of ranks, which so get the same bits as one process.
+        portions = [
+            pairs[start : start + size]
+            for shape, pairs in wide.items()
+            for size in [max(1, AT_ONCE // shape.numel())]
+            for start in range(0, len(pairs), size)
+        ]
+        directions = [[part for _, part in portion] for portion in portions]
+        found = deal(self._world, directions, self._orthogonal, self._dtype)
+        for portion, updates in zip(portions, found, strict=True):
+            updates = updates.float() * (rate * _ADAM * math.sqrt(updates.shape[2]))
+            torch._foreach_sub_([matrix for matrix, _ in portion], updates.unbind())
+
+    def _orthogonal(self, matrices: Sequence[Tensor]) -> Tensor:
+        return orthogonal(torch.stack(list(matrices)).to(self._dtype))
 
     def _directions(self, trained: list[nn.Parameter], momentum: float) -> tuple[Tensor, ...]:
         """Updates the momenta by the gradients, and returns Nesterov's directions."""

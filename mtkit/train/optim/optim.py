@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mtkit.config.train import OptimizerConfig
 from mtkit.errors import InputError
+from mtkit.train.machine.distributed import World
 from mtkit.train.machine.precision import training_dtype
 from mtkit.train.optim.muon import Muon
 from mtkit.train.optim.schedule_free import COUNTS, ScheduleFree
@@ -18,7 +19,7 @@ Optimizer = torch.optim.AdamW | Muon | ScheduleFree
 
 
 def build_optimizers(
-    model: nn.Module, config: OptimizerConfig, stacked: Mapping[str, int]
+    model: nn.Module, config: OptimizerConfig, stacked: Mapping[str, int], world: World | None = None
 ) -> list[Optimizer]:
     """The optimizers of all weights that are not frozen; only matrices have weight decay.
 
@@ -26,6 +27,7 @@ def build_optimizers(
         model: the model to train.
         config: options of the optimizers.
         stacked: the parameters that Muon may update, and the number of matrices stacked in each.
+        world: the ranks that make the same updates.
     """
     trained = trained_parameters(model)
     match config.method:
@@ -40,7 +42,7 @@ def build_optimizers(
             # fp16 would lose small elements, because Muon scales matrices to norm 1.
             is_bf16 = training_dtype("auto", trained[0][1].device) == torch.bfloat16
             dtype = torch.bfloat16 if is_bf16 else torch.float32
-            muon = Muon(layers, config.lr, config.momentum, config.weight_decay, dtype)
+            muon = Muon(layers, config.lr, config.momentum, config.weight_decay, dtype, world)
             return [muon, _build_adamw(rest, config)]
         case "schedule_free":
             groups = _by_decay([parameter for _, parameter in trained], config)

@@ -15,16 +15,10 @@ EXCHANGES = """
 import json, sys, torch
 from mtkit.train.machine.distributed import join_world
 with join_world() as world:
-    few, many = torch.nn.Parameter(torch.zeros(3)), torch.nn.Parameter(torch.zeros(2, 2))
-    if world.is_main:  # the others have learned nothing of these
-        few.grad = torch.ones(3)
-    many.grad = torch.full((2, 2), world.rank + 1.0)
-    world.sum_gradients([few, many])
     found = {
-        "few": few.grad.tolist(),
-        "many": many.grad.tolist(),
         "agreed": world.agree(5.0 + world.rank, stop=world.rank == 1, splits=1 + world.rank),
         "disagreed": world.agree(7.0 + world.rank, stop=False),
+        "gathered": world.gather([world.rank]),
         "sum": float(world.sum({"loss": torch.tensor(world.rank + 0.5)})["loss"]),
         "main": [world.on_main(lambda: (world.rank, n)) for n in range(2)],
     }
@@ -60,9 +54,7 @@ def test_alone_nothing_changes() -> None:
         assert (world.rank, world.size, world.is_main) == (0, 1, True)
         assert world.agree(3.0, stop=True, splits=4) == (3.0, True, 4)
         assert world.on_main(lambda: 7) == 7
-        parameter = torch.nn.Parameter(torch.zeros(2))
-        world.sum_gradients([parameter])
-        assert parameter.grad is None
+        assert world.gather("a") == ["a"]
         assert world.sum({"loss": torch.tensor(2.0)}) == {"loss": torch.tensor(2.0)}
 
 
@@ -96,8 +88,8 @@ def test_a_failure_alone_is_raised_as_it_is() -> None:
 
 def test_what_ranks_exchange(tmp_path: Path) -> None:
     expected = (
-        '{"few": [1.0, 1.0, 1.0], "many": [[3.0, 3.0], [3.0, 3.0]], "agreed": [5.0, true, 2], '
-        '"disagreed": [7.0, false, 1], "sum": 2.0, "main": [[0, 0], [0, 1]]}\n'
+        '{"agreed": [5.0, true, 2], "disagreed": [7.0, false, 1], "gathered": [[0], [1]], "sum": 2.0, '
+        '"main": [[0, 0], [0, 1]]}\n'
     )
     done = run_ranks(2, ["-c", EXCHANGES], tmp_path)
     assert [(rank.returncode, rank.stdout, rank.stderr) for rank in done] == [(0, expected, "")] * 2
