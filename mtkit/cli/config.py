@@ -126,6 +126,10 @@ def summary(config: Config) -> str:
         limits.append(f"{config.train.max_epochs:,} epochs")
     if config.train.max_time is not None:
         limits.append(f"{config.train.max_time / 60:g} minutes")
+    if config.train.cooldown is not None:
+        limits = [f"{config.train.cooldown / 60:g} minutes of cooldown"]
+    if config.train.cooldown_steps is not None:
+        limits = [f"{config.train.cooldown_steps:,} steps of cooldown"]
     return (
         f"{data.src_lang} → {data.tgt_lang}, {len(data.train)} training and {len(data.test)} test sets, "
         f"model {model.preset} (d_model {model.d_model}, "

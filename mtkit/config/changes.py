@@ -50,6 +50,8 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.max_steps": ("free", _BUDGET),
     "train.max_epochs": ("free", _BUDGET),
     "train.max_time": ("free", _BUDGET),
+    "train.cooldown": ("free", "the learning rate falls to 0 over this time, and the run ends"),
+    "train.cooldown_steps": ("free", "the learning rate falls to 0 over so many steps, and the run ends"),
     "train.batch_tokens": ("impossible", "the position in the data is counted in batches"),
     "train.micro_batch_tokens": ("free", _SPEED),
     "train.precision": ("declared", "products are rounded differently"),
@@ -84,6 +86,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.init_from": ("free", "only a new run starts from other weights"),
     "train.freeze": ("impossible", "the optimizer has state only for the weights trained so far"),
     "train.r_drop": ("declared", _COURSE),
+    "train.simcut": ("declared", _COURSE),
     "train.guided_alignment": ("declared", _COURSE),
     "export": ("free", _LATER),
     "decode": ("declared", _CHOICE),
@@ -95,7 +98,17 @@ CLASSES: dict[str, tuple[Kind, str]] = {
 }
 """By dotted key; a key without an entry may inherit the entry of its section."""
 
-INHERITED = ("data", "text", "tokenizer", "model", "train.optimizer", "decode", "evaluate", "export")
+INHERITED = (
+    "data",
+    "text",
+    "tokenizer",
+    "model",
+    "train.optimizer",
+    "train.simcut",
+    "decode",
+    "evaluate",
+    "export",
+)
 """Sections whose options inherit the class of the section unless they have an entry of their own."""
 
 

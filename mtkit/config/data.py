@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from mtkit.config.filters import DEFAULT_FILTERS, Filter
 from mtkit.config.options import LanguageCode, Options, rule
-from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, PlainSource, Source
+from mtkit.config.sources import Corpus, CutSource, HeldOutSource, MonoSource, Source, more_refs
 from mtkit.disk.files import fault_of_name
 
 
@@ -160,8 +160,11 @@ class DataConfig(Options):
     def _references_are_for_tests(self) -> Iterator[str]:
         learned = {f"train.{number}": source for number, source in enumerate(self.train)}
         for name, source in (learned | {"valid": self.valid} | self.extra_valid).items():
-            if isinstance(source, PlainSource) and source.refs:
+            if more_refs(source):
                 yield f"{name}.refs: only test sets can have several references. Leave it out."
+        for name, source in self.test.items():
+            if isinstance(source, Corpus) and source.reverse and more_refs(source):
+                yield f"test.{name}.refs cannot be combined with reverse. Swap the sides instead."
 
     @rule
     def _names_fit(self) -> Iterator[str]:

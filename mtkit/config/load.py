@@ -168,13 +168,14 @@ def _in_shape(tree: Node, problems: list[Problem]) -> Node:
 
 
 def _with_refs(test: Node) -> Node:
-    """A test set whose `tgt` lists several files, with all but the first one as `refs`."""
+    """A test set whose target lists several files, columns or fields, with all but the first as `refs`."""
     options = test.value if isinstance(test.value, dict) else {}
-    tgt = options.get("tgt")
-    if tgt is None or not isinstance(tgt.value, list) or not tgt.value or "refs" in options:
-        return test
-    first, *more = tgt.value
-    return replace(test, value={**options, "tgt": first, "refs": replace(tgt, value=more)})
+    for name in ("tgt", "tgt_column", "tgt_field"):
+        tgt = options.get(name)
+        if tgt is not None and isinstance(tgt.value, list) and tgt.value and "refs" not in options:
+            first, *more = tgt.value
+            return replace(test, value={**options, name: first, "refs": replace(tgt, value=more)})
+    return test
 
 
 # ---------------------------------------------------------------- paths

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from mtkit.config.options import LanguageCode, Options, Tag, rule
 
 _PACKED = "`*` and `?` are wildcards; .gz, .bz2, .xz and .zst files are decompressed."
-
-_PATH = {"type": "string", "format": "path"}
 
 OnError = Literal["stop", "skip"]
 
@@ -26,12 +24,19 @@ def _check_column(value: object) -> int | str:
     raise ValueError("must be the number of a column, from 1, or its name in the first line")
 
 
-Column = Annotated[
-    int | str,
-    PlainValidator(_check_column),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "minLength": 1}]}),
-]
+_COLUMN = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "minLength": 1}]}
+_PATH = {"type": "string", "format": "path"}
+_FIELD = {"type": "string", "minLength": 1}
+
+
+def _or_list(schema: dict[str, Any]) -> WithJsonSchema:
+    """The schema of a target, which the loader also accepts as a list: the target and further references."""
+    return WithJsonSchema({"anyOf": [*schema.get("anyOf", [schema]), {"type": "array", "items": schema}]})
+
+
+Column = Annotated[int | str, PlainValidator(_check_column), WithJsonSchema(_COLUMN)]
 """A column of a table, by number from 1 or by name."""
+FieldPath = Annotated[str, Field(min_length=1)]
 
 
 def _check_columns(value: object) -> int | str:
@@ -94,7 +99,7 @@ class PlainSource(TextCorpus):
 
     reader: Literal["plain"]
     src: Path = Field(description=f"File of the source side. {_PACKED}")
-    tgt: Annotated[Path, WithJsonSchema({"anyOf": [_PATH, {"type": "array", "items": _PATH}]})] = Field(
+    tgt: Annotated[Path, _or_list(_PATH)] = Field(
         description="File of the target side. With wildcards, files are matched in the order of their names."
     )
     tgt_encoding: Encoding | None = Field(
@@ -106,18 +111,18 @@ class PlainSource(TextCorpus):
         "`tgt: [a, b]` is short for `tgt: a` and `refs: [b]`.",
     )
 
-    @rule
-    def _references_are_targets(self) -> Iterator[str]:
-        if self.refs and self.reverse:
-            yield "refs cannot be combined with reverse. Swap src and tgt instead."
-
 
 class _Table(TextCorpus):
     """The options that TSV and CSV share."""
 
     path: Path = Field(description=f"File of the corpus. {_PACKED}")
     src_column: Column = Field(1, description="Column of the source text, by number from 1 or by name.")
-    tgt_column: Column = Field(2, description="Column of the target text.")
+    tgt_column: Annotated[Column, _or_list(_COLUMN)] = Field(2, description="Column of the target text.")
+    refs: tuple[Column, ...] = Field(
+        (),
+        description="Test sets only: columns of further references, which all scores use besides "
+        "`tgt_column`. `tgt_column: [2, 3]` is short for `tgt_column: 2` and `refs: [3]`.",
+    )
     score_column: Column | None = Field(None, description="Column of a score, for the filter `score`.")
     columns: Columns | None = Field(
         None,
@@ -134,7 +139,8 @@ class _Table(TextCorpus):
     def has_header(self) -> bool:
         """Whether the first line of each file names the columns."""
         return self.header or any(
-            isinstance(column, str) for column in (self.src_column, self.tgt_column, self.score_column)
+            isinstance(column, str)
+            for column in (self.src_column, self.tgt_column, self.score_column, *self.refs)
         )
 
 
@@ -167,10 +173,13 @@ class JsonlSource(TextCorpus):
         min_length=1,
         description="Dotted path of the source text in each object. Default: translation.SRC_LANG.",
     )
-    tgt_field: str | None = Field(
-        None,
-        min_length=1,
-        description="Dotted path of the target text in each object. Default: translation.TGT_LANG.",
+    tgt_field: Annotated[FieldPath | None, _or_list(_FIELD)] = Field(
+        None, description="Dotted path of the target text in each object. Default: translation.TGT_LANG."
+    )
+    refs: tuple[FieldPath, ...] = Field(
+        (),
+        description="Test sets only: dotted paths of further references, which all scores use besides "
+        "`tgt_field`. `tgt_field: [a, b]` is short for `tgt_field: a` and `refs: [b]`.",
     )
     score_field: str | None = Field(
         None, min_length=1, description="Dotted path of a score, for the filter `score`."
@@ -228,10 +237,13 @@ class HuggingFaceSource(Corpus):
         min_length=1,
         description="Dotted path of the source text in each row. Default: translation.SRC_LANG.",
     )
-    tgt_column: str | None = Field(
-        None,
-        min_length=1,
-        description="Dotted path of the target text in each row. Default: translation.TGT_LANG.",
+    tgt_column: Annotated[FieldPath | None, _or_list(_FIELD)] = Field(
+        None, description="Dotted path of the target text in each row. Default: translation.TGT_LANG."
+    )
+    refs: tuple[FieldPath, ...] = Field(
+        (),
+        description="Test sets only: dotted paths of further references, which all scores use besides "
+        "`tgt_column`. `tgt_column: [a, b]` is short for `tgt_column: a` and `refs: [b]`.",
     )
     score_column: str | None = Field(
         None, min_length=1, description="Dotted path of a score, for the filter `score`."
@@ -286,6 +298,17 @@ class CutSource(Options):
 
     reader: Literal["cut"]
     pairs: int = Field(ge=1, description="Number of pairs to hold out.")
+
+
+def more_refs(source: _AnySource | CutSource) -> tuple[Path | int | str, ...]:
+    """The files, columns or fields of further references; none for readers that cannot have any."""
+    match source:
+        case PlainSource() | TsvSource() | CsvSource() | JsonlSource() | HuggingFaceSource():
+            return source.refs
+        case TmxSource() | XliffSource() | PoSource() | MonoSource() | PhrasebookSource() | CutSource():
+            return ()
+        case _:
+            assert_never(source)
 
 
 HeldOutSource = Annotated[_AnySource | CutSource, Field(discriminator="reader")]

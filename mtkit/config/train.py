@@ -156,6 +156,20 @@ class OptimizerConfig(Options):
             yield f"betas: β₁ = 0 and method = {self.method} cannot be combined. Set betas: [0.9, 0.98]."
 
 
+class SimCutConfig(Options):
+    """SimCut: predictions should not change when some tokens are cut."""
+
+    alpha: float = Field(
+        0.0,
+        ge=0,
+        description="Weight α of the divergence between the predictions for a pair and for the same pair "
+        "with cut tokens, such as 3. 0 turns it off.",
+    )
+    cutoff: Probability = Field(
+        0.05, description="Probability that a token is cut: its embedding becomes 0, on both sides."
+    )
+
+
 class TrainConfig(Options):
     """The training loop. It ends at `max_steps`, `max_epochs` or `max_time`, whichever comes first."""
 
@@ -173,6 +187,15 @@ class TrainConfig(Options):
     max_epochs: int | None = Field(None, ge=1, description="Maximum number of passes through the data.")
     max_time: Duration | None = Field(
         None, description="Maximum training time, such as 30m. Time before a resumption counts."
+    )
+    cooldown: Duration | None = Field(
+        None,
+        description="Resume a run with this to end it: from the last checkpoint on, the learning rate falls "
+        "in a straight line from its current value to 0 over this training time, such as 5m, and then the "
+        "run ends, whatever its budget.",
+    )
+    cooldown_steps: int | None = Field(
+        None, ge=1, description="The same over this number of steps, which can be repeated exactly."
     )
     batch_tokens: int = Field(
         4096,
@@ -233,6 +256,9 @@ class TrainConfig(Options):
         ge=0,
         description="Weight α of the divergence between two passes with different dropout (R-Drop). 0 "
         "turns it off.",
+    )
+    simcut: SimCutConfig = Field(
+        default_factory=SimCutConfig, description="A second pass over each batch with cut tokens (SimCut)."
     )
     guided_alignment: float = Field(
         0.0,
@@ -324,6 +350,11 @@ class TrainConfig(Options):
             self.model_fields_set.discard("max_steps")
         return self
 
+    @property
+    def cools_down(self) -> bool:
+        """Whether a resumed run ends with a falling learning rate."""
+        return self.cooldown is not None or self.cooldown_steps is not None
+
     @rule
     def _one_average(self) -> Iterator[str]:
         method = self.optimizer.method
@@ -332,9 +363,21 @@ class TrainConfig(Options):
                 f"ema and optimizer.method = {method} cannot be combined: both average the weights. "
                 "Set ema: 0."
             )
+        if self.cools_down and self.optimizer.needs.averages_weights:
+            yield (
+                f"cooldown and optimizer.method = {method} cannot be combined: its averaged weights need no "
+                "falling rate. Stop the run when you like."
+            )
+        if self.cooldown is not None and self.cooldown_steps is not None:
+            yield "cooldown and cooldown_steps cannot be combined. Choose one."
 
     @rule
     def _compiled_whole(self) -> Iterator[str]:
+        if self.r_drop and self.simcut.alpha:
+            yield (
+                "r_drop and simcut cannot be combined: each compares two passes in its own way. Set r_drop "
+                "or simcut.alpha to 0."
+            )
         if self.compile and self.guided_alignment:
             yield (
                 "compile and guided_alignment cannot be combined: a compiled model hides its attention. "

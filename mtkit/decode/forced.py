@@ -69,6 +69,6 @@ def _token_scores(model: Transformer, batch: Batch) -> Tensor:
     found = []
     for start in range(0, len(real), _LOGITS_AT_ONCE):
         own = slice(start, start + _LOGITS_AT_ONCE)
-        log_probs = model.output(real[own]).float().log_softmax(dim=-1)
+        log_probs = model.logits(real[own]).log_softmax(dim=-1)
         found.append(log_probs.gather(1, batch.tgt_out[own, None])[:, 0])
     return torch.cat(found)

@@ -55,7 +55,7 @@ class ModelScorer:
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `Scorer`."""
         logits, state = self.model.step(tokens, state)
-        return logits.float().log_softmax(dim=-1), state
+        return logits.log_softmax(dim=-1), state
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class EnsembleScorer:
     def step(self, tokens: Tensor, state: EnsembleState) -> tuple[Tensor, EnsembleState]:
         """See `Scorer`."""
         found = [model.step(tokens, own) for model, own in zip(self.models, state.states, strict=True)]
-        log_probs = mean_of_probs([logits.float().log_softmax(dim=-1) for logits, _ in found])
+        log_probs = mean_of_probs([logits.log_softmax(dim=-1) for logits, _ in found])
         return log_probs, EnsembleState(tuple(own for _, own in found))
 
 

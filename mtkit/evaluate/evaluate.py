@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mtkit.config.fixed import FormName, MetricName
 from mtkit.config.schema import Config
-from mtkit.data.prepare.prepared import leaks_of, read_more_refs, read_test
+from mtkit.data.prepare.prepared import leaks_of, read_test
 from mtkit.data.prepare.stages import ReportProgress
 from mtkit.data.read.lines import read_lines
 from mtkit.data.read.pair import Pair
@@ -136,7 +136,7 @@ def _read_set(config: Config, name: str) -> LoadedSet:
     return LoadedSet(
         name,
         pairs,
-        read_more_refs(config, name),
+        [list(version) for version in zip(*(pair.refs for pair in pairs), strict=True)],
         config.data.languages_of(config.data.test[name])[1],
         None if leaks is None else sum(leaks.left.values()),
     )

@@ -12,12 +12,13 @@ from mtkit.data.feed.batch import Batch, on_device
 from mtkit.engine.native import autocast
 from mtkit.model.loss import cross_entropy
 from mtkit.model.packing import load_kernel
-from mtkit.model.transformer import Transformer
+from mtkit.model.transformer import Kept, Transformer
+from mtkit.train.losses.divergence import divergence
 from mtkit.train.losses.guided import Guide
-from mtkit.train.losses.r_drop import divergence
+from mtkit.train.losses.simcut import TokenCutoff
 from mtkit.train.machine.packed_batch import is_packing, kernel_fits, pack
 
-Features = Callable[[Tensor, Tensor, Tensor], Tensor]
+Features = Callable[[Tensor, Tensor, Tensor, Kept | None], Tensor]
 """`Transformer.features`, possibly compiled."""
 
 
@@ -27,7 +28,8 @@ class Objective:
     Attributes:
         packing: whether batches are computed without padding.
         kernel: attention without padding; None if attention pads.
-        passes: forward passes of each batch; R-Drop makes two.
+        passes: forward passes of each batch; R-Drop and SimCut make two.
+        cutoff: draws the tokens that SimCut cuts; None if it is off.
     """
 
     def __init__(self, model: Transformer, options: TrainConfig, dtype: torch.dtype) -> None:
@@ -35,7 +37,8 @@ class Objective:
         self.options = options
         self.dtype = dtype
         self.device = model.output.weight.device
-        self.passes = 2 if options.r_drop else 1
+        self.cutoff = TokenCutoff(options.simcut.cutoff) if options.simcut.alpha else None
+        self.passes = 2 if options.r_drop or self.cutoff is not None else 1
         self.packing = is_packing(options, model.config, self.device, dtype)
         fits = self.packing and kernel_fits(model.config, self.device, dtype)
         self.kernel = load_kernel() if fits else None
@@ -45,7 +48,12 @@ class Objective:
             self.features = torch.compile(model.features, dynamic=True)
             self.packed_features = torch.compile(model.packed_features, dynamic=True)
         self.guide: Guide | None = None
-        self.names = ("loss", *(name for name in ("r_drop", "guided_alignment") if getattr(options, name)))
+        terms = {
+            "r_drop": options.r_drop,
+            "simcut": options.simcut.alpha,
+            "guided_alignment": options.guided_alignment,
+        }
+        self.names = ("loss", *(name for name, share in terms.items() if share))
 
     def __call__(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a batch on the CPU, and the values to report by name, all summed over target tokens.
@@ -53,51 +61,64 @@ class Objective:
         The names are `self.names`: `loss`, which is -log p without smoothing, and further terms without their
         weights.
         """
-        # 1. Cross-entropy; features are [passes * tokens, d_model].
-        passes = self.passes
+        # 1. Cross-entropy, the mean of all passes, but only of the first one with SimCut.
+        options, passes = self.options, self.passes
         targets = self.guide.targets(batch) if self.guide is not None else None
-        features, tgt_out = self._predicted(batch, passes)
-        smoothing = self.options.label_smoothing
-        fused = self.options.compile and self.device.type == "cuda"
-        loss, nll = cross_entropy(features, self.model.output.weight, tgt_out, smoothing, self.dtype, fused)
-        loss, sums = loss / passes, {"loss": nll / passes}
-        # 2. R-Drop: half of the paper's equation 4, since the loss above is the mean of both passes, not
-        # their sum.
-        if self.options.r_drop:
-            first, second = features.chunk(2)  # each [tokens, d_model]
-            apart = divergence(first, second, self.model.output.weight, self.dtype)
-            loss = loss + self.options.r_drop / 2 * apart
+        features, tgt_out = self._predicted(batch, passes)  # features are [passes * tokens, d_model]
+        weight = self.model.output.weight  # whole now, if it is sharded otherwise
+        learned = 1 if self.cutoff is not None else passes
+        tokens = len(tgt_out) // passes * learned
+        fused = options.compile and self.device.type == "cuda"
+        loss, nll = cross_entropy(
+            features[:tokens], weight, tgt_out[:tokens], options.label_smoothing, self.dtype, fused
+        )
+        loss, sums = loss / learned, {"loss": nll / learned}
+        # 2. The divergence of both passes, each [tokens, d_model].
+        if options.r_drop:
+            first, second = features.chunk(2)
+            apart = divergence(first, second, weight, both_ways=True, dtype=self.dtype)
+            # Half of the paper's equation 4, since the loss above is the mean of both passes, not their sum.
+            loss = loss + options.r_drop / 2 * apart
             sums["r_drop"] = apart.detach()
+        elif self.cutoff is not None:
+            first, second = features.chunk(2)
+            apart = divergence(first, second, weight, both_ways=False, dtype=self.dtype)
+            loss = loss + options.simcut.alpha * apart
+            sums["simcut"] = apart.detach()
         # 3. Guided alignment; targets are [passes * batch, tgt_len, src_len].
         if self.guide is not None and targets is not None:
             targets = on_device(targets, self.device).repeat(passes, 1, 1)
             misaligned = self.guide.loss(targets) / passes
-            loss = loss + self.options.guided_alignment * misaligned
+            loss = loss + options.guided_alignment * misaligned
             sums["guided_alignment"] = misaligned.detach()
         return loss, sums
 
     def _predicted(self, batch: Batch, passes: int) -> tuple[Tensor, Tensor]:
         """The features that predict each target token, [passes * tokens, d_model] in fp32, and the tokens."""
         self.model.reserve_positions(max(batch.src_ids.shape[1], batch.tgt_in.shape[1]))
+        kept = self.cutoff.draw(batch, self.packing, self.device) if self.cutoff is not None else None
         if not self.packing:
             batch = batch.to(self.device)
-            return token_features(self.features, batch, passes, self.dtype), batch.tgt_out.repeat(passes)
+            found = token_features(self.features, batch, passes, self.dtype, kept)
+            return found, batch.tgt_out.repeat(passes)
         packed = pack(batch, passes).to(self.device)
         with autocast(self.dtype, self.device):
-            found = self.packed_features(packed.src, packed.tgt, self.kernel)
+            found = self.packed_features(packed.src, packed.tgt, self.kernel, kept)
         return found[: len(packed.tgt_out)].float(), packed.tgt_out
 
 
-def token_features(features: Features, batch: Batch, passes: int, dtype: torch.dtype) -> Tensor:
+def token_features(
+    features: Features, batch: Batch, passes: int, dtype: torch.dtype, kept: Kept | None = None
+) -> Tensor:
     """The features that predict each target token, [passes * tokens, d_model] in fp32.
 
-    The passes differ only in dropout.
+    The passes differ only in dropout and in the tokens that are `kept`.
     """
     src_ids, src_mask, tgt_in = batch.src_ids, batch.src_mask, batch.tgt_in
     if passes > 1:
         src_ids, src_mask, tgt_in = (ids.repeat(passes, 1) for ids in (src_ids, src_mask, tgt_in))
     with autocast(dtype, src_ids.device):
-        found = features(src_ids, src_mask, tgt_in)
+        found = features(src_ids, src_mask, tgt_in, kept)
     rows = [batch.tgt_rows + number * batch.tgt_in.numel() for number in range(passes)]
     return found.flatten(0, 1).index_select(0, torch.cat(rows)).float()
 

@@ -277,8 +277,12 @@ def _shortened(data: StepData, batches: int) -> StepData:
 
 
 def _steps(config: Config, planned: Planned, tokens_per_s: float) -> float:
-    """Updates until the first limit of the budget is reached, assuming no early stopping."""
+    """Updates until the first limit of the budget, or the end of the cooldown, without early stopping."""
     train, bounds = config.train, []
+    if train.cooldown_steps is not None:
+        return float(train.cooldown_steps)
+    if train.cooldown is not None:
+        return train.cooldown * tokens_per_s / planned.tokens_per_step
     if train.max_steps is not None:
         bounds.append(float(train.max_steps))
     if train.max_epochs is not None:

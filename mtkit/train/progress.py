@@ -13,11 +13,26 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.loader import Cursor
 from mtkit.errors import InputError
-from mtkit.train.optim.schedule import lowering_patience
+from mtkit.train.optim.schedule import learning_rate, lowering_patience
 
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 Quality = tuple[float, ...]
 """Numbers to compare in turn; higher is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cooldown:
+    """The beginning of the end of a run that was resumed with `train.cooldown`.
+
+    Attributes:
+        step: updates made before.
+        seconds: training time before.
+        lr: learning rate of the last update before.
+    """
+
+    step: Count
+    seconds: Annotated[float, Field(ge=0)]
+    lr: Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +48,8 @@ class Progress:
         peaks: the best quality so far by each metric of `train.best_metric`.
         stale: for each of them, validations since its peak.
         waited: for each of them, validations since its peak or the last reduction of the learning rate.
+        lr: learning rate of the last update.
+        cooldown: the beginning of its cooldown, if the run is in one.
         lowered: number of times that the schedule `plateau` reduced the learning rate.
         origin: the model whose weights the run started with; empty if they were random.
         data: fingerprint of the prepared data.
@@ -58,6 +75,8 @@ class Progress:
     data: str = ""
     validated_step: Count = 0
     recent: tuple[Count, ...] = ()
+    lr: Annotated[float, Field(ge=0)] = 0.0
+    cooldown: Cooldown | None = None
     micro_batch_tokens: Annotated[int, Field(ge=1)] | None = None
     start: dict[str, dict[str, float]] = field(default_factory=dict)
 
@@ -128,14 +147,22 @@ class Progress:
 
     def end_reason(self, config: TrainConfig, share: float) -> str:
         """The reason why training ends at this share of the budget; empty if it continues."""
-        if self.is_stale(config):
+        if self.cooldown is None and self.is_stale(config):
             counts = zip(config.best_metric, self.stale, strict=True)
             names = [name for name, count in counts if count >= (config.patience or 0)]
             return f"no better {' or '.join(names)} in {stalled(self.stale, config)} validations"
         return self.limit(config) if share >= 1.0 else ""
 
     def share(self, config: TrainConfig, steps_per_epoch: int) -> float:
-        """The used share of the budget: the largest of the shares of steps, epochs and time, at most 1."""
+        """The used share of the budget: the largest of the shares of steps, epochs and time, at most 1.
+
+        In a cooldown, the budget is that of the cooldown.
+        """
+        if self.cooldown is not None:
+            step, seconds = self.step - self.cooldown.step, self.seconds - self.cooldown.seconds
+            if config.cooldown is not None:
+                return min(1.0, seconds / config.cooldown)
+            return min(1.0, step / config.cooldown_steps) if config.cooldown_steps else 1.0
         epochs = self.cursor.epoch + self.cursor.index / steps_per_epoch
         used = [
             self.step / config.max_steps if config.max_steps else 0.0,
@@ -144,8 +171,23 @@ class Progress:
         ]
         return min(1.0, max(used))
 
+    def rate(self, config: TrainConfig, share: float) -> float:
+        """The learning rate of the next update, at this share of the budget."""
+        if self.cooldown is not None:
+            return self.cooldown.lr * (1.0 - share)
+        return learning_rate(config.optimizer, self.step + 1, share, self.lowered)
+
+    def cooling(self, config: TrainConfig) -> Progress:
+        """The progress of a resumed run, which begins its cooldown, is in it, or no longer has one."""
+        if not config.cools_down:
+            return replace(self, cooldown=None)
+        begin = self.cooldown or Cooldown(self.step, self.seconds, self.lr)
+        return replace(self, cooldown=begin)
+
     def limit(self, config: TrainConfig) -> str:
         """The limit that ended the run, once all of its budget is used."""
+        if self.cooldown is not None:
+            return f"cooldown from step {self.cooldown.step:,} finished"
         if config.max_steps and self.step >= config.max_steps:
             return f"step limit ({config.max_steps:,}) reached"
         if config.max_time and self.seconds >= config.max_time:

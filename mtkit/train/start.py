@@ -1,4 +1,4 @@
-"""The start of a run: weights of another model, and deterministic operations."""
+"""The start of a run: weights of another model, a cooldown, and deterministic operations."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from torch import Tensor
 
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepared import Prepared
-from mtkit.errors import InputError
+from mtkit.errors import InputError, UsageError
 from mtkit.model.checkpoint import load_model, weights_of
 from mtkit.runs.find import trained_model
+from mtkit.train.progress import Progress
 from mtkit.train.requirements import check_origin
 
 DETERMINISTIC = (
@@ -36,6 +37,23 @@ def begin_from(folder: Path, config: Config, prepared: Prepared) -> tuple[dict[s
         raise InputError(f"train.init_from: {error.message}", error.hint) from None
     found = trained_model(folder)
     return weights_of(load_model(found).model), str(found)
+
+
+def cooldown_notes(config: Config, progress: Progress) -> tuple[str, ...]:
+    """A note on the cooldown, if the run is to end with one.
+
+    Raises:
+        UsageError: there is no update to begin it from.
+    """
+    if not config.train.cools_down:
+        return ()
+    begin = progress.cooldown
+    if begin is None or not begin.step:
+        raise UsageError(
+            f"train.cooldown: {config.run} has no checkpoint to begin from.",
+            "Train without cooldown first, then resume with it.",
+        )
+    return (f"cooldown from step {begin.step:,}: the learning rate falls from {begin.lr:.3g} to 0",)
 
 
 @contextmanager

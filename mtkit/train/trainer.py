@@ -23,10 +23,9 @@ from mtkit.train.losses.guided import Guide, find_aligner
 from mtkit.train.machine.clock import Clock
 from mtkit.train.machine.distributed import World
 from mtkit.train.optim.averaging import average_weights
-from mtkit.train.optim.schedule import learning_rate
 from mtkit.train.progress import Progress, Quality
 from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps, read_steps
-from mtkit.train.start import DETERMINISTIC, begin_from, repeatable
+from mtkit.train.start import DETERMINISTIC, begin_from, cooldown_notes, repeatable
 from mtkit.train.store import Store
 from mtkit.train.update import Update
 from mtkit.train.validate import Validation, Validator
@@ -153,7 +152,7 @@ class Trainer:
                 if reason := self.progress.end_reason(self.options, share):
                     return reason
                 step = self.progress.step + 1
-                lr = learning_rate(self.options.optimizer, step, share, self.progress.lowered)
+                lr = self.progress.rate(self.options, share)
                 self.window.add(self._update(data, step, lr))
                 self._agree()
                 share = self.progress.share(self.options, data.steps_per_epoch)
@@ -216,6 +215,7 @@ class Trainer:
         self.progress = dataclasses.replace(
             self.progress,
             step=step,
+            lr=lr,
             cursor=data.cursor,
             tokens_seen=self.progress.tokens_seen + update.num_tgt_tokens,
         )
@@ -286,7 +286,7 @@ class Trainer:
             set_weights(self.model, self.exchange.share(checkpoint.weights), checkpoint.folder)
             self.updater.set_state(self.exchange.share(checkpoint.state))
             self.window.set_state(checkpoint.state)
-            self.progress = checkpoint.progress
+            self.progress = checkpoint.progress.cooling(self.options)
             self._saved_step = self.progress.step
             if self._reset_patience:
                 self.progress = dataclasses.replace(self.progress, stale=(), waited=())
@@ -296,6 +296,7 @@ class Trainer:
             self.updater.restart_average()
             self.progress = dataclasses.replace(self.progress, origin=origin)
             notes = [*notes, f"starting from the weights of {origin}"]
+        notes = [*notes, *cooldown_notes(self.config, self.progress)]
         if frozen := sum(weight.numel() for weight in self.model.parameters() if not weight.requires_grad):
             notes = [*notes, f"{frozen:,} parameters are frozen"]
         if self.updater.objective.packing:

@@ -34,8 +34,8 @@ from mtkit.train.optim.spikes import SpikeGuard
 
 logger = logging.getLogger(__name__)
 
-_DROPOUT = 2
-"""Purpose of the random stream of dropout masks; each stream is derived from (seed, purpose, step)."""
+_DROPOUT, _CUTOFF = 2, 3
+"""Purposes of the random streams of dropout masks and cut tokens, each derived from (seed, purpose, step)."""
 _MAX_BAD_STEPS = 10
 _MAX_SHOWN = 10
 
@@ -80,6 +80,7 @@ class Updater:
         self.seed = seed
         self.device = next(model.parameters()).device
         self.objective = Objective(model, options, dtype)
+        self._cutoff = self.objective.cutoff
         self.optimizers = build_optimizers(model, options.optimizer, model.layer_matrices(), self.world)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
         self.ema = MovingAverage(model, options.ema) if options.ema else None
@@ -151,7 +152,10 @@ class Updater:
         Random numbers depend only on the seed, the step and the rank, so the call can be repeated.
         """
         rank = self.world.rank
-        self.model.masks.reseed(self.seed, _DROPOUT, step, *([rank] if rank else []))
+        place = (step, rank) if rank else (step,)
+        self.model.masks.reseed(self.seed, _DROPOUT, *place)
+        if self._cutoff is not None:
+            self._cutoff.reseed(self.seed, _CUTOFF, *place)
         torch.manual_seed((self.seed << 32 | step) ^ rank << 48)
         sums = {name: torch.zeros((), device=self.device) for name in self.objective.names}
         try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from mtkit.config.fixed import BestMetric, MetricName
 from mtkit.config.schema import Config
@@ -16,9 +19,13 @@ from mtkit.engine.native import NativeEngine
 from mtkit.metrics.surface import METRICS, quality_of, score_corpus
 from mtkit.model.transformer import Transformer
 from mtkit.train.machine.distributed import World
+from mtkit.train.machine.memory import is_out_of_memory
 from mtkit.train.objective import token_losses
 from mtkit.train.progress import Quality
 from mtkit.train.watch.monitor import Sample
+
+logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 _PAIRS_ON_CPU, _PAIRS_ON_GPU = 64, 1024
 """Pairs that are translated between two questions whether to stop."""
@@ -67,9 +74,13 @@ class Validator:
 
     The first `train.validate_pairs` pairs are translated. The loss covers all pairs of the main set, but only
     these first ones of further sets, which bounds their cost.
+
+    Attributes:
+        splits: number of parts in which each batch is computed; doubled when memory runs out.
     """
 
     def __init__(self, config: Config, prepared: Prepared, device: torch.device, dtype: torch.dtype) -> None:
+        self.splits = 1
         self.count = config.train.validate_pairs
         self.tokenizer = prepared.tokenizer
         self.options = config.decode.plain_beam(config.train.validate_beam_size)
@@ -152,7 +163,7 @@ class Validator:
             stopped = stop()
             hyps: list[list[int]] = []
             for batch in mine if not stopped else []:
-                hyps += [list(best[0].ids) for best in engine.decode(batch, self.options)]
+                hyps += self._best(engine, batch)
             given = world.gather((stopped, hyps))
             if any(asked for asked, _ in given):
                 return None
@@ -172,9 +183,42 @@ class Validator:
         model.eval()
         sums = torch.zeros(len(batches), dtype=torch.float64, device=self.device)
         for number in range(world.rank, len(batches), world.size):
-            sums[number] = token_losses(model, batches[number], 0.0, self.dtype)[1]
+            sums[number] = self._nll(model, batches[number])
         model.train(training)
         shares = world.gather(sums.tolist())
         # Each batch counts on the rank that computed it, and they are added in the same order by any number.
         total = sum(shares[number % world.size][number] for number in range(len(batches)))
         return total / sum(batch.num_tgt_tokens for batch in batches)
+
+    def _nll(self, model: Transformer, batch: Batch) -> Tensor:
+        """The sum of -log p over the target tokens of a batch, computed in `splits` parts."""
+
+        def compute() -> Tensor:
+            parts = batch.split(self.splits)
+            return torch.stack([token_losses(model, part, 0.0, self.dtype)[1] for part in parts]).sum()
+
+        return self._within_memory(len(batch.src_ids), compute)
+
+    def _best(self, engine: NativeEngine, src_ids: list[list[int]]) -> list[list[int]]:
+        """The best translations of some sources, computed in `splits` parts."""
+
+        def translate() -> list[list[int]]:
+            size = -(-len(src_ids) // self.splits)
+            parts = [src_ids[start : start + size] for start in range(0, len(src_ids), size)]
+            return [list(best[0].ids) for part in parts for best in engine.decode(part, self.options)]
+
+        return self._within_memory(len(src_ids), translate)
+
+    def _within_memory(self, pairs: int, compute: Callable[[], Result]) -> Result:
+        """The result of `compute`, which has `pairs` to compute in `splits` parts; more until they fit."""
+        while True:
+            try:
+                return compute()
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or self.splits >= pairs:
+                    raise
+            # The traceback, which kept tensors alive, is gone.
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self.splits *= 2
+            logger.warning("validation: out of memory. Each batch is now computed in %d parts.", self.splits)

@@ -30,11 +30,13 @@ from mtkit.translate.guard import Guard, retry_options
 from mtkit.translate.joining import Candidate, Joiner
 from mtkit.translate.request import BLANK, Request, Source, Translation
 from mtkit.translate.segments import MAX_TOKENS, Segment, Segmenter
-from mtkit.translate.spelling import Speller
+from mtkit.translate.spelling import NO_PREFIX, Speller
 
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
     from mtkit.translate.translator import Translator
+
+logger = logging.getLogger(__name__)
 
 
 class Encoded(NamedTuple):
@@ -96,7 +98,13 @@ class Call:
         self._guard = Guard(src_lang, tgt_lang) if request.guard else None
         self._banned = Banned(self.options.banned, self._tokenizer)
         self._speller = Speller(self._tokenizer, self.joiner.spaced[1])
-        self._prefix = self._speller.prefix(request.prefix) if request.prefix else ()
+        self._prefix = self._speller.prefix(request.prefix) if request.prefix else NO_PREFIX
+        if self._prefix.unknown:
+            logger.warning(
+                "prefix %s: the model has no pieces for %s, and goes on as if they were not there.",
+                request.prefix,
+                self._prefix.unknown,
+            )
         self._draws = self.options.method in ("sample", "mbr")
         self._lock = Lock()
 
@@ -217,8 +225,9 @@ class Call:
         units = []
         for line, segments in zip(*window, strict=True):
             for number, segment in enumerate(segment for segment in segments if segment.ids):
-                prefix, seed = () if number else self._prefix, segment.seed if self._draws else 0
-                demand = Demand(prefix, segment.spelled, self._banned.runs, seed)
+                segment.prefix = NO_PREFIX if number else self._prefix
+                seed = segment.seed if self._draws else 0
+                demand = Demand(segment.prefix.ids, segment.spelled, self._banned.runs, seed)
                 units.append(Unit(segment, line.number, demand))
         return units
 

@@ -30,12 +30,14 @@ class Candidate(NamedTuple):
         text: for people.
         forgotten: protected text that the model omitted, now at the end.
         hyp: what the engine gave.
+        rating: by which translations of one segment are compared; higher is better.
         fault: what is wrong with it in the guard's view; else empty.
     """
 
     text: str
     forgotten: Sequence[str]
     hyp: Hypothesis
+    rating: float
     fault: str = ""
 
 
@@ -63,19 +65,20 @@ class Joiner:
 
     def candidates(self, segment: Segment, hyps: Sequence[Hypothesis]) -> list[Candidate]:
         """The translations of a segment, the best first and each once, as many as are asked for."""
-        texts = self._tokenizer.tgt.decode([hyp.ids for hyp in hyps])
-        order = list(range(len(texts)))
+        decoded = self._tokenizer.tgt.decode([hyp.ids for hyp in hyps])
+        texts = [segment.prefix.restored(text, self.spaced[1]) for text in decoded]
+        order, ratings = list(range(len(texts))), [hyp.score for hyp in hyps]
         if self._options.method == "mbr":
             from mtkit.metrics.consensus import consensus
 
-            expected = consensus(texts)
-            order.sort(key=lambda place: -expected[place])
+            ratings = consensus(texts)
+            order.sort(key=lambda place: -ratings[place])
         restore, spans = self._tokenizer.form.restore, segment.source.spans
         first: dict[str, int] = {}
         for place in order:
             first.setdefault(texts[place], place)
         chosen = [*first.values()][: self._request.n_best]
-        return [Candidate(*restore(texts[n], spans), hyps[n]) for n in chosen]
+        return [Candidate(*restore(texts[n], spans), hyps[n], ratings[n]) for n in chosen]
 
     def anchors(
         self, lines: Sequence[Source], found: Sequence[Sequence[tuple[Segment, Sequence[Candidate]]]]
@@ -106,7 +109,11 @@ class Joiner:
         src_words = word_numbers(self._tokenizer.src.pieces(segment.ids[tags:]), self.spaced[0])
         tgt_words = word_numbers(self._tokenizer.tgt.pieces(candidate.hyp.ids), self.spaced[1])
         src_starts = word_starts(segment.source.text, self.spaced[0])
-        tgt_starts = word_starts(candidate.text, self.spaced[1])
+        # Words of a prefix that the model did not see have no pieces.
+        seen, given = (
+            len(word_starts(text, self.spaced[1])) for text in (segment.prefix.known, segment.prefix.text)
+        )
+        tgt_starts = word_starts(candidate.text, self.spaced[1])[max(0, given - seen) :]
         found = {
             (src_starts[s], tgt_starts[t])
             for src, tgt in links
@@ -224,7 +231,7 @@ def _combinations(ranked: Sequence[Sequence[Candidate]], count: int) -> Iterator
     if count == 1:
         yield [own[0] for own in ranked]
         return
-    losses = [[own[0].hyp.score - one.hyp.score for one in own] for own in ranked]
+    losses = [[own[0].rating - one.rating for one in own] for own in ranked]
     heap, seen = [(0.0, (0,) * len(ranked))], {(0,) * len(ranked)}
     while heap and count:
         _, choice = heapq.heappop(heap)

@@ -20,6 +20,7 @@ from mtkit.text.segment import segments, sentences
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.glossary import Term, folded, pattern_of
 from mtkit.translate.request import Anchors
+from mtkit.translate.spelling import NO_PREFIX, Prefix
 
 if TYPE_CHECKING:
     from mtkit.config.text import SpanKind
@@ -58,6 +59,7 @@ class Segment:
         markup: of what is not words.
         terms: that its translation has to contain.
         spelled: those of them that the search is asked for, in pieces of the model.
+        prefix: what its translation begins with.
         inserted: those that stand in place of their sources, by the folded source as it stands in the text.
         is_exact: the gap is part of a message's syntax and stays, whatever the languages.
         is_malformed: it is a message that breaks the grammar of ICU, and stays.
@@ -74,6 +76,7 @@ class Segment:
     markup: Markup | None = None
     terms: Sequence[Term] = ()
     spelled: Terms | None = None
+    prefix: Prefix = NO_PREFIX
     inserted: Mapping[str, str] = field(default_factory=dict)
     is_exact: bool = False
     is_malformed: bool = False

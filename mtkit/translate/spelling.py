@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from mtkit.decode.hypothesis import Terms
-from mtkit.errors import UsageError
 from mtkit.text.languages import UNSPACED_CHARACTERS
 from mtkit.text.lazy import lazy_pattern
 from mtkit.text.tokenizer import Tokenizer
@@ -25,6 +25,32 @@ _TYPOGRAPHIES: tuple[dict[int, int], ...] = (
     str.maketrans("'\"", "’”"),
 )
 """Spellings to try in turn if the model lacks pieces: the text itself, straight quotes, curly quotes."""
+
+
+class Prefix(NamedTuple):
+    """What a translation begins with.
+
+    Attributes:
+        ids: of what the model has pieces for.
+        text: all of it, as the subword model would read it.
+        known: the text of `ids`.
+        unknown: the characters without pieces, each once.
+    """
+
+    ids: Ids = ()
+    text: str = ""
+    known: str = ""
+    unknown: str = ""
+
+    def restored(self, translation: str, spaced: bool) -> str:
+        """A translation that begins with `known`, beginning with `text` instead."""
+        if not self.unknown:
+            return translation
+        rest = translation.removeprefix(self.known)
+        return f"{self.text} {rest}" if rest and spaced and not self.known else self.text + rest
+
+
+NO_PREFIX = Prefix()
 
 
 class Speller:
@@ -46,21 +72,19 @@ class Speller:
         wanted = tuple(filter(None, spelled))
         return (Terms(wanted, self._pieces, self._spaced) if wanted else None), impossible
 
-    def prefix(self, text: str) -> Ids:
-        """The ids of what a translation begins with.
-
-        Raises:
-            UsageError: the model has no pieces for it.
-        """
+    def prefix(self, text: str) -> Prefix:
+        """What a translation begins with; characters without pieces are left out of its ids."""
         for written in _written(text):
             ids = self._encode(written)
             if Tokenizer.UNK not in ids:
-                return ids
-        unknown = [character for character in text if Tokenizer.UNK in self._encode(character)]
-        raise UsageError(
-            f"prefix {text}: the model has no piece for {''.join(dict.fromkeys(unknown))}.",
-            "Write it without.",
+                return Prefix(ids)
+        formed = self._formed(text)
+        unknown = dict.fromkeys(
+            char for char in formed if Tokenizer.UNK in self._tokenizer.tgt.encode([char])[0]
         )
+        kept = "".join(char for char in formed if char not in unknown)
+        ids = tuple(token for token in self._tokenizer.tgt.encode([kept])[0] if token != Tokenizer.UNK)
+        return Prefix(ids, formed, self._tokenizer.tgt.decode([ids])[0], "".join(unknown))
 
     @functools.cached_property
     def _pieces(self) -> tuple[str, ...]:
@@ -91,8 +115,12 @@ class Speller:
         return (run for run in dict.fromkeys(runs) if run and Tokenizer.UNK not in run)
 
     def _encode(self, text: str) -> Ids:
+        return tuple(self._tokenizer.tgt.encode([self._formed(text)])[0])
+
+    def _formed(self, text: str) -> str:
+        """A text as the subword model reads it."""
         form = self._tokenizer.form
-        return tuple(self._tokenizer.tgt.encode([form.pair("", form.normalize(text))[1]])[0])
+        return form.pair("", form.normalize(text))[1]
 
 
 def _written(text: str) -> Iterator[str]:

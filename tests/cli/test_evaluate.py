@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import subprocess
@@ -281,6 +282,32 @@ def test_a_test_set_may_have_several_references(run: Run, folder: Path) -> None:
     (folder / "more.fr").write_text("x\n")
     short = run("tiny.yaml", *sets)
     assert (short.exit_code, "has 2 lines, but" in short.stderr) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("refs.csv", "{reader: csv, path: refs.csv, src_column: en, tgt_column: [fr, other]}"),
+        ("refs.jsonl", "{reader: jsonl, path: refs.jsonl, src_field: en, tgt_field: [fr, other]}"),
+    ],
+)
+def test_references_may_be_columns_or_fields(run: Run, folder: Path, name: str, source: str) -> None:
+    rows = [{"en": src, "fr": tgt, "other": f"x {tgt}"} for src, tgt in TINY_PAIRS.items()]
+    with (folder / name).open("w", encoding="utf-8", newline="") as file:
+        if name.endswith("csv"):
+            table = csv.DictWriter(file, ["en", "fr", "other"])
+            table.writeheader()
+            table.writerows(rows)
+        else:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+    result = run("tiny.yaml", f"data.test={{both: {source}}}", "--test", "both", "--json")
+    assert result.exit_code == 0, result.output
+    [entry] = json.loads(result.stdout)
+    hyps = Path(entry["hyps"]).read_text("utf-8").splitlines()
+    refs = [[row[key] for row in rows] for key in ("fr", "other")]
+    expected = [sacrebleu.corpus_bleu(hyps, refs).score, sacrebleu.corpus_chrf(hyps, refs).score]
+    assert [score["value"] for score in entry["scores"]] == pytest.approx(expected)
+    assert all("nrefs:2" in score["signature"] for score in entry["scores"])
 
 
 def test_references_from_a_pipe_serve_all_translations(folder: Path) -> None:

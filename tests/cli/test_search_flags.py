@@ -130,6 +130,19 @@ def test_a_prefix_begins_each_translation(run: Run) -> None:
     assert [line.startswith("le chat") for line in found] == [True, False, True]
 
 
+@pytest.mark.parametrize("prefix", ["le 滑板 chat", "滑板", "le 滑板"])
+def test_a_prefix_with_unknown_characters_begins_each_translation_too(run: Run, prefix: str) -> None:
+    flags = ("--target-prefix", prefix, "--no-guard", "--min-len", "8")
+    result = run(*flags)
+    found = lines(result)
+    assert [line.startswith(prefix) for line in found] == [True, False, True]
+    assert all(len(line) > len(prefix) + 3 for line in found if line)
+    assert f"prefix {prefix}: the model has no pieces for 滑板" in result.stderr
+    for line in lines(run(*flags, "--alignment")):
+        text, _, links = line.partition("\t")
+        assert all(int(link.split("-")[1]) < len(text.split()) for link in links.split())
+
+
 def test_terms_are_used_and_counted(run: Run, folder: Path) -> None:
     (folder / "terms.tsv").write_text("dog\tun chien\nmat\tle tapis\nhouse\tla maison\n", "utf-8")
     result = run("--glossary", "terms.tsv", "--no-guard", "--beam-size", "4")

@@ -13,6 +13,7 @@ from mtkit.cli.train_plan import show_plan
 from mtkit.config.load import load_config
 from mtkit.config.model import num_parameters
 from mtkit.config.schema import Config
+from mtkit.config.train import SimCutConfig
 from mtkit.data.feed.loader import Cursor, PairTable, StepData, Steps
 from mtkit.data.feed.prefetch import prefetch
 from mtkit.data.prepare.prepared import open_prepared
@@ -97,8 +98,8 @@ def test_each_recipe_at_full_size(recipe: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(plan, "PROBE_STEPS", 1)
     config = sized(recipe, tmp_path)
     found = plan_run(config, None, World())
-    vocab_size = config.tokenizer.vocab_size
-    assert vocab_size != "auto"
+    wanted = config.tokenizer.vocab_size
+    vocab_size = 8_000 if wanted == "auto" else wanted  # without data, nothing can be chosen
     assert found.num_parameters == num_parameters(config.model, vocab_size, vocab_size)
     assert found.num_pairs is None
     assert 0 < found.steps < float("inf")
@@ -127,10 +128,13 @@ def test_the_largest_batch_is_the_largest(run: Run, table: PairTable, micro: int
         assert batch.num_tgt_tokens <= micro
 
 
-def test_r_drop_takes_the_memory_of_two_passes(run: Run, table: PairTable) -> None:
+@pytest.mark.parametrize("option", [{"r_drop": 5.0}, {"simcut": SimCutConfig(alpha=3.0)}], ids=str)
+def test_r_drop_and_simcut_take_the_memory_of_two_passes(
+    run: Run, table: PairTable, option: dict[str, object]
+) -> None:
     needed = []
-    for r_drop in (0.0, 5.0):
-        train = run.config.train.model_copy(update={"r_drop": r_drop})
+    for update in ({}, option):
+        train = run.config.train.model_copy(update=update)
         config = run.config.model_copy(update={"train": train})
         updater = build_updater(config, 300, 300, World())
         needed.append(largest_batch(table, plan_steps(table, config), updater, None).activations)

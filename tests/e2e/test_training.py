@@ -84,9 +84,10 @@ def early_spikes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 FREE = ("train.optimizer.method=schedule_free", "train.optimizer.schedule=constant", "train.average_of=last")
+CUT = ("train.simcut.alpha=3", "train.packing=true", "train.micro_batch_tokens=150")
 
 
-@pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150"), FREE, ALL_ON])
+@pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150"), FREE, CUT, ALL_ON])
 def test_killed_and_run_again_ends_the_same(
     tmp_path: Path, extra: tuple[str, ...], early_spikes: None
 ) -> None:
@@ -183,6 +184,29 @@ def test_the_last_models_are_averaged_whatever_their_scores(tmp_path: Path) -> N
         mean = np.mean([weights[name].double().numpy() for weights in kept.values()], axis=0)
         assert np.array_equal(weight.numpy(), mean.astype(np.float32)), name
     assert run.finished.averaged == 2
+
+
+def test_a_stopped_run_is_cooled_down_and_ends_the_same_after_a_kill(tmp_path: Path) -> None:
+    constant = ("train.optimizer.schedule=constant", "train.log_every=1", "train.save_every=4")
+    runs = []
+    for name, kills in (("a", ()), ("b", (14, 19))):
+        (tmp_path / name).mkdir()
+        go(tmp_path / name, *constant, "train.max_steps=12")
+        for step in kills:
+            go_until(tmp_path / name, step, *constant, "train.max_steps=12", "train.cooldown_steps=10")
+        runs.append(go(tmp_path / name, *constant, "train.max_steps=12", "train.cooldown_steps=10"))
+    straight, killed = runs
+    assert (straight.finished.step, straight.finished.reason) == (22, "cooldown from step 12 finished")
+    assert same_weights(straight.finished.folder, killed.finished.folder)
+    assert metrics(straight.config.run) == metrics(killed.config.run)
+    rates = [line["train/lr"] for line in metrics(straight.config.run) if "train/lr" in line]
+    assert rates[12:] == pytest.approx([3.0e-3 * (1 - made / 10) for made in range(10)])
+    assert rates[5:12] == pytest.approx([3.0e-3] * 7)
+
+
+def test_a_new_run_cannot_be_cooled_down(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has no checkpoint to begin from"):
+        go(tmp_path, "train.cooldown=5m")
 
 
 def test_patience_stops_early(tmp_path: Path) -> None:

@@ -35,22 +35,25 @@ class Patterns:
     """The held-out texts that follow a pattern: another is similar, but less so than a near copy.
 
     A training text that is near one of these may well be another sentence of the pattern, so it is no leak.
-    Held-out texts that are near copies of each other are the same text in two sets, not a pattern.
+    Held-out texts that are near copies of each other are the same text in two sets, not a pattern, and
+    neither are references of the same sentence.
 
     Args:
         texts: folded; each of at least `RUN` bytes.
+        groups: a number for each of them, equal for references of the same sentence.
         near: similarity from which a text is a near copy.
     """
 
-    def __init__(self, texts: Sequence[bytes], near: float) -> None:
+    def __init__(self, texts: Sequence[bytes], groups: Sequence[int], near: float) -> None:
         self._texts = texts
+        self._groups = np.array(groups)
         self._near = near
         self._known: dict[int, bool] = {}
 
     def __contains__(self, number: int) -> bool:
         if number not in self._known:
             similar = self.similarities(number)
-            similar[number] = 1.0
+            similar[self._groups == self._groups[number]] = 1.0
             self._known[number] = bool(((similar >= PATTERN * self._near) & (similar < self._near)).any())
         return self._known[number]
 
@@ -82,11 +85,14 @@ class ShortPairs:
 
     Args:
         pairs: folded sides of held-out pairs.
+        groups: a number for each of them, equal for references of the same sentence.
         near: similarity from which long sides are near copies.
         shortest: sides of at least this many bytes are compared by themselves.
     """
 
-    def __init__(self, pairs: Sequence[tuple[bytes, bytes]], near: float, shortest: int) -> None:
+    def __init__(
+        self, pairs: Sequence[tuple[bytes, bytes]], groups: Sequence[int], near: float, shortest: int
+    ) -> None:
         self._pairs = pairs
         self._least = near - _SHORT_SLACK
         self._shortest = shortest
@@ -95,7 +101,7 @@ class ShortPairs:
         for number, (src, tgt) in enumerate(pairs):
             for key in _keys(src, tgt, shortest + _KEY):
                 found.setdefault(key, []).append(number)
-        self._keys = {key: ids for key, ids in found.items() if len(ids) <= _COMMON}
+        self._keys = {key: ids for key, ids in found.items() if len({groups[n] for n in ids}) <= _COMMON}
         # 2. A hash table of flags [slots] for the keys, in which `screen` looks up many pairs at once.
         self._bits = max(8, (16 * len(self._keys)).bit_length())
         self._table = np.zeros(1 << self._bits, np.bool_)

@@ -56,6 +56,7 @@ class LeakGuard:
 
     Args:
         held_out: validation and test pairs, normalised; they are kept in memory. Their origin names the set.
+            A pair with further references is one for each of them.
         near: Dice's coefficient of runs of five bytes from which a side is a near copy; None to find equal
             texts only.
 
@@ -72,12 +73,18 @@ class LeakGuard:
         self.owners: list[list[int]] = []
         # 1. The distinct folded texts, and the pairs of each.
         pairs: list[tuple[bytes, bytes]] = []
+        numbers: list[int] = []  # of the held-out pair that each of `pairs` is a version of
+        sentences: dict[bytes, int] = {}  # of which there are several references
         for number, pair in enumerate(held_out):
-            pairs.append((fold(pair.src), fold(pair.tgt)))
-            for side, data in zip((pair.src, pair.tgt), pairs[-1], strict=True):
+            texts = (pair.src, pair.tgt, *pair.refs)
+            src, *targets = folds = [fold(text) for text in texts]
+            pairs += ((src, tgt) for tgt in targets)
+            numbers += [number] * len(targets)
+            sentences |= dict.fromkeys(targets, number) if pair.refs else {}
+            for text, data in zip(texts, folds, strict=True):
                 if not data:
                     continue
-                self._as_written.add(side)
+                self._as_written.add(text)
                 if data not in self._exact:
                     self._exact[data] = len(self._texts)
                     self._texts.append(data)
@@ -86,17 +93,22 @@ class LeakGuard:
                 self.owners[self._exact[data]].append(number)
         # 2. For near copies: the texts of a suitable length by window, without windows that too many have.
         compared = [data for data in self._texts if near is not None and _SHORTEST <= len(data) <= _LONGEST]
+        groups = [sentences.get(data, -1 - place) for place, data in enumerate(compared)]
         found: dict[bytes, list[int]] = {}
         for place, data in enumerate(compared):
             for window in _held_out_windows(data):
                 found.setdefault(window, []).append(place)
         self._compared = compared
-        self._windows = {window: tuple(ids) for window, ids in found.items() if len(ids) <= _COMMON}
+        self._windows = {
+            window: tuple(ids)
+            for window, ids in found.items()
+            if len({groups[place] for place in ids}) <= _COMMON
+        }
         self._sketch = _Sketch(self._windows)
-        self._patterns = Patterns(compared, self._near)
+        self._patterns = Patterns(compared, groups, self._near)
         # 3. Pairs with a short side.
         self._pairs = pairs if near is not None else []
-        self._short = ShortPairs(self._pairs, self._near, _SHORTEST)
+        self._short = ShortPairs(self._pairs, numbers, self._near, _SHORTEST)
 
     def __call__(self, pair: Pair) -> str | None:
         """A description of the held-out text that the pair repeats; None if it repeats none."""

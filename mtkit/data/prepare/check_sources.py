@@ -74,7 +74,8 @@ def _paths(source: HeldOutSource) -> Iterator[tuple[str, Path]]:
         if isinstance(value, Path):
             yield option, value
         elif option == "refs":
-            yield from ((f"refs.{number}", path) for number, path in enumerate(value))
+            paths = enumerate(value)
+            yield from ((f"refs.{number}", path) for number, path in paths if isinstance(path, Path))
 
 
 def _missing(files: list[Path], source: HeldOutSource) -> InputError | None:

@@ -144,11 +144,16 @@ def _build(spec: CleanSpec) -> tuple[tuple[Built | None, ...], LeakGuard]:
     return filters, guards[0] if guards else LeakGuard(read_held_out(spec.held_out), None)
 
 
+def held_out_line(pair: Pair) -> str:
+    """A line of the file that `read_held_out` reads."""
+    return "\t".join((pair.origin, pair.src, pair.tgt, *pair.refs)) + "\n"
+
+
 def read_held_out(path: Path) -> Iterator[Pair]:
     """The validation and test pairs; the origin of each is the name of its set."""
     for line in lines_of(array_text(np.fromfile(path, np.uint8))):
-        name, src, tgt = line.split("\t")
-        yield Pair(src, tgt, name)
+        name, src, tgt, *refs = line.split("\t")
+        yield Pair(src, tgt, name, refs=tuple(refs))
 
 
 def fold_keys(side: Column) -> npt.NDArray[np.uint64]:

@@ -18,6 +18,7 @@ from mtkit.config.sources import (
     PlainSource,
     Source,
     TsvSource,
+    more_refs,
 )
 from mtkit.data.read.lines import count_lines, digest, expand
 from mtkit.data.read.readers import source_files
@@ -48,13 +49,12 @@ def settings_of(config: Config) -> dict[str, Any]:
 
 
 def _source_settings(source: HeldOutSource) -> dict[str, Any]:
-    """The options of `source` with file names instead of paths, because data may be moved.
-
-    Further references are left out, because only `mtkit evaluate` reads them.
-    """
+    """The options of `source` with file names instead of paths, because data may be moved."""
     values = source.model_dump(exclude={"refs"})
     names = {key: value.name for key, value in values.items() if isinstance(value, Path)}
-    return {**source.model_dump(mode="json", exclude={"refs"}), **names}
+    refs = [ref.name if isinstance(ref, Path) else ref for ref in more_refs(source)]
+    others = {"refs": refs} if refs else {}  # so that data prepared without any stay as they are
+    return {**source.model_dump(mode="json", exclude={"refs"}), **names, **others}
 
 
 def said(settings: Any) -> Any:

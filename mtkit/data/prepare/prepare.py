@@ -356,7 +356,8 @@ def _meta(tokenizer: Tokenizer, source: str) -> dict[str, Any]:
 
 
 def _normalized(pair: Pair, form: TextForm, name: str) -> Pair:
-    return replace(pair, src=form.normalize(pair.src), tgt=form.normalize(pair.tgt), origin=name)
+    refs = tuple(map(form.normalize, pair.refs))
+    return replace(pair, src=form.normalize(pair.src), tgt=form.normalize(pair.tgt), origin=name, refs=refs)
 
 
 @contextmanager

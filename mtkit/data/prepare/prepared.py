@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.config.schema import Config
-from mtkit.config.sources import CutSource, PlainSource
+from mtkit.config.sources import CutSource
 from mtkit.data.clean.leaks import Leaks, read_leaks
 from mtkit.data.prepare.clean_parts import SentenceCount
 from mtkit.data.prepare.inputs import check_inputs, said, settings_of
@@ -173,19 +173,6 @@ def read_ledger(config: Config) -> Ledger:
     manifest = read_data_manifest(folder)
     with using(folder / MANIFEST, _AGAIN):
         return Ledger.from_json(manifest["ledger"])
-
-
-def read_more_refs(config: Config, name: str) -> list[list[str]]:
-    """The further references of a test set, a list for each file.
-
-    Raises:
-        InputError: a file cannot be read, or does not have a line for each source.
-    """
-    source = config.data.test[name]
-    if not isinstance(source, PlainSource):
-        return []
-    sets = (source.model_copy(update={"tgt": path, "refs": ()}) for path in source.refs)
-    return [[pair.tgt for pair in read_corpus(config.data, each)] for each in sets]
 
 
 def leaks_of(config: Config, name: str) -> Leaks | None:

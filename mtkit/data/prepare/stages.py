@@ -37,7 +37,7 @@ from mtkit.data.prepare.clean_parts import (
     sampled,
     texts_of,
 )
-from mtkit.data.prepare.cleaning import KEPT, Chunk, CleanSpec, clean_chunk, read_held_out
+from mtkit.data.prepare.cleaning import KEPT, Chunk, CleanSpec, clean_chunk, held_out_line, read_held_out
 from mtkit.data.prepare.encoding import EncodeSpec, EncodeTask, encode_part, read_row
 from mtkit.data.prepare.inputs import count_pairs, given_models, tokenizer_settings
 from mtkit.data.prepare.ledger import CUT, LedgerRow
@@ -139,7 +139,7 @@ class Stages:
         ]
 
     def _write_held_out(self, pairs: Iterable[Pair]) -> Path:
-        text = "".join(f"{pair.origin}\t{pair.src}\t{pair.tgt}\n" for pair in pairs)
+        text = "".join(map(held_out_line, pairs))
         path = self._used(self.folder / f"held-out-{digest_of(text.encode())}.tsv")
         if not path.exists():
             write_text(path, text, PRIVATE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from mtkit.data.read.pair import Pair
@@ -51,12 +52,19 @@ class Fields:
         src: path of the source text.
         tgt: path of the target text.
         score: path of the score, if there is one.
+        refs: paths of further references.
     """
 
     def __init__(
-        self, src: str, tgt: str, score: str | None, on_error: Literal["stop", "skip"], repairs: Repairs
+        self,
+        src: str,
+        tgt: str,
+        score: str | None,
+        on_error: Literal["stop", "skip"],
+        repairs: Repairs,
+        refs: Sequence[str] = (),
     ) -> None:
-        self._src, self._tgt, self._score = src, tgt, score
+        self._texts, self._score = (src, tgt, *refs), score
         self._on_error = on_error
         self._repairs = repairs
 
@@ -69,13 +77,13 @@ class Fields:
         try:
             if isinstance(record, RecordError):
                 raise record
-            src, tgt = (self._text(record, path, place) for path in (self._src, self._tgt))
+            src, tgt, *refs = (self._text(record, path, place) for path in self._texts)
             score = None if self._score is None else self._number(record, self._score)
         except RecordError as error:
             hint = "Name the fields of the texts, or repair it."
             self._repairs.bad(place, str(error), hint, self._on_error)
             return None
-        return Pair(src, tgt, place, score=score)
+        return Pair(src, tgt, place, score=score, refs=tuple(refs))
 
     def _text(self, record: Any, path: str, place: str) -> str:
         found = _found(record, path)

@@ -26,6 +26,7 @@ def read_hub(source: HuggingFaceSource, src_lang: str, tgt_lang: str, repairs: R
         source.score_column,
         source.on_error,
         repairs,
+        source.refs,
     )
     where = str(source.path or source.name)
     for number, row in enumerate(hub_rows(source, repairs), start=1):

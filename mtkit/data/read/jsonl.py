@@ -32,6 +32,7 @@ def read_jsonl(source: JsonlSource, src_lang: str, tgt_lang: str, repairs: Repai
         source.score_field,
         source.on_error,
         repairs,
+        source.refs,
     )
     for path in expand(source.path):
         for place, record in json_records(path, read_lines(path, repairs, source.encoding), repairs):

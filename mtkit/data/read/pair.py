@@ -15,6 +15,7 @@ class Pair:
         origin: where it was read, as `file:line`, for messages and reports.
         tags: become leading tokens of the source (language, domain).
         score: the score of the pair in the corpus, for a filter; None if it has none.
+        refs: further references besides `tgt`, in test sets.
     """
 
     src: str
@@ -22,3 +23,4 @@ class Pair:
     origin: str = ""
     tags: tuple[str, ...] = ()
     score: float | None = None
+    refs: tuple[str, ...] = ()

@@ -29,16 +29,8 @@ def read_plain(source: PlainSource, repairs: Repairs, count: int) -> Iterator[Bl
     Raises:
         InputError: before the first pair, if the sides have different numbers of files or lines.
     """
-    srcs, tgts = expand(source.src), expand(source.tgt)
-    if len(srcs) != len(tgts):
-        raise InputError(
-            f"{source.src}: matches {len(srcs):,} files, but {source.tgt} matches {len(tgts):,}.",
-            "Both sides need the same number of files, in the same order of names.",
-        )
     encodings = source.encoding, source.tgt_encoding or source.encoding
-    for src, tgt in zip(srcs, tgts, strict=True):
-        _check_counts(src, tgt, encodings)
-    for src, tgt in zip(srcs, tgts, strict=True):
+    for src, tgt in _matched(source.src, source.tgt, encodings):
         first = 1
         sides = zip((src, tgt), encodings, strict=True)
         both = (read_texts(path, repairs, count, encoding) for path, encoding in sides)
@@ -48,12 +40,37 @@ def read_plain(source: PlainSource, repairs: Repairs, count: int) -> Iterator[Bl
             first += lines
 
 
+def read_refs(source: PlainSource, path: Path, repairs: Repairs) -> Iterator[str]:
+    """The lines of a file of further references.
+
+    Raises:
+        InputError: before the first line, if there are not as many files or lines as on the source side.
+    """
+    encodings = source.encoding, source.tgt_encoding or source.encoding
+    for _, file in _matched(source.src, path, encodings):
+        yield from read_lines(file, repairs, encodings[1])
+
+
 def read_mono(source: MonoSource, repairs: Repairs) -> Iterator[Pair]:
     """Pairs whose one side is a line of the file; the other side is empty."""
     for path in expand(source.path):
         for number, line in enumerate(read_lines(path, repairs, source.encoding), start=1):
             src, tgt = (line, "") if source.side == "src" else ("", line)
             yield Pair(src, tgt, f"{path}:{number}")
+
+
+def _matched(src: Path, tgt: Path, encodings: tuple[str | None, str | None]) -> list[tuple[Path, Path]]:
+    """The files of both sides in pairs, each with equal numbers of lines."""
+    srcs, tgts = expand(src), expand(tgt)
+    if len(srcs) != len(tgts):
+        raise InputError(
+            f"{src}: matches {len(srcs):,} files, but {tgt} matches {len(tgts):,}.",
+            "Both sides need the same number of files, in the same order of names.",
+        )
+    both = list(zip(srcs, tgts, strict=True))
+    for one, other in both:
+        _check_counts(one, other, encodings)
+    return both
 
 
 def _check_counts(src: Path, tgt: Path, encodings: tuple[str | None, str | None]) -> None:

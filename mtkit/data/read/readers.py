@@ -31,7 +31,7 @@ from mtkit.data.read.hub import read_hub
 from mtkit.data.read.jsonl import read_jsonl
 from mtkit.data.read.lines import expand
 from mtkit.data.read.pair import Pair
-from mtkit.data.read.plain import read_mono, read_plain
+from mtkit.data.read.plain import read_mono, read_plain, read_refs
 from mtkit.data.read.po import read_po
 from mtkit.data.read.repairs import CONTROL, LINE_BREAK, Repairs
 from mtkit.data.read.tables import read_table
@@ -59,7 +59,7 @@ def read_pairs(
     found = Repairs() if repairs is None else repairs
     found.languages = (src_lang, tgt_lang)
     for pair in _pairs(source, src_lang, tgt_lang, found):
-        if pair.src.isprintable() and pair.tgt.isprintable():
+        if pair.src.isprintable() and pair.tgt.isprintable() and not pair.refs:
             yield pair
         else:
             yield one_line_each(pair, found)
@@ -109,7 +109,7 @@ def _is_turned(source: Source) -> bool:
 def _pairs(source: Source, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
     match source:
         case PlainSource():
-            return (pair for block in read_plain(source, repairs, _PAIRS_AT_ONCE) for pair in block.pairs())
+            return _plain_pairs(source, repairs)
         case MonoSource():
             return read_mono(source, repairs)
         case TsvSource() | CsvSource():
@@ -133,13 +133,23 @@ def _pairs(source: Source, src_lang: str, tgt_lang: str, repairs: Repairs) -> It
             assert_never(source)
 
 
+def _plain_pairs(source: PlainSource, repairs: Repairs) -> Iterator[Pair]:
+    """The pairs of two files, with the lines of further references."""
+    pairs = (pair for block in read_plain(source, repairs, _PAIRS_AT_ONCE) for pair in block.pairs())
+    if not source.refs:
+        return pairs
+    refs = zip(*(read_refs(source, path, repairs) for path in source.refs), strict=True)
+    return (replace(pair, refs=more) for pair, more in zip(pairs, refs, strict=True))
+
+
 def one_line_each(pair: Pair, repairs: Repairs) -> Pair:
     """The pair with spaces instead of line feeds; counts control characters."""
-    if "\n" in pair.src or "\n" in pair.tgt:
+    texts = (pair.src, pair.tgt, *pair.refs)
+    if any("\n" in text for text in texts):
         repairs.repair(LINE_BREAK, pair.origin)
-        src, tgt = (_LINE_BREAK.sub(" ", text) for text in (pair.src, pair.tgt))
-        pair = replace(pair, src=src, tgt=tgt)
-    if _CONTROL.search(pair.src) or _CONTROL.search(pair.tgt):
+        src, tgt, *refs = texts = tuple(_LINE_BREAK.sub(" ", text) for text in texts)
+        pair = replace(pair, src=src, tgt=tgt, refs=tuple(refs))
+    if any(_CONTROL.search(text) for text in texts):
         repairs.repair(CONTROL, pair.origin)
     return pair
 
@@ -177,7 +187,7 @@ def source_paths(source: Source) -> list[Path]:
     """The paths in the options of `source`; each may match many files."""
     match source:
         case PlainSource():
-            return [source.src, source.tgt]
+            return [source.src, source.tgt, *source.refs]
         case PhrasebookSource():
             return []
         case HuggingFaceSource():

@@ -37,7 +37,7 @@ Row = tuple[int, list[str] | str]
 
 
 def read_table(source: TsvSource | CsvSource, repairs: Repairs) -> Iterator[Pair]:
-    """The two columns of each row.
+    """The two columns of each row, and those of further references.
 
     Raises:
         InputError: a row lacks columns and bad rows are not skipped, or no column has the name.
@@ -57,7 +57,7 @@ def _pairs(
     head: list[str] | str = next(rows, (1, []))[1] if source.has_header else []
     if isinstance(head, str):
         raise InputError(f"{path}:1: {head}.", "The first line must name the columns.")
-    wanted = [source.src_column, source.tgt_column]
+    wanted = [source.src_column, source.tgt_column, *source.refs]
     if source.score_column is not None:
         wanted.append(source.score_column)
     indices = [_index(path, column, head) for column in wanted]
@@ -72,13 +72,14 @@ def _pairs(
         if problem := _problem(columns, exactly, needed, most):
             repairs.bad(place, *problem, source.on_error)
             continue
-        src, tgt, *scores = (columns[index] for index in indices)
+        src, tgt, *rest = (columns[index] for index in indices)
+        refs, scores = rest[: len(source.refs)], rest[len(source.refs) :]
         score = as_score(scores[0]) if scores else None
         if scores and score is None:
-            what = f"the score, in column {indices[2] + 1}, is not a number."
+            what = f"the score, in column {indices[-1] + 1}, is not a number."
             repairs.bad(place, what, "Set score_column, or repair the line.", source.on_error)
             continue
-        yield Pair(src, tgt, place, score=score)
+        yield Pair(src, tgt, place, score=score, refs=tuple(refs))
 
 
 def _usual(rows: Sequence[Row]) -> int | None:

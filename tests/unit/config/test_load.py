@@ -197,7 +197,7 @@ WRONG_VALUES = [
     ("train: {ema: 1}", "a.yaml:8:14: train.ema = 1 must be less than 1."),
     ("train: {optimizer: {lr: 0}}", "a.yaml:8:25: train.optimizer.lr = 0 must be more than 0."),
     ("train: {optimizer: {lr: .inf}}", "a.yaml:8:25: train.optimizer.lr = inf must be a finite number."),
-    ("train: {optimizer: {betas: [1]}}", "a.yaml:8:28: train.optimizer.betas must have 2 values, but has 1."),
+    ("train: {optimizer: {betas: [0]}}", "a.yaml:8:28: train.optimizer.betas must have 2 values, but has 1."),
     ("train: {optimizer: {betas: 1}}", "a.yaml:8:28: train.optimizer.betas = 1 must be a list, "
      "such as [a, b]."),
     ("train: {max_time: soon}", "a.yaml:8:19: train.max_time = 'soon': must be a duration such as 90s, "
@@ -243,8 +243,8 @@ def test_unknown_options(line: str, problem: str) -> None:
          ".gz, .bz2, .xz and .zst files are decompressed."),
         ("{reader: tsv, path: 3}", "7:30: data.valid.path = 3 must be text."),
         ("{reader: tsv, path: a, tsv: 3}", "7:33: data.valid.tsv: unknown option. Known options: "
-         "reader, src_lang, tgt_lang, reverse, tags, encoding, path, src_column, tgt_column, score_column, "
-         "columns, header, on_error."),
+         "reader, src_lang, tgt_lang, reverse, tags, encoding, path, src_column, tgt_column, refs, "
+         "score_column, columns, header, on_error."),
         ("{reader: tsv, path: a, src_column: 0}", "7:45: data.valid.src_column = 0: must be the number of a "
          "column, from 1, or its name in the first line."),
         ("{reader: huggingface}", "7:3: data.valid.path or name must be given, but not both."),

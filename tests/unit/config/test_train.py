@@ -28,6 +28,10 @@ def train(**options: object) -> TrainConfig:
             {"ema": 0.9, "optimizer": {"method": "schedule_free", "schedule": "constant"}},
             "ema and optimizer.method = schedule_free cannot be combined",
         ),
+        (
+            {"cooldown": "5m", "optimizer": {"method": "schedule_free", "schedule": "constant"}},
+            "cooldown and optimizer.method = schedule_free cannot be combined",
+        ),
     ],
 )
 def test_one_average_and_no_schedule_with_schedule_free(options: dict[str, object], said: str) -> None:

@@ -67,6 +67,34 @@ def test_every_precision_decodes(model: Transformer, precision: Precision) -> No
     assert [len(found) for found in hyps] == [2] * len(SRCS)
 
 
+def test_scores_in_bf16_are_not_rounded_once_more_by_the_projection_to_logits(model: Transformer) -> None:
+    with torch.no_grad():
+        model.output.weight.mul_(4)  # larger logits, as trained models have them
+    engine, options = NativeEngine(model.eval(), "cpu", "bf16"), DecodeConfig(beam_size=1)
+    found = [hyps[0] for hyps in engine.decode(SRCS, options)]
+    scored = engine.score(SRCS, [hyp.ids for hyp in found], options)
+    weight = model.output.weight.detach().double()
+    for src, hyp, again in zip(SRCS, found, scored, strict=True):
+        src_ids, tgt_in = torch.tensor([[*src, 3]]), torch.tensor([[2, *hyp.ids]])
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            features = model.features(src_ids, src_ids >= 0, tgt_in)[0]
+        log_probs = (features.double() @ weight.T).log_softmax(dim=-1)
+        expected = log_probs.gather(1, torch.tensor([*hyp.ids, 3])[:, None])[:, 0].tolist()
+        assert again.token_scores == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_scores_in_bf16_are_those_in_fp32(seed: int) -> None:
+    config = ModelConfig(preset="tiny", d_model=64, d_ff=256, num_encoder_layers=2, num_decoder_layers=2)
+    model = build_model(config, 500, 500, seed).eval()
+    draw, options = random.Random(seed), DecodeConfig()
+    srcs, tgts = ([[draw.randrange(4, 500) for _ in range(12)] for _ in range(8)] for _ in range(2))
+    exact, rounded = (
+        NativeEngine(model, "cpu", name).score(srcs, tgts, options) for name in ("fp32", "bf16")
+    )
+    assert [hyp.score for hyp in rounded] == pytest.approx([hyp.score for hyp in exact], abs=5e-3)
+
+
 @pytest.mark.gpu
 def test_a_gpu_gives_what_a_cpu_gives(model: Transformer) -> None:
     options = DecodeConfig(beam_size=3)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 import torch
@@ -25,7 +27,11 @@ def make_batch(rows: int, src_len: int, tgt_len: int) -> Batch:
 
 
 def kept_bytes(
-    model: Transformer, batch: Batch, dtype: torch.dtype, packing: object = False, r_drop: float = 0.0
+    model: Transformer,
+    batch: Batch,
+    dtype: torch.dtype,
+    packing: object = False,
+    options: Mapping[str, object] | None = None,
 ) -> int:
     """What autograd really keeps between the passes, weights aside; asked of autograd itself."""
     own = {weight.untyped_storage().data_ptr() for weight in (*model.parameters(), *model.buffers())}
@@ -38,8 +44,9 @@ def kept_bytes(
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        if packing or r_drop:
-            objective = Objective(model, TrainConfig(packing=bool(packing), r_drop=r_drop), dtype)
+        if packing or options:
+            config = TrainConfig.model_validate({"packing": bool(packing), **(options or {})})
+            objective = Objective(model, config, dtype)
             objective.kernel = sentence_by_sentence if packing == "kernel" else None
             objective(batch)
         else:
@@ -109,14 +116,16 @@ def test_the_attention_kernel_needs_scratch_memory() -> None:
         assert scratch_bytes(config, packed, src) == 4 * (30_000 + 128_000) * 2 * (rounded + 1)
 
 
+@pytest.mark.parametrize("options", [{"r_drop": 5.0}, {"simcut": {"alpha": 3.0}}], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_r_drop_keeps_what_twice_the_rows_keep(dtype: torch.dtype) -> None:
+def test_two_passes_keep_what_twice_the_rows_keep(dtype: torch.dtype, options: dict[str, object]) -> None:
     config = ModelConfig(preset="tiny")
     model = build_model(config, VOCAB, VOCAB, seed=1)
     mode = ComputeMode(dtype.itemsize, keeps_scores=dtype == torch.bfloat16)
     sides = BatchSide(2 * 8 * 40, 2 * 8, 40), BatchSide(2 * 8 * 30, 2 * 8, 30)
     formula = activation_bytes(config, model.num_parameters(), VOCAB, mode, *sides)
-    assert formula == pytest.approx(kept_bytes(model, make_batch(8, 40, 30), dtype, r_drop=5.0), rel=0.25)
+    kept = kept_bytes(model, make_batch(8, 40, 30), dtype, options=options)
+    assert formula == pytest.approx(kept, rel=0.25)
 
 
 @pytest.mark.parametrize("method", METHODS)

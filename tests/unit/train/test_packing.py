@@ -31,7 +31,11 @@ def gradients(options: dict[str, object], *batches: Batch, splits: int = 1) -> t
     return sums, [weight.grad for weight in updater.model.parameters() if weight.grad is not None]
 
 
-@pytest.mark.parametrize("options", [{}, {"r_drop": 2.0}, {"label_smoothing": 0.0}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"r_drop": 2.0}, {"simcut": {"alpha": 2.0, "cutoff": 0.3}}, {"label_smoothing": 0.0}],
+    ids=str,
+)
 @pytest.mark.parametrize("splits", [1, 3])
 def test_an_update_without_padding_is_the_same(options: dict[str, object], splits: int) -> None:
     batches = (make_batch(), make_batch(LENGTHS[:2]), WITHOUT_TARGETS)
@@ -88,6 +92,7 @@ def test_auto_packs_where_the_kernel_fits(capability: Callable[[int, int], None]
     [
         ({"packing": True, "guided_alignment": 0.1}, "packing and guided_alignment"),
         ({"compile": True, "guided_alignment": 0.1}, "compile and guided_alignment"),
+        ({"r_drop": 1.0, "simcut": {"alpha": 3.0}}, r"r_drop and simcut cannot be combined: .* to 0\."),
         ({"parallel": "fsdp", "optimizer": {"method": "muon"}}, "muon and parallel = fsdp"),
     ],
 )

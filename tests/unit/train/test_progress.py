@@ -8,7 +8,7 @@ import pytest
 
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.loader import Cursor
-from mtkit.train.progress import Progress, stalled
+from mtkit.train.progress import Cooldown, Progress, stalled
 from mtkit.train.validate import Validation
 from mtkit.train.watch.monitor import Sample
 
@@ -19,6 +19,7 @@ def test_json_keeps_everything() -> None:
     progress = Progress(
         7, Cursor(2, 5), 1234, 5.5, best, ((31.5, -1.25),), (1,), (1,), 2, "there", "abc", start=start
     )
+    progress = replace(progress, recent=(7, 5), lr=1e-3, cooldown=Cooldown(5, 4.5, 2e-3))
     assert Progress.from_json(json.loads(json.dumps(progress.to_json()))) == progress
 
 
@@ -114,3 +115,37 @@ def test_several_metrics_are_combined(metrics: object, on: str, best: int, waite
     progress = after(OVERFITTED, best_metric=metrics, patience_on=on)
     config = TrainConfig.model_validate({"patience_on": on})
     assert (progress.best[0][1], stalled(progress.stale, config)) == (best, waited)
+
+
+LINEAR = {"lr": 0.1, "warmup_steps": 1, "schedule": "linear"}
+
+
+@pytest.mark.parametrize("budget", [{"cooldown": "50s"}, {"cooldown_steps": 100}])
+def test_a_cooldown_is_a_straight_line_from_the_last_rate_to_zero(budget: dict[str, object]) -> None:
+    """Two steps a second; neither the schedule nor the rest of the budget counts."""
+    config = TrainConfig.model_validate({"max_steps": 210, "optimizer": LINEAR, **budget})
+    begun = Progress(step=200, seconds=100.0, lr=0.04).cooling(config)
+    for made in (0, 25, 99, 100):
+        progress = replace(begun, step=200 + made, seconds=100.0 + made / 2, lr=0.123)
+        progress = progress.cooling(config)  # as where the run was resumed in the cooldown
+        share = progress.share(config, steps_per_epoch=7)
+        assert share == pytest.approx(made / 100)
+        assert progress.rate(config, share) == pytest.approx(0.04 * (1 - made / 100), abs=1e-12)
+        assert bool(progress.end_reason(config, share)) == (made == 100)
+    assert progress.end_reason(config, 1.0) == "cooldown from step 200 finished"
+
+
+def test_without_the_option_a_run_goes_on_by_its_schedule() -> None:
+    cooling = Progress(step=50, lr=0.01, cooldown=Cooldown(40, 1.0, 0.1))
+    config = TrainConfig.model_validate({"max_steps": 101, "optimizer": LINEAR})
+    resumed = cooling.cooling(config)
+    share = resumed.share(config, steps_per_epoch=7)
+    assert share == pytest.approx(50 / 101)
+    assert resumed.rate(config, share) == pytest.approx(0.1 * (1 - 50 / 101))
+
+
+def test_patience_does_not_end_a_cooldown() -> None:
+    config = TrainConfig.model_validate({"patience": 1, "cooldown_steps": 10})
+    stale = Progress(step=8, stale=(3,), lr=0.1)
+    assert stale.end_reason(config, 0.5)
+    assert not stale.cooling(config).end_reason(config, 0.5)

@@ -14,6 +14,7 @@ from mtkit.data.feed.batch import Batch, collate
 from mtkit.errors import InputError, MtkitError
 from mtkit.model.checkpoint import weights_of
 from mtkit.train import update
+from mtkit.train.machine.distributed import World
 from mtkit.train.optim.freeze import freeze
 from mtkit.train.update import Updater
 from tests.support.updates import LENGTHS, make_batch, make_pairs, make_step, make_updater
@@ -71,12 +72,31 @@ def test_a_gradient_half_made_is_dropped() -> None:
     torch.testing.assert_close(split(step, 1, 0.01).norm, whole(step, 1, 0.01).norm, rtol=1e-4, atol=1e-6)
 
 
-def test_dropout_of_a_repeated_update_is_drawn_anew_from_the_step() -> None:
-    straight, repeated = make_updater(dropout=0.3), make_updater(dropout=0.3)
+SIMCUT = {"simcut": {"alpha": 3.0, "cutoff": 0.4}}
+
+
+@pytest.mark.parametrize("options", [{}, SIMCUT], ids=str)
+def test_what_a_repeated_update_drops_is_drawn_anew_from_the_step(options: dict[str, object]) -> None:
+    straight, repeated = make_updater(options, dropout=0.3), make_updater(options, dropout=0.3)
     straight.splits = 2
     fail_above(repeated, 3, ERRORS[0])
     step = make_step(make_batch())
     assert torch.equal(straight(step, 5, 0.01).norm, repeated(step, 5, 0.01).norm)
+
+
+def test_tokens_are_cut_by_seed_step_and_rank() -> None:
+    """Not by what was drawn before."""
+    step, updater = make_step(make_batch(), make_batch(LENGTHS[:3])), make_updater(SIMCUT)
+
+    def apart(seed: int = 1, number: int = 1, rank: int = 0) -> float:
+        updater.seed, updater.world = seed, World(rank)
+        sums = updater.gradient(step, number)
+        assert sums is not None
+        return sums["simcut"].item()
+
+    first = apart()
+    assert len({first, apart(seed=2), apart(number=2), apart(rank=1), apart(rank=2)}) == 5
+    assert apart() == first
 
 
 def test_a_single_sentence_that_does_not_fit_is_told_with_what_to_change() -> None:

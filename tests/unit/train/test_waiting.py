@@ -29,6 +29,8 @@ from tests.support.updates import LENGTHS, VOCAB, make_batch, make_pairs, make_s
         {},
         {"packing": False},
         {"compile": True},
+        {"simcut": {"alpha": 3.0}},
+        {"simcut": {"alpha": 3.0}, "packing": False},
         {"r_drop": 1.0, "ema": 0.9, "optimizer": {"skip_spikes": 4.0}},
         {"optimizer": {"method": "muon", "weight_decay": 0.1}},
         {"optimizer": {"method": "schedule_free", "schedule": "constant", "weight_decay": 0.1}},

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from mtkit.config.data import TokenizerConfig
 from mtkit.decode.terms import TermStates
-from mtkit.errors import UsageError
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.glossary import Term
@@ -92,6 +91,28 @@ def test_every_run_spells_the_term(tokenizer: Tokenizer, text: str) -> None:
 
 def test_a_prefix_is_spelled_as_the_tokenizer_would(tokenizer: Tokenizer) -> None:
     speller = Speller(tokenizer, spaced=True)
-    assert list(speller.prefix("Le chat")) == tokenizer.tgt.encode(["Le chat"])[0]
-    with pytest.raises(UsageError, match=r"no piece for Łóź\."):
-        speller.prefix("des Łódź")
+    assert list(speller.prefix("Le chat").ids) == tokenizer.tgt.encode(["Le chat"])[0]
+    assert not speller.prefix("Le chat").unknown
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "unknown", "whole"),
+    [
+        ("est Łódź", "est d", "Łóź", "est Łódź est sur"),
+        ("Łódź est", "d est", "Łóź", "Łódź est est sur"),
+        ("Łź", "", "Łź", "Łź est sur"),
+    ],
+)
+def test_a_prefix_with_unknown_characters_stays_whole_and_the_model_reads_the_rest(
+    tokenizer: Tokenizer, text: str, known: str, unknown: str, whole: str
+) -> None:
+    prefix = Speller(tokenizer, spaced=True).prefix(text)
+    assert Tokenizer.UNK not in prefix.ids
+    assert tokenizer.tgt.decode([prefix.ids]) == [known]
+    assert prefix.unknown == unknown
+    translation = tokenizer.tgt.decode([(*prefix.ids, *tokenizer.tgt.encode(["est sur"])[0])])[0]
+    assert prefix.restored(translation, spaced=True) == whole
+
+
+def test_between_words_without_spaces_no_space_follows_an_unknown_prefix(tokenizer: Tokenizer) -> None:
+    assert Speller(tokenizer, spaced=False).prefix("龘").restored("滑板", spaced=False) == "龘滑板"

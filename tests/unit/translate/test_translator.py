@@ -417,6 +417,38 @@ def test_no_list_has_a_sentence_twice(tokenizer: Tokenizer) -> None:
     assert [one.text for one in found] == ["a dog"]
 
 
+class _Sampling(EchoEngine):
+    """Gives other words first, which score best, and then twice the source, and once most of it."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        self._tokenizer = tokenizer
+
+    def decode(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+        demands: Sequence[Demand] | None = None,
+        scores: bool = True,
+    ) -> list[list[Hypothesis]]:
+        [odd] = self._tokenizer.tgt.encode(["over hill"])
+        return [
+            [Hypothesis(tuple(ids), score, ()) for ids, score in ((odd, -1.0), (src, -9.0), (src, -9.0))]
+            for src in src_ids
+        ]
+
+
+def test_minimum_bayes_risk_decides_in_every_part_of_a_line(tokenizer: Tokenizer) -> None:
+    translator = Translator(_Sampling(tokenizer), tokenizer, DecodeConfig(method="mbr"), ("en", "fr"))
+    line = "a dog ran " * 300 + "the cat sat"
+    asked = [Window([Source(line, 0)], lambda found: found)]
+    account = Account()
+    [[found]] = translator.results(asked, Request(n_best=3), account)
+    assert account.parts > 1
+    assert found[0].text == line
+    assert [one.text.count("over hill") for one in found] == [0, 1, 1]
+
+
 # ---------------------------------------------------------------- several calls at once
 
 

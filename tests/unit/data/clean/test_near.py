@@ -158,7 +158,7 @@ def words(rng: random.Random, least: int, most: int) -> bytes:
 def test_patterns_are_those_of_the_definition() -> None:
     rng = random.Random(3)
     texts = sorted({words(rng, 9, 15) for _ in range(60)})
-    patterns = Patterns(texts, 0.75)
+    patterns = Patterns(texts, range(len(texts)), 0.75)
     for number, text in enumerate(texts):
         expected = [dice(text, other, 5) for other in texts]
         assert patterns.similarities(number).tolist() == pytest.approx(expected)
@@ -170,7 +170,7 @@ def test_short_pairs_are_those_of_the_definition() -> None:
     rng = random.Random(4)
     held_out = [(words(rng, 3, 6), words(rng, 3, 6)) for _ in range(40)]
     pairs = [(words(rng, 3, 6), words(rng, 3, 6)) for _ in range(3000)]
-    short = ShortPairs(held_out, 0.75, 30)
+    short = ShortPairs(held_out, range(len(held_out)), 0.75, 30)
     screened = short.screen(
         *(column_of([side.decode() for side in sides]) for sides in zip(*pairs, strict=True))
     )
