@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import NoReturn
 
 from torch import Tensor
@@ -17,7 +17,7 @@ from mtkit.data.prepare.prepared import Prepared
 from mtkit.data.prepare.verify import verified
 from mtkit.errors import MtkitError, StoppedError, WriteError
 from mtkit.model.checkpoint import set_weights, weights_of
-from mtkit.model.transformer import Transformer, build_model
+from mtkit.model.transformer import Transformer
 from mtkit.runs.layout import DATA, inside
 from mtkit.train.losses.guided import Guide, find_aligner
 from mtkit.train.machine.clock import Clock
@@ -102,12 +102,10 @@ class Trainer:
             self._tell(finished)
             return finished
 
-    @contextmanager
-    def _recording(self) -> Iterator[None]:
+    def _recording(self) -> AbstractContextManager[object]:
         """Within the block, rank 0 also records the events."""
         if not self.world.is_main:
-            yield
-            return
+            return nullcontext()
         recorder = Recorder(
             self.config.run,
             self.progress.step,
@@ -116,10 +114,7 @@ class Trainer:
             self.progress.validated_step if self.progress.best else -1,
         )
         self._listeners = (recorder, *self._listeners)
-        try:
-            yield
-        finally:
-            recorder.close()
+        return closing(recorder)
 
     def _rehearse(self) -> None:
         """Computes the largest batch first, to detect a lack of memory at once."""
@@ -263,7 +258,9 @@ class Trainer:
         """
         turn, validate = self.progress.step // self.options.validate_every, self.validator.on_all
         if self.exchange.is_sharded:
-            return self.world.on_main(lambda: validate(self._whole_model(kept), turn, self._stop, World()))
+            return self.world.on_main(
+                lambda: validate(self.updater.whole_model(kept), turn, self._stop, World())
+            )
         return validate(self.model, turn, self._stop, self.world)
 
     def _save(self, window: Mapping[str, Tensor] | None = None) -> None:
@@ -328,7 +325,7 @@ class Trainer:
             models = [kept]
         if len(models) > 1:
             self._tell(Working("averaging"))
-        model = self._whole_model(models[0])
+        model = self.updater.whole_model(models[0])
         set_weights(model, average_weights(models), "average")
         self._tell(Working("validating"))
         validation, averaged = self._final_validation(model), len(models)
@@ -353,15 +350,6 @@ class Trainer:
             start=self.progress.start,
             extra={name: scored.figures() for name, scored in (extra or {}).items()},
         )
-
-    def _whole_model(self, weights: dict[str, Tensor]) -> Transformer:
-        """The trained model, or a new one with these weights if the trained one is sharded."""
-        if not self.exchange.is_sharded:
-            return self.model
-        src, tgt = self.prepared.tokenizer.src, self.prepared.tokenizer.tgt
-        whole = build_model(self.config.model, src.size, tgt.size, self.config.seed)
-        set_weights(whole, weights, "gathered")
-        return whole.to(self.device)
 
     def _final_validation(self, model: Transformer) -> Validation:
         validation = self.validator(model, 0)

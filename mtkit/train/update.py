@@ -15,8 +15,8 @@ from mtkit.data.feed.batch import Batch
 from mtkit.data.feed.batching import Indices
 from mtkit.data.feed.loader import Cursor, Step, StepData
 from mtkit.errors import InputError, MtkitError
-from mtkit.model.checkpoint import weights_of
-from mtkit.model.transformer import Transformer
+from mtkit.model.checkpoint import set_weights, weights_of
+from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.machine.distributed import World
 from mtkit.train.machine.exchange import Exchange, gathered
 from mtkit.train.machine.memory import is_out_of_memory
@@ -138,6 +138,15 @@ class Updater:
         if self.ema is not None:
             return self.ema.weights
         return weights_of(self.model) | averaged_weights(self.model, self.optimizers)
+
+    def whole_model(self, weights: dict[str, Tensor]) -> Transformer:
+        """The trained model, or a new one with these weights if the trained one is sharded."""
+        if not self.exchange.is_sharded:
+            return self.model
+        src, tgt = self.model.src_embedding, self.model.tgt_embedding
+        whole = build_model(self.model.config, src.num_embeddings, tgt.num_embeddings, self.seed)
+        set_weights(whole, weights, "gathered")
+        return whole.to(self.device)
 
     def restart_average(self) -> None:
         """Restarts the moving average from the current weights."""
