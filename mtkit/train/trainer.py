@@ -53,7 +53,7 @@ class Trainer:
         prepared: its data.
         listen: called with each event.
         stop: called after each step; if it returns true, the run is saved and stops.
-        world: the ranks that train together; rank 0 validates, writes files and reports events.
+        world: the ranks that train together; rank 0 writes files and reports events.
         allowed: options that may differ from the last checkpoint.
         reset_patience: forget how many validations have passed without improvement.
     """
@@ -253,8 +253,8 @@ class Trainer:
     def _validations(self, kept: dict[str, Tensor]) -> tuple[Validation, dict[str, Validation]] | None:
         """Validates on the main set, and on further sets by name. None if a stop was requested.
 
-        The ranks share the work. Of a sharded model, rank 0 alone validates a whole one with the weights
-        `kept`, since sentences take each their own number of decoding steps.
+        The ranks share the work. If the model is sharded, rank 0 alone validates a whole one with the weights
+        `kept`, because ranks would decode different numbers of steps, and each step needs all shards.
         """
         turn, validate = self.progress.step // self.options.validate_every, self.validator.on_all
         if self.exchange.is_sharded:
