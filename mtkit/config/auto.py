@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mtkit.config.model import ModelConfig, num_parameters
+from mtkit.config.optimizer import OptimizerConfig
 from mtkit.config.schema import Config
-from mtkit.config.train import OptimizerConfig, TrainConfig
+from mtkit.config.train import TrainConfig
 
 
 @dataclass(frozen=True, slots=True)
