@@ -15,6 +15,8 @@ METRIC_NAMES: tuple[MetricName, ...] = get_args(MetricName)
 FormName = Literal["raw", "moses-lc"]
 """Forms of text in which BLEU is computed; `metrics/moses.py` makes them."""
 FORMS: tuple[FormName, ...] = get_args(FormName)
+Batching = Literal["random", "by_length"]
+"""How pairs are grouped into steps."""
 BestMetric = Literal[MetricName, "loss"]
 BEST_METRICS: tuple[BestMetric, ...] = (*METRIC_NAMES, "loss")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from mtkit.config.fixed import BEST_METRICS, BestMetric
+from mtkit.config.fixed import BEST_METRICS, Batching, BestMetric
 from mtkit.config.optimizer import OptimizerConfig
 from mtkit.config.options import Duration, Options, Probability, rule
 
@@ -98,6 +98,11 @@ class TrainConfig(Options):
         ge=16,
         description="Batch size in target tokens per optimizer step, whatever the number of devices.",
     )
+    batching: Batching = Field(
+        "random",
+        description="Pairs of an optimizer step. random: any pairs. by_length: pairs of similar length, "
+        "which take less time, but make the gradient noisier.",
+    )
     micro_batch_tokens: MicroBatch | None = Field(
         None,
         description="Target tokens that each device computes at once. Default: all its tokens of a step. "
@@ -131,7 +136,8 @@ class TrainConfig(Options):
     )
     packing: bool | Literal["auto"] = Field(
         "auto",
-        description="Compute batches without padding. auto: on a GPU that has the attention kernel for it.",
+        description="Compute batches without padding. auto: on a CPU, and on a GPU that has the attention "
+        "kernel for it.",
     )
     compile: bool = Field(
         False,

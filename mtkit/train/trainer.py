@@ -296,7 +296,7 @@ class Trainer:
         notes = [*notes, *cooldown_notes(self.config, self.progress)]
         if frozen := sum(weight.numel() for weight in self.model.parameters() if not weight.requires_grad):
             notes = [*notes, f"{frozen:,} parameters are frozen"]
-        if self.updater.objective.packing:
+        if self.updater.objective.kernel is not None:
             notes = [*notes, "batches are computed without padding"]
         return (*notes, *([DETERMINISTIC] if self.options.deterministic else []))
 
