@@ -20,6 +20,26 @@ Batching = Literal["random", "by_length"]
 BestMetric = Literal[MetricName, "loss"]
 BEST_METRICS: tuple[BestMetric, ...] = (*METRIC_NAMES, "loss")
 
+DecodeMethod = Literal["beam", "diverse_beam", "sample", "mbr"]
+_SAMPLING = ("num_samples", "top_k", "top_p", "epsilon_cutoff", "temperature", "seed")
+OPTIONS_OF_METHOD: dict[DecodeMethod, tuple[str, ...]] = {
+    "beam": (),
+    "sample": _SAMPLING,
+    "mbr": _SAMPLING,
+    "diverse_beam": ("diversity_groups", "diversity_penalty"),
+}
+"""The options of `decode` that have an effect with some methods only."""
+
+
+def options_of_other_methods(method: object) -> set[str]:
+    """The options of `decode` without an effect with this method; none if there is no such method."""
+    if not isinstance(method, str) or method not in OPTIONS_OF_METHOD:
+        return set()
+    groups = OPTIONS_OF_METHOD.items()
+    own = {name for key, names in groups if key == method for name in names}
+    return {name for _, names in groups for name in names} - own
+
+
 DATA_SUFFIXES = {
     ".tmx": "tmx",
     **dict.fromkeys((".xlf", ".xliff", ".sdlxliff", ".mqxliff", ".mxliff"), "xliff"),
