@@ -130,9 +130,9 @@ def summary(config: Config) -> str:
         limits = [f"{config.train.cooldown / 60:g} minutes of cooldown"]
     if config.train.cooldown_steps is not None:
         limits = [f"{config.train.cooldown_steps:,} steps of cooldown"]
+    sizes = f" (d_model {model.d_model}, {model.num_encoder_layers} + {model.num_decoder_layers} layers)"
     return (
         f"{data.src_lang} → {data.tgt_lang}, {len(data.train)} training and {len(data.test)} test sets, "
-        f"model {model.preset} (d_model {model.d_model}, "
-        f"{model.num_encoder_layers} + {model.num_decoder_layers} layers), "
+        f"model {model.preset}{sizes * (model.preset != 'auto')}, "
         f"{'at most ' * bool(limits)}{' or '.join(limits) or 'no limit'}, run {config.run}"
     )

@@ -146,7 +146,7 @@ class TrainConfig(Options):
     init_from: Path | None = Field(
         None,
         description="Start from the weights of this run or model folder, which must have the same "
-        "tokenizer and model options.",
+        "tokenizer and model options. `model: auto` takes its shape.",
     )
     freeze: tuple[str, ...] = Field(
         (),
