@@ -1,4 +1,4 @@
-"""Metrics of translations, each an entry of `METRICS`, computed by sacreBLEU. Does not use torch."""
+"""Metrics of translations, each an entry of `METRICS`, most of them sacreBLEU's. Does not use torch."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mtkit.text.languages import language_of
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as SacrebleuMetric
+    from sacrebleu.metrics.bleu import BLEU
 
 Input = Literal["srcs", "refs"]
 """Texts that translations can be compared with."""
@@ -45,6 +46,7 @@ class Metric:
         inputs: the texts that it needs besides the translations.
         build: returns its recipe for a target language.
         build_in_form: returns its recipe for texts in a form of papers; None if it has none.
+        ideal: the best value, if it is neither the highest nor the lowest.
     """
 
     title: str
@@ -52,9 +54,15 @@ class Metric:
     inputs: tuple[Input, ...]
     build: Callable[[str], Recipe]
     build_in_form: Callable[[MosesForm], Recipe] | None = None
+    ideal: float | None = None
 
     def quality(self, value: float) -> float:
-        """`value`, negated if lower is better: the better of two scores has the higher quality."""
+        """`value`, negated if lower is better: the better of two scores has the higher quality.
+
+        With an ideal, the negated distance from it.
+        """
+        if self.ideal is not None:
+            return -abs(value - self.ideal)
         return value if self.higher_is_better else -value
 
 
@@ -72,6 +80,49 @@ class _Sacrebleu:
 
     def signature(self) -> str:
         return str(self.metric.get_signature())
+
+
+@dataclass(slots=True)
+class _Exact:
+    """The percentage of translations that equal one of their references, white space at the ends apart."""
+
+    nrefs: int = 0
+
+    def statistics(self, hyps: Sequence[str], inputs: Inputs) -> Statistics:
+        self.nrefs = len(inputs["refs"])
+        versions = zip(*inputs["refs"], strict=True)
+        return [
+            [hyp.strip() in {ref.strip() for ref in refs}, 1]
+            for hyp, refs in zip(hyps, versions, strict=True)
+        ]
+
+    def aggregate(self, statistics: Statistics) -> float:
+        equal, count = (sum(column) for column in zip(*statistics, strict=True))
+        return float(100 * equal / count)
+
+    def signature(self) -> str:
+        return f"nrefs:{self.nrefs}|case:mixed|ends:stripped"
+
+
+@dataclass(slots=True)
+class _Length:
+    """The length in words as a percentage of that of the closest references, as sacreBLEU counts for BLEU."""
+
+    bleu: BLEU
+    nrefs: int = 0
+
+    def statistics(self, hyps: Sequence[str], inputs: Inputs) -> Statistics:
+        self.nrefs = len(inputs["refs"])
+        # The first two counts of BLEU are the lengths of the translation and of its closest reference.
+        return [counts[:2] for counts in self.bleu._extract_corpus_statistics(hyps, inputs["refs"])]
+
+    def aggregate(self, statistics: Statistics) -> float:
+        hyp_len, ref_len = (sum(column) for column in zip(*statistics, strict=True))
+        return float(100 * hyp_len / ref_len) if ref_len else 0.0
+
+    def signature(self) -> str:
+        info = self.bleu.get_signature().info
+        return f"nrefs:{self.nrefs}|case:{info['case']}|tok:{info['tok']}|version:{info['version']}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +161,22 @@ def _chrf(tgt_lang: str) -> Recipe:
     return _Sacrebleu(CHRF())
 
 
+def _chrf_plus_plus(tgt_lang: str) -> Recipe:
+    from sacrebleu.metrics.chrf import CHRF
+
+    return _Sacrebleu(CHRF(word_order=2))
+
+
+def _exact(tgt_lang: str) -> Recipe:
+    return _Exact()
+
+
+def _length(tgt_lang: str) -> Recipe:
+    from sacrebleu.metrics.bleu import BLEU
+
+    return _Length(BLEU(tokenize=language_of(tgt_lang).bleu_tokenizer))
+
+
 def _ter(tgt_lang: str) -> Recipe:
     from sacrebleu.metrics.ter import TER
 
@@ -120,7 +187,10 @@ def _ter(tgt_lang: str) -> Recipe:
 METRICS: Mapping[MetricName, Metric] = {
     "bleu": Metric("BLEU", True, ("refs",), _bleu, _bleu_in_form),
     "chrf": Metric("chrF", True, ("refs",), _chrf),
+    "chrf++": Metric("chrF++", True, ("refs",), _chrf_plus_plus),
     "ter": Metric("TER", False, ("refs",), _ter),
+    "exact": Metric("exact", True, ("refs",), _exact),
+    "length": Metric("length", False, ("refs",), _length, ideal=100.0),
 }
 
 
@@ -146,8 +216,8 @@ class Score:
 
     Attributes:
         metric: the name of the metric.
-        value: from 0 to 100; TER can exceed 100.
-        signature: sacreBLEU's, with version and tokenisation.
+        value: from 0 to 100; TER and length can exceed 100.
+        signature: sacreBLEU's, with version and tokenisation, or one like it.
         form: signature of the form into which the texts were put before; None if they are as they were.
     """
 

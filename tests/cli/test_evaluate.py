@@ -86,7 +86,7 @@ def test_a_table_for_people(run: Run) -> None:
     ("args", "code", "message"),
     [
         (["tiny.yaml", "--test", "nosuch"], 2, "Choose from short, again"),
-        (["tiny.yaml", "--metrics", "bleu,blue"], 2, "bleu, chrf and ter"),
+        (["tiny.yaml", "--metrics", "bleu,blue"], 2, "bleu, chrf, chrf++, ter, exact and length"),
         (["tiny.yaml", "-m", "bleu"], 2, "Write --metrics bleu"),
         (["tiny.yaml", "-m", "nowhere"], 3, "nowhere: there is no such run folder"),
         (["tiny.yaml", "--checkpoint", "first"], 2, "Choose best, last or a step."),
