@@ -16,7 +16,7 @@ import pytest
 from mtkit.config.fixed import METRIC_NAMES, MetricName
 from mtkit.config.train import TrainConfig
 from mtkit.errors import UsageError
-from mtkit.evaluate.evaluate import score_files
+from mtkit.evaluate.evaluate import Scoring, score_files
 from mtkit.metrics.surface import METRICS, Inputs, Metric, Statistics, score_corpus
 from mtkit.train.validate import Validation
 from mtkit.train.watch.monitor import Sample
@@ -74,7 +74,7 @@ def test_value_and_signature_are_those_of_the_sacrebleu_command(
     hyp, ref = tmp_path / "hyp", tmp_path / "ref"
     expected = command_of_sacrebleu(hyp, ref, language, *FLAGS[name])
 
-    [evaluated] = score_files([hyp], [ref], [name], language)
+    [evaluated] = score_files({"a": hyp}, [ref], Scoring([name]), language)
     [found] = evaluated.scores
     assert found.metric == name
     assert round(found.value, 12) == expected["score"]
@@ -96,7 +96,7 @@ def test_lengths_are_those_that_sacrebleu_counts_for_bleu(language: str, tmp_pat
     expected = command_of_sacrebleu(hyp, ref, language, "-m", "bleu")["verbose_score"]
     counted = re.search(r"hyp_len = (\d+) ref_len = (\d+)", expected)
     assert counted is not None
-    [evaluated] = score_files([hyp], [ref], ["length"], language)
+    [evaluated] = score_files({"a": hyp}, [ref], Scoring(["length"]), language)
     [found] = evaluated.scores
     assert found.value == pytest.approx(100 * int(counted[1]) / int(counted[2]), rel=1e-15)
     assert found.signature.startswith("nrefs:1|case:mixed|tok:")
