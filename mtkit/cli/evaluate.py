@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,11 @@ from mtkit.config.fixed import FORMS, METRIC_NAMES, FormName, MetricName
 from mtkit.errors import GateError, UsageError
 
 if TYPE_CHECKING:
-    from mtkit.config.schema import Config
-    from mtkit.evaluate.evaluate import Evaluated
+    from mtkit.config.schema import Config, EvaluateConfig
+    from mtkit.evaluate.compared import Baseline, Comparison
+    from mtkit.evaluate.evaluate import Evaluated, Scoring
     from mtkit.evaluate.systems import HypFile, Job, LoadModel
+    from mtkit.metrics.significance import PairedTestName
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,13 @@ def evaluate(
     refs: options.Refs = None,
     tgt_lang: options.TgtLang = "",
     fail_under: options.FailUnder = None,
+    confidence: options.Confidence = False,
+    confidence_n: options.ConfidenceN = 1000,
+    baseline: options.Baseline = "",
+    paired_bs: options.PairedBs = False,
+    paired_ar: options.PairedAr = False,
+    paired_bs_n: options.PairedBsN = 1000,
+    paired_ar_n: options.PairedArN = 10_000,
     as_json: options.AsJson = False,
     device: options.Device = "auto",
     engine: options.Engine = "auto",
@@ -47,15 +57,17 @@ def evaluate(
     Examples:
       mtkit evaluate mtkit.yaml --metrics bleu,ter
       mtkit evaluate runs/a runs/b --checkpoint best
+      mtkit evaluate runs/a runs/b --baseline runs/a
       mtkit evaluate mtkit.yaml -m runs/other --hyp online=out.txt
       mtkit evaluate --hyp out.txt --ref ref.txt
     """
     from mtkit.evaluate.systems import hyp_files
 
     bounds = _bounds(fail_under or [])
-    names, shape = _metrics(metrics or []), _form(form)
-    if shape not in (None, "raw") and names and "bleu" not in {*names, *bounds}:
-        raise UsageError(f"--form {form}: has no effect without BLEU.", "Add bleu to --metrics.")
+    shape = _form(form)
+    asked = _Asked(_metrics(metrics or []), bounds, shape, confidence_n if confidence else 0)
+    asked.check()
+    compared = _baseline(baseline, paired_bs, paired_ar, {"bs": paired_bs_n, "ar": paired_ar_n})
     shown = ScoreList() if as_json else ScoreTable()
     files = hyp_files(hyps or [])
     if refs or (files and not (arguments or models)):
@@ -64,24 +76,83 @@ def evaluate(
                 "--ref: needs --hyp, and cannot be combined with a config, --model, --checkpoint or --test.",
                 "Give translations with --hyp, their references with --ref, and leave out the others.",
             )
-        results = _score_files(files, refs, names, bounds, tgt_lang, shape or "raw")
+        results = _score_files(files, refs, asked, tgt_lang)
         shown.begin([(file.name, "", 1_000_000) for file in files])
+        _check_baseline(compared, [file.name for file in files])
     else:
         jobs = _jobs(arguments, models or [], checkpoint, tests or [], files, shape)
         shown.begin([(job.name, each.name, len(each.pairs)) for job in jobs for each in job.sets])
-        results = _score_jobs(jobs, names, bounds, _loader(device, engine, threads))
+        _check_baseline(compared, [job.name for job in jobs], jobs)
+        results = _score_jobs(jobs, asked, _loader(device, engine, threads))
+    found = _shown(results, shown)
+    shown.end(_compared(compared, found))
+    _say_levels(found, shown.systems)
+    _check(found, bounds, shown.systems)
+
+
+def _shown(results: Iterable[Evaluated], shown: ScoreTable | ScoreList) -> list[Evaluated]:
+    """Shows each result when it is ready."""
     found = []
     for result in results:
         shown.add(result)
         for warning in result.warnings(result.label(shown.systems)):
             logger.warning("%s", warning)
         found.append(result)
-    shown.end()
-    _say_levels(found, shown.systems)
-    _check(found, bounds, shown.systems)
+    return found
 
 
 # ---------------------------------------------------------------- options
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The options that say which scores are computed."""
+
+    metrics: Sequence[MetricName]
+    bounds: Mapping[MetricName, float]
+    form: FormName | None
+    resamples: int
+
+    def check(self) -> None:
+        from mtkit.metrics.significance import check_seed
+
+        if self.form not in (None, "raw") and self.metrics and "bleu" not in {*self.metrics, *self.bounds}:
+            raise UsageError(f"--form {self.form}: has no effect without BLEU.", "Add bleu to --metrics.")
+        if self.resamples:
+            check_seed()
+
+    def scoring(self, config: EvaluateConfig) -> Scoring:
+        """The scores to compute, where the config says what was not asked for."""
+        from mtkit.evaluate.evaluate import Scoring
+
+        names = dict.fromkeys([*(self.metrics or config.metrics), *self.bounds])
+        return Scoring(list(names), self.form or config.form, self.resamples)
+
+
+def _baseline(
+    name: str, only_bs: bool, only_ar: bool, samples: Mapping[PairedTestName, int]
+) -> Baseline | None:
+    if not name:
+        if only_bs or only_ar:
+            raise UsageError("--paired-bs and --paired-ar: need --baseline.", "Name the baseline.")
+        return None
+    from mtkit.evaluate.compared import Baseline
+
+    wanted = {"bs": only_bs or not only_ar, "ar": only_ar or not only_bs}
+    return Baseline(name.rstrip("/"), {test: count for test, count in samples.items() if wanted[test]})
+
+
+def _check_baseline(baseline: Baseline | None, systems: Sequence[str], jobs: Sequence[Job] = ()) -> None:
+    from mtkit.evaluate.compared import check_baseline
+
+    if baseline:
+        check_baseline(baseline, systems, jobs)
+
+
+def _compared(baseline: Baseline | None, results: Sequence[Evaluated]) -> list[Comparison]:
+    from mtkit.evaluate.compared import compare
+
+    return compare(baseline, results) if baseline else []
 
 
 def _metrics(given: list[str]) -> list[MetricName]:
@@ -134,23 +205,18 @@ def _check(results: list[Evaluated], bounds: dict[MetricName, float], systems: s
 
 
 def _score_files(
-    files: Sequence[HypFile],
-    refs: list[Path],
-    metrics: list[MetricName],
-    bounds: Iterable[MetricName],
-    tgt_lang: str,
-    form: FormName,
+    files: Sequence[HypFile], refs: list[Path], asked: _Asked, tgt_lang: str
 ) -> Iterator[Evaluated]:
     from mtkit.config.schema import EvaluateConfig
-    from mtkit.evaluate.evaluate import Scoring, score_files
+    from mtkit.evaluate.evaluate import score_files
     from mtkit.metrics.moses import open_form
     from mtkit.text.languages import warn_if_unknown
 
     if tgt_lang:
         warn_if_unknown(tgt_lang)
-    open_form(form, tgt_lang)  # fails before any work
-    names = list(dict.fromkeys([*(metrics or EvaluateConfig().metrics), *bounds]))
-    return score_files({file.name: Path(file.path) for file in files}, refs, Scoring(names, form), tgt_lang)
+    scoring = asked.scoring(EvaluateConfig())
+    open_form(scoring.form, tgt_lang)  # fails before any work
+    return score_files({file.name: Path(file.path) for file in files}, refs, scoring, tgt_lang)
 
 
 def _jobs(
@@ -171,17 +237,12 @@ def _jobs(
     return open_jobs(configs, models, checkpoint, tests, files)
 
 
-def _score_jobs(
-    jobs: list[Job], metrics: list[MetricName], bounds: Iterable[MetricName], load: LoadModel
-) -> Iterator[Evaluated]:
-    from mtkit.evaluate.evaluate import Scoring
+def _score_jobs(jobs: list[Job], asked: _Asked, load: LoadModel) -> Iterator[Evaluated]:
     from mtkit.evaluate.systems import score_job
 
     for job in jobs:
-        chosen = job.config.evaluate
-        names = list(dict.fromkeys([*(metrics or chosen.metrics), *bounds]))
         with console.progress() as progress:
-            yield from score_job(job, Scoring(names, chosen.form), load, console.say, progress)
+            yield from score_job(job, asked.scoring(job.config.evaluate), load, console.say, progress)
 
 
 def _loader(device: str, engine: str, threads: int | None) -> LoadModel:

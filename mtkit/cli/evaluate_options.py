@@ -78,6 +78,28 @@ FailUnder = Annotated[
         metavar="METRIC=VALUE", help="Exit with code 4 if a test set scores worse than this; repeatable."
     ),
 ]
+Confidence = Annotated[
+    bool, typer.Option("--confidence", help="Show the 95 % confidence interval of each score, by bootstrap.")
+]
+ConfidenceN = Annotated[
+    int, typer.Option(min=2, metavar="N", help="Resamples of the test set for --confidence.")
+]
+Baseline = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Compare every other system with this one, by paired bootstrap and by paired approximate "
+        "randomization. NAME is its name in the table.",
+    ),
+]
+PairedBs = Annotated[
+    bool, typer.Option("--paired-bs", help="For --baseline, only paired bootstrap resampling.")
+]
+PairedAr = Annotated[
+    bool, typer.Option("--paired-ar", help="For --baseline, only paired approximate randomization.")
+]
+PairedBsN = Annotated[int, typer.Option(min=1, metavar="N", help="Resamples of the paired bootstrap.")]
+PairedArN = Annotated[int, typer.Option(min=1, metavar="N", help="Trials of the approximate randomization.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the scores as JSON instead of a table.")]
 Device = Annotated[str, typer.Option(metavar=DEVICES, help=DEVICE_HELP)]
 Engine = Annotated[str, typer.Option(metavar=ENGINES, help=ENGINE_HELP)]

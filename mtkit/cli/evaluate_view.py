@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mtkit.cli import console
 
 if TYPE_CHECKING:
+    from mtkit.evaluate.compared import Comparison
     from mtkit.evaluate.evaluate import Evaluated
+    from mtkit.metrics.significance import PairedTestName
 
+P_VALUES: Mapping[PairedTestName, str] = {"bs": "p (bootstrap)", "ar": "p (randomization)"}
 Row = tuple[str, str, int]
 """A system, a test set or nothing, and the number of pairs."""
 
@@ -29,13 +32,13 @@ class ScoreList:
         """Adds a result."""
         self._results.append(result)
 
-    def end(self) -> None:
-        """Prints all of them."""
+    def end(self, comparisons: Sequence[Comparison] = ()) -> None:
+        """Prints all of them, and the comparisons with the baseline."""
         import json
 
         from mtkit.evaluate.record import report
 
-        console.out_lines(json.dumps(report(self._results), indent=2, ensure_ascii=False))
+        console.out_lines(json.dumps(report(self._results, comparisons), indent=2, ensure_ascii=False))
 
 
 class ScoreTable:
@@ -59,14 +62,13 @@ class ScoreTable:
         titles = tuple(score.title for score in result.scores)
         is_new = titles != self._titles
         if self._titles and is_new:
-            self.end()
+            self._end_table()
             console.out("")
         self._titles = titles
-        values = [f"{score.value:.2f}" for score in result.scores]
+        values = [_with_margin(score.value, score.margin) for score in result.scores]
+        broadest = [_with_margin(100, None if score.margin is None else 10) for score in result.scores]
         row = [*self._names(result.system, result.test), f"{result.num_pairs:,}", *values]
-        widest = [
-            [*self._names(*names), f"{count:,}", *["100.00"] * len(values)] for *names, count in self._rows
-        ]
+        widest = [[*self._names(*names), f"{count:,}", *broadest] for *names, count in self._rows]
         lines = aligned([*self._names("system", "test set"), "pairs", *titles], [row, *widest])
         for line in lines[: 3 if is_new else 0] or lines[2:3]:
             console.out("".join(line))
@@ -79,8 +81,43 @@ class ScoreTable:
         of_files = {test for _, test, _ in self._rows} == {""}
         return [*([system] if len(self.systems) > 1 or of_files else []), *([] if of_files else [test])]
 
-    def end(self) -> None:
-        """Prints the signatures of the scores."""
+    def end(self, comparisons: Sequence[Comparison] = ()) -> None:
+        """Prints the signatures of the scores, and the comparisons with the baseline."""
+        self._end_table()
+        if comparisons:
+            self._print_comparisons(comparisons)
+
+    def _print_comparisons(self, comparisons: Sequence[Comparison]) -> None:
+        from mtkit.cli.columns import aligned
+        from mtkit.metrics.surface import title_of
+
+        tests = list(comparisons[0].p_values)
+        rows = [
+            [
+                *self._names(each.system, each.test),
+                title_of(each.metric, None),
+                f"{each.difference:+.2f}",
+                *(f"{each.p_values[test]:.4f}" for test in tests),
+            ]
+            for each in comparisons
+        ]
+        head = [
+            *self._names("system", "test set"),
+            "metric",
+            "difference",
+            *(P_VALUES[test] for test in tests),
+        ]
+        console.out("")
+        console.out(f"compared with {comparisons[0].baseline}; p below 0.05 is significant")
+        for line in aligned(head, rows):
+            console.out("".join(line))
+        console.out("")
+        for metric, signature in dict.fromkeys(
+            (each.metric, signature) for each in comparisons for signature in each.signatures.values()
+        ):
+            console.out(f"{metric}: {signature}")
+
+    def _end_table(self) -> None:
         metrics = [metric for metric, *_ in self._signatures]
         if metrics:
             console.out("")
@@ -90,3 +127,7 @@ class ScoreTable:
             if form is not None:
                 console.out(f"{metric}{of_some}, form: {form}")
         self._titles, self._signatures = (), {}
+
+
+def _with_margin(value: float, margin: float | None) -> str:
+    return f"{value:.2f}" if margin is None else f"{value:.2f} ± {margin:.2f}"

@@ -73,10 +73,12 @@ class Scoring:
     Attributes:
         metrics: names of metrics.
         form: into which the texts are put for BLEU; files have the translations as they are.
+        resamples: for the confidence interval of each score; none if 0.
     """
 
     metrics: Sequence[MetricName]
     form: FormName = "raw"
+    resamples: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Evaluated:
         hyps: file of the translations.
         texts: the translations and what they were compared with.
         scores: one per metric.
+        form: into which the texts were put for some of the metrics.
         blank_hyps: number of translations without text.
         blank_refs: number of translations of which a reference has no text.
         leaked: number of pairs with a side that occurs in the training data; None if unknown.
@@ -99,6 +102,7 @@ class Evaluated:
     hyps: Path
     texts: Texts
     scores: tuple[Score, ...]
+    form: FormName = "raw"
     blank_hyps: int = 0
     blank_refs: int = 0
     leaked: int | None = None
@@ -288,7 +292,16 @@ def score_texts(
         leaked: number of pairs with a side that occurs in the training data; None if unknown.
     """
     first, *more = texts.refs
-    scores = score_corpus(texts.hyps, first, scoring.metrics, texts.tgt_lang, texts.srcs, more, scoring.form)
+    scores = score_corpus(
+        texts.hyps,
+        first,
+        scoring.metrics,
+        texts.tgt_lang,
+        texts.srcs,
+        more,
+        scoring.form,
+        scoring.resamples,
+    )
     blank_hyps = sum(not hyp.strip() for hyp in texts.hyps)
     blank_refs = sum(not all(ref.strip() for ref in versions) for versions in zip(*texts.refs, strict=True))
-    return Evaluated(system, test, path, texts, tuple(scores), blank_hyps, blank_refs, leaked)
+    return Evaluated(system, test, path, texts, tuple(scores), scoring.form, blank_hyps, blank_refs, leaked)

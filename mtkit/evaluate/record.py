@@ -6,13 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtkit.disk.files import marked_folder, write_text
 from mtkit.disk.marks import claim, read_mark
 from mtkit.disk.reading import read_object, using
 from mtkit.evaluate.evaluate import Evaluated
 from mtkit.runs.layout import EVALUATE, KIND, SCORES, TRANSLATIONS, inside, open_run
+
+if TYPE_CHECKING:
+    from mtkit.evaluate.compared import Comparison
 
 VERSION = 1
 REPORT_VERSION = 1
@@ -32,9 +35,13 @@ def is_run(path: Path) -> bool:
     return mark is not None and mark.kind == KIND
 
 
-def report(results: Sequence[Evaluated]) -> dict[str, object]:
+def report(results: Sequence[Evaluated], comparisons: Sequence[Comparison]) -> dict[str, object]:
     """What `mtkit evaluate --json` prints."""
-    return {"version": REPORT_VERSION, "results": [as_json(result) for result in results]}
+    return {
+        "version": REPORT_VERSION,
+        "results": [as_json(result) for result in results],
+        "comparisons": [asdict(comparison) for comparison in comparisons],
+    }
 
 
 def as_json(result: Evaluated) -> dict[str, object]:

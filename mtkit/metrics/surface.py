@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from mtkit.config.fixed import BestMetric, FormName, MetricName
 from mtkit.errors import InputError, UsageError
 from mtkit.metrics.moses import MosesForm, open_form
+from mtkit.metrics.significance import Interval, interval
 from mtkit.text.languages import language_of
 
 if TYPE_CHECKING:
@@ -219,12 +220,19 @@ class Score:
         value: from 0 to 100; TER and length can exceed 100.
         signature: sacreBLEU's, with version and tokenisation, or one like it.
         form: signature of the form into which the texts were put before; None if they are as they were.
+        interval: the 95 % confidence interval, if it was asked for.
     """
 
     metric: MetricName
     value: float
     signature: str
     form: str | None = None
+    interval: Interval | None = None
+
+    @property
+    def margin(self) -> float | None:
+        """Half of the width of the confidence interval, if there is one."""
+        return None if self.interval is None else self.interval.margin
 
     @property
     def title(self) -> str:
@@ -232,9 +240,10 @@ class Score:
         return title_of(self.metric, self.form)
 
 
-def title_of(metric: MetricName, form: str | None) -> str:
+def title_of(metric: str, form: str | None) -> str:
     """The name of a metric in tables, with the name of the form: `BLEU moses-lc`."""
-    return " ".join(filter(None, (METRICS[metric].title, (form or "").partition("|")[0])))
+    titles = {str(name): each.title for name, each in METRICS.items()}
+    return " ".join(filter(None, (titles.get(metric, metric), (form or "").partition("|")[0])))
 
 
 def score_corpus(
@@ -245,6 +254,7 @@ def score_corpus(
     srcs: Sequence[str] | None = None,
     more_refs: Sequence[Sequence[str]] = (),
     form: FormName = "raw",
+    resamples: int = 0,
 ) -> list[Score]:
     """Scores of translations against their references, in the order of `metrics`.
 
@@ -256,6 +266,7 @@ def score_corpus(
         srcs: the texts that were translated, for metrics that need them.
         more_refs: further versions of the references, each with one for every translation.
         form: into which translations and references are put for BLEU; other metrics take them as they are.
+        resamples: for the confidence interval of each score; none if 0.
 
     Raises:
         InputError: there are no translations, or the numbers of translations and references differ.
@@ -271,22 +282,28 @@ def score_corpus(
         raise InputError(
             "nothing to score: 0 translations and 0 references.", "Check that the files are not empty."
         )
-    inputs: dict[Input, Sequence[Sequence[str]]] = {"refs": [refs, *more_refs]}
-    if srcs is not None:
-        inputs["srcs"] = [srcs]
+    inputs = inputs_of([refs, *more_refs], srcs)
     opened = open_form(form, tgt_lang)
     scores = []
     for name in metrics:
         metric = METRICS[name]
         if not inputs.keys() >= set(metric.inputs):
             raise UsageError(f"metric {name}: needs the source texts.", "Choose another metric.")
-        recipe, signature = _build(metric, tgt_lang, opened)
-        value = recipe.aggregate(recipe.statistics(hyps, inputs))
-        scores.append(Score(name, value, recipe.signature(), signature))
+        recipe, of_form = build_recipe(metric, tgt_lang, opened)
+        statistics = recipe.statistics(hyps, inputs)
+        value, signature, found = recipe.aggregate(statistics), recipe.signature(), None
+        if resamples:
+            found, signature = interval(recipe, statistics, resamples)
+        scores.append(Score(name, value, signature, of_form, found))
     return scores
 
 
-def _build(metric: Metric, tgt_lang: str, form: MosesForm | None) -> tuple[Recipe, str | None]:
+def inputs_of(refs: Sequence[Sequence[str]], srcs: Sequence[str] | None) -> Inputs:
+    """What translations are compared with: [versions, translations] of references, and sources if known."""
+    return {"refs": refs} if srcs is None else {"refs": refs, "srcs": [srcs]}
+
+
+def build_recipe(metric: Metric, tgt_lang: str, form: MosesForm | None) -> tuple[Recipe, str | None]:
     """The recipe of a metric, and the signature of the form if it puts texts into one."""
     if form is None or metric.build_in_form is None:
         return metric.build(tgt_lang), None

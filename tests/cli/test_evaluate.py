@@ -107,6 +107,9 @@ def test_a_table_for_people(run: Run) -> None:
         (["tiny.yaml", "--hyp", "test.fr"], 2, "Write {test} for the name of the test set"),
         (["tiny.yaml", "--hyp", "test.fr", "--hyp", "test.fr"], 2, "2 files are called test.fr"),
         (["tiny.yaml", "--hyp", "=test.fr"], 2, "expected FILE or NAME=FILE"),
+        (["tiny.yaml", "--baseline", "runs/b"], 2, "Choose from runs/tiny"),
+        (["tiny.yaml", "--baseline", "runs/tiny"], 2, "is the only system"),
+        (["tiny.yaml", "--paired-bs"], 2, "need --baseline"),
         (["tiny.yaml", "run=none", "--test", "short", "--hyp", "tiny.yaml"], 3, "short has 2 pairs"),
     ],
 )
@@ -256,6 +259,28 @@ def test_files_alone_are_scored_on_a_set_of_a_config_without_a_model(run: Run) -
     done = run("tiny.yaml", "run=runs/none", "--test", "short", "--hyp", "test.fr", "--json")
     assert done.exit_code == 0, done.output
     assert [(entry["system"], entry["test"]) for entry in results(done)] == [("test.fr", "short")]
+
+
+def test_systems_are_compared_with_a_baseline(run: Run, folder: Path) -> None:
+    (folder / "bad.fr").write_text("le chat\nchien\n")
+    files = ["--hyp", "good=test.fr", "--hyp", "bad.fr", "--ref", "test.fr"]
+    options = [*files, "--baseline", "good", "--confidence", "--metrics", "chrf"]
+    table = run(*options)
+    assert table.exit_code == 0, table.output
+    lines = table.stdout.splitlines()
+    assert [line.split() for line in lines if line.startswith("bad.fr")] == [
+        ["bad.fr", "2", *lines[3].split()[2:]],
+        ["bad.fr", "chrF", *lines[10].split()[2:]],
+    ]
+    assert "±" in lines[2]
+    assert "compared with good; p below 0.05 is significant" in lines
+    printed = json.loads(run(*options, "--paired-ar", "--paired-ar-n", "9", "--json").stdout)
+    [comparison] = printed["comparisons"]
+    scores = [entry["scores"][0] for entry in printed["results"]]
+    assert comparison["difference"] == pytest.approx(scores[1]["value"] - scores[0]["value"])
+    assert list(comparison["p_values"]) == ["ar"]
+    assert "|ar:9|seed:12345|" in comparison["signatures"]["ar"]
+    assert [list(score["interval"]) for score in scores] == [["mean", "margin"]] * 2
 
 
 def test_any_checkpoint_can_be_scored(run: Run, folder: Path) -> None:
