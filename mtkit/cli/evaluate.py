@@ -61,6 +61,7 @@ def evaluate(
       mtkit evaluate mtkit.yaml -m runs/other --hyp online=out.txt
       mtkit evaluate --hyp out.txt --ref ref.txt
     """
+    from mtkit.evaluate.seeds import seed_groups, spreads
     from mtkit.evaluate.systems import hyp_files
 
     bounds = _bounds(fail_under or [])
@@ -70,6 +71,7 @@ def evaluate(
     compared = _baseline(baseline, paired_bs, paired_ar, {"bs": paired_bs_n, "ar": paired_ar_n})
     shown = ScoreList() if as_json else ScoreTable()
     files = hyp_files(hyps or [])
+    jobs: list[Job] = []
     if refs or (files and not (arguments or models)):
         if arguments or tests or models or checkpoint or not (files and refs):
             raise UsageError(
@@ -85,7 +87,7 @@ def evaluate(
         _check_baseline(compared, [job.name for job in jobs], jobs)
         results = _score_jobs(jobs, asked, _loader(device, engine, threads))
     found = _shown(results, shown)
-    shown.end(_compared(compared, found))
+    shown.end(_compared(compared, found), spreads(seed_groups(jobs), found))
     _say_levels(found, shown.systems)
     _check(found, bounds, shown.systems)
 

@@ -10,6 +10,7 @@ from mtkit.cli import console
 if TYPE_CHECKING:
     from mtkit.evaluate.compared import Comparison
     from mtkit.evaluate.evaluate import Evaluated
+    from mtkit.evaluate.seeds import Spread
     from mtkit.metrics.significance import PairedTestName
 
 P_VALUES: Mapping[PairedTestName, str] = {"bs": "p (bootstrap)", "ar": "p (randomization)"}
@@ -32,13 +33,13 @@ class ScoreList:
         """Adds a result."""
         self._results.append(result)
 
-    def end(self, comparisons: Sequence[Comparison] = ()) -> None:
-        """Prints all of them, and the comparisons with the baseline."""
+    def end(self, comparisons: Sequence[Comparison] = (), seeds: Sequence[Spread] = ()) -> None:
+        """Prints all of them, the comparisons with the baseline, and the spread of seeds."""
         import json
 
         from mtkit.evaluate.record import report
 
-        console.out_lines(json.dumps(report(self._results, comparisons), indent=2, ensure_ascii=False))
+        console.out_lines(json.dumps(report(self._results, comparisons, seeds), indent=2, ensure_ascii=False))
 
 
 class ScoreTable:
@@ -81,11 +82,17 @@ class ScoreTable:
         of_files = {test for _, test, _ in self._rows} == {""}
         return [*([system] if len(self.systems) > 1 or of_files else []), *([] if of_files else [test])]
 
-    def end(self, comparisons: Sequence[Comparison] = ()) -> None:
-        """Prints the signatures of the scores, and the comparisons with the baseline."""
+    def end(self, comparisons: Sequence[Comparison] = (), seeds: Sequence[Spread] = ()) -> None:
+        """Prints the signatures of the scores, the comparisons with the baseline, and the spread of seeds."""
         self._end_table()
         if comparisons:
             self._print_comparisons(comparisons)
+        for systems in dict.fromkeys(spread.systems for spread in seeds):
+            console.out("")
+            console.out(f"{len(systems)} seeds of one config: {', '.join(systems)}")
+            for spread in seeds:
+                if spread.systems == systems:
+                    console.out(str(spread))
 
     def _print_comparisons(self, comparisons: Sequence[Comparison]) -> None:
         from mtkit.cli.columns import aligned

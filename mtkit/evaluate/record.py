@@ -16,6 +16,7 @@ from mtkit.runs.layout import EVALUATE, KIND, SCORES, TRANSLATIONS, inside, open
 
 if TYPE_CHECKING:
     from mtkit.evaluate.compared import Comparison
+    from mtkit.evaluate.seeds import Spread
 
 VERSION = 1
 REPORT_VERSION = 1
@@ -35,12 +36,15 @@ def is_run(path: Path) -> bool:
     return mark is not None and mark.kind == KIND
 
 
-def report(results: Sequence[Evaluated], comparisons: Sequence[Comparison]) -> dict[str, object]:
+def report(
+    results: Sequence[Evaluated], comparisons: Sequence[Comparison], seeds: Sequence[Spread]
+) -> dict[str, object]:
     """What `mtkit evaluate --json` prints."""
     return {
         "version": REPORT_VERSION,
         "results": [as_json(result) for result in results],
         "comparisons": [asdict(comparison) for comparison in comparisons],
+        "seeds": [asdict(spread) for spread in seeds],
     }
 
 
