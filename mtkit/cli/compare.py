@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ import typer
 
 from mtkit.cli import console
 from mtkit.cli.choices import one_of
-from mtkit.config.fixed import METRIC_NAMES, MetricName
+from mtkit.config.fixed import DIVISIONS, METRIC_NAMES, Division, MetricName
 from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,6 +68,26 @@ def compare(
             help="Metrics to compute, separated by commas. Default: bleu,chrf.",
         ),
     ] = None,
+    breakdown: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--breakdown",
+            metavar="|".join(DIVISIONS),
+            help="Buckets to score separately, separated by commas, or none. Default: all that are possible.",
+        ),
+    ] = None,
+    domains: Annotated[
+        Path | None,
+        typer.Option(
+            "--domains", metavar="FILE", help="File with the domain of each line.", show_default=False
+        ),
+    ] = None,
+    documents: Annotated[
+        Path | None,
+        typer.Option(
+            "--documents", metavar="FILE", help="File with the document of each line.", show_default=False
+        ),
+    ] = None,
     show: Annotated[
         int,
         typer.Option(
@@ -122,11 +142,14 @@ def compare(
     from mtkit.evaluate.compare import compare as compare_outputs
 
     test = _test(paired_ar, paired_bs, ar_trials, bs_trials)
-    names = _metrics(metrics or [])
+    names, by = _metrics(metrics or []), divisions(breakdown or [])
+    labels = {"domain": domains, "document": documents}
+    given = {name: path for name, path in labels.items() if path is not None}
     found = []
-    for outputs in _outputs(systems, refs or [], src, tgt_lang, tests or []):
-        with console.working(f"comparing {outputs.name or 'the files'}"):
-            found.append(compare_outputs(outputs, names, test, max(show, NGRAMS)))
+    for outputs in _outputs(systems, refs or [], src, tgt_lang, tests or [], given):
+        console.say(f"comparing {outputs.name or 'the files'} …")
+        with console.progress() as report:
+            found.append(compare_outputs(outputs, names, test, max(show, NGRAMS), by, report))
     if html is not None:
         _write_page(html, found, [*systems, *(refs or ()), *([src] if src else ())])
     if as_json:
@@ -149,6 +172,14 @@ def _metrics(given: Sequence[str]) -> list[MetricName]:
     )
 
 
+def divisions(given: Sequence[str]) -> list[Division] | None:
+    """The buckets in lists such as `length,domain`; empty for all that are possible, None for none."""
+    words = [word.strip().lower() for text in given for word in text.split(",")]
+    if words == ["none"]:
+        return None
+    return [one_of("--breakdown", word, DIVISIONS) for word in dict.fromkeys(words) if word]
+
+
 def _test(ar: bool, bs: bool, ar_trials: int | None, bs_trials: int | None) -> PairedTest:
     from mtkit.evaluate.paired import TRIALS, PairedTest, seed
 
@@ -164,7 +195,12 @@ def _test(ar: bool, bs: bool, ar_trials: int | None, bs_trials: int | None) -> P
 
 
 def _outputs(
-    systems: list[Path], refs: list[Path], src: Path | None, tgt_lang: str, tests: list[str]
+    systems: list[Path],
+    refs: list[Path],
+    src: Path | None,
+    tgt_lang: str,
+    tests: list[str],
+    labels: Mapping[str, Path],
 ) -> list[Outputs]:
     """The translations of each test set."""
     from mtkit.evaluate.outputs import read_output_files, read_run_outputs
@@ -175,9 +211,9 @@ def _outputs(
     folders = [path for path in systems if path.is_dir()]
     if folders:
         files = [path for path in systems if path not in folders]
-        if files or refs or src or tgt_lang:
+        if files or refs or src or tgt_lang or labels:
             raise UsageError(
-                f"{folders[0]}: a run folder cannot be combined with files, --ref, --src or --tgt-lang.",
+                f"{folders[0]}: a run folder cannot be combined with files, --ref and the like.",
                 "Compare RUN/evaluate/NAME.hyp.txt with the file, with --ref.",
             )
         return read_run_outputs(folders, tests)
@@ -187,7 +223,7 @@ def _outputs(
         )
     if tgt_lang:
         warn_if_unknown(tgt_lang)
-    return [read_output_files(systems, refs, src, tgt_lang)]
+    return [read_output_files(systems, refs, src, tgt_lang, labels)]
 
 
 def _write_page(path: Path, found: list[Comparison], read: Sequence[Path]) -> None:

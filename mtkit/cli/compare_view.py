@@ -7,8 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from mtkit.cli import console
 from mtkit.cli.console import ERROR, NEXT, Styled
+from mtkit.evaluate.buckets import Breakdown
 from mtkit.evaluate.compare import ChangedLine, Comparison, Ngram, SystemChange
-from mtkit.evaluate.compare_page import MARK_MEANS, changed_lines, figures_table, ngrams_table
+from mtkit.evaluate.compare_page import (
+    MARK_MEANS,
+    breakdown_table,
+    changed_lines,
+    figures_table,
+    ngrams_table,
+)
 from mtkit.evaluate.wording import Piece, differences
 
 
@@ -23,8 +30,23 @@ def show_comparison(found: Comparison, most: int) -> None:
     console.out(f"{found.test}. {MARK_MEANS}.")
     for name, signature in found.signatures.items():
         console.out(f"{name}: {signature}")
+    show_breakdowns(found.breakdowns)
     for change in found.changes:
         _show_change(found, change, most)
+
+
+MOST_BUCKETS = 20
+"""Most buckets of one kind, such as documents."""
+
+
+def show_breakdowns(found: Sequence[Breakdown]) -> None:
+    """Prints a table for each kind of buckets."""
+    for breakdown in found:
+        console.out("")
+        head, rows = breakdown_table(breakdown, MOST_BUCKETS)
+        console.table(head, rows, to_stdout=True)
+        if len(breakdown.buckets) > MOST_BUCKETS:
+            console.out(f"{MOST_BUCKETS} of {len(breakdown.buckets):,}, those that differ most first")
 
 
 def _show_change(found: Comparison, change: SystemChange, most: int) -> None:

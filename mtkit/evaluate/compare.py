@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mtkit.config.fixed import MetricName
+from mtkit.config.fixed import Division, MetricName
+from mtkit.data.prepare.stages import ReportProgress
+from mtkit.evaluate.buckets import Breakdown, break_down
 from mtkit.evaluate.figures import Counted, Figure, count, figures_of
 from mtkit.evaluate.outputs import Outputs
 from mtkit.evaluate.paired import PairedTest, seed
@@ -93,6 +95,7 @@ class Comparison:
         signatures: of the metrics, by name.
         test: how differences were tested.
         changes: one for each system but the baseline.
+        breakdowns: the scores by bucket.
     """
 
     name: str
@@ -103,9 +106,17 @@ class Comparison:
     signatures: Mapping[str, str]
     test: PairedTest
     changes: tuple[SystemChange, ...]
+    breakdowns: tuple[Breakdown, ...] = ()
 
 
-def compare(outputs: Outputs, metrics: Sequence[MetricName], test: PairedTest, num_ngrams: int) -> Comparison:
+def compare(
+    outputs: Outputs,
+    metrics: Sequence[MetricName],
+    test: PairedTest,
+    num_ngrams: int,
+    by: Sequence[Division] | None = (),
+    progress: ReportProgress | None = None,
+) -> Comparison:
     """Compares the systems with the first of them.
 
     Args:
@@ -113,6 +124,11 @@ def compare(outputs: Outputs, metrics: Sequence[MetricName], test: PairedTest, n
         metrics: names of metrics.
         test: how differences are tested.
         num_ngrams: most n-grams that are given as gained, and as lost.
+        by: the buckets to make; all that are possible if empty, none if None.
+        progress: called while training data are read.
+
+    Raises:
+        UsageError: buckets that were asked for need what is not there.
     """
     hyps = list(outputs.systems.values())
     counted = count(hyps, outputs.refs, metrics, outputs.tgt_lang, outputs.srcs)
@@ -136,6 +152,7 @@ def compare(outputs: Outputs, metrics: Sequence[MetricName], test: PairedTest, n
         },
         test,
         tuple(changes),
+        () if by is None else tuple(break_down(outputs, counted, by, test, progress)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mtkit.data.prepare.report import escaped, html_page, html_table
+from mtkit.evaluate.buckets import Breakdown, Bucket
 from mtkit.evaluate.compare import ChangedLine, Comparison, Ngram, SystemChange
 from mtkit.evaluate.figures import Figure
 from mtkit.evaluate.wording import Piece, differences
@@ -41,6 +42,7 @@ def _test_set(found: Comparison) -> str:
             f"<h2>{escaped(head)}</h2>\n",
             html_table(*figures_table("system", found.systems, found.figures)),
             f'<p class="dim">{escaped(f"{found.test}. {MARK_MEANS}")}</p>\n',
+            *map(_breakdown, found.breakdowns),
             *(_change(found, change) for change in found.changes),
         )
     )
@@ -61,6 +63,40 @@ def figures_table(
         cells = [cell for figure in figures for cell in figure_cells(figure, place)]
         rows.append([system, *cells])
     return head, rows
+
+
+def _breakdown(found: Breakdown) -> str:
+    return f"<h3>By {found.by}</h3>\n{html_table(*breakdown_table(found))}\n"
+
+
+def breakdown_table(found: Breakdown, most: int | None = None) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a table of buckets: a row for each system but the baseline, or for the only one.
+
+    Args:
+        found: the buckets.
+        most: number of rows to keep, of documents those with the smallest p-values; all if None.
+    """
+    buckets = found.buckets
+    if most is not None and len(buckets) > most:
+        buckets = tuple(sorted(buckets, key=_interest)[:most])
+    figures = buckets[0].figures if buckets else ()
+    num_systems = len(figures[0].values) if figures else 0
+    head: list[str] = [found.by, found.unit]
+    for figure in figures:
+        head += [figure.title, *(("change", "p") if num_systems > 1 else ())]
+    rows = []
+    for bucket in buckets:
+        for system in range(min(1, num_systems - 1), num_systems):
+            cells = [figure_cells(figure, system) for figure in bucket.figures]
+            flat = [cell for own in cells for cell in (own if num_systems > 1 else own[:1])]
+            rows.append([bucket.label, f"{bucket.size:,}", *flat])
+    return head, rows
+
+
+def _interest(bucket: Bucket) -> tuple[float, float]:
+    """Small for buckets to be shown first: significant ones, else those with low scores."""
+    p_values = [p for figure in bucket.figures for p in figure.p_values if p is not None]
+    return min(p_values, default=1.0), min(figure.values[-1] for figure in bucket.figures)
 
 
 def figure_cells(figure: Figure, system: int) -> list[str]:

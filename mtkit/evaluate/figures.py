@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from mtkit.config.fixed import MetricName
-from mtkit.evaluate.paired import ALPHA, Aggregate, PairedTest, Rows, holm
+from mtkit.evaluate.paired import ALPHA, Aggregate, PairedTest, PValues, Rows, holm
 from mtkit.metrics.surface import METRICS
+
+SCREEN = 1000
+"""Trials after which the test of a bucket ends if its p-value is above .05 then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Figure:
         values: of each system.
         p_values: of the difference of each system to the baseline; that of the baseline is None, and all are
             if nothing was tested.
-        adjusted: the same, adjusted by Holm's method for all that are in one table.
+        adjusted: adjusted by Holm's method for all tests of one table, with ties counted.
     """
 
     title: str
@@ -95,31 +98,45 @@ def count(
     return found
 
 
-def figures_of(groups: Sequence[Sequence[Counted]], test: PairedTest | None) -> list[tuple[Figure, ...]]:
+def figures_of(
+    groups: Sequence[Sequence[Counted]], test: PairedTest | None, *, small: bool = False
+) -> list[tuple[Figure, ...]]:
     """The figures of each group; p-values are adjusted for the tests of all groups together.
 
     Args:
         groups: what the figures of one row of a table are computed from.
         test: how systems are compared with the first; None to compare none.
+        small: whether the groups may have few lines, and may be many: then `p_values` count ties too, and a
+            test ends after `SCREEN` trials if its p-value is above .05.
     """
-    tested: dict[tuple[int, int, int], float] = {}
+    tested: dict[tuple[int, int, int], PValues] = {}
     for row, group in enumerate(groups):
         for column, counted in enumerate(group):
             for system in range(1, len(counted.rows) if test else 0):
                 assert test is not None
                 place = row, column, system
-                tested[place] = test.p_value(counted.metric, counted.rows[0], counted.rows[system])
-    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+                tested[place] = _test(test, counted, system, SCREEN if small else test.trials)
+    given = {place: found.with_ties if small else found.usual for place, found in tested.items()}
+    adjusted = dict(zip(tested, holm([found.with_ties for found in tested.values()]), strict=True))
     return [
         tuple(
             Figure(
                 counted.title,
                 counted.higher_is_better,
                 counted.scores(),
-                tuple(tested.get((row, column, system)) for system in range(len(counted.rows))),
+                tuple(given.get((row, column, system)) for system in range(len(counted.rows))),
                 tuple(adjusted.get((row, column, system)) for system in range(len(counted.rows))),
             )
             for column, counted in enumerate(group)
         )
         for row, group in enumerate(groups)
     ]
+
+
+def _test(test: PairedTest, counted: Counted, system: int, screen: int) -> PValues:
+    pair = counted.rows[0], counted.rows[system]
+    if screen < test.trials:
+        rough = replace(test, trials=screen).p_values(counted.metric, *pair)
+        if rough.with_ties > ALPHA:
+            return rough
+    return test.p_values(counted.metric, *pair)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,23 @@ class Aggregate(Protocol):
         """The score of a corpus with these statistics of lines."""
 
 
+_ROUNDING = 1e-9
+"""Differences of scores that are closer than this are equal."""
+
+
+class PValues(NamedTuple):
+    """The p-value of one difference in two ways.
+
+    Attributes:
+        usual: counts trials with a larger difference, as the `sacrebleu` command, whose value it equals.
+        with_ties: counts those with an equal difference too. Only this one is right if few lines differ: if
+            two do, every trial swaps none, one or both, and none has a larger difference.
+    """
+
+    usual: float
+    with_ties: float
+
+
 @dataclass(frozen=True, slots=True)
 class PairedTest:
     """How differences are tested.
@@ -46,10 +63,8 @@ class PairedTest:
     def __str__(self) -> str:
         return f"{self.method}, {self.trials:,} trials, seed {seed()}"
 
-    def p_value(self, metric: Aggregate, baseline: Rows, system: Rows) -> float:
+    def p_values(self, metric: Aggregate, baseline: Rows, system: Rows) -> PValues:
         """The probability of a difference this large between equal systems; 1 for equal statistics.
-
-        Equals that of the `sacrebleu` command for all lines, with the same seed.
 
         Args:
             metric: computes scores from statistics.
@@ -59,16 +74,25 @@ class PairedTest:
         from sacrebleu.significance import PairedTest as Sacrebleu
 
         if np.array_equal(baseline, system):
-            return 1.0
+            return PValues(1.0, 1.0)
+        counted = _Counted(metric)
         test = Sacrebleu(
             [("baseline", baseline), ("system", system)],  # type: ignore[list-item]  # counted already
-            {"score": _Counted(metric)},  # type: ignore[dict-item]
+            {"score": counted},  # type: ignore[dict-item]
             None,
             test_type=self.method.removeprefix("paired-"),
             n_samples=self.trials,
         )
         results: Any = test()[1]["score"]
-        return float(results[1].p_value)
+        p_value = float(results[1].p_value)
+        # 2 of the 2^n ways to swap the n lines that differ give the same difference or its negative.
+        num_different = int((baseline != system).any(axis=1).sum())
+        with_ties = max(p_value, min(1.0, 2.0 ** (1 - num_different)))
+        if self.method == "paired-ar":
+            (first, second), trials = counted.scores[:2], np.reshape(counted.scores[2:], (2, self.trials))
+            as_large = np.abs(trials[0] - trials[1]) >= abs(first - second) - _ROUNDING
+            with_ties = max(with_ties, (int(as_large.sum()) + 1) / (self.trials + 1))
+        return PValues(p_value, with_ties)
 
 
 def seed() -> str:
@@ -108,16 +132,22 @@ class _Signature:
 
 
 class _Counted:
-    """A metric of sacreBLEU whose hypotheses are their statistics."""
+    """A metric of sacreBLEU whose hypotheses are their statistics.
+
+    Attributes:
+        scores: those of both systems, and then those of the trials.
+    """
 
     def __init__(self, metric: Aggregate) -> None:
         self._metric = metric
+        self.scores: list[float] = []
 
     def _extract_corpus_statistics(self, rows: Rows, _: None) -> Rows:
         return rows
 
     def _aggregate_and_compute(self, rows: Rows) -> _Value:
-        return _Value(self._metric.aggregate(rows))  # type: ignore[arg-type]
+        self.scores.append(self._metric.aggregate(rows))  # type: ignore[arg-type]
+        return _Value(self.scores[-1])
 
     def _compute_score_from_stats(self, row: Sequence[float]) -> _Value:
         return _Value(self._metric.aggregate([row]))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 
 import pytest
 import sacrebleu
 
+from mtkit.data.read.lines import read_lines
 from mtkit.evaluate.compare import Comparison, compare
 from mtkit.evaluate.outputs import Outputs
 from mtkit.evaluate.paired import PairedTest
 from mtkit.evaluate.wording import Piece, differences
-from tests.support.corpora import edited, texts
+from tests.support.corpora import corpus, edited, texts
 
 QUICK = PairedTest("paired-ar", 500)
 
@@ -130,3 +132,17 @@ def test_stretches_make_up_the_texts() -> None:
         for side, pieces in zip((text, other), differences(text, other), strict=True):
             assert "".join(piece.text for piece in pieces) == side
     assert differences("a " * 5000, "b")[0] == [Piece("a " * 5000, True)]
+
+
+def test_swapped_numbers_are_found_in_real_text() -> None:
+    folder, rng = corpus("wmt"), random.Random(1)
+    refs = list(read_lines(folder / "newstest2014-ende.de.gz"))[:1000]
+    one = noisy(refs, 1)
+    other = list(one)
+    numbered = [place for place, line in enumerate(one) if re.search(r"\d", line)]
+    for place in rng.sample(numbered, 30):
+        other[place] = re.sub(r"\d", lambda digit: str((int(digit[0]) + 1) % 10), one[place])
+    outputs = Outputs("", "de", {"a": one, "b": other}, [refs])
+    found = compare(outputs, ["bleu", "chrf"], PairedTest("paired-ar", 1000), 5)
+    assert all(figure.is_significant(1) and figure.is_worse(1) for figure in found.figures)
+    assert {line.number - 1 for line in found.changes[0].lines} <= set(numbered)

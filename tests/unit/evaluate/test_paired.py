@@ -6,7 +6,8 @@ import random
 import re
 import subprocess
 import sys
-from itertools import permutations
+from collections.abc import Sequence
+from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,35 @@ def test_p_values_are_those_of_the_sacrebleu_command(tmp_path: Path, method: Met
     for name, theirs in zip(names, expected, strict=True):
         recipe = METRICS[name].build("en")
         rows = [np.array(recipe.statistics(hyps, {"refs": [refs]}), float) for hyps in systems]
-        assert f"{PairedTest(method, 200).p_value(recipe, *rows):.4f}" == theirs
+        assert f"{PairedTest(method, 200).p_values(recipe, *rows).usual:.4f}" == theirs
 
 
 def test_equal_statistics_do_not_differ() -> None:
     rows = np.ones((5, 10))
-    assert PairedTest().p_value(METRICS["bleu"].build("en"), rows, rows.copy()) == 1
+    assert PairedTest().p_values(METRICS["bleu"].build("en"), rows, rows.copy()) == (1, 1)
+
+
+class Total:
+    """The sum of the only count."""
+
+    @staticmethod
+    def aggregate(statistics: Sequence[Sequence[float]]) -> float:
+        return float(np.sum(statistics))
+
+
+@pytest.mark.parametrize("changes", [[1, 1], [1] * 8 + [-1] * 2, [3, 1, 2, 5, -1, 4]])
+def test_ties_are_counted_as_in_all_ways_to_swap_lines(changes: list[int]) -> None:
+    ways = [abs(sum(sign * change for sign, change in zip(signs, changes, strict=True)))
+            for signs in product((-1, 1), repeat=len(changes))]  # fmt: skip
+    exact = sum(way >= abs(sum(changes)) for way in ways) / len(ways)
+    rows = np.zeros((len(changes), 1)), np.array(changes, float).reshape(-1, 1)
+    assert PairedTest("paired-ar", 4000).p_values(Total(), *rows).with_ties == pytest.approx(exact, abs=0.03)
+
+
+def test_two_lines_that_differ_prove_nothing() -> None:
+    rows = np.zeros((20, 1)), np.array([[1.0]] * 2 + [[0.0]] * 18)
+    for method in TRIALS:
+        assert PairedTest(method, 200).p_values(Total(), *rows).with_ties >= 0.5
 
 
 def test_a_bad_seed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
