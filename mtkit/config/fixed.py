@@ -17,7 +17,7 @@ FormName = Literal["raw", "moses-lc"]
 FORMS: tuple[FormName, ...] = get_args(FormName)
 BestMetric = Literal[MetricName, "loss"]
 BEST_METRICS: tuple[BestMetric, ...] = (*METRIC_NAMES, "loss")
-Division = Literal["length", "frequency", "exposure", "domain", "document"]
+Division = Literal["item", "length", "frequency", "exposure", "domain", "document"]
 """What divides a test set into buckets; `evaluate/buckets.py` makes them."""
 DIVISIONS: tuple[Division, ...] = get_args(Division)
 

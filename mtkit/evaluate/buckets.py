@@ -9,13 +9,14 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from mtkit.config.fixed import DIVISIONS, Division
 from mtkit.data.prepare.stages import ReportProgress
 from mtkit.errors import UsageError
+from mtkit.evaluate.accuracy import Item, count_items
 from mtkit.evaluate.figures import Counted, Figure, figures_of
 from mtkit.evaluate.outputs import Outputs
 from mtkit.evaluate.paired import PairedTest
@@ -54,7 +55,7 @@ class Breakdown:
     """
 
     by: Division
-    unit: Literal["lines", "words"]
+    unit: Literal["lines", "words", "items"]
     buckets: tuple[Bucket, ...]
 
 
@@ -68,11 +69,11 @@ class _F1:
 
 
 class _Recall:
-    """Recall of words, from the same statistics."""
+    """Recall of words, from the same statistics; of items, with two."""
 
     @staticmethod
     def aggregate(statistics: Sequence[Sequence[float]]) -> float:
-        matches, _, refs = np.asarray(statistics).reshape(-1, 3).sum(axis=0)
+        matches, *_, refs = np.asarray(statistics).sum(axis=0)
         return float(100 * matches / refs) if refs else 0.0
 
 
@@ -101,6 +102,8 @@ def break_down(
     for name in by or DIVISIONS:
         if name == "frequency":
             made = _by_frequency(outputs, training, test, progress) if training else None
+        elif name == "item":
+            made = _by_item(outputs, test)
         else:
             labels = _labels(outputs, name, training, progress)
             made = _by_label(name, labels, counted, test) if labels else None
@@ -112,6 +115,7 @@ def break_down(
 
 
 _NEEDS: Mapping[Division, str] = {
+    "item": "the references have none that are in the sources too.",
     "length": "the references have no words.",
     "frequency": "needs a run with its prepared data.",
     "exposure": "needs a run with its prepared data.",
@@ -165,7 +169,24 @@ def _by_label(
     return Breakdown(by, "lines", tuple(Bucket(label, int(mask.sum()), own) for (label, mask), own in rows))
 
 
-# ---------------------------------------------------------------- words
+# ---------------------------------------------------------------- items and words
+
+
+def _by_item(outputs: Outputs, test: PairedTest | None) -> Breakdown | None:
+    """How many numbers, names, placeholders and addresses each system takes over."""
+    names: list[str] = []
+    groups, sizes = [], []
+    for kind in get_args(Item):
+        rows = tuple(
+            np.array(count_items(kind, hyps, outputs.refs, outputs.srcs), np.float64)
+            for hyps in outputs.systems.values()
+        )
+        if size := int(rows[0][:, 1].sum()):
+            names.append(kind)
+            sizes.append(size)
+            groups.append([Counted("accuracy", True, _Recall(), rows)])
+    figures = figures_of(groups, test, small=True)
+    return Breakdown("item", "items", tuple(map(Bucket, names, sizes, figures))) if names else None
 
 
 def _by_frequency(

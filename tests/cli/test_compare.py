@@ -88,12 +88,13 @@ def test_buckets(run: Run, folder: Path) -> None:
     (folder / "docs").write_text("one\none\ntwo\ntwo\n", "utf-8")
     [found] = json.loads(run(*FILES, "--documents", "docs", "--json").stdout)
     assert {each["by"]: [bucket["label"] for bucket in each["buckets"]] for each in found["breakdowns"]} == {
+        "item": ["numbers"],
         "length": ["1–4", "5–9"],
         "document": ["one", "two"],
     }
     shown = run(*FILES, "--documents", "docs", "--breakdown", "document").stdout
     assert "document  lines" in shown
-    assert "length" not in shown
+    assert "numbers" not in shown
     assert json.loads(run(*FILES, "--breakdown", "none", "--json").stdout)[0]["breakdowns"] == []
 
 
@@ -109,7 +110,7 @@ def test_buckets(run: Run, folder: Path) -> None:
         (["runs/tiny", "b", "--ref", "ref"], 2, "cannot be combined"),
         (["a", "b", "--ref", "ref", "--paired-bs", "--paired-ar"], 2, "only one of them"),
         (["a", "b", "--ref", "ref", "--breakdown", "exposure"], 2, "needs a run"),
-        (["a", "b", "--ref", "ref", "--breakdown", "size"], 2, "Choose from length"),
+        (["a", "b", "--ref", "ref", "--breakdown", "size"], 2, "Choose from item, length"),
         (["a", "b", "--ref", "ref", "--domains", "short"], 3, "short: has 3 lines"),
         (["a", "b", "--ref", "ref", "--html", "ref"], 2, "ref: is also"),
     ],
