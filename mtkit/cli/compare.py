@@ -15,7 +15,7 @@ from mtkit.config.fixed import DIVISIONS, METRIC_NAMES, Division, MetricName
 from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from mtkit.evaluate.compare import Comparison
+    from mtkit.evaluate.compare import ComparedSet
     from mtkit.evaluate.outputs import Outputs
     from mtkit.evaluate.paired import PairedTest
 
@@ -226,7 +226,7 @@ def _outputs(
     return [read_output_files(systems, refs, src, tgt_lang, labels)]
 
 
-def _write_page(path: Path, found: list[Comparison], read: Sequence[Path]) -> None:
+def _write_page(path: Path, found: list[ComparedSet], read: Sequence[Path]) -> None:
     from mtkit.disk.output import check_not_read, output_file
     from mtkit.evaluate.compare_page import compare_page
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from mtkit.cli import console
 from mtkit.cli.console import ERROR, NEXT, Styled
 from mtkit.evaluate.buckets import Breakdown
-from mtkit.evaluate.compare import ChangedLine, Comparison, Ngram, SystemChange
+from mtkit.evaluate.compare import ChangedLine, ComparedSet, Ngram, SystemChange
 from mtkit.evaluate.compare_page import (
     MARK_MEANS,
     breakdown_table,
@@ -19,7 +19,7 @@ from mtkit.evaluate.compare_page import (
 from mtkit.evaluate.wording import Piece, differences
 
 
-def show_comparison(found: Comparison, most: int) -> None:
+def show_comparison(found: ComparedSet, most: int) -> None:
     """Prints a comparison, with at most so many lines that lost, and that gained, and n-grams of each."""
     if found.name:
         console.out(f"{found.name}: {found.num_lines:,} lines")
@@ -49,7 +49,7 @@ def show_breakdowns(found: Sequence[Breakdown]) -> None:
             console.out(f"{MOST_BUCKETS} of {len(breakdown.buckets):,}, those that differ most first")
 
 
-def _show_change(found: Comparison, change: SystemChange, most: int) -> None:
+def _show_change(found: ComparedSet, change: SystemChange, most: int) -> None:
     base = found.systems[0]
     console.out("")
     console.out(console.strong(f"{base} → {change.system}"))

@@ -83,7 +83,7 @@ class SystemChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ComparedSet:
     """Several systems on one test set.
 
     Attributes:
@@ -116,7 +116,7 @@ def compare(
     num_ngrams: int,
     by: Sequence[Division] | None = (),
     progress: ReportProgress | None = None,
-) -> Comparison:
+) -> ComparedSet:
     """Compares the systems with the first of them.
 
     Args:
@@ -140,7 +140,7 @@ def compare(
         lines = sorted(_changed(outputs, chrf, number), key=lambda line: (line.change, line.number))
         lost, gained = _salient(grams[0], grams[number], in_refs, num_ngrams)
         changes.append(SystemChange(name, tuple(lines), lost, gained))
-    return Comparison(
+    return ComparedSet(
         outputs.name,
         outputs.tgt_lang,
         tuple(outputs.systems),
@@ -203,7 +203,7 @@ def _salient(
     return tuple(lost), tuple(gained)
 
 
-def as_json(found: Comparison) -> dict[str, Any]:
+def as_json(found: ComparedSet) -> dict[str, Any]:
     """The comparison in plain JSON values; `docs/compare.md` describes them."""
     values = asdict(found)
     for change, given in zip(values["changes"], found.changes, strict=True):

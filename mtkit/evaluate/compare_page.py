@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mtkit.data.prepare.report import escaped, html_page, html_table
 from mtkit.evaluate.buckets import Breakdown, Bucket
-from mtkit.evaluate.compare import ChangedLine, Comparison, Ngram, SystemChange
+from mtkit.evaluate.compare import ChangedLine, ComparedSet, Ngram, SystemChange
 from mtkit.evaluate.figures import Figure
 from mtkit.evaluate.wording import Piece, differences
 
@@ -29,13 +29,13 @@ ins { background: #cfeed6; color: #0f4a22; }
 """
 
 
-def compare_page(found: Sequence[Comparison]) -> str:
+def compare_page(found: Sequence[ComparedSet]) -> str:
     """The page of the comparisons of one or several test sets; all text of the systems is escaped."""
     title = " and ".join(found[0].systems)
     return html_page(f"Comparison of {title}", "".join(map(_test_set, found)), _STYLE)
 
 
-def _test_set(found: Comparison) -> str:
+def _test_set(found: ComparedSet) -> str:
     head = f"{found.name}: {found.num_lines:,} lines" if found.name else f"{found.num_lines:,} lines"
     return "".join(
         (
@@ -116,7 +116,7 @@ def p_text(p_value: float) -> str:
 # ---------------------------------------------------------------- lines
 
 
-def _change(found: Comparison, change: SystemChange) -> str:
+def _change(found: ComparedSet, change: SystemChange) -> str:
     base = found.systems[0]
     worse = [line for line in change.lines if line.change < 0]
     better = [line for line in reversed(change.lines) if line.change > 0]
@@ -133,7 +133,7 @@ def _change(found: Comparison, change: SystemChange) -> str:
     return "".join(parts)
 
 
-def changed_lines(found: Comparison, change: SystemChange) -> str:
+def changed_lines(found: ComparedSet, change: SystemChange) -> str:
     """How many lines changed, in words."""
     worse = sum(line.change < 0 for line in change.lines)
     better = sum(line.change > 0 for line in change.lines)

@@ -10,7 +10,7 @@ import pytest
 import sacrebleu
 
 from mtkit.data.read.lines import read_lines
-from mtkit.evaluate.compare import Comparison, compare
+from mtkit.evaluate.compare import ComparedSet, compare
 from mtkit.evaluate.outputs import Outputs
 from mtkit.evaluate.paired import PairedTest
 from mtkit.evaluate.wording import Piece, differences
@@ -19,7 +19,7 @@ from tests.support.corpora import corpus, edited, texts
 QUICK = PairedTest("paired-ar", 500)
 
 
-def compared(one: list[str], other: list[str], refs: list[str], test: PairedTest = QUICK) -> Comparison:
+def compared(one: list[str], other: list[str], refs: list[str], test: PairedTest = QUICK) -> ComparedSet:
     return compare(Outputs("", "en", {"a": one, "b": other}, [refs]), ["bleu", "chrf"], test, 5)
 
 
@@ -28,7 +28,7 @@ def noisy(refs: list[str], seed: int) -> list[str]:
     return [edited(ref, True, rng) for ref in refs]
 
 
-def is_flagged(found: Comparison) -> bool:
+def is_flagged(found: ComparedSet) -> bool:
     return any(figure.is_significant(1) for figure in found.figures)
 
 
