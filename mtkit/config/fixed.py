@@ -19,6 +19,9 @@ Batching = Literal["random", "by_length"]
 """How pairs are grouped into steps."""
 BestMetric = Literal[MetricName, "loss"]
 BEST_METRICS: tuple[BestMetric, ...] = (*METRIC_NAMES, "loss")
+Division = Literal["item", "length", "frequency", "exposure", "domain", "document"]
+"""What divides a test set into buckets; `evaluate/buckets.py` makes them."""
+DIVISIONS: tuple[Division, ...] = get_args(Division)
 
 DecodeMethod = Literal["beam", "diverse_beam", "sample", "mbr"]
 _SAMPLING = ("num_samples", "top_k", "top_p", "epsilon_cutoff", "temperature", "seed")
