@@ -219,7 +219,7 @@ def _reasons(total: LedgerRow) -> str:
     filters = members(bare(Filter))
     told = [[name, (filters[name].__doc__ or "").splitlines()[0]] for name, _ in found if name in filters]
     chart = _svg(left + width + 130, len(found) * step, "".join(bars), "Pairs dropped by each filter")
-    return chart + (_table(["filter", "what it does"], told, "texts") if told else "")
+    return chart + (html_table(["filter", "what it does"], told, "texts") if told else "")
 
 
 def _corpora(ledger: Ledger, total: LedgerRow) -> str:
