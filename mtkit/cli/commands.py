@@ -325,8 +325,8 @@ def _introduce() -> None:
         console.out("")
         console.out(f"{title}:")
         for name, command in group.items():
-            console.out(f"  {name:10}  {_summary(command)}")
+            console.out_prose(f"  {name:10}  {_summary(command)}", indent=14)
     console.out("")
-    console.out(
+    console.out_prose(
         "Start with `mtkit init`. `mtkit help COMMAND` explains a command, `mtkit --help` all options."
     )
