@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments, require, shown
-from mtkit.cli.console import filled, out, out_lines, progress, say, say_next, table, width_on
+from mtkit.cli.console import out, out_prose, progress, say, say_next, table, width_on
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config
@@ -104,7 +104,7 @@ def print_ledger(report: PrepareReport) -> None:
         from mtkit.data.clean.leaks import LEAK_FIGURES, LEAK_TITLE
 
         out("")
-        out_lines(filled(f"{LEAK_TITLE}:", width) if width else f"{LEAK_TITLE}:")
+        out_prose(f"{LEAK_TITLE}:")
         lines = [[found.name, *map("{:,}".format, found.figures())] for found in report.leaks]
         table(["set", *LEAK_FIGURES], lines, to_stdout=True)
 

@@ -181,10 +181,11 @@ def _typed(languages: tuple[str, str], src_lang: str) -> Iterator[list[bytes] | 
 
 def _check_language(line: str, src_lang: str) -> None:
     """Warns about a typed line that the model cannot understand."""
-    from mtkit.data.read.identify import name_of, other_language
+    from mtkit.data.read.identify import other_language
+    from mtkit.text.languages import english_name
 
     if src_lang and (other := other_language(line, src_lang)):
-        console.warn(f"this looks like {other}. The model translates from {name_of(src_lang)}.")
+        console.warn(f"this looks like {other}. The model translates from {english_name(src_lang)}.")
 
 
 def _arriving(stream: BufferedReader, name: str) -> Iterator[list[bytes] | Pause]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from mtkit.text.languages import BY_REGION, COMMON, language_of, same_language, standard_code
+from mtkit.text.languages import BY_REGION, COMMON, english_name, language_of, same_language, standard_code
 
 _CODE = r"[A-Za-z]{2,3}(?:[-_](?:[A-Z]{2}|XX|Han[st]|Latn|Cyrl))?"
 _PAIR = re.compile(rf"(?<![A-Za-z])({_CODE})(?:-|_|2|→|->|-to-|_to_)({_CODE})(?![A-Za-z])")
@@ -105,15 +105,8 @@ def other_language(text: str, lang: str) -> str:
     if not any({found, language_of(lang).code} <= group for group in _ALIKE) and not same_language(
         found, lang
     ):
-        return name_of(found)
+        return english_name(found)
     return "text in another script" if is_foreign else ""
-
-
-def name_of(code: str) -> str:
-    """The English name of a language; its code if it has none."""
-    from babel import Locale
-
-    return Locale("en").languages.get(code, code)
 
 
 def load_identifier() -> Any:
