@@ -14,7 +14,7 @@ from mtkit.cli.arguments import ConfigArguments, read_runs
 from mtkit.cli.choices import engine_name, one_of
 from mtkit.cli.evaluate_view import ScoreList, ScoreTable
 from mtkit.config.fixed import FORMS, METRIC_NAMES, FormName, MetricName
-from mtkit.errors import GateError, UsageError
+from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config, EvaluateConfig
@@ -35,8 +35,11 @@ def evaluate(
     tests: options.Tests = None,
     hyps: options.Hyps = None,
     refs: options.Refs = None,
+    src: options.Src = None,
     tgt_lang: options.TgtLang = "",
     fail_under: options.FailUnder = None,
+    regress_by: options.RegressBy = None,
+    segments: options.Segments = None,
     confidence: options.Confidence = False,
     confidence_n: options.ConfidenceN = 1000,
     baseline: options.Baseline = "",
@@ -61,7 +64,9 @@ def evaluate(
       mtkit evaluate mtkit.yaml -m runs/other --hyp online=out.txt
       mtkit evaluate --hyp out.txt --ref ref.txt
     """
+    from mtkit.evaluate.gates import check_results
     from mtkit.evaluate.seeds import seed_groups, spreads
+    from mtkit.evaluate.segments import write_segments
     from mtkit.evaluate.systems import hyp_files
 
     bounds = _bounds(fail_under or [])
@@ -72,24 +77,28 @@ def evaluate(
     shown = ScoreList() if as_json else ScoreTable()
     files = hyp_files(hyps or [])
     jobs: list[Job] = []
-    if refs or (files and not (arguments or models)):
+    if refs or src or (files and not (arguments or models)):
+        if regress_by is not None:
+            raise UsageError("--regress-by: needs a run, which keeps scores.", "Leave it out with --ref.")
         if arguments or tests or models or checkpoint or not (files and refs):
             raise UsageError(
-                "--ref: needs --hyp, and cannot be combined with a config, --model, --checkpoint or --test.",
-                "Give translations with --hyp, their references with --ref, and leave out the others.",
+                "--ref and --src: need --hyp; they exclude a config, --model, --checkpoint and --test.",
+                "Give translations with --hyp, references with --ref, and leave out the others.",
             )
-        results = _score_files(files, refs, asked, tgt_lang)
+        results = _score_files(files, refs, src, asked, tgt_lang)
         shown.begin([(file.name, "", 1_000_000) for file in files])
         _check_baseline(compared, [file.name for file in files])
     else:
         jobs = _jobs(arguments, models or [], checkpoint, tests or [], files, shape)
         shown.begin([(job.name, each.name, len(each.pairs)) for job in jobs for each in job.sets])
         _check_baseline(compared, [job.name for job in jobs], jobs)
-        results = _score_jobs(jobs, asked, _loader(device, engine, threads))
+        results = _score_jobs(jobs, asked, _loader(device, engine, threads), regress_by)
     found = _shown(results, shown)
     shown.end(_compared(compared, found), spreads(seed_groups(jobs), found))
     _say_levels(found, shown.systems)
-    _check(found, bounds, shown.systems)
+    if segments:
+        write_segments(segments, found)
+    check_results(found, bounds, shown.systems)
 
 
 def _shown(results: Iterable[Evaluated], shown: ScoreTable | ScoreList) -> list[Evaluated]:
@@ -177,7 +186,7 @@ def _in_form(config: Config, form: FormName | None) -> Config:
 
 def _bounds(given: list[str]) -> dict[MetricName, float]:
     bounds = {}
-    for text in given:
+    for text in (part.strip() for each in given for part in each.split(",")):
         name, _, value = text.partition("=")
         try:
             bounds[one_of("--fail-under", name.lower(), METRIC_NAMES)] = float(value)
@@ -188,26 +197,11 @@ def _bounds(given: list[str]) -> dict[MetricName, float]:
     return bounds
 
 
-def _check(results: list[Evaluated], bounds: dict[MetricName, float], systems: set[str]) -> None:
-    """Refuses scores that are worse than their bound."""
-    from mtkit.metrics.surface import METRICS
-
-    missed = [
-        f"{result.label(systems)}: {name} {score.value:.2f} is worse than the bound {bound:g}."
-        for name, bound in bounds.items()
-        for result in results
-        for score in result.scores
-        if score.metric == name and METRICS[name].quality(score.value) < METRICS[name].quality(bound)
-    ]
-    if missed:
-        raise GateError(" ".join(missed))
-
-
 # ---------------------------------------------------------------- scoring
 
 
 def _score_files(
-    files: Sequence[HypFile], refs: list[Path], asked: _Asked, tgt_lang: str
+    files: Sequence[HypFile], refs: list[Path], src: Path | None, asked: _Asked, tgt_lang: str
 ) -> Iterator[Evaluated]:
     from mtkit.config.schema import EvaluateConfig
     from mtkit.evaluate.evaluate import score_files
@@ -218,7 +212,7 @@ def _score_files(
         warn_if_unknown(tgt_lang)
     scoring = asked.scoring(EvaluateConfig())
     open_form(scoring.form, tgt_lang)  # fails before any work
-    return score_files({file.name: Path(file.path) for file in files}, refs, scoring, tgt_lang)
+    return score_files({file.name: Path(file.path) for file in files}, refs, scoring, tgt_lang, src)
 
 
 def _jobs(
@@ -239,12 +233,15 @@ def _jobs(
     return open_jobs(configs, models, checkpoint, tests, files)
 
 
-def _score_jobs(jobs: list[Job], asked: _Asked, load: LoadModel) -> Iterator[Evaluated]:
+def _score_jobs(
+    jobs: list[Job], asked: _Asked, load: LoadModel, regress_by: float | None
+) -> Iterator[Evaluated]:
     from mtkit.evaluate.systems import score_job
 
     for job in jobs:
         with console.progress() as progress:
-            yield from score_job(job, asked.scoring(job.config.evaluate), load, console.say, progress)
+            scoring = asked.scoring(job.config.evaluate)
+            yield from score_job(job, scoring, load, console.say, progress, regress_by)
 
 
 def _loader(device: str, engine: str, threads: int | None) -> LoadModel:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import shutil
 import subprocess
@@ -110,6 +111,8 @@ def test_a_table_for_people(run: Run) -> None:
         (["tiny.yaml", "--baseline", "runs/b"], 2, "Choose from runs/tiny"),
         (["tiny.yaml", "--baseline", "runs/tiny"], 2, "is the only system"),
         (["tiny.yaml", "--paired-bs"], 2, "need --baseline"),
+        (["tiny.yaml", "--src", "test.en"], 2, "need --hyp"),
+        (["--hyp", "test.fr", "--ref", "test.fr", "--src", "tiny.yaml"], 3, "but tiny.yaml has"),
         (["tiny.yaml", "run=none", "--test", "short", "--hyp", "tiny.yaml"], 3, "short has 2 pairs"),
     ],
 )
@@ -155,6 +158,8 @@ def test_files_are_scored_without_torch(folder: Path) -> None:
         (["ter=0"], 4),  # lower is better
         (["ter=10000", "bleu=0"], 0),
         (["chrf=100.1"], 4),  # computed since it is bounded
+        (["bleu=0, ter=10000"], 0),
+        (["bleu=0,ter=0"], 4),
         (["bleu"], 2),
         (["nonsense=3"], 2),
     ],
@@ -283,6 +288,33 @@ def test_systems_are_compared_with_a_baseline(run: Run, folder: Path) -> None:
     assert [list(score["interval"]) for score in scores] == [["mean", "margin"]] * 2
 
 
+def test_segments_are_written_with_their_scores(run: Run, folder: Path) -> None:
+    (folder / "bad.fr").write_text("le chat\nun\tchien\n")
+    files = ["--hyp", "good=test.fr", "--hyp", "bad=bad.fr", "--ref", "test.fr", "--ref", "bad.fr"]
+    for name in ("out.tsv", "out.jsonl.gz"):
+        done = run(*files, "--src", "test.en", "--metrics", "exact,bleu", "--segments", name)
+        assert done.exit_code == 0, done.output
+    with (folder / "out.tsv").open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    with gzip.open(folder / "out.jsonl.gz", "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    sources, refs = list(TINY_PAIRS), list(TINY_PAIRS.values())
+    assert [(row["system"], row["line"], row["src"]) for row in rows] == [
+        (system, line, sources[line - 1]) for system in ("good", "bad") for line in (1, 2)
+    ]
+    assert rows[3]["refs"] == [refs[1], "un\tchien"]
+    assert [row["scores"]["exact"] for row in rows] == [100] * 4
+    assert rows[2]["scores"]["bleu"] == sacrebleu.sentence_bleu("le chat", [refs[0], "le chat"]).score
+    assert table[3] == {
+        "system": "bad", "test": "", "line": "2", "src": sources[1], "ref": refs[1], "ref2": "un chien",
+        "hyp": "un chien", "exact": "100.0000", "bleu": f"{rows[3]['scores']['bleu']:.4f}",
+    }  # fmt: skip
+    of_set = run("tiny.yaml", "--test", "short", "--segments", "set.jsonl")
+    assert of_set.exit_code == 0, of_set.output
+    [row, _] = [json.loads(line) for line in (folder / "set.jsonl").read_text("utf-8").splitlines()]
+    assert (row["test"], row["src"], row["refs"]) == ("short", sources[0], [refs[0]])
+
+
 def test_any_checkpoint_can_be_scored(run: Run, folder: Path) -> None:
     home = folder / "runs/tiny"
     for place, step in (("checkpoints", 4), ("checkpoints", 8), ("best", 4), ("best", 6)):
@@ -313,6 +345,56 @@ def test_scores_are_kept_in_the_run_folder(run: Run, folder: Path) -> None:
     assert [first["scores"], second["scores"]] == [entry["scores"] for entry in found]
     assert (first["hyps"], first["search"]) == ("short.hyp.txt", {"beam_size": 2})
     assert first["engine"].startswith("PyTorch")
+
+
+@pytest.fixture
+def kept(folder: Path, run: Run) -> Path:
+    """The scores of a run of its own, as its first evaluation stored them."""
+    home = folder / "runs/gate"
+    if not home.exists():
+        open_run(home)
+        shutil.copytree(folder / "runs/tiny/model", home / "model")
+    assert run("runs/gate", "--metrics", "chrf,ter").exit_code == 0
+    return home / "evaluate/scores.json"
+
+
+@pytest.mark.parametrize(
+    ("metric", "change", "allowed", "code"),
+    [
+        ("chrf", 0.0, "0", 0),
+        ("chrf", 2.0, "2.5", 0),
+        ("chrf", 2.0, "1.5", 4),
+        ("chrf", -9.0, "0", 0),
+        ("ter", 2.0, "1.5", 0),  # lower is better
+        ("ter", -2.0, "1.5", 4),
+    ],
+)
+def test_scores_may_not_be_worse_than_stored_ones(
+    run: Run, kept: Path, metric: str, change: float, allowed: str, code: int
+) -> None:
+    values = json.loads(kept.read_text("utf-8"))
+    for entry in values["scores"]:
+        for score in entry["scores"]:
+            score["value"] += change * (score["metric"] == metric)
+    kept.write_text(json.dumps(values), "utf-8")
+    options = ["--metrics", "chrf,ter", "--confidence", "--confidence-n", "9", "--regress-by", allowed]
+    result = run("runs/gate", *options)
+    assert result.exit_code == code, result.output
+    assert ("is worse than the stored" in result.stderr) == (code == 4)
+    assert (json.loads(kept.read_text("utf-8")) == values) == (code == 4)  # else a second try would pass
+
+
+def test_scores_that_cannot_be_compared_are_named(run: Run, kept: Path) -> None:
+    kept.write_text(kept.read_text("utf-8").replace("tok:tercom", "tok:other"), "utf-8")
+    result = run("runs/gate", "--metrics", "bleu,ter", "--regress-by", "0", "--test", "short")
+    assert result.exit_code == 0
+    assert "short: bleu is not stored yet, so it is not compared" in " ".join(result.stderr.split())
+    assert "short: ter was stored with another signature" in " ".join(result.stderr.split())
+    kept.unlink()
+    first = run("runs/gate", "--regress-by", "0", "--test", "short")
+    assert first.exit_code == 0
+    assert "keeps no scores yet" in " ".join(first.stderr.split())
+    assert run("--hyp", "test.fr", "--ref", "test.fr", "--regress-by", "0").exit_code == 2
 
 
 REFERENCES = ("A cat was sitting.", "The cat sat.")
