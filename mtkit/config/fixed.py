@@ -9,7 +9,7 @@ NORM_EPSILON = 1e-5
 WAVE_BASE = 10_000.0
 """Base of the wavelengths of positions, in tables and rotations (Vaswani et al. 2017, section 3.5)."""
 
-MetricName = Literal["bleu", "chrf", "ter"]
+MetricName = Literal["bleu", "chrf", "chrf++", "ter", "exact", "length"]
 """Each is an entry of `METRICS` in `metrics/surface.py`."""
 METRIC_NAMES: tuple[MetricName, ...] = get_args(MetricName)
 FormName = Literal["raw", "moses-lc"]
@@ -19,6 +19,9 @@ Batching = Literal["random", "by_length"]
 """How pairs are grouped into steps."""
 BestMetric = Literal[MetricName, "loss"]
 BEST_METRICS: tuple[BestMetric, ...] = (*METRIC_NAMES, "loss")
+Division = Literal["item", "length", "frequency", "exposure", "domain", "document"]
+"""What divides a test set into buckets; `evaluate/buckets.py` makes them."""
+DIVISIONS: tuple[Division, ...] = get_args(Division)
 
 DecodeMethod = Literal["beam", "diverse_beam", "sample", "mbr"]
 _SAMPLING = ("num_samples", "top_k", "top_p", "epsilon_cutoff", "temperature", "seed")
