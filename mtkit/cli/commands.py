@@ -17,6 +17,7 @@ from typer.main import get_command
 
 import mtkit
 from mtkit.cli import (
+    compare,
     config,
     console,
     data,
@@ -155,6 +156,7 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     },
     "Look closer": {
         "show": show.show_run,
+        "compare": compare.compare,
         "plot": plot.plot,
         "config": _group(
             "Show and check configs; print the schema and the presets.",
@@ -325,8 +327,9 @@ def _introduce() -> None:
         console.out("")
         console.out(f"{title}:")
         for name, command in group.items():
-            console.out(f"  {name:10}  {_summary(command)}")
+            if command is not help_command:  # the last line names it, and 24 lines fit a terminal
+                console.out_prose(f"  {name:10}  {_summary(command)}", indent=14)
     console.out("")
-    console.out(
+    console.out_prose(
         "Start with `mtkit init`. `mtkit help COMMAND` explains a command, `mtkit --help` all options."
     )

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mtkit.data.clean.leaks import LEAK_FIGURES, Leaks
+from mtkit.config.filters import Filter
+from mtkit.config.option_types import bare, members
+from mtkit.data.clean.leaks import LEAK_FIGURES, LEAK_TITLE, Leaks
 from mtkit.data.prepare.clean_parts import SentenceCount
 from mtkit.data.prepare.ledger import Ledger, LedgerRow
 from mtkit.data.prepare.stretches import STRETCH_HEAD
@@ -110,12 +112,12 @@ def write_report(
 # ---------------------------------------------------------------- HTML
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
     """Escapes untrusted text for a page."""
     return html.escape(visible(text))
 
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --ink: #1c2733; --dim: #66727f; --line: #dde3e9; --back: #fff;
   --one: #2f6fb0; --two: #e08a2e; }
 @media (prefers-color-scheme: dark) {
@@ -159,22 +161,27 @@ def html_report(
         _section("Why pairs were dropped", _reasons(total)),
         _section("Corpora", _corpora(ledger, total)),
         _section("Stretches of which far more pairs were dropped", _stretches(ledger)),
-        _section("Held-out sentences met in the corpora", _leaks(leaks)),
+        _section(LEAK_TITLE, _leaks(leaks)),
         *(_section(histogram.title, _plot(histogram)) for histogram in histograms),
         _section("Pieces that the tokenizer cannot represent", _unknown(ledger)),
         _section("Repairs", _repairs(ledger)),
         _section("Examples of dropped pairs", _examples(ledger)),
     ]
+    return html_page(title, "".join(parts))
+
+
+def html_page(title: str, content: str, style: str = "") -> str:
+    """A page with a title, in the style of mtkit's reports and some more of its own."""
     head = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>{escaped(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n"
     )
-    return f"{head}<body>\n<h1>{_text(title)}</h1>\n{''.join(parts)}</body>\n</html>\n"
+    return f"{head}<body>\n<h1>{escaped(title)}</h1>\n{content}</body>\n</html>\n"
 
 
 def _section(title: str, content: str) -> str:
-    return f"<h2>{_text(title)}</h2>\n{content}\n" if content else ""
+    return f"<h2>{escaped(title)}</h2>\n{content}\n" if content else ""
 
 
 def _percent(count: int, of: int) -> str:
@@ -204,12 +211,15 @@ def _reasons(total: LedgerRow) -> str:
     for place, (name, count) in enumerate(found):
         top, length = place * step, max(1, count / largest * width)
         bars.append(
-            f'<text x="{left - 8}" y="{top + 16}" text-anchor="end">{_text(name)}</text>'
+            f'<text x="{left - 8}" y="{top + 16}" text-anchor="end">{escaped(name)}</text>'
             f'<rect class="one" x="{left}" y="{top + 4}" width="{length:.1f}" height="{step - 8}"/>'
             f'<text x="{left + length + 6:.1f}" y="{top + 16}">'
             f"{count:,} · {_percent(count, total.read)}</text>"
         )
-    return _svg(left + width + 130, len(found) * step, "".join(bars), "Pairs dropped by each filter")
+    filters = members(bare(Filter))
+    told = [[name, (filters[name].__doc__ or "").splitlines()[0]] for name, _ in found if name in filters]
+    chart = _svg(left + width + 130, len(found) * step, "".join(bars), "Pairs dropped by each filter")
+    return chart + (html_table(["filter", "what it does"], told, "texts") if told else "")
 
 
 def _corpora(ledger: Ledger, total: LedgerRow) -> str:
@@ -225,27 +235,27 @@ def _corpora(ledger: Ledger, total: LedgerRow) -> str:
         ]
         for row in rows
     ]
-    return _table(["corpus", "read", *names, "kept", ""], lines)
+    return html_table(["corpus", "read", *names, "kept", "share kept"], lines)
 
 
 def _leaks(leaks: Sequence[Leaks]) -> str:
     lines = [[found.name, *map("{:,}".format, found.figures())] for found in leaks]
-    return _table(["set", *LEAK_FIGURES], lines) if lines else ""
+    return html_table(["set", *LEAK_FIGURES], lines) if lines else ""
 
 
 def _stretches(ledger: Ledger) -> str:
     lines = [stretch.row(row.source) for row in ledger.rows for stretch in row.stretches]
-    return _table(STRETCH_HEAD, lines) if lines else ""
+    return html_table(STRETCH_HEAD, lines) if lines else ""
 
 
 def _unknown(ledger: Ledger) -> str:
     lines = [found.row() for found in unknown_pieces(ledger)]
-    return _table(UNKNOWN_HEAD, lines) if lines else ""
+    return html_table(UNKNOWN_HEAD, lines) if lines else ""
 
 
 def _repairs(ledger: Ledger) -> str:
     lines = [[row.source, kind, f"{count:,}"] for row in ledger.rows for kind, count in row.repairs.items()]
-    return _table(["corpus", "repair", "texts"], lines) if lines else ""
+    return html_table(["corpus", "repair", "texts repaired"], lines) if lines else ""
 
 
 def _examples(ledger: Ledger) -> str:
@@ -257,14 +267,16 @@ def _examples(ledger: Ledger) -> str:
             for example in row.examples.get(name, ())
         ]
         if lines:
-            table = _table(["source", "target", "reason", "from"], lines, "texts")
-            blocks.append(f"<details><summary>{_text(name)} ({count:,})</summary>{table}</details>\n")
+            table = html_table(["source", "target", "reason", "file and line"], lines, "texts")
+            blocks.append(f"<details><summary>{escaped(name)} ({count:,})</summary>{table}</details>\n")
     return "".join(blocks)
 
 
-def _table(head: Sequence[str], lines: Iterable[Sequence[str]], kind: str = "") -> str:
+def html_table(head: Sequence[str], lines: Iterable[Sequence[str]], kind: str = "") -> str:
+    """A table whose cells are escaped; with the kind `texts` they are aligned to the left."""
+
     def cells(tag: str, values: Sequence[str]) -> str:
-        return "<tr>" + "".join(f'<{tag} dir="auto">{_text(value)}</{tag}>' for value in values) + "</tr>\n"
+        return "<tr>" + "".join(f'<{tag} dir="auto">{escaped(value)}</{tag}>' for value in values) + "</tr>\n"
 
     body = "".join(cells("td", line) for line in lines)
     return f'<div class="scroll"><table class="{kind}">\n{cells("th", head)}{body}</table></div>'
@@ -301,14 +313,14 @@ def _plot(histogram: Histogram) -> str:
         kind, x = ("one", "two")[number % 2], right - 150
         marks.append(
             f'<rect class="{kind}" x="{x}" y="{8 + 20 * number}" width="12" height="12"/>'
-            f'<text x="{x + 18}" y="{18 + 20 * number}">{_text(name)}</text>'
+            f'<text x="{x + 18}" y="{18 + 20 * number}">{escaped(name)}</text>'
         )
-    caption = f"<figcaption>{_text(histogram.unit)}</figcaption>" if histogram.unit else ""
+    caption = f"<figcaption>{escaped(histogram.unit)}</figcaption>" if histogram.unit else ""
     return _svg(right + 30, height + bottom, "".join(marks), histogram.title, caption)
 
 
 def _svg(width: float, height: float, content: str, label: str, caption: str = "") -> str:
     return (
         f'<figure><svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" '
-        f'aria-label="{_text(label)}">{content}</svg>{caption}</figure>'
+        f'aria-label="{escaped(label)}">{content}</svg>{caption}</figure>'
     )
