@@ -6,14 +6,21 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mtkit.cli import console
 from mtkit.cli import evaluate_options as options
 from mtkit.cli.arguments import ConfigArguments, read_runs
 from mtkit.cli.choices import engine_name, one_of
 from mtkit.cli.evaluate_view import ScoreList, ScoreTable
-from mtkit.config.fixed import FORMS, METRIC_NAMES, FormName, MetricName
+from mtkit.config.fixed import (
+    FORMS,
+    METRIC_NAMES,
+    MODEL_METRIC_NAMES,
+    FormName,
+    MetricName,
+    ModelMetricName,
+)
 from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +31,9 @@ if TYPE_CHECKING:
     from mtkit.metrics.significance import PairedTestName
 
 logger = logging.getLogger(__name__)
+
+AnyMetric: TypeAlias = MetricName | ModelMetricName
+ALL_METRICS: tuple[AnyMetric, ...] = (*METRIC_NAMES, *MODEL_METRIC_NAMES)
 
 
 def evaluate(
@@ -98,7 +108,7 @@ def evaluate(
     _say_levels(found, shown.systems)
     if segments:
         write_segments(segments, found)
-    check_results(found, bounds, shown.systems)
+    check_results(found, {str(name): bound for name, bound in bounds.items()}, shown.systems)
 
 
 def _shown(results: Iterable[Evaluated], shown: ScoreTable | ScoreList) -> list[Evaluated]:
@@ -119,8 +129,8 @@ def _shown(results: Iterable[Evaluated], shown: ScoreTable | ScoreList) -> list[
 class _Asked:
     """The options that say which scores are computed."""
 
-    metrics: Sequence[MetricName]
-    bounds: Mapping[MetricName, float]
+    metrics: Sequence[AnyMetric]
+    bounds: Mapping[AnyMetric, float]
     form: FormName | None
     resamples: int
 
@@ -137,7 +147,10 @@ class _Asked:
         from mtkit.evaluate.evaluate import Scoring
 
         names = dict.fromkeys([*(self.metrics or config.metrics), *self.bounds])
-        return Scoring(list(names), self.form or config.form, self.resamples)
+        of_texts = [name for name in METRIC_NAMES if name in names]
+        of_model = [name for name in MODEL_METRIC_NAMES if name in names]
+        of_texts.sort(key=list(names).index)
+        return Scoring(of_texts, self.form or config.form, self.resamples, of_model)
 
 
 def _baseline(
@@ -166,10 +179,10 @@ def _compared(baseline: Baseline | None, results: Sequence[Evaluated]) -> list[C
     return compare(baseline, results) if baseline else []
 
 
-def _metrics(given: list[str]) -> list[MetricName]:
+def _metrics(given: list[str]) -> list[AnyMetric]:
     """The metrics in lists such as `BLEU,chrF`."""
     words = (word.strip() for text in given for word in text.split(","))
-    return [one_of("--metrics", word.lower(), METRIC_NAMES) for word in words if word]
+    return [one_of("--metrics", word.lower(), ALL_METRICS) for word in words if word]
 
 
 def _form(given: str) -> FormName | None:
@@ -184,12 +197,12 @@ def _in_form(config: Config, form: FormName | None) -> Config:
     return config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"form": form})})
 
 
-def _bounds(given: list[str]) -> dict[MetricName, float]:
+def _bounds(given: list[str]) -> dict[AnyMetric, float]:
     bounds = {}
     for text in (part.strip() for each in given for part in each.split(",")):
         name, _, value = text.partition("=")
         try:
-            bounds[one_of("--fail-under", name.lower(), METRIC_NAMES)] = float(value)
+            bounds[one_of("--fail-under", name.lower(), ALL_METRICS)] = float(value)
         except ValueError:
             raise UsageError(
                 f"--fail-under {text}: expected METRIC=VALUE.", "Write bleu=30, for example."
@@ -211,6 +224,10 @@ def _score_files(
     if tgt_lang:
         warn_if_unknown(tgt_lang)
     scoring = asked.scoring(EvaluateConfig())
+    if scoring.forced:
+        raise UsageError(
+            f"{scoring.forced[0]}: is a metric of models, not of files.", "Choose other metrics."
+        )
     open_form(scoring.form, tgt_lang)  # fails before any work
     return score_files({file.name: Path(file.path) for file in files}, refs, scoring, tgt_lang, src)
 
@@ -226,7 +243,7 @@ def _jobs(
     from mtkit.evaluate.systems import open_jobs
 
     for model in models:
-        if not model.exists() and str(model).lower() in METRIC_NAMES:
+        if not model.exists() and str(model).lower() in ALL_METRICS:
             raise UsageError(f"-m {model}: names a model.", f"Write --metrics {model} for the metric.")
     given = arguments or [str(model) for model in models[:1]] or None
     configs = [_in_form(config, form) for config in read_runs(given)]
@@ -249,8 +266,8 @@ def _loader(device: str, engine: str, threads: int | None) -> LoadModel:
     from mtkit.translate.open import open_translator
 
     name = engine_name(engine)
-    return lambda folder, request: open_translator(
-        folder, request, device=device, engine=name, threads=threads
+    return lambda folder, request, native: open_translator(
+        folder, request, device=device, engine="native" if native else name, threads=threads
     )
 
 
@@ -262,6 +279,7 @@ def _say_levels(results: list[Evaluated], systems: set[str]) -> None:
     from mtkit.runs.verdict import level_of
 
     for result in results:
-        scores = {score.metric: score.value for score in result.scores if score.form is None}
+        values = {score.metric: score.value for score in result.scores if score.form is None}
+        scores = {name: values[name] for name in METRIC_NAMES if name in values}
         if "bleu" in scores and (level := level_of(scores, "")):
             console.say(f"{result.label(systems)}: {level.meaning}")

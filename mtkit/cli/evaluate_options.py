@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, THREADS_HELP
-from mtkit.config.fixed import FORMS, METRIC_NAMES
+from mtkit.config.fixed import FORMS, METRIC_NAMES, MODEL_METRIC_NAMES
 
 Models = Annotated[
     list[Path] | None,
@@ -31,7 +31,7 @@ Metrics = Annotated[
     list[str] | None,
     typer.Option(
         "--metrics",
-        metavar="|".join(METRIC_NAMES),
+        metavar="|".join((*METRIC_NAMES, *MODEL_METRIC_NAMES)),
         help="Metrics to compute, separated by commas. Default: evaluate.metrics of the config.",
     ),
 ]

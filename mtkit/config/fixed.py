@@ -12,6 +12,9 @@ WAVE_BASE = 10_000.0
 MetricName = Literal["bleu", "chrf", "chrf++", "ter", "exact", "length"]
 """Each is an entry of `METRICS` in `metrics/surface.py`."""
 METRIC_NAMES: tuple[MetricName, ...] = get_args(MetricName)
+ModelMetricName = Literal["ppl", "accuracy"]
+"""Metrics of a model that predicts the references; each is an entry of `MODEL_METRICS`."""
+MODEL_METRIC_NAMES: tuple[ModelMetricName, ...] = get_args(ModelMetricName)
 FormName = Literal["raw", "moses-lc"]
 """Forms of text in which BLEU is computed; `metrics/moses.py` makes them."""
 FORMS: tuple[FormName, ...] = get_args(FormName)

@@ -10,7 +10,7 @@ from mtkit.evaluate.evaluate import Evaluated
 from mtkit.evaluate.systems import Job
 from mtkit.metrics.moses import open_form
 from mtkit.metrics.significance import PairedTestName, check_seed, paired_test
-from mtkit.metrics.surface import METRICS, Recipe, build_recipe, inputs_of
+from mtkit.metrics.surface import Recipe, build_recipe, inputs_of, metric_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,10 @@ def _compare(baseline: Baseline, own: Evaluated, others: Mapping[str, Sequence[s
     texts = own.texts
     recipes: dict[str, Recipe] = {}
     for score in own.scores:
+        if (metric := metric_of(score)) is None:
+            continue
         form = open_form(own.form if score.form else "raw", texts.tgt_lang)
-        recipes[score.metric] = build_recipe(METRICS[score.metric], texts.tgt_lang, form)[0]
+        recipes[score.metric] = build_recipe(metric, texts.tgt_lang, form)[0]
     inputs = inputs_of(texts.refs, texts.srcs)
     tests = {
         test: paired_test(test, texts.hyps, others, recipes, inputs, samples)
@@ -101,15 +103,15 @@ def _compare(baseline: Baseline, own: Evaluated, others: Mapping[str, Sequence[s
     }
     comparisons = []
     for system in others:
-        for metric in recipes:
-            each = {test: found[system][metric] for test, found in tests.items()}
+        for name in recipes:
+            each = {test: found[system][name] for test, found in tests.items()}
             one = next(iter(each.values()))
             comparisons.append(
                 Comparison(
                     system,
                     own.system,
                     own.test,
-                    metric,
+                    name,
                     one.value - one.baseline,
                     {test: found.p_value for test, found in each.items()},
                     {test: found.signature for test, found in each.items()},

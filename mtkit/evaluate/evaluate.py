@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtkit.config.fixed import FormName, MetricName
+from mtkit.config.fixed import FormName, MetricName, ModelMetricName
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepared import leaks_of, read_test
 from mtkit.data.prepare.stages import ReportProgress
@@ -74,11 +74,13 @@ class Scoring:
         metrics: names of metrics.
         form: into which the texts are put for BLEU; files have the translations as they are.
         resamples: for the confidence interval of each score; none if 0.
+        forced: names of metrics of the model, which predicts the references.
     """
 
     metrics: Sequence[MetricName]
     form: FormName = "raw"
     resamples: int = 0
+    forced: Sequence[ModelMetricName] = ()
 
 
 @dataclass(frozen=True, slots=True)

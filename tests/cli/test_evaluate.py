@@ -95,7 +95,11 @@ def test_a_table_for_people(run: Run) -> None:
     ("args", "code", "message"),
     [
         (["tiny.yaml", "--test", "nosuch"], 2, "Choose from short, again"),
-        (["tiny.yaml", "--metrics", "bleu,blue"], 2, "bleu, chrf, chrf++, ter, exact and length"),
+        (
+            ["tiny.yaml", "--metrics", "bleu,blue"],
+            2,
+            "exact, length, ppl and accuracy",
+        ),
         (["tiny.yaml", "-m", "bleu"], 2, "Write --metrics bleu"),
         (["tiny.yaml", "-m", "nowhere"], 3, "nowhere: there is no such run folder"),
         (["tiny.yaml", "--checkpoint", "first"], 2, "Choose best, last or a step."),
@@ -112,6 +116,7 @@ def test_a_table_for_people(run: Run) -> None:
         (["tiny.yaml", "--baseline", "runs/tiny"], 2, "is the only system"),
         (["tiny.yaml", "--paired-bs"], 2, "need --baseline"),
         (["tiny.yaml", "--src", "test.en"], 2, "need --hyp"),
+        (["--hyp", "test.fr", "--ref", "test.fr", "--metrics", "ppl"], 2, "is a metric of models"),
         (["--hyp", "test.fr", "--ref", "test.fr", "--src", "tiny.yaml"], 3, "but tiny.yaml has"),
         (["tiny.yaml", "run=none", "--test", "short", "--hyp", "tiny.yaml"], 3, "short has 2 pairs"),
     ],
