@@ -3,151 +3,158 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from mtkit.cli import console
+from mtkit.cli import evaluate_options as options
 from mtkit.cli.arguments import ConfigArguments, read_runs
-from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, THREADS_HELP, engine_name, one_of
+from mtkit.cli.choices import engine_name, one_of
+from mtkit.cli.evaluate_view import ScoreList, ScoreTable
 from mtkit.config.fixed import FORMS, METRIC_NAMES, FormName, MetricName
 from mtkit.errors import GateError, UsageError
 
 if TYPE_CHECKING:
-    from mtkit.config.schema import Config
-    from mtkit.engine.interface import EngineName
-    from mtkit.evaluate.evaluate import Evaluated, LoadedSet
-    from mtkit.runs.find import Found
+    from mtkit.config.schema import Config, EvaluateConfig
+    from mtkit.evaluate.compared import Baseline, Comparison
+    from mtkit.evaluate.evaluate import Evaluated, Scoring
+    from mtkit.evaluate.systems import HypFile, Job, LoadModel
+    from mtkit.metrics.significance import PairedTestName
 
 logger = logging.getLogger(__name__)
 
 
 def evaluate(
     arguments: ConfigArguments = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="PATH",
-            help="Run folder, model folder or config file of another model to score on the test sets. "
-            "Default: the model of the run. Without CONFIG, the test sets are those of its own config.",
-        ),
-    ] = None,
-    checkpoint: Annotated[
-        str,
-        typer.Option(
-            metavar="best|last|STEP", help="Score this checkpoint of the run instead of its final model."
-        ),
-    ] = "",
-    metrics: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--metrics",
-            metavar="|".join(METRIC_NAMES),
-            help="Metrics to compute, separated by commas. Default: evaluate.metrics of the config.",
-        ),
-    ] = None,
-    form: Annotated[
-        str,
-        typer.Option(
-            metavar="|".join(FORMS),
-            help="Form of the texts for BLEU: as they are, or as papers on Multi30k score (lower case, Moses "
-            "tokens). Default: evaluate.form of the config, else raw.",
-        ),
-    ] = "",
-    tests: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--test",
-            metavar="NAME",
-            help="Test set to score; repeatable. Default: all test sets of the config.",
-        ),
-    ] = None,
-    hyps: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--hyp",
-            metavar="FILE",
-            help="Score this file of translations instead of a run; repeatable. Requires --ref.",
-        ),
-    ] = None,
-    refs: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--ref",
-            metavar="FILE",
-            help="File of reference translations for --hyp. Repeat it for several references per line.",
-        ),
-    ] = None,
-    tgt_lang: Annotated[
-        str,
-        typer.Option(
-            metavar="CODE",
-            help="Language of --hyp, such as fr. BLEU is tokenized to suit it, zh by character.",
-        ),
-    ] = "",
-    fail_under: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="METRIC=VALUE", help="Exit with code 4 if a test set scores worse than this; repeatable."
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the scores as JSON instead of a table.")
-    ] = False,
-    device: Annotated[str, typer.Option(metavar=DEVICES, help=DEVICE_HELP)] = "auto",
-    engine: Annotated[str, typer.Option(metavar=ENGINES, help=ENGINE_HELP)] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help=THREADS_HELP, show_default=False)
-    ] = None,
+    models: options.Models = None,
+    checkpoint: options.Checkpoint = "",
+    metrics: options.Metrics = None,
+    form: options.Form = "",
+    tests: options.Tests = None,
+    hyps: options.Hyps = None,
+    refs: options.Refs = None,
+    tgt_lang: options.TgtLang = "",
+    fail_under: options.FailUnder = None,
+    confidence: options.Confidence = False,
+    confidence_n: options.ConfidenceN = 1000,
+    baseline: options.Baseline = "",
+    paired_bs: options.PairedBs = False,
+    paired_ar: options.PairedAr = False,
+    paired_bs_n: options.PairedBsN = 1000,
+    paired_ar_n: options.PairedArN = 10_000,
+    as_json: options.AsJson = False,
+    device: options.Device = "auto",
+    engine: options.Engine = "auto",
+    threads: options.Threads = None,
 ) -> None:
     """Translate and score the test sets of runs, or score files.
 
-    CONFIG can also be the folder of a trained run. Configs of different runs are scored one after the other.
+    CONFIG can also be the folder of a trained run. Several runs, models and files are scored in one table.
 
     \b
     Examples:
       mtkit evaluate mtkit.yaml --metrics bleu,ter
       mtkit evaluate runs/a runs/b --checkpoint best
-      mtkit evaluate mtkit.yaml -m runs/other
+      mtkit evaluate runs/a runs/b --baseline runs/a
+      mtkit evaluate mtkit.yaml -m runs/other --hyp online=out.txt
       mtkit evaluate --hyp out.txt --ref ref.txt
     """
+    from mtkit.evaluate.seeds import seed_groups, spreads
+    from mtkit.evaluate.systems import hyp_files
+
     bounds = _bounds(fail_under or [])
-    names, shape = _metrics(metrics or []), _form(form)
-    if shape not in (None, "raw") and names and "bleu" not in {*names, *bounds}:
-        raise UsageError(f"--form {form}: has no effect without BLEU.", "Add bleu to --metrics.")
-    shown = _ScoreList() if as_json else _ScoreTable()
-    if hyps or refs:
-        if arguments or tests or model or checkpoint or not (hyps and refs):
+    shape = _form(form)
+    asked = _Asked(_metrics(metrics or []), bounds, shape, confidence_n if confidence else 0)
+    asked.check()
+    compared = _baseline(baseline, paired_bs, paired_ar, {"bs": paired_bs_n, "ar": paired_ar_n})
+    shown = ScoreList() if as_json else ScoreTable()
+    files = hyp_files(hyps or [])
+    jobs: list[Job] = []
+    if refs or (files and not (arguments or models)):
+        if arguments or tests or models or checkpoint or not (files and refs):
             raise UsageError(
-                "--hyp: needs --ref, and cannot be combined with a config, --model, --checkpoint or --test.",
-                "Give the references with --ref, and leave out the others.",
+                "--ref: needs --hyp, and cannot be combined with a config, --model, --checkpoint or --test.",
+                "Give translations with --hyp, their references with --ref, and leave out the others.",
             )
-        results = _score_files(hyps, refs, names, bounds, tgt_lang, shape or "raw")
-        shown.begin([(str(hyp), 1_000_000) for hyp in hyps], "")
+        results = _score_files(files, refs, asked, tgt_lang)
+        shown.begin([(file.name, "", 1_000_000) for file in files])
+        _check_baseline(compared, [file.name for file in files])
     else:
-        if model and not model.exists() and str(model).lower() in METRIC_NAMES:
-            raise UsageError(f"-m {model}: names a model.", f"Write --metrics {model} for the metric.")
-        given = arguments or ([str(model)] if model else None)
-        configs = [_in_form(config, shape) for config in read_runs(given)]
-        jobs = _jobs(configs, model, checkpoint, tests or [])
-        results = _evaluate_runs(jobs, checkpoint, names, bounds, device, engine_name(engine), threads, shown)
+        jobs = _jobs(arguments, models or [], checkpoint, tests or [], files, shape)
+        shown.begin([(job.name, each.name, len(each.pairs)) for job in jobs for each in job.sets])
+        _check_baseline(compared, [job.name for job in jobs], jobs)
+        results = _score_jobs(jobs, asked, _loader(device, engine, threads))
+    found = _shown(results, shown)
+    shown.end(_compared(compared, found), spreads(seed_groups(jobs), found))
+    _say_levels(found, shown.systems)
+    _check(found, bounds, shown.systems)
+
+
+def _shown(results: Iterable[Evaluated], shown: ScoreTable | ScoreList) -> list[Evaluated]:
+    """Shows each result when it is ready."""
     found = []
     for result in results:
         shown.add(result)
-        for warning in result.warnings():
+        for warning in result.warnings(result.label(shown.systems)):
             logger.warning("%s", warning)
         found.append(result)
-    shown.end()
-    _say_levels(found)
-    _check(found, bounds)
+    return found
 
 
 # ---------------------------------------------------------------- options
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The options that say which scores are computed."""
+
+    metrics: Sequence[MetricName]
+    bounds: Mapping[MetricName, float]
+    form: FormName | None
+    resamples: int
+
+    def check(self) -> None:
+        from mtkit.metrics.significance import check_seed
+
+        if self.form not in (None, "raw") and self.metrics and "bleu" not in {*self.metrics, *self.bounds}:
+            raise UsageError(f"--form {self.form}: has no effect without BLEU.", "Add bleu to --metrics.")
+        if self.resamples:
+            check_seed()
+
+    def scoring(self, config: EvaluateConfig) -> Scoring:
+        """The scores to compute, where the config says what was not asked for."""
+        from mtkit.evaluate.evaluate import Scoring
+
+        names = dict.fromkeys([*(self.metrics or config.metrics), *self.bounds])
+        return Scoring(list(names), self.form or config.form, self.resamples)
+
+
+def _baseline(
+    name: str, only_bs: bool, only_ar: bool, samples: Mapping[PairedTestName, int]
+) -> Baseline | None:
+    if not name:
+        if only_bs or only_ar:
+            raise UsageError("--paired-bs and --paired-ar: need --baseline.", "Name the baseline.")
+        return None
+    from mtkit.evaluate.compared import Baseline
+
+    wanted = {"bs": only_bs or not only_ar, "ar": only_ar or not only_bs}
+    return Baseline(name.rstrip("/"), {test: count for test, count in samples.items() if wanted[test]})
+
+
+def _check_baseline(baseline: Baseline | None, systems: Sequence[str], jobs: Sequence[Job] = ()) -> None:
+    from mtkit.evaluate.compared import check_baseline
+
+    if baseline:
+        check_baseline(baseline, systems, jobs)
+
+
+def _compared(baseline: Baseline | None, results: Sequence[Evaluated]) -> list[Comparison]:
+    from mtkit.evaluate.compared import compare
+
+    return compare(baseline, results) if baseline else []
 
 
 def _metrics(given: list[str]) -> list[MetricName]:
@@ -181,12 +188,12 @@ def _bounds(given: list[str]) -> dict[MetricName, float]:
     return bounds
 
 
-def _check(results: list[Evaluated], bounds: dict[MetricName, float]) -> None:
+def _check(results: list[Evaluated], bounds: dict[MetricName, float], systems: set[str]) -> None:
     """Refuses scores that are worse than their bound."""
     from mtkit.metrics.surface import METRICS
 
     missed = [
-        f"{result.name}: {name} {score.value:.2f} is worse than the bound {bound:g}."
+        f"{result.label(systems)}: {name} {score.value:.2f} is worse than the bound {bound:g}."
         for name, bound in bounds.items()
         for result in results
         for score in result.scores
@@ -200,12 +207,7 @@ def _check(results: list[Evaluated], bounds: dict[MetricName, float]) -> None:
 
 
 def _score_files(
-    hyps: list[Path],
-    refs: list[Path],
-    metrics: list[MetricName],
-    bounds: Iterable[MetricName],
-    tgt_lang: str,
-    form: FormName,
+    files: Sequence[HypFile], refs: list[Path], asked: _Asked, tgt_lang: str
 ) -> Iterator[Evaluated]:
     from mtkit.config.schema import EvaluateConfig
     from mtkit.evaluate.evaluate import score_files
@@ -214,158 +216,55 @@ def _score_files(
 
     if tgt_lang:
         warn_if_unknown(tgt_lang)
-    open_form(form, tgt_lang)  # fails before any work
-    names = list(dict.fromkeys([*(metrics or EvaluateConfig().metrics), *bounds]))
-    return score_files(hyps, refs, names, tgt_lang, form)
+    scoring = asked.scoring(EvaluateConfig())
+    open_form(scoring.form, tgt_lang)  # fails before any work
+    return score_files({file.name: Path(file.path) for file in files}, refs, scoring, tgt_lang)
 
 
 def _jobs(
-    configs: list[Config], named: Path | None, checkpoint: str, tests: list[str]
-) -> list[tuple[Config, Found, list[LoadedSet]]]:
-    """The config, the model and the test sets of each run; everything that is missing is found here."""
-    from mtkit.evaluate.evaluate import check_form, choose_tests, read_sets
-    from mtkit.runs.find import Found, checkpoint_of, find_model, trained_model
-
-    jobs = []
-    for config in configs:
-        check_form(config, config.evaluate.form, choose_tests(config, tests))
-        if checkpoint:
-            run = find_model(named).run if named else config.run
-            found = Found(checkpoint_of(run, checkpoint), run, f"checkpoint {checkpoint}")
-        else:
-            found = find_model(named) if named else Found(trained_model(config.run), config.run)
-        jobs.append((config, found))
-    return [(config, found, read_sets(config, tests)) for config, found in jobs]
-
-
-def _evaluate_runs(
-    jobs: list[tuple[Config, Found, list[LoadedSet]]],
+    arguments: list[str] | None,
+    models: list[Path],
     checkpoint: str,
-    metrics: list[MetricName],
-    bounds: Iterable[MetricName],
-    device: str,
-    engine: EngineName,
-    threads: int | None,
-    shown: _ScoreTable | _ScoreList,
-) -> Iterator[Evaluated]:
-    """Translates and scores the test sets of each job, and keeps the scores in the run folder."""
-    from mtkit.evaluate.evaluate import evaluate
-    from mtkit.evaluate.record import is_run, keep_score, results_folder
-    from mtkit.runs.find import read_model
-    from mtkit.runs.layout import inside
-    from mtkit.translate.open import open_translator
-    from mtkit.translate.request import Request
+    tests: list[str],
+    files: Sequence[HypFile],
+    form: FormName | None,
+) -> list[Job]:
+    from mtkit.evaluate.systems import open_jobs
 
-    for config, found, sets in jobs:
-        # 1. Open the model, and the folder that keeps its scores.
-        console.say(f"model: {found}")
-        request = Request(search=config.decode.model_dump(mode="json"))
-        load = partial(open_translator, request=request, device=device, engine=engine, threads=threads)
-        translator = load(found.folder) if checkpoint else read_model(found.run, load)
-        home = found.run if is_run(found.run) else config.run
-        is_inside = home in found.folder.parents
-        model = found.folder.relative_to(home).as_posix() if is_inside else str(found.folder)
-        suffix = f".{model.replace('/', '.')}" if checkpoint else ""
-        folder = results_folder(home, private=config.private)
-        names = list(dict.fromkeys([*(metrics or config.evaluate.metrics), *bounds]))
-        # 2. Translate and score each test set.
-        shown.begin([(each.name, len(each.pairs)) for each in sets], str(found) if len(jobs) > 1 else "")
-        for each in sets:
-            path = inside(folder, f"{each.name}{suffix}.hyp.txt")
-            with console.progress() as report:
-                result = evaluate(
-                    each,
-                    translator,
-                    request,
-                    names,
-                    path,
-                    form=config.evaluate.form,
-                    private=config.private,
-                    progress=report,
-                )
-            keep_score(home, result, model, translator.engine.name, config.decode.changed())
-            yield result
-        console.say(f"translations and scores in {folder}, engine {translator.engine.name}")
+    for model in models:
+        if not model.exists() and str(model).lower() in METRIC_NAMES:
+            raise UsageError(f"-m {model}: names a model.", f"Write --metrics {model} for the metric.")
+    given = arguments or [str(model) for model in models[:1]] or None
+    configs = [_in_form(config, form) for config in read_runs(given)]
+    return open_jobs(configs, models, checkpoint, tests, files)
+
+
+def _score_jobs(jobs: list[Job], asked: _Asked, load: LoadModel) -> Iterator[Evaluated]:
+    from mtkit.evaluate.systems import score_job
+
+    for job in jobs:
+        with console.progress() as progress:
+            yield from score_job(job, asked.scoring(job.config.evaluate), load, console.say, progress)
+
+
+def _loader(device: str, engine: str, threads: int | None) -> LoadModel:
+    """Opens a model with the engine that was asked for."""
+    from mtkit.translate.open import open_translator
+
+    name = engine_name(engine)
+    return lambda folder, request: open_translator(
+        folder, request, device=device, engine=name, threads=threads
+    )
 
 
 # ---------------------------------------------------------------- output
 
 
-def _say_levels(results: list[Evaluated]) -> None:
+def _say_levels(results: list[Evaluated], systems: set[str]) -> None:
     """Says what the BLEU of each result means, in words, unless it is that of a form."""
     from mtkit.runs.verdict import level_of
 
     for result in results:
         scores = {score.metric: score.value for score in result.scores if score.form is None}
         if "bleu" in scores and (level := level_of(scores, "")):
-            console.say(f"{result.name}: {level.meaning}")
-
-
-class _ScoreList:
-    """Prints all results together, as a JSON list."""
-
-    def __init__(self) -> None:
-        self._entries: list[dict[str, object]] = []
-        self._model = ""
-
-    def begin(self, sets: Sequence[tuple[str, int]], model: str) -> None:
-        """Starts the results of a model."""
-        self._model = model
-
-    def add(self, result: Evaluated) -> None:
-        """Adds a result."""
-        from mtkit.evaluate.record import as_json
-
-        self._entries.append(({"model": self._model} if self._model else {}) | as_json(result))
-
-    def end(self) -> None:
-        """Prints all of them."""
-        import json
-
-        console.out_lines(json.dumps(self._entries, indent=2, ensure_ascii=False))
-
-
-class _ScoreTable:
-    """Prints a row for each result when it is ready, and signatures below each table."""
-
-    def __init__(self) -> None:
-        self._sets: Sequence[tuple[str, int]] = ()
-        self._rows = 0
-        self._signatures: dict[tuple[str, str, str | None], list[str]] = {}
-
-    def begin(self, sets: Sequence[tuple[str, int]], model: str) -> None:
-        """Starts the table of a model, whose test sets have these names and numbers of pairs."""
-        again = self._rows > 0
-        self.end()
-        if model:
-            if again:
-                console.out("")
-            console.out(model)
-        self._sets = sets
-
-    def add(self, result: Evaluated) -> None:
-        """Prints the row of a result."""
-        from mtkit.cli.columns import aligned
-
-        head = ("test set", "pairs", *(score.title for score in result.scores))
-        row = (result.name, f"{result.num_pairs:,}", *(f"{score.value:.2f}" for score in result.scores))
-        widest = [(name, f"{count:,}", *["100.00"] * len(result.scores)) for name, count in self._sets]
-        for line in aligned(head, [row, *widest])[2 if self._rows else 0 : 3]:
-            console.out("".join(line))
-        self._rows += 1
-        for score in result.scores:
-            key = (score.metric, score.signature, score.form)
-            self._signatures.setdefault(key, []).append(result.name)
-
-    def end(self) -> None:
-        """Prints the signatures of the scores."""
-        if not self._rows:
-            return
-        metrics = [metric for metric, *_ in self._signatures]
-        console.out("")
-        for (metric, signature, form), names in self._signatures.items():
-            of_some = f" ({', '.join(names)})" if metrics.count(metric) > 1 else ""
-            console.out(f"{metric}{of_some}: {signature}")
-            if form is not None:
-                console.out(f"{metric}{of_some}, form: {form}")
-        self._rows, self._signatures = 0, {}
+            console.say(f"{result.label(systems)}: {level.meaning}")

@@ -9,7 +9,7 @@ NORM_EPSILON = 1e-5
 WAVE_BASE = 10_000.0
 """Base of the wavelengths of positions, in tables and rotations (Vaswani et al. 2017, section 3.5)."""
 
-MetricName = Literal["bleu", "chrf", "ter"]
+MetricName = Literal["bleu", "chrf", "chrf++", "ter", "exact", "length"]
 """Each is an entry of `METRICS` in `metrics/surface.py`."""
 METRIC_NAMES: tuple[MetricName, ...] = get_args(MetricName)
 FormName = Literal["raw", "moses-lc"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,44 +43,95 @@ class LoadedSet:
     tgt_lang: str
     leaked: int | None
 
+    def texts(self, hyps: Sequence[str]) -> Texts:
+        """Translations of this set beside their sources and references."""
+        refs = [[pair.tgt for pair in self.pairs], *self.more_refs]
+        return Texts(hyps, refs, self.tgt_lang, [pair.src for pair in self.pairs])
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Translations beside what they are compared with.
+
+    Attributes:
+        hyps: the translations.
+        refs: [versions, translations], the references.
+        tgt_lang: the language of both.
+        srcs: the texts that were translated; None if unknown.
+    """
+
+    hyps: Sequence[str]
+    refs: Sequence[Sequence[str]]
+    tgt_lang: str
+    srcs: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """The scores to compute.
+
+    Attributes:
+        metrics: names of metrics.
+        form: into which the texts are put for BLEU; files have the translations as they are.
+        resamples: for the confidence interval of each score; none if 0.
+    """
+
+    metrics: Sequence[MetricName]
+    form: FormName = "raw"
+    resamples: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
     """The scores of one set of translations.
 
     Attributes:
-        name: of the test set, or the path of the translations.
+        system: the name of the system that translated.
+        test: the name of the test set; empty if the texts are not of one.
         hyps: file of the translations.
-        num_pairs: number of translations.
+        texts: the translations and what they were compared with.
         scores: one per metric.
+        form: into which the texts were put for some of the metrics.
         blank_hyps: number of translations without text.
         blank_refs: number of translations of which a reference has no text.
         leaked: number of pairs with a side that occurs in the training data; None if unknown.
     """
 
-    name: str
+    system: str
+    test: str
     hyps: Path
-    num_pairs: int
+    texts: Texts
     scores: tuple[Score, ...]
+    form: FormName = "raw"
     blank_hyps: int = 0
     blank_refs: int = 0
     leaked: int | None = None
 
-    def warnings(self) -> Iterator[str]:
-        """What makes the scores misleading."""
+    @property
+    def num_pairs(self) -> int:
+        """The number of translations."""
+        return len(self.texts.hyps)
+
+    def label(self, among: Collection[str]) -> str:
+        """Its name among results of these systems: the test set, with the system if there are several."""
+        several = len(among) > 1
+        return ", ".join([*([self.system] if several or not self.test else []), *filter(None, [self.test])])
+
+    def warnings(self, label: str) -> Iterator[str]:
+        """What makes the scores misleading; each line begins with `label`."""
         of_all = f"of {self.num_pairs:,}"
         if self.leaked:
             yield (
-                f"{self.name}: {self.leaked:,} {of_all} sentences are in the training data, which makes the "
+                f"{label}: {self.leaked:,} {of_all} sentences are in the training data, which makes the "
                 "scores too high. Add the filter overlap to data.filters."
             )
         if self.blank_hyps:
             some = self.blank_hyps < self.num_pairs
             share = f"{self.blank_hyps:,} {of_all}" if some else f"all {self.num_pairs:,}"
-            yield f"{self.name}: {share} translations are blank."
+            yield f"{label}: {share} translations are blank."
         if self.blank_refs:
             yield (
-                f"{self.name}: {self.blank_refs:,} {of_all} references are blank, which makes the scores too "
+                f"{label}: {self.blank_refs:,} {of_all} references are blank, which makes the scores too "
                 "low. Remove these pairs."
             )
 
@@ -146,10 +197,10 @@ def evaluate(
     found: LoadedSet,
     translator: Translator,
     request: Request,
-    metrics: Sequence[MetricName],
+    scoring: Scoring,
     path: Path,
+    system: str,
     *,
-    form: FormName = "raw",
     private: bool = True,
     progress: ReportProgress | None = None,
 ) -> Evaluated:
@@ -159,9 +210,9 @@ def evaluate(
         found: the test set.
         translator: of the model to evaluate.
         request: how to search.
-        metrics: names of metrics.
+        scoring: which scores are computed.
         path: the file for the translations, in a folder that mtkit made.
-        form: into which the texts are put for BLEU; the file has the translations as they are.
+        system: the name of the system.
         private: whether only the owner may read the translations.
         progress: called with the test set, the translations made so far, and their final number.
     """
@@ -177,28 +228,39 @@ def evaluate(
             progress(found.name, len(hyps), len(found.pairs))
     claim(path.parent, path.name)
     write_text(path, "".join(f"{hyp}\n" for hyp in hyps), PRIVATE if private else 0o666)
-    refs = [[pair.tgt for pair in found.pairs], *found.more_refs]
-    srcs = [pair.src for pair in found.pairs]
-    scores = score_corpus(hyps, refs[0], metrics, found.tgt_lang, srcs, refs[1:], form)
-    return _evaluated(found.name, path, hyps, refs, scores, found.leaked)
+    return score_texts(found.texts(hyps), scoring, path, system, found.name, found.leaked)
+
+
+def read_hyps(path: Path) -> list[str]:
+    """The translations in a file, one a line.
+
+    Raises:
+        InputError: it cannot be read or has no lines.
+    """
+    texts = list(read_lines(path))
+    if not texts:
+        raise InputError(f"{path}: there are no lines to score.", "Check the file.")
+    return texts
 
 
 def score_files(
-    hyps: Sequence[Path],
-    refs: Sequence[Path],
-    metrics: Sequence[MetricName],
-    tgt_lang: str,
-    form: FormName = "raw",
+    hyps: Mapping[str, Path], refs: Sequence[Path], scoring: Scoring, tgt_lang: str
 ) -> Iterator[Evaluated]:
-    """The scores of the translations in each of `hyps`, line by line against all of `refs`.
+    """The scores of the translations of each system, line by line against all of `refs`.
 
     The references are read once, so they may be pipes.
+
+    Args:
+        hyps: a file for each system.
+        refs: files of references.
+        scoring: which scores are computed.
+        tgt_lang: the language of all of them.
 
     Raises:
         InputError: a file cannot be read or has no lines, or their numbers of lines differ.
     """
     versions = [list(read_lines(ref)) for ref in refs]
-    for path in hyps:
+    for system, path in hyps.items():
         texts = list(read_lines(path))
         for ref, lines in zip(refs, versions, strict=True):
             if len(texts) != len(lines):
@@ -208,18 +270,38 @@ def score_files(
                 )
         if not texts:
             raise InputError(f"{path}: there are no lines to score.", "Check the file.")
-        scores = score_corpus(texts, versions[0], metrics, tgt_lang, None, versions[1:], form)
-        yield _evaluated(str(path), path, texts, versions, scores)
+        yield score_texts(Texts(texts, versions, tgt_lang), scoring, path, system)
 
 
-def _evaluated(
-    name: str,
+def score_texts(
+    texts: Texts,
+    scoring: Scoring,
     path: Path,
-    hyps: Sequence[str],
-    refs: Sequence[Sequence[str]],
-    scores: Sequence[Score],
+    system: str,
+    test: str = "",
     leaked: int | None = None,
 ) -> Evaluated:
-    blank_hyps = sum(not hyp.strip() for hyp in hyps)
-    blank_refs = sum(not all(ref.strip() for ref in versions) for versions in zip(*refs, strict=True))
-    return Evaluated(name, path, len(hyps), tuple(scores), blank_hyps, blank_refs, leaked)
+    """The scores of translations.
+
+    Args:
+        texts: the translations and their references.
+        scoring: which scores are computed.
+        path: the file of the translations.
+        system: the name of the system that translated.
+        test: the name of the test set; empty if there is none.
+        leaked: number of pairs with a side that occurs in the training data; None if unknown.
+    """
+    first, *more = texts.refs
+    scores = score_corpus(
+        texts.hyps,
+        first,
+        scoring.metrics,
+        texts.tgt_lang,
+        texts.srcs,
+        more,
+        scoring.form,
+        scoring.resamples,
+    )
+    blank_hyps = sum(not hyp.strip() for hyp in texts.hyps)
+    blank_refs = sum(not all(ref.strip() for ref in versions) for versions in zip(*texts.refs, strict=True))
+    return Evaluated(system, test, path, texts, tuple(scores), scoring.form, blank_hyps, blank_refs, leaked)

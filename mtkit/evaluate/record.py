@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtkit.disk.files import marked_folder, write_text
 from mtkit.disk.marks import claim, read_mark
@@ -14,7 +14,13 @@ from mtkit.disk.reading import read_object, using
 from mtkit.evaluate.evaluate import Evaluated
 from mtkit.runs.layout import EVALUATE, KIND, SCORES, TRANSLATIONS, inside, open_run
 
+if TYPE_CHECKING:
+    from mtkit.evaluate.compared import Comparison
+    from mtkit.evaluate.seeds import Spread
+
 VERSION = 1
+REPORT_VERSION = 1
+"""Of the JSON that is printed; raised when a key changes its meaning or goes."""
 _ANEW = "Delete it; `mtkit evaluate` writes it again."
 
 
@@ -30,10 +36,30 @@ def is_run(path: Path) -> bool:
     return mark is not None and mark.kind == KIND
 
 
+def report(
+    results: Sequence[Evaluated], comparisons: Sequence[Comparison], seeds: Sequence[Spread]
+) -> dict[str, object]:
+    """What `mtkit evaluate --json` prints."""
+    return {
+        "version": REPORT_VERSION,
+        "results": [as_json(result) for result in results],
+        "comparisons": [asdict(comparison) for comparison in comparisons],
+        "seeds": [asdict(spread) for spread in seeds],
+    }
+
+
 def as_json(result: Evaluated) -> dict[str, object]:
     """The result in plain JSON values."""
-    values = asdict(result)
-    return {"test": values.pop("name")} | values | {"hyps": str(result.hyps)}
+    return {
+        "system": result.system,
+        "test": result.test,
+        "hyps": str(result.hyps),
+        "num_pairs": result.num_pairs,
+        "scores": [asdict(score) for score in result.scores],
+        "blank_hyps": result.blank_hyps,
+        "blank_refs": result.blank_refs,
+        "leaked": result.leaked,
+    }
 
 
 def read_scores(run: Path) -> list[dict[str, Any]]:
@@ -64,6 +90,7 @@ def keep_score(run: Path, result: Evaluated, model: str, engine: str, search: Ma
         search: search options that differ from their defaults.
     """
     entry = {"model": model} | as_json(result) | {"hyps": result.hyps.name}
+    del entry["system"]  # which is the run itself
     entry |= {"engine": engine, "search": dict(search)}
     kept = [old for old in read_scores(run) if _identity(old) != _identity(entry)]
     folder = inside(run, EVALUATE)

@@ -1,4 +1,4 @@
-"""Metrics of translations, each an entry of `METRICS`, computed by sacreBLEU. Does not use torch."""
+"""Metrics of translations, each an entry of `METRICS`, most of them sacreBLEU's. Does not use torch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from mtkit.config.fixed import BestMetric, FormName, MetricName
 from mtkit.errors import InputError, UsageError
 from mtkit.metrics.moses import MosesForm, open_form
+from mtkit.metrics.significance import Interval, interval
 from mtkit.text.languages import language_of
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as SacrebleuMetric
+    from sacrebleu.metrics.bleu import BLEU
 
 Input = Literal["srcs", "refs"]
 """Texts that translations can be compared with."""
@@ -45,6 +47,7 @@ class Metric:
         inputs: the texts that it needs besides the translations.
         build: returns its recipe for a target language.
         build_in_form: returns its recipe for texts in a form of papers; None if it has none.
+        ideal: the best value, if it is neither the highest nor the lowest.
     """
 
     title: str
@@ -52,9 +55,15 @@ class Metric:
     inputs: tuple[Input, ...]
     build: Callable[[str], Recipe]
     build_in_form: Callable[[MosesForm], Recipe] | None = None
+    ideal: float | None = None
 
     def quality(self, value: float) -> float:
-        """`value`, negated if lower is better: the better of two scores has the higher quality."""
+        """`value`, negated if lower is better: the better of two scores has the higher quality.
+
+        With an ideal, the negated distance from it.
+        """
+        if self.ideal is not None:
+            return -abs(value - self.ideal)
         return value if self.higher_is_better else -value
 
 
@@ -72,6 +81,49 @@ class _Sacrebleu:
 
     def signature(self) -> str:
         return str(self.metric.get_signature())
+
+
+@dataclass(slots=True)
+class _Exact:
+    """The percentage of translations that equal one of their references, white space at the ends apart."""
+
+    nrefs: int = 0
+
+    def statistics(self, hyps: Sequence[str], inputs: Inputs) -> Statistics:
+        self.nrefs = len(inputs["refs"])
+        versions = zip(*inputs["refs"], strict=True)
+        return [
+            [hyp.strip() in {ref.strip() for ref in refs}, 1]
+            for hyp, refs in zip(hyps, versions, strict=True)
+        ]
+
+    def aggregate(self, statistics: Statistics) -> float:
+        equal, count = (sum(column) for column in zip(*statistics, strict=True))
+        return float(100 * equal / count)
+
+    def signature(self) -> str:
+        return f"nrefs:{self.nrefs}|case:mixed|ends:stripped"
+
+
+@dataclass(slots=True)
+class _Length:
+    """The length in words as a percentage of that of the closest references, as sacreBLEU counts for BLEU."""
+
+    bleu: BLEU
+    nrefs: int = 0
+
+    def statistics(self, hyps: Sequence[str], inputs: Inputs) -> Statistics:
+        self.nrefs = len(inputs["refs"])
+        # The first two counts of BLEU are the lengths of the translation and of its closest reference.
+        return [counts[:2] for counts in self.bleu._extract_corpus_statistics(hyps, inputs["refs"])]
+
+    def aggregate(self, statistics: Statistics) -> float:
+        hyp_len, ref_len = (sum(column) for column in zip(*statistics, strict=True))
+        return float(100 * hyp_len / ref_len) if ref_len else 0.0
+
+    def signature(self) -> str:
+        info = self.bleu.get_signature().info
+        return f"nrefs:{self.nrefs}|case:{info['case']}|tok:{info['tok']}|version:{info['version']}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +162,22 @@ def _chrf(tgt_lang: str) -> Recipe:
     return _Sacrebleu(CHRF())
 
 
+def _chrf_plus_plus(tgt_lang: str) -> Recipe:
+    from sacrebleu.metrics.chrf import CHRF
+
+    return _Sacrebleu(CHRF(word_order=2))
+
+
+def _exact(tgt_lang: str) -> Recipe:
+    return _Exact()
+
+
+def _length(tgt_lang: str) -> Recipe:
+    from sacrebleu.metrics.bleu import BLEU
+
+    return _Length(BLEU(tokenize=language_of(tgt_lang).bleu_tokenizer))
+
+
 def _ter(tgt_lang: str) -> Recipe:
     from sacrebleu.metrics.ter import TER
 
@@ -120,7 +188,10 @@ def _ter(tgt_lang: str) -> Recipe:
 METRICS: Mapping[MetricName, Metric] = {
     "bleu": Metric("BLEU", True, ("refs",), _bleu, _bleu_in_form),
     "chrf": Metric("chrF", True, ("refs",), _chrf),
+    "chrf++": Metric("chrF++", True, ("refs",), _chrf_plus_plus),
     "ter": Metric("TER", False, ("refs",), _ter),
+    "exact": Metric("exact", True, ("refs",), _exact),
+    "length": Metric("length", False, ("refs",), _length, ideal=100.0),
 }
 
 
@@ -146,15 +217,22 @@ class Score:
 
     Attributes:
         metric: the name of the metric.
-        value: from 0 to 100; TER can exceed 100.
-        signature: sacreBLEU's, with version and tokenisation.
+        value: from 0 to 100; TER and length can exceed 100.
+        signature: sacreBLEU's, with version and tokenisation, or one like it.
         form: signature of the form into which the texts were put before; None if they are as they were.
+        interval: the 95 % confidence interval, if it was asked for.
     """
 
     metric: MetricName
     value: float
     signature: str
     form: str | None = None
+    interval: Interval | None = None
+
+    @property
+    def margin(self) -> float | None:
+        """Half of the width of the confidence interval, if there is one."""
+        return None if self.interval is None else self.interval.margin
 
     @property
     def title(self) -> str:
@@ -162,9 +240,10 @@ class Score:
         return title_of(self.metric, self.form)
 
 
-def title_of(metric: MetricName, form: str | None) -> str:
+def title_of(metric: str, form: str | None) -> str:
     """The name of a metric in tables, with the name of the form: `BLEU moses-lc`."""
-    return " ".join(filter(None, (METRICS[metric].title, (form or "").partition("|")[0])))
+    titles = {str(name): each.title for name, each in METRICS.items()}
+    return " ".join(filter(None, (titles.get(metric, metric), (form or "").partition("|")[0])))
 
 
 def score_corpus(
@@ -175,6 +254,7 @@ def score_corpus(
     srcs: Sequence[str] | None = None,
     more_refs: Sequence[Sequence[str]] = (),
     form: FormName = "raw",
+    resamples: int = 0,
 ) -> list[Score]:
     """Scores of translations against their references, in the order of `metrics`.
 
@@ -186,6 +266,7 @@ def score_corpus(
         srcs: the texts that were translated, for metrics that need them.
         more_refs: further versions of the references, each with one for every translation.
         form: into which translations and references are put for BLEU; other metrics take them as they are.
+        resamples: for the confidence interval of each score; none if 0.
 
     Raises:
         InputError: there are no translations, or the numbers of translations and references differ.
@@ -201,22 +282,28 @@ def score_corpus(
         raise InputError(
             "nothing to score: 0 translations and 0 references.", "Check that the files are not empty."
         )
-    inputs: dict[Input, Sequence[Sequence[str]]] = {"refs": [refs, *more_refs]}
-    if srcs is not None:
-        inputs["srcs"] = [srcs]
+    inputs = inputs_of([refs, *more_refs], srcs)
     opened = open_form(form, tgt_lang)
     scores = []
     for name in metrics:
         metric = METRICS[name]
         if not inputs.keys() >= set(metric.inputs):
             raise UsageError(f"metric {name}: needs the source texts.", "Choose another metric.")
-        recipe, signature = _build(metric, tgt_lang, opened)
-        value = recipe.aggregate(recipe.statistics(hyps, inputs))
-        scores.append(Score(name, value, recipe.signature(), signature))
+        recipe, of_form = build_recipe(metric, tgt_lang, opened)
+        statistics = recipe.statistics(hyps, inputs)
+        value, signature, found = recipe.aggregate(statistics), recipe.signature(), None
+        if resamples:
+            found, signature = interval(recipe, statistics, resamples)
+        scores.append(Score(name, value, signature, of_form, found))
     return scores
 
 
-def _build(metric: Metric, tgt_lang: str, form: MosesForm | None) -> tuple[Recipe, str | None]:
+def inputs_of(refs: Sequence[Sequence[str]], srcs: Sequence[str] | None) -> Inputs:
+    """What translations are compared with: [versions, translations] of references, and sources if known."""
+    return {"refs": refs} if srcs is None else {"refs": refs, "srcs": [srcs]}
+
+
+def build_recipe(metric: Metric, tgt_lang: str, form: MosesForm | None) -> tuple[Recipe, str | None]:
     """The recipe of a metric, and the signature of the form if it puts texts into one."""
     if form is None or metric.build_in_form is None:
         return metric.build(tgt_lang), None

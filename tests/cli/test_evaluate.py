@@ -42,10 +42,18 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return invoke
 
 
+def results(done: Result) -> list[dict[str, Any]]:
+    """The results in the JSON that was printed."""
+    printed = json.loads(done.stdout)
+    assert printed["version"] == 1
+    found: list[dict[str, Any]] = printed["results"]
+    return found
+
+
 def test_each_test_set_is_translated_and_scored(run: Run, folder: Path) -> None:
     result = run("tiny.yaml", "--json", "--metrics", "TER,bleu")
     assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout)
+    found = results(result)
     hyps = list(open_translator(folder / "runs/tiny/model").translate(TINY_PAIRS))
     expected = score_corpus(hyps, list(TINY_PAIRS.values()), ["ter", "bleu"], "fr")
     assert [entry["test"] for entry in found] == ["short", "again"]
@@ -66,10 +74,10 @@ def test_it_warns_of_test_sentences_in_the_training_data(run: Run) -> None:
     result = run("tiny.yaml", *leaking, "--test", "short", "--json")
     warning = "warning: short: 2 of 2 sentences are in the training data"
     assert warning in " ".join(result.stderr.split())
-    assert [entry["leaked"] for entry in json.loads(result.stdout)] == [2]
+    assert [entry["leaked"] for entry in results(result)] == [2]
     other = run("tiny.yaml", "--test", "short", "--json")  # of which nothing is prepared
     assert "warning" not in other.stderr
-    assert [entry["leaked"] for entry in json.loads(other.stdout)] == [None]
+    assert [entry["leaked"] for entry in results(other)] == [None]
 
 
 def test_a_table_for_people(run: Run) -> None:
@@ -86,7 +94,7 @@ def test_a_table_for_people(run: Run) -> None:
     ("args", "code", "message"),
     [
         (["tiny.yaml", "--test", "nosuch"], 2, "Choose from short, again"),
-        (["tiny.yaml", "--metrics", "bleu,blue"], 2, "bleu, chrf and ter"),
+        (["tiny.yaml", "--metrics", "bleu,blue"], 2, "bleu, chrf, chrf++, ter, exact and length"),
         (["tiny.yaml", "-m", "bleu"], 2, "Write --metrics bleu"),
         (["tiny.yaml", "-m", "nowhere"], 3, "nowhere: there is no such run folder"),
         (["tiny.yaml", "--checkpoint", "first"], 2, "Choose best, last or a step."),
@@ -96,6 +104,13 @@ def test_a_table_for_people(run: Run) -> None:
         (["--hyp", "test.fr", "--ref", "tiny.yaml"], 3, "has 2 lines, but tiny.yaml has"),
         (["--hyp", "empty", "--ref", "empty"], 3, "no lines"),
         (["--hyp", "missing", "--ref", "test.fr"], 3, "missing"),
+        (["tiny.yaml", "--hyp", "test.fr"], 2, "Write {test} for the name of the test set"),
+        (["tiny.yaml", "--hyp", "test.fr", "--hyp", "test.fr"], 2, "2 files are called test.fr"),
+        (["tiny.yaml", "--hyp", "=test.fr"], 2, "expected FILE or NAME=FILE"),
+        (["tiny.yaml", "--baseline", "runs/b"], 2, "Choose from runs/tiny"),
+        (["tiny.yaml", "--baseline", "runs/tiny"], 2, "is the only system"),
+        (["tiny.yaml", "--paired-bs"], 2, "need --baseline"),
+        (["tiny.yaml", "run=none", "--test", "short", "--hyp", "tiny.yaml"], 3, "short has 2 pairs"),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -111,11 +126,11 @@ def test_what_cannot_be_done_is_said(
 def test_files_are_scored_without_a_model(run: Run, folder: Path) -> None:
     (folder / "zh").write_text("今天天气很好。\n", "utf-8")
     result = run(
-        "--hyp", "zh", "--hyp", "zh", "--ref", "zh", "--tgt-lang", "zh", "--metrics", "bleu", "--json"
+        "--hyp", "a=zh", "--hyp", "zh", "--ref", "zh", "--tgt-lang", "zh", "--metrics", "bleu", "--json"
     )
     assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout)
-    assert [entry["test"] for entry in found] == ["zh", "zh"]
+    found = results(result)
+    assert [(entry["system"], entry["test"]) for entry in found] == [("a", ""), ("zh", "")]
     [score] = found[0]["scores"]
     assert score["value"] == pytest.approx(100)
     assert "tok:zh" in score["signature"]
@@ -205,20 +220,67 @@ def test_each_run_is_scored_by_its_own_model(run: Run, folder: Path, two_runs: l
     by_config = run(*two_runs, "--test", "short", "--json")
     by_folder = run("runs/tiny", "runs/other/", "--test", "short", "--json")
     assert by_config.exit_code == by_folder.exit_code == 0, by_folder.output
-    assert json.loads(by_config.stdout) == json.loads(by_folder.stdout)
-    assert [entry["model"] for entry in json.loads(by_config.stdout)] == ["runs/tiny", "runs/other"]
+    assert results(by_config) == results(by_folder)
+    assert [entry["system"] for entry in results(by_config)] == ["runs/tiny", "runs/other"]
     assert (folder / "runs/other/evaluate/short.hyp.txt").exists()
-    table = run(*two_runs, "--test", "short").stdout
-    assert [line for line in table.splitlines() if line.startswith("runs/")] == ["runs/tiny", "runs/other"]
+    head, _, *rows = run(*two_runs).stdout.splitlines()
+    assert head.split()[:4] == ["system", "test", "set", "pairs"]
+    assert [row.split()[:2] for row in rows[:4]] == [
+        [system, test] for system in ("runs/tiny", "runs/other") for test in ("short", "again")
+    ]
+    assert [line.split(":")[0] for line in rows[4:]] == ["", "bleu", "chrf"]
 
 
 def test_another_model_can_be_named(run: Run, folder: Path, two_runs: list[str]) -> None:
     result = run("tiny.yaml", "data.test.again=null", "-m", "runs/other", "--json")
     assert result.exit_code == 0, result.output
-    [entry] = json.loads(result.stdout)
+    [entry] = results(result)
     assert Path(entry["hyps"]) == folder / "runs/other/evaluate/short.hyp.txt"
     alone = run("-m", "runs/other", "--test", "short", "--json")
-    assert [found["scores"] for found in json.loads(alone.stdout)] == [entry["scores"]]
+    assert [found["scores"] for found in results(alone)] == [entry["scores"]]
+
+
+def test_files_and_several_models_stand_in_one_table(run: Run, folder: Path, two_runs: list[str]) -> None:
+    (folder / "out").mkdir(exist_ok=True)
+    for test in ("short", "again"):
+        shutil.copy(folder / "test.fr", folder / f"out/{test}.fr")
+    models = ["-m", "runs/tiny", "-m", "runs/other/model"]
+    done = run("tiny.yaml", *models, "--hyp", "human=out/{test}.fr", "--json")
+    assert done.exit_code == 0, done.output
+    found = {(entry["system"], entry["test"]): entry for entry in results(done)}
+    systems = ["runs/tiny", "runs/other/model", "human"]
+    assert list(found) == [(system, test) for system in systems for test in ("short", "again")]
+    assert all(entry["scores"][0]["value"] == pytest.approx(100) for entry in list(found.values())[4:])
+    for test in ("short", "again"):
+        assert found["runs/tiny", test]["scores"] == found["runs/other/model", test]["scores"]
+
+
+def test_files_alone_are_scored_on_a_set_of_a_config_without_a_model(run: Run) -> None:
+    done = run("tiny.yaml", "run=runs/none", "--test", "short", "--hyp", "test.fr", "--json")
+    assert done.exit_code == 0, done.output
+    assert [(entry["system"], entry["test"]) for entry in results(done)] == [("test.fr", "short")]
+
+
+def test_systems_are_compared_with_a_baseline(run: Run, folder: Path) -> None:
+    (folder / "bad.fr").write_text("le chat\nchien\n")
+    files = ["--hyp", "good=test.fr", "--hyp", "bad.fr", "--ref", "test.fr"]
+    options = [*files, "--baseline", "good", "--confidence", "--metrics", "chrf"]
+    table = run(*options)
+    assert table.exit_code == 0, table.output
+    lines = table.stdout.splitlines()
+    assert [line.split() for line in lines if line.startswith("bad.fr")] == [
+        ["bad.fr", "2", *lines[3].split()[2:]],
+        ["bad.fr", "chrF", *lines[10].split()[2:]],
+    ]
+    assert "±" in lines[2]
+    assert "compared with good; p below 0.05 is significant" in lines
+    printed = json.loads(run(*options, "--paired-ar", "--paired-ar-n", "9", "--json").stdout)
+    [comparison] = printed["comparisons"]
+    scores = [entry["scores"][0] for entry in printed["results"]]
+    assert comparison["difference"] == pytest.approx(scores[1]["value"] - scores[0]["value"])
+    assert list(comparison["p_values"]) == ["ar"]
+    assert "|ar:9|seed:12345|" in comparison["signatures"]["ar"]
+    assert [list(score["interval"]) for score in scores] == [["mean", "margin"]] * 2
 
 
 def test_any_checkpoint_can_be_scored(run: Run, folder: Path) -> None:
@@ -236,7 +298,7 @@ def test_any_checkpoint_can_be_scored(run: Run, folder: Path) -> None:
     ):
         result = run("tiny.yaml", "--checkpoint", named, "--test", "short", "--json")
         assert result.exit_code == 0, result.output
-        [entry] = json.loads(result.stdout)
+        [entry] = results(result)
         assert Path(entry["hyps"]).name == f"short.{place}.hyp.txt"
     kept = {entry["model"] for entry in read_scores(home)}
     assert {"best/step-00000004", "best/step-00000006", "checkpoints/step-00000008"} <= kept
@@ -246,7 +308,7 @@ def test_scores_are_kept_in_the_run_folder(run: Run, folder: Path) -> None:
     for _ in range(2):
         result = run("tiny.yaml", "--json")
     [first, second] = [entry for entry in read_scores(folder / "runs/tiny") if entry["model"] == "model"]
-    found = json.loads(result.stdout)
+    found = results(result)
     assert [first["test"], second["test"]] == ["short", "again"]
     assert [first["scores"], second["scores"]] == [entry["scores"] for entry in found]
     assert (first["hyps"], first["search"]) == ("short.hyp.txt", {"beam_size": 2})
@@ -264,7 +326,7 @@ def test_several_references_are_all_used(run: Run, folder: Path, order: tuple[in
         (folder / f"ref{number}").write_text(f"{REFERENCES[number]}\n")
         refs += ["--ref", f"ref{number}"]
     result = run("--hyp", "hyp", *refs, "--metrics", "chrf,bleu", "--json")
-    chrf, bleu = json.loads(result.stdout)[0]["scores"]
+    chrf, bleu = results(result)[0]["scores"]
     assert chrf["value"] == pytest.approx(100)
     assert all("nrefs:2" in score["signature"] for score in (chrf, bleu))
 
@@ -274,7 +336,7 @@ def test_a_test_set_may_have_several_references(run: Run, folder: Path) -> None:
     sets = ["data.test={both: {reader: plain, src: test.en, tgt: [test.fr, more.fr]}}", "--test", "both"]
     result = run("tiny.yaml", *sets, "--json")
     assert result.exit_code == 0, result.output
-    [entry] = json.loads(result.stdout)
+    [entry] = results(result)
     hyps = Path(entry["hyps"]).read_text("utf-8").splitlines()
     refs = [list(TINY_PAIRS.values()), ["x"] * len(TINY_PAIRS)]
     assert entry["scores"][0]["value"] == pytest.approx(sacrebleu.corpus_bleu(hyps, refs).score)
@@ -302,7 +364,7 @@ def test_references_may_be_columns_or_fields(run: Run, folder: Path, name: str, 
             file.writelines(json.dumps(row) + "\n" for row in rows)
     result = run("tiny.yaml", f"data.test={{both: {source}}}", "--test", "both", "--json")
     assert result.exit_code == 0, result.output
-    [entry] = json.loads(result.stdout)
+    [entry] = results(result)
     hyps = Path(entry["hyps"]).read_text("utf-8").splitlines()
     refs = [[row[key] for row in rows] for key in ("fr", "other")]
     expected = [sacrebleu.corpus_bleu(hyps, refs).score, sacrebleu.corpus_chrf(hyps, refs).score]
@@ -311,9 +373,11 @@ def test_references_may_be_columns_or_fields(run: Run, folder: Path, name: str, 
 
 
 def test_references_from_a_pipe_serve_all_translations(folder: Path) -> None:
-    command = f"{sys.executable} -m mtkit evaluate --hyp test.fr --hyp test.fr --ref <(cat test.fr) --json"
+    command = f"{sys.executable} -m mtkit evaluate --hyp test.fr --hyp b=test.fr --ref <(cat test.fr) --json"
     done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, check=True)
-    assert [entry["scores"][0]["value"] for entry in json.loads(done.stdout)] == [pytest.approx(100)] * 2
+    assert [entry["scores"][0]["value"] for entry in json.loads(done.stdout)["results"]] == [
+        pytest.approx(100)
+    ] * 2
 
 
 def test_blank_texts_are_counted(run: Run, folder: Path) -> None:
@@ -334,7 +398,7 @@ def test_a_form_is_printed_and_kept_with_its_signature(run: Run, folder: Path) -
     sacremoses = pytest.importorskip("sacremoses")
     form = f"moses-lc|lang:fr|sacremoses:{sacremoses.__version__}"
     raw = run("tiny.yaml", "--test", "short", "--json")
-    hyps = Path(json.loads(raw.stdout)[0]["hyps"])
+    hyps = Path(results(raw)[0]["hyps"])
     before = hyps.read_bytes()
     table = run("tiny.yaml", "--test", "short", "evaluate.form=moses-lc")
     assert table.exit_code == 0, table.output
@@ -342,7 +406,7 @@ def test_a_form_is_printed_and_kept_with_its_signature(run: Run, folder: Path) -
     bleu, of_form, chrf = table.stdout.splitlines()[-3:]
     assert bleu.startswith("bleu: nrefs:1|case:mixed|eff:no|tok:none|smooth:none|version:")
     assert (of_form, chrf[:6]) == (f"bleu, form: {form}", "chrf: ")
-    found = json.loads(run("tiny.yaml", "--test", "short", "--form", "MOSES-LC", "--json").stdout)
+    found = results(run("tiny.yaml", "--test", "short", "--form", "MOSES-LC", "--json"))
     assert [score["form"] for score in found[0]["scores"]] == [form, None]
     assert hyps.read_bytes() == before
     kept = [e for e in read_scores(folder / "runs/tiny") if (e["model"], e["test"]) == ("model", "short")]

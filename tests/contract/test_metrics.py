@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mtkit.config.fixed import METRIC_NAMES, MetricName
 from mtkit.config.train import TrainConfig
 from mtkit.errors import UsageError
-from mtkit.evaluate.evaluate import score_files
+from mtkit.evaluate.evaluate import Scoring, score_files
 from mtkit.metrics.surface import METRICS, Inputs, Metric, Statistics, score_corpus
 from mtkit.train.validate import Validation
 from mtkit.train.watch.monitor import Sample
@@ -39,6 +41,13 @@ WORDS = {
     ],
     "zh": list("今天下午三点，我们在北京站见面。请带上你的票和2瓶水！"),
 }
+FLAGS: dict[MetricName, list[str]] = {
+    "bleu": ["-m", "bleu"],
+    "chrf": ["-m", "chrf"],
+    "chrf++": ["-m", "chrf", "--chrf-word-order", "2"],
+    "ter": ["-m", "ter"],
+}
+"""The metrics that the command of sacreBLEU computes."""
 OPTIONS = {"fr": [], "zh": ["--tokenize", "zh", "--ter-normalized", "--ter-asian-support"]}
 
 
@@ -57,30 +66,62 @@ def test_every_name_has_its_entry() -> None:
     assert tuple(METRICS) == METRIC_NAMES
 
 
-@EACH
+@pytest.mark.parametrize("name", FLAGS)
 @pytest.mark.parametrize("language", WORDS)
 def test_value_and_signature_are_those_of_the_sacrebleu_command(
     name: MetricName, language: str, tmp_path: Path
 ) -> None:
     hyp, ref = tmp_path / "hyp", tmp_path / "ref"
-    for seed, path in enumerate((hyp, ref)):
-        path.write_text("".join(f"{line}\n" for line in lines(language, seed)), "utf-8")
-    command = [sys.executable, "-m", "sacrebleu", str(ref), "-i", str(hyp), "-m", name, "-w", "8"]
-    run = subprocess.run([*command, *OPTIONS[language]], capture_output=True, check=True)
-    expected = json.loads(run.stdout)
+    expected = command_of_sacrebleu(hyp, ref, language, *FLAGS[name])
 
-    [evaluated] = score_files([hyp], [ref], [name], language)
+    [evaluated] = score_files({"a": hyp}, [ref], Scoring([name]), language)
     [found] = evaluated.scores
     assert found.metric == name
-    assert found.value == pytest.approx(expected["score"], abs=1e-7)
+    assert round(found.value, 12) == expected["score"]
     assert found.signature == expected["signature"]
+
+
+def command_of_sacrebleu(hyp: Path, ref: Path, language: str, *options: str) -> dict[str, Any]:
+    for seed, path in enumerate((hyp, ref)):
+        path.write_text("".join(f"{line}\n" for line in lines(language, seed)), "utf-8")
+    command = [sys.executable, "-m", "sacrebleu", str(ref), "-i", str(hyp), "-w", "12", *options]
+    run = subprocess.run([*command, *OPTIONS[language]], capture_output=True, check=True)
+    found: dict[str, Any] = json.loads(run.stdout)
+    return found
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_lengths_are_those_that_sacrebleu_counts_for_bleu(language: str, tmp_path: Path) -> None:
+    hyp, ref = tmp_path / "hyp", tmp_path / "ref"
+    expected = command_of_sacrebleu(hyp, ref, language, "-m", "bleu")["verbose_score"]
+    counted = re.search(r"hyp_len = (\d+) ref_len = (\d+)", expected)
+    assert counted is not None
+    [evaluated] = score_files({"a": hyp}, [ref], Scoring(["length"]), language)
+    [found] = evaluated.scores
+    assert found.value == pytest.approx(100 * int(counted[1]) / int(counted[2]), rel=1e-15)
+    assert found.signature.startswith("nrefs:1|case:mixed|tok:")
+
+
+def test_an_exact_match_equals_any_of_its_references() -> None:
+    hyps = ["Yes.", " No. ", "yes.", "Perhaps.", ""]
+    refs = [["Yes.", "No!", "Yes.", "May be.", "x"], ["Oh yes.", "No.", "Yes", "Perhaps.", "y"]]
+    [found] = score_corpus(hyps, refs[0], ["exact"], "en", more_refs=refs[1:])
+    assert found.value == pytest.approx(60)
+    assert found.signature.startswith("nrefs:2|")
+
+
+GOOD: dict[MetricName, list[str]] = {"exact": [*lines("fr", 1)[:15], *lines("fr", 2)[:15]]}
+"""Translations that are worse than perfect ones, but not bad."""
+BAD: dict[MetricName, list[str]] = {"length": [f"{ref} {ref}"[:-10] for ref in lines("fr", 1)]}
+"""Translations that are worse than the good ones."""
 
 
 @EACH
 def test_the_better_translation_has_the_higher_quality(name: MetricName) -> None:
     refs = lines("fr", 1)
-    good = [f"{ref} Oui" for ref in refs]
-    values = [score(name, hyps, refs) for hyps in (refs, good, lines("fr", 2), ["x"] * len(refs))]
+    good = GOOD.get(name, [f"{ref} Oui" for ref in refs])
+    bad = BAD.get(name, ["x"] * len(refs))
+    values = [score(name, hyps, refs) for hyps in (refs, good, bad)]
     qualities = [METRICS[name].quality(value) for value in values]
     assert qualities == sorted(qualities, reverse=True)
     assert len(set(qualities)) == len(qualities)
@@ -106,7 +147,7 @@ def test_a_score_is_made_from_the_statistics_of_single_segments(name: MetricName
 @EACH
 def test_training_can_choose_by_it(name: MetricName) -> None:
     assert TrainConfig.model_validate({"best_metric": name}).best_metric == (name,)
-    better, worse = (1.0, 0.0) if METRICS[name].higher_is_better else (0.0, 1.0)
+    better, worse = (1.0, 0.0) if METRICS[name].quality(1) > METRICS[name].quality(0) else (0.0, 1.0)
     found = [Validation(9.0, {name: value}, (Sample("", "", ""),)) for value in (better, worse)]
     assert found[0].quality(name) > found[1].quality(name)
 

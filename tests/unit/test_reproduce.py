@@ -119,7 +119,7 @@ class Fake:
             {"test": test, "scores": [score("bleu", value), score("chrf", chrf)]}
             for test, value in (("news13", 1.0), ("news14", bleu))
         ]
-        (self.folder / "scores.json").write_text(json.dumps(entries), "utf-8")
+        (self.folder / "scores.json").write_text(json.dumps({"version": 1, "results": entries}), "utf-8")
         return int(self.script.main(args, self.folder))
 
 

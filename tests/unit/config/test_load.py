@@ -203,7 +203,8 @@ WRONG_VALUES = [
     ("train: {max_time: soon}", "a.yaml:8:19: train.max_time = 'soon': must be a duration such as 90s, "
      "30m, 1h30m or 2d, or a number of seconds."),
     ("evaluate: {metrics: []}", "a.yaml:8:21: evaluate.metrics must have at least 1 item, but has 0."),
-    ("evaluate: {metrics: [bleu, 3]}", "a.yaml:8:28: evaluate.metrics.1 = 3 must be bleu, chrf or ter."),
+    ("evaluate: {metrics: [bleu, 3]}", "a.yaml:8:28: evaluate.metrics.1 = 3 must be bleu, chrf, chrf++, "
+     "ter, exact or length."),
 ]  # fmt: skip
 
 
