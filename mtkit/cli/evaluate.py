@@ -35,8 +35,10 @@ def evaluate(
     tests: options.Tests = None,
     hyps: options.Hyps = None,
     refs: options.Refs = None,
+    src: options.Src = None,
     tgt_lang: options.TgtLang = "",
     fail_under: options.FailUnder = None,
+    segments: options.Segments = None,
     confidence: options.Confidence = False,
     confidence_n: options.ConfidenceN = 1000,
     baseline: options.Baseline = "",
@@ -62,6 +64,7 @@ def evaluate(
       mtkit evaluate --hyp out.txt --ref ref.txt
     """
     from mtkit.evaluate.seeds import seed_groups, spreads
+    from mtkit.evaluate.segments import write_segments
     from mtkit.evaluate.systems import hyp_files
 
     bounds = _bounds(fail_under or [])
@@ -72,13 +75,13 @@ def evaluate(
     shown = ScoreList() if as_json else ScoreTable()
     files = hyp_files(hyps or [])
     jobs: list[Job] = []
-    if refs or (files and not (arguments or models)):
+    if refs or src or (files and not (arguments or models)):
         if arguments or tests or models or checkpoint or not (files and refs):
             raise UsageError(
-                "--ref: needs --hyp, and cannot be combined with a config, --model, --checkpoint or --test.",
-                "Give translations with --hyp, their references with --ref, and leave out the others.",
+                "--ref and --src: need --hyp; they exclude a config, --model, --checkpoint and --test.",
+                "Give translations with --hyp, references with --ref, and leave out the others.",
             )
-        results = _score_files(files, refs, asked, tgt_lang)
+        results = _score_files(files, refs, src, asked, tgt_lang)
         shown.begin([(file.name, "", 1_000_000) for file in files])
         _check_baseline(compared, [file.name for file in files])
     else:
@@ -89,6 +92,8 @@ def evaluate(
     found = _shown(results, shown)
     shown.end(_compared(compared, found), spreads(seed_groups(jobs), found))
     _say_levels(found, shown.systems)
+    if segments:
+        write_segments(segments, found)
     _check(found, bounds, shown.systems)
 
 
@@ -207,7 +212,7 @@ def _check(results: list[Evaluated], bounds: dict[MetricName, float], systems: s
 
 
 def _score_files(
-    files: Sequence[HypFile], refs: list[Path], asked: _Asked, tgt_lang: str
+    files: Sequence[HypFile], refs: list[Path], src: Path | None, asked: _Asked, tgt_lang: str
 ) -> Iterator[Evaluated]:
     from mtkit.config.schema import EvaluateConfig
     from mtkit.evaluate.evaluate import score_files
@@ -218,7 +223,7 @@ def _score_files(
         warn_if_unknown(tgt_lang)
     scoring = asked.scoring(EvaluateConfig())
     open_form(scoring.form, tgt_lang)  # fails before any work
-    return score_files({file.name: Path(file.path) for file in files}, refs, scoring, tgt_lang)
+    return score_files({file.name: Path(file.path) for file in files}, refs, scoring, tgt_lang, src)
 
 
 def _jobs(

@@ -66,6 +66,9 @@ Refs = Annotated[
         help="File of reference translations for --hyp. Repeat it for several references per line.",
     ),
 ]
+Src = Annotated[
+    Path | None, typer.Option("--src", metavar="FILE", help="File of the source texts for --hyp and --ref.")
+]
 TgtLang = Annotated[
     str,
     typer.Option(
@@ -76,6 +79,14 @@ FailUnder = Annotated[
     list[str] | None,
     typer.Option(
         metavar="METRIC=VALUE", help="Exit with code 4 if a test set scores worse than this; repeatable."
+    ),
+]
+Segments = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write each translation with its source, references and sentence scores: JSON lines if the name "
+        "ends in .jsonl, else a table with tabs.",
     ),
 ]
 Confidence = Annotated[

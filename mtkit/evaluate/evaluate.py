@@ -244,7 +244,11 @@ def read_hyps(path: Path) -> list[str]:
 
 
 def score_files(
-    hyps: Mapping[str, Path], refs: Sequence[Path], scoring: Scoring, tgt_lang: str
+    hyps: Mapping[str, Path],
+    refs: Sequence[Path],
+    scoring: Scoring,
+    tgt_lang: str,
+    src: Path | None = None,
 ) -> Iterator[Evaluated]:
     """The scores of the translations of each system, line by line against all of `refs`.
 
@@ -255,14 +259,16 @@ def score_files(
         refs: files of references.
         scoring: which scores are computed.
         tgt_lang: the language of all of them.
+        src: the file of the source texts, if there is one.
 
     Raises:
         InputError: a file cannot be read or has no lines, or their numbers of lines differ.
     """
-    versions = [list(read_lines(ref)) for ref in refs]
+    beside = {path: list(read_lines(path)) for path in (*refs, *([src] if src else []))}
+    versions = [beside[ref] for ref in refs]
     for system, path in hyps.items():
         texts = list(read_lines(path))
-        for ref, lines in zip(refs, versions, strict=True):
+        for ref, lines in beside.items():
             if len(texts) != len(lines):
                 raise InputError(
                     f"{path}: has {len(texts):,} lines, but {ref} has {len(lines):,}.",
@@ -270,7 +276,9 @@ def score_files(
                 )
         if not texts:
             raise InputError(f"{path}: there are no lines to score.", "Check the file.")
-        yield score_texts(Texts(texts, versions, tgt_lang), scoring, path, system)
+        yield score_texts(
+            Texts(texts, versions, tgt_lang, beside[src] if src else None), scoring, path, system
+        )
 
 
 def score_texts(

@@ -48,6 +48,8 @@ class Metric:
         build: returns its recipe for a target language.
         build_in_form: returns its recipe for texts in a form of papers; None if it has none.
         ideal: the best value, if it is neither the highest nor the lowest.
+        build_for_segments: returns its recipe for single segments, split by this tokenizer of sacreBLEU; None
+            if it is that of a corpus.
     """
 
     title: str
@@ -56,6 +58,7 @@ class Metric:
     build: Callable[[str], Recipe]
     build_in_form: Callable[[MosesForm], Recipe] | None = None
     ideal: float | None = None
+    build_for_segments: Callable[[str], Recipe] | None = None
 
     def quality(self, value: float) -> float:
         """`value`, negated if lower is better: the better of two scores has the higher quality.
@@ -150,6 +153,12 @@ def _bleu(tgt_lang: str) -> Recipe:
     return _Sacrebleu(BLEU(tokenize=language_of(tgt_lang).bleu_tokenizer))
 
 
+def _segment_bleu(tokenizer: str) -> Recipe:
+    from sacrebleu.metrics.bleu import BLEU
+
+    return _Sacrebleu(BLEU(tokenize=tokenizer, effective_order=True, force=True))
+
+
 def _bleu_in_form(form: MosesForm) -> Recipe:
     from sacrebleu.metrics.bleu import BLEU
 
@@ -186,7 +195,7 @@ def _ter(tgt_lang: str) -> Recipe:
 
 
 METRICS: Mapping[MetricName, Metric] = {
-    "bleu": Metric("BLEU", True, ("refs",), _bleu, _bleu_in_form),
+    "bleu": Metric("BLEU", True, ("refs",), _bleu, _bleu_in_form, build_for_segments=_segment_bleu),
     "chrf": Metric("chrF", True, ("refs",), _chrf),
     "chrf++": Metric("chrF++", True, ("refs",), _chrf_plus_plus),
     "ter": Metric("TER", False, ("refs",), _ter),
@@ -296,6 +305,22 @@ def score_corpus(
             found, signature = interval(recipe, statistics, resamples)
         scores.append(Score(name, value, signature, of_form, found))
     return scores
+
+
+def segment_scores(
+    metric: Metric, hyps: Sequence[str], inputs: Inputs, tgt_lang: str, form: MosesForm | None = None
+) -> list[float]:
+    """The score of each translation alone, as by `sacrebleu --sentence-level`.
+
+    BLEU counts only the orders of n-grams that a translation is long enough for (`eff:yes`).
+    """
+    recipe, of_form = build_recipe(metric, tgt_lang, form)
+    if metric.build_for_segments is not None:
+        tokenizer = "none" if of_form else language_of(tgt_lang).bleu_tokenizer
+        recipe = metric.build_for_segments(tokenizer)
+        if form is not None and of_form:
+            recipe = _InForm(form, recipe)
+    return [recipe.aggregate([counts]) for counts in recipe.statistics(hyps, inputs)]
 
 
 def inputs_of(refs: Sequence[Sequence[str]], srcs: Sequence[str] | None) -> Inputs:

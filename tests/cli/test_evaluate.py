@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import shutil
 import subprocess
@@ -110,6 +111,8 @@ def test_a_table_for_people(run: Run) -> None:
         (["tiny.yaml", "--baseline", "runs/b"], 2, "Choose from runs/tiny"),
         (["tiny.yaml", "--baseline", "runs/tiny"], 2, "is the only system"),
         (["tiny.yaml", "--paired-bs"], 2, "need --baseline"),
+        (["tiny.yaml", "--src", "test.en"], 2, "need --hyp"),
+        (["--hyp", "test.fr", "--ref", "test.fr", "--src", "tiny.yaml"], 3, "but tiny.yaml has"),
         (["tiny.yaml", "run=none", "--test", "short", "--hyp", "tiny.yaml"], 3, "short has 2 pairs"),
     ],
 )
@@ -281,6 +284,33 @@ def test_systems_are_compared_with_a_baseline(run: Run, folder: Path) -> None:
     assert list(comparison["p_values"]) == ["ar"]
     assert "|ar:9|seed:12345|" in comparison["signatures"]["ar"]
     assert [list(score["interval"]) for score in scores] == [["mean", "margin"]] * 2
+
+
+def test_segments_are_written_with_their_scores(run: Run, folder: Path) -> None:
+    (folder / "bad.fr").write_text("le chat\nun\tchien\n")
+    files = ["--hyp", "good=test.fr", "--hyp", "bad=bad.fr", "--ref", "test.fr", "--ref", "bad.fr"]
+    for name in ("out.tsv", "out.jsonl.gz"):
+        done = run(*files, "--src", "test.en", "--metrics", "exact,bleu", "--segments", name)
+        assert done.exit_code == 0, done.output
+    with (folder / "out.tsv").open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    with gzip.open(folder / "out.jsonl.gz", "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    sources, refs = list(TINY_PAIRS), list(TINY_PAIRS.values())
+    assert [(row["system"], row["line"], row["src"]) for row in rows] == [
+        (system, line, sources[line - 1]) for system in ("good", "bad") for line in (1, 2)
+    ]
+    assert rows[3]["refs"] == [refs[1], "un\tchien"]
+    assert [row["scores"]["exact"] for row in rows] == [100] * 4
+    assert rows[2]["scores"]["bleu"] == sacrebleu.sentence_bleu("le chat", [refs[0], "le chat"]).score
+    assert table[3] == {
+        "system": "bad", "test": "", "line": "2", "src": sources[1], "ref": refs[1], "ref2": "un chien",
+        "hyp": "un chien", "exact": "100.0000", "bleu": f"{rows[3]['scores']['bleu']:.4f}",
+    }  # fmt: skip
+    of_set = run("tiny.yaml", "--test", "short", "--segments", "set.jsonl")
+    assert of_set.exit_code == 0, of_set.output
+    [row, _] = [json.loads(line) for line in (folder / "set.jsonl").read_text("utf-8").splitlines()]
+    assert (row["test"], row["src"], row["refs"]) == ("short", sources[0], [refs[0]])
 
 
 def test_any_checkpoint_can_be_scored(run: Run, folder: Path) -> None:

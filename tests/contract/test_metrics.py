@@ -17,7 +17,7 @@ from mtkit.config.fixed import METRIC_NAMES, MetricName
 from mtkit.config.train import TrainConfig
 from mtkit.errors import UsageError
 from mtkit.evaluate.evaluate import Scoring, score_files
-from mtkit.metrics.surface import METRICS, Inputs, Metric, Statistics, score_corpus
+from mtkit.metrics.surface import METRICS, Inputs, Metric, Statistics, score_corpus, segment_scores
 from mtkit.train.validate import Validation
 from mtkit.train.watch.monitor import Sample
 
@@ -142,6 +142,21 @@ def test_a_score_is_made_from_the_statistics_of_single_segments(name: MetricName
     recipe = METRICS[name].build("fr")
     single = [recipe.statistics([hyp], {"refs": [[ref]]})[0] for hyp, ref in zip(hyps, refs, strict=True)]
     assert recipe.aggregate(single) == pytest.approx(score(name, hyps, refs), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", FLAGS)
+@pytest.mark.parametrize("language", WORDS)
+def test_segment_scores_are_those_of_the_sacrebleu_command(
+    name: MetricName, language: str, tmp_path: Path
+) -> None:
+    hyp, ref = tmp_path / "hyp", tmp_path / "ref"
+    for seed, path in enumerate((hyp, ref)):
+        path.write_text("".join(f"{line}\n" for line in lines(language, seed)), "utf-8")
+    options = [*FLAGS[name], *OPTIONS[language], "--sentence-level", "-b", "-w", "10"]
+    command = [sys.executable, "-m", "sacrebleu", str(ref), "-i", str(hyp), *options]
+    expected = subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout.split()
+    found = segment_scores(METRICS[name], lines(language, 0), {"refs": [lines(language, 1)]}, language)
+    assert [f"{value:.10f}" for value in found] == expected
 
 
 @EACH
