@@ -11,7 +11,8 @@ import typer
 
 from mtkit.cli import console
 from mtkit.cli.choices import one_of
-from mtkit.config.fixed import DIVISIONS, METRIC_NAMES, Division, MetricName
+from mtkit.cli.closer_view import divisions
+from mtkit.config.fixed import DIVISIONS, METRIC_NAMES, MetricName
 from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,13 +70,13 @@ def compare(
         ),
     ] = None,
     breakdown: Annotated[
-        list[str] | None,
+        str,
         typer.Option(
             "--breakdown",
-            metavar="|".join(DIVISIONS),
-            help="Buckets to score separately, separated by commas, or none. Default: all that are possible.",
+            metavar="|".join(("all", *DIVISIONS, "none")),
+            help="Kinds of buckets to score separately, separated by commas; all that are possible; or none.",
         ),
-    ] = None,
+    ] = "all",
     domains: Annotated[
         Path | None,
         typer.Option(
@@ -142,7 +143,7 @@ def compare(
     from mtkit.evaluate.compare import compare as compare_outputs
 
     test = _test(paired_ar, paired_bs, ar_trials, bs_trials)
-    names, by = _metrics(metrics or []), divisions(breakdown or [])
+    names, by = _metrics(metrics or []), None if breakdown == "none" else divisions(breakdown)
     labels = {"domain": domains, "document": documents}
     given = {name: path for name, path in labels.items() if path is not None}
     found = []
@@ -170,14 +171,6 @@ def _metrics(given: Sequence[str]) -> list[MetricName]:
     return [one_of("--metrics", word, METRIC_NAMES) for word in dict.fromkeys(words) if word] or list(
         _METRICS
     )
-
-
-def divisions(given: Sequence[str]) -> list[Division] | None:
-    """The buckets in lists such as `length,domain`; empty for all that are possible, None for none."""
-    words = [word.strip().lower() for text in given for word in text.split(",")]
-    if words == ["none"]:
-        return None
-    return [one_of("--breakdown", word, DIVISIONS) for word in dict.fromkeys(words) if word]
 
 
 def _test(ar: bool, bs: bool, ar_trials: int | None, bs_trials: int | None) -> PairedTest:

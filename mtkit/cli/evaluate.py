@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from mtkit.cli import console
+from mtkit.cli import closer_view, console
 from mtkit.cli import evaluate_options as options
 from mtkit.cli.arguments import ConfigArguments, read_runs
 from mtkit.cli.choices import engine_name, one_of
@@ -57,6 +57,9 @@ def evaluate(
     paired_ar: options.PairedAr = False,
     paired_bs_n: options.PairedBsN = 1000,
     paired_ar_n: options.PairedArN = 10_000,
+    breakdown: closer_view.Buckets = "",
+    stress: closer_view.Stress = False,
+    contrast: closer_view.Contrast = False,
     as_json: options.AsJson = False,
     device: options.Device = "auto",
     engine: options.Engine = "auto",
@@ -74,11 +77,13 @@ def evaluate(
       mtkit evaluate mtkit.yaml -m runs/other --hyp online=out.txt
       mtkit evaluate --hyp out.txt --ref ref.txt
     """
+    from mtkit.evaluate.closer import check_wanted, look_closer
     from mtkit.evaluate.gates import check_results
     from mtkit.evaluate.seeds import seed_groups, spreads
     from mtkit.evaluate.segments import write_segments
     from mtkit.evaluate.systems import hyp_files
 
+    looks = closer_view.wanted(breakdown, stress, contrast)
     bounds = _bounds(fail_under or [])
     shape = _form(form)
     asked = _Asked(_metrics(metrics or []), bounds, shape, confidence_n if confidence else 0)
@@ -103,7 +108,18 @@ def evaluate(
         shown.begin([(job.name, each.name, len(each.pairs)) for job in jobs for each in job.sets])
         _check_baseline(compared, [job.name for job in jobs], jobs)
         results = _score_jobs(jobs, asked, _loader(device, engine, threads), regress_by)
+    check_wanted(looks, jobs)
     found = _shown(results, shown)
+    if looks:
+        with console.progress() as progress:
+            shown.looks = look_closer(
+                looks,
+                jobs,
+                found,
+                lambda job: asked.scoring(job.config.evaluate).metrics,
+                (_loader(device, engine, threads), _loader(device, "native", threads)),
+                progress,
+            )
     shown.end(_compared(compared, found), spreads(seed_groups(jobs), found))
     _say_levels(found, shown.systems)
     if segments:

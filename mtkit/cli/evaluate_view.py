@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from mtkit.cli import console
+from mtkit.cli.closer_view import show_looks
 
 if TYPE_CHECKING:
+    from mtkit.evaluate.closer import Look
     from mtkit.evaluate.compared import Comparison
     from mtkit.evaluate.evaluate import Evaluated
     from mtkit.evaluate.seeds import Spread
@@ -23,6 +26,7 @@ class ScoreList:
 
     def __init__(self) -> None:
         self._results: list[Evaluated] = []
+        self.looks: list[Look] = []
         self.systems: set[str] = set()
 
     def begin(self, rows: Sequence[Row]) -> None:
@@ -39,7 +43,10 @@ class ScoreList:
 
         from mtkit.evaluate.record import report
 
-        console.out_lines(json.dumps(report(self._results, comparisons, seeds), indent=2, ensure_ascii=False))
+        values = report(self._results, comparisons, seeds)
+        if self.looks:
+            values["looks"] = [asdict(look) for look in self.looks]
+        console.out_lines(json.dumps(values, indent=2, ensure_ascii=False))
 
 
 class ScoreTable:
@@ -47,6 +54,7 @@ class ScoreTable:
 
     def __init__(self) -> None:
         self._rows: Sequence[Row] = ()
+        self.looks: list[Look] = []
         self.systems: set[str] = set()
         self._titles: tuple[str, ...] = ()
         self._signatures: dict[tuple[str, str, str | None], list[str]] = {}
@@ -85,6 +93,7 @@ class ScoreTable:
     def end(self, comparisons: Sequence[Comparison] = (), seeds: Sequence[Spread] = ()) -> None:
         """Prints the signatures of the scores, the comparisons with the baseline, and the spread of seeds."""
         self._end_table()
+        show_looks(self.looks)
         if comparisons:
             self._print_comparisons(comparisons)
         for systems in dict.fromkeys(spread.systems for spread in seeds):

@@ -54,8 +54,8 @@ class Breakdown:
         buckets: those that are not empty.
     """
 
-    by: Division
-    unit: Literal["lines", "words", "items"]
+    by: Division | Literal["stress", "contrast"]
+    unit: Literal["lines", "words", "items", "pairs"]
     buckets: tuple[Bucket, ...]
 
 
@@ -110,11 +110,23 @@ def break_down(
         if made:
             found.append(made)
         elif by:
-            raise UsageError(f"--breakdown {name}: {_NEEDS[name]}", "Leave it out.")
+            raise UsageError(f"--breakdown {name}: {NEEDS[name]}", "Leave it out.")
     return found
 
 
-_NEEDS: Mapping[Division, str] = {
+def is_possible(by: Division, outputs: Outputs) -> bool:
+    """Whether lines can be divided so, as far as is known without reading training data."""
+    match by:
+        case "frequency" | "exposure":
+            config = outputs.config
+            return config is not None and open_training_text(config.run, config) is not None
+        case "domain" | "document":
+            return by in outputs.labels
+        case _:
+            return True
+
+
+NEEDS: Mapping[Division, str] = {
     "item": "the references have none that are in the sources too.",
     "length": "the references have no words.",
     "frequency": "needs a run with its prepared data.",

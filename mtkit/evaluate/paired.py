@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mtkit.errors import UsageError
+from mtkit.metrics.significance import SEED, check_seed
 
 Method = Literal["paired-ar", "paired-bs"]
 """Approximate randomisation (Riezler and Maxwell 2005), or the bootstrap (Koehn 2004)."""
@@ -97,10 +97,8 @@ class PairedTest:
 
 def seed() -> str:
     """The seed of the tests, as sacreBLEU takes it from the environment."""
-    text = os.environ.get("SACREBLEU_SEED", "12345").lower()
-    if text != "none" and not text.isdecimal():
-        raise UsageError(f"SACREBLEU_SEED={text}: expected a number or none.", "Unset it, or set a number.")
-    return text
+    check_seed()
+    return os.environ.get(SEED, "12345").lower()
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -124,7 +122,7 @@ class _Value:
     name: str = "score"
 
 
-class _Signature:
+class _NoSignature:
     """Takes what sacreBLEU writes into signatures."""
 
     def update(self, key: str, value: object) -> None:
@@ -152,5 +150,5 @@ class _Counted:
     def _compute_score_from_stats(self, row: Sequence[float]) -> _Value:
         return _Value(self._metric.aggregate([row]))
 
-    def get_signature(self) -> _Signature:
-        return _Signature()
+    def get_signature(self) -> _NoSignature:
+        return _NoSignature()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, takewhile
 from pathlib import Path
 
 from mtkit.config.filters import OverlapFilter
@@ -58,11 +59,10 @@ class TrainingText:
 def open_training_text(run: Path, config: Config) -> TrainingText | None:
     """The training pairs of a run; None if its prepared data are not there, or of another version."""
     folder = inside(run, DATA)
-    names = [train_name(number) for number in range(len(config.data.corpora))]
+    names = takewhile(lambda name: (folder / name).is_dir(), map(train_name, count()))
     try:
-        return TrainingText(
-            tuple(open_shard(folder / name) for name in names), load_tokenizer(folder, config.text)
-        )
+        shards = tuple(open_shard(folder / name) for name in names)
+        return TrainingText(shards, load_tokenizer(folder, config.text)) if shards else None
     except (InputError, OSError):
         return None
 

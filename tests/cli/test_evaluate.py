@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -81,6 +82,17 @@ def test_it_warns_of_test_sentences_in_the_training_data(run: Run) -> None:
     assert [entry["leaked"] for entry in results(other)] == [None]
 
 
+def test_closer_looks(run: Run) -> None:
+    result = run("tiny.yaml", "--test", "short", "--breakdown", "length", "--stress", "--contrast")
+    assert result.exit_code == 0, result.output
+    assert {"length", "stress", "contrast"} <= {*re.findall("^[a-z]+", result.stdout, re.MULTILINE)}
+    found = json.loads(run("tiny.yaml", "--contrast", "--json").stdout)["looks"]
+    assert [(look["test"], [each["by"] for each in look["breakdowns"]]) for look in found] == [
+        ("short", ["contrast"]),
+        ("again", ["contrast"]),
+    ]
+
+
 def test_a_table_for_people(run: Run) -> None:
     result = run("tiny.yaml", "--test", "again")
     assert result.exit_code == 0, result.output
@@ -94,6 +106,8 @@ def test_a_table_for_people(run: Run) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
+        (["--hyp", "test.fr", "--ref", "test.fr", "--stress"], 2, "need a model"),
+        (["tiny.yaml", "--breakdown", "domain"], 2, "the domain of the lines is not known"),
         (["tiny.yaml", "--test", "nosuch"], 2, "Choose from short, again"),
         (
             ["tiny.yaml", "--metrics", "bleu,blue"],

@@ -67,7 +67,7 @@ def test_two_lines_that_differ_prove_nothing() -> None:
 
 def test_a_bad_seed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SACREBLEU_SEED", "x")
-    with pytest.raises(UsageError, match="SACREBLEU_SEED=x"):
+    with pytest.raises(UsageError, match="SACREBLEU_SEED = x"):
         str(PairedTest())
 
 
