@@ -80,7 +80,7 @@ def evaluate(
     from mtkit.evaluate.closer import check_wanted, look_closer
     from mtkit.evaluate.gates import check_results
     from mtkit.evaluate.seeds import seed_groups, spreads
-    from mtkit.evaluate.segments import write_segments
+    from mtkit.evaluate.sentence_scores import write_segments
     from mtkit.evaluate.systems import hyp_files
 
     looks = closer_view.wanted(breakdown, stress, contrast)
@@ -117,7 +117,7 @@ def evaluate(
                 jobs,
                 found,
                 lambda job: asked.scoring(job.config.evaluate).metrics,
-                (_loader(device, engine, threads), _loader(device, "native", threads)),
+                _loader(device, engine, threads),
                 progress,
             )
     shown.end(_compared(compared, found), spreads(seed_groups(jobs), found))

@@ -20,8 +20,9 @@ FormName = Literal["raw", "moses-lc"]
 FORMS: tuple[FormName, ...] = get_args(FormName)
 Batching = Literal["random", "by_length"]
 """How pairs are grouped into steps."""
-BestMetric = Literal[MetricName, "loss"]
-BEST_METRICS: tuple[BestMetric, ...] = (*METRIC_NAMES, "loss")
+BestMetric = Literal["bleu", "chrf", "chrf++", "ter", "exact", "loss"]
+"""Metrics that can choose the best model; a length alone says nothing of it."""
+BEST_METRICS: tuple[BestMetric, ...] = get_args(BestMetric)
 Division = Literal["item", "length", "frequency", "exposure", "domain", "document"]
 """What divides a test set into buckets; `evaluate/buckets.py` makes them."""
 DIVISIONS: tuple[Division, ...] = get_args(Division)
