@@ -25,6 +25,7 @@ from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config, EvaluateConfig
+    from mtkit.evaluate.command import MetricCommand
     from mtkit.evaluate.compared import Baseline, Comparison
     from mtkit.evaluate.evaluate import Evaluated, Scoring
     from mtkit.evaluate.systems import HypFile, Job, LoadModel
@@ -41,6 +42,8 @@ def evaluate(
     models: options.Models = None,
     checkpoint: options.Checkpoint = "",
     metrics: options.Metrics = None,
+    metric_command: options.MetricCommands = None,
+    metric_timeout: options.MetricTimeout = 3600,
     form: options.Form = "",
     tests: options.Tests = None,
     hyps: options.Hyps = None,
@@ -78,6 +81,7 @@ def evaluate(
       mtkit evaluate --hyp out.txt --ref ref.txt
     """
     from mtkit.evaluate.closer import check_wanted, look_closer
+    from mtkit.evaluate.command import metric_commands
     from mtkit.evaluate.gates import check_results
     from mtkit.evaluate.seeds import seed_groups, spreads
     from mtkit.evaluate.sentence_scores import write_segments
@@ -86,7 +90,8 @@ def evaluate(
     looks = closer_view.wanted(breakdown, stress, contrast)
     bounds = _bounds(fail_under or [])
     shape = _form(form)
-    asked = _Asked(_metrics(metrics or []), bounds, shape, confidence_n if confidence else 0)
+    commands = metric_commands(metric_command or [], metric_timeout)
+    asked = _Asked(_metrics(metrics or []), bounds, shape, confidence_n if confidence else 0, commands)
     asked.check()
     compared = _baseline(baseline, paired_bs, paired_ar, {"bs": paired_bs_n, "ar": paired_ar_n})
     shown = ScoreList() if as_json else ScoreTable()
@@ -149,6 +154,7 @@ class _Asked:
     bounds: Mapping[AnyMetric, float]
     form: FormName | None
     resamples: int
+    commands: Sequence[MetricCommand]
 
     def check(self) -> None:
         from mtkit.metrics.significance import check_seed
@@ -166,7 +172,7 @@ class _Asked:
         of_texts = [name for name in METRIC_NAMES if name in names]
         of_model = [name for name in MODEL_METRIC_NAMES if name in names]
         of_texts.sort(key=list(names).index)
-        return Scoring(of_texts, self.form or config.form, self.resamples, of_model)
+        return Scoring(of_texts, self.form or config.form, self.resamples, of_model, self.commands)
 
 
 def _baseline(

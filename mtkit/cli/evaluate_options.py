@@ -35,6 +35,18 @@ Metrics = Annotated[
         help="Metrics to compute, separated by commas. Default: evaluate.metrics of the config.",
     ),
 ]
+MetricCommands = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric-command",
+        metavar="NAME=COMMAND",
+        help="Score also with a program, which gets a JSON object per translation and prints a number for "
+        "each; repeatable.",
+    ),
+]
+MetricTimeout = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="Longest time of a --metric-command per test set.")
+]
 Form = Annotated[
     str,
     typer.Option(

@@ -31,7 +31,7 @@ def check_results(
         for score in result.scores:
             bound = bounds.get(score.metric)
             metric = measure_of(score.metric)
-            if bound is not None and metric.quality(score.value) < metric.quality(bound):
+            if bound is not None and metric and metric.quality(score.value) < metric.quality(bound):
                 missed.append(f"{label}: {score.metric} {score.value:.2f} is worse than the bound {bound:g}.")
         missed += [f"{label}: {message}" for message in result.regressions]
     if missed:
@@ -56,16 +56,17 @@ def regressions(run: Path, result: Evaluated, model: str, most: float) -> Iterat
     stored = {(old["metric"], old.get("form")): old for old in entry["scores"]}
     for score in result.scores:
         old = stored.get((score.metric, score.form))
-        if old is None or _without_resampling(old["signature"]) != _without_resampling(score.signature):
+        if old is None or without_resampling(old["signature"]) != without_resampling(score.signature):
             other = f"was stored with another signature, {old['signature']}" if old else ""
             why = other or "is not stored yet"
             logger.warning("%s: %s %s, so it is not compared.", result.test, score.metric, why)
             continue
         before, metric = float(old["value"]), measure_of(score.metric)
-        if metric.quality(before) - metric.quality(score.value) > most:
+        if metric and metric.quality(before) - metric.quality(score.value) > most:
             title = title_of(score.metric, score.form)
             yield f"{title} {score.value:.2f} is worse than the stored {before:.2f} by more than {most:g}."
 
 
-def _without_resampling(signature: str) -> str:
+def without_resampling(signature: str) -> str:
+    """The signature of a score without that of its interval."""
     return "|".join(field for field in signature.split("|") if not field.startswith(_RESAMPLING))

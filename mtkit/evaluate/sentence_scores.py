@@ -36,10 +36,10 @@ def _rows(result: Evaluated) -> Iterator[dict[str, object]]:
     inputs = inputs_of(texts.refs, texts.srcs)
     scores: dict[str, Sequence[float]] = {}
     for score in result.scores:
-        if (metric := metric_of(score)) is None:
-            continue
-        form = open_form(result.form if score.form else "raw", texts.tgt_lang)
-        scores[score.metric] = segment_scores(metric, texts.hyps, inputs, texts.tgt_lang, form)
+        if metric := metric_of(score):
+            form = open_form(result.form if score.form else "raw", texts.tgt_lang)
+            scores[score.metric] = segment_scores(metric, texts.hyps, inputs, texts.tgt_lang, form)
+    scores |= result.of_commands
     for i, hyp in enumerate(texts.hyps):
         yield {
             "system": result.system,

@@ -220,11 +220,11 @@ MODEL_METRICS: Mapping[ModelMetricName, Measure] = {
 """Metrics of a model that is given the references; `evaluate/prediction.py` computes them."""
 
 
-def measure_of(name: str) -> Measure:
-    """The metric with this name."""
+def measure_of(name: str) -> Measure | None:
+    """The metric with this name; None if it is that of a command, whose direction is not known."""
     of_texts: dict[str, Measure] = {str(key): metric for key, metric in METRICS.items()}
     of_models: dict[str, Measure] = {str(key): measure for key, measure in MODEL_METRICS.items()}
-    return (of_texts | of_models)[name]
+    return (of_texts | of_models).get(name)
 
 
 ZERO = 0.05
@@ -255,7 +255,7 @@ class Score:
         interval: the 95 % confidence interval, if it was asked for.
     """
 
-    metric: MetricName | ModelMetricName
+    metric: str
     value: float
     signature: str
     form: str | None = None
@@ -274,7 +274,9 @@ class Score:
 
 def title_of(metric: str, form: str | None) -> str:
     """The name of a metric in tables, with the name of the form: `BLEU moses-lc`."""
-    return " ".join(filter(None, (measure_of(metric).title, (form or "").partition("|")[0])))
+    measure = measure_of(metric)
+    title = metric if measure is None else measure.title
+    return " ".join(filter(None, (title, (form or "").partition("|")[0])))
 
 
 def score_corpus(
@@ -351,7 +353,7 @@ def inputs_of(refs: Sequence[Sequence[str]], srcs: Sequence[str] | None) -> Inpu
 
 
 def metric_of(score: Score) -> Metric | None:
-    """The metric of a score of translations; None if it is one of a model."""
+    """The metric of a score of translations; None if it is one of a model or of a command."""
     return next((metric for name, metric in METRICS.items() if name == score.metric), None)
 
 
