@@ -328,8 +328,8 @@ def _introduce() -> None:
         console.out(f"{title}:")
         for name, command in group.items():
             if command is not help_command:  # the last line names it, and 24 lines fit a terminal
-                console.out(f"  {name:10}  {_summary(command)}")
+                console.out_prose(f"  {name:10}  {_summary(command)}", indent=14)
     console.out("")
-    console.out(
+    console.out_prose(
         "Start with `mtkit init`. `mtkit help COMMAND` explains a command, `mtkit --help` all options."
     )

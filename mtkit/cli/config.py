@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtkit.cli.arguments import ConfigArguments, read_arguments, require, split_arguments
-from mtkit.cli.console import out, out_lines, table
+from mtkit.cli.arguments import ConfigArguments, read_arguments, require, shown, split_arguments
+from mtkit.cli.console import out, out_lines, out_prose, table
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config
@@ -50,7 +50,7 @@ def check(arguments: ConfigArguments = None) -> None:
     config = loaded.config
     require(loaded, (*faults_of_sources(config), *faults_of_training(config)))
     warn_if_unknown(*(code for source in config.data.corpora for code in config.data.languages_of(source)))
-    out(f"{' + '.join(map(str, paths))}: ok: {summary(config)}")
+    out_prose(f"{' + '.join(map(str, paths))}: ok: {summary(config)}")
 
 
 def schema(
@@ -95,9 +95,10 @@ def presets() -> None:
         model = ModelConfig.model_validate({"preset": name})
         layers = f"{model.num_encoder_layers} + {model.num_decoder_layers}"
         sizes = (name, layers, model.d_model, model.d_ff, model.num_heads, model.norm, f"{model.dropout:.2f}")
-        rows.append((*sizes, *(f"{num_parameters(model, n, n):,}" for n in (8_000, 32_000))))
+        rows.append((*sizes, *(f"{num_parameters(model, n, n) / 1e6:.1f}" for n in (8_000, 32_000))))
     head = ("preset", "layers", "d_model", "d_ff", "heads", "norm", "dropout")
-    table((*head, "parameters, 8,000 pieces", "32,000 pieces"), rows, to_stdout=True)
+    table((*head, "8,000 pieces", "32,000 pieces"), rows, to_stdout=True)
+    out_prose("The last columns are millions of parameters, with shared vocabularies of these sizes.")
 
 
 def json_schema() -> dict[str, Any]:
@@ -130,9 +131,9 @@ def summary(config: Config) -> str:
         limits = [f"{config.train.cooldown / 60:g} minutes of cooldown"]
     if config.train.cooldown_steps is not None:
         limits = [f"{config.train.cooldown_steps:,} steps of cooldown"]
+    sizes = f" (d_model {model.d_model}, {model.num_encoder_layers} + {model.num_decoder_layers} layers)"
     return (
         f"{data.src_lang} → {data.tgt_lang}, {len(data.train)} training and {len(data.test)} test sets, "
-        f"model {model.preset} (d_model {model.d_model}, "
-        f"{model.num_encoder_layers} + {model.num_decoder_layers} layers), "
-        f"{'at most ' * bool(limits)}{' or '.join(limits) or 'no limit'}, run {config.run}"
+        f"model {model.preset}{sizes * (model.preset != 'auto')}, "
+        f"{'at most ' * bool(limits)}{' or '.join(limits) or 'no limit'}, run {shown(config.run)}"
     )

@@ -164,6 +164,16 @@ def out(*parts: str) -> None:
     _write(sys.stdout, *parts)
 
 
+def out_prose(*parts: str, indent: int = 0) -> None:
+    """A line of the result for people, on stdout, broken between words on a terminal.
+
+    Args:
+        parts: of the line.
+        indent: spaces before its second line and the next ones.
+    """
+    _write(sys.stdout, *parts, width=width_on(sys.stdout), indent=indent)
+
+
 def out_lines(text: str) -> None:
     """Several lines of the command's result, on stdout."""
     for line in text.split("\n"):
@@ -214,13 +224,17 @@ def terminal_width() -> int:
     return 80
 
 
-def filled(text: str, width: int) -> str:
-    """The text with some spaces replaced by line breaks, such that lines have at most `width` characters."""
+def filled(text: str, width: int, indent: int = 0) -> str:
+    """The text with some spaces replaced by line breaks, such that lines have at most `width` characters.
+
+    With `indent`, there is room for so many spaces before all lines but the first.
+    """
     begin = 0
-    while len(text) - begin > width:
-        indent = len(text) - begin - len(text[begin:].lstrip())
-        at = text.rfind(" ", begin + indent, begin + width + 1)
-        if at < 0 and (at := text.find(" ", begin + width)) < 0:
+    while len(text) - begin > width - (indent if begin else 0):
+        spaces = len(text) - begin - len(text[begin:].lstrip())
+        room = width - (indent if begin else 0)
+        at = text.rfind(" ", begin + spaces, begin + room + 1)
+        if at < 0 and (at := text.find(" ", begin + room)) < 0:
             break
         text = f"{text[:at]}\n{text[at + 1 :]}"
         begin = at + 1
@@ -232,14 +246,17 @@ def _write_prose(*parts: str) -> None:
     _write(sys.stderr, *parts, width=width_on(sys.stderr))
 
 
-def _write(stream: TextIO | None, *parts: str, end: str = "\n", width: int | None = None) -> None:
+def _write(
+    stream: TextIO | None, *parts: str, end: str = "\n", width: int | None = None, indent: int = 0
+) -> None:
     if stream is None:
         return
     texts = [visible(part) for part in parts]
     if width is not None:
-        broken = filled("".join(texts), width)  # of the same length
+        broken = filled("".join(texts), width, indent)  # of the same length
         ends = list(accumulate(map(len, texts)))
         texts = [broken[begin:stop] for begin, stop in pairwise([0, *ends])]
+        texts = [text.replace("\n", f"\n{' ' * indent}") for text in texts]
     if has_colours(stream):
         texts = [
             f"\x1b[{part.style}m{text}\x1b[0m" if isinstance(part, Styled) else text

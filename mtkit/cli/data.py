@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtkit.cli.arguments import ConfigArguments, read_arguments
+from mtkit.cli.arguments import ConfigArguments, read_arguments, shown
 from mtkit.cli.console import out
 
 
@@ -18,4 +18,4 @@ def verify(arguments: ConfigArguments = None) -> None:
     from mtkit.runs.layout import DATA, inside
 
     count = verify_prepared(config)
-    out(f"{inside(config.run, DATA)}: {count:,} files are unchanged")
+    out(f"{shown(inside(config.run, DATA))}: {count:,} files are unchanged")

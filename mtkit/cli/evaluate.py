@@ -14,10 +14,11 @@ from mtkit.cli.arguments import ConfigArguments, read_runs
 from mtkit.cli.choices import engine_name, one_of
 from mtkit.cli.evaluate_view import ScoreList, ScoreTable
 from mtkit.config.fixed import FORMS, METRIC_NAMES, FormName, MetricName
-from mtkit.errors import GateError, UsageError
+from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config, EvaluateConfig
+    from mtkit.evaluate.closer import Look, Wanted
     from mtkit.evaluate.compared import Baseline, Comparison
     from mtkit.evaluate.evaluate import Evaluated, Scoring
     from mtkit.evaluate.systems import HypFile, Job, LoadModel
@@ -38,6 +39,7 @@ def evaluate(
     src: options.Src = None,
     tgt_lang: options.TgtLang = "",
     fail_under: options.FailUnder = None,
+    regress_by: options.RegressBy = None,
     segments: options.Segments = None,
     confidence: options.Confidence = False,
     confidence_n: options.ConfidenceN = 1000,
@@ -66,7 +68,8 @@ def evaluate(
       mtkit evaluate mtkit.yaml -m runs/other --hyp online=out.txt
       mtkit evaluate --hyp out.txt --ref ref.txt
     """
-    from mtkit.evaluate.closer import check_wanted, look_closer
+    from mtkit.evaluate.closer import check_wanted
+    from mtkit.evaluate.gates import check_results
     from mtkit.evaluate.seeds import seed_groups, spreads
     from mtkit.evaluate.segments import write_segments
     from mtkit.evaluate.systems import hyp_files
@@ -81,6 +84,8 @@ def evaluate(
     files = hyp_files(hyps or [])
     jobs: list[Job] = []
     if refs or src or (files and not (arguments or models)):
+        if regress_by is not None:
+            raise UsageError("--regress-by: needs a run, which keeps scores.", "Leave it out with --ref.")
         if arguments or tests or models or checkpoint or not (files and refs):
             raise UsageError(
                 "--ref and --src: need --hyp; they exclude a config, --model, --checkpoint and --test.",
@@ -93,24 +98,17 @@ def evaluate(
         jobs = _jobs(arguments, models or [], checkpoint, tests or [], files, shape)
         shown.begin([(job.name, each.name, len(each.pairs)) for job in jobs for each in job.sets])
         _check_baseline(compared, [job.name for job in jobs], jobs)
-        results = _score_jobs(jobs, asked, _loader(device, engine, threads))
+        results = _score_jobs(jobs, asked, _loader(device, engine, threads), regress_by)
     check_wanted(looks, jobs)
     found = _shown(results, shown)
     if looks:
-        with console.progress() as progress:
-            shown.looks = look_closer(
-                looks,
-                jobs,
-                found,
-                lambda job: asked.scoring(job.config.evaluate).metrics,
-                (_loader(device, engine, threads), _loader(device, "native", threads)),
-                progress,
-            )
+        loaders = _loader(device, engine, threads), _loader(device, "native", threads)
+        shown.looks = _look(looks, jobs, found, asked, loaders)
     shown.end(_compared(compared, found), spreads(seed_groups(jobs), found))
     _say_levels(found, shown.systems)
     if segments:
         write_segments(segments, found)
-    _check(found, bounds, shown.systems)
+    check_results(found, bounds, shown.systems)
 
 
 def _shown(results: Iterable[Evaluated], shown: ScoreTable | ScoreList) -> list[Evaluated]:
@@ -122,6 +120,22 @@ def _shown(results: Iterable[Evaluated], shown: ScoreTable | ScoreList) -> list[
             logger.warning("%s", warning)
         found.append(result)
     return found
+
+
+def _look(
+    wanted: Wanted,
+    jobs: Sequence[Job],
+    found: Sequence[Evaluated],
+    asked: _Asked,
+    loaders: tuple[LoadModel, LoadModel],
+) -> list[Look]:
+    from mtkit.evaluate.closer import look_closer
+
+    def metrics(job: Job) -> Sequence[MetricName]:
+        return asked.scoring(job.config.evaluate).metrics
+
+    with console.progress() as progress:
+        return look_closer(wanted, jobs, found, metrics, loaders, progress)
 
 
 # ---------------------------------------------------------------- options
@@ -198,7 +212,7 @@ def _in_form(config: Config, form: FormName | None) -> Config:
 
 def _bounds(given: list[str]) -> dict[MetricName, float]:
     bounds = {}
-    for text in given:
+    for text in (part.strip() for each in given for part in each.split(",")):
         name, _, value = text.partition("=")
         try:
             bounds[one_of("--fail-under", name.lower(), METRIC_NAMES)] = float(value)
@@ -207,21 +221,6 @@ def _bounds(given: list[str]) -> dict[MetricName, float]:
                 f"--fail-under {text}: expected METRIC=VALUE.", "Write bleu=30, for example."
             ) from None
     return bounds
-
-
-def _check(results: list[Evaluated], bounds: dict[MetricName, float], systems: set[str]) -> None:
-    """Refuses scores that are worse than their bound."""
-    from mtkit.metrics.surface import METRICS
-
-    missed = [
-        f"{result.label(systems)}: {name} {score.value:.2f} is worse than the bound {bound:g}."
-        for name, bound in bounds.items()
-        for result in results
-        for score in result.scores
-        if score.metric == name and METRICS[name].quality(score.value) < METRICS[name].quality(bound)
-    ]
-    if missed:
-        raise GateError(" ".join(missed))
 
 
 # ---------------------------------------------------------------- scoring
@@ -260,12 +259,15 @@ def _jobs(
     return open_jobs(configs, models, checkpoint, tests, files)
 
 
-def _score_jobs(jobs: list[Job], asked: _Asked, load: LoadModel) -> Iterator[Evaluated]:
+def _score_jobs(
+    jobs: list[Job], asked: _Asked, load: LoadModel, regress_by: float | None
+) -> Iterator[Evaluated]:
     from mtkit.evaluate.systems import score_job
 
     for job in jobs:
         with console.progress() as progress:
-            yield from score_job(job, asked.scoring(job.config.evaluate), load, console.say, progress)
+            scoring = asked.scoring(job.config.evaluate)
+            yield from score_job(job, scoring, load, console.say, progress, regress_by)
 
 
 def _loader(device: str, engine: str, threads: int | None) -> LoadModel:

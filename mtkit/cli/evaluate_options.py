@@ -78,7 +78,8 @@ TgtLang = Annotated[
 FailUnder = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="METRIC=VALUE", help="Exit with code 4 if a test set scores worse than this; repeatable."
+        metavar="METRIC=VALUE",
+        help="Exit with code 4 if a test set scores worse than this; repeatable, and separated by commas.",
     ),
 ]
 Segments = Annotated[
@@ -111,6 +112,16 @@ PairedAr = Annotated[
 ]
 PairedBsN = Annotated[int, typer.Option(min=1, metavar="N", help="Resamples of the paired bootstrap.")]
 PairedArN = Annotated[int, typer.Option(min=1, metavar="N", help="Trials of the approximate randomization.")]
+RegressBy = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        metavar="POINTS",
+        help="Exit with code 4 if a score is worse by more than this than the one that the run folder keeps, "
+        "which then stays.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the scores as JSON instead of a table.")]
 Device = Annotated[str, typer.Option(metavar=DEVICES, help=DEVICE_HELP)]
 Engine = Annotated[str, typer.Option(metavar=ENGINES, help=ENGINE_HELP)]

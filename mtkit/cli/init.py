@@ -164,7 +164,7 @@ def own_config(path: Path, found: Discovery, example: str = "…") -> str:
     """The text of a config for what was found; missing held-out sets are cut from the training text."""
     from mtkit.config.auto import choose_held_out, choose_max_time
     from mtkit.config.load import scalar_text
-    from mtkit.text.languages import english_name
+    from mtkit.text.languages import english_name, language_of
 
     pairs = choose_held_out(found.pairs)
     valid, tests = found.of("valid"), found.of("test")
@@ -188,8 +188,11 @@ def own_config(path: Path, found: Discovery, example: str = "…") -> str:
         "tgt_lang": scalar_text(found.tgt_lang),
         "train": "\n".join(f"    - {_flow(corpus, path.parent)}" for corpus in train),
         "held_out": "\n".join(lines),
+        "fallback": "}",
         "max_time": choose_max_time(found.pairs),
     }
+    if any(language_of(code).many_characters for code in (found.src_lang, found.tgt_lang)):
+        values["fallback"] = ", byte_fallback: true}  # rare characters are written as bytes"
     run = _run_name(found.src_lang, found.tgt_lang) if path == DEFAULT_CONFIG else f"runs/{path.stem}"
     return _filled("own.yaml", path, example, run, values)
 

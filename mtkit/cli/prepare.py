@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments, require, shown
-from mtkit.cli.console import out, progress, say, say_next, table, width_on
+from mtkit.cli.console import out, out_prose, progress, say, say_next, table, width_on
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config
@@ -101,11 +101,12 @@ def print_ledger(report: PrepareReport) -> None:
         out("")
         table(UNKNOWN_HEAD, unknown, to_stdout=True)
     if any(any(found.met.values()) for found in report.leaks):
-        from mtkit.data.clean.leaks import LEAK_FIGURES
+        from mtkit.data.clean.leaks import LEAK_FIGURES, LEAK_TITLE
 
         out("")
+        out_prose(f"{LEAK_TITLE}:")
         lines = [[found.name, *map("{:,}".format, found.figures())] for found in report.leaks]
-        table(["held out", *LEAK_FIGURES], lines, to_stdout=True)
+        table(["set", *LEAK_FIGURES], lines, to_stdout=True)
 
 
 def _turned(

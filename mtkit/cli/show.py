@@ -47,7 +47,7 @@ def show_run(
     if missing := [*_missing(folder, name)]:
         console.out("")
         for what, command in missing:
-            console.out(f"missing  {what}: `{command}`")
+            console.out_prose(f"missing   {what}: `{command}`", indent=10)
 
 
 def _folder(named: Path | None) -> Path:
@@ -93,7 +93,7 @@ def _head(folder: Path, config: Config | None) -> None:
         state = f"unfinished; the newest model is {model.relative_to(folder)}"
     console.out("run       ", console.strong(shown(folder)), f", {state}")
     if config is not None:
-        console.out(f"settings  {summary(config).rpartition(', run ')[0]}")
+        console.out_prose(f"settings  {summary(config).rpartition(', run ')[0]}", indent=10)
 
 
 def _data(folder: Path) -> None:
@@ -107,10 +107,11 @@ def _data(folder: Path) -> None:
         sizes = " and ".join(f"{int(size):,}" for size in dict.fromkeys(manifest["vocab_sizes"]))
     except (OSError, MtkitError, KeyError, TypeError, ValueError):
         return
-    console.out(
+    console.out_prose(
         "data      ",
         console.strong(f"{train:,}"),
         f" training pairs of {src:,} and {tgt:,} tokens, {valid:,} validation pairs, {sizes} pieces",
+        indent=10,
     )
 
 
@@ -149,8 +150,9 @@ def _best(valid: list[dict[str, float]], config: Config | None) -> dict[str, flo
     wanted = (config.train if config else TrainConfig()).best_metric
     metrics = [metric for metric in wanted if metric in known] or ["loss"]
 
-    def rank(line: dict[str, float]) -> list[object]:
-        return [*(quality_of(metric, line["valid/loss"], scores(line)) for metric in metrics), line["step"]]
+    def rank(line: dict[str, float]) -> list[float]:
+        qualities = [quality_of(metric, line["valid/loss"], scores(line)) for metric in metrics]
+        return [*(quality[0] for quality in qualities), -line["valid/loss"], line["step"]]
 
     return max(valid, key=rank)
 
@@ -191,7 +193,7 @@ def _sizes(folder: Path) -> None:
     total = console.size(sum(found.values()))
     parts = ", ".join(f"{name} {console.size(number)}" for name, number in found.items() if number)
     console.out("")
-    console.out(f"sizes     {total}: {parts}")
+    console.out_prose(f"sizes     {total}: {parts}", indent=10)
 
 
 def _bytes_in(folder: Path) -> int:

@@ -49,7 +49,12 @@ class Output(Protocol):
 
 
 def read_windows(
-    path: Path | None, flush: Flush, skip: int = 0, languages: tuple[str, str] = ("", "")
+    path: Path | None,
+    flush: Flush,
+    skip: int = 0,
+    languages: tuple[str, str] = ("", ""),
+    *,
+    src_lang: str = "",
 ) -> Iterator[list[bytes] | Pause]:
     """Lines with their ends, in windows that fit memory, and the pauses of their sender.
 
@@ -58,6 +63,8 @@ def read_windows(
         flush: auto is as lines arrive: of a file in full windows, of a sender that pauses or a terminal what
             there is; line is one by one; batch is in full windows.
         skip: number of lines at the beginning of a file to skip.
+        languages: for the prompt.
+        src_lang: the language of typed lines; empty for any.
     """
     if path is not None:
         from mtkit.data.read.lines import raw_lines
@@ -71,7 +78,7 @@ def read_windows(
     if sys.stdin is None:
         raise UsageError("standard input is closed.", "Name a file with -i.")
     if is_typed(path) and flush != "batch":
-        return _typed(languages)
+        return _typed(languages, src_lang)
     stream = cast(BufferedReader, sys.stdin.buffer)
     if flush == "auto":
         return _arriving(stream, STDIN)
@@ -139,7 +146,7 @@ def _timed(lines: Iterable[bytes], flush: Flush) -> Iterator[list[bytes] | Pause
         yield PAUSE
 
 
-def _typed(languages: tuple[str, str]) -> Iterator[list[bytes] | Pause]:
+def _typed(languages: tuple[str, str], src_lang: str) -> Iterator[list[bytes] | Pause]:
     """Lines that a person types, with history and keys of the line if the answers are seen there too."""
     from mtkit.translate.windows import PAUSE
 
@@ -165,10 +172,20 @@ def _typed(languages: tuple[str, str]) -> Iterator[list[bytes] | Pause]:
         if line in _QUIT:
             return
         if answered := line != ":help":
+            _check_language(line, src_lang)
             yield [line.encode(errors="replace") + b"\n"]
             yield PAUSE
         else:
             console.say(_HELP)
+
+
+def _check_language(line: str, src_lang: str) -> None:
+    """Warns about a typed line that the model cannot understand."""
+    from mtkit.data.read.identify import other_language
+    from mtkit.text.languages import english_name
+
+    if src_lang and (other := other_language(line, src_lang)):
+        console.warn(f"this looks like {other}. The model translates from {english_name(src_lang)}.")
 
 
 def _arriving(stream: BufferedReader, name: str) -> Iterator[list[bytes] | Pause]:

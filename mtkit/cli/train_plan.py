@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mtkit.cli.bars import duration
-from mtkit.cli.console import out, size, table
+from mtkit.cli.console import out, out_prose, size, table
 from mtkit.train.plan import Plan
 
 
@@ -18,14 +18,17 @@ def show_plan(plan: Plan) -> None:
     out("")
     made, seconds, tokens = plan.probe
     probe = f"{made} updates of {tokens / made:,.0f} in {seconds:.1f} s"
-    out(f"speed  {plan.tokens_per_s:,.0f} target tokens/s ({probe})")
+    out_prose(f"speed  {plan.tokens_per_s:,.0f} target tokens/s ({probe})", indent=7)
     if plan.steps == float("inf"):
         out("time   unlimited: set train.max_steps, max_epochs or max_time")
     else:
-        out(f"time   {duration(plan.seconds)} for {plan.steps:,.0f} steps, without validation and saving")
+        out_prose(
+            f"time   {duration(plan.seconds)} for {plan.steps:,.0f} steps, without validation and saving",
+            indent=7,
+        )
     total = sum(plan.disk.values())
     parts = ", ".join(f"{name} {size(number)}" for name, number in plan.disk.items())
-    out(f"disk   {size(total)} of {size(plan.disk_free)} free: {parts}")
+    out_prose(f"disk   {size(total)} of {size(plan.disk_free)} free: {parts}", indent=7)
 
 
 def _show_memory(plan: Plan) -> None:
@@ -45,7 +48,7 @@ def _show_memory(plan: Plan) -> None:
     table(["memory", "by formula", "measured"], rows, to_stdout=True)
     at_once = "the whole step" if micro is None else f"{micro:,} target tokens"
     halved = f", in {plan.splits} parts because memory ran out" if plan.splits > 1 else ""
-    out(
+    out_prose(
         f"The largest batch has {len(largest.pairs):,} pairs of up to {largest.src_len} and "
         f"{largest.tgt_len} tokens. Computed at once: {at_once}{halved}."
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from mtkit.cli.console import say
-from mtkit.errors import InputError
+from mtkit.cli.console import filled, say, width_on
+from mtkit.errors import InputError, shortened
 from mtkit.runs.verdict import expectation, level_of, outcome
 from mtkit.train.watch.curves import read_metrics
 
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mtkit.train.watch.monitor import Finished
+
+_LINES = 3
+"""Most lines of each text of a sample."""
+_WASTED = 6
+"""Columns that a line loses when it breaks between words."""
 
 
 def show_expectation(num_pairs: int) -> None:
@@ -24,13 +30,24 @@ def show_expectation(num_pairs: int) -> None:
 def show_outcome(run: Path, finished: Finished, num_pairs: int, tgt_lang: str) -> None:
     """Says what the scores mean, what more time or data would bring, and shows some translations."""
     for number, sample in enumerate(finished.samples, start=1):
-        say(f"validation sentence {number}: {sample.src}")
-        say(f"                model: {sample.hyp}")
-        say(f"            reference: {sample.ref}")
+        _say_text(f"validation sentence {number}: ", sample.src)
+        _say_text("                model: ", sample.hyp)
+        _say_text("            reference: ", sample.ref)
     level = level_of(finished.scores, tgt_lang)
     curve = _curve(run, "bleu")
     for line in outcome(level, num_pairs, finished.passes, curve, stopped_early=finished.stopped_early):
         say(line)
+
+
+def _say_text(label: str, text: str) -> None:
+    """A text; on a terminal, at most a few lines of it, which begin below each other."""
+    lines = [text]
+    if width := width_on(sys.stderr):
+        room = max(20, width - len(label))
+        lines = filled(shortened(text, _LINES * (room - _WASTED)), room).split("\n")
+    for line in lines:
+        say(f"{label}{line}")
+        label = " " * len(label)
 
 
 def _curve(run: Path, metric: str) -> list[tuple[float, float]]:

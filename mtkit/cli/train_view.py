@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mtkit.cli import console
 from mtkit.cli.arguments import shown
 from mtkit.cli.bars import bar, duration, sparkline
+from mtkit.errors import shortened
 from mtkit.metrics.surface import METRICS
 from mtkit.text.visible import visible
 from mtkit.train.watch.monitor import (
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _WIDEST_BAR = 40
+_LABEL = len("reference")
+_SAMPLE_LINES = 3
+"""Most lines of each text of the sample: an untrained model may repeat a word a hundred times."""
 _WIDE = 120
 """Columns from which the numbers and the sample are beside each other."""
 
@@ -155,7 +159,7 @@ class Dashboard:
         from rich.table import Table
 
         width = options.max_width
-        numbers, sample = self._numbers(min(_WIDEST_BAR, width // 3)), self._sample()
+        numbers, sample = self._numbers(min(_WIDEST_BAR, width // 3)), self._sample(width)
         if width < _WIDE:
             yield _grid(numbers + sample)
             return
@@ -190,11 +194,13 @@ class Dashboard:
             rows.append(("", f"gradient norm {self.logged.grad_norm:.2f}    lr {self.logged.lr:.2e}"))
         return [*rows, ("speed", f"{now.tokens_per_s:,.0f} target tokens/s")]
 
-    def _sample(self) -> list[tuple[str, RenderableType]]:
+    def _sample(self, width: int) -> list[tuple[str, RenderableType]]:
         if self.validated is None:
             return []
-        sample = self.validated.sample
-        return [("source", sample.src), ("model", sample.hyp), ("reference", sample.ref)]
+        room = (width // 2 if width >= _WIDE else width) - _LABEL - 8  # lines break between words
+        sample, most = self.validated.sample, _SAMPLE_LINES * room
+        texts = {"source": sample.src, "model": sample.hyp, "reference": sample.ref}
+        return [(name, shortened(text, most)) for name, text in texts.items()]
 
 
 def _row(event: Validated, *, best: bool = False) -> Text:
@@ -211,7 +217,7 @@ def _grid(rows: list[tuple[str, RenderableType]]) -> Table:
     from rich.text import Text
 
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(style="dim", no_wrap=True, min_width=_LABEL)
     grid.add_column(overflow="fold")
     for name, value in rows:
         grid.add_row(Text(name), Text(visible(value)) if isinstance(value, str) else value)

@@ -39,7 +39,9 @@ def run(
             output.flush()
 
         meter = Meter(input.path)
-        lines = meter.read(read_windows(input.path, flush, languages=translator.languages))
+        languages = translator.languages
+        src_lang = "" if translator.usual_tags else languages[0]  # a model with tags may know several
+        lines = meter.read(read_windows(input.path, flush, languages=languages, src_lang=src_lang))
         found = input.answers(translator, lines, request, account)
         _write(translator, input, account, found, put, meter, moving=not output.isatty())
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mtkit.config.model import ModelConfig, num_parameters
+from mtkit.config.model import SHAPE, ModelConfig, num_parameters
+from mtkit.config.optimizer import OptimizerConfig
 from mtkit.config.schema import Config
-from mtkit.config.train import OptimizerConfig, TrainConfig
+from mtkit.config.train import TrainConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,19 @@ def choose(
     ]
 
 
+def as_in(origin: ModelConfig, choices: list[Choice]) -> list[Choice]:
+    """The choices for a run that starts with the weights of another model, and so takes its shape.
+
+    Args:
+        origin: the options of the other model.
+        choices: for a run from random weights.
+    """
+    shape = [
+        Choice(f"model.{key}", getattr(origin, key), "as in the model of train.init_from") for key in SHAPE
+    ]
+    return shape + [choice for choice in choices if choice.key.removeprefix("model.") not in SHAPE]
+
+
 def _presets(widest: str, d_model: int | None) -> list[str]:
     """The presets to choose from, the widest first; with `d_model`, only the preset for that width."""
     presets = list(PEAK_RATES)
@@ -219,6 +233,10 @@ def _fitted(choices: list[Choice], model: ModelConfig) -> list[Choice]:
     The chosen one of the two is changed, as little as possible; the width if both are.
     """
     chosen = {choice.key: choice.value for choice in choices}
+    if {f"model.{name}" for name in SHAPE} <= chosen.keys() | {
+        f"model.{name}" for name in model.model_fields_set
+    }:
+        return choices  # of a model that exists
     width, heads = chosen.get("model.d_model"), chosen.get("model.num_heads")
     kv_heads = model.num_kv_heads or 1
     if heads is not None:

@@ -53,6 +53,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.cooldown": ("free", "the learning rate falls to 0 over this time, and the run ends"),
     "train.cooldown_steps": ("free", "the learning rate falls to 0 over so many steps, and the run ends"),
     "train.batch_tokens": ("impossible", "the position in the data is counted in batches"),
+    "train.batching": ("impossible", "the position in the data is counted in batches"),
     "train.micro_batch_tokens": ("free", _SPEED),
     "train.precision": ("declared", "products are rounded differently"),
     "train.device": ("declared", "another device rounds differently"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -292,6 +292,12 @@ class TokenizerConfig(Options):
         description="Subword regularisation: prepare several segmentations of the training text. "
         "Default: only the most likely one.",
     )
+
+    @classmethod
+    def without_effect(cls, given: Mapping[str, Any]) -> set[str]:
+        """The sampling options of other types of subword models."""
+        chosen = given.get("model_type", "unigram")
+        return {f"sampling.{name}" for kind, name in _STRENGTHS.items() if kind != chosen}
 
     @rule
     def _sampling_fits(self) -> Iterator[str]:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from mtkit.config.fixed import OPTIONS_OF_METHOD, DecodeMethod, options_of_other_methods
 from mtkit.config.options import Options, Tag, rule
 
-DecodeMethod = Literal["beam", "diverse_beam", "sample", "mbr"]
 Split = Literal["auto", "always", "never"]
 
 DEFAULT_SAMPLES = {"sample": 1, "mbr": 32}
 
-_SAMPLING = ("num_samples", "top_k", "top_p", "epsilon_cutoff", "temperature", "seed")
-_OPTIONS_OF: dict[DecodeMethod, tuple[str, ...]] = {
-    "beam": (),
-    "sample": _SAMPLING,
-    "mbr": _SAMPLING,
-    "diverse_beam": ("diversity_groups", "diversity_penalty"),
-}
-"""The options that have an effect with one method only."""
 _COMPARED = ("beam_size", "length_penalty", "max_len_ratio", "batch_tokens")
 """The options that count when models and exports are compared; the last one changes only the speed."""
 
@@ -151,7 +143,7 @@ class DecodeConfig(Options):
     @property
     def groups(self) -> int:
         """Number of groups that the beam is divided into."""
-        has_groups = "diversity_groups" in _OPTIONS_OF[self.method]
+        has_groups = "diversity_groups" in OPTIONS_OF_METHOD[self.method]
         return (self.diversity_groups or self.beam_size) if has_groups else 1
 
     @property
@@ -173,15 +165,19 @@ class DecodeConfig(Options):
 
         Only these are stored. An option without an effect would be invalid when its default has changed.
         """
-        others = {name for names in _OPTIONS_OF.values() for name in names} - {*_OPTIONS_OF[self.method]}
-        return self.model_dump(mode="json", exclude=others)
+        return self.model_dump(mode="json", exclude=options_of_other_methods(self.method))
+
+    @classmethod
+    def without_effect(cls, given: Mapping[str, Any]) -> set[str]:
+        """The options of other methods."""
+        return options_of_other_methods(given.get("method", "beam"))
 
     @rule
     def _options_belong_to_the_method(self) -> Iterator[str]:
-        for name in {name: None for names in _OPTIONS_OF.values() for name in names}:
-            is_default = getattr(self, name) == type(self).model_fields[name].default
-            if name not in _OPTIONS_OF[self.method] and not is_default:
-                methods = " or ".join(method for method, names in _OPTIONS_OF.items() if name in names)
+        others = options_of_other_methods(self.method)
+        for name in self.changed():
+            if name in others:
+                methods = " or ".join(method for method, names in OPTIONS_OF_METHOD.items() if name in names)
                 yield (
                     f"{name} has no effect with method {self.method}. Remove it, or set method to {methods}."
                 )

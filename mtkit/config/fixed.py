@@ -15,11 +15,33 @@ METRIC_NAMES: tuple[MetricName, ...] = get_args(MetricName)
 FormName = Literal["raw", "moses-lc"]
 """Forms of text in which BLEU is computed; `metrics/moses.py` makes them."""
 FORMS: tuple[FormName, ...] = get_args(FormName)
+Batching = Literal["random", "by_length"]
+"""How pairs are grouped into steps."""
 BestMetric = Literal[MetricName, "loss"]
 BEST_METRICS: tuple[BestMetric, ...] = (*METRIC_NAMES, "loss")
 Division = Literal["item", "length", "frequency", "exposure", "domain", "document"]
 """What divides a test set into buckets; `evaluate/buckets.py` makes them."""
 DIVISIONS: tuple[Division, ...] = get_args(Division)
+
+DecodeMethod = Literal["beam", "diverse_beam", "sample", "mbr"]
+_SAMPLING = ("num_samples", "top_k", "top_p", "epsilon_cutoff", "temperature", "seed")
+OPTIONS_OF_METHOD: dict[DecodeMethod, tuple[str, ...]] = {
+    "beam": (),
+    "sample": _SAMPLING,
+    "mbr": _SAMPLING,
+    "diverse_beam": ("diversity_groups", "diversity_penalty"),
+}
+"""The options of `decode` that have an effect with some methods only."""
+
+
+def options_of_other_methods(method: object) -> set[str]:
+    """The options of `decode` without an effect with this method; none if there is no such method."""
+    if not isinstance(method, str) or method not in OPTIONS_OF_METHOD:
+        return set()
+    groups = OPTIONS_OF_METHOD.items()
+    own = {name for key, names in groups if key == method for name in names}
+    return {name for _, names in groups for name in names} - own
+
 
 DATA_SUFFIXES = {
     ".tmx": "tmx",

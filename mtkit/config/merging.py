@@ -10,6 +10,7 @@ from typing import Any, get_origin
 from pydantic import BaseModel
 
 from mtkit.config.option_types import TAGS, inside, is_options, kind_at
+from mtkit.config.options import Options
 from mtkit.config.strict_yaml import Node, Place, Problem, compose, resolve
 
 COMMAND_LINE = Place("command line")
@@ -30,6 +31,7 @@ def merge(base: Node, over: Node, problems: list[Problem]) -> Node:
 
     - A section whose `reader` or `filter` changes is replaced, because its old keys no longer apply.
     - `train+: [...]` adds items to the list `train`, or to its default.
+    - An option without an effect beside a later choice is dropped, such as `top_k` beside `method: beam`.
     - `null` removes a named set, such as `data.test.news`, or all of them.
     """
     return _merged(base, over, (), problems)
@@ -54,7 +56,39 @@ def _merged(base: Node | None, over: Node, path: tuple[str, ...], problems: list
             del merged[key]
         else:
             merged[key] = _merged(merged.get(key), node, here, problems)
-    return replace(base, value=merged)
+    section = kind_at(path)
+    return (
+        _without_unused(replace(base, value=merged), base, section)
+        if is_options(section)
+        else replace(base, value=merged)
+    )
+
+
+def _without_unused(merged: Node, base: Node, section: type[Options]) -> Node:
+    """The merged section without options of the base that lose their effect by a choice of the later tree.
+
+    Those of the command line stay, and are refused.
+    """
+    before, after = section.without_effect(_values(base)), section.without_effect(_values(merged))
+    for name in after - before:
+        merged = _without(merged, name.split("."), base)
+    return merged
+
+
+def _values(node: Node) -> dict[str, Any]:
+    return node.plain() if isinstance(node.value, dict) else {}
+
+
+def _without(node: Node, steps: Sequence[str], base: Node | None) -> Node:
+    """The tree without the option at the end of a path if it is that of the base, set in a file."""
+    if not isinstance(node.value, dict) or steps[0] not in node.value:
+        return node
+    there = node.value[steps[0]]
+    was = base.value.get(steps[0]) if base is not None and isinstance(base.value, dict) else None
+    others = {key: member for key, member in node.value.items() if key != steps[0]}
+    if len(steps) > 1:
+        return replace(node, value=node.value | {steps[0]: _without(there, steps[1:], was)})
+    return replace(node, value=others) if there is was and there.place.line else node
 
 
 def _changes_kind(old: dict[str, Node], new: dict[str, Node]) -> bool:

@@ -126,6 +126,11 @@ class ModelConfig(Options):
             )
 
 
+_FREE = {"preset", "dropout", "attention_dropout", "activation_dropout", "embedding_dropout", "init"}
+SHAPE = tuple(name for name in ModelConfig.model_fields if name not in _FREE)
+"""Options that decide the shapes or the meaning of the weights."""
+
+
 def _must_divide(name: str, value: int, whole_name: str, whole: int) -> Iterator[str]:
     if whole % value:
         fits = [n for n in range(1, 65) if whole % n == 0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
@@ -94,6 +94,14 @@ class Options(BaseModel):
         if broken := [message for method in _rules_of(type(self)) for message in method(self)]:
             raise BrokenRulesError(broken)
         return self
+
+    @classmethod
+    def without_effect(cls, given: Mapping[str, Any]) -> set[str]:
+        """The options without an effect beside the `given` values, which may be invalid, as dotted names.
+
+        A later file or the command line that makes such a choice drops what was set for another choice.
+        """
+        return set()
 
     def changed(self) -> dict[str, Any]:
         """The options that differ from their defaults."""

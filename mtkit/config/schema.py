@@ -7,8 +7,9 @@ nowhere else: the JSON Schema, the option tables and the errors are generated fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -33,6 +34,12 @@ class EvaluateConfig(Options):
         "Moses punctuation and Moses tokens with escapes, without smoothing, as papers on Multi30k score; "
         "requires sacremoses.",
     )
+
+    @classmethod
+    def without_effect(cls, given: Mapping[str, Any]) -> set[str]:
+        """The form of the texts, without BLEU."""
+        metrics = given.get("metrics")
+        return {"form"} if isinstance(metrics, list) and "bleu" not in metrics else set()
 
     @rule
     def _form_has_an_effect(self) -> Iterator[str]:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from mtkit.config.fixed import options_of_other_methods
 from mtkit.disk.files import write_text
 from mtkit.disk.manifest import manifest_bytes
 from mtkit.disk.reading import WRONG_VALUES, read_object, read_ordinary, user_cache
@@ -62,13 +63,19 @@ def decode_options(values: Mapping[str, Any]) -> DecodeConfig:
     return cast("DecodeConfig", _checked("decode", "DecodeConfig", values))
 
 
+def with_search(own: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The own search options and in their place those that are asked for, whose method may be another one."""
+    others = options_of_other_methods(asked.get("method", own.get("method")))
+    return {name: value for name, value in own.items() if name not in others} | dict(asked)
+
+
 def replaced(options: DecodeConfig, changes: Mapping[str, Any]) -> DecodeConfig:
     """`options` with these values changed.
 
     Raises:
         ValueError: a value is invalid.
     """
-    values = {**json.loads(options.model_dump_json()), **changes}
+    values = with_search(json.loads(options.model_dump_json()), changes)
     if isinstance(options, Stored):
         return decode_options(values)
     return type(options).model_validate_json(json.dumps(values))

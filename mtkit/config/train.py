@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, assert_never
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from mtkit.config.fixed import BEST_METRICS, BestMetric
+from mtkit.config.fixed import BEST_METRICS, Batching, BestMetric
+from mtkit.config.optimizer import OptimizerConfig
 from mtkit.config.options import Duration, Options, Probability, rule
 
 
@@ -50,110 +50,6 @@ BestMetrics = Annotated[
     WithJsonSchema({"anyOf": [_METRIC, {"type": "array", "items": _METRIC, "minItems": 1}]}),
 ]
 """One metric, written as its name, or several."""
-
-
-@dataclass(frozen=True, slots=True)
-class OptimizerNeeds:
-    """The requirements of an optimization method.
-
-    Attributes:
-        layer_moments: numbers stored for each weight in the matrices of the layers.
-        other_moments: numbers stored for each other weight.
-        whole_matrices: whether it needs whole matrices, not shards of them.
-        averages_weights: whether it averages the weights, instead of a falling learning rate.
-    """
-
-    layer_moments: int
-    other_moments: int
-    whole_matrices: bool = False
-    averages_weights: bool = False
-
-
-class OptimizerConfig(Options):
-    """The optimizer and its learning-rate schedule."""
-
-    method: Literal["adamw", "muon", "schedule_free"] = Field(
-        "adamw",
-        description="Optimizer. muon orthogonalises the momentum of the layers' matrices, and leaves all "
-        "other weights to adamw; both use the same learning rate. schedule_free is adamw whose averaged "
-        "weights replace a falling learning rate, and needs schedule: constant.",
-    )
-    lr: float = Field(1.0e-3, gt=0, description="Peak learning rate.")
-    warmup_steps: int = Field(
-        4000,
-        ge=0,
-        description="Number of steps in which the learning rate rises linearly to its peak. inverse_sqrt "
-        "needs at least 1.",
-    )
-    schedule: Literal["inverse_sqrt", "linear", "cosine", "constant", "plateau"] = Field(
-        "inverse_sqrt",
-        description="Learning rate after warm-up. inverse_sqrt: lr × √(warmup_steps / step). linear, "
-        "cosine: falls from lr to 0 at the end of the budget. constant: stays at lr. plateau: is "
-        "lowered when validation stops improving.",
-    )
-    plateau_patience: int = Field(
-        3,
-        ge=1,
-        description="plateau only: validations without improvement before the learning rate is lowered.",
-    )
-    plateau_factor: float = Field(
-        0.5, gt=0, lt=1, description="plateau only: factor by which the learning rate is multiplied."
-    )
-    cooldown: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        description="Last share of the budget, in which the learning rate falls linearly to 0 whatever "
-        "the schedule.",
-    )
-    momentum: float = Field(0.95, ge=0, lt=1, description="muon only: decay rate of the momentum.")
-    betas: tuple[Probability, Probability] = Field((0.9, 0.98), description="Decay rates β₁ and β₂ of Adam.")
-    eps: float = Field(1.0e-9, gt=0, description="Epsilon of Adam.")
-    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay, applied to matrices only.")
-    clip_norm: float = Field(
-        1.0, ge=0, description="Clip the gradient to this norm. 0 turns gradient clipping off."
-    )
-    skip_spikes: float | None = Field(
-        None,
-        gt=1,
-        description="Skip an update if the gradient norm is more than this multiple of its running mean. "
-        "Default: never skip.",
-    )
-
-    @property
-    def needs(self) -> OptimizerNeeds:
-        """The requirements of the method."""
-        match self.method:
-            case "adamw":
-                return OptimizerNeeds(layer_moments=2, other_moments=2)
-            case "muon":
-                return OptimizerNeeds(layer_moments=1, other_moments=2, whole_matrices=True)
-            case "schedule_free":
-                return OptimizerNeeds(layer_moments=2, other_moments=2, averages_weights=True)
-            case _:
-                assert_never(self.method)
-
-    @rule
-    def _rate_has_a_start(self) -> Iterator[str]:
-        if self.schedule == "inverse_sqrt" and self.warmup_steps == 0:
-            yield (
-                "warmup_steps = 0 and schedule = inverse_sqrt cannot be combined: the rate is lr × "
-                "√(warmup_steps / step). Set warmup_steps, or schedule: constant."
-            )
-
-    @rule
-    def _average_replaces_schedule(self) -> Iterator[str]:
-        if not self.needs.averages_weights:
-            return
-        if self.schedule != "constant":
-            yield (
-                f"schedule = {self.schedule} and method = {self.method} cannot be combined: its averaged "
-                "weights replace a falling rate. Set schedule: constant."
-            )
-        if self.cooldown:
-            yield f"cooldown and method = {self.method} cannot be combined. Set cooldown: 0."
-        if self.betas[0] == 0:
-            yield f"betas: β₁ = 0 and method = {self.method} cannot be combined. Set betas: [0.9, 0.98]."
 
 
 class SimCutConfig(Options):
@@ -202,6 +98,11 @@ class TrainConfig(Options):
         ge=16,
         description="Batch size in target tokens per optimizer step, whatever the number of devices.",
     )
+    batching: Batching = Field(
+        "random",
+        description="Pairs of an optimizer step. random: any pairs. by_length: pairs of similar length, "
+        "which take less time, but make the gradient noisier.",
+    )
     micro_batch_tokens: MicroBatch | None = Field(
         None,
         description="Target tokens that each device computes at once. Default: all its tokens of a step. "
@@ -235,7 +136,8 @@ class TrainConfig(Options):
     )
     packing: bool | Literal["auto"] = Field(
         "auto",
-        description="Compute batches without padding. auto: on a GPU that has the attention kernel for it.",
+        description="Compute batches without padding. auto: on a CPU, and on a GPU that has the attention "
+        "kernel for it.",
     )
     compile: bool = Field(
         False,
@@ -244,7 +146,7 @@ class TrainConfig(Options):
     init_from: Path | None = Field(
         None,
         description="Start from the weights of this run or model folder, which must have the same "
-        "tokenizer and model options.",
+        "tokenizer and model options. `model: auto` takes its shape.",
     )
     freeze: tuple[str, ...] = Field(
         (),
@@ -294,7 +196,12 @@ class TrainConfig(Options):
         description="Validation metric that ranks checkpoints, or several, such as [bleu, loss]: the first "
         "one ranks them, the next ones decide ties. The loss decides the rest.",
     )
-    average: int = Field(5, ge=1, description="Number of models to average into the final one.")
+    average: int = Field(
+        5,
+        ge=1,
+        description="Number of models to average into the final one. Default: 5, or fewer if "
+        "`keep_best` is less.",
+    )
     average_of: Literal["best", "last"] = Field(
         "best",
         description="Which models these are. best: those of the best validations, unless the best one alone "
@@ -344,10 +251,12 @@ class TrainConfig(Options):
                 assert_never(self.average_of)
 
     @model_validator(mode="after")
-    def _has_a_budget(self) -> TrainConfig:
+    def _has_fitting_defaults(self) -> TrainConfig:
         if self.model_fields_set.isdisjoint({"max_steps", "max_epochs", "max_time"}):
             object.__setattr__(self, "max_steps", DEFAULT_STEPS)  # as a default, not as a set option
             self.model_fields_set.discard("max_steps")
+        if "average" not in self.model_fields_set and self.average_of == "best":
+            object.__setattr__(self, "average", min(self.average, self.keep_best))
         return self
 
     @property
@@ -370,6 +279,15 @@ class TrainConfig(Options):
             )
         if self.cooldown is not None and self.cooldown_steps is not None:
             yield "cooldown and cooldown_steps cannot be combined. Choose one."
+
+    @rule
+    def _averaged_models_are_kept(self) -> Iterator[str]:
+        is_given = "average" in self.model_fields_set
+        if is_given and self.average_of == "best" and self.average > self.keep_best:
+            yield (
+                f"average = {self.average} needs as many models, but keep_best = {self.keep_best}. Set "
+                f"keep_best: {self.average}, or average: {self.keep_best}."
+            )
 
     @rule
     def _compiled_whole(self) -> Iterator[str]:

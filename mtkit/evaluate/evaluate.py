@@ -95,6 +95,7 @@ class Evaluated:
         blank_hyps: number of translations without text.
         blank_refs: number of translations of which a reference has no text.
         leaked: number of pairs with a side that occurs in the training data; None if unknown.
+        regressions: a sentence for each score that is worse than the stored one by more than was allowed.
     """
 
     system: str
@@ -106,6 +107,7 @@ class Evaluated:
     blank_hyps: int = 0
     blank_refs: int = 0
     leaked: int | None = None
+    regressions: tuple[str, ...] = ()
 
     @property
     def num_pairs(self) -> int:

@@ -79,6 +79,12 @@ def read_scores(run: Path) -> list[dict[str, Any]]:
         return [dict(entry) for entry in values["scores"]]
 
 
+def stored_entry(run: Path, result: Evaluated, model: str) -> dict[str, Any] | None:
+    """What a run folder keeps of the same model, test set and form; None if nothing."""
+    wanted = _identity({"model": model} | as_json(result))
+    return next((entry for entry in read_scores(run) if _identity(entry) == wanted), None)
+
+
 def keep_score(run: Path, result: Evaluated, model: str, engine: str, search: Mapping[str, Any]) -> None:
     """Adds a result to those of a run folder; one of the same model, test set and form is replaced.
 

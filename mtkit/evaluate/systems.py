@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mtkit.config.schema import Config
@@ -20,6 +20,7 @@ from mtkit.evaluate.evaluate import (
     read_sets,
     score_texts,
 )
+from mtkit.evaluate.gates import regressions
 from mtkit.evaluate.record import is_run, keep_score, results_folder
 from mtkit.runs.find import Found, checkpoint_of, find_model, model_folder, read_model, trained_model
 from mtkit.runs.layout import inside
@@ -142,6 +143,7 @@ def score_job(
     load: LoadModel,
     say: Callable[[str], None],
     progress: ReportProgress | None = None,
+    regress_by: float | None = None,
 ) -> Iterator[Evaluated]:
     """The results of a system, one for each test set; those of a model are kept in its run folder.
 
@@ -151,6 +153,7 @@ def score_job(
         load: opens a model folder for a request.
         say: called with the model, the engine and the folder of the results.
         progress: as for `evaluate`.
+        regress_by: how much worse than the stored scores those of a model may be; worse ones are not kept.
     """
     if isinstance(job.system, HypFile):
         yield from _score_file(job, job.system, scoring)
@@ -176,7 +179,11 @@ def score_job(
         result = evaluate(
             each, translator, request, scoring, path, job.name, private=config.private, progress=progress
         )
-        keep_score(home, result, model, translator.engine.name, config.decode.changed())
+        if regress_by is not None:
+            worse = tuple(regressions(home, result, model, regress_by))
+            result = replace(result, regressions=worse)
+        if not result.regressions:
+            keep_score(home, result, model, translator.engine.name, config.decode.changed())
         yield result
     say(f"translations and scores in {folder}, engine {translator.engine.name}")
 

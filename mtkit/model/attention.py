@@ -69,17 +69,15 @@ def attend_grouped(
     return attend(queries, k, v, mask, causal, dropout).reshape(q.shape)
 
 
-def attend_packed(q: Tensor, k: Tensor, v: Tensor, spans: Spans, causal: bool, dropout: float) -> Tensor:
-    """Like `attend_grouped`, for packed rows, each [1, heads, tokens, d_head]."""
+def attend_packed(q: Tensor, k: Tensor, v: Tensor, spans: Spans, dropout: float) -> Tensor:
+    """Like `attend_grouped`, for packed sentences, each [1, heads, tokens, d_head]."""
     if spans.kernel is not None:
         group = q.shape[1] // k.shape[1]
         if group > 1:  # repeating once would copy too
             k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
-        return spans.kernel(q, k, v, spans, causal)
-    k, v = spans.keys.padded(k), spans.keys.padded(v)
-    mask = None if causal else spans.keys.mask()  # causal queries never see padding, which comes last
-    out = attend_grouped(spans.queries.padded(q), k, v, mask, causal, dropout)
-    return spans.queries.unpadded(out)
+        return spans.kernel(q, k, v, spans)
+    q, k, v = spans.queries.padded(q), spans.keys.padded(k), spans.keys.padded(v)
+    return spans.queries.unpadded(attend_grouped(q, k, v, spans.mask, False, dropout))
 
 
 class MultiHeadAttention(nn.Module):
@@ -112,14 +110,14 @@ class MultiHeadAttention(nn.Module):
     ) -> Tensor:
         """The attention output for each position of `x` [batch, q_len, d_model], in the same shape.
 
-        Packed rows pass their `Spans` as `mask`.
+        Packed sentences pass their `Spans` as `mask`, which know whether they are causal.
         """
         q = self._heads(self.q_proj(x))
         if rotation is not None:
             q = rotate(q, rotation)
         dropout = self.dropout if self.training else 0.0
         if isinstance(mask, Spans):
-            out = attend_packed(q, *keys_values, mask, causal, dropout)
+            out = attend_packed(q, *keys_values, mask, dropout)
         else:
             out = attend_grouped(q, *keys_values, mask, causal, dropout)
         return self.out_proj(out.transpose(1, 2).flatten(2))

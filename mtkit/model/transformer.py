@@ -171,7 +171,8 @@ class Transformer(nn.Module):
     ) -> Tensor:
         """Like `features`, for rows without padding: [target tokens, d_model]. For `kernel` see `Spans`."""
         kept_src, kept_tgt = (None, None) if kept is None else (kept.src, kept.tgt)
-        own, seen, before = Spans(src, src, kernel), Spans(tgt, src, kernel), Spans(tgt, tgt, kernel)
+        own, seen = Spans.between(src, src, kernel), Spans.between(tgt, src, kernel)
+        before = Spans.between(tgt, tgt, kernel, causal=True)
         x, rotation = self._embed_packed(self.src_embedding, self.src_positions, src, kept_src)
         for layer in self.encoder:
             x = layer(x, own, rotation)
@@ -185,7 +186,7 @@ class Transformer(nn.Module):
         self, embedding: nn.Embedding, positions: AbsolutePositions | None, row: Packed, kept: Tensor | None
     ) -> tuple[Tensor, Rotation | None]:
         """The embeddings of a row's tokens [1, tokens, d_model], and the rotation of each."""
-        x, at = self._scaled(embedding(row.ids), kept)[None], row.positions()
+        x, at = self._scaled(embedding(row.ids), kept)[None], row.positions
         if positions is not None:
             x = x + positions(0, row.max_len).index_select(0, at)
         if self.rotary is None:

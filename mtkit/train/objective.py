@@ -21,6 +21,9 @@ from mtkit.train.machine.packed_batch import is_packing, kernel_fits, pack
 Features = Callable[[Tensor, Tensor, Tensor, Kept | None], Tensor]
 """`Transformer.features`, possibly compiled."""
 
+_PARTS = 4
+"""Micro-batches, each of similar lengths, in which a step of random pairs is computed with padding."""
+
 
 class Objective:
     """The loss of a micro-batch, according to the options of a run.
@@ -28,6 +31,7 @@ class Objective:
     Attributes:
         packing: whether batches are computed without padding.
         kernel: attention without padding; None if attention pads.
+        parts: micro-batches of a step, which limit padding.
         passes: forward passes of each batch; R-Drop and SimCut make two.
         cutoff: draws the tokens that SimCut cuts; None if it is off.
     """
@@ -47,6 +51,7 @@ class Objective:
         if options.compile:  # one graph for all shapes, because compiling each would take too long
             self.features = torch.compile(model.features, dynamic=True)
             self.packed_features = torch.compile(model.packed_features, dynamic=True)
+        self.parts = _PARTS if not self.packing and options.batching == "random" else 1
         self.guide: Guide | None = None
         terms = {
             "r_drop": options.r_drop,

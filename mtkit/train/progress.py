@@ -109,15 +109,15 @@ class Progress:
     def validated(self, qualities: Sequence[Quality], config: TrainConfig) -> Progress:
         """The progress after a validation of this step's model, with its quality by each metric.
 
-        The first metric ranks the models, the next ones decide ties. The schedule `plateau` reduces the
-        learning rate as torch's ReduceLROnPlateau does with `threshold` 0 and a patience that is smaller by
-        one, because torch counts from the next validation.
+        The first metric ranks the models, the next ones decide ties, then the loss. The schedule `plateau`
+        reduces the learning rate as torch's ReduceLROnPlateau does with `threshold` 0 and a patience that is
+        smaller by one, because torch counts from the next validation.
         """
         found = tuple(qualities)
         before = self.peaks or tuple(() for _ in found)  # any quality is more than none
         rose = [new > old for new, old in zip(found, before, strict=True)]
         # Of equal models the newer one is the better one.
-        best = sorted([(sum(found, ()), self.step), *self.best], reverse=True)[: config.keep_best]
+        best = sorted([(rank(found), self.step), *self.best], reverse=True)[: config.keep_best]
         stale, waited = (
             tuple(0 if up else count + 1 for up, count in zip(rose, counts or (0,) * len(rose), strict=True))
             for counts in (self.stale, self.waited)
@@ -193,6 +193,11 @@ class Progress:
         if config.max_time and self.seconds >= config.max_time:
             return f"time limit ({timedelta(seconds=round(config.max_time))}) reached"
         return f"epoch limit ({config.max_epochs}) reached"
+
+
+def rank(qualities: Sequence[Quality]) -> Quality:
+    """The numbers that rank a model, from its quality by each metric: all metrics, then the loss."""
+    return (*(quality[0] for quality in qualities), qualities[-1][-1])
 
 
 def stalled(counts: Sequence[int], config: TrainConfig) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from pathlib import Path
 
-from mtkit.config.model import ModelConfig
+from mtkit.config.model import SHAPE
 from mtkit.config.schema import Config
 from mtkit.data.prepare.inputs import given_models, settings_of
 from mtkit.data.prepare.prepared import is_prepared, open_prepared
@@ -13,8 +14,6 @@ from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.runs.find import config_of, trained_model
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer, read_tokenizer
 
-_FREE = {"preset", "dropout", "attention_dropout", "activation_dropout", "embedding_dropout", "init"}
-"""Options of the model that affect neither the shapes nor the meaning of its weights."""
 _TOKENIZER = ("seed", "languages", "train", "filters", "text", "tokenizer", "tags")
 """Settings of prepared data that decide a tokenizer that is trained on them."""
 
@@ -45,11 +44,21 @@ def faults_of_training(config: Config) -> Iterator[tuple[str, MtkitError]]:
         yield "train.wandb", UsageError("Weights & Biases is not installed.", advice)
 
 
+def origin_of(config: Config) -> Path:
+    """The model folder of `train.init_from`.
+
+    Raises:
+        InputError: there is no model.
+    """
+    assert config.train.init_from is not None
+    return trained_model(config.train.init_from, "Name a run or model folder with a trained model.")
+
+
 def check_origin(config: Config, tokenizer: Tokenizer | None = None) -> None:
     """Checks that the weights of `train.init_from` fit the model of the config.
 
     Args:
-        config: of the run.
+        config: of the run. Options of the model that `auto` chooses are not compared: it takes the origin's.
         tokenizer: of its data; None for the one that the config names or that its prepared data have. If it
             is still to be trained, the options that decide it are compared instead.
 
@@ -58,13 +67,14 @@ def check_origin(config: Config, tokenizer: Tokenizer | None = None) -> None:
             differences.
         ConfigError: its config cannot be read.
     """
-    assert config.train.init_from is not None
-    found = trained_model(config.train.init_from, "Name a run or model folder with a trained model.")
+    found = origin_of(config)
     theirs = config_of(found)
+    model = config.model
+    compared = (name for name in SHAPE if model.preset != "auto" or name in model.model_fields_set)
     reasons = [
-        f"model.{name} = {getattr(config.model, name)} (other model: {getattr(theirs.model, name)})"
-        for name in ModelConfig.model_fields
-        if name not in _FREE and getattr(config.model, name) != getattr(theirs.model, name)
+        f"model.{name} = {getattr(model, name)} (other model: {getattr(theirs.model, name)})"
+        for name in compared
+        if getattr(model, name) != getattr(theirs.model, name)
     ]
     advice = ["Set these model options to the other model's values."] if reasons else []
     if tokenizer is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from mtkit.config.auto import Budget, Choice, choose, given_width, is_auto, settle
+from mtkit.config.auto import Budget, Choice, as_in, choose, given_width, is_auto, settle
 from mtkit.config.schema import Config
 from mtkit.cores import num_cores
 from mtkit.data.prepare.prepared import Prepared
@@ -16,10 +16,12 @@ from mtkit.disk.files import write_text
 from mtkit.disk.reading import WRONG_VALUES, read_object
 from mtkit.engine.native import choose_device, limit_threads
 from mtkit.errors import InputError
+from mtkit.runs.find import config_of
 from mtkit.runs.layout import AUTO, claim_in, inside
 from mtkit.train.machine.distributed import World
 from mtkit.train.machine.flops import matrix_rate
 from mtkit.train.machine.precision import training_dtype
+from mtkit.train.requirements import origin_of
 
 VERSION = 1
 _ANEW = "Delete it to let auto choose again."
@@ -53,7 +55,13 @@ def settle_run(
     tokens = sum(int(shard.lengths[:, 1].sum()) + len(shard) for shard in prepared.train)
     has_gpu = choose_device(config.train.device).type == "cuda"
     steps = config.train.max_steps if "max_steps" in config.train.model_fields_set else None
-    choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config, world), given_width(config), steps)
+    origin = None
+    if config.train.init_from is not None and config.model.preset == "auto":
+        origin = config_of(origin_of(config)).model
+    width = given_width(config) if origin is None else origin.d_model
+    choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config, world), width, steps)
+    if origin is not None:
+        choices = as_in(origin, choices)
     if keep:
         claim_in(config.run, AUTO)
         values = {"version": VERSION, "choices": [asdict(choice) for choice in choices]}

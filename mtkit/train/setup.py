@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mtkit.config.schema import Config
-from mtkit.data.feed.batching import Indices, cut_by_tokens, plan_epoch
+from mtkit.data.feed.batching import Indices, cut_step, plan_epoch
 from mtkit.data.feed.loader import Cursor, PairTable, StepData, Steps
 from mtkit.data.feed.mixing import build_stages
 from mtkit.data.feed.prefetch import prefetch
@@ -28,6 +28,7 @@ from mtkit.train.machine.memory import (
     scratch_bytes,
     state_bytes,
 )
+from mtkit.train.machine.packed_batch import rows_needed
 from mtkit.train.machine.precision import training_dtype
 from mtkit.train.optim.freeze import freeze
 from mtkit.train.update import Updater
@@ -66,7 +67,15 @@ def read_steps(
     options, world = config.train, updater.world
     stages = build_stages(config.data.mixing, table.sizes)
     steps = Steps(
-        table, options.batch_tokens, micro_batch_tokens, config.seed, stages, world.rank, world.size
+        table,
+        options.batch_tokens,
+        micro_batch_tokens,
+        config.seed,
+        stages,
+        world.rank,
+        world.size,
+        options.batching,
+        updater.objective.parts,
     )
     depth = options.prefetch
     if depth == "auto":
@@ -113,7 +122,8 @@ def plan_steps(table: PairTable, config: Config) -> Planned:
         longest = np.argpartition(lengths.sum(1), -_MOST_PLANNED // 100)[-_MOST_PLANNED // 100 :]
         drawn = np.random.default_rng(config.seed).choice(len(lengths), _MOST_PLANNED, replace=False)
         chosen = np.union1d(drawn, longest)
-    planned = plan_epoch(lengths[chosen], config.train.batch_tokens, config.seed, 0)
+    options = config.train
+    planned = plan_epoch(lengths[chosen], options.batch_tokens, config.seed, 0, batching=options.batching)
     steps = [chosen[step] for step in planned]
     tokens = lengths[:, 1].astype(np.int64) + 1
     per_step = float(tokens[chosen].sum()) / len(steps)
@@ -129,16 +139,15 @@ def largest_batch(
     found: list[LargestBatch] = []
     for step in planned.steps:
         tokens = table.lengths[step, 1].astype(np.int64) + 1
-        parts = (
-            [step] if micro_batch_tokens is None else cut_by_tokens(step, tokens, micro_batch_tokens * size)
-        )
-        for part in parts:
+        most = micro_batch_tokens and micro_batch_tokens * size
+        for part in cut_step(step, tokens, most, updater.objective.parts):
             lengths = table.lengths[part] + 1
             rows = updater.objective.passes * -(-len(part) // size)
             src_len, tgt_len = lengths.max(0).tolist()
             positions = [rows * src_len, rows * tgt_len]
             if updater.objective.packing:
                 positions = (updater.objective.passes * -(-lengths.sum(0) // size)).tolist()
+                rows = rows_needed(rows, positions, (src_len, tgt_len))
             sides = (BatchSide(positions[0], rows, src_len), BatchSide(positions[1], rows, tgt_len))
             needed = activation_bytes(model.config, numbers, model.output.weight.shape[0], mode, *sides)
             needed += scratch_bytes(model.config, mode, sides[1])

@@ -23,7 +23,7 @@ from mtkit.train.losses.guided import Guide, find_aligner
 from mtkit.train.machine.clock import Clock
 from mtkit.train.machine.distributed import World
 from mtkit.train.optim.averaging import average_weights
-from mtkit.train.progress import Progress, Quality
+from mtkit.train.progress import Progress, Quality, rank
 from mtkit.train.setup import build_updater, fit_micro_batch, largest_batch, plan_steps, read_steps
 from mtkit.train.start import DETERMINISTIC, begin_from, cooldown_notes, repeatable
 from mtkit.train.store import Store
@@ -296,7 +296,7 @@ class Trainer:
         notes = [*notes, *cooldown_notes(self.config, self.progress)]
         if frozen := sum(weight.numel() for weight in self.model.parameters() if not weight.requires_grad):
             notes = [*notes, f"{frozen:,} parameters are frozen"]
-        if self.updater.objective.packing:
+        if self.updater.objective.kernel is not None:
             notes = [*notes, "batches are computed without padding"]
         return (*notes, *([DETERMINISTIC] if self.options.deterministic else []))
 
@@ -330,7 +330,7 @@ class Trainer:
         self._tell(Working("validating"))
         validation, averaged = self._final_validation(model), len(models)
         chooses = averaged > 1 and not self.options.num_last
-        if chooses and sum(self._qualities(validation), ()) < self.progress.best[0][0]:
+        if chooses and rank(self._qualities(validation)) < self.progress.best[0][0]:
             set_weights(model, models[0], "best")
             validation, averaged = self._final_validation(model), 1
         extra = self.validator.extra(model, 0, lambda: False) if self.progress.start else None

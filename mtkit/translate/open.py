@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtkit.config.stored import decode_options
+from mtkit.config.stored import decode_options, with_search
 from mtkit.engine.interface import EngineName, Precision
 from mtkit.errors import InputError, UsageError
 from mtkit.runs.exports import Exported, export_of, is_export, read_export
@@ -110,7 +110,7 @@ def _reasons_against(exported: Exported, device: str, precision: Precision, engi
 
 def _search_options(folder: Path, own: Mapping[str, Any], search: Mapping[str, Any]) -> DecodeConfig:
     with contextlib.suppress(ValueError):  # the loader says it in the words of a config
-        return decode_options({**own, **search})
+        return decode_options(with_search(own, search))
     return _config_search(folder, search)
 
 

@@ -255,6 +255,15 @@ def test_init_for_own_text(tmp_path: Path) -> None:
     assert schema == json.loads(mtkit("config", "schema", cwd=tmp_path).stdout)
 
 
+@pytest.mark.parametrize(("lang", "fallback"), [("zh", True), ("it", False)])
+def test_init_writes_rare_characters_as_bytes(lang: str, fallback: bool, tmp_path: Path) -> None:
+    (tmp_path / "t.en").write_text("A cat.\n" * 40, "utf-8")
+    (tmp_path / f"t.{lang}").write_text("一只猫。\n" * 40 if fallback else "Un gatto.\n" * 40, "utf-8")
+    own = tmp_path / "own.yaml"
+    assert mtkit("init", "t.en", f"t.{lang}", "own.yaml", cwd=tmp_path).returncode == 0
+    assert load_config([own]).config.tokenizer.byte_fallback is fallback
+
+
 def test_init_asks_for_languages_that_nothing_says(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text("1 2 3\n" * 30, "utf-8")

@@ -172,6 +172,8 @@ def test_files_are_scored_without_torch(folder: Path) -> None:
         (["ter=0"], 4),  # lower is better
         (["ter=10000", "bleu=0"], 0),
         (["chrf=100.1"], 4),  # computed since it is bounded
+        (["bleu=0, ter=10000"], 0),
+        (["bleu=0,ter=0"], 4),
         (["bleu"], 2),
         (["nonsense=3"], 2),
     ],
@@ -357,6 +359,56 @@ def test_scores_are_kept_in_the_run_folder(run: Run, folder: Path) -> None:
     assert [first["scores"], second["scores"]] == [entry["scores"] for entry in found]
     assert (first["hyps"], first["search"]) == ("short.hyp.txt", {"beam_size": 2})
     assert first["engine"].startswith("PyTorch")
+
+
+@pytest.fixture
+def kept(folder: Path, run: Run) -> Path:
+    """The scores of a run of its own, as its first evaluation stored them."""
+    home = folder / "runs/gate"
+    if not home.exists():
+        open_run(home)
+        shutil.copytree(folder / "runs/tiny/model", home / "model")
+    assert run("runs/gate", "--metrics", "chrf,ter").exit_code == 0
+    return home / "evaluate/scores.json"
+
+
+@pytest.mark.parametrize(
+    ("metric", "change", "allowed", "code"),
+    [
+        ("chrf", 0.0, "0", 0),
+        ("chrf", 2.0, "2.5", 0),
+        ("chrf", 2.0, "1.5", 4),
+        ("chrf", -9.0, "0", 0),
+        ("ter", 2.0, "1.5", 0),  # lower is better
+        ("ter", -2.0, "1.5", 4),
+    ],
+)
+def test_scores_may_not_be_worse_than_stored_ones(
+    run: Run, kept: Path, metric: str, change: float, allowed: str, code: int
+) -> None:
+    values = json.loads(kept.read_text("utf-8"))
+    for entry in values["scores"]:
+        for score in entry["scores"]:
+            score["value"] += change * (score["metric"] == metric)
+    kept.write_text(json.dumps(values), "utf-8")
+    options = ["--metrics", "chrf,ter", "--confidence", "--confidence-n", "9", "--regress-by", allowed]
+    result = run("runs/gate", *options)
+    assert result.exit_code == code, result.output
+    assert ("is worse than the stored" in result.stderr) == (code == 4)
+    assert (json.loads(kept.read_text("utf-8")) == values) == (code == 4)  # else a second try would pass
+
+
+def test_scores_that_cannot_be_compared_are_named(run: Run, kept: Path) -> None:
+    kept.write_text(kept.read_text("utf-8").replace("tok:tercom", "tok:other"), "utf-8")
+    result = run("runs/gate", "--metrics", "bleu,ter", "--regress-by", "0", "--test", "short")
+    assert result.exit_code == 0
+    assert "short: bleu is not stored yet, so it is not compared" in " ".join(result.stderr.split())
+    assert "short: ter was stored with another signature" in " ".join(result.stderr.split())
+    kept.unlink()
+    first = run("runs/gate", "--regress-by", "0", "--test", "short")
+    assert first.exit_code == 0
+    assert "keeps no scores yet" in " ".join(first.stderr.split())
+    assert run("--hyp", "test.fr", "--ref", "test.fr", "--regress-by", "0").exit_code == 2
 
 
 REFERENCES = ("A cat was sitting.", "The cat sat.")

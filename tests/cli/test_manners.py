@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -50,6 +51,41 @@ def test_bash_is_told_what_may_follow(words: tuple[str, ...], offered: list[str]
     (tmp_path / "a.txt").touch()
     (tmp_path / "a-folder").mkdir()
     assert sorted(completed(*words, folder=tmp_path)) == sorted(offered)
+
+
+@pytest.mark.parametrize(
+    ("shell", "typed", "offered"),
+    [
+        ("zsh", "mtkit translate --engine=n", ["--engine=native"]),
+        ("fish", "mtkit translate --engine=n", ["--engine=native"]),
+        ("powershell", "mtkit translate --engine=n", ["--engine=native"]),
+        ("zsh", "mtkit translate --method d", ["diverse_beam"]),  # its choices come from the config
+        ("zsh", "mtkit train model.preset=paper-", ["model.preset=paper-base", "model.preset=paper-big"]),
+    ],
+)
+def test_other_shells_are_told_whole_words(
+    shell: str, typed: str, offered: list[str], tmp_path: Path
+) -> None:
+    environment = {
+        "_MTKIT_COMPLETE": f"complete_{shell}",
+        "_TYPER_COMPLETE_ARGS": typed,
+        "_TYPER_COMPLETE_WORD_TO_COMPLETE": typed.rsplit(maxsplit=1)[-1],
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    told = mtkit(cwd=tmp_path, env=environment).stdout.splitlines()
+    separator = {"zsh": ":", "fish": "\t", "powershell": ":::"}[shell]
+    values = [line.split(separator)[0] for line in told]
+    assert values == offered
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="needs zsh")
+def test_zsh_accepts_its_script(tmp_path: Path) -> None:
+    script = CliRunner().invoke(app, ["--show-completion", "zsh"]).stdout
+    (tmp_path / "_mtkit").write_text(script)
+    done = subprocess.run(
+        ["zsh", "-n", tmp_path / "_mtkit"], capture_output=True, encoding="utf-8", check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])

@@ -33,9 +33,10 @@ train.en + train.fr  1,200  1,202      1          1        0
 more.tsv                 1      2      0          0        1
 all                  1,201  1,204      1          1        1
 
-held out  sentences  met  left  dropped: equal  folded  near
-────────  ─────────  ───  ────  ──────────────  ──────  ────
-valid             1    1     0               1       0     0
+Held-out sentences found in the training corpora, and pairs dropped because of them:
+set    sentences  found  left  dropped: equal  same words  similar
+─────  ─────────  ─────  ────  ──────────────  ──────────  ───────
+valid          1      1     0               1           0        0
 """
 
 TURNED = """

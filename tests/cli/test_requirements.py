@@ -76,6 +76,18 @@ def test_a_config_whose_inputs_are_there_is_fine() -> None:
     assert result.exit_code == 0, result.output
 
 
+def test_a_model_that_is_auto_takes_the_shape_of_the_initial_one(folder: Path) -> None:
+    text = (folder / "tiny.yaml").read_text("utf-8")
+    kept, _, rest = text.partition("model:")
+    (folder / "auto.yaml").write_text(f"{kept}model: auto\n{rest.partition(chr(10))[2]}", "utf-8")
+    origin = ("train.init_from=runs/tiny", "tokenizer.path=runs/tiny/model/tokenizer.model")
+    result = run("config", "check", "auto.yaml", NEW, *origin)
+    assert result.exit_code == 0, result.output
+    assert "model auto, " in result.stdout
+    result = run("config", "check", "auto.yaml", NEW, *origin, "model.d_model=48")
+    assert "differs in model.d_model = 48 (other model: " in result.stderr
+
+
 def test_a_place_in_the_file_is_named(folder: Path) -> None:
     (folder / "test.yaml").write_text("data:\n  test:\n    late: {reader: tsv, path: late.tsv}\n")
     result = run("config", "check", "tiny.yaml", "test.yaml")

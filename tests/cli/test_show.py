@@ -65,6 +65,7 @@ def test_curve_and_scores(run: Path) -> None:
         ("loss", 300),
         ("bleu", 400),  # of equal ones that with the lower loss
         ("[chrf, loss]", 100),
+        ("[bleu, chrf]", 200),  # chrF decides before the loss
         ("ter", 300),  # not in the file, so the loss decides
     ],
 )

@@ -57,6 +57,14 @@ def test_words_for_people_are_not_translated(folder: Path, word: str) -> None:
     assert shown.endswith(f"en→fr> {word}\n1 line, by PyTorch, float32 on cpu\n")
 
 
+def test_a_line_in_another_language_is_remarked_on(folder: Path) -> None:
+    steps = [(b"> ", "Скажите, где вокзал?\n".encode()), (b"> ", CTRL_D)]
+    shown, code = session(folder, COMMAND, steps)
+    assert code == 0
+    assert "warning: this looks like " in shown
+    assert "The model translates from English." in " ".join(shown.split())
+
+
 def test_ctrl_d_may_be_typed_while_a_line_is_translated(folder: Path) -> None:
     slowly = """
 import sys, time

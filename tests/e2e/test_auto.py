@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from mtkit.cli.commands import app
 from mtkit.config.load import load_config
+from mtkit.config.model import SHAPE
 
 CONFIG = """\
 run: run
@@ -51,6 +52,24 @@ def test_choices_are_told_kept_and_taken_again(tmp_path: Path, monkeypatch: pyte
     damaged = run("train.max_steps=8")
     assert damaged.exit_code == 3
     assert "auto.json: is damaged. Delete it to let auto choose again." in " ".join(damaged.stderr.split())
+
+
+def test_a_model_that_is_auto_takes_the_shape_of_the_initial_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("auto.yaml").write_text(CONFIG, "utf-8")
+    odd = ("model.positions=learned", "model.d_model=30", "model.num_heads=2", "model.norm=post")
+    assert run(*odd, "train.max_steps=2").exit_code == 0
+    data, _, rest = CONFIG.replace("run: run", "run: two").partition("model:")
+    Path("two.yaml").write_text(f"{data}model: auto\n{rest.partition(chr(10))[2]}", "utf-8")
+    origin = ("train.init_from=run", "tokenizer.path=run/model/tokenizer.model")
+    found = CliRunner().invoke(app, ["train", "two.yaml", *origin])
+    assert found.exit_code == 0, found.output
+    first, second = (load_config([Path(name) / "model/config.yaml"]).config.model for name in ("run", "two"))
+    assert {name: getattr(second, name) for name in SHAPE} == {name: getattr(first, name) for name in SHAPE}
+    assert "(as in the model of train.init_from)" in " ".join(found.stderr.split())
+    assert CliRunner().invoke(app, ["train", "two.yaml", *origin, "--dry-run"]).exit_code == 0
 
 
 def test_a_limit_of_time_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

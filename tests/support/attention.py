@@ -8,7 +8,7 @@ from torch import Tensor
 from mtkit.model.packing import Spans
 
 
-def sentence_by_sentence(q: Tensor, k: Tensor, v: Tensor, spans: Spans, causal: bool) -> Tensor:
+def sentence_by_sentence(q: Tensor, k: Tensor, v: Tensor, spans: Spans) -> Tensor:
     """What a kernel for packed rows gives, by torch's own attention of each sentence."""
     assert q.shape[1] == k.shape[1] == v.shape[1]
     assert spans.queries.begins.dtype == spans.keys.begins.dtype == torch.int32
@@ -19,6 +19,6 @@ def sentence_by_sentence(q: Tensor, k: Tensor, v: Tensor, spans: Spans, causal: 
         assert last - first <= spans.keys.max_len
         parts = q[:, :, begin:end], k[:, :, first:last], v[:, :, first:last]
         if end > begin:
-            out.append(torch.nn.functional.scaled_dot_product_attention(*parts, is_causal=causal))
+            out.append(torch.nn.functional.scaled_dot_product_attention(*parts, is_causal=spans.causal))
     assert end == q.shape[2]
     return torch.cat(out, dim=2)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from mtkit.config.architecture import TRAINING_ONLY
 from mtkit.config.model import ModelConfig
-from mtkit.config.train import OptimizerConfig
+from mtkit.config.optimizer import OptimizerConfig
 
 MODEL_CHOICES: dict[str, tuple[str, ...]] = {
     name: get_args(field.annotation)

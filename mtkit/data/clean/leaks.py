@@ -256,8 +256,9 @@ class Leaks:
         return [self.sentences, met, left, *(self.dropped[kind] for kind in KINDS)]
 
 
-LEAK_FIGURES = ("sentences", "met", "left", "dropped: equal", "folded", "near")
-"""Heads of a table: sentences of a set, those met in the corpora, those left, pairs dropped because of it."""
+LEAK_TITLE = "Held-out sentences found in the training corpora, and pairs dropped because of them"
+LEAK_FIGURES = ("sentences", "found", "left", "dropped: equal", "same words", "similar")
+"""Heads of a table. The same words are those that differ in case, punctuation or spaces only."""
 
 
 def count_leaks(

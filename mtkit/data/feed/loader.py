@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
-from mtkit.data.feed.batching import Indices, cut_by_tokens, plan_epoch
+from mtkit.config.fixed import Batching
+from mtkit.data.feed.batching import Indices, cut_by_tokens, cut_step, plan_epoch
 from mtkit.data.feed.mixing import Stage, stage_at
 from mtkit.data.feed.padding import PaddedPairs, padded_pairs
 from mtkit.data.prepare.shards import Shard, open_shard
@@ -119,7 +120,7 @@ class Steps:
     An epoch ends early where a mixing stage ends. Each rank reads its rows of every micro-batch, with similar
     lengths; the steps and their `num_tgt_tokens` do not depend on the number of ranks. All ranks get the same
     number of micro-batches: if one has fewer rows than there are ranks, the last ranks get one without
-    targets.
+    targets. The pairs of a step are sorted by length, so each micro-batch needs little padding.
 
     Attributes:
         table: the pairs.
@@ -129,6 +130,8 @@ class Steps:
         stages: how the corpora are mixed.
         rank: of this process, from 0.
         num_ranks: number of ranks.
+        batching: how pairs are grouped into steps.
+        parts: the least number of micro-batches of a step with enough pairs, which limits padding.
     """
 
     table: PairTable
@@ -138,6 +141,8 @@ class Steps:
     stages: Sequence[Stage] = (Stage(),)
     rank: int = 0
     num_ranks: int = 1
+    batching: Batching = "random"
+    parts: int = 1
 
     def read(self, cursor: Cursor) -> Generator[StepData, None, None]:
         """The steps from `cursor` on."""
@@ -150,7 +155,7 @@ class Steps:
             stage = stage_at(self.stages, cursor.step)
             drawn = stage.epoch(table.sizes, self.seed, cursor.epoch - cursor.stage_epoch)
             table = table.at_epoch(cursor.epoch)
-            plan = plan_epoch(table.lengths, self.batch_tokens, self.seed, cursor.epoch, drawn)
+            plan = plan_epoch(table.lengths, self.batch_tokens, self.seed, cursor.epoch, drawn, self.batching)
             for pairs in plan[cursor.index :]:
                 cursor = _after(cursor, len(plan), stage)
                 yield self._step(table, pairs, cursor, len(plan))
@@ -159,9 +164,8 @@ class Steps:
 
     def _step(self, table: PairTable, pairs: Indices, cursor: Cursor, steps_per_epoch: int) -> StepArrays:
         tokens = table.lengths[pairs, 1].astype(np.int64) + 1
-        parts = [pairs]
-        if self.micro_batch_tokens is not None:
-            parts = cut_by_tokens(pairs, tokens, self.micro_batch_tokens * self.num_ranks)
+        most = self.micro_batch_tokens and self.micro_batch_tokens * self.num_ranks
+        parts = cut_step(pairs, tokens, most, self.parts)
         batches = tuple(self._share(table, part) for part in parts)
         return Step(batches, int(tokens.sum()), cursor, steps_per_epoch, pairs)
 

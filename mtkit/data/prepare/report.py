@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mtkit.data.clean.leaks import LEAK_FIGURES, Leaks
+from mtkit.config.filters import Filter
+from mtkit.config.option_types import bare, members
+from mtkit.data.clean.leaks import LEAK_FIGURES, LEAK_TITLE, Leaks
 from mtkit.data.prepare.clean_parts import SentenceCount
 from mtkit.data.prepare.ledger import Ledger, LedgerRow
 from mtkit.data.prepare.stretches import STRETCH_HEAD
@@ -159,7 +161,7 @@ def html_report(
         _section("Why pairs were dropped", _reasons(total)),
         _section("Corpora", _corpora(ledger, total)),
         _section("Stretches of which far more pairs were dropped", _stretches(ledger)),
-        _section("Held-out sentences met in the corpora", _leaks(leaks)),
+        _section(LEAK_TITLE, _leaks(leaks)),
         *(_section(histogram.title, _plot(histogram)) for histogram in histograms),
         _section("Pieces that the tokenizer cannot represent", _unknown(ledger)),
         _section("Repairs", _repairs(ledger)),
@@ -214,7 +216,10 @@ def _reasons(total: LedgerRow) -> str:
             f'<text x="{left + length + 6:.1f}" y="{top + 16}">'
             f"{count:,} · {_percent(count, total.read)}</text>"
         )
-    return _svg(left + width + 130, len(found) * step, "".join(bars), "Pairs dropped by each filter")
+    filters = members(bare(Filter))
+    told = [[name, (filters[name].__doc__ or "").splitlines()[0]] for name, _ in found if name in filters]
+    chart = _svg(left + width + 130, len(found) * step, "".join(bars), "Pairs dropped by each filter")
+    return chart + (html_table(["filter", "what it does"], told, "texts") if told else "")
 
 
 def _corpora(ledger: Ledger, total: LedgerRow) -> str:
@@ -230,7 +235,7 @@ def _corpora(ledger: Ledger, total: LedgerRow) -> str:
         ]
         for row in rows
     ]
-    return html_table(["corpus", "read", *names, "kept", ""], lines)
+    return html_table(["corpus", "read", *names, "kept", "share kept"], lines)
 
 
 def _leaks(leaks: Sequence[Leaks]) -> str:
@@ -250,7 +255,7 @@ def _unknown(ledger: Ledger) -> str:
 
 def _repairs(ledger: Ledger) -> str:
     lines = [[row.source, kind, f"{count:,}"] for row in ledger.rows for kind, count in row.repairs.items()]
-    return html_table(["corpus", "repair", "texts"], lines) if lines else ""
+    return html_table(["corpus", "repair", "texts repaired"], lines) if lines else ""
 
 
 def _examples(ledger: Ledger) -> str:
@@ -262,7 +267,7 @@ def _examples(ledger: Ledger) -> str:
             for example in row.examples.get(name, ())
         ]
         if lines:
-            table = html_table(["source", "target", "reason", "from"], lines, "texts")
+            table = html_table(["source", "target", "reason", "file and line"], lines, "texts")
             blocks.append(f"<details><summary>{escaped(name)} ({count:,})</summary>{table}</details>\n")
     return "".join(blocks)
 

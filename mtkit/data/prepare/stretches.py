@@ -11,7 +11,7 @@ from pathlib import PurePath
 import numpy as np
 import numpy.typing as npt
 
-STRETCH_HEAD = ("corpus", "stretch", "pairs", "dropped", "by")
+STRETCH_HEAD = ("corpus", "stretch", "pairs", "dropped", "mostly by")
 
 _LEAST_DROPPED = 10
 """Fewest dropped pairs of a stretch."""

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 WARNED = 0.001
 """Share of unknown pieces from which a side of a corpus is worth a warning."""
 
-UNKNOWN_HEAD = ("corpus", "side", "pieces", "unknown", "")
+UNKNOWN_HEAD = ("corpus", "side", "pieces", "unknown", "share")
 
 
 @dataclass(frozen=True, slots=True)

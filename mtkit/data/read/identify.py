@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from mtkit.text.languages import BY_REGION, COMMON, language_of, standard_code
+from mtkit.text.languages import BY_REGION, COMMON, english_name, language_of, same_language, standard_code
 
 _CODE = r"[A-Za-z]{2,3}(?:[-_](?:[A-Z]{2}|XX|Han[st]|Latn|Cyrl))?"
 _PAIR = re.compile(rf"(?<![A-Za-z])({_CODE})(?:-|_|2|→|->|-to-|_to_)({_CODE})(?![A-Za-z])")
@@ -17,6 +18,10 @@ _MAX_CHARS = 20_000
 """Most characters of text that are looked at; a few hundred are enough."""
 _MIN_CHARS = 20
 _MIN_PROBABILITY = 0.8
+_FEW_BYTES, _FEW_WORDS, _ALMOST_SURE = 10, 3, 0.85
+"""For one line. `Good morning` is English with 0.16, `Wo ist der Bahnhof?` German with 0.96."""
+_ALIKE = ({"no", "nb", "nn", "da"}, {"hr", "sr", "bs"}, {"id", "ms"}, {"cs", "sk"}, {"pt", "gl", "es"})
+"""Languages that are easily taken for each other."""
 
 
 def code_of(word: str) -> str | None:
@@ -80,6 +85,28 @@ def identify(texts: Iterable[str]) -> str | None:
         return None
     label, probability = identifier.classify(" ".join(joined)[:_MAX_CHARS])
     return str(label) if probability >= _MIN_PROBABILITY else None
+
+
+def other_language(text: str, lang: str) -> str:
+    """The language or script of a line that is hardly in `lang`; empty if it may be in `lang`.
+
+    Fewer than three words are judged by their script alone, and so is any line if py3langid is not installed
+    or does not know `lang`.
+    """
+    letters = "".join(filter(str.isalpha, text))
+    own = re.findall(f"[{language_of(lang).alphabet}\u1e00-\u1eff]", letters)
+    is_foreign = 2 * len(own) < len(letters) and len(letters.encode()) > _FEW_BYTES
+    found = lang
+    if is_foreign or len(text.split()) >= _FEW_WORDS:
+        with contextlib.suppress(ImportError):
+            label, probability = _identifier().classify(text)
+            if probability >= _ALMOST_SURE and language_of(lang).code in _identifier().labels:
+                found = str(label)
+    if not any({found, language_of(lang).code} <= group for group in _ALIKE) and not same_language(
+        found, lang
+    ):
+        return english_name(found)
+    return "text in another script" if is_foreign else ""
 
 
 def load_identifier() -> Any:

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 import torch
 from torch import Tensor, nn
 
-from mtkit.config.train import OptimizerConfig
+from mtkit.config.optimizer import OptimizerConfig
 from mtkit.errors import InputError
 from mtkit.train.machine.distributed import World
 from mtkit.train.machine.precision import training_dtype

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import assert_never
 
-from mtkit.config.train import OptimizerConfig
+from mtkit.config.optimizer import OptimizerConfig
 
 
 def learning_rate(config: OptimizerConfig, step: int, share: float, lowered: int = 0) -> float:

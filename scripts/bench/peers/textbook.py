@@ -108,7 +108,8 @@ class Loop:
         self.steps = 0
 
     def epoch(self, number: int) -> list[list[int]]:
-        plan = plan_epoch(self.table.lengths, self.options.batch_tokens, self.job.config.seed, number)
+        seed, tokens = self.job.config.seed, self.options.batch_tokens
+        plan = plan_epoch(self.table.lengths, tokens, seed, number, batching="by_length")
         return [pairs.tolist() for pairs in plan]
 
     def step(self, pairs: list[int], share: float) -> int:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from mtkit.cli import console
+from mtkit.cli.console import filled
 from mtkit.errors import ConfigError, InputError
 
 SGR = re.compile(r"\x1b\[([\d;]*)m")
@@ -104,3 +105,13 @@ def test_a_command_to_be_copied_is_one_line(screen: Screen, monkeypatch: pytest.
 def test_control_characters_do_not_come_in_by_a_style(screen: Screen) -> None:
     console.say(console.strong("a\x1b[31mb"))
     assert screen.getvalue() == "\x1b[1ma\\u001b[31mb\x1b[0m\n"
+
+
+@pytest.mark.parametrize("indent", [0, 10])
+def test_a_broken_line_keeps_its_words_and_its_indent(indent: int) -> None:
+    text = "data      " + " ".join(["pairs"] * 40)
+    lines = filled(text, 50, indent).split("\n")
+    assert " ".join(lines) == text
+    assert [len(line) <= 50 - indent * bool(number) for number, line in enumerate(lines)] == [True] * len(
+        lines
+    )

@@ -105,7 +105,7 @@ def test_numbers_come_with_the_first_step() -> None:
     dashboard = Dashboard()
     dashboard.take(Stepped(1, 0.01, 9.25, 3000.0, 2.0, 0.02))
     shown = drawn(dashboard)
-    for part in ("1 (epoch 0.01)", "loss      9.250", "3,000 target tokens/s", "  2% "):
+    for part in ("1 (epoch 0.01)", "loss       9.250", "3,000 target tokens/s", "  2% "):
         assert part in shown
     dashboard.take(Stepped(2, 0.01, math.nan, 3000.0, 3.0, 0.03))  # a GPU, before the first report
     assert "nan" not in drawn(dashboard)
@@ -125,6 +125,14 @@ def test_the_panel_moves_while_nothing_is_reported(monkeypatch: pytest.MonkeyPat
             assert f"{state.what} … 0:05" in drawn(dashboard)
     dashboard.take(logged(200))
     assert "exporting" not in drawn(dashboard)
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_an_endless_translation_keeps_the_panel_small(width: int) -> None:
+    dashboard = Dashboard()
+    dashboard.take(logged(1200))
+    dashboard.take(Validated(500, 1.0, {"bleu": 0.0}, True, Sample("a", "le " * 500, "b"), 5.0))
+    assert len(drawn(dashboard, width).splitlines()) <= 12
 
 
 def test_a_wide_terminal_has_the_sample_beside_the_numbers() -> None:

@@ -352,6 +352,60 @@ def test_names_inside_lists_have_their_place_too() -> None:
     ]
 
 
+SAMPLED = MINIMAL + "decode: {method: sample, top_k: 9, temperature: 0.7}\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "left"),
+    [
+        (SAMPLED, "decode: {method: beam}\n", {"decode": {"method": "beam"}}),
+        (SAMPLED, "decode: {method: mbr}\n", {"decode": {"top_k": 9, "temperature": 0.7}}),
+        (SAMPLED, "decode: {method: diverse_beam, diversity_penalty: 2}\n", {"decode": {"top_k": None}}),
+        (
+            MINIMAL + "tokenizer: {model_type: bpe, sampling: {merge_dropout: 0.2, segmentations: 7}}\n",
+            "tokenizer: {model_type: unigram}\n",
+            {"tokenizer": {"sampling": {"segmentations": 7, "merge_dropout": None, "alpha": None}}},
+        ),
+        (
+            MINIMAL + "evaluate: {form: moses-lc}\n",
+            "evaluate: {metrics: [chrf]}\n",
+            {"evaluate": {"form": "raw"}},
+        ),
+    ],
+)
+def test_a_later_choice_drops_options_that_belong_to_another_one(
+    first: str, later: str, left: dict[str, dict[str, object]]
+) -> None:
+    given = resolve_overrides(later)
+    for loaded in (load(first, later), load(first, overrides=given), load(first, overrides=given[::-1])):
+        (section, wanted), *_ = left.items()
+        found = loaded.config.model_dump(mode="json")[section]
+        assert {name: found[name] for name in wanted} == wanted
+
+
+def resolve_overrides(text: str) -> list[str]:
+    """A YAML file with one section as overrides."""
+    section, options = text.strip().split(": {")
+    return [f"{section}.{option.replace(': ', '=')}" for option in options.rstrip("}").split(", ")]
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "overrides", "said"),
+    [
+        (SAMPLED, "decode: {method: beam, top_k: 3}\n", [], "top_k has no effect with method beam"),
+        (SAMPLED, "", ["decode.top_k=3", "decode.method=beam"], "top_k has no effect with method beam"),
+        (SAMPLED, "", ["decode={method: beam, top_k: 3}"], "top_k has no effect with method beam"),
+        (MINIMAL + "decode: {top_k: 9}\n", "decode: {beam_size: 2}\n", [], "top_k has no effect"),
+        (MINIMAL + "decode: {top_k: 9}\n", "decode: {method: []}\n", [], "decode.method"),
+        (MINIMAL + "evaluate: {form: moses-lc}\n", "evaluate: {metrics: 3}\n", [], "evaluate.metrics = 3"),
+    ],
+)
+def test_an_option_set_with_the_choice_that_makes_it_useless_is_refused(
+    first: str, later: str, overrides: list[str], said: str
+) -> None:
+    assert any(said in problem for problem in problems(first, later or "{}\n", overrides=overrides))
+
+
 # ---------------------------------------------------------------- longer lists, removed keys, included files
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from mtkit.config import stored
 from mtkit.config.decode import DecodeConfig
-from mtkit.config.stored import Stored, decode_options, text_options
+from mtkit.config.stored import Stored, decode_options, replaced, text_options, with_search
 from mtkit.config.text import TextConfig
 from mtkit.disk.reading import user_cache
 
@@ -36,6 +36,16 @@ def test_the_second_reading_gives_what_the_section_gives() -> None:
             '{"protect": ["urls", "numbers"], "casing": "lower"}'
         ).model_dump_json()
     )
+
+
+def test_another_method_leaves_out_the_options_of_the_stored_one() -> None:
+    own = {"method": "sample", "top_k": 9, "temperature": 0.7, "beam_size": 3}
+    assert with_search(own, {"method": "beam"}) == {"method": "beam", "beam_size": 3}
+    assert with_search(own, {"seed": 4}) == {**own, "seed": 4}
+    assert with_search(own, {"method": "beam", "top_k": 2})["top_k"] == 2  # refused where it is checked
+    for _ in range(2):
+        options = replaced(decode_options(own), {"method": "diverse_beam"})
+        assert (options.method, options.beam_size, options.top_k) == ("diverse_beam", 3, None)
 
 
 def test_a_copy_with_another_value_has_changed_there() -> None:

@@ -49,3 +49,17 @@ def test_steps_do_not_end_a_run_that_has_another_budget(budget: dict[str, object
 def test_a_run_without_any_budget_ends_after_the_default() -> None:
     assert train().max_steps == DEFAULT_STEPS
     assert "max_steps" not in train().model_fields_set
+
+
+def test_more_models_than_are_kept_cannot_be_averaged() -> None:
+    with pytest.raises(ValidationError, match="Set keep_best: 8, or average: 5"):
+        train(average=8)
+    with pytest.raises(ValidationError, match="Set keep_best: 3, or average: 2"):
+        train(average=3, keep_best=2)
+    assert train(average=8, keep_best=8).average == 8
+    assert train(average=20, average_of="last").average == 20
+
+
+def test_a_few_kept_models_are_all_averaged_by_default() -> None:
+    assert (train().average, train(keep_best=2).average, train(keep_best=9).average) == (5, 2, 5)
+    assert train(keep_best=2, average_of="last").average == 5

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from mtkit.config.architecture import TRAINING_ONLY
-from mtkit.config.decode import DecodeConfig, DecodeMethod
+from mtkit.config.decode import DecodeConfig
 from mtkit.config.export import QUANTIZATIONS, AskedQuantization, ExportFormat
+from mtkit.config.fixed import DecodeMethod
 from mtkit.config.model import ModelConfig
 from mtkit.config.text import TextConfig
 from mtkit.convert import ctranslate2, huggingface, run

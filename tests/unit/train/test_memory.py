@@ -12,6 +12,7 @@ from mtkit.config.train import TrainConfig
 from mtkit.data.feed.batch import Batch, collate
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.train.machine.memory import BatchSide, ComputeMode, activation_bytes, scratch_bytes, state_bytes
+from mtkit.train.machine.packed_batch import pack
 from mtkit.train.objective import Objective, token_losses
 from mtkit.train.optim.optim import build_optimizers, optimizer_state
 from tests.support.attention import sentence_by_sentence
@@ -93,7 +94,8 @@ def test_the_formula_knows_of_rows_without_padding(
     random = np.random.default_rng(0)
     lengths = np.array([[60, 90], [10, 12], [11, 8], [5, 20], [25, 3], [30, 31]])
     batch = collate(*([random.integers(4, VOCAB, n - 1) for n in side] for side in lengths.T))
-    src, tgt = (BatchSide(int(side.sum()), len(side), int(side.max())) for side in lengths.T)
+    rows = len(pack(batch).src.owners)
+    src, tgt = (BatchSide(int(side.sum()), rows, int(side.max())) for side in lengths.T)
     mode = ComputeMode(
         dtype.itemsize, keeps_scores=dtype == torch.bfloat16 and not kernel, pads_attention=not kernel
     )

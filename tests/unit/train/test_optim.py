@@ -9,7 +9,8 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from mtkit.config.train import OptimizerConfig, TrainConfig
+from mtkit.config.optimizer import OptimizerConfig
+from mtkit.config.train import TrainConfig
 from mtkit.errors import InputError
 from mtkit.train.optim.optim import (
     Optimizer,

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.batch import Batch, collate
+from mtkit.data.feed.batching import plan_epoch
 from mtkit.data.feed.padding import padded_pairs
 from mtkit.model.packing import Kernel, has_kernel, load_kernel
 from mtkit.model.transformer import build_model
-from mtkit.train.machine.packed_batch import is_packing, pack
+from mtkit.train.machine.packed_batch import is_packing, pack, rows_needed
 from tests.support.updates import LENGTHS, VOCAB, make_batch, make_pairs, make_step, make_updater
 
 WITHOUT_TARGETS = Batch.of(padded_pairs(*make_pairs(LENGTHS[:1])).without_targets())
@@ -52,14 +55,47 @@ def test_what_a_row_holds() -> None:
     packed = pack(batch)
     assert packed.src.ids.tolist() == [5, 6, 3, 7, 3]
     assert packed.src.begins.tolist() == [0, 3, 5]
-    assert packed.src.positions().tolist() == [0, 1, 2, 0, 1]
+    assert packed.src.positions.tolist() == [0, 1, 2, 0, 1]
     assert packed.tgt.ids.tolist() == [2, 8, 2, 9, 10]
-    assert packed.tgt.places.tolist() == batch.tgt_rows.tolist()
+    assert packed.tgt.owners.tolist() == [[0, 0, -1], [1, 1, 1]]
+    assert packed.tgt.places.tolist() == [0, 1, 3, 4, 5]
     assert packed.tgt_out.tolist() == [8, 3, 9, 10, 3]
     twice = pack(batch, passes=2)
     assert twice.src.ids.tolist() == 2 * packed.src.ids.tolist()
     assert twice.tgt.begins.tolist() == [0, 2, 5, 7, 10]
     assert twice.tgt_out.tolist() == 2 * packed.tgt_out.tolist()
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=60), st.integers(1, 2)
+)
+def test_rows_hold_each_sentence_whole(pairs: list[tuple[int, int]], passes: int) -> None:
+    batch = collate(*([np.full(pair[side], 5) for pair in pairs] for side in (0, 1)))
+    packed = pack(batch, passes)
+    rows = []
+    for side, own in enumerate((packed.src, packed.tgt)):
+        lengths = [pair[side] + 1 for pair in pairs] * passes
+        owners = own.owners.flatten()
+        assert owners[own.places].tolist() == [n for n, length in enumerate(lengths) for _ in range(length)]
+        assert own.places.unique().numel() == (owners >= 0).sum()
+        assert own.owners.shape[1] == own.max_len == max(lengths)
+        begins = own.places[own.begins[:-1].long()]
+        assert torch.equal(own.places, torch.repeat_interleave(begins, torch.tensor(lengths)) + own.positions)
+        rows.append((begins // own.max_len).tolist())
+        assert torch.equal(begins // own.max_len, own.places[own.begins[1:].long() - 1] // own.max_len)
+    assert rows[0] == rows[1]  # a sentence and its translation stand in the same row
+
+
+def test_an_estimate_of_rows_is_enough_for_real_lengths() -> None:
+    random = np.random.default_rng(1)
+    for median, spread in ((12.0, 0.4), (25.0, 0.7)):  # captions, news
+        tgt = np.clip(random.lognormal(np.log(median), spread, 5000), 1, 250)
+        lengths = np.stack([tgt * random.lognormal(0, 0.2, len(tgt)), tgt], 1).astype(np.int32)
+        for step in plan_epoch(lengths, 2048, 1, 0):
+            found = pack(collate(*([np.full(n, 5) for n in lengths[step, side]] for side in (0, 1))))
+            longest = (lengths[step] + 1).max(0).tolist()
+            estimate = rows_needed(len(step), (lengths[step] + 1).sum(0).tolist(), longest)
+            assert len(found.tgt.owners) <= estimate
 
 
 @pytest.fixture
@@ -76,7 +112,8 @@ def test_auto_packs_where_the_kernel_fits(capability: Callable[[int, int], None]
     assert is_packing(plain, model, CUDA, torch.bfloat16)
     assert is_packing(plain, model, CUDA, torch.float16)
     assert not is_packing(plain, model, CUDA, torch.float32)
-    assert not is_packing(plain, model, CPU, torch.bfloat16)
+    assert is_packing(plain, ModelConfig(preset="base", attention_dropout=0.1), CPU, torch.float32)
+    assert not is_packing(TrainConfig(guided_alignment=0.1), model, CPU, torch.float32)
     assert not is_packing(plain, ModelConfig(preset="base", attention_dropout=0.1), CUDA, torch.bfloat16)
     assert not is_packing(TrainConfig(guided_alignment=0.1), model, CUDA, torch.bfloat16)
     assert not is_packing(TrainConfig(packing=False), model, CUDA, torch.bfloat16)

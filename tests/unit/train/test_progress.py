@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from mtkit.config.fixed import BestMetric
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.loader import Cursor
 from mtkit.train.progress import Cooldown, Progress, stalled
@@ -115,6 +116,20 @@ def test_several_metrics_are_combined(metrics: object, on: str, best: int, waite
     progress = after(OVERFITTED, best_metric=metrics, patience_on=on)
     config = TrainConfig.model_validate({"patience_on": on})
     assert (progress.best[0][1], stalled(progress.stale, config)) == (best, waited)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "best"),
+    [(["bleu", "chrf"], 1), (["bleu"], 2), (["bleu", "loss", "chrf"], 2), (["chrf", "bleu"], 1)],
+)
+def test_the_next_metric_decides_ties_before_the_loss(metrics: list[BestMetric], best: int) -> None:
+    config = TrainConfig(best_metric=tuple(metrics), keep_best=2)
+    progress = Progress()
+    for step, (loss, bleu, chrf) in enumerate([(2.0, 20.0, 45.0), (1.5, 20.0, 44.0)], start=1):
+        found = Validation(loss, {"bleu": bleu, "chrf": chrf}, (Sample("", "", ""),))
+        qualities = [found.quality(metric) for metric in config.best_metric]
+        progress = replace(progress, step=step).validated(qualities, config)
+    assert progress.best[0][1] == best
 
 
 LINEAR = {"lr": 0.1, "warmup_steps": 1, "schedule": "linear"}

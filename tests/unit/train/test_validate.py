@@ -9,7 +9,8 @@ from typing import Any, get_args
 import pytest
 import torch
 
-from mtkit.config.decode import DecodeConfig, DecodeMethod
+from mtkit.config.decode import DecodeConfig
+from mtkit.config.fixed import DecodeMethod
 from mtkit.config.load import load_config
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepare import prepare

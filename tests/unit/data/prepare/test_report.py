@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtkit.config.filters import RatioFilter
 from mtkit.data.prepare.ledger import Ledger
 from mtkit.data.prepare.report import html_report, length_histograms, write_report
 from mtkit.data.read.pair import Pair
@@ -60,6 +61,11 @@ def test_text_of_the_corpora_is_escaped(ledger: Ledger) -> None:
 def test_the_report_shows_the_counts(ledger: Ledger) -> None:
     texts = Document(html_report("en-fr", ledger)).texts
     assert {"1,235", "1,234", "1"} <= {text.strip() for text in texts}
+
+
+def test_the_report_explains_its_filters(ledger: Ledger) -> None:
+    told = (RatioFilter.__doc__ or "").splitlines()[0]
+    assert told in Document(html_report("en-fr", ledger)).texts
 
 
 def test_the_report_needs_nothing_else(ledger: Ledger) -> None:

@@ -1,0 +1,75 @@
+"""Bounds of quality: scores that must be reached, and stored scores that must not be missed. Free of torch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mtkit.config.fixed import MetricName
+from mtkit.errors import GateError
+from mtkit.evaluate.evaluate import Evaluated
+from mtkit.evaluate.record import stored_entry
+from mtkit.metrics.surface import METRICS, title_of
+
+logger = logging.getLogger(__name__)
+
+_RESAMPLING = ("bs:", "seed:")
+"""Fields of a signature on which the interval depends, but not the score."""
+
+
+def check_results(
+    results: Sequence[Evaluated], bounds: Mapping[MetricName, float], systems: Collection[str]
+) -> None:
+    """Refuses scores that are worse than their bound, and those that got worse than before.
+
+    Raises:
+        GateError: with everything that was missed.
+    """
+    missed = []
+    for result in results:
+        label = result.label(systems)
+        for score in result.scores:
+            bound = bounds.get(score.metric)
+            metric = METRICS[score.metric]
+            if bound is not None and metric.quality(score.value) < metric.quality(bound):
+                missed.append(f"{label}: {score.metric} {score.value:.2f} is worse than the bound {bound:g}.")
+        missed += [f"{label}: {message}" for message in result.regressions]
+    if missed:
+        raise GateError(" ".join(missed))
+
+
+def regressions(run: Path, result: Evaluated, model: str, most: float) -> Iterator[str]:
+    """The scores that are worse by more than `most` points than those that the run folder keeps.
+
+    Scores with other signatures are not compared, which a warning says.
+
+    Args:
+        run: the run folder.
+        result: of a test set.
+        model: the folder of the model, relative to the run.
+        most: how much worse a score may be.
+    """
+    entry = stored_entry(run, result, model)
+    if entry is None:
+        logger.warning("%s: %s keeps no scores yet to compare with; these are the first.", result.test, run)
+        return
+    stored = {(old["metric"], old.get("form")): old for old in entry["scores"]}
+    for score in result.scores:
+        old = stored.get((score.metric, score.form))
+        if old is None or _without_resampling(old["signature"]) != _without_resampling(score.signature):
+            why = (
+                "is not stored yet"
+                if old is None
+                else f"was stored with another signature, {old['signature']}"
+            )
+            logger.warning("%s: %s %s, so it is not compared.", result.test, score.metric, why)
+            continue
+        before, metric = float(old["value"]), METRICS[score.metric]
+        if metric.quality(before) - metric.quality(score.value) > most:
+            title = title_of(score.metric, score.form)
+            yield f"{title} {score.value:.2f} is worse than the stored {before:.2f} by more than {most:g}."
+
+
+def _without_resampling(signature: str) -> str:
+    return "|".join(field for field in signature.split("|") if not field.startswith(_RESAMPLING))
