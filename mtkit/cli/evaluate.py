@@ -25,6 +25,7 @@ from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config, EvaluateConfig
+    from mtkit.evaluate.closer import Look, Wanted
     from mtkit.evaluate.command import MetricCommand
     from mtkit.evaluate.compared import Baseline, Comparison
     from mtkit.evaluate.evaluate import Evaluated, Scoring
@@ -80,7 +81,7 @@ def evaluate(
       mtkit evaluate mtkit.yaml -m runs/other --hyp online=out.txt
       mtkit evaluate --hyp out.txt --ref ref.txt
     """
-    from mtkit.evaluate.closer import check_wanted, look_closer
+    from mtkit.evaluate.closer import check_wanted
     from mtkit.evaluate.command import metric_commands
     from mtkit.evaluate.gates import check_results
     from mtkit.evaluate.seeds import seed_groups, spreads
@@ -116,15 +117,7 @@ def evaluate(
     check_wanted(looks, jobs)
     found = _shown(results, shown)
     if looks:
-        with console.progress() as progress:
-            shown.looks = look_closer(
-                looks,
-                jobs,
-                found,
-                lambda job: asked.scoring(job.config.evaluate).metrics,
-                _loader(device, engine, threads),
-                progress,
-            )
+        shown.looks = _look(looks, jobs, found, asked, _loader(device, engine, threads))
     shown.end(_compared(compared, found), spreads(seed_groups(jobs), found))
     _say_levels(found, shown.systems)
     if segments:
@@ -141,6 +134,23 @@ def _shown(results: Iterable[Evaluated], shown: ScoreTable | ScoreList) -> list[
             logger.warning("%s", warning)
         found.append(result)
     return found
+
+
+def _look(
+    wanted: Wanted,
+    jobs: Sequence[Job],
+    found: Sequence[Evaluated],
+    asked: _Asked,
+    load: LoadModel,
+) -> list[Look]:
+    from mtkit.evaluate.closer import look_closer
+
+    def metrics(job: Job) -> Sequence[MetricName]:
+        names = {*asked.scoring(job.config.evaluate).metrics}
+        return [name for name in METRIC_NAMES if name in names]
+
+    with console.progress() as progress:
+        return look_closer(wanted, jobs, found, metrics, load, progress)
 
 
 # ---------------------------------------------------------------- options

@@ -124,6 +124,13 @@ class _Table(TextCorpus):
         "`tgt_column`. `tgt_column: [2, 3]` is short for `tgt_column: 2` and `refs: [3]`.",
     )
     score_column: Column | None = Field(None, description="Column of a score, for the filter `score`.")
+    domain_column: Column | None = Field(
+        None, description="Test sets only: column of the domain, by which `mtkit compare` divides the lines."
+    )
+    document_column: Column | None = Field(
+        None,
+        description="Test sets only: column of the document, by which `mtkit compare` divides the lines.",
+    )
     columns: Columns | None = Field(
         None,
         description="Number of columns that each line must have, or any. Default: lines with more columns "
@@ -136,11 +143,16 @@ class _Table(TextCorpus):
     on_error: OnError = Field("stop", description="Invalid lines: stop, or skip and count them.")
 
     @property
+    def more_columns(self) -> tuple[Column | None, ...]:
+        """The columns that are not text: score, domain, document; None where there is none."""
+        return self.score_column, self.domain_column, self.document_column
+
+    @property
     def has_header(self) -> bool:
         """Whether the first line of each file names the columns."""
         return self.header or any(
             isinstance(column, str)
-            for column in (self.src_column, self.tgt_column, self.score_column, *self.refs)
+            for column in (self.src_column, self.tgt_column, *self.refs, *self.more_columns)
         )
 
 

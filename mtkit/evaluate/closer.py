@@ -13,7 +13,7 @@ from mtkit.evaluate.buckets import NEEDS, Breakdown, break_down, is_possible
 from mtkit.evaluate.contrast import contrast
 from mtkit.evaluate.evaluate import PAIRS_AT_ONCE, Evaluated, LoadedSet
 from mtkit.evaluate.figures import count
-from mtkit.evaluate.outputs import Outputs
+from mtkit.evaluate.outputs import Outputs, labels_of
 from mtkit.evaluate.paired import PairedTest
 from mtkit.evaluate.record import is_run
 from mtkit.evaluate.stress import Translate, stress
@@ -127,8 +127,7 @@ def _broken_down(
 def _outputs(job: Job, each: LoadedSet, hyps: Sequence[str]) -> Outputs:
     system = _model(job)
     config = config_of(system.folder).model_copy(update={"run": system.run}) if is_run(system.run) else None
-    domains = [" ".join(pair.tags) for pair in each.pairs]
-    labels = {"domain": domains} if len(set(domains)) > 1 else {}
+    labels = labels_of(each.pairs)
     srcs = [pair.src for pair in each.pairs]
     refs = [[pair.tgt for pair in each.pairs], *each.more_refs]
     return Outputs(each.name, each.tgt_lang, {job.name: hyps}, refs, srcs, labels, config)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mtkit.config.schema import Config
 from mtkit.data.read.lines import read_lines
+from mtkit.data.read.pair import Pair
 from mtkit.errors import InputError, UsageError
 from mtkit.evaluate.evaluate import LoadedSet, choose_tests, read_sets
 from mtkit.evaluate.record import read_scores
@@ -114,11 +115,19 @@ def read_run_outputs(runs: Sequence[Path], tests: Sequence[str] = ()) -> list[Ou
                 )
         systems = {str(run): _stored(run, each) for run, each in zip(runs, sets, strict=True)}
         srcs = [pair.src for pair in sets[0].pairs]
-        domains = [" ".join(pair.tags) for pair in sets[0].pairs]
-        labels = {"domain": domains} if len(set(domains)) > 1 else {}
         refs = [[pair.tgt for pair in sets[0].pairs], *sets[0].more_refs]
+        labels = labels_of(sets[0].pairs)
         found.append(Outputs(name, sets[0].tgt_lang, systems, refs, srcs, labels, configs[0]))
     return found
+
+
+def labels_of(pairs: Sequence[Pair]) -> dict[str, list[str]]:
+    """The domain and the document of each pair, where they differ; without a domain, its tags."""
+    found = {
+        "domain": [pair.domain or " ".join(pair.tags) for pair in pairs],
+        "document": [pair.document for pair in pairs],
+    }
+    return {name: labels for name, labels in found.items() if len(set(labels)) > 1}
 
 
 def _texts(found: LoadedSet) -> list[tuple[str, ...]]:

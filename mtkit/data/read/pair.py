@@ -16,6 +16,8 @@ class Pair:
         tags: become leading tokens of the source (language, domain).
         score: the score of the pair in the corpus, for a filter; None if it has none.
         refs: further references besides `tgt`, in test sets.
+        domain: of the text, in test sets; empty if unknown.
+        document: that it is part of, in test sets; empty if unknown.
     """
 
     src: str
@@ -24,3 +26,5 @@ class Pair:
     tags: tuple[str, ...] = ()
     score: float | None = None
     refs: tuple[str, ...] = ()
+    domain: str = ""
+    document: str = ""

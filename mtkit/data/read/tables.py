@@ -58,8 +58,8 @@ def _pairs(
     if isinstance(head, str):
         raise InputError(f"{path}:1: {head}.", "The first line must name the columns.")
     wanted = [source.src_column, source.tgt_column, *source.refs]
-    if source.score_column is not None:
-        wanted.append(source.score_column)
+    given = [column is not None for column in source.more_columns]
+    wanted += [column for column in source.more_columns if column is not None]
     indices = [_index(path, column, head) for column in wanted]
     needed = max(indices) + 1
     most: int | None = None
@@ -73,13 +73,14 @@ def _pairs(
             repairs.bad(place, *problem, source.on_error)
             continue
         src, tgt, *rest = (columns[index] for index in indices)
-        refs, scores = rest[: len(source.refs)], rest[len(source.refs) :]
-        score = as_score(scores[0]) if scores else None
-        if scores and score is None:
-            what = f"the score, in column {indices[-1] + 1}, is not a number."
+        refs, more = rest[: len(source.refs)], iter(rest[len(source.refs) :])
+        scored, domain, document = (next(more) if is_given else "" for is_given in given)
+        score = as_score(scored) if given[0] else None
+        if given[0] and score is None:
+            what = f"the score, in column {indices[2 + len(refs)] + 1}, is not a number."
             repairs.bad(place, what, "Set score_column, or repair the line.", source.on_error)
             continue
-        yield Pair(src, tgt, place, score=score, refs=tuple(refs))
+        yield Pair(src, tgt, place, (), score, tuple(refs), domain.strip(), document.strip())
 
 
 def _usual(rows: Sequence[Row]) -> int | None:

@@ -245,7 +245,7 @@ def test_unknown_options(line: str, problem: str) -> None:
         ("{reader: tsv, path: 3}", "7:30: data.valid.path = 3 must be text."),
         ("{reader: tsv, path: a, tsv: 3}", "7:33: data.valid.tsv: unknown option. Known options: "
          "reader, src_lang, tgt_lang, reverse, tags, encoding, path, src_column, tgt_column, refs, "
-         "score_column, columns, header, on_error."),
+         "score_column, domain_column, document_column, columns, header, on_error."),
         ("{reader: tsv, path: a, src_column: 0}", "7:45: data.valid.src_column = 0: must be the number of a "
          "column, from 1, or its name in the first line."),
         ("{reader: huggingface}", "7:3: data.valid.path or name must be given, but not both."),

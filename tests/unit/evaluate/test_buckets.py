@@ -11,11 +11,14 @@ import sacrebleu
 
 from mtkit.config.fixed import Division
 from mtkit.config.load import load_config
+from mtkit.config.sources import TsvSource
 from mtkit.data.prepare.prepare import prepare
+from mtkit.data.read.pair import Pair
+from mtkit.data.read.readers import read_pairs
 from mtkit.errors import UsageError
 from mtkit.evaluate.buckets import Breakdown, break_down
 from mtkit.evaluate.figures import count
-from mtkit.evaluate.outputs import Outputs
+from mtkit.evaluate.outputs import Outputs, labels_of
 from mtkit.evaluate.paired import PairedTest
 from mtkit.evaluate.training_text import count_words, exposures, open_training_text
 from tests.support.corpora import edited, texts
@@ -145,3 +148,16 @@ def test_f1_and_recall_of_words_by_frequency(run: Path) -> None:
 def test_a_run_without_prepared_data_has_no_training_text(tmp_path: Path, run: Path) -> None:
     config = load_config([run / "run.yaml"], [f"run={tmp_path / 'other'}"]).config
     assert open_training_text(config.run, config) is None
+
+
+def test_domains_and_documents_are_columns_of_a_table(tmp_path: Path) -> None:
+    (tmp_path / "test.tsv").write_text("a\tb\tnews\tx1\nc\td\tlaw\tx2\n", "utf-8")
+    source = TsvSource(reader="tsv", path=tmp_path / "test.tsv", domain_column=3, document_column=4)
+    pairs = list(read_pairs(source, "en", "de"))
+    assert [(pair.domain, pair.document) for pair in pairs] == [("news", "x1"), ("law", "x2")]
+    assert labels_of(pairs) == {"domain": ["news", "law"], "document": ["x1", "x2"]}
+    by_tag = [Pair("a", "b", tags=("web",)), Pair("c", "d", domain="law")]
+    assert labels_of(by_tag) == {"domain": ["web", "law"]}
+    named = TsvSource(reader="tsv", path=tmp_path / "test.tsv", domain_column="news")
+    assert named.has_header
+    assert [pair.domain for pair in read_pairs(named, "en", "de")] == ["law"]
