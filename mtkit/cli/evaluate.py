@@ -82,7 +82,7 @@ def evaluate(
     from mtkit.evaluate.documents import check_documents, document_scores, read_ids
     from mtkit.evaluate.gates import check_results
     from mtkit.evaluate.seeds import seed_groups, spreads
-    from mtkit.evaluate.segments import write_segments
+    from mtkit.evaluate.sentences import write_segments
     from mtkit.evaluate.systems import hyp_files
 
     bounds = _bounds(fail_under or [])

@@ -9,7 +9,7 @@ from mtkit.cli import console
 
 if TYPE_CHECKING:
     from mtkit.evaluate.compared import Comparison
-    from mtkit.evaluate.documents import Document
+    from mtkit.evaluate.documents import DocumentScores
     from mtkit.evaluate.evaluate import Evaluated
     from mtkit.evaluate.seeds import Spread
     from mtkit.metrics.significance import PairedTestName
@@ -38,7 +38,7 @@ class ScoreList:
         self,
         comparisons: Sequence[Comparison] = (),
         seeds: Sequence[Spread] = (),
-        documents: Sequence[Document] = (),
+        documents: Sequence[DocumentScores] = (),
     ) -> None:
         """Prints all of them, the comparisons with the baseline, and the spread of seeds."""
         import json
@@ -94,7 +94,7 @@ class ScoreTable:
         self,
         comparisons: Sequence[Comparison] = (),
         seeds: Sequence[Spread] = (),
-        documents: Sequence[Document] = (),
+        documents: Sequence[DocumentScores] = (),
     ) -> None:
         """Prints the signatures of the scores, the comparisons with the baseline, and the spread of seeds."""
         self._end_table()
@@ -109,7 +109,7 @@ class ScoreTable:
                 if spread.systems == systems:
                     console.out(str(spread))
 
-    def _print_documents(self, documents: Sequence[Document]) -> None:
+    def _print_documents(self, documents: Sequence[DocumentScores]) -> None:
         from mtkit.cli.columns import aligned
         from mtkit.metrics.surface import title_of
 

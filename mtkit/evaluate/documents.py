@@ -40,7 +40,7 @@ class DocumentIds:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class DocumentScores:
     """The scores of a document.
 
     Attributes:
@@ -78,7 +78,7 @@ def check_documents(docs: DocumentIds, jobs: Sequence[Job]) -> None:
             docs.check(each.name, len(each.pairs))
 
 
-def document_scores(result: Evaluated, docs: DocumentIds) -> list[Document]:
+def document_scores(result: Evaluated, docs: DocumentIds) -> list[DocumentScores]:
     """The scores of each document, in the order in which they begin; lines need not be together.
 
     Raises:
@@ -102,6 +102,6 @@ def document_scores(result: Evaluated, docs: DocumentIds) -> list[Document]:
             for document, places in lines.items():
                 scores[document][score.metric] = sum(values[place] for place in places) / len(places)
     return [
-        Document(result.system, result.test, document, len(places), scores[document])
+        DocumentScores(result.system, result.test, document, len(places), scores[document])
         for document, places in lines.items()
     ]

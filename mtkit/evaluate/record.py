@@ -16,7 +16,7 @@ from mtkit.runs.layout import EVALUATE, KIND, SCORES, TRANSLATIONS, inside, open
 
 if TYPE_CHECKING:
     from mtkit.evaluate.compared import Comparison
-    from mtkit.evaluate.documents import Document
+    from mtkit.evaluate.documents import DocumentScores
     from mtkit.evaluate.seeds import Spread
 
 VERSION = 1
@@ -41,7 +41,7 @@ def report(
     results: Sequence[Evaluated],
     comparisons: Sequence[Comparison],
     seeds: Sequence[Spread],
-    documents: Sequence[Document],
+    documents: Sequence[DocumentScores],
 ) -> dict[str, object]:
     """What `mtkit evaluate --json` prints."""
     return {

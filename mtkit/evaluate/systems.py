@@ -20,8 +20,8 @@ from mtkit.evaluate.evaluate import (
     read_sets,
     score_texts,
 )
-from mtkit.evaluate.forced import forced_scores
 from mtkit.evaluate.gates import regressions
+from mtkit.evaluate.prediction import forced_scores
 from mtkit.evaluate.record import is_run, keep_score, results_folder
 from mtkit.runs.find import Found, checkpoint_of, find_model, model_folder, read_model, trained_model
 from mtkit.runs.layout import inside

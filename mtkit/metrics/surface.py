@@ -217,7 +217,7 @@ MODEL_METRICS: Mapping[ModelMetricName, Measure] = {
     "ppl": Measure("perplexity", False),
     "accuracy": Measure("accuracy", True),
 }
-"""Metrics of a model that is given the references; `evaluate/forced.py` computes them."""
+"""Metrics of a model that is given the references; `evaluate/prediction.py` computes them."""
 
 
 def measure_of(name: str) -> Measure | None:
