@@ -54,6 +54,7 @@ def evaluate(
     fail_under: options.FailUnder = None,
     regress_by: options.RegressBy = None,
     segments: options.Segments = None,
+    docid: options.DocId = None,
     confidence: options.Confidence = False,
     confidence_n: options.ConfidenceN = 1000,
     baseline: options.Baseline = "",
@@ -83,6 +84,7 @@ def evaluate(
     """
     from mtkit.evaluate.closer import check_wanted
     from mtkit.evaluate.command import metric_commands
+    from mtkit.evaluate.documents import check_documents, document_scores, read_ids
     from mtkit.evaluate.gates import check_results
     from mtkit.evaluate.seeds import seed_groups, spreads
     from mtkit.evaluate.sentence_scores import write_segments
@@ -98,6 +100,7 @@ def evaluate(
     shown = ScoreList() if as_json else ScoreTable()
     files = hyp_files(hyps or [])
     jobs: list[Job] = []
+    docs = read_ids(docid) if docid else None
     if refs or src or (files and not (arguments or models)):
         if regress_by is not None:
             raise UsageError("--regress-by: needs a run, which keeps scores.", "Leave it out with --ref.")
@@ -113,12 +116,15 @@ def evaluate(
         jobs = _jobs(arguments, models or [], checkpoint, tests or [], files, shape)
         shown.begin([(job.name, each.name, len(each.pairs)) for job in jobs for each in job.sets])
         _check_baseline(compared, [job.name for job in jobs], jobs)
+        if docs:
+            check_documents(docs, jobs)
         results = _score_jobs(jobs, asked, _loader(device, engine, threads), regress_by)
     check_wanted(looks, jobs)
     found = _shown(results, shown)
     if looks:
         shown.looks = _look(looks, jobs, found, asked, _loader(device, engine, threads))
-    shown.end(_compared(compared, found), spreads(seed_groups(jobs), found))
+    documents = [each for result in found for each in document_scores(result, docs)] if docs else []
+    shown.end(_compared(compared, found), spreads(seed_groups(jobs), found), documents)
     _say_levels(found, shown.systems)
     if segments:
         write_segments(segments, found)

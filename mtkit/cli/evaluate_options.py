@@ -102,6 +102,14 @@ Segments = Annotated[
         "ends in .jsonl, else a table with tabs.",
     ),
 ]
+DocId = Annotated[
+    Path | None,
+    typer.Option(
+        "--docid",
+        metavar="FILE",
+        help="File with the document of each line, to score each document alone, too.",
+    ),
+]
 Confidence = Annotated[
     bool, typer.Option("--confidence", help="Show the 95 % confidence interval of each score, by bootstrap.")
 ]

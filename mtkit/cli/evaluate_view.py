@@ -12,6 +12,7 @@ from mtkit.cli.closer_view import show_looks
 if TYPE_CHECKING:
     from mtkit.evaluate.closer import Look
     from mtkit.evaluate.compared import Comparison
+    from mtkit.evaluate.documents import DocumentScores
     from mtkit.evaluate.evaluate import Evaluated
     from mtkit.evaluate.seeds import Spread
     from mtkit.metrics.significance import PairedTestName
@@ -37,13 +38,18 @@ class ScoreList:
         """Adds a result."""
         self._results.append(result)
 
-    def end(self, comparisons: Sequence[Comparison] = (), seeds: Sequence[Spread] = ()) -> None:
+    def end(
+        self,
+        comparisons: Sequence[Comparison] = (),
+        seeds: Sequence[Spread] = (),
+        documents: Sequence[DocumentScores] = (),
+    ) -> None:
         """Prints all of them, the comparisons with the baseline, and the spread of seeds."""
         import json
 
         from mtkit.evaluate.record import report
 
-        values = report(self._results, comparisons, seeds)
+        values = report(self._results, comparisons, seeds, documents)
         if self.looks:
             values["looks"] = [asdict(look) for look in self.looks]
         console.out_lines(json.dumps(values, indent=2, ensure_ascii=False))
@@ -90,10 +96,17 @@ class ScoreTable:
         of_files = {test for _, test, _ in self._rows} == {""}
         return [*([system] if len(self.systems) > 1 or of_files else []), *([] if of_files else [test])]
 
-    def end(self, comparisons: Sequence[Comparison] = (), seeds: Sequence[Spread] = ()) -> None:
+    def end(
+        self,
+        comparisons: Sequence[Comparison] = (),
+        seeds: Sequence[Spread] = (),
+        documents: Sequence[DocumentScores] = (),
+    ) -> None:
         """Prints the signatures of the scores, the comparisons with the baseline, and the spread of seeds."""
         self._end_table()
         show_looks(self.looks)
+        if documents:
+            self._print_documents(documents)
         if comparisons:
             self._print_comparisons(comparisons)
         for systems in dict.fromkeys(spread.systems for spread in seeds):
@@ -102,6 +115,30 @@ class ScoreTable:
             for spread in seeds:
                 if spread.systems == systems:
                     console.out(str(spread))
+
+    def _print_documents(self, documents: Sequence[DocumentScores]) -> None:
+        from mtkit.cli.columns import aligned
+        from mtkit.metrics.surface import title_of
+
+        names = list(documents[0].scores)
+        head = [
+            *self._names("system", "test set"),
+            "document",
+            "pairs",
+            *(title_of(name, None) for name in names),
+        ]
+        rows = [
+            [
+                *self._names(each.system, each.test),
+                each.document,
+                f"{each.num_pairs:,}",
+                *(f"{each.scores[name]:.2f}" if name in each.scores else "" for name in names),
+            ]
+            for each in documents
+        ]
+        console.out("")
+        for line in aligned(head, rows):
+            console.out("".join(line))
 
     def _print_comparisons(self, comparisons: Sequence[Comparison]) -> None:
         from mtkit.cli.columns import aligned

@@ -16,6 +16,7 @@ from mtkit.runs.layout import EVALUATE, KIND, SCORES, TRANSLATIONS, inside, open
 
 if TYPE_CHECKING:
     from mtkit.evaluate.compared import Comparison
+    from mtkit.evaluate.documents import DocumentScores
     from mtkit.evaluate.seeds import Spread
 
 VERSION = 1
@@ -37,7 +38,10 @@ def is_run(path: Path) -> bool:
 
 
 def report(
-    results: Sequence[Evaluated], comparisons: Sequence[Comparison], seeds: Sequence[Spread]
+    results: Sequence[Evaluated],
+    comparisons: Sequence[Comparison],
+    seeds: Sequence[Spread],
+    documents: Sequence[DocumentScores],
 ) -> dict[str, object]:
     """What `mtkit evaluate --json` prints."""
     return {
@@ -45,6 +49,7 @@ def report(
         "results": [as_json(result) for result in results],
         "comparisons": [asdict(comparison) for comparison in comparisons],
         "seeds": [asdict(spread) for spread in seeds],
+        "documents": [asdict(document) for document in documents],
     }
 
 

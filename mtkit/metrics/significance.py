@@ -76,7 +76,7 @@ def interval(recipe: Recipe, statistics: Statistics, resamples: int) -> tuple[In
     seed, scores = _bootstrap_resample(cast(Any, statistics), _as_sacrebleu(recipe), resamples)
     found = Score("", 0.0)
     found.estimate_ci(scores)
-    signature = _Signature(recipe.signature())
+    signature = _TestSignature(recipe.signature())
     signature.update("bs", resamples)
     signature.update("seed", seed)
     return Interval(float(found._mean), float(found._ci)), str(signature)
@@ -125,7 +125,7 @@ def paired_test(
     return found
 
 
-class _Signature:
+class _TestSignature:
     """A signature of a metric that is not sacreBLEU's, to which its tests add what they depend on."""
 
     def __init__(self, text: str) -> None:
@@ -165,8 +165,8 @@ class _Adapter:
     def _compute_score_from_stats(self, statistics: np.ndarray[Any, Any]) -> _Result:
         return _Result(self.name, self.recipe.aggregate([statistics.tolist()]))
 
-    def get_signature(self) -> _Signature:
-        return _Signature(self.recipe.signature())
+    def get_signature(self) -> _TestSignature:
+        return _TestSignature(self.recipe.signature())
 
 
 def _as_sacrebleu(recipe: Recipe, name: str = "", inputs: Inputs | None = None) -> SacrebleuMetric:

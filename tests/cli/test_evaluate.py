@@ -334,6 +334,25 @@ def test_segments_are_written_with_their_scores(run: Run, folder: Path) -> None:
     assert (row["test"], row["src"], row["refs"]) == ("short", sources[0], [refs[0]])
 
 
+def test_each_document_is_scored_alone(run: Run, folder: Path) -> None:
+    lines = {"d.ref": ["a b c d e"] * 4, "d.hyp": ["a b c d e", "a b x d e", "a b c d", "x b c d e"]}
+    for name, texts in {**lines, "ids": ["one", "two", "one", "two"]}.items():
+        (folder / name).write_text("".join(f"{text}\n" for text in texts))
+    args = ["--hyp", "d.hyp", "--ref", "d.ref", "--docid", "ids", "--metrics", "ter,chrf"]
+    printed = json.loads(run(*args, "--json").stdout)
+    assert [(each["document"], each["num_pairs"]) for each in printed["documents"]] == [
+        ("one", 2),
+        ("two", 2),
+    ]
+    for first, each in enumerate(printed["documents"]):
+        hyps, refs = lines["d.hyp"][first::2], lines["d.ref"][first::2]
+        expected = (sacrebleu.corpus_ter(hyps, [refs]).score, sacrebleu.corpus_chrf(hyps, [refs]).score)
+        assert (each["scores"]["ter"], each["scores"]["chrf"]) == pytest.approx(expected)
+    assert [line.split()[1:3] for line in run(*args).stdout.splitlines()[-2:]] == [["one", "2"], ["two", "2"]]
+    wrong = run("tiny.yaml", "--test", "short", "--docid", "ids")
+    assert (wrong.exit_code, "has 4 lines, but short has 2" in wrong.stderr) == (3, True)
+
+
 def test_any_checkpoint_can_be_scored(run: Run, folder: Path) -> None:
     home = folder / "runs/tiny"
     for place, step in (("checkpoints", 4), ("checkpoints", 8), ("best", 4), ("best", 6)):
