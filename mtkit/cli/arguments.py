@@ -103,6 +103,13 @@ def read_arguments(args: list[str] | None) -> Loaded:
     from mtkit.config.load import load_config
 
     paths, overrides = split_arguments(args)
+    for path in paths:
+        if path.is_dir():
+            kept = path / "model" / "config.yaml"
+            copy = f" A copy of it is {kept}." if kept.is_file() else ""
+            raise UsageError(
+                f"{path}: is a folder, not a config.", f"Give the config of the run, a YAML file.{copy}"
+            )
     return load_config(paths, overrides)
 
 

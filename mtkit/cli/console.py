@@ -11,11 +11,13 @@ import contextlib
 import functools
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mtkit.errors import MtkitError
@@ -241,6 +243,15 @@ def filled(text: str, width: int, indent: int = 0) -> str:
     return text
 
 
+def _from_here(text: str) -> str:
+    """The text with paths below this folder as a person at the terminal would type them."""
+    with contextlib.suppress(OSError):  # the folder is gone
+        here = f"{Path.cwd()}/"
+        if here in text:
+            return re.sub(rf"(?<![\w./-]){re.escape(here)}", "", text)
+    return text
+
+
 def _write_prose(*parts: str) -> None:
     """A line on stderr, which on a terminal breaks between words only."""
     _write(sys.stderr, *parts, width=width_on(sys.stderr))
@@ -253,6 +264,7 @@ def _write(
         return
     texts = [visible(part) for part in parts]
     if width is not None:
+        texts = [_from_here(text) for text in texts]
         broken = filled("".join(texts), width, indent)  # of the same length
         ends = list(accumulate(map(len, texts)))
         texts = [broken[begin:stop] for begin, stop in pairwise([0, *ends])]

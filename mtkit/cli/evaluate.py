@@ -6,19 +6,26 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mtkit.cli import closer_view, console
 from mtkit.cli import evaluate_options as options
 from mtkit.cli.arguments import ConfigArguments, read_runs
 from mtkit.cli.choices import engine_name, one_of
 from mtkit.cli.evaluate_view import ScoreList, ScoreTable
-from mtkit.config.fixed import FORMS, METRIC_NAMES, FormName, MetricName
+from mtkit.config.fixed import (
+    FORMS,
+    METRIC_NAMES,
+    MODEL_METRIC_NAMES,
+    FormName,
+    MetricName,
+    ModelMetricName,
+)
 from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
     from mtkit.config.schema import Config, EvaluateConfig
-    from mtkit.evaluate.closer import Look, Wanted
+    from mtkit.evaluate.command import MetricCommand
     from mtkit.evaluate.compared import Baseline, Comparison
     from mtkit.evaluate.evaluate import Evaluated, Scoring
     from mtkit.evaluate.systems import HypFile, Job, LoadModel
@@ -26,12 +33,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+AnyMetric: TypeAlias = MetricName | ModelMetricName
+ALL_METRICS: tuple[AnyMetric, ...] = (*METRIC_NAMES, *MODEL_METRIC_NAMES)
+
 
 def evaluate(
     arguments: ConfigArguments = None,
     models: options.Models = None,
     checkpoint: options.Checkpoint = "",
     metrics: options.Metrics = None,
+    metric_command: options.MetricCommands = None,
+    metric_timeout: options.MetricTimeout = 3600,
     form: options.Form = "",
     tests: options.Tests = None,
     hyps: options.Hyps = None,
@@ -68,16 +80,18 @@ def evaluate(
       mtkit evaluate mtkit.yaml -m runs/other --hyp online=out.txt
       mtkit evaluate --hyp out.txt --ref ref.txt
     """
-    from mtkit.evaluate.closer import check_wanted
+    from mtkit.evaluate.closer import check_wanted, look_closer
+    from mtkit.evaluate.command import metric_commands
     from mtkit.evaluate.gates import check_results
     from mtkit.evaluate.seeds import seed_groups, spreads
-    from mtkit.evaluate.segments import write_segments
+    from mtkit.evaluate.sentence_scores import write_segments
     from mtkit.evaluate.systems import hyp_files
 
     looks = closer_view.wanted(breakdown, stress, contrast)
     bounds = _bounds(fail_under or [])
     shape = _form(form)
-    asked = _Asked(_metrics(metrics or []), bounds, shape, confidence_n if confidence else 0)
+    commands = metric_commands(metric_command or [], metric_timeout)
+    asked = _Asked(_metrics(metrics or []), bounds, shape, confidence_n if confidence else 0, commands)
     asked.check()
     compared = _baseline(baseline, paired_bs, paired_ar, {"bs": paired_bs_n, "ar": paired_ar_n})
     shown = ScoreList() if as_json else ScoreTable()
@@ -102,13 +116,20 @@ def evaluate(
     check_wanted(looks, jobs)
     found = _shown(results, shown)
     if looks:
-        loaders = _loader(device, engine, threads), _loader(device, "native", threads)
-        shown.looks = _look(looks, jobs, found, asked, loaders)
+        with console.progress() as progress:
+            shown.looks = look_closer(
+                looks,
+                jobs,
+                found,
+                lambda job: asked.scoring(job.config.evaluate).metrics,
+                _loader(device, engine, threads),
+                progress,
+            )
     shown.end(_compared(compared, found), spreads(seed_groups(jobs), found))
     _say_levels(found, shown.systems)
     if segments:
         write_segments(segments, found)
-    check_results(found, bounds, shown.systems)
+    check_results(found, {str(name): bound for name, bound in bounds.items()}, shown.systems)
 
 
 def _shown(results: Iterable[Evaluated], shown: ScoreTable | ScoreList) -> list[Evaluated]:
@@ -122,22 +143,6 @@ def _shown(results: Iterable[Evaluated], shown: ScoreTable | ScoreList) -> list[
     return found
 
 
-def _look(
-    wanted: Wanted,
-    jobs: Sequence[Job],
-    found: Sequence[Evaluated],
-    asked: _Asked,
-    loaders: tuple[LoadModel, LoadModel],
-) -> list[Look]:
-    from mtkit.evaluate.closer import look_closer
-
-    def metrics(job: Job) -> Sequence[MetricName]:
-        return asked.scoring(job.config.evaluate).metrics
-
-    with console.progress() as progress:
-        return look_closer(wanted, jobs, found, metrics, loaders, progress)
-
-
 # ---------------------------------------------------------------- options
 
 
@@ -145,10 +150,11 @@ def _look(
 class _Asked:
     """The options that say which scores are computed."""
 
-    metrics: Sequence[MetricName]
-    bounds: Mapping[MetricName, float]
+    metrics: Sequence[AnyMetric]
+    bounds: Mapping[AnyMetric, float]
     form: FormName | None
     resamples: int
+    commands: Sequence[MetricCommand]
 
     def check(self) -> None:
         from mtkit.metrics.significance import check_seed
@@ -163,7 +169,10 @@ class _Asked:
         from mtkit.evaluate.evaluate import Scoring
 
         names = dict.fromkeys([*(self.metrics or config.metrics), *self.bounds])
-        return Scoring(list(names), self.form or config.form, self.resamples)
+        of_texts = [name for name in METRIC_NAMES if name in names]
+        of_model = [name for name in MODEL_METRIC_NAMES if name in names]
+        of_texts.sort(key=list(names).index)
+        return Scoring(of_texts, self.form or config.form, self.resamples, of_model, self.commands)
 
 
 def _baseline(
@@ -192,10 +201,10 @@ def _compared(baseline: Baseline | None, results: Sequence[Evaluated]) -> list[C
     return compare(baseline, results) if baseline else []
 
 
-def _metrics(given: list[str]) -> list[MetricName]:
+def _metrics(given: list[str]) -> list[AnyMetric]:
     """The metrics in lists such as `BLEU,chrF`."""
     words = (word.strip() for text in given for word in text.split(","))
-    return [one_of("--metrics", word.lower(), METRIC_NAMES) for word in words if word]
+    return [one_of("--metrics", word.lower(), ALL_METRICS) for word in words if word]
 
 
 def _form(given: str) -> FormName | None:
@@ -210,12 +219,12 @@ def _in_form(config: Config, form: FormName | None) -> Config:
     return config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"form": form})})
 
 
-def _bounds(given: list[str]) -> dict[MetricName, float]:
+def _bounds(given: list[str]) -> dict[AnyMetric, float]:
     bounds = {}
     for text in (part.strip() for each in given for part in each.split(",")):
         name, _, value = text.partition("=")
         try:
-            bounds[one_of("--fail-under", name.lower(), METRIC_NAMES)] = float(value)
+            bounds[one_of("--fail-under", name.lower(), ALL_METRICS)] = float(value)
         except ValueError:
             raise UsageError(
                 f"--fail-under {text}: expected METRIC=VALUE.", "Write bleu=30, for example."
@@ -237,6 +246,10 @@ def _score_files(
     if tgt_lang:
         warn_if_unknown(tgt_lang)
     scoring = asked.scoring(EvaluateConfig())
+    if scoring.forced:
+        raise UsageError(
+            f"{scoring.forced[0]}: is a metric of models, not of files.", "Choose other metrics."
+        )
     open_form(scoring.form, tgt_lang)  # fails before any work
     return score_files({file.name: Path(file.path) for file in files}, refs, scoring, tgt_lang, src)
 
@@ -252,7 +265,7 @@ def _jobs(
     from mtkit.evaluate.systems import open_jobs
 
     for model in models:
-        if not model.exists() and str(model).lower() in METRIC_NAMES:
+        if not model.exists() and str(model).lower() in ALL_METRICS:
             raise UsageError(f"-m {model}: names a model.", f"Write --metrics {model} for the metric.")
     given = arguments or [str(model) for model in models[:1]] or None
     configs = [_in_form(config, form) for config in read_runs(given)]
@@ -275,8 +288,8 @@ def _loader(device: str, engine: str, threads: int | None) -> LoadModel:
     from mtkit.translate.open import open_translator
 
     name = engine_name(engine)
-    return lambda folder, request: open_translator(
-        folder, request, device=device, engine=name, threads=threads
+    return lambda folder, request, native: open_translator(
+        folder, request, device=device, engine="native" if native else name, threads=threads
     )
 
 
@@ -288,6 +301,7 @@ def _say_levels(results: list[Evaluated], systems: set[str]) -> None:
     from mtkit.runs.verdict import level_of
 
     for result in results:
-        scores = {score.metric: score.value for score in result.scores if score.form is None}
+        values = {score.metric: score.value for score in result.scores if score.form is None}
+        scores = {name: values[name] for name in METRIC_NAMES if name in values}
         if "bleu" in scores and (level := level_of(scores, "")):
             console.say(f"{result.label(systems)}: {level.meaning}")

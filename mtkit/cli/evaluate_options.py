@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, THREADS_HELP
-from mtkit.config.fixed import FORMS, METRIC_NAMES
+from mtkit.config.fixed import FORMS, METRIC_NAMES, MODEL_METRIC_NAMES
 
 Models = Annotated[
     list[Path] | None,
@@ -31,9 +31,21 @@ Metrics = Annotated[
     list[str] | None,
     typer.Option(
         "--metrics",
-        metavar="|".join(METRIC_NAMES),
+        metavar="|".join((*METRIC_NAMES, *MODEL_METRIC_NAMES)),
         help="Metrics to compute, separated by commas. Default: evaluate.metrics of the config.",
     ),
+]
+MetricCommands = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric-command",
+        metavar="NAME=COMMAND",
+        help="Score also with a program, which gets a JSON object per translation and prints a number for "
+        "each; repeatable.",
+    ),
+]
+MetricTimeout = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="Longest time of a --metric-command per test set.")
 ]
 Form = Annotated[
     str,

@@ -12,13 +12,17 @@ WAVE_BASE = 10_000.0
 MetricName = Literal["bleu", "chrf", "chrf++", "ter", "exact", "length"]
 """Each is an entry of `METRICS` in `metrics/surface.py`."""
 METRIC_NAMES: tuple[MetricName, ...] = get_args(MetricName)
+ModelMetricName = Literal["ppl", "accuracy"]
+"""Metrics of a model that predicts the references; each is an entry of `MODEL_METRICS`."""
+MODEL_METRIC_NAMES: tuple[ModelMetricName, ...] = get_args(ModelMetricName)
 FormName = Literal["raw", "moses-lc"]
 """Forms of text in which BLEU is computed; `metrics/moses.py` makes them."""
 FORMS: tuple[FormName, ...] = get_args(FormName)
 Batching = Literal["random", "by_length"]
 """How pairs are grouped into steps."""
-BestMetric = Literal[MetricName, "loss"]
-BEST_METRICS: tuple[BestMetric, ...] = (*METRIC_NAMES, "loss")
+BestMetric = Literal["bleu", "chrf", "chrf++", "ter", "exact", "loss"]
+"""Metrics that can choose the best model; a length alone says nothing of it."""
+BEST_METRICS: tuple[BestMetric, ...] = get_args(BestMetric)
 Division = Literal["item", "length", "frequency", "exposure", "domain", "document"]
 """What divides a test set into buckets; `evaluate/buckets.py` makes them."""
 DIVISIONS: tuple[Division, ...] = get_args(Division)

@@ -38,11 +38,14 @@ def score_targets(
     """
     hyps: dict[int, Hypothesis] = {}
     for rows, batch in pair_batches(src_ids, tgt_ids, batch_tokens(options, device), device):
-        found = iter(mean_of_probs([_token_scores(model, batch) for model in models]).tolist())
+        scored = [_token_scores(model, batch) for model in models]
+        found = iter(mean_of_probs([log_probs for log_probs, _ in scored]).tolist())
+        best = iter(scored[0][1].tolist() if len(models) == 1 else [])
         for i in rows:
-            tokens = tuple(islice(found, len(tgt_ids[i]) + 1))
+            count = len(tgt_ids[i]) + 1
+            tokens = tuple(islice(found, count))
             score = sum(tokens) / len(tokens) ** options.length_penalty
-            hyps[i] = Hypothesis(tuple(tgt_ids[i]), score, tokens)
+            hyps[i] = Hypothesis(tuple(tgt_ids[i]), score, tokens, tuple(islice(best, count)))
     return [hyps[i] for i in range(len(src_ids))]
 
 
@@ -62,13 +65,14 @@ def pair_batches(
         yield rows, batch.to(torch.device(device))
 
 
-def _token_scores(model: Transformer, batch: Batch) -> Tensor:
-    """The log-probability of each of `batch.tgt_out`, [tokens]."""
+def _token_scores(model: Transformer, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The log-probability of each of `batch.tgt_out`, and whether it is the most probable token, [tokens]."""
     features = model.features(batch.src_ids, batch.src_mask, batch.tgt_in)
     real = features.flatten(0, 1).index_select(0, batch.tgt_rows)
-    found = []
+    found, best = [], []
     for start in range(0, len(real), _LOGITS_AT_ONCE):
         own = slice(start, start + _LOGITS_AT_ONCE)
         log_probs = model.logits(real[own]).log_softmax(dim=-1)
         found.append(log_probs.gather(1, batch.tgt_out[own, None])[:, 0])
-    return torch.cat(found)
+        best.append(log_probs.argmax(dim=-1) == batch.tgt_out[own])
+    return torch.cat(found), torch.cat(best)

@@ -22,11 +22,14 @@ class Hypothesis:
         score: sum of `token_scores` / length ^ length_penalty; the length includes the end of sentence.
         token_scores: the model's log-probability of each of `ids` and, last, of the end of sentence, even
             where rules or sampling chose the token.
+        are_best: whether each of these tokens is the most probable one, where a single native model scores
+            given translations; else empty.
     """
 
     ids: tuple[int, ...]
     score: float
     token_scores: tuple[float, ...]
+    are_best: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

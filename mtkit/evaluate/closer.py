@@ -78,7 +78,7 @@ def look_closer(
     jobs: Sequence[Job],
     results: Sequence[Evaluated],
     metrics: Callable[[Job], Sequence[MetricName]],
-    loaders: tuple[LoadModel, LoadModel],
+    load: LoadModel,
     progress: ReportProgress | None = None,
 ) -> list[Look]:
     """What is wanted of each result.
@@ -88,7 +88,7 @@ def look_closer(
         jobs: the systems, all of them models.
         results: of all jobs, in their order.
         metrics: the metrics of a job.
-        loaders: open a model to translate, and to score given translations.
+        load: opens a model, with the native engine to score given translations.
         progress: called now and then.
     """
     found = []
@@ -98,14 +98,14 @@ def look_closer(
         if wanted.by is not None:
             made += _broken_down(wanted.by, job, each, result, metrics(job), progress)
         if wanted.stress:
-            translate = _translator(job, loaders[0])
+            translate = _translator(job, load)
             languages = _src_lang(job, each), each.tgt_lang
             hyps = result.texts.hyps
             made += stress(
                 each.pairs, hyps, languages, metrics(job), translate, PairedTest(), progress=progress
             )
         if wanted.contrast:
-            score = _scorer(job, loaders[1])
+            score = _scorer(job, load)
             made.append(contrast(each.pairs, each.tgt_lang, score, progress=progress))
         found.append(Look(job.name, each.name, tuple(table for table in made if table.buckets)))
     return found
@@ -148,7 +148,7 @@ def _translator(job: Job, load: LoadModel) -> Translate:
 
     def translate(srcs: Sequence[tuple[str, tuple[str, ...]]]) -> list[str]:
         if not translator:
-            translator.append(load(_model(job).folder, request))
+            translator.append(load(_model(job).folder, request, False))
         sources = [Source(text, number, tags) for number, (text, tags) in enumerate(srcs)]
         windows = (
             Window(sources[begin : begin + PAIRS_AT_ONCE], best_texts)
@@ -162,7 +162,7 @@ def _translator(job: Job, load: LoadModel) -> Translate:
 def _scorer(job: Job, load: LoadModel) -> Callable[[Sequence[Pair]], list[float]]:
     """The scores of pairs; those with equal tags are scored together."""
     search = job.config.decode.model_dump(mode="json")
-    translator = load(_model(job).folder, Request(search=search))
+    translator = load(_model(job).folder, Request(search=search), True)
 
     def score(pairs: Sequence[Pair]) -> list[float]:
         found = [0.0] * len(pairs)

@@ -6,11 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtkit.errors import UsageError
+from mtkit.evaluate.command import GivenScores
 from mtkit.evaluate.evaluate import Evaluated
+from mtkit.evaluate.gates import without_resampling
 from mtkit.evaluate.systems import Job
 from mtkit.metrics.moses import open_form
 from mtkit.metrics.significance import PairedTestName, check_seed, paired_test
-from mtkit.metrics.surface import METRICS, Recipe, build_recipe, inputs_of
+from mtkit.metrics.surface import Recipe, build_recipe, inputs_of, metric_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def compare(baseline: Baseline, results: Sequence[Evaluated]) -> list[Comparison
         if own.system != baseline.system:
             continue
         others = {
-            result.system: result.texts.hyps
+            result.system: result
             for result in results
             if result.test == own.test and result.system != own.system
         }
@@ -88,28 +90,35 @@ def compare(baseline: Baseline, results: Sequence[Evaluated]) -> list[Comparison
     return found
 
 
-def _compare(baseline: Baseline, own: Evaluated, others: Mapping[str, Sequence[str]]) -> list[Comparison]:
+def _compare(baseline: Baseline, own: Evaluated, others: Mapping[str, Evaluated]) -> list[Comparison]:
     texts = own.texts
     recipes: dict[str, Recipe] = {}
     for score in own.scores:
-        form = open_form(own.form if score.form else "raw", texts.tgt_lang)
-        recipes[score.metric] = build_recipe(METRICS[score.metric], texts.tgt_lang, form)[0]
+        if metric := metric_of(score):
+            form = open_form(own.form if score.form else "raw", texts.tgt_lang)
+            recipes[score.metric] = build_recipe(metric, texts.tgt_lang, form)[0]
+        elif all(score.metric in each.of_commands for each in (own, *others.values())):
+            known = {
+                tuple(each.texts.hyps): each.of_commands[score.metric] for each in (own, *others.values())
+            }
+            recipes[score.metric] = GivenScores(known, without_resampling(score.signature))
     inputs = inputs_of(texts.refs, texts.srcs)
+    hyps = {system: each.texts.hyps for system, each in others.items()}
     tests = {
-        test: paired_test(test, texts.hyps, others, recipes, inputs, samples)
+        test: paired_test(test, texts.hyps, hyps, recipes, inputs, samples)
         for test, samples in baseline.samples.items()
     }
     comparisons = []
     for system in others:
-        for metric in recipes:
-            each = {test: found[system][metric] for test, found in tests.items()}
+        for name in recipes:
+            each = {test: found[system][name] for test, found in tests.items()}
             one = next(iter(each.values()))
             comparisons.append(
                 Comparison(
                     system,
                     own.system,
                     own.test,
-                    metric,
+                    name,
                     one.value - one.baseline,
                     {test: found.p_value for test, found in each.items()},
                     {test: found.signature for test, found in each.items()},

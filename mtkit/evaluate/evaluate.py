@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtkit.config.fixed import FormName, MetricName
+from mtkit.config.fixed import FormName, MetricName, ModelMetricName
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepared import leaks_of, read_test
 from mtkit.data.prepare.stages import ReportProgress
@@ -15,7 +15,9 @@ from mtkit.data.read.pair import Pair
 from mtkit.disk.files import PRIVATE, write_text
 from mtkit.disk.marks import claim
 from mtkit.errors import InputError, InputsError, UsageError
+from mtkit.evaluate.command import GivenScores, MetricCommand
 from mtkit.metrics.moses import open_form
+from mtkit.metrics.significance import interval
 from mtkit.metrics.surface import Score, score_corpus
 from mtkit.translate.request import Request, Source, best_texts
 from mtkit.translate.translator import Translator
@@ -74,11 +76,15 @@ class Scoring:
         metrics: names of metrics.
         form: into which the texts are put for BLEU; files have the translations as they are.
         resamples: for the confidence interval of each score; none if 0.
+        forced: names of metrics of the model, which predicts the references.
+        commands: programs that score the translations.
     """
 
     metrics: Sequence[MetricName]
     form: FormName = "raw"
     resamples: int = 0
+    forced: Sequence[ModelMetricName] = ()
+    commands: Sequence[MetricCommand] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,7 @@ class Evaluated:
         blank_refs: number of translations of which a reference has no text.
         leaked: number of pairs with a side that occurs in the training data; None if unknown.
         regressions: a sentence for each score that is worse than the stored one by more than was allowed.
+        of_commands: the scores of each translation by the metrics of commands.
     """
 
     system: str
@@ -108,6 +115,7 @@ class Evaluated:
     blank_refs: int = 0
     leaked: int | None = None
     regressions: tuple[str, ...] = ()
+    of_commands: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def num_pairs(self) -> int:
@@ -312,6 +320,29 @@ def score_texts(
         scoring.form,
         scoring.resamples,
     )
+    of_commands = {
+        command.name: command.scores(texts.hyps, texts.refs, texts.srcs) for command in scoring.commands
+    }
+    for command in scoring.commands:
+        scores.append(_command_score(command, of_commands[command.name], texts, scoring.resamples))
     blank_hyps = sum(not hyp.strip() for hyp in texts.hyps)
     blank_refs = sum(not all(ref.strip() for ref in versions) for versions in zip(*texts.refs, strict=True))
-    return Evaluated(system, test, path, texts, tuple(scores), scoring.form, blank_hyps, blank_refs, leaked)
+    return Evaluated(
+        system,
+        test,
+        path,
+        texts,
+        tuple(scores),
+        scoring.form,
+        blank_hyps,
+        blank_refs,
+        leaked,
+        of_commands=of_commands,
+    )
+
+
+def _command_score(command: MetricCommand, values: Sequence[float], texts: Texts, resamples: int) -> Score:
+    recipe = GivenScores({tuple(texts.hyps): values}, command.signature(len(texts.refs)))
+    statistics = recipe.statistics(texts.hyps, {})
+    found, signature = interval(recipe, statistics, resamples) if resamples else (None, recipe.signature())
+    return Score(command.name, recipe.aggregate(statistics), signature, None, found)

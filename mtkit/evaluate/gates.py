@@ -1,4 +1,4 @@
-"""Bounds of quality: scores that must be reached, and stored scores that must not be missed. Free of torch."""
+"""Bounds that scores must reach, given or stored. Does not use torch."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mtkit.config.fixed import MetricName
 from mtkit.errors import GateError
 from mtkit.evaluate.evaluate import Evaluated
 from mtkit.evaluate.record import stored_entry
-from mtkit.metrics.surface import METRICS, title_of
+from mtkit.metrics.surface import measure_of, title_of
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +18,7 @@ _RESAMPLING = ("bs:", "seed:")
 
 
 def check_results(
-    results: Sequence[Evaluated], bounds: Mapping[MetricName, float], systems: Collection[str]
+    results: Sequence[Evaluated], bounds: Mapping[str, float], systems: Collection[str]
 ) -> None:
     """Refuses scores that are worse than their bound, and those that got worse than before.
 
@@ -31,8 +30,8 @@ def check_results(
         label = result.label(systems)
         for score in result.scores:
             bound = bounds.get(score.metric)
-            metric = METRICS[score.metric]
-            if bound is not None and metric.quality(score.value) < metric.quality(bound):
+            metric = measure_of(score.metric)
+            if bound is not None and metric and metric.quality(score.value) < metric.quality(bound):
                 missed.append(f"{label}: {score.metric} {score.value:.2f} is worse than the bound {bound:g}.")
         missed += [f"{label}: {message}" for message in result.regressions]
     if missed:
@@ -57,19 +56,17 @@ def regressions(run: Path, result: Evaluated, model: str, most: float) -> Iterat
     stored = {(old["metric"], old.get("form")): old for old in entry["scores"]}
     for score in result.scores:
         old = stored.get((score.metric, score.form))
-        if old is None or _without_resampling(old["signature"]) != _without_resampling(score.signature):
-            why = (
-                "is not stored yet"
-                if old is None
-                else f"was stored with another signature, {old['signature']}"
-            )
+        if old is None or without_resampling(old["signature"]) != without_resampling(score.signature):
+            other = f"was stored with another signature, {old['signature']}" if old else ""
+            why = other or "is not stored yet"
             logger.warning("%s: %s %s, so it is not compared.", result.test, score.metric, why)
             continue
-        before, metric = float(old["value"]), METRICS[score.metric]
-        if metric.quality(before) - metric.quality(score.value) > most:
+        before, metric = float(old["value"]), measure_of(score.metric)
+        if metric and metric.quality(before) - metric.quality(score.value) > most:
             title = title_of(score.metric, score.form)
             yield f"{title} {score.value:.2f} is worse than the stored {before:.2f} by more than {most:g}."
 
 
-def _without_resampling(signature: str) -> str:
+def without_resampling(signature: str) -> str:
+    """The signature of a score without that of its interval."""
     return "|".join(field for field in signature.split("|") if not field.startswith(_RESAMPLING))

@@ -21,6 +21,7 @@ from mtkit.evaluate.evaluate import (
     score_texts,
 )
 from mtkit.evaluate.gates import regressions
+from mtkit.evaluate.prediction import forced_scores
 from mtkit.evaluate.record import is_run, keep_score, results_folder
 from mtkit.runs.find import Found, checkpoint_of, find_model, model_folder, read_model, trained_model
 from mtkit.runs.layout import inside
@@ -30,7 +31,8 @@ from mtkit.translate.translator import Translator
 TEST = "{test}"
 """Stands for the name of the test set in the path of a file of translations."""
 
-LoadModel = Callable[[Path, Request], Translator]
+LoadModel = Callable[[Path, Request, bool], Translator]
+"""Opens a model folder for a request, with the native engine if so said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +165,14 @@ def score_job(
     say(f"model: {found}")
     request = Request(search=config.decode.model_dump(mode="json"))
     is_checkpoint = found.reason.startswith("checkpoint ")
-    translator = (
-        load(found.folder, request)
-        if is_checkpoint
-        else read_model(found.run, lambda folder: load(folder, request))
-    )
+
+    def opened(native: bool) -> Translator:
+        if is_checkpoint:
+            return load(found.folder, request, native)
+        return read_model(found.run, lambda folder: load(folder, request, native))
+
+    translator = opened(native=False)
+    exact = opened(native=True) if scoring.forced else None
     home = found.run if is_run(found.run) else config.run
     is_inside = home in found.folder.parents
     model = found.folder.relative_to(home).as_posix() if is_inside else str(found.folder)
@@ -179,6 +184,9 @@ def score_job(
         result = evaluate(
             each, translator, request, scoring, path, job.name, private=config.private, progress=progress
         )
+        if exact:
+            more = forced_scores(each, exact, scoring.forced, progress)
+            result = replace(result, scores=(*result.scores, *more))
         if regress_by is not None:
             worse = tuple(regressions(home, result, model, regress_by))
             result = replace(result, regressions=worse)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from mtkit.config.fixed import BestMetric, FormName, MetricName
+from mtkit.config.fixed import BestMetric, FormName, MetricName, ModelMetricName
 from mtkit.errors import InputError, UsageError
 from mtkit.metrics.moses import MosesForm, open_form
 from mtkit.metrics.significance import Interval, interval
@@ -38,27 +38,18 @@ class Recipe(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
-    """A way to score translations.
+class Measure:
+    """A number that tells how good a system is.
 
     Attributes:
         title: its name in tables and charts, such as chrF.
-        higher_is_better: whether a better translation has a higher score.
-        inputs: the texts that it needs besides the translations.
-        build: returns its recipe for a target language.
-        build_in_form: returns its recipe for texts in a form of papers; None if it has none.
+        higher_is_better: whether a better system has a higher score.
         ideal: the best value, if it is neither the highest nor the lowest.
-        build_for_segments: returns its recipe for single segments, split by this tokenizer of sacreBLEU; None
-            if it is that of a corpus.
     """
 
     title: str
     higher_is_better: bool
-    inputs: tuple[Input, ...]
-    build: Callable[[str], Recipe]
-    build_in_form: Callable[[MosesForm], Recipe] | None = None
-    ideal: float | None = None
-    build_for_segments: Callable[[str], Recipe] | None = None
+    ideal: float | None = field(default=None, kw_only=True)
 
     def quality(self, value: float) -> float:
         """`value`, negated if lower is better: the better of two scores has the higher quality.
@@ -68,6 +59,24 @@ class Metric:
         if self.ideal is not None:
             return -abs(value - self.ideal)
         return value if self.higher_is_better else -value
+
+
+@dataclass(frozen=True, slots=True)
+class Metric(Measure):
+    """A way to score translations.
+
+    Attributes:
+        inputs: the texts that it needs besides the translations.
+        build: returns its recipe for a target language.
+        build_in_form: returns its recipe for texts in a form of papers; None if it has none.
+        build_for_segments: returns its recipe for single segments, split by this tokenizer of sacreBLEU; None
+            if it is that of a corpus.
+    """
+
+    inputs: tuple[Input, ...]
+    build: Callable[[str], Recipe]
+    build_in_form: Callable[[MosesForm], Recipe] | None = None
+    build_for_segments: Callable[[str], Recipe] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +213,20 @@ METRICS: Mapping[MetricName, Metric] = {
 }
 
 
+MODEL_METRICS: Mapping[ModelMetricName, Measure] = {
+    "ppl": Measure("perplexity", False),
+    "accuracy": Measure("accuracy", True),
+}
+"""Metrics of a model that is given the references; `evaluate/prediction.py` computes them."""
+
+
+def measure_of(name: str) -> Measure | None:
+    """The metric with this name; None if it is that of a command, whose direction is not known."""
+    of_texts: dict[str, Measure] = {str(key): metric for key, metric in METRICS.items()}
+    of_models: dict[str, Measure] = {str(key): measure for key, measure in MODEL_METRICS.items()}
+    return (of_texts | of_models).get(name)
+
+
 ZERO = 0.05
 """Scores below this one, which is shown as 0.0, tell nothing: smoothing gives some to any text."""
 
@@ -226,13 +249,13 @@ class Score:
 
     Attributes:
         metric: the name of the metric.
-        value: from 0 to 100; TER and length can exceed 100.
+        value: from 0 to 100; TER, length and perplexity can exceed 100.
         signature: sacreBLEU's, with version and tokenisation, or one like it.
         form: signature of the form into which the texts were put before; None if they are as they were.
         interval: the 95 % confidence interval, if it was asked for.
     """
 
-    metric: MetricName
+    metric: str
     value: float
     signature: str
     form: str | None = None
@@ -251,8 +274,9 @@ class Score:
 
 def title_of(metric: str, form: str | None) -> str:
     """The name of a metric in tables, with the name of the form: `BLEU moses-lc`."""
-    titles = {str(name): each.title for name, each in METRICS.items()}
-    return " ".join(filter(None, (titles.get(metric, metric), (form or "").partition("|")[0])))
+    measure = measure_of(metric)
+    title = metric if measure is None else measure.title
+    return " ".join(filter(None, (title, (form or "").partition("|")[0])))
 
 
 def score_corpus(
@@ -326,6 +350,11 @@ def segment_scores(
 def inputs_of(refs: Sequence[Sequence[str]], srcs: Sequence[str] | None) -> Inputs:
     """What translations are compared with: [versions, translations] of references, and sources if known."""
     return {"refs": refs} if srcs is None else {"refs": refs, "srcs": [srcs]}
+
+
+def metric_of(score: Score) -> Metric | None:
+    """The metric of a score of translations; None if it is one of a model or of a command."""
+    return next((metric for name, metric in METRICS.items() if name == score.metric), None)
 
 
 def build_recipe(metric: Metric, tgt_lang: str, form: MosesForm | None) -> tuple[Recipe, str | None]:

@@ -175,7 +175,8 @@ class Validator:
         scores = score_corpus(hyps, scored.refs, self.metrics, scored.tgt_lang, scored.srcs)
         shown = dict.fromkeys((turn + part * len(hyps) // _SAMPLES) % len(hyps) for part in range(_SAMPLES))
         samples = tuple(Sample(scored.srcs[index], hyps[index], scored.refs[index]) for index in shown)
-        return Validation(loss, {score.metric: score.value for score in scores}, samples)
+        values = {name: score.value for name, score in zip(self.metrics, scores, strict=True)}
+        return Validation(loss, values, samples)
 
     @torch.inference_mode()
     def _loss(self, model: Transformer, batches: Sequence[Batch], world: World) -> float:

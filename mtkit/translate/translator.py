@@ -123,18 +123,25 @@ class Translator:
         finally:
             decoding.shutdown(wait=False, cancel_futures=True)
 
-    def score(self, pairs: Sequence[tuple[str, str]], request: Request | None = None) -> list[Hypothesis]:
+    def score(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        request: Request | None = None,
+        tags: Sequence[Sequence[str]] | None = None,
+    ) -> list[Hypothesis]:
         """Each given translation as a hypothesis of its source, in the tokenizer's own pieces.
 
         Args:
             pairs: raw source and translation.
             request: its search options count.
+            tags: that each source begins with, if not the usual ones.
         """
         call = Call(self, request or Request(), Account())
         normalize = self.tokenizer.form.normalize
         clean = [(normalize(src), normalize(tgt)) for src, tgt in pairs]
         encoded = self.tokenizer.encode_pairs(clean)
-        srcs = [[*call.tag_ids, *src] for src, _ in encoded]
+        own = [self.tokenizer.tag_ids(each) for each in tags] if tags else [call.tag_ids] * len(pairs)
+        srcs = [[*ids, *src] for ids, (src, _) in zip(own, encoded, strict=True)]
         return self.engine.score(srcs, [tgt for _, tgt in encoded], call.options)
 
 

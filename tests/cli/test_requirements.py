@@ -88,6 +88,14 @@ def test_a_model_that_is_auto_takes_the_shape_of_the_initial_one(folder: Path) -
     assert "differs in model.d_model = 48 (other model: " in result.stderr
 
 
+@pytest.mark.parametrize("command", [("train",), ("prepare",), ("config", "check")])
+def test_a_run_folder_in_place_of_a_config_names_its_config(command: Sequence[str]) -> None:
+    result = run(*command, "runs/tiny")
+    assert result.exit_code == 2
+    assert "runs/tiny: is a folder, not a config." in result.stderr
+    assert f"A copy of it is {Path('runs/tiny/model/config.yaml')}." in result.stderr
+
+
 def test_a_place_in_the_file_is_named(folder: Path) -> None:
     (folder / "test.yaml").write_text("data:\n  test:\n    late: {reader: tsv, path: late.tsv}\n")
     result = run("config", "check", "tiny.yaml", "test.yaml")

@@ -87,7 +87,10 @@ FREE = ("train.optimizer.method=schedule_free", "train.optimizer.schedule=consta
 CUT = ("train.simcut.alpha=3", "train.packing=true", "train.micro_batch_tokens=150")
 
 
-@pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150"), FREE, CUT, ALL_ON])
+SLOW = [pytest.param(extra, marks=pytest.mark.slow) for extra in (FREE, CUT)]
+
+
+@pytest.mark.parametrize("extra", [(), ("train.ema=0.9", "train.micro_batch_tokens=150"), *SLOW, ALL_ON])
 def test_killed_and_run_again_ends_the_same(
     tmp_path: Path, extra: tuple[str, ...], early_spikes: None
 ) -> None:

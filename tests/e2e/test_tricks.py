@@ -22,6 +22,8 @@ NUMERICAL = [trick.name for trick in dataclasses.fields(Tricks) if trick.name !=
 # Other masks, and products rounded in another order: two seeds differ by as much.
 TOLERANCE = 0.12
 
+pytestmark = pytest.mark.slow
+
 
 def curve(folder: Path) -> list[float]:
     """Mean loss of each fifty steps."""

@@ -38,10 +38,11 @@ def whole(pair: Pair) -> dict[str, Any]:
 @pytest.mark.parametrize("victim", mostly_slow((0, 1), [1]))
 def test_out_of_memory_on_one_rank(victim: int, pair: Pair) -> None:
     plain, split = pair.make(f"plain-{victim}"), pair.make(f"split-{victim}")
-    expected = pair.finish(plain, *PLAIN)
+    options = (*PLAIN, "train.batch_tokens=300")  # several pairs for each rank
+    expected = pair.finish(plain, *options)
     marker = split.with_name(f"{split.name}.struck")
     memory = {"run_out_of_memory": {"above": 1, "at": 5, "marker": str(marker)}}
-    done = pair.start(split, {victim: memory}, *PLAIN)
+    done = pair.start(split, {victim: memory}, *options)
     ended, found = codes(done), outcome(split)
     told = "out of memory" in done[0].said() and not re.search("out of memory|Traceback", done[1].said())
     theirs = [line for line in found["metrics"] if "train/splits" not in line]

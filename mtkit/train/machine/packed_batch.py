@@ -120,5 +120,10 @@ def _side(ids: Ints, lengths: Ints, rows: Ints, begins: Ints) -> Packed:
     owners.reshape(-1)[places] = np.repeat(np.arange(len(lengths)), lengths)
     edges = np.concatenate(([0], ends)).astype(np.int32)
     return Packed(
-        *map(torch.from_numpy, (ids, positions, edges)), max_len, *map(torch.from_numpy, (places, owners))
+        ids=torch.from_numpy(ids),
+        positions=torch.from_numpy(positions),
+        begins=torch.from_numpy(edges),
+        max_len=max_len,
+        places=torch.from_numpy(places),
+        owners=torch.from_numpy(owners),
     )

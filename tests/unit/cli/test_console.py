@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -105,6 +106,16 @@ def test_a_command_to_be_copied_is_one_line(screen: Screen, monkeypatch: pytest.
 def test_control_characters_do_not_come_in_by_a_style(screen: Screen) -> None:
     console.say(console.strong("a\x1b[31mb"))
     assert screen.getvalue() == "\x1b[1ma\\u001b[31mb\x1b[0m\n"
+
+
+def test_a_terminal_shows_paths_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(console, "width_on", lambda stream: 2000)
+    other = f"/mnt{tmp_path}/b"
+    console.say(f"{tmp_path}/runs/a: '{tmp_path}/c' {other} {tmp_path}")
+    assert capsys.readouterr().err == f"runs/a: 'c' {other} {tmp_path}\n"
 
 
 @pytest.mark.parametrize("indent", [0, 10])

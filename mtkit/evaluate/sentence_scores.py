@@ -9,7 +9,7 @@ from pathlib import Path
 from mtkit.disk.output import output_file
 from mtkit.evaluate.evaluate import Evaluated
 from mtkit.metrics.moses import open_form
-from mtkit.metrics.surface import METRICS, inputs_of, segment_scores
+from mtkit.metrics.surface import inputs_of, metric_of, segment_scores
 
 _JSON = {".jsonl", ".ndjson"}
 
@@ -36,8 +36,10 @@ def _rows(result: Evaluated) -> Iterator[dict[str, object]]:
     inputs = inputs_of(texts.refs, texts.srcs)
     scores: dict[str, Sequence[float]] = {}
     for score in result.scores:
-        form = open_form(result.form if score.form else "raw", texts.tgt_lang)
-        scores[score.metric] = segment_scores(METRICS[score.metric], texts.hyps, inputs, texts.tgt_lang, form)
+        if metric := metric_of(score):
+            form = open_form(result.form if score.form else "raw", texts.tgt_lang)
+            scores[score.metric] = segment_scores(metric, texts.hyps, inputs, texts.tgt_lang, form)
+    scores |= result.of_commands
     for i, hyp in enumerate(texts.hyps):
         yield {
             "system": result.system,
