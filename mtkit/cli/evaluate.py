@@ -54,7 +54,7 @@ def evaluate(
     fail_under: options.FailUnder = None,
     regress_by: options.RegressBy = None,
     segments: options.Segments = None,
-    docid: options.DocId = None,
+    documents: options.Documents = None,
     confidence: options.Confidence = False,
     confidence_n: options.ConfidenceN = 1000,
     baseline: options.Baseline = "",
@@ -100,7 +100,7 @@ def evaluate(
     shown = ScoreList() if as_json else ScoreTable()
     files = hyp_files(hyps or [])
     jobs: list[Job] = []
-    docs = read_ids(docid) if docid else None
+    docs = read_ids(documents) if documents else None
     if refs or src or (files and not (arguments or models)):
         if regress_by is not None:
             raise UsageError("--regress-by: needs a run, which keeps scores.", "Leave it out with --ref.")
@@ -123,8 +123,8 @@ def evaluate(
     found = _shown(results, shown)
     if looks:
         shown.looks = _look(looks, jobs, found, asked, _loader(device, engine, threads))
-    documents = [each for result in found for each in document_scores(result, docs)] if docs else []
-    shown.end(_compared(compared, found), spreads(seed_groups(jobs), found), documents)
+    of_documents = [each for result in found for each in document_scores(result, docs)] if docs else []
+    shown.end(_compared(compared, found), spreads(seed_groups(jobs), found), of_documents)
     _say_levels(found, shown.systems)
     if segments:
         write_segments(segments, found)

@@ -102,10 +102,10 @@ Segments = Annotated[
         "ends in .jsonl, else a table with tabs.",
     ),
 ]
-DocId = Annotated[
+Documents = Annotated[
     Path | None,
     typer.Option(
-        "--docid",
+        "--documents",
         metavar="FILE",
         help="File with the document of each line, to score each document alone, too.",
     ),

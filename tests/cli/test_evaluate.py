@@ -338,7 +338,7 @@ def test_each_document_is_scored_alone(run: Run, folder: Path) -> None:
     lines = {"d.ref": ["a b c d e"] * 4, "d.hyp": ["a b c d e", "a b x d e", "a b c d", "x b c d e"]}
     for name, texts in {**lines, "ids": ["one", "two", "one", "two"]}.items():
         (folder / name).write_text("".join(f"{text}\n" for text in texts))
-    args = ["--hyp", "d.hyp", "--ref", "d.ref", "--docid", "ids", "--metrics", "ter,chrf"]
+    args = ["--hyp", "d.hyp", "--ref", "d.ref", "--documents", "ids", "--metrics", "ter,chrf"]
     printed = json.loads(run(*args, "--json").stdout)
     assert [(each["document"], each["num_pairs"]) for each in printed["documents"]] == [
         ("one", 2),
@@ -349,7 +349,7 @@ def test_each_document_is_scored_alone(run: Run, folder: Path) -> None:
         expected = (sacrebleu.corpus_ter(hyps, [refs]).score, sacrebleu.corpus_chrf(hyps, [refs]).score)
         assert (each["scores"]["ter"], each["scores"]["chrf"]) == pytest.approx(expected)
     assert [line.split()[1:3] for line in run(*args).stdout.splitlines()[-2:]] == [["one", "2"], ["two", "2"]]
-    wrong = run("tiny.yaml", "--test", "short", "--docid", "ids")
+    wrong = run("tiny.yaml", "--test", "short", "--documents", "ids")
     assert (wrong.exit_code, "has 4 lines, but short has 2" in wrong.stderr) == (3, True)
 
 
