@@ -65,7 +65,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / SECOND).write_text("".join(f"{line}\tle {line}\n" for line in [*lines, *lines]), "utf-8")
     (folder / THIRD).write_text("".join(f"a {line}\n" for line in lines), "utf-8")
     (folder / "tgt").write_text("".join(f"un {line}\n" for line in lines), "utf-8")
-    (folder / "valid.tsv").write_text(f"a cat\tun chat {every}\n" * 3, "utf-8")
+    thirds = (
+        " ".join(marked(number) for number in SHORT[begin::3]) for begin in range(3)
+    )  # long ones are cut
+    (folder / "valid.tsv").write_text("".join(f"a cat\tun chat {third}\n" for third in thirds), "utf-8")
     (folder / "lines").write_text("".join(f"{line}\n" for line in lines), "utf-8")
     (folder / "two.tsv").write_text(f"a cat\t{every}\na dog\t{every}\n", "utf-8")
     keys = "".join(f"{in_yaml(f'k{marked(n)}')}: 1\n" for n in SHORT)

@@ -292,7 +292,7 @@ def test_an_unknown_code_is_warned_of_once_by_each_command(
     monkeypatch.chdir(tmp_path)
     for name in ("a", "test.en", "test.fr"):
         (tmp_path / name).write_text("a\n", "utf-8")
-    score = "evaluate --hyp a --hyp a --ref a --tgt-lang jp --metrics bleu,ter"
+    score = "evaluate --hyp a --hyp b=a --ref a --tgt-lang jp --metrics bleu,ter"
     for command in ("config check jp.yaml", score):
         done = CliRunner().invoke(app, command.split())
         assert done.exit_code == 0, done.output
