@@ -13,7 +13,7 @@ from mtkit.cli import console
 from mtkit.cli.choices import one_of
 from mtkit.cli.closer_view import divisions
 from mtkit.config.fixed import DIVISIONS, METRIC_NAMES, MetricName
-from mtkit.errors import UsageError
+from mtkit.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from mtkit.evaluate.compare import ComparedSet
@@ -201,6 +201,8 @@ def _outputs(
 
     if len(systems) < 2 or len(set(systems)) < len(systems):
         raise UsageError("mtkit compare: needs at least two different systems.", "Name run folders or files.")
+    if missing := [str(path) for path in systems if str(path) != "-" and not path.exists()]:
+        raise InputError(f"{missing[0]}: there is no such file or folder.", "Name run folders or files.")
     folders = [path for path in systems if path.is_dir()]
     if folders:
         files = [path for path in systems if path not in folders]

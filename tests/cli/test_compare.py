@@ -112,6 +112,7 @@ def test_buckets(run: Run, folder: Path) -> None:
         (["a", "b", "--ref", "ref", "--breakdown", "exposure"], 2, "needs a run"),
         (["a", "b", "--ref", "ref", "--breakdown", "size"], 2, "Choose from item, length"),
         (["a", "b", "--ref", "ref", "--domains", "short"], 3, "short: has 3 lines"),
+        (["runs/tiny", "gone"], 3, "gone: there is no such file or folder"),
         (["a", "b", "--ref", "ref", "--html", "ref"], 2, "ref: is also"),
     ],
 )
