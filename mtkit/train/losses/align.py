@@ -34,6 +34,8 @@ _TENSION = 4.0
 """Preference for the diagonal, as in fast_align."""
 CELLS = 1 << 21
 """Most pairs of positions that are computed at once."""
+_KEPT_CELLS = 1 << 26
+"""Most pairs of positions whose places in the table are kept between iterations, in 4 bytes each."""
 _LEAST = 1e-7
 """Entries with a smaller probability are removed from the final table."""
 _UNSEEN = 1e-9
@@ -86,15 +88,25 @@ def learn_table(
     table = Lexicon(keys, np.ones(len(keys)), base)
     # 3. Count expected links, and normalise the counts of each source token.
     owners = keys // base
+    places: list[Array] = []  # of each chunk's cells in the table, found in the first iteration
+    keeps = sum((1 + len(pairs[number][0])) * len(pairs[number][1]) for number in order) <= _KEPT_CELLS
     for number in range(iterations):
         if progress is not None:
             progress("aligning words", number, iterations)
         counts = np.zeros(len(keys))
-        for src, tgt in _chunks(pairs, order):
+        for chunk, (src, tgt) in enumerate(_chunks(pairs, order)):
             cells = _cells(src, tgt)  # selects real positions from [pairs, tgt_len, 1 + src_len]
-            index = np.searchsorted(keys, _keys(src, tgt, base)[cells])
-            expected = _with_null(table, src, tgt)[cells]
-            counts += np.bincount(index, expected, len(keys))
+            if chunk < len(places):
+                index = places[chunk]
+            else:
+                index = np.searchsorted(keys, _keys(src, tgt, base)[cells]).astype(np.int32)
+            if keeps and not number:
+                places.append(index)
+            joint = _prior(src, tgt)
+            joint[~cells] = 0.0
+            joint[cells] *= table.probs[index]
+            joint /= joint.sum(-1, keepdims=True).clip(min=np.finfo(float).tiny)
+            counts += np.bincount(index, joint[cells], len(keys))
         table = Lexicon(keys, counts / np.bincount(owners, counts)[owners], base)
     kept = table.probs >= _LEAST
     return Lexicon(keys[kept], table.probs[kept], base)
