@@ -19,8 +19,8 @@ from mtkit.config.load import dump_config
 from mtkit.config.model import ModelConfig
 from mtkit.convert.parity import SAMPLE, Parity, Say, compare, sample_sources
 from mtkit.convert.weights import Array, Weights, load_weights
-from mtkit.disk.files import atomic_folder, scratch_folder, write_text
-from mtkit.disk.manifest import read_manifest
+from mtkit.disk.files import atomic_folder, new_file, scratch_folder, write_text
+from mtkit.disk.manifest import read_listed, read_manifest
 from mtkit.engine.ct2 import CTranslate2Engine
 from mtkit.engine.native import NativeEngine
 from mtkit.errors import UsageError
@@ -31,6 +31,7 @@ from mtkit.model.positions import sinusoidal_positions
 from mtkit.runs.exports import (
     CONFIG,
     FORMAT,
+    LEXICON,
     VERSION,
     WEIGHTS,
     check_files,
@@ -39,6 +40,7 @@ from mtkit.runs.exports import (
 )
 from mtkit.runs.model_bin import ACTIVATIONS, KNOWN, expected_variables
 from mtkit.runs.training import KEY
+from mtkit.runs.word_table import MAX_BYTES
 from mtkit.text.tokenizer import Tokenizer
 
 MAX_POSITIONS = 2048
@@ -104,6 +106,9 @@ def write_ctranslate2(
             say(f"{tried[0]} makes too many translations worse, so the weights are stored as {stored}")
         loaded.tokenizer.save(new)
         write_text(new / CONFIG, dump_config(loaded.config))
+        if LEXICON in manifest["files"]:
+            with new_file(new / LEXICON) as file:
+                file.write(read_listed(model, manifest, LEXICON, MAX_BYTES))
 
 
 def _about(manifest: dict[str, Any], loaded: LoadedModel) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from mtkit.disk.reading import read_object
 from mtkit.errors import InputError, MtkitError, UsageError, WriteError
 from mtkit.model.tensors import Tensors, check_shapes, num_bytes, read_tensors, shapes_of, write_tensors
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.runs.exports import CONFIG, MAX_TEXT, WEIGHTS, read_sentences_per_pair
+from mtkit.runs.exports import CONFIG, LEXICON, MAX_TEXT, WEIGHTS, read_sentences_per_pair
 from mtkit.runs.layout import CHECKPOINTS, PROGRESS, inside
 from mtkit.runs.training import KEY, Training, read_training
 from mtkit.text.tokenizer import JOINT, SEPARATE, Tokenizer, make_tokenizer
@@ -92,10 +92,12 @@ def write_model(
     sentences_per_pair: float | None = None,
     train_state: Tensors | None = None,
     progress: dict[str, Any] | None = None,
+    lexicon: bytes | None = None,
 ) -> None:
     """Writes a model folder. With `train_state` and `progress`, training can resume from it.
 
-    `sentences_per_pair` is the mean of the training data, if it is known.
+    `sentences_per_pair` is the mean of the training data, if it is known, and `lexicon` the file learned from
+    them.
 
     Raises:
         MtkitError: a number is not finite; nothing is written.
@@ -113,6 +115,8 @@ def write_model(
     }
     numbers = {WEIGHTS: weights} | ({TRAIN_STATE: train_state} if train_state is not None else {})
     texts = {CONFIG: dump_config(config).encode(), **tokenizer.files()}
+    if lexicon is not None:
+        texts[LEXICON] = lexicon
     if progress is not None:
         texts[PROGRESS] = (json.dumps(progress, indent=1) + "\n").encode()
     for tensors in numbers.values():

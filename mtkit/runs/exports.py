@@ -1,7 +1,7 @@
 """The names and contents of an export to CTranslate2, for its writer and its readers. Does not use torch.
 
     RUN/export/ctranslate2/    manifest.json · model.bin, config.json, *_vocabulary.json (CTranslate2's own)
-                               tokenizer.model or two of them · config.yaml (of the run)
+                               tokenizer.model or two of them · config.yaml (of the run) · lexicon.bin
 
 It is self-contained. CTranslate2 does not validate its files, so each is compared with the manifest,
 the options and the tokenizer; CTranslate2 then gets exactly the bytes that were compared.
@@ -103,10 +103,20 @@ def read_export(folder: Path) -> Exported:
 
     # 1. Read everything but the weights.
     manifest = read_manifest(folder, FORMAT, VERSION, hashes=False)
-    for name in manifest["files"].keys() - {MODEL, CONFIG, OWN_CONFIG, *VOCABULARIES, JOINT, *SEPARATE}:
+    for name in manifest["files"].keys() - {
+        MODEL,
+        CONFIG,
+        LEXICON,
+        OWN_CONFIG,
+        *VOCABULARIES,
+        JOINT,
+        *SEPARATE,
+    }:
         raise InputError(f"{folder / MANIFEST}: lists {name!r:.80}, which is not part of an export.", _ANEW)
     small = {
-        name: read_listed(folder, manifest, name, MAX_TEXT) for name in manifest["files"] if name != MODEL
+        name: read_listed(folder, manifest, name, MAX_TEXT)
+        for name in manifest["files"]
+        if name not in (MODEL, LEXICON)
     }
     # 2. Check the values in the manifest.
     if "model" not in manifest:  # older exports have these options in their config only

@@ -3,19 +3,20 @@
     lexicon.bin     a line with format and version · a line of JSON with all sizes · zlib: words and arrays
 
 It holds no pickle. The file is untrusted: its size is bounded, and every index is checked before it is used.
+Without numpy, which translating does not need.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import zlib
-from collections.abc import Mapping
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from mtkit.disk.manifest import MANIFEST, read_listed
 from mtkit.disk.reading import read_object, using
@@ -33,27 +34,30 @@ STEPS = 255
 """A probability p is stored as the nearest of so many equal steps of its square root."""
 _HINT = "Delete the file's model and train it again, or use another copy."
 
-Array = npt.NDArray[Any]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Links:
     """The translations of each word of one language, the most probable first.
 
+    A probability is the larger one of both directions, because a word whose translation has several words
+    has a small one in one of them.
+
     Attributes:
         offsets: [words + 1], where the translations of each word begin.
         ids: [links], numbers of words of the other language.
-        probs: [links], the square roots of their probabilities in `STEPS`, uint8.
+        probs: [links], the square roots of their probabilities in `STEPS`.
     """
 
-    offsets: Array
-    ids: Array
-    probs: Array
+    offsets: Sequence[int]
+    ids: Sequence[int]
+    probs: bytes
 
-    def of(self, word: int) -> tuple[Array, npt.NDArray[np.float64]]:
-        """The numbers of the translations of a word, and their probabilities."""
+    def of(self, word: int) -> list[tuple[int, float]]:
+        """The numbers of the translations of a word, with their probabilities."""
         own = slice(self.offsets[word], self.offsets[word + 1])
-        return self.ids[own], (self.probs[own] / STEPS) ** 2
+        return [
+            (other, (root / STEPS) ** 2) for other, root in zip(self.ids[own], self.probs[own], strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +75,7 @@ class WordTable:
     langs: tuple[str, str]
     num_pairs: int
     words: tuple[list[str], list[str]]
-    counts: tuple[Array, Array]
+    counts: tuple[Sequence[int], Sequence[int]]
     links: tuple[Links, Links]
 
 
@@ -81,8 +85,8 @@ def table_bytes(table: WordTable) -> bytes:
     for words, counts, links in zip(table.words, table.counts, table.links, strict=True):
         text = "\n".join(words).encode()
         sizes.append({"words": len(words), "text": len(text), "links": len(links.ids)})
-        parts += [text, counts.astype("<u4").tobytes(), np.diff(links.offsets).astype("<u2").tobytes()]
-        parts += [links.ids.astype("<u4").tobytes(), links.probs.astype("u1").tobytes()]
+        lengths = [end - begin for begin, end in pairwise(links.offsets)]
+        parts += [text, _packed("I", counts), _packed("H", lengths), _packed("I", links.ids), links.probs]
     head = {"langs": list(table.langs), "pairs": table.num_pairs, "sizes": sizes}
     lines = f"{FORMAT} {VERSION}\n{json.dumps(head)}\n"
     return lines.encode() + zlib.compress(b"".join(parts), 9)
@@ -120,9 +124,10 @@ def parse_table(raw: bytes, path: Path) -> WordTable:
             own = body[begin : begin + num_text + num_words * 6 + num_links * 5]
             begin += len(own)
             words.append(_words(own[:num_text], num_words))
-            counts.append(np.frombuffer(own, "<u4", num_words, num_text))
-            lengths = np.frombuffer(own, "<u2", num_words, num_text + 4 * num_words)
-            links.append(_links(own[num_text + 6 * num_words :], lengths, num_links, others))
+            numbers = own[num_text:]
+            counts.append(_numbers("I", numbers[: 4 * num_words]))
+            lengths = _numbers("H", numbers[4 * num_words : 6 * num_words])
+            links.append(_links(numbers[6 * num_words :], lengths, num_links, others))
     return WordTable(
         (src_lang, tgt_lang),
         num_pairs,
@@ -130,6 +135,22 @@ def parse_table(raw: bytes, path: Path) -> WordTable:
         (counts[0], counts[1]),
         (links[0], links[1]),
     )
+
+
+def _packed(kind: str, values: Sequence[int]) -> bytes:
+    """The numbers in little-endian order: `I` in four bytes, `H` in two."""
+    numbers = array(kind, values)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def _numbers(kind: str, raw: bytes) -> Sequence[int]:
+    numbers = array(kind)
+    numbers.frombytes(raw)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
 
 
 def _bounded(value: Any, most: int) -> int:
@@ -166,12 +187,11 @@ def _words(text: bytes, count: int) -> list[str]:
     return words
 
 
-def _links(raw: bytes, lengths: Array, count: int, others: int) -> Links:
-    ids = np.frombuffer(raw, "<u4", count).astype(np.int64)
-    if int(lengths.sum(dtype=np.int64)) != count or (count and int(ids.max()) >= others):
+def _links(raw: bytes, lengths: Sequence[int], count: int, others: int) -> Links:
+    ids, offsets = _numbers("I", raw[: 4 * count]), [0, *accumulate(lengths)]
+    if offsets[-1] != count or max(ids, default=-1) >= others:
         raise ValueError("its translations lead to words that are not there")
-    offsets = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
-    return Links(offsets, ids, np.frombuffer(raw, "u1", count, 4 * count))
+    return Links(offsets, ids, raw[4 * count :])
 
 
 def read_table(folder: Path) -> WordTable | None:

@@ -34,6 +34,7 @@ from mtkit.model.checkpoint import (
 from mtkit.runs.exports import CONFIG
 from mtkit.runs.layout import BEST, CHECKPOINTS, MODEL, inside
 from mtkit.runs.training import Training
+from mtkit.train.bilingual import lexicon_of
 from mtkit.train.machine.precision import training_dtype
 from mtkit.train.progress import Progress
 
@@ -223,9 +224,17 @@ class Store:
             yield weights
 
     def save_final(self, weights: dict[str, Tensor], step: int, bleu: float) -> Path:
-        """Writes the final model and returns its folder; `bleu` is its score on the validation set."""
-        self._write(inside(self.run, MODEL), weights, self._training(step, finished=True, bleu=bleu))
+        """Writes the final model with its lexicon and returns its folder.
+
+        `bleu` is its score on the validation set.
+        """
+        training, lexicon = self._training(step, finished=True, bleu=bleu), self._lexicon()
+        self._write(inside(self.run, MODEL), weights, training, lexicon=lexicon)
         return inside(self.run, MODEL)
+
+    def _lexicon(self) -> bytes | None:
+        logger.info("learning a lexicon from the training data …")
+        return lexicon_of(self.config, self.prepared)
 
     def _training(
         self, step: int, *, finished: bool = False, bleu: float | None = None, stopped_early: bool = False
@@ -239,6 +248,7 @@ class Store:
         training: Training,
         state: dict[str, Tensor] | None = None,
         progress: Progress | None = None,
+        lexicon: bytes | None = None,
     ) -> None:
         sentences = self.prepared.sentences
         write_model(
@@ -250,4 +260,5 @@ class Store:
             sentences_per_pair=sentences.mean if sentences else None,
             train_state=state,
             progress=progress.to_json() | {"machine": self._machine()} if progress is not None else None,
+            lexicon=lexicon,
         )

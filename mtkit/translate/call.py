@@ -13,6 +13,7 @@ from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.text.segment import splits
 from mtkit.translate.account import (
     BANNED,
+    DETACHED,
     FAILED,
     FORGOTTEN,
     MALFORMED,
@@ -25,6 +26,7 @@ from mtkit.translate.account import (
     Account,
 )
 from mtkit.translate.banned import MAX_SEARCHES, Banned
+from mtkit.translate.coverage import MOST_DETACHED, Coverage
 from mtkit.translate.glossary import Glossary, Term, deal, terms_used
 from mtkit.translate.guard import Guard, retry_options
 from mtkit.translate.joining import Candidate, Joiner
@@ -96,6 +98,7 @@ class Call:
         self._segmenter = Segmenter(self._tokenizer, src_lang, by_sentence)
         self.joiner = Joiner(translator, request, self.options, (src_lang, tgt_lang))
         self._guard = Guard(src_lang, tgt_lang) if request.guard else None
+        self._coverage = translator.coverage if request.guard else None
         self._banned = Banned(self.options.banned, self._tokenizer)
         self._speller = Speller(self._tokenizer, self.joiner.spaced[1])
         self._prefix = self._speller.prefix(request.prefix) if request.prefix else NO_PREFIX
@@ -260,6 +263,8 @@ class Call:
                 units[place], found[place] = self._without_banned(unit, found[place])
         if self._guard:
             self._search_again(self._guard, units, found)
+        if self._coverage:
+            self._note_detached(self._coverage, units, found)
         for unit, (best, *_) in zip(units, found, strict=True):
             if best.forgotten:
                 lost = f"the translation lacked protected text such as {best.forgotten[0]}"
@@ -293,6 +298,20 @@ class Call:
             found = self.joiner.candidates(unit.segment, self._decode([unit], self.options)[0])
         self.account.add(BANNED, unit.number, f"says a banned phrase after {MAX_SEARCHES} searches.")
         return unit, found
+
+    def _note_detached(
+        self, coverage: Coverage, units: Sequence[Unit], found: Sequence[Sequence[Candidate]]
+    ) -> None:
+        """Notes translations that have little to do with their sources, unless the guard said more."""
+        form = self._tokenizer.form
+        for unit, (best, *_) in zip(units, found, strict=True):
+            src = form.without_marks(unit.segment.source.text)
+            if best.fault or coverage.detachment(src, best.text) <= MOST_DETACHED:
+                continue
+            if spans := coverage.of(src, best.text).missing:
+                words = ", ".join(src[slice(*span)] for span in spans[:5])
+                said = f"words of the source have no counterpart in the translation: {words:.80}."
+                self.account.add(DETACHED, unit.number, said)
 
     def _search_again(self, guard: Guard, units: Sequence[Unit], found: list[list[Candidate]]) -> None:
         """Puts results of a second search into `found` where the guard objects to the first alone."""

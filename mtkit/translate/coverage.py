@@ -19,8 +19,17 @@ Spans = tuple[tuple[int, int], ...]
 
 ALIKE = 4
 """Letters at the beginning that two words must share to be taken for cognates or names."""
-LEAST = 0.01
-"""Probability from which a translation explains a word."""
+ENOUGH = 0.1
+"""Probability from which a translation explains a word wholly; a less probable one does it in proportion."""
+LITTLE = 0.2
+"""Words that are explained to a smaller part than this are reported as unexplained."""
+FREQUENT = 0.05
+"""Words in a larger share of the training pairs are not reported; translations often do without them."""
+EVIDENCE = 50.0
+USUAL = 0.1
+"""Detachment is a mean to which words of this weight are added, of which this share is unexplained."""
+MOST_DETACHED = 0.4
+"""Detachment above which a translation has little to do with its source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +41,50 @@ class Covered:
         invented: character spans of translated words that nothing in the source explains.
         src_share: share of the source's words that are explained, weighted by rarity, from 0 to 1.
         tgt_share: the same of the translation's words. 1 where nothing can be judged.
+        detachment: how much of the source is unexplained, from 0 to 1, and near `USUAL` for short texts.
     """
 
     missing: Spans
     invented: Spans
     src_share: float
     tgt_share: float
+    detachment: float = 0.0
 
 
 class _Known(NamedTuple):
     """A word of the lexicon.
 
     Attributes:
-        weight: its rarity.
-        others: words of the other language that explain it.
+        weight: its rarity, the logarithm of the inverse share of pairs that contain it.
+        strong: words of the other language that explain it wholly.
+        weak: words that explain it in part, with that part.
     """
 
     weight: float
-    others: frozenset[str]
+    strong: frozenset[str]
+    weak: dict[str, float]
+
+
+class _Judged(NamedTuple):
+    """One side of a pair.
+
+    Attributes:
+        places: of the words that nothing explains, but for frequent ones.
+        lost: the weight that is not explained.
+        total: the weight of all words that can be judged.
+    """
+
+    places: list[int]
+    lost: float
+    total: float
+
+    @property
+    def share(self) -> float:
+        return 1 - self.lost / self.total if self.total else 1.0
+
+    @property
+    def detachment(self) -> float:
+        return (self.lost + EVIDENCE * USUAL) / (self.total + EVIDENCE)
 
 
 class Coverage:
@@ -64,23 +99,32 @@ class Coverage:
         self._numbers = tuple({word: number for number, word in enumerate(words)} for words in table.words)
         self._patterns = tuple(map(word_pattern, table.langs))
         self._known: tuple[dict[str, _Known | None], ...] = ({}, {})
+        self._rarest = math.log(1 + table.num_pairs)
+        self._reported = -math.log(FREQUENT)
 
     def of(self, src: str, tgt: str) -> Covered:
         """How well `src` and its translation `tgt` explain each other."""
         srcs, tgts = ([*found.finditer(text)] for found, text in zip(self._patterns, (src, tgt), strict=True))
         src_words, tgt_words = ([each[0].lower() for each in own] for own in (srcs, tgts))
-        missing, src_share = self._unexplained(0, src_words, tgt_words)
-        invented, tgt_share = self._unexplained(1, tgt_words, src_words)
+        source, target = self._judge(0, src_words, tgt_words), self._judge(1, tgt_words, src_words)
         return Covered(
-            tuple(srcs[place].span() for place in missing),
-            tuple(tgts[place].span() for place in invented),
-            src_share,
-            tgt_share,
+            tuple(srcs[place].span() for place in source.places),
+            tuple(tgts[place].span() for place in target.places),
+            source.share,
+            target.share,
+            source.detachment,
         )
 
-    def _unexplained(self, side: int, words: Sequence[str], others: Sequence[str]) -> tuple[list[int], float]:
-        """The places of words that no other word explains, and the weighted share of those explained."""
+    def detachment(self, src: str, tgt: str) -> float:
+        """`Covered.detachment` alone, in less than half the time of `of`."""
+        src_words, tgt_words = (
+            found.findall(text.lower()) for found, text in zip(self._patterns, (src, tgt), strict=True)
+        )
+        return self._judge(0, src_words, tgt_words).detachment
+
+    def _judge(self, side: int, words: Sequence[str], others: Sequence[str]) -> _Judged:
         there, known = frozenset(others), self._known[side]
+        begins = {other[:ALIKE] for other in others if len(other) >= ALIKE}
         total, lost, places = 0.0, 0.0, []
         for place, word in enumerate(words):
             try:
@@ -88,31 +132,34 @@ class Coverage:
             except KeyError:
                 entry = known[word] = self._look_up(side, word)
             if entry is None:
+                if word in there or word[:ALIKE] in begins:
+                    total += self._rarest
                 continue
-            total += entry.weight
-            if entry.others.isdisjoint(there) and word not in there and not _is_alike(word, there):
-                lost += entry.weight
+            weight, strong, weak = entry
+            total += weight
+            if not strong.isdisjoint(there) or word in there or word[:ALIKE] in begins:
+                continue
+            part = max(map(weak.__getitem__, weak.keys() & there), default=0.0)
+            lost += weight * (1 - part)
+            if part < LITTLE and weight > self._reported:
                 places.append(place)
-        return places, 1 - lost / total if total else 1.0
+        return _Judged(places, lost, total)
 
     def _look_up(self, side: int, word: str) -> _Known | None:
-        """What the lexicon knows of a word; None for words that it cannot judge."""
+        """What the lexicon knows of a word; None if it has no translations of it."""
         number = self._numbers[side].get(word)
-        if number is None or any(map(str.isdigit, word)):
+        if number is None:
             return None
-        ids, probs = self._table.links[side].of(number)
         names = self._table.words[1 - side]
-        others = frozenset(names[other] for other in ids[probs >= LEAST].tolist())
-        count = int(self._table.counts[side][number])
-        return _Known(math.log((1 + self._table.num_pairs) / (1 + count)), others) if others else None
-
-
-def _is_alike(word: str, others: frozenset[str]) -> bool:
-    """Whether another word begins as this one."""
-    if len(word) < ALIKE:
-        return False
-    begin = word[:ALIKE]
-    return any(other.startswith(begin) for other in others)
+        parts = {names[other]: min(1.0, prob / ENOUGH) for other, prob in self._table.links[side].of(number)}
+        if not parts:
+            return None
+        count = self._table.counts[side][number]
+        return _Known(
+            max(0.0, math.log((1 + self._table.num_pairs) / (1 + count))),
+            frozenset(name for name, part in parts.items() if part >= 1),
+            {name: part for name, part in parts.items() if part < 1},
+        )
 
 
 def open_coverage(folder: Path) -> Coverage | None:

@@ -20,6 +20,7 @@ from mtkit.runs.find import config_of
 from mtkit.runs.training import Training
 from mtkit.translate.account import Account
 from mtkit.translate.call import Call
+from mtkit.translate.coverage import Coverage, open_coverage
 from mtkit.translate.request import Request
 from mtkit.translate.translator import Translator
 
@@ -87,7 +88,7 @@ def _opened(
     reasons = ["ensembles"] * bool(others) + _reasons_against(exported, device, precision, engine)
     reasons += refusals(options, request.features, exported.aligns)
     if not reasons:
-        return _ctranslate2(exported, device, threads)
+        return _ctranslate2(exported, request, device, threads)
     if engine == "ctranslate2" or is_export(folder):
         raise UsageError(
             f"{exported.folder}: the engine ctranslate2 cannot do this: {', '.join(reasons)}.",
@@ -131,7 +132,11 @@ def _say_remarks(folder: Path, training: Training | None) -> None:
         logger.warning("%s: %s", folder, remark)
 
 
-def _ctranslate2(exported: Exported, device: str, threads: int | None) -> Translator:
+def _coverage(folder: Path, request: Request) -> Coverage | None:
+    return open_coverage(folder) if request.guard else None
+
+
+def _ctranslate2(exported: Exported, request: Request, device: str, threads: int | None) -> Translator:
     from mtkit.engine.ct2 import CTranslate2Engine
 
     _say_remarks(exported.folder, exported.training)
@@ -142,7 +147,10 @@ def _ctranslate2(exported: Exported, device: str, threads: int | None) -> Transl
     )
     options = decode_options(exported.decode)
     languages = exported.src_lang, exported.tgt_lang
-    return Translator(engine, tokenizer, options, languages, exported.tags, exported.sentences_per_pair)
+    coverage = _coverage(exported.folder, request)
+    return Translator(
+        engine, tokenizer, options, languages, exported.tags, exported.sentences_per_pair, coverage
+    )
 
 
 def _native(
@@ -177,4 +185,5 @@ def _native(
     languages = config.data.src_lang, config.data.tgt_lang
     usual_tags = config.data.language_tags(config.data.tgt_lang)
     least = min((mean for mean in per_pair if mean), default=None)
-    return Translator(engine, loaded.tokenizer, config.decode, languages, usual_tags, least)
+    coverage = _coverage(folder, request)
+    return Translator(engine, loaded.tokenizer, config.decode, languages, usual_tags, least, coverage)

@@ -14,6 +14,7 @@ from mtkit.errors import MtkitError, UsageError
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.account import Account
 from mtkit.translate.call import Call, Encoded
+from mtkit.translate.coverage import Coverage
 from mtkit.translate.request import Request, Source, Translation, best_texts
 from mtkit.translate.windows import Answer, Pause, Window, windows
 
@@ -31,6 +32,7 @@ class Translator:
         languages: source and target.
         usual_tags: that each source begins with unless others are asked for.
         sentences_per_pair: the mean of the model's training data; None if it is not known.
+        coverage: by the lexicon of the model, for the guard; None if there is none or no guard.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Translator:
         languages: tuple[str, str] = ("", ""),
         usual_tags: Sequence[str] = (),
         sentences_per_pair: float | None = None,
+        coverage: Coverage | None = None,
     ) -> None:
         self.engine = engine
         self.tokenizer = tokenizer
@@ -48,6 +51,7 @@ class Translator:
         self.languages = languages
         self.usual_tags = tuple(usual_tags)
         self.sentences_per_pair = sentences_per_pair
+        self.coverage = coverage
 
     def search_options(self, request: Request) -> DecodeConfig:
         """The model's search options with those of the request in place of its own.

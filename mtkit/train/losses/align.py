@@ -84,7 +84,7 @@ def learn_table(
     # 2. Collect the keys of all tokens that occur together, [keys].
     keys = np.zeros(0, np.int64)
     for src, tgt in _chunks(pairs, order):
-        keys = np.union1d(keys, _keys(src, tgt, base)[_cells(src, tgt)])
+        keys = _different(np.concatenate((keys, _different(_keys(src, tgt, base)[_cells(src, tgt)]))))
     table = Lexicon(keys, np.ones(len(keys)), base)
     # 3. Count expected links, and normalise the counts of each source token.
     owners = keys // base
@@ -110,6 +110,12 @@ def learn_table(
         table = Lexicon(keys, counts / np.bincount(owners, counts)[owners], base)
     kept = table.probs >= _LEAST
     return Lexicon(keys[kept], table.probs[kept], base)
+
+
+def _different(values: Array) -> Array:
+    """The different values, sorted: for so many a tenth of the time of `np.unique`, which hashes them."""
+    values = np.sort(values)
+    return values[np.concatenate(([True], values[1:] != values[:-1]))]
 
 
 def _chunks(pairs: Pairs, order: Sequence[int]) -> Iterator[tuple[Array, Array]]:
