@@ -34,9 +34,9 @@ from mtkit.model.checkpoint import (
 from mtkit.runs.exports import CONFIG
 from mtkit.runs.layout import BEST, CHECKPOINTS, MODEL, inside
 from mtkit.runs.training import Training
-from mtkit.train.bilingual import lexicon_of
 from mtkit.train.machine.precision import training_dtype
 from mtkit.train.progress import Progress
+from mtkit.train.word_lexicon import lexicon_of
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from mtkit.runs.word_table import WordTable
-from mtkit.train.bilingual import learn_words
+from mtkit.train.word_lexicon import learn_words
 
 DICTIONARY = {
     "haus": "house",

@@ -6,8 +6,8 @@ import pytest
 
 from mtkit.errors import InputError
 from mtkit.runs.word_table import MAX_BYTES, WordTable, parse_table, table_bytes
-from mtkit.train import bilingual
-from mtkit.train.bilingual import bounded_bytes, learn_words
+from mtkit.train import word_lexicon
+from mtkit.train.word_lexicon import bounded_bytes, learn_words
 from tests.support.lexicons import DICTIONARY, made_up_pairs, made_up_table
 
 
@@ -24,8 +24,8 @@ def test_each_word_is_translated_best_as_the_dictionary_says() -> None:
 
 
 def test_the_most_probable_translations_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bilingual, "MOST", 3)
-    monkeypatch.setattr(bilingual, "LEAST", 1e-6)
+    monkeypatch.setattr(word_lexicon, "MOST", 3)
+    monkeypatch.setattr(word_lexicon, "LEAST", 1e-6)
     for links in made_up_table().links:
         for word in range(len(links.offsets) - 1):
             probs = [prob for _, prob in links.of(word)]
@@ -52,7 +52,7 @@ def test_the_result_is_the_same_again() -> None:
 
 
 def test_work_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bilingual, "CELLS", 400)
+    monkeypatch.setattr(word_lexicon, "CELLS", 400)
     assert 10 < made_up_table().num_pairs < 40
 
 
@@ -64,7 +64,7 @@ def test_without_words_there_is_nothing_to_learn() -> None:
 def test_a_large_lexicon_loses_its_rarest_words(monkeypatch: pytest.MonkeyPatch) -> None:
     table, most = made_up_table(), 900
     assert MAX_BYTES == 3_000_000
-    monkeypatch.setattr(bilingual, "MAX_BYTES", most)
+    monkeypatch.setattr(word_lexicon, "MAX_BYTES", most)
     content = bounded_bytes(table)
     assert len(content) <= most < len(table_bytes(table))
     smaller = parse_table(content, Path("x"))
