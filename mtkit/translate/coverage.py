@@ -28,7 +28,7 @@ FREQUENT = 0.05
 EVIDENCE = 50.0
 USUAL = 0.1
 """Detachment is a mean to which words of this weight are added, of which this share is unexplained."""
-MOST_DETACHED = 0.4
+MOST_DETACHED = 0.42
 """Detachment above which a translation has little to do with its source."""
 
 

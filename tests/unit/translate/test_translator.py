@@ -19,8 +19,9 @@ from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
-from mtkit.translate.account import LOGGED, SPLIT, WRONG, Account, Note
+from mtkit.translate.account import DETACHED, LOGGED, SPLIT, WRONG, Account, Note
 from mtkit.translate.call import start_tags
+from mtkit.translate.coverage import Coverage, Covered
 from mtkit.translate.glossary import Glossary, Term
 from mtkit.translate.open import open_translator
 from mtkit.translate.request import OnError, Request, Source, Translation, best_texts
@@ -28,6 +29,7 @@ from mtkit.translate.segments import MAX_TOKENS
 from mtkit.translate.translator import Translator
 from mtkit.translate.windows import FIRST_WINDOW, PAUSE, WINDOW, WINDOW_CHARS, Pause, Window, windows
 from tests.support.fakes import EchoEngine, make_tiny_run
+from tests.support.lexicons import made_up_table
 
 LINES = ["the cat sat on the mat", "a dog ran over the hill", "it rains in the north", "今天天气很好"]
 
@@ -369,6 +371,32 @@ def test_what_the_guard_blames_is_searched_again_and_flagged_if_that_is_no_bette
         assert str(account) == ("1 looking wrong" if flagged else "1 searched again")
         assert caplog.records[-1].message.startswith("in.txt:7: ")
         assert said in caplog.records[-1].message
+
+
+class _Judge(Coverage):
+    """Finds that nothing has a counterpart for the first word, to a given degree."""
+
+    def __init__(self, degree: float) -> None:
+        super().__init__(made_up_table())
+        self._degree = degree
+
+    def detachment(self, src: str, tgt: str) -> float:
+        return self._degree
+
+    def of(self, src: str, tgt: str) -> Covered:
+        return Covered(((0, src.index(" ")),), (), 0.1, 0.1, self._degree)
+
+
+def test_a_translation_that_has_little_to_do_with_its_source_is_noted(tokenizer: Tokenizer) -> None:
+    for degree, guard, counts in ((0.9, True, {DETACHED: 1}), (0.9, False, {}), (0.2, True, {})):
+        engine = ScriptedEngine(tokenizer, SOUND, SOUND)
+        options, languages = DecodeConfig(beam_size=1), ("en", "fr")
+        translator = Translator(engine, tokenizer, options, languages, coverage=_Judge(degree))
+        account = Account("in.txt")
+        assert list(translator.translate([LINES[0]], Request(guard=guard), account)) == [SOUND]
+        assert account.counts == counts
+        assert len(engine.options) == 1
+        assert all(LINES[0].split()[0] in note.text for note in account.notes)
 
 
 def test_all_that_is_blamed_of_a_window_is_searched_again_together(tokenizer: Tokenizer) -> None:
