@@ -30,10 +30,7 @@ def test_the_final_model_knows_the_words_of_its_training_data(run: Path) -> None
     assert coverage is not None
     pairs = list(compose("train", 60, 0, "en", "fr"))
     own = [coverage.of(pair.src, pair.tgt).src_share for pair in pairs]
-    others = [
-        coverage.of(pair.src, next_pair.tgt).src_share
-        for pair, next_pair in zip(pairs, pairs[1:], strict=False)
-    ]
+    others = [coverage.of(pair.src, next_pair.tgt).src_share for pair, next_pair in pairwise(pairs)]
     assert sum(own) / len(own) > 0.8 > sum(others) / len(others) + 0.2
 
 
