@@ -26,7 +26,7 @@ CELLS = 24_000_000
 """Pairs of a source and a target word, in all sentences together, from which a lexicon is learned at most."""
 MOST = 50
 """Translations of a word that are kept."""
-LEAST = 0.02
+LEAST = 0.04
 """Translations that are less probable are not kept."""
 SEEN = 2
 """Pairs that must contain a word for the lexicon to have it."""
