@@ -85,6 +85,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.packing": ("declared", "sums are rounded differently, and dropout is drawn differently"),
     "train.compile": ("declared", "compiled operations round differently"),
     "train.init_from": ("free", "only a new run starts from other weights"),
+    "train.max_fresh": ("free", "it was decided at the start"),
     "train.freeze": ("impossible", "the optimizer has state only for the weights trained so far"),
     "train.r_drop": ("declared", _COURSE),
     "train.simcut": ("declared", _COURSE),

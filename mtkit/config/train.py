@@ -146,7 +146,15 @@ class TrainConfig(Options):
     init_from: Path | None = Field(
         None,
         description="Start from the weights of this run or model folder, which must have the same "
-        "tokenizer and model options. `model: auto` takes its shape.",
+        "model options. `model: auto` takes its shape. Pieces that its vocabulary lacks start from the mean "
+        "of those that spell them.",
+    )
+    max_fresh: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Largest share of the training text's pieces that the vocabulary of `init_from` may "
+        "neither have nor spell. A larger one is refused. 1 allows any.",
     )
     freeze: tuple[str, ...] = Field(
         (),

@@ -288,11 +288,11 @@ class Trainer:
             if self._reset_patience:
                 self.progress = dataclasses.replace(self.progress, stale=(), waited=())
         elif self.options.init_from is not None:
-            weights, origin = begin_from(self.options.init_from, self.config, self.prepared)
-            set_weights(self.model, self.exchange.share(weights), origin)
+            origin = begin_from(self.options.init_from, self.config, self.prepared)
+            set_weights(self.model, self.exchange.share(origin.weights), origin.folder)
             self.updater.restart_average()
-            self.progress = dataclasses.replace(self.progress, origin=origin)
-            notes = [*notes, f"starting from the weights of {origin}"]
+            self.progress = dataclasses.replace(self.progress, origin=origin.folder)
+            notes = [*notes, f"starting from the weights of {origin.folder}", *origin.notes]
         notes = [*notes, *cooldown_notes(self.config, self.progress)]
         if frozen := sum(weight.numel() for weight in self.model.parameters() if not weight.requires_grad):
             notes = [*notes, f"{frozen:,} parameters are frozen"]
