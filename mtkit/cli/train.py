@@ -109,14 +109,14 @@ def _ask_to_forget(run: Path) -> None:
 
 def _check(loaded: Loaded) -> None:
     """Refuses what would fail later: missing inputs, unless they are prepared, and options of `train`."""
-    from mtkit.cli.arguments import require
+    from mtkit.config.refuse import refuse
     from mtkit.data.prepare.check_sources import faults_of_sources
     from mtkit.data.prepare.prepared import has_settings
     from mtkit.train.requirements import faults_of_training
 
     config = loaded.config
     sources = () if has_settings(config) else faults_of_sources(config)
-    require(loaded, (*sources, *faults_of_training(config)))
+    refuse(loaded, (*sources, *faults_of_training(config)))
 
 
 def _train(
