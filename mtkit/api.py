@@ -203,6 +203,7 @@ def load(
     device: str = "auto",
     precision: Precision = "auto",
     threads: int | None = None,
+    adapters: Mapping[str | Path, float] | None = None,
 ) -> Model:
     """The model of a run folder, a model folder, an export or a config file.
 
@@ -212,16 +213,20 @@ def load(
         device: `auto`, `cpu` or `cuda`.
         precision: `fp32`, `bf16`, `fp16` or `auto`, of the native engine.
         threads: cores to compute with; None for all that this process may use.
+        adapters: folders of adapters that are added to the model, each with its weight.
 
     Raises:
-        InputError: there is no usable model.
+        InputError: there is no usable model, or an adapter belongs to another one.
         UsageError: the device is not there.
     """
     found = find_model(None if model is None else Path(model))
+    added = [(Path(path), weight) for path, weight in (adapters or {}).items()]
 
     def opened(request: Request, engine: EngineName) -> Translator:
         def of(folder: Path) -> Translator:
-            return open_translator(folder, request, device, precision, engine, threads=threads)
+            return open_translator(
+                folder, request, device, precision, engine, threads=threads, adapters=added
+            )
 
         return read_model(found.run, of)
 

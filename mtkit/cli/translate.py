@@ -65,6 +65,14 @@ def translate(
         list[Path] | None,
         _flag(ENGINE, f"{MODEL_HELP} Repeat to translate with an ensemble.", "--model", "-m", metavar="PATH"),
     ] = None,
+    adapter: Annotated[
+        list[str] | None,
+        _flag(
+            ENGINE,
+            "Add an adapter (train.lora) of the model, with weight 1 unless another is given; repeatable.",
+            metavar="FOLDER[=WEIGHT]",
+        ),
+    ] = None,
     engine: Annotated[str, _flag(ENGINE, f"{ENGINE_HELP} [default: auto]", metavar=ENGINES)] = "auto",
     device: Annotated[str, _flag(ENGINE, f"{DEVICE_HELP} [default: auto]", metavar=DEVICES)] = "auto",
     threads: Annotated[int | None, _flag(ENGINE, THREADS_HELP, low=1, metavar="N")] = None,
@@ -309,6 +317,7 @@ def translate(
     }
     named: list[Path | None] = [*model] if model else [None]
     found, *others = models = [find_model(path) for path in named]
+    adapters = [_adapter(text) for text in adapter or ()]
     request = Request(
         search={name: value for name, value in search.items() if value is not None},
         n_best=n_best,
@@ -326,8 +335,7 @@ def translate(
     )
     sources = [] if sources == [Path("-")] else sources or []
     several = len(sources) > 1 or any(path.is_dir() for path in sources)
-    source = sources[0] if sources else None
-    target = None if target == Path("-") else target
+    source, target = (sources[0] if sources else None), (None if target == Path("-") else target)
     check_format(kind)
     encoding = encoding if encoding == AUTO else check_encoding(encoding)
     base = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy, encoding, ignore_language, bilingual)
@@ -350,16 +358,17 @@ def translate(
             engine=engine_name(engine),
             others=[other.folder for other in others],
             threads=threads,
+            adapters=adapters,
         ),
     )
     account = input.account()
     if several:
         assert target is not None
-        this = job(translator, input, request, models, glossary, sources)
+        this = job(translator, input, request, models, glossary, sources, adapters)
         output = OutputFolder(target, this, resume)
         run_folder(translator, input, members, output, target, request, account)
     elif resume and target is not None:
-        this = job(translator, input, request, models, glossary)
+        this = job(translator, input, request, models, glossary, adapters=adapters)
         run_resumable(translator, input, target, request, account, when, this)
     else:
         run(translator, input, target, request, account, when)
@@ -396,6 +405,23 @@ def _members(sources: list[Path], target: Path | None, kind: str) -> list[Member
     check_apart(sources, target)
     check_marked(target, KIND)
     return find_members(sources, kind)
+
+
+def _adapter(text: str) -> tuple[Path, float]:
+    """The folder and the weight of `--adapter`."""
+    from mtkit.runs.layout import ADAPTER
+
+    name, _, number = text.rpartition("=")
+    try:
+        folder, weight = (Path(name), float(number)) if name else (Path(text), 1.0)
+    except ValueError:
+        folder, weight = Path(text), 1.0
+    if not folder.is_dir():
+        raise UsageError(
+            f"--adapter {text}: there is no such folder.",
+            f"Name the run that trained it, or its folder {ADAPTER}; append its weight, as in runs/law=0.7.",
+        )
+    return folder, weight
 
 
 def _phrases(path: Path) -> list[str]:

@@ -66,6 +66,29 @@ class SimCutConfig(Options):
     )
 
 
+class LoraConfig(Options):
+    """LoRA: matrices of a trained model change by products of narrow ones, and nothing else is trained."""
+
+    rank: int = Field(
+        0,
+        ge=0,
+        description="Rank of the change of each matrix, such as 16. 0 turns LoRA off. Needs `init_from`.",
+    )
+    alpha: float | None = Field(
+        None, gt=0, description="The change is scaled by alpha / rank. Default: twice the rank."
+    )
+    targets: tuple[str, ...] = Field(
+        ("encoder", "decoder"),
+        description="Matrices that change: encoder, decoder, q_proj, kv_proj, out_proj, inner, outer, or "
+        "name patterns such as decoder.0.*.",
+    )
+
+    @property
+    def effective_alpha(self) -> float:
+        """`alpha`, or its default."""
+        return 2.0 * self.rank if self.alpha is None else self.alpha
+
+
 class TrainConfig(Options):
     """The training loop. It ends at `max_steps`, `max_epochs` or `max_time`, whichever comes first."""
 
@@ -160,6 +183,9 @@ class TrainConfig(Options):
         (),
         description="Weights that are not trained: encoder, decoder, embeddings, output, or name "
         "patterns such as decoder.0.*.",
+    )
+    lora: LoraConfig = Field(
+        default_factory=LoraConfig, description="Train a small adapter of the initial model (LoRA)."
     )
     r_drop: float = Field(
         0.0,
@@ -287,6 +313,20 @@ class TrainConfig(Options):
             )
         if self.cooldown is not None and self.cooldown_steps is not None:
             yield "cooldown and cooldown_steps cannot be combined. Choose one."
+
+    @rule
+    def _lora_fits(self) -> Iterator[str]:
+        if not self.lora.rank:
+            return
+        if self.init_from is None:
+            yield "lora.rank needs init_from: an adapter changes a trained model. Set init_from, or rank: 0."
+        if self.optimizer.method != "adamw":
+            yield (
+                f"lora and optimizer.method = {self.optimizer.method} cannot be combined: its factors are "
+                "trained with adamw. Set optimizer.method: adamw."
+            )
+        if self.shards_model:
+            yield "lora and parallel = fsdp cannot be combined. Set parallel: ddp."
 
     @rule
     def _averaged_models_are_kept(self) -> Iterator[str]:

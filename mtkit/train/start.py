@@ -16,7 +16,7 @@ from mtkit.data.prepare.prepared import Prepared
 from mtkit.errors import InputError, UsageError
 from mtkit.model.checkpoint import load_model, weights_of
 from mtkit.runs.find import trained_model
-from mtkit.text.tokenizer import Tokenizer
+from mtkit.text.tokenizer import JOINT, Tokenizer
 from mtkit.train.progress import Progress
 from mtkit.train.requirements import check_origin
 from mtkit.train.transplant import check_fresh, compare, transplant
@@ -57,6 +57,11 @@ def begin_from(folder: Path, config: Config, prepared: Prepared) -> Origin:
         new, old = prepared.tokenizer, loaded.tokenizer
         if _same_vocabulary(new, old):
             return Origin(str(found), weights)
+        if config.train.lora.rank:
+            raise InputError(
+                f"{found}: has another vocabulary, and an adapter (train.lora) keeps that of its model.",
+                f"Set tokenizer.path: {found / JOINT}, and prepare the data with it.",
+            )
         compared = compare(new, old, prepared.train)
         try:
             check_fresh(compared, config.train.max_fresh)

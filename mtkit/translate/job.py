@@ -344,6 +344,7 @@ def job(
     models: Sequence[Found],
     glossary: Path | None = None,
     sources: Sequence[Path] = (),
+    adapters: Sequence[tuple[Path, float]] = (),
 ) -> Job:
     """All that decides what is written, for `partial_file`; or into the folder of several `sources`."""
     from mtkit.disk.manifest import MANIFEST
@@ -373,6 +374,7 @@ def job(
         "mtkit": mtkit.__version__,
         "the input": [str(path) for path in sources] if sources else _identity(input.path),
         "the model": ", ".join(_identity(found.folder / MANIFEST) for found in models),
+        "--adapter": [[str(path), weight] for path, weight in adapters],
         "the engine": ", ".join(translator.engine.name.split(", ")[:2]),  # not how many threads it has
         **shown,
         **{f"decode.{name}": value for name, value in options.items()},

@@ -39,6 +39,7 @@ def open_translator(
     engine: EngineName = "auto",
     others: Sequence[Path] = (),
     threads: int | None = None,
+    adapters: Sequence[tuple[Path, float]] = (),
 ) -> Translator:
     """A translator for the model in a folder, by an engine that can do what is asked.
 
@@ -51,6 +52,7 @@ def open_translator(
             CTranslate2 can do what is asked; else native.
         others: model folders that are an ensemble with `folder`.
         threads: cores to compute with, in workers and threads; None for all that this process may use.
+        adapters: that are added to the model, each with its weight.
 
     Logs a warning if the model is unfinished or weak.
 
@@ -61,7 +63,7 @@ def open_translator(
         ConfigError: the search options that are asked for are invalid.
     """
     request = request or Request()
-    translator = _opened(folder, request, device, precision, engine, others, threads)
+    translator = _opened(folder, request, device, precision, engine, others, threads, adapters)
     Call(translator, request, Account())
     return translator
 
@@ -74,17 +76,19 @@ def _opened(
     engine: EngineName,
     others: Sequence[Path],
     threads: int | None,
+    adapters: Sequence[tuple[Path, float]],
 ) -> Translator:
     export = None if engine == "native" and not is_export(folder) else export_of(folder)
     if export is None:
         if engine == "ctranslate2":
             raise InputError(f"{folder}: there is no export of this model to ctranslate2.", NO_EXPORT)
-        return _native(folder, request, device, precision, others, threads)
+        return _native(folder, request, device, precision, others, threads, adapters)
     from mtkit.engine.ct2 import refusals
 
     exported = read_export(export)
     options = _search_options(folder, exported.decode, request.search)
-    reasons = ["ensembles"] * bool(others) + _reasons_against(exported, device, precision, engine)
+    reasons = ["ensembles"] * bool(others) + ["adapters"] * bool(adapters)
+    reasons += _reasons_against(exported, device, precision, engine)
     reasons += refusals(options, request.features, exported.aligns)
     if not reasons:
         return _ctranslate2(exported, device, threads)
@@ -94,7 +98,7 @@ def _opened(
             "Use --engine native with the model itself.",
         )
     logger.info("The native engine translates, since CTranslate2 has no %s.", ", ".join(reasons))
-    return _native(folder, request, device, precision, others, threads)
+    return _native(folder, request, device, precision, others, threads, adapters)
 
 
 def _reasons_against(exported: Exported, device: str, precision: Precision, engine: EngineName) -> list[str]:
@@ -152,6 +156,7 @@ def _native(
     precision: Precision,
     others: Sequence[Path],
     threads: int | None,
+    adapters: Sequence[tuple[Path, float]],
 ) -> Translator:
     from mtkit.engine.native import NativeEngine, choose_device, limit_threads
     from mtkit.model.checkpoint import load_model
@@ -161,6 +166,10 @@ def _native(
     target = choose_device(device)
     loaded = load_model(folder)
     _say_remarks(folder, loaded.training)
+    if adapters:
+        from mtkit.model.adapter import add_adapters
+
+        add_adapters(loaded.model, folder, adapters)
     members, per_pair = [], [loaded.sentences_per_pair]
     for path in others:
         member = load_model(path)
