@@ -18,6 +18,7 @@ from typer.main import get_command
 import mtkit
 from mtkit.cli import (
     compare,
+    confidence,
     config,
     console,
     data,
@@ -150,6 +151,9 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     "Use a model": {
         "translate": translate.translate,
         "score": score.score,
+        "confidence": _group(
+            "Fit and check how certain a model's translations are.", confidence.fit, confidence.check
+        ),
         "export": export.export,
         "tokenize": tokenize.tokenize,
         "detokenize": tokenize.detokenize,

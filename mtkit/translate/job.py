@@ -152,7 +152,7 @@ class Input:
         if self.kind != "text" and request.details:
             raise UsageError(
                 f"--format {self.kind}: has no room for {', '.join(request.details)}.",
-                "Leave out --n-best, --json, --scores, --token-scores and --alignment.",
+                "Leave out --n-best, --json, --scores, --token-scores, --alignment and --confidence.",
             )
         if self.terms and self.kind != "jsonl":
             raise UsageError(f"--terms {self.terms}: --format {self.kind} has no fields.", "Use --glossary.")

@@ -20,6 +20,7 @@ from mtkit.runs.find import config_of
 from mtkit.runs.training import Training
 from mtkit.translate.account import Account
 from mtkit.translate.call import Call
+from mtkit.translate.confidence import read_confidence
 from mtkit.translate.request import Request
 from mtkit.translate.translator import Translator
 
@@ -142,7 +143,15 @@ def _ctranslate2(exported: Exported, device: str, threads: int | None) -> Transl
     )
     options = decode_options(exported.decode)
     languages = exported.src_lang, exported.tgt_lang
-    return Translator(engine, tokenizer, options, languages, exported.tags, exported.sentences_per_pair)
+    return Translator(
+        engine,
+        tokenizer,
+        options,
+        languages,
+        exported.tags,
+        exported.sentences_per_pair,
+        lambda: read_confidence(exported.folder, exported.confidence),
+    )
 
 
 def _native(
@@ -177,4 +186,12 @@ def _native(
     languages = config.data.src_lang, config.data.tgt_lang
     usual_tags = config.data.language_tags(config.data.tgt_lang)
     least = min((mean for mean in per_pair if mean), default=None)
-    return Translator(engine, loaded.tokenizer, config.decode, languages, usual_tags, least)
+    return Translator(
+        engine,
+        loaded.tokenizer,
+        config.decode,
+        languages,
+        usual_tags,
+        least,
+        lambda: read_confidence(folder, loaded.confidence),
+    )
