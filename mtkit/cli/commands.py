@@ -331,7 +331,8 @@ def _introduce() -> None:
         console.out("")
         console.out(f"{title}:")
         for name, command in group.items():
-            if command is not help_command:  # the last line names it, and 24 lines fit a terminal
+            # The last line names `help`, and `tokenize` its reverse; 24 lines fit a terminal.
+            if command not in (help_command, tokenize.detokenize):
                 console.out_prose(f"  {name:10}  {_summary(command)}", indent=14)
     console.out("")
     console.out_prose(

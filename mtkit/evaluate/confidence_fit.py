@@ -17,7 +17,7 @@ from mtkit.evaluate.confidence_quality import Array, scored_texts
 from mtkit.metrics.regression import PENALTIES, ridge, rising_curve
 from mtkit.runs.exports import CONFIDENCE, export_of
 from mtkit.translate.confidence import MAX_DEVIATIONS, Confidence, Meaning, features
-from mtkit.translate.open import open_translator
+from mtkit.translate.open import open_finished
 from mtkit.translate.request import Request, Source
 from mtkit.translate.translator import Translator
 
@@ -178,7 +178,7 @@ def fit_finished(
     sources, refs = chosen_pairs(prepared.valid_srcs, prepared.valid_refs, prepared.valid_tags)
     tgt_lang = config.data.languages_of(config.data.valid)[1]
     try:
-        translator = open_translator(folder, engine="native", device=config.train.device)
+        translator = open_finished(folder, config.train.device)
         found = fit_to_pairs(translator, sources, refs, tgt_lang, stop)
         if found is not None:
             store_confidence(folder, found)

@@ -67,6 +67,14 @@ def open_translator(
     return translator
 
 
+def open_finished(folder: Path, device: str) -> Translator:
+    """A translator for the model of a training that has just ended, by the native engine.
+
+    It logs no warning about the model, because the training itself tells how good it is.
+    """
+    return _native(folder, Request(), device, "auto", (), None, remarks=False)
+
+
 def _opened(
     folder: Path,
     request: Request,
@@ -161,6 +169,8 @@ def _native(
     precision: Precision,
     others: Sequence[Path],
     threads: int | None,
+    *,
+    remarks: bool = True,
 ) -> Translator:
     from mtkit.engine.native import NativeEngine, choose_device, limit_threads
     from mtkit.model.checkpoint import load_model
@@ -169,7 +179,8 @@ def _native(
     limit_threads(threads)
     target = choose_device(device)
     loaded = load_model(folder)
-    _say_remarks(folder, loaded.training)
+    if remarks:
+        _say_remarks(folder, loaded.training)
     members, per_pair = [], [loaded.sentences_per_pair]
     for path in others:
         member = load_model(path)
