@@ -57,13 +57,13 @@ def fit_confidence(
     """
     if len(examples) < LEAST:
         raise InputError(
-            f"confidence: {len(examples):,} translations have a score, expected {LEAST} or more.",
+            f"{len(examples):,} translations have a score, expected {LEAST} or more.",
             "Add more of them.",
         )
     qualities = np.array([example.quality for example in examples])
     if np.ptp(qualities) < _CONSTANT:
         raise InputError(
-            f"confidence: all {len(examples):,} translations have the same score.",
+            f"all {len(examples):,} translations have the same score.",
             "Add translations with other scores.",
         )
     # 1. Standardise the features: [examples, features].
@@ -112,7 +112,7 @@ def fit_to_pairs(
     """
     if len(sources) < LEAST:  # before any work
         raise InputError(
-            f"confidence: {len(sources):,} validation pairs, expected {LEAST} or more.",
+            f"{len(sources):,} validation pairs, expected {LEAST} or more.",
             "Add some to data.valid.",
         )
     rng = random.Random(0)
