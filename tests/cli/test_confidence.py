@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,6 +15,10 @@ from typer.testing import CliRunner, Result
 from mtkit.cli.commands import app
 from mtkit.disk.manifest import read_manifest
 from mtkit.runs.exports import CONFIDENCE
+from mtkit.runs.find import Found
+from mtkit.translate.job import Input, job
+from mtkit.translate.open import open_translator
+from mtkit.translate.request import Request
 from tests.support.fakes import export_unchecked, make_tiny_run
 
 Run: TypeAlias = Callable[..., Result]
@@ -117,6 +122,24 @@ def test_texts_of_a_document_are_replaced_too(run: Run, folder: Path) -> None:
     refused = run("translate", "-i", "page.md", "-o", "out.md", "--confidence")
     assert refused.exit_code == 2
     assert "has no room for --confidence" in refused.stderr
+
+
+def test_what_is_shown_and_replaced_belongs_to_a_job(folder: Path) -> None:
+    """A translation that is resumed must not change in the middle."""
+    (folder / "in.txt").write_text(LINES, "utf-8")
+    model = folder / "runs" / "tiny" / "model"
+    translator = open_translator(model, engine="native")
+    jobs = [
+        job(translator, Input(folder / "in.txt"), request, [Found(model, model.parent)])
+        for request in (
+            Request(),
+            Request(confidence=True),
+            Request(min_confidence=0.4),
+            Request(min_confidence=0.5),
+            Request(min_confidence=0.5, on_unsure="blank"),
+        )
+    ]
+    assert all(first != second for first, second in combinations(jobs, 2))
 
 
 @pytest.mark.usefixtures("fitted")
