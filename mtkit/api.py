@@ -47,6 +47,7 @@ class Detailed:
             length.
         token_scores: log-probability of each token, the end of each sentence included.
         alignment: pairs of a source word and a target word, by number from 0.
+        confidence: expected quality, from 0 to 1, if it was asked for.
         alternatives: the next best translations, if `n_best` asks for them.
         notes: remarks, such as that a sentence was too long to be translated in one part.
     """
@@ -55,6 +56,7 @@ class Detailed:
     score: float
     token_scores: tuple[float, ...]
     alignment: tuple[tuple[int, int], ...]
+    confidence: float | None = None
     alternatives: tuple[Detailed, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -104,6 +106,7 @@ class Model:
         details: bool = False,
         n_best: int = 1,
         alignment: bool = False,
+        confidence: bool = False,
         prefix: str = "",
         glossary: Terms | None = None,
         guard: bool = True,
@@ -119,6 +122,7 @@ class Model:
             details: return scores, alignment, alternatives and notes too. Each text must then be one line.
             n_best: the number of translations of each text, with `details`.
             alignment: with `details`, also the word alignment.
+            confidence: with `details`, also the expected quality.
             prefix: what each translation begins with.
             glossary: terms to use: a TSV, CSV or TBX file, or targets by source.
             guard: search again where a translation looks wrong.
@@ -128,7 +132,7 @@ class Model:
 
         Raises:
             UsageError: an option is unknown or invalid, or the engine cannot do what is asked.
-            InputError: the glossary cannot be read.
+            InputError: the glossary cannot be read, or the model does not know its confidence.
         """
         _check_texts(text, details, n_best)
         request = Request(
@@ -137,6 +141,7 @@ class Model:
             scores=details,
             token_scores=details,
             alignment=details and alignment,
+            confidence=details and confidence,
             prefix=prefix,
             glossary=self._glossary(glossary),
             guard=guard,
@@ -153,7 +158,9 @@ class Model:
         notes: dict[int, list[str]] = {}
         for note in account.notes:
             notes.setdefault(note.number, []).append(note.text)
-        detailed = [_detailed(found, tuple(notes.get(at, ()))) for at, found in enumerate(answers)]
+        detailed = [
+            _detailed(found, confidence, tuple(notes.get(at, ()))) for at, found in enumerate(answers)
+        ]
         return detailed[0] if isinstance(text, str) else detailed
 
     async def translate_async(self, text: Any, **options: Any) -> Any:
@@ -312,6 +319,7 @@ def train_model(
     from mtkit.data.prepare.prepare import prepare
     from mtkit.data.prepare.prepared import has_settings, open_prepared
     from mtkit.disk.lock import only_writer
+    from mtkit.evaluate.confidence_fit import fit_finished
     from mtkit.runs.layout import open_run
     from mtkit.train.machine.distributed import World
     from mtkit.train.requirements import faults_of_training
@@ -328,6 +336,7 @@ def train_model(
         prepared = open_prepared(asked)
         settled, _ = settle_run(asked, prepared, World())
         finished = train(settled, prepared, listen, stop)
+        fit_finished(finished.folder, prepared, settled, lambda _: None, stop)
         export_finished(finished.folder, settled.export, lambda _: None)
     return finished
 
@@ -371,13 +380,14 @@ def _checked_search(search: Mapping[str, Any]) -> Mapping[str, Any]:
     return search
 
 
-def _detailed(found: Sequence[Translation], notes: tuple[str, ...] = ()) -> Detailed:
+def _detailed(found: Sequence[Translation], confidence: bool, notes: tuple[str, ...] = ()) -> Detailed:
     best, *others = found
     return Detailed(
         best.text,
         best.score,
         best.token_scores,
         best.links,
-        tuple(_detailed([other]) for other in others),
+        best.confidence if confidence else None,
+        tuple(_detailed([other], confidence) for other in others),
         notes,
     )

@@ -18,6 +18,7 @@ from typer.main import get_command
 import mtkit
 from mtkit.cli import (
     compare,
+    confidence,
     config,
     console,
     data,
@@ -150,6 +151,9 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     "Use a model": {
         "translate": translate.translate,
         "score": score.score,
+        "confidence": _group(
+            "Fit and check how certain a model's translations are.", confidence.fit, confidence.check
+        ),
         "export": export.export,
         "tokenize": tokenize.tokenize,
         "detokenize": tokenize.detokenize,
@@ -327,7 +331,8 @@ def _introduce() -> None:
         console.out("")
         console.out(f"{title}:")
         for name, command in group.items():
-            if command is not help_command:  # the last line names it, and 24 lines fit a terminal
+            # The last line names `help`, and `tokenize` its reverse; 24 lines fit a terminal.
+            if command not in (help_command, tokenize.detokenize):
                 console.out_prose(f"  {name:10}  {_summary(command)}", indent=14)
     console.out("")
     console.out_prose(

@@ -211,6 +211,24 @@ def translate(
             "Search again if a translation loops, copies its source or is cut off. [default: guard]",
         ),
     ] = True,
+    min_confidence: Annotated[
+        float | None,
+        _flag(
+            LINES,
+            "Count lines whose translation has a confidence below X, from 0 to 1, and treat them as "
+            "--on-unsure says.",
+            metavar="X",
+        ),
+    ] = None,
+    on_unsure: Annotated[
+        str,
+        _flag(
+            LINES,
+            "Lines below --min-confidence. report: only note them. blank: write an empty translation. "
+            "source: copy the source. [default: report]",
+            metavar="report|blank|source",
+        ),
+    ] = "report",
     method: Annotated[str | None, _flag(SEARCH)] = None,
     beam_size: Annotated[int | None, _flag(SEARCH)] = None,
     length_penalty: Annotated[float | None, _flag(SEARCH)] = None,
@@ -270,6 +288,9 @@ def translate(
     alignment: Annotated[
         bool, _flag(RESULT, "Append a tab and the word alignment, such as 0-0 1-2.", "--alignment")
     ] = False,
+    confidence: Annotated[
+        bool, _flag(RESULT, "Append a tab and the expected quality, sentence chrF / 100.", "--confidence")
+    ] = False,
 ) -> None:
     """Translate text line by line, or documents with their markup.
 
@@ -324,6 +345,9 @@ def translate(
         scores=scores,
         token_scores=token_scores,
         alignment=alignment,
+        confidence=confidence,
+        min_confidence=min_confidence,
+        on_unsure=one_of("--on-unsure", on_unsure, ("report", "blank", "source")),
         as_json=as_json,
         prefix=target_prefix,
         glossary=read_glossary(glossary, languages_of(models[0].folder)) if glossary else None,

@@ -29,6 +29,7 @@ from mtkit.model.checkpoint import VERSION as MODEL_VERSION
 from mtkit.model.checkpoint import LoadedModel, load_model
 from mtkit.model.positions import sinusoidal_positions
 from mtkit.runs.exports import (
+    CONFIDENCE,
     CONFIG,
     FORMAT,
     VERSION,
@@ -104,6 +105,8 @@ def write_ctranslate2(
             say(f"{tried[0]} makes too many translations worse, so the weights are stored as {stored}")
         loaded.tokenizer.save(new)
         write_text(new / CONFIG, dump_config(loaded.config))
+        if loaded.confidence is not None:
+            write_text(new / CONFIDENCE, loaded.confidence.decode())
 
 
 def _about(manifest: dict[str, Any], loaded: LoadedModel) -> dict[str, Any]:

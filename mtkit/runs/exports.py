@@ -1,7 +1,7 @@
 """The names and contents of an export to CTranslate2, for its writer and its readers. Does not use torch.
 
     RUN/export/ctranslate2/    manifest.json · model.bin, config.json, *_vocabulary.json (CTranslate2's own)
-                               tokenizer.model or two of them · config.yaml (of the run)
+                               tokenizer.model or two of them · config.yaml (of the run) · confidence.json
 
 It is self-contained. CTranslate2 does not validate its files, so each is compared with the manifest,
 the options and the tokenizer; CTranslate2 then gets exactly the bytes that were compared.
@@ -39,6 +39,8 @@ EXPORTS = "export"
 """Folder of the exports, in the run folder."""
 CONFIG = "config.yaml"
 """The config of the run."""
+CONFIDENCE = "confidence.json"
+"""How certain translations are, in model folders and exports; see `translate/confidence.py`."""
 OWN_CONFIG = "config.json"
 """CTranslate2's config."""
 VOCABULARIES = ("shared_vocabulary.json", "source_vocabulary.json", "target_vocabulary.json")
@@ -65,6 +67,7 @@ class Exported:
         decode: the options of the run under `decode`.
         sentences_per_pair: see `read_sentences_per_pair`.
         training: see `read_training`.
+        confidence: content of the file of that name; None if there is none.
         tokenizer: of the model.
         files: contents of the files for CTranslate2, by name.
     """
@@ -80,6 +83,7 @@ class Exported:
     decode: dict[str, Any]
     sentences_per_pair: float | None
     training: Training | None
+    confidence: bytes | None
     tokenizer: Tokenizer = field(repr=False)
     files: Mapping[str, bytes] = field(repr=False)
 
@@ -101,7 +105,8 @@ def read_export(folder: Path) -> Exported:
 
     # 1. Read everything but the weights.
     manifest = read_manifest(folder, FORMAT, VERSION, hashes=False)
-    for name in manifest["files"].keys() - {MODEL, CONFIG, OWN_CONFIG, *VOCABULARIES, JOINT, *SEPARATE}:
+    own = {MODEL, CONFIG, CONFIDENCE, OWN_CONFIG, *VOCABULARIES, JOINT, *SEPARATE}
+    for name in manifest["files"].keys() - own:
         raise InputError(f"{folder / MANIFEST}: lists {name!r:.80}, which is not part of an export.", _ANEW)
     small = {
         name: read_listed(folder, manifest, name, MAX_TEXT) for name in manifest["files"] if name != MODEL
@@ -141,6 +146,7 @@ def read_export(folder: Path) -> Exported:
         decode=manifest["decode"],
         sentences_per_pair=read_sentences_per_pair(folder, manifest),
         training=read_training(folder, manifest),
+        confidence=small.get(CONFIDENCE),
         tokenizer=tokenizer,
         files=files,
     )

@@ -152,7 +152,7 @@ class Input:
         if self.kind != "text" and request.details:
             raise UsageError(
                 f"--format {self.kind}: has no room for {', '.join(request.details)}.",
-                "Leave out --n-best, --json, --scores, --token-scores and --alignment.",
+                "Leave out --n-best, --json, --scores, --token-scores, --alignment and --confidence.",
             )
         if self.terms and self.kind != "jsonl":
             raise UsageError(f"--terms {self.terms}: --format {self.kind} has no fields.", "Use --glossary.")
@@ -365,6 +365,9 @@ def job(
         "--scores": request.scores,
         "--token-scores": request.token_scores,
         "--alignment": request.alignment,
+        "--confidence": request.confidence,
+        "--min-confidence": request.min_confidence,
+        "--on-unsure": request.on_unsure,
         "--target-prefix": request.prefix,
         "--glossary": _identity(glossary) if glossary else None,
         "--guard": request.guard,

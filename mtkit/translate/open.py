@@ -20,6 +20,7 @@ from mtkit.runs.find import config_of
 from mtkit.runs.training import Training
 from mtkit.translate.account import Account
 from mtkit.translate.call import Call
+from mtkit.translate.confidence import read_confidence
 from mtkit.translate.request import Request
 from mtkit.translate.translator import Translator
 
@@ -66,6 +67,14 @@ def open_translator(
     translator = _opened(folder, request, device, precision, engine, others, threads, adapters)
     Call(translator, request, Account())
     return translator
+
+
+def open_finished(folder: Path, device: str) -> Translator:
+    """A translator for the model of a training that has just ended, by the native engine.
+
+    It logs no warning about the model, because the training itself tells how good it is.
+    """
+    return _native(folder, Request(), device, "auto", (), None, remarks=False)
 
 
 def _opened(
@@ -146,7 +155,15 @@ def _ctranslate2(exported: Exported, device: str, threads: int | None) -> Transl
     )
     options = decode_options(exported.decode)
     languages = exported.src_lang, exported.tgt_lang
-    return Translator(engine, tokenizer, options, languages, exported.tags, exported.sentences_per_pair)
+    return Translator(
+        engine,
+        tokenizer,
+        options,
+        languages,
+        exported.tags,
+        exported.sentences_per_pair,
+        lambda: read_confidence(exported.folder, exported.confidence),
+    )
 
 
 def _native(
@@ -156,7 +173,9 @@ def _native(
     precision: Precision,
     others: Sequence[Path],
     threads: int | None,
-    adapters: Sequence[tuple[Path, float]],
+    adapters: Sequence[tuple[Path, float]] = (),
+    *,
+    remarks: bool = True,
 ) -> Translator:
     from mtkit.engine.native import NativeEngine, choose_device, limit_threads
     from mtkit.model.checkpoint import load_model
@@ -165,7 +184,8 @@ def _native(
     limit_threads(threads)
     target = choose_device(device)
     loaded = load_model(folder)
-    _say_remarks(folder, loaded.training)
+    if remarks:
+        _say_remarks(folder, loaded.training)
     if adapters:
         from mtkit.model.adapter import add_adapters
 
@@ -186,4 +206,12 @@ def _native(
     languages = config.data.src_lang, config.data.tgt_lang
     usual_tags = config.data.language_tags(config.data.tgt_lang)
     least = min((mean for mean in per_pair if mean), default=None)
-    return Translator(engine, loaded.tokenizer, config.decode, languages, usual_tags, least)
+    return Translator(
+        engine,
+        loaded.tokenizer,
+        config.decode,
+        languages,
+        usual_tags,
+        least,
+        lambda: read_confidence(folder, loaded.confidence),
+    )
