@@ -152,7 +152,7 @@ class _Vocabulary:
             rebuilt = rebuild(source, paths[0], new_tags), rebuild(target, paths[1], (), unused)
         notes = ["the special pieces have the ids 0 to 3, and pieces have mtkit's order"]
         if tags:
-            notes.append(f"{len(tags)} language codes such as >>{tags[0]}<< are tags now: --tag {tags[0]}")
+            notes.append(f"{len(tags)} language codes are tags now, such as >>{tags[0]}<<: --tag {tags[0]}")
         if others and not keep:
             share = f"{len(others):,} of {len(self.ids):,} entries of the vocabulary"
             notes.append(f"{share} are not in target.spm and are never output; --keep-vocabulary keeps them")

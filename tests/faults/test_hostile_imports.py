@@ -169,3 +169,18 @@ def test_a_compressed_pickle(folder: Path) -> None:
         for name, content in members.items():
             new.writestr(name, content)
     refused(folder, "is compressed")
+
+
+def test_links_as_in_the_cache_of_the_hub_are_followed(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    for path in sorted(folder.iterdir()):
+        path.rename(tmp_path / "blobs" / path.name)
+        path.symlink_to(tmp_path / "blobs" / path.name)
+    import_model(ImportRequest(folder, tmp_path / "run"), lambda _: None)
+    assert (tmp_path / "run/model/model.safetensors").is_file()
+
+
+def test_a_pipe_is_not_waited_for(folder: Path) -> None:
+    (folder / "vocab.json").unlink()
+    os.mkfifo(folder / "vocab.json")
+    refused(folder, r"there is no vocab\.json")
