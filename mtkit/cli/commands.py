@@ -25,6 +25,7 @@ from mtkit.cli import (
     doctor,
     evaluate,
     export,
+    import_,
     init,
     plot,
     prepare,
@@ -155,6 +156,7 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
             "Fit and check how certain a model's translations are.", confidence.fit, confidence.check
         ),
         "export": export.export,
+        "import": import_.import_model,
         "tokenize": tokenize.tokenize,
         "detokenize": tokenize.detokenize,
     },

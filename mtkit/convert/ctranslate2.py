@@ -197,6 +197,8 @@ class _Ct2Weights:
         encoder.embeddings[0].weight = self.weights(src if src in self.weights else tgt)
         decoder.embeddings.weight = self.weights(tgt)
         decoder.projection.weight = self.weights(output if output in self.weights else tgt)
+        if self.has.output_bias:
+            decoder.projection.bias = self.weights("output.bias")
         for side, name in ((encoder, "encoder"), (decoder, "decoder")):
             if self.has.position_table:
                 side.position_encodings.encodings = self._positions(name)

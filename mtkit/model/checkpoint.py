@@ -32,7 +32,7 @@ from mtkit.errors import InputError, MtkitError, UsageError, WriteError
 from mtkit.model.tensors import Tensors, check_shapes, num_bytes, read_tensors, shapes_of, write_tensors
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.runs.exports import CONFIDENCE, CONFIG, MAX_TEXT, WEIGHTS, read_sentences_per_pair
-from mtkit.runs.layout import CHECKPOINTS, PROGRESS, inside
+from mtkit.runs.layout import CHECKPOINTS, ORIGIN, PROGRESS, inside
 from mtkit.runs.training import KEY, Training, read_training
 from mtkit.text.tokenizer import JOINT, SEPARATE, Tokenizer, make_tokenizer
 
@@ -94,10 +94,12 @@ def write_model(
     sentences_per_pair: float | None = None,
     train_state: Tensors | None = None,
     progress: dict[str, Any] | None = None,
+    origin: dict[str, Any] | None = None,
 ) -> None:
     """Writes a model folder. With `train_state` and `progress`, training can resume from it.
 
-    `sentences_per_pair` is the mean of the training data, if it is known.
+    `sentences_per_pair` is the mean of the training data, if it is known. `origin` tells where an imported
+    model comes from.
 
     Raises:
         MtkitError: a number is not finite; nothing is written.
@@ -117,6 +119,8 @@ def write_model(
     texts = {CONFIG: dump_config(config).encode(), **tokenizer.files()}
     if progress is not None:
         texts[PROGRESS] = (json.dumps(progress, indent=1) + "\n").encode()
+    if origin is not None:
+        texts[ORIGIN] = (json.dumps(origin, indent=1, ensure_ascii=False) + "\n").encode()
     for tensors in numbers.values():
         if bad := _not_finite(tensors):
             raise MtkitError(

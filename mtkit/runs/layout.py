@@ -22,6 +22,8 @@ SCORES = "scores.json"
 """In `EVALUATE`."""
 LOG, PROGRESS = "train.log", "progress.json"
 """`PROGRESS` is in each checkpoint."""
+ORIGIN = "origin.json"
+"""In the folder of an imported model."""
 DATA_LOCK, ALIGN_LOCK = ".data.lock", ".align.lock"
 
 KIND = "mtkit-run"
