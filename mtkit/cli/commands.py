@@ -331,11 +331,13 @@ def _introduce() -> None:
     console.out("mtkit: train and run your own translation models.")
     for title, group in _GROUPS.items():
         console.out("")
+        if help_command in group.values():  # the last group, by name alone: 24 lines fit a terminal
+            names = [name for name, command in group.items() if command != help_command]
+            console.out_prose(f"{title}: {', '.join(names)}")
+            continue
         console.out(f"{title}:")
         for name, command in group.items():
-            # The last line names `help`, and `tokenize` its reverse; 24 lines fit a terminal.
-            if command not in (help_command, tokenize.detokenize):
-                console.out_prose(f"  {name:10}  {_summary(command)}", indent=14)
+            console.out_prose(f"  {name:10}  {_summary(command)}", indent=14)
     console.out("")
     console.out_prose(
         "Start with `mtkit init`. `mtkit help COMMAND` explains a command, `mtkit --help` all options."
