@@ -33,6 +33,9 @@ from mtkit.cli import (
     train,
     translate,
 )
+from mtkit.cli import (
+    report as run_report,
+)
 from mtkit.cli.arguments import COMPLETE, GroupedCommand
 from mtkit.cli.failures import EXIT_CODES, report
 
@@ -156,6 +159,7 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     },
     "Look closer": {
         "show": show.show_run,
+        "report": run_report.report,
         "compare": compare.compare,
         "plot": plot.plot,
         "config": _group(

@@ -150,13 +150,16 @@ def _look(
     load: LoadModel,
 ) -> list[Look]:
     from mtkit.evaluate.closer import look_closer
+    from mtkit.evaluate.stored_looks import keep_looks
 
     def metrics(job: Job) -> Sequence[MetricName]:
         names = {*asked.scoring(job.config.evaluate).metrics}
         return [name for name in METRIC_NAMES if name in names]
 
     with console.progress() as progress:
-        return look_closer(wanted, jobs, found, metrics, load, progress)
+        looks = look_closer(wanted, jobs, found, metrics, load, progress)
+    keep_looks(jobs, found, looks)
+    return looks
 
 
 # ---------------------------------------------------------------- options

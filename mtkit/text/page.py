@@ -38,6 +38,7 @@ h3 { font-size: 1rem; margin-top: 1.6rem; }
 h1, p, li, summary { overflow-wrap: anywhere; }
 pre { overflow-x: auto; padding: .6rem .8rem; border: 1px solid var(--line); border-radius: 4px; }
 svg text { fill: var(--dim); font-size: 12px; }
+@media (max-width: 40rem) { svg text { font-size: 17px; } }
 .one { fill: var(--one); }
 .two { fill: var(--two); }
 .axis { stroke: var(--line); }

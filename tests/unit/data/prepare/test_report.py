@@ -70,7 +70,8 @@ def test_the_report_explains_its_filters(ledger: Ledger) -> None:
 
 def test_the_report_needs_nothing_else(ledger: Ledger) -> None:
     html = html_report("en-fr", ledger)
-    assert "http" not in html
+    assert "http:" not in html
+    assert "https:" not in html
     assert "src=" not in html
 
 
