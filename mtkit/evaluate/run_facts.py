@@ -30,7 +30,7 @@ from mtkit.evaluate.record import read_scores
 from mtkit.evaluate.stored_looks import read_looks
 from mtkit.metrics.surface import METRICS, inputs_of, score_corpus, segment_scores
 from mtkit.runs.find import config_of, model_folder
-from mtkit.runs.layout import DATA, EVALUATE, MODEL, inside
+from mtkit.runs.layout import DATA, EVALUATE, MODEL, SCORES, inside
 from mtkit.train.watch.curves import Panel, read_panels
 
 FORMAT, VERSION = "mtkit-run-report", 1
@@ -145,12 +145,13 @@ class RunFacts:
         }
 
 
-def read_facts(run: Path, config: Config | None = None) -> RunFacts:
+def read_facts(run: Path, config: Config | None = None, *, details: bool = True) -> RunFacts:
     """The facts of a run folder, whatever is there of it.
 
     Args:
         run: the folder.
         config: of the run; that of its newest model if None.
+        details: whether curves, intervals, samples and closer looks are read too, which takes longer.
     """
     notes: dict[str, str] = {}
     model = model_folder(run)
@@ -170,14 +171,16 @@ def read_facts(run: Path, config: Config | None = None) -> RunFacts:
         notes["data"] = str(error)
     curves: Sequence[Panel] = ()
     try:
-        curves = read_panels([run])
+        curves = read_panels([run]) if details else ()
     except MtkitError:
         notes["curves"] = "There are no measurements yet. Run `mtkit train CONFIG`."
     if model != run / MODEL:
         notes["model"] = "The training has not ended. Run `mtkit train CONFIG`."
     tests: list[SetFacts] = []
     try:
-        tests = [_test(run, config, entry) for entry in read_scores(run)]
+        tests = [
+            _with_details(run, config, entry) if details else _test(run, entry) for entry in read_scores(run)
+        ]
         if not tests:
             notes["scores"] = f"No test set was scored. Run `mtkit evaluate {run if model else 'CONFIG'}`."
     except MtkitError as error:
@@ -230,19 +233,23 @@ def _environment(model: Path | None) -> dict[str, str]:
 # ---------------------------------------------------------------- test sets
 
 
-def _test(run: Path, config: Config | None, entry: Mapping[str, Any]) -> SetFacts:
-    with using(inside(run, EVALUATE), "Run `mtkit evaluate` again."):
-        scores = tuple(_score(values) for values in entry["scores"])
-        facts = SetFacts(
+def _test(run: Path, entry: Mapping[str, Any]) -> SetFacts:
+    """What `mtkit evaluate` stored of a test set."""
+    with using(inside(run, EVALUATE, SCORES), "Run `mtkit evaluate` again."):
+        return SetFacts(
             str(entry["test"]),
             str(entry["model"]),
             int(entry["num_pairs"]),
             str(entry["engine"]),
             dict(entry["search"]),
             entry["leaked"],
-            scores,
+            tuple(map(_score, entry["scores"])),
         )
-        hyps_file = str(entry["hyps"])
+
+
+def _with_details(run: Path, config: Config | None, entry: Mapping[str, Any]) -> SetFacts:
+    """The same with intervals, samples and closer looks, if the translations still have these scores."""
+    facts, hyps_file = _test(run, entry), str(entry.get("hyps"))
     if config is None:
         return replace(facts, note="The config is not known, so samples are not shown.")
     try:
@@ -252,7 +259,7 @@ def _test(run: Path, config: Config | None, entry: Mapping[str, Any]) -> SetFact
         return replace(facts, note=f"Samples are not shown: {' '.join(str(error).split())}")
     if not len(texts.hyps) == len(found.pairs) == facts.num_pairs:
         return replace(facts, note="The test set has changed. Run `mtkit evaluate` again.")
-    measured = _with_intervals(scores, texts)
+    measured = _with_intervals(facts.scores, texts)
     if measured is None:
         return replace(
             facts, note="The translations or the test set have changed. Run `mtkit evaluate` again."

@@ -146,6 +146,16 @@ def place_of(found: Found, config: Config) -> tuple[Path, str]:
     return home, found.folder.relative_to(home).as_posix() if is_inside else str(found.folder)
 
 
+def homes_of(jobs: Sequence[Job]) -> dict[Path, Config | None]:
+    """The run folders that keep the scores of models, with the config if it is that of the run."""
+    found: dict[Path, Config | None] = {}
+    for job in jobs:
+        if isinstance(job.system, Found):
+            home, _ = place_of(job.system, job.config)
+            found[home] = job.config if job.config.run == home else found.get(home)
+    return found
+
+
 def score_job(
     job: Job,
     scoring: Scoring,
