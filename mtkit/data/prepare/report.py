@@ -201,10 +201,13 @@ def _figures(total: LedgerRow) -> str:
 
 
 def _reasons(total: LedgerRow) -> str:
-    """A bar for each filter that dropped pairs."""
+    """A bar for each filter that dropped pairs, and what all filters do."""
+    filters = members(bare(Filter))
+    told = [[name, (filters[name].__doc__ or "").splitlines()[0]] for name in total.lost if name in filters]
+    explained = html_table(["filter", "what it does"], told, "texts") if told else ""
     found = [(name, count) for name, count in total.lost.items() if count]
     if not found:
-        return "<p>No pairs were dropped.</p>"
+        return f"<p>No pairs were dropped.</p>{explained}"
     left, width, step = 140, 480, 24
     largest = max(count for _, count in found)
     bars = []
@@ -216,10 +219,10 @@ def _reasons(total: LedgerRow) -> str:
             f'<text x="{left + length + 6:.1f}" y="{top + 16}">'
             f"{count:,} · {_percent(count, total.read)}</text>"
         )
-    filters = members(bare(Filter))
-    told = [[name, (filters[name].__doc__ or "").splitlines()[0]] for name, _ in found if name in filters]
-    chart = html_drawing(left + width + 130, len(found) * step, "".join(bars), "Pairs dropped by each filter")
-    return chart + (html_table(["filter", "what it does"], told, "texts") if told else "")
+    return (
+        html_drawing(left + width + 130, len(found) * step, "".join(bars), "Pairs dropped by each filter")
+        + explained
+    )
 
 
 def _corpora(ledger: Ledger, total: LedgerRow) -> str:
