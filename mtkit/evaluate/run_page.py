@@ -63,8 +63,8 @@ def _reproduce(facts: RunFacts) -> str:
     steps = ["prepare", "train", *(["evaluate"] if config.data.test else [])]
     commands = "\n".join(f"mtkit {step} {quoted} run=NEW_FOLDER" for step in steps)
     return (
-        f"<pre>{escaped_lines(commands)}</pre>\n<p>Seed {config.seed}. With these versions, the same kind of "
-        f"processor and as many threads, the same weights come out if train.deterministic is set.</p>\n"
+        f"<pre>{escaped_lines(commands)}</pre>\n<p>Seed {config.seed}. Identical weights need the same "
+        f"versions, kind of processor and number of threads, and train.deterministic.</p>\n"
         f"{prints}\n<details><summary>The config, with all defaults</summary>"
         f"<pre>{escaped_lines(dump_config(config))}</pre></details>"
     )
