@@ -320,6 +320,7 @@ def train_model(
     from mtkit.data.prepare.prepared import has_settings, open_prepared
     from mtkit.disk.lock import only_writer
     from mtkit.evaluate.confidence_fit import fit_finished
+    from mtkit.evaluate.model_card import write_card
     from mtkit.runs.layout import open_run
     from mtkit.train.machine.distributed import World
     from mtkit.train.requirements import faults_of_training
@@ -338,6 +339,7 @@ def train_model(
         finished = train(settled, prepared, listen, stop)
         fit_finished(finished.folder, prepared, settled, lambda _: None, stop)
         export_finished(finished.folder, settled.export, lambda _: None)
+        write_card(settled.run, settled.card)
     return finished
 
 

@@ -35,6 +35,9 @@ from mtkit.cli import (
     train,
     translate,
 )
+from mtkit.cli import (
+    report as run_report,
+)
 from mtkit.cli.arguments import COMPLETE, GroupedCommand
 from mtkit.cli.failures import EXIT_CODES, report
 
@@ -162,6 +165,7 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     },
     "Look closer": {
         "show": show.show_run,
+        "report": run_report.report,
         "compare": compare.compare,
         "plot": plot.plot,
         "config": _group(

@@ -144,6 +144,7 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str], re
         from mtkit.cli.train_view import training_view
         from mtkit.convert.run import export_finished
         from mtkit.evaluate.confidence_fit import fit_finished
+        from mtkit.evaluate.model_card import write_card
         from mtkit.train.settle import settle_run
         from mtkit.train.trainer import train as run
         from mtkit.train.watch.monitor import Working
@@ -164,6 +165,7 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str], re
         world.on_main(lambda: export_finished(folder, config.export, say))
     tgt_lang = config.data.languages_of(config.data.valid)[1]
     world.on_main(lambda: show_outcome(config.run, finished, prepared.num_pairs, tgt_lang))
+    world.on_main(lambda: write_card(config.run, config.card))
 
 
 def _plan(config: Config, world: World) -> None:

@@ -92,6 +92,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.simcut": ("declared", _COURSE),
     "train.guided_alignment": ("declared", _COURSE),
     "export": ("free", _LATER),
+    "card": ("free", _LATER),
     "decode": ("declared", _CHOICE),
     "decode.beam_size": ("free", _LATER),
     "decode.batch_tokens": ("free", _LATER),
@@ -112,6 +113,7 @@ INHERITED = (
     "decode",
     "evaluate",
     "export",
+    "card",
 )
 """Sections whose options inherit the class of the section unless they have an entry of their own."""
 
