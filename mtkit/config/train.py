@@ -36,7 +36,8 @@ Prefetch = Annotated[
 
 def _parse_metrics(value: object) -> object:
     names = [value] if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else []
-    if not names or not set(names) <= set(BEST_METRICS) or len(set(names)) < len(names):
+    is_known = names and all(isinstance(name, str) and name in BEST_METRICS for name in names)
+    if not is_known or len(set(names)) < len(names):
         raise ValueError(f"must be {', '.join(BEST_METRICS[:-1])} or {BEST_METRICS[-1]}, or a list of them")
     return tuple(names)
 
