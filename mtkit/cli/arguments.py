@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from mtkit.config.fixed import DATA_SUFFIXES
-from mtkit.errors import ConfigError, InputsError, MtkitError, UsageError
+from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
     from mtkit.config.load import Loaded
@@ -145,30 +144,3 @@ def read_runs(args: list[str] | None) -> list[Config]:
 def shown(path: Path) -> str:
     """The path as the user would type it in this folder."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def require(loaded: Loaded, faults: Iterable[tuple[str, MtkitError]]) -> None:
-    """Refuses a config with options that cannot be used, all at once.
-
-    Args:
-        loaded: the config and the places of its options.
-        faults: the key of each option, and what is wrong with it.
-
-    Raises:
-        ConfigError: there are faults, none of them of an input.
-        InputsError: there are faults.
-    """
-    found = list(faults)
-    lines = []
-    for key, error in found:
-        text = str(error) if str(error).startswith(key) else f"{key}: {error}"
-        lines.append(f"{_place(loaded, key)}{text}")
-    if found:
-        raise (InputsError if any(error.exit_code == 3 for _, error in found) else ConfigError)(lines)
-
-
-def _place(loaded: Loaded, key: str) -> str:
-    """Where the option, or the first one below it, was set."""
-    keys = (each for each in loaded.origins if each == key or each.startswith(f"{key}."))
-    origin = loaded.origins.get(next(keys, key), "")
-    return f"{origin}: " if origin and origin != "default" else ""

@@ -18,12 +18,14 @@ from typer.main import get_command
 import mtkit
 from mtkit.cli import (
     compare,
+    confidence,
     config,
     console,
     data,
     doctor,
     evaluate,
     export,
+    import_,
     init,
     plot,
     prepare,
@@ -32,6 +34,9 @@ from mtkit.cli import (
     tokenize,
     train,
     translate,
+)
+from mtkit.cli import (
+    report as run_report,
 )
 from mtkit.cli.arguments import COMPLETE, GroupedCommand
 from mtkit.cli.failures import EXIT_CODES, report
@@ -150,12 +155,17 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     "Use a model": {
         "translate": translate.translate,
         "score": score.score,
+        "confidence": _group(
+            "Fit and check how certain a model's translations are.", confidence.fit, confidence.check
+        ),
         "export": export.export,
+        "import": import_.import_model,
         "tokenize": tokenize.tokenize,
         "detokenize": tokenize.detokenize,
     },
     "Look closer": {
         "show": show.show_run,
+        "report": run_report.report,
         "compare": compare.compare,
         "plot": plot.plot,
         "config": _group(
@@ -325,10 +335,13 @@ def _introduce() -> None:
     console.out("mtkit: train and run your own translation models.")
     for title, group in _GROUPS.items():
         console.out("")
+        if help_command in group.values():  # the last group, by name alone: 24 lines fit a terminal
+            names = [name for name, command in group.items() if command != help_command]
+            console.out_prose(f"{title}: {', '.join(names)}")
+            continue
         console.out(f"{title}:")
         for name, command in group.items():
-            if command is not help_command:  # the last line names it, and 24 lines fit a terminal
-                console.out_prose(f"  {name:10}  {_summary(command)}", indent=14)
+            console.out_prose(f"  {name:10}  {_summary(command)}", indent=14)
     console.out("")
     console.out_prose(
         "Start with `mtkit init`. `mtkit help COMMAND` explains a command, `mtkit --help` all options."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtkit.cli.arguments import ConfigArguments, read_arguments, require, shown, split_arguments
+from mtkit.cli.arguments import ConfigArguments, read_arguments, shown, split_arguments
 from mtkit.cli.console import out, out_lines, out_prose, table
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def check(arguments: ConfigArguments = None) -> None:
     Example:
       mtkit config check mtkit.yaml
     """
+    from mtkit.config.refuse import refuse
     from mtkit.data.prepare.check_sources import faults_of_sources
     from mtkit.text.languages import warn_if_unknown
     from mtkit.train.requirements import faults_of_training
@@ -48,7 +49,7 @@ def check(arguments: ConfigArguments = None) -> None:
     paths, _ = split_arguments(arguments)
     loaded = read_arguments(arguments)
     config = loaded.config
-    require(loaded, (*faults_of_sources(config), *faults_of_training(config)))
+    refuse(loaded, (*faults_of_sources(config), *faults_of_training(config)))
     warn_if_unknown(*(code for source in config.data.corpora for code in config.data.languages_of(source)))
     out_prose(f"{' + '.join(map(str, paths))}: ok: {summary(config)}")
 

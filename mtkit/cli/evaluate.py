@@ -123,6 +123,7 @@ def evaluate(
     found = _shown(results, shown)
     if looks:
         shown.looks = _look(looks, jobs, found, asked, _loader(device, engine, threads))
+    _write_cards(jobs)
     of_documents = [each for result in found for each in document_scores(result, docs)] if docs else []
     shown.end(_compared(compared, found), spreads(seed_groups(jobs), found), of_documents)
     _say_levels(found, shown.systems)
@@ -150,13 +151,25 @@ def _look(
     load: LoadModel,
 ) -> list[Look]:
     from mtkit.evaluate.closer import look_closer
+    from mtkit.evaluate.stored_looks import keep_looks
 
     def metrics(job: Job) -> Sequence[MetricName]:
         names = {*asked.scoring(job.config.evaluate).metrics}
         return [name for name in METRIC_NAMES if name in names]
 
     with console.progress() as progress:
-        return look_closer(wanted, jobs, found, metrics, load, progress)
+        looks = look_closer(wanted, jobs, found, metrics, load, progress)
+    keep_looks(jobs, found, looks)
+    return looks
+
+
+def _write_cards(jobs: Sequence[Job]) -> None:
+    """Brings the model cards of the runs up to date."""
+    from mtkit.evaluate.model_card import write_card
+    from mtkit.evaluate.systems import homes_of
+
+    for run, config in homes_of(jobs).items():
+        write_card(run, config.card if config else None)
 
 
 # ---------------------------------------------------------------- options

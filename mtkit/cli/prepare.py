@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtkit.cli.arguments import ConfigArguments, read_arguments, require, shown
+from mtkit.cli.arguments import ConfigArguments, read_arguments, shown
 from mtkit.cli.console import out, out_prose, progress, say, say_next, table, width_on
 
 if TYPE_CHECKING:
@@ -50,11 +50,12 @@ def prepare(
     """
     loaded = read_arguments(arguments)
     config = loaded.config
+    from mtkit.config.refuse import refuse
     from mtkit.data.prepare.check_sources import faults_of_sources
     from mtkit.data.prepare.prepare import prepare as run
     from mtkit.data.prepare.prepared import has_settings
 
-    require(loaded, () if has_settings(config) and not force else faults_of_sources(config))
+    refuse(loaded, () if has_settings(config) and not force else faults_of_sources(config))
 
     with progress() as show:
         report = run(config, show, force=force, replace_data=replace_data)

@@ -109,14 +109,14 @@ def _ask_to_forget(run: Path) -> None:
 
 def _check(loaded: Loaded) -> None:
     """Refuses what would fail later: missing inputs, unless they are prepared, and options of `train`."""
-    from mtkit.cli.arguments import require
+    from mtkit.config.refuse import refuse
     from mtkit.data.prepare.check_sources import faults_of_sources
     from mtkit.data.prepare.prepared import has_settings
     from mtkit.train.requirements import faults_of_training
 
     config = loaded.config
     sources = () if has_settings(config) else faults_of_sources(config)
-    require(loaded, (*sources, *faults_of_training(config)))
+    refuse(loaded, (*sources, *faults_of_training(config)))
 
 
 def _train(
@@ -143,6 +143,8 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str], re
         from mtkit.cli.train_verdict import show_expectation, show_outcome
         from mtkit.cli.train_view import training_view
         from mtkit.convert.run import export_finished
+        from mtkit.evaluate.confidence_fit import fit_finished
+        from mtkit.evaluate.model_card import write_card
         from mtkit.train.settle import settle_run
         from mtkit.train.trainer import train as run
         from mtkit.train.watch.monitor import Working
@@ -156,11 +158,14 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str], re
         text_log(config.run, view) if world.is_main else nullcontext(view) as listen,
     ):
         finished = run(config, prepared, listen, stop.asked, world, allowed, reset_patience)
-        listen(Working("exporting"))
         folder = Path(shown(finished.folder))
+        listen(Working("fitting confidence"))
+        world.on_main(lambda: fit_finished(folder, prepared, config, say, stop.asked))
+        listen(Working("exporting"))
         world.on_main(lambda: export_finished(folder, config.export, say))
     tgt_lang = config.data.languages_of(config.data.valid)[1]
     world.on_main(lambda: show_outcome(config.run, finished, prepared.num_pairs, tgt_lang))
+    world.on_main(lambda: write_card(config.run, config.card))
 
 
 def _plan(config: Config, world: World) -> None:

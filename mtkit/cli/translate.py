@@ -65,6 +65,14 @@ def translate(
         list[Path] | None,
         _flag(ENGINE, f"{MODEL_HELP} Repeat to translate with an ensemble.", "--model", "-m", metavar="PATH"),
     ] = None,
+    adapter: Annotated[
+        list[str] | None,
+        _flag(
+            ENGINE,
+            "Add an adapter (train.lora) of the model, with weight 1 unless another is given; repeatable.",
+            metavar="FOLDER[=WEIGHT]",
+        ),
+    ] = None,
     engine: Annotated[str, _flag(ENGINE, f"{ENGINE_HELP} [default: auto]", metavar=ENGINES)] = "auto",
     device: Annotated[str, _flag(ENGINE, f"{DEVICE_HELP} [default: auto]", metavar=DEVICES)] = "auto",
     threads: Annotated[int | None, _flag(ENGINE, THREADS_HELP, low=1, metavar="N")] = None,
@@ -203,6 +211,24 @@ def translate(
             "Search again if a translation loops, copies its source or is cut off. [default: guard]",
         ),
     ] = True,
+    min_confidence: Annotated[
+        float | None,
+        _flag(
+            LINES,
+            "Count lines whose translation has a confidence below X, from 0 to 1, and treat them as "
+            "--on-unsure says.",
+            metavar="X",
+        ),
+    ] = None,
+    on_unsure: Annotated[
+        str,
+        _flag(
+            LINES,
+            "Lines below --min-confidence. report: only note them. blank: write an empty translation. "
+            "source: copy the source. [default: report]",
+            metavar="report|blank|source",
+        ),
+    ] = "report",
     method: Annotated[str | None, _flag(SEARCH)] = None,
     beam_size: Annotated[int | None, _flag(SEARCH)] = None,
     length_penalty: Annotated[float | None, _flag(SEARCH)] = None,
@@ -262,6 +288,9 @@ def translate(
     alignment: Annotated[
         bool, _flag(RESULT, "Append a tab and the word alignment, such as 0-0 1-2.", "--alignment")
     ] = False,
+    confidence: Annotated[
+        bool, _flag(RESULT, "Append a tab and the expected quality, sentence chrF / 100.", "--confidence")
+    ] = False,
 ) -> None:
     """Translate text line by line, or documents with their markup.
 
@@ -309,12 +338,16 @@ def translate(
     }
     named: list[Path | None] = [*model] if model else [None]
     found, *others = models = [find_model(path) for path in named]
+    adapters = [_adapter(text) for text in adapter or ()]
     request = Request(
         search={name: value for name, value in search.items() if value is not None},
         n_best=n_best,
         scores=scores,
         token_scores=token_scores,
         alignment=alignment,
+        confidence=confidence,
+        min_confidence=min_confidence,
+        on_unsure=one_of("--on-unsure", on_unsure, ("report", "blank", "source")),
         as_json=as_json,
         prefix=target_prefix,
         glossary=read_glossary(glossary, languages_of(models[0].folder)) if glossary else None,
@@ -326,8 +359,7 @@ def translate(
     )
     sources = [] if sources == [Path("-")] else sources or []
     several = len(sources) > 1 or any(path.is_dir() for path in sources)
-    source = sources[0] if sources else None
-    target = None if target == Path("-") else target
+    source, target = (sources[0] if sources else None), (None if target == Path("-") else target)
     check_format(kind)
     encoding = encoding if encoding == AUTO else check_encoding(encoding)
     base = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy, encoding, ignore_language, bilingual)
@@ -350,16 +382,17 @@ def translate(
             engine=engine_name(engine),
             others=[other.folder for other in others],
             threads=threads,
+            adapters=adapters,
         ),
     )
     account = input.account()
     if several:
         assert target is not None
-        this = job(translator, input, request, models, glossary, sources)
+        this = job(translator, input, request, models, glossary, sources, adapters)
         output = OutputFolder(target, this, resume)
         run_folder(translator, input, members, output, target, request, account)
     elif resume and target is not None:
-        this = job(translator, input, request, models, glossary)
+        this = job(translator, input, request, models, glossary, adapters=adapters)
         run_resumable(translator, input, target, request, account, when, this)
     else:
         run(translator, input, target, request, account, when)
@@ -396,6 +429,23 @@ def _members(sources: list[Path], target: Path | None, kind: str) -> list[Member
     check_apart(sources, target)
     check_marked(target, KIND)
     return find_members(sources, kind)
+
+
+def _adapter(text: str) -> tuple[Path, float]:
+    """The folder and the weight of `--adapter`."""
+    from mtkit.runs.layout import ADAPTER
+
+    name, _, number = text.rpartition("=")
+    try:
+        folder, weight = (Path(name), float(number)) if name else (Path(text), 1.0)
+    except ValueError:
+        folder, weight = Path(text), 1.0
+    if not folder.is_dir():
+        raise UsageError(
+            f"--adapter {text}: there is no such folder.",
+            f"Name the run that trained it, or its folder {ADAPTER}; append its weight, as in runs/law=0.7.",
+        )
+    return folder, weight
 
 
 def _phrases(path: Path) -> list[str]:

@@ -34,6 +34,7 @@ class Architecture:
         rotary: queries and keys are rotated by their positions.
         shared_src: the source embedding is the target embedding.
         shared_output: the output projection is the target embedding.
+        output_bias: the output projection adds a bias to the logits.
     """
 
     pre_norm: bool
@@ -46,6 +47,7 @@ class Architecture:
     rotary: bool
     shared_src: bool
     shared_output: bool
+    output_bias: bool
 
 
 def aligning_layer(num_decoder_layers: int) -> int:
@@ -73,7 +75,7 @@ def architecture_of(model: ModelConfig) -> Architecture:  # noqa: PLR0912
         case _:
             assert_never(model.norm_type)
     match model.activation:
-        case "relu" | "gelu":
+        case "relu" | "gelu" | "silu":
             gated = False
         case "swiglu":
             gated = True
@@ -110,7 +112,7 @@ def architecture_of(model: ModelConfig) -> Architecture:  # noqa: PLR0912
         pre_norm=pre_norm, norm_bias=norm_bias, gated=gated,
         attention_bias=attention_bias, feed_forward_bias=feed_forward_bias,
         position_table=position_table, learned_positions=learned_positions, rotary=rotary,
-        shared_src=shared_src, shared_output=shared_output,
+        shared_src=shared_src, shared_output=shared_output, output_bias=model.output_bias,
     )  # fmt: skip
 
 

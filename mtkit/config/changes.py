@@ -85,11 +85,14 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.packing": ("declared", "sums are rounded differently, and dropout is drawn differently"),
     "train.compile": ("declared", "compiled operations round differently"),
     "train.init_from": ("free", "only a new run starts from other weights"),
+    "train.max_fresh": ("free", "it was decided at the start"),
     "train.freeze": ("impossible", "the optimizer has state only for the weights trained so far"),
+    "train.lora": ("impossible", "the factors have other shapes"),
     "train.r_drop": ("declared", _COURSE),
     "train.simcut": ("declared", _COURSE),
     "train.guided_alignment": ("declared", _COURSE),
     "export": ("free", _LATER),
+    "card": ("free", _LATER),
     "decode": ("declared", _CHOICE),
     "decode.beam_size": ("free", _LATER),
     "decode.batch_tokens": ("free", _LATER),
@@ -106,9 +109,11 @@ INHERITED = (
     "model",
     "train.optimizer",
     "train.simcut",
+    "train.lora",
     "decode",
     "evaluate",
     "export",
+    "card",
 )
 """Sections whose options inherit the class of the section unless they have an entry of their own."""
 

@@ -59,8 +59,10 @@ class ModelConfig(Options):
         description="Normalise before each sublayer (pre) or after its residual sum (post, as in the paper).",
     )
     norm_type: Literal["layernorm", "rmsnorm"] = Field("layernorm", description="Kind of normalisation.")
-    activation: Literal["relu", "gelu", "swiglu"] = Field(
-        "relu", description="Activation of the feed-forward layers. swiglu adds a third matrix to each."
+    activation: Literal["relu", "gelu", "silu", "swiglu"] = Field(
+        "relu",
+        description="Activation of the feed-forward layers. silu is x·σ(x), also called swish. swiglu adds a "
+        "third matrix to each.",
     )
     positions: Literal["sinusoidal", "learned", "rope"] = Field(
         "sinusoidal",
@@ -81,6 +83,10 @@ class ModelConfig(Options):
         "all",
         description="Embeddings that share one matrix: source, target and output (all), target and "
         "output (tgt), or none.",
+    )
+    output_bias: bool = Field(
+        False,
+        description="Add a trained bias to the logits. Imported models may have one.",
     )
     init: Literal["xavier", "depth_scaled"] = Field(
         "xavier",
@@ -152,4 +158,5 @@ def num_parameters(config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int
     positions = 2 * has.learned_positions * d
     src_rows = 0 if has.shared_src else src_vocab_size
     tgt_rows = tgt_vocab_size * (1 if has.shared_output else 2)
-    return encoder + decoder + final_norms + positions + (src_rows + tgt_rows) * d
+    output_bias = tgt_vocab_size * has.output_bias
+    return encoder + decoder + final_norms + positions + (src_rows + tgt_rows) * d + output_bias

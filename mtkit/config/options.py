@@ -44,9 +44,13 @@ Duration = Annotated[
 LanguageCode = Annotated[str, Field(pattern=LANGUAGE)]
 
 
+TAG = re.compile(r"[A-Za-z0-9_:.+-]+")
+"""Pattern of a tag."""
+
+
 def _check_tag(tag: str) -> str:
     """Checks a tag; its piece must not be one that SentencePiece reserves."""
-    if not re.fullmatch(r"[A-Za-z0-9_:.+-]+", tag) or re.fullmatch(r"pad|unk|s|0x[0-9A-F]{2}", tag):
+    if not TAG.fullmatch(tag) or re.fullmatch(r"pad|unk|s|0x[0-9A-F]{2}", tag):
         raise ValueError("must consist of letters, digits and _:.+-, such as domain:legal")
     return tag
 

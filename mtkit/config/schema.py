@@ -1,8 +1,8 @@
 """Every option of mtkit, with its type, default, bounds and meaning. Does not use torch.
 
 Each section of the YAML file has a file of its own in this folder: `data` (with `sources` and `filters`),
-`text`, `model`, `train`, `decode` and `export`; the short sections are here. Options and defaults are defined
-nowhere else: the JSON Schema, the option tables and the errors are generated from these.
+`text`, `model`, `train`, `decode`, `export` and `card`; the short sections are here. Options and defaults are
+defined nowhere else: the JSON Schema, the option tables and the errors are generated from these.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import Field
 
+from mtkit.config.card import CardConfig
 from mtkit.config.data import DataConfig, TokenizerConfig
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.export import ExportConfig
@@ -65,6 +66,7 @@ class Config(Options):
     decode: DecodeConfig = Field(default_factory=DecodeConfig)
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig)
     export: ExportConfig = Field(default_factory=ExportConfig)
+    card: CardConfig = Field(default_factory=CardConfig)
 
     @rule
     def _positions_are_learned(self) -> Iterator[str]:

@@ -36,7 +36,8 @@ Prefetch = Annotated[
 
 def _parse_metrics(value: object) -> object:
     names = [value] if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else []
-    if not names or not set(names) <= set(BEST_METRICS) or len(set(names)) < len(names):
+    is_known = names and all(isinstance(name, str) and name in BEST_METRICS for name in names)
+    if not is_known or len(set(names)) < len(names):
         raise ValueError(f"must be {', '.join(BEST_METRICS[:-1])} or {BEST_METRICS[-1]}, or a list of them")
     return tuple(names)
 
@@ -64,6 +65,29 @@ class SimCutConfig(Options):
     cutoff: Probability = Field(
         0.05, description="Probability that a token is cut: its embedding becomes 0, on both sides."
     )
+
+
+class LoraConfig(Options):
+    """LoRA: matrices of a trained model change by products of narrow ones, and nothing else is trained."""
+
+    rank: int = Field(
+        0,
+        ge=0,
+        description="Rank of the change of each matrix, such as 16. 0 turns LoRA off. Needs `init_from`.",
+    )
+    alpha: float | None = Field(
+        None, gt=0, description="The change is scaled by alpha / rank. Default: twice the rank."
+    )
+    targets: tuple[str, ...] = Field(
+        ("encoder", "decoder"),
+        description="Matrices that change: encoder, decoder, q_proj, kv_proj, out_proj, inner, outer, or "
+        "name patterns such as decoder.0.*.",
+    )
+
+    @property
+    def effective_alpha(self) -> float:
+        """`alpha`, or its default."""
+        return 2.0 * self.rank if self.alpha is None else self.alpha
 
 
 class TrainConfig(Options):
@@ -146,12 +170,23 @@ class TrainConfig(Options):
     init_from: Path | None = Field(
         None,
         description="Start from the weights of this run or model folder, which must have the same "
-        "tokenizer and model options. `model: auto` takes its shape.",
+        "model options. `model: auto` takes its shape. Pieces that its vocabulary lacks start from the mean "
+        "of those that spell them.",
+    )
+    max_fresh: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Largest share of the training text's pieces that the vocabulary of `init_from` may "
+        "neither have nor spell. A larger one is refused. 1 allows any.",
     )
     freeze: tuple[str, ...] = Field(
         (),
         description="Weights that are not trained: encoder, decoder, embeddings, output, or name "
         "patterns such as decoder.0.*.",
+    )
+    lora: LoraConfig = Field(
+        default_factory=LoraConfig, description="Train a small adapter of the initial model (LoRA)."
     )
     r_drop: float = Field(
         0.0,
@@ -279,6 +314,20 @@ class TrainConfig(Options):
             )
         if self.cooldown is not None and self.cooldown_steps is not None:
             yield "cooldown and cooldown_steps cannot be combined. Choose one."
+
+    @rule
+    def _lora_fits(self) -> Iterator[str]:
+        if not self.lora.rank:
+            return
+        if self.init_from is None:
+            yield "lora.rank needs init_from: an adapter changes a trained model. Set init_from, or rank: 0."
+        if self.optimizer.method != "adamw":
+            yield (
+                f"lora and optimizer.method = {self.optimizer.method} cannot be combined: its factors are "
+                "trained with adamw. Set optimizer.method: adamw."
+            )
+        if self.shards_model:
+            yield "lora and parallel = fsdp cannot be combined. Set parallel: ddp."
 
     @rule
     def _averaged_models_are_kept(self) -> Iterator[str]:

@@ -29,6 +29,7 @@ from mtkit.model.checkpoint import VERSION as MODEL_VERSION
 from mtkit.model.checkpoint import LoadedModel, load_model
 from mtkit.model.positions import sinusoidal_positions
 from mtkit.runs.exports import (
+    CONFIDENCE,
     CONFIG,
     FORMAT,
     LEXICON,
@@ -109,6 +110,8 @@ def write_ctranslate2(
         if LEXICON in manifest["files"]:
             with new_file(new / LEXICON) as file:
                 file.write(read_listed(model, manifest, LEXICON, MAX_BYTES))
+        if loaded.confidence is not None:
+            write_text(new / CONFIDENCE, loaded.confidence.decode())
 
 
 def _about(manifest: dict[str, Any], loaded: LoadedModel) -> dict[str, Any]:
@@ -199,6 +202,8 @@ class _Ct2Weights:
         encoder.embeddings[0].weight = self.weights(src if src in self.weights else tgt)
         decoder.embeddings.weight = self.weights(tgt)
         decoder.projection.weight = self.weights(output if output in self.weights else tgt)
+        if self.has.output_bias:
+            decoder.projection.bias = self.weights("output.bias")
         for side, name in ((encoder, "encoder"), (decoder, "decoder")):
             if self.has.position_table:
                 side.position_encodings.encodings = self._positions(name)

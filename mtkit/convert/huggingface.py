@@ -51,11 +51,12 @@ def known(config: ModelConfig) -> dict[str, Collection[object] | None]:
         "num_decoder_layers": None,
         "norm": tuple(_FAMILIES),
         "norm_type": ("layernorm",),
-        "activation": ("relu", "gelu"),
+        "activation": ("relu", "gelu", "silu"),
         "positions": ("sinusoidal",),
         "max_positions": None,
         "bias": ("all", "feed_forward", "none"),
         "tie_embeddings": ("all",),
+        "output_bias": (False, True),
     }
 
 
@@ -124,6 +125,8 @@ class _HuggingFaceWeights:
     def state(self) -> Iterator[tuple[str, Array]]:
         """All tensors that transformers loads, by name, without those that are tied to others."""
         yield "model.shared.weight", self.weights("tgt_embedding.weight")[:, self.order]
+        if self.config.output_bias:
+            yield "final_logits_bias", self.weights("output.bias")[None]
         for side, count in (
             ("encoder", self.config.num_encoder_layers),
             ("decoder", self.config.num_decoder_layers),

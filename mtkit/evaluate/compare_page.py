@@ -4,35 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mtkit.data.prepare.report import escaped, html_page, html_table
 from mtkit.evaluate.buckets import Breakdown, Bucket
 from mtkit.evaluate.compare import ChangedLine, ComparedSet, Ngram, SystemChange
 from mtkit.evaluate.figures import Figure
-from mtkit.evaluate.wording import Piece, differences
+from mtkit.evaluate.wording import differences
+from mtkit.text.page import escaped, html_page, html_table, marked_text
 
 MOST_LINES = 200
 """Most lines that lost, and that gained, on the page."""
-
-_STYLE = """
-article { border-top: 1px solid var(--line); padding: .7rem 0; overflow-wrap: anywhere; }
-article p { margin: .15rem 0; }
-.sides { display: grid; gap: .2rem 1.5rem; margin-top: .3rem; }
-@media (min-width: 45rem) { .sides { grid-template-columns: 1fr 1fr; } }
-del, ins { text-decoration: none; border-radius: 3px; padding: 0 2px; }
-del { background: #fbd5d5; color: #6b1414; }
-ins { background: #cfeed6; color: #0f4a22; }
-@media (prefers-color-scheme: dark) {
-  del { background: #5c2323; color: #ffdcdc; }
-  ins { background: #1d4a2b; color: #d6ffe2; }
-}
-@media print { article { break-inside: avoid; } details > * { display: block; } }
-"""
 
 
 def compare_page(found: Sequence[ComparedSet]) -> str:
     """The page of the comparisons of one or several test sets; all text of the systems is escaped."""
     title = " and ".join(found[0].systems)
-    return html_page(f"Comparison of {title}", "".join(map(_test_set, found)), _STYLE)
+    return html_page(f"Comparison of {title}", "".join(map(_test_set, found)))
 
 
 def _test_set(found: ComparedSet) -> str:
@@ -164,17 +149,10 @@ def _line(line: ChangedLine, one: str, other: str) -> str:
     )
     columns = "".join(
         f'<div dir="auto"><span class="dim">{escaped(name)} · {score:.1f}</span><br>'
-        f"{_marked(side, tag)}</div>"
+        f"{marked_text(side, tag)}</div>"
         for name, score, side, tag in zip((one, other), line.scores, sides, ("del", "ins"), strict=True)
     )
     return (
         f'<article><p class="dim">line {line.number:,} · chrF {line.change:+.1f}</p>{above}'
         f'<div class="sides">{columns}</div></article>\n'
-    )
-
-
-def _marked(pieces: Sequence[Piece], tag: str) -> str:
-    return "".join(
-        f"<{tag}>{escaped(piece.text)}</{tag}>" if piece.is_changed else escaped(piece.text)
-        for piece in pieces
     )

@@ -22,6 +22,7 @@ _APART: dict[str, IncEx | bool] = {
     "private": True,
     "evaluate": True,
     "export": True,
+    "card": True,
     "data": {"test"},
 }
 """Options of a config that may differ between runs that are compared: none changes the model but the seed."""

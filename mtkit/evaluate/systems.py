@@ -139,6 +139,23 @@ def open_jobs(
     return jobs
 
 
+def place_of(found: Found, config: Config) -> tuple[Path, str]:
+    """The run folder that keeps the scores of a model, and the name of the model in it."""
+    home = found.run if is_run(found.run) else config.run
+    is_inside = home in found.folder.parents
+    return home, found.folder.relative_to(home).as_posix() if is_inside else str(found.folder)
+
+
+def homes_of(jobs: Sequence[Job]) -> dict[Path, Config | None]:
+    """The run folders that keep the scores of models, with the config if it is that of the run."""
+    found: dict[Path, Config | None] = {}
+    for job in jobs:
+        if isinstance(job.system, Found):
+            home, _ = place_of(job.system, job.config)
+            found[home] = job.config if job.config.run == home else found.get(home)
+    return found
+
+
 def score_job(
     job: Job,
     scoring: Scoring,
@@ -173,9 +190,7 @@ def score_job(
 
     translator = opened(native=False)
     exact = opened(native=True) if scoring.forced else None
-    home = found.run if is_run(found.run) else config.run
-    is_inside = home in found.folder.parents
-    model = found.folder.relative_to(home).as_posix() if is_inside else str(found.folder)
+    home, model = place_of(found, config)
     suffix = f".{model.replace('/', '.')}" if is_checkpoint else ""
     folder = results_folder(home, private=config.private)
     # 2. Translate and score each test set.

@@ -31,8 +31,8 @@ from mtkit.disk.reading import read_object
 from mtkit.errors import InputError, MtkitError, UsageError, WriteError
 from mtkit.model.tensors import Tensors, check_shapes, num_bytes, read_tensors, shapes_of, write_tensors
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.runs.exports import CONFIG, LEXICON, MAX_TEXT, WEIGHTS, read_sentences_per_pair
-from mtkit.runs.layout import CHECKPOINTS, PROGRESS, inside
+from mtkit.runs.exports import CONFIDENCE, CONFIG, LEXICON, MAX_TEXT, WEIGHTS, read_sentences_per_pair
+from mtkit.runs.layout import CHECKPOINTS, ORIGIN, PROGRESS, inside
 from mtkit.runs.training import KEY, Training, read_training
 from mtkit.text.tokenizer import JOINT, SEPARATE, Tokenizer, make_tokenizer
 
@@ -55,6 +55,7 @@ class LoadedModel:
         folder: the model folder.
         sentences_per_pair: see `read_sentences_per_pair`.
         training: see `read_training`.
+        confidence: content of the file of that name; None if there is none.
     """
 
     model: Transformer
@@ -63,6 +64,7 @@ class LoadedModel:
     folder: Path
     sentences_per_pair: float | None = None
     training: Training | None = None
+    confidence: bytes | None = None
 
 
 def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:
@@ -92,12 +94,13 @@ def write_model(
     sentences_per_pair: float | None = None,
     train_state: Tensors | None = None,
     progress: dict[str, Any] | None = None,
+    origin: dict[str, Any] | None = None,
     lexicon: bytes | None = None,
 ) -> None:
     """Writes a model folder. With `train_state` and `progress`, training can resume from it.
 
     `sentences_per_pair` is the mean of the training data, if it is known, and `lexicon` the file learned from
-    them.
+    them. `origin` tells where an imported model comes from.
 
     Raises:
         MtkitError: a number is not finite; nothing is written.
@@ -119,6 +122,8 @@ def write_model(
         texts[LEXICON] = lexicon
     if progress is not None:
         texts[PROGRESS] = (json.dumps(progress, indent=1) + "\n").encode()
+    if origin is not None:
+        texts[ORIGIN] = (json.dumps(origin, indent=1, ensure_ascii=False) + "\n").encode()
     for tensors in numbers.values():
         if bad := _not_finite(tensors):
             raise MtkitError(
@@ -294,4 +299,7 @@ def load_model(folder: Path) -> LoadedModel:
     _require_finite(weights, folder / WEIGHTS, "Use another model.")
     model = build()
     set_weights(model, weights, folder / WEIGHTS)
-    return LoadedModel(model.eval(), tokenizer, config, folder, sentences_per_pair, training)
+    confidence = (
+        read_listed(folder, manifest, CONFIDENCE, MAX_TEXT) if CONFIDENCE in manifest["files"] else None
+    )
+    return LoadedModel(model.eval(), tokenizer, config, folder, sentences_per_pair, training, confidence)

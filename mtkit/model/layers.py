@@ -40,6 +40,8 @@ def _activation(config: ModelConfig) -> Callable[[Tensor], Tensor]:
             return F.relu
         case "gelu":
             return F.gelu
+        case "silu":
+            return F.silu  # x·σ(x) (Hendrycks and Gimpel 2016; swish in Ramachandran et al. 2017)
         case "swiglu":
             return swiglu
         case _:

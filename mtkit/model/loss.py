@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtkit.model.tricks import tricks
@@ -123,6 +123,17 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         grad_features, grad_weight = ctx.saved_tensors
         # Scaled in fp32: a loss scale of 2^16 does not fit into fp16.
         return grad_features.float() * grad_loss, grad_weight * grad_loss, None, None, None, None
+
+
+def with_bias(features: Tensor, output: nn.Linear) -> tuple[Tensor, Tensor]:
+    """`features` [tokens, d_model] and the matrix [vocab, d_model] whose product are the logits of `output`.
+
+    A bias b is one more column: [features, 1]·[W, b]ᵀ = features·Wᵀ + b.
+    """
+    if output.bias is None:
+        return features, output.weight
+    ones = features.new_ones(len(features), 1)
+    return torch.cat((features, ones), 1), torch.cat((output.weight, output.bias[:, None]), 1)
 
 
 def cross_entropy(

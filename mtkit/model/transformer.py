@@ -56,7 +56,7 @@ class Transformer(nn.Module):
         self.src_embedding = (
             self.tgt_embedding if has.shared_src else nn.Embedding(src_vocab_size, config.d_model)
         )
-        self.output = nn.Linear(config.d_model, tgt_vocab_size, bias=False)
+        self.output = nn.Linear(config.d_model, tgt_vocab_size, bias=has.output_bias)
         if has.shared_output:
             self.output.weight = self.tgt_embedding.weight
         embedding_dropout = config.embedding_dropout
@@ -88,7 +88,7 @@ class Transformer(nn.Module):
                     nn.init.xavier_uniform_(matrix, gain)
             elif parameter.dim() == 2:
                 nn.init.normal_(parameter, std=self.config.d_model**-0.5)
-            elif stack in ("encoder", "decoder") and name.endswith("bias"):
+            elif stack in ("encoder", "decoder", "output") and name.endswith("bias"):
                 nn.init.zeros_(parameter)
 
     def layer_matrices(self) -> dict[str, int]:

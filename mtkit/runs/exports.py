@@ -1,7 +1,8 @@
 """The names and contents of an export to CTranslate2, for its writer and its readers. Does not use torch.
 
     RUN/export/ctranslate2/    manifest.json · model.bin, config.json, *_vocabulary.json (CTranslate2's own)
-                               tokenizer.model or two of them · config.yaml (of the run) · lexicon.bin
+                               tokenizer.model or two of them · config.yaml (of the run)
+                               confidence.json · lexicon.bin
 
 It is self-contained. CTranslate2 does not validate its files, so each is compared with the manifest,
 the options and the tokenizer; CTranslate2 then gets exactly the bytes that were compared.
@@ -41,6 +42,8 @@ EXPORTS = "export"
 """Folder of the exports, in the run folder."""
 CONFIG = "config.yaml"
 """The config of the run."""
+CONFIDENCE = "confidence.json"
+"""How certain translations are, in model folders and exports; see `translate/confidence.py`."""
 OWN_CONFIG = "config.json"
 """CTranslate2's config."""
 VOCABULARIES = ("shared_vocabulary.json", "source_vocabulary.json", "target_vocabulary.json")
@@ -67,6 +70,7 @@ class Exported:
         decode: the options of the run under `decode`.
         sentences_per_pair: see `read_sentences_per_pair`.
         training: see `read_training`.
+        confidence: content of the file of that name; None if there is none.
         tokenizer: of the model.
         files: contents of the files for CTranslate2, by name.
     """
@@ -82,6 +86,7 @@ class Exported:
     decode: dict[str, Any]
     sentences_per_pair: float | None
     training: Training | None
+    confidence: bytes | None
     tokenizer: Tokenizer = field(repr=False)
     files: Mapping[str, bytes] = field(repr=False)
 
@@ -103,15 +108,8 @@ def read_export(folder: Path) -> Exported:
 
     # 1. Read everything but the weights.
     manifest = read_manifest(folder, FORMAT, VERSION, hashes=False)
-    for name in manifest["files"].keys() - {
-        MODEL,
-        CONFIG,
-        LEXICON,
-        OWN_CONFIG,
-        *VOCABULARIES,
-        JOINT,
-        *SEPARATE,
-    }:
+    own = {MODEL, CONFIG, CONFIDENCE, LEXICON, OWN_CONFIG, *VOCABULARIES, JOINT, *SEPARATE}
+    for name in manifest["files"].keys() - own:
         raise InputError(f"{folder / MANIFEST}: lists {name!r:.80}, which is not part of an export.", _ANEW)
     small = {
         name: read_listed(folder, manifest, name, MAX_TEXT)
@@ -153,6 +151,7 @@ def read_export(folder: Path) -> Exported:
         decode=manifest["decode"],
         sentences_per_pair=read_sentences_per_pair(folder, manifest),
         training=read_training(folder, manifest),
+        confidence=small.get(CONFIDENCE),
         tokenizer=tokenizer,
         files=files,
     )

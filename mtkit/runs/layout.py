@@ -16,21 +16,27 @@ from mtkit.errors import InputError, UsageError
 from mtkit.runs.exports import EXPORTS, FORMAT
 
 DATA, PARTS, CHECKPOINTS, BEST, MODEL = "data", "parts", "checkpoints", "best", "model"
-EVALUATE, TENSORBOARD, ALIGN = "evaluate", "tensorboard", "align"
+EVALUATE, TENSORBOARD, ALIGN, ADAPTER = "evaluate", "tensorboard", "align", "adapter"
 METRICS_FILE, AUTO, WANDB_RUN = "metrics.jsonl", "auto.json", "wandb-run.txt"
-SCORES = "scores.json"
+SCORES, LOOKS = "scores.json", "looks.json"
 """In `EVALUATE`."""
+REPORT, CARD = "report.html", "README.md"
+"""Pages for people. A user may have a file of this name, so they are checked only when they are written."""
 LOG, PROGRESS = "train.log", "progress.json"
 """`PROGRESS` is in each checkpoint."""
+ORIGIN = "origin.json"
+"""In the folder of an imported model."""
 DATA_LOCK, ALIGN_LOCK = ".data.lock", ".align.lock"
 
 KIND = "mtkit-run"
+ADAPTER_FORMAT = "mtkit-adapter"
 TRANSLATIONS, CURVES = "mtkit-translations", "mtkit-tensorboard"
 _ADVICE = "Choose a new or an empty folder as `run`, or one that mtkit made, with the .mtkit in it."
 _WHOLE = {
     DATA: "mtkit-data",
     MODEL: "mtkit-model",
     ALIGN: "mtkit-alignment",
+    ADAPTER: ADAPTER_FORMAT,
     f"{EXPORTS}/ctranslate2": FORMAT,
 }
 """Folders that mtkit writes whole, with their kind."""
@@ -135,7 +141,8 @@ def forget_training(run: Path) -> None:
         UsageError: one of them contains files that mtkit did not write; nothing is removed.
     """
     run = _real(run)
-    whole = {inside(run, MODEL): "mtkit-model", run / EXPORTS / "ctranslate2": FORMAT}
+    whole = {inside(run, name): _WHOLE[name] for name in (MODEL, ADAPTER)}
+    whole[run / EXPORTS / "ctranslate2"] = FORMAT
     whole |= dict.fromkeys(_step_folders(run), "mtkit-model")
     for folder, kind in whole.items():
         check_own(folder, kind)

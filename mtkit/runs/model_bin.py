@@ -33,7 +33,7 @@ STORED = {
     "int8_bfloat16": ("int8", "bfloat16"),
 }
 """The types of matrices and of all other weights, by quantization."""
-ACTIVATIONS = {"relu": 0, "gelu": 3, "swiglu": 2}
+ACTIVATIONS = {"relu": 0, "gelu": 3, "silu": 2, "swiglu": 2}
 """The numbers of CTranslate2's activations."""
 KNOWN: Mapping[str, Collection[object] | None] = {
     "d_model": None,
@@ -49,6 +49,7 @@ KNOWN: Mapping[str, Collection[object] | None] = {
     "max_positions": None,
     "bias": ("all", "feed_forward", "none"),
     "tie_embeddings": ("all", "tgt", "none"),
+    "output_bias": (False, True),
 }
 """The options of a model that CTranslate2 can express, with their values; see `refusals`."""
 BINARY_VERSION, SPECIFICATION, REVISION = 6, "TransformerSpec", 7
@@ -141,6 +142,8 @@ class _Variables:
     def decoder(self, vocab_size: int, aligns: bool) -> None:
         self.matrix("decoder/embeddings/weight", vocab_size, self.model.d_model, "embeddings")
         self.matrix("decoder/projection/weight", vocab_size, self.model.d_model, "embeddings")
+        if self.has.output_bias:
+            self.weights("decoder/projection/bias", vocab_size)
         self.options("decoder", alibi=0, alibi_use_positive_positions=0, scale_alibi=0)
         self.options("decoder", start_from_zero_embedding=0)
         heads = self.model.num_heads if aligns else 1

@@ -10,7 +10,7 @@ from torch import Tensor
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.batch import Batch, on_device
 from mtkit.engine.native import autocast
-from mtkit.model.loss import cross_entropy
+from mtkit.model.loss import cross_entropy, with_bias
 from mtkit.model.packing import load_kernel
 from mtkit.model.transformer import Kept, Transformer
 from mtkit.train.losses.divergence import divergence
@@ -70,7 +70,7 @@ class Objective:
         options, passes = self.options, self.passes
         targets = self.guide.targets(batch) if self.guide is not None else None
         features, tgt_out = self._predicted(batch, passes)  # features are [passes * tokens, d_model]
-        weight = self.model.output.weight  # whole now, if it is sharded otherwise
+        features, weight = with_bias(features, self.model.output)  # whole now, if it is sharded otherwise
         learned = 1 if self.cutoff is not None else passes
         tokens = len(tgt_out) // passes * learned
         fused = options.compile and self.device.type == "cuda"
@@ -133,4 +133,4 @@ def token_losses(
 ) -> tuple[Tensor, Tensor]:
     """Sums of the smoothed loss and of -log p over the batch's target tokens; see `cross_entropy`."""
     real = token_features(model.features, batch, 1, dtype)
-    return cross_entropy(real, model.output.weight, batch.tgt_out, label_smoothing, dtype)
+    return cross_entropy(*with_bias(real, model.output), batch.tgt_out, label_smoothing, dtype)

@@ -31,6 +31,7 @@ from mtkit.train.machine.memory import (
 from mtkit.train.machine.packed_batch import rows_needed
 from mtkit.train.machine.precision import training_dtype
 from mtkit.train.optim.freeze import freeze
+from mtkit.train.optim.lora import LowRank
 from mtkit.train.update import Updater
 
 _PREFETCHED = 4
@@ -55,9 +56,11 @@ def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, worl
     limit_threads(config.train.num_threads)
     model = build_model(config.model, src_vocab_size, tgt_vocab_size, config.seed).to(device)
     freeze(model, config.train.freeze)
+    lora = config.train.lora
+    low_rank = LowRank(model, lora, config.seed) if lora.rank else None
     together = [guided_layer(model)] if config.train.guided_alignment else []
     exchange = Exchange(world, model, shards=config.train.shards_model, together=together)
-    return Updater(model, config.train, config.seed, dtype, exchange)
+    return Updater(model, config.train, config.seed, dtype, exchange, low_rank)
 
 
 def read_steps(
@@ -160,7 +163,12 @@ def kept_bytes(updater: Updater) -> dict[str, int]:
     """Estimated bytes that stay in memory for the whole run, by name."""
     model = updater.model
     in_layers = sum(model.get_parameter(name).numel() for name in model.layer_matrices())
-    return state_bytes(model.num_parameters(), in_layers, updater.options)
+    found = state_bytes(model.num_parameters(), in_layers, updater.options)
+    if (low_rank := updater.low_rank) is not None:
+        matrices = 4 * sum(weight.numel() for weight in low_rank.weights.values())
+        factors = 4 * low_rank.num_trained()
+        found |= {"gradients": matrices, "optimizer": 2 * factors, "LoRA": matrices + factors}
+    return found
 
 
 def compute_mode(updater: Updater) -> ComputeMode:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,8 +16,10 @@ from mtkit.data.prepare.prepared import Prepared
 from mtkit.errors import InputError, UsageError
 from mtkit.model.checkpoint import load_model, weights_of
 from mtkit.runs.find import trained_model
+from mtkit.text.tokenizer import JOINT, Tokenizer
 from mtkit.train.progress import Progress
 from mtkit.train.requirements import check_origin
+from mtkit.train.transplant import check_fresh, compare, transplant
 
 DETERMINISTIC = (
     "deterministic: the same data, options and seed give bit-identical weights on this kind of device, with "
@@ -24,19 +27,53 @@ DETERMINISTIC = (
 )
 
 
-def begin_from(folder: Path, config: Config, prepared: Prepared) -> tuple[dict[str, Tensor], str]:
-    """The weights in the run or model folder `folder`, and the path of the model folder.
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The initial model of a run.
+
+    Attributes:
+        folder: of the model.
+        weights: by name, for the vocabulary of the run.
+        notes: on the vocabulary, if it is another one.
+    """
+
+    folder: str
+    weights: dict[str, Tensor]
+    notes: tuple[str, ...] = ()
+
+
+def begin_from(folder: Path, config: Config, prepared: Prepared) -> Origin:
+    """The model in the run or model folder `folder`, for the vocabulary of `prepared`.
 
     Raises:
-        InputError: there is no model, or its tokenizer or architecture differs; the message lists all
-            differences.
+        InputError: there is no model, its architecture differs (the message lists all differences), or its
+            vocabulary has too little of the training text.
     """
     try:
-        check_origin(config, prepared.tokenizer)
+        check_origin(config)
+        found = trained_model(folder)
+        loaded = load_model(found)
+        weights = weights_of(loaded.model)
+        new, old = prepared.tokenizer, loaded.tokenizer
+        if _same_vocabulary(new, old):
+            return Origin(str(found), weights)
+        if config.train.lora.rank:
+            raise InputError(
+                f"{found}: has another vocabulary, and an adapter (train.lora) keeps that of its model.",
+                f"Set tokenizer.path: {found / JOINT}, and prepare the data with it.",
+            )
+        compared = compare(new, old, prepared.train)
+        try:
+            check_fresh(compared, config.train.max_fresh)
+        except InputError as error:
+            raise InputError(f"{found}: {error.message}", error.hint) from None
     except InputError as error:
         raise InputError(f"train.init_from: {error.message}", error.hint) from None
-    found = trained_model(folder)
-    return weights_of(load_model(found).model), str(found)
+    return Origin(str(found), transplant(weights, new, old, config.seed), compared.lines())
+
+
+def _same_vocabulary(new: Tokenizer, old: Tokenizer) -> bool:
+    return (new.src.fingerprint, new.tgt.fingerprint) == (old.src.fingerprint, old.tgt.fingerprint)
 
 
 def cooldown_notes(config: Config, progress: Progress) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from mtkit.data.prepare.prepared import Prepared
 from mtkit.disk.files import recover
 from mtkit.engine.native import choose_device
 from mtkit.errors import ConfigError, InputError, WriteError
+from mtkit.model.adapter import fingerprint_of, write_adapter
 from mtkit.model.checkpoint import (
     keep_only,
     load_train_state,
@@ -32,9 +33,10 @@ from mtkit.model.checkpoint import (
     write_model,
 )
 from mtkit.runs.exports import CONFIG
-from mtkit.runs.layout import BEST, CHECKPOINTS, MODEL, inside
+from mtkit.runs.layout import ADAPTER, BEST, CHECKPOINTS, MODEL, inside
 from mtkit.runs.training import Training
 from mtkit.train.machine.precision import training_dtype
+from mtkit.train.optim.lora import LowRank
 from mtkit.train.progress import Progress
 from mtkit.train.word_lexicon import lexicon_of
 
@@ -235,6 +237,17 @@ class Store:
     def _lexicon(self) -> bytes | None:
         logger.info("learning a lexicon from the training data …")
         return lexicon_of(self.config, self.prepared)
+
+    def save_adapter(self, low_rank: LowRank, weights: dict[str, Tensor], origin: str) -> None:
+        """Writes the adapter of the final weights."""
+        write_adapter(
+            inside(self.run, ADAPTER),
+            low_rank.of(weights),
+            rank=low_rank.rank,
+            alpha=low_rank.alpha,
+            base=fingerprint_of(weights | low_rank.start),
+            origin=origin,
+        )
 
     def _training(
         self, step: int, *, finished: bool = False, bleu: float | None = None, stopped_early: bool = False

@@ -288,13 +288,16 @@ class Trainer:
             if self._reset_patience:
                 self.progress = dataclasses.replace(self.progress, stale=(), waited=())
         elif self.options.init_from is not None:
-            weights, origin = begin_from(self.options.init_from, self.config, self.prepared)
-            set_weights(self.model, self.exchange.share(weights), origin)
-            self.updater.restart_average()
-            self.progress = dataclasses.replace(self.progress, origin=origin)
-            notes = [*notes, f"starting from the weights of {origin}"]
+            origin = begin_from(self.options.init_from, self.config, self.prepared)
+            set_weights(self.model, self.exchange.share(origin.weights), origin.folder)
+            self.updater.begin_from_weights()
+            self.progress = dataclasses.replace(self.progress, origin=origin.folder)
+            notes = [*notes, f"starting from the weights of {origin.folder}", *origin.notes]
         notes = [*notes, *cooldown_notes(self.config, self.progress)]
-        if frozen := sum(weight.numel() for weight in self.model.parameters() if not weight.requires_grad):
+        if (low_rank := self.updater.low_rank) is not None:
+            trained, whole = low_rank.num_trained(), self.model.num_parameters()
+            notes = [*notes, f"LoRA: {trained:,} parameters are trained, {trained / whole:.1%} of {whole:,}"]
+        elif frozen := sum(weight.numel() for weight in self.model.parameters() if not weight.requires_grad):
             notes = [*notes, f"{frozen:,} parameters are frozen"]
         if self.updater.objective.kernel is not None:
             notes = [*notes, "batches are computed without padding"]
@@ -325,15 +328,21 @@ class Trainer:
             models = [kept]
         if len(models) > 1:
             self._tell(Working("averaging"))
-        model = self.updater.whole_model(models[0])
-        set_weights(model, average_weights(models), "average")
+        model, low_rank = self.updater.whole_model(models[0]), self.updater.low_rank
+
+        def used(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+            return weights if low_rank is None else low_rank.reduced(weights)
+
+        set_weights(model, used(average_weights(models)), "average")
         self._tell(Working("validating"))
         validation, averaged = self._final_validation(model), len(models)
         chooses = averaged > 1 and not self.options.num_last
         if chooses and rank(self._qualities(validation)) < self.progress.best[0][0]:
-            set_weights(model, models[0], "best")
+            set_weights(model, used(models[0]), "best")
             validation, averaged = self._final_validation(model), 1
         extra = self.validator.extra(model, 0, lambda: False) if self.progress.start else None
+        if low_rank is not None:
+            self.store.save_adapter(low_rank, weights_of(model), self.progress.origin)
         return Finished(
             step=self.progress.step,
             folder=self.store.save_final(weights_of(model), self.progress.step, validation.scores["bleu"]),

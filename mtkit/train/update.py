@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.batch import Batch
@@ -22,6 +22,7 @@ from mtkit.train.machine.exchange import Exchange, gathered
 from mtkit.train.machine.memory import is_out_of_memory
 from mtkit.train.objective import Objective
 from mtkit.train.optim.averaging import MovingAverage, with_weights
+from mtkit.train.optim.lora import LowRank
 from mtkit.train.optim.optim import (
     averaged_weights,
     build_optimizers,
@@ -72,8 +73,11 @@ class Updater:
         seed: int,
         dtype: torch.dtype,
         exchange: Exchange | None = None,
+        low_rank: LowRank | None = None,
     ) -> None:
         self.model = model
+        self.low_rank = low_rank
+        self.trained: nn.Module = model if low_rank is None else low_rank
         self.exchange = exchange or Exchange(World(), model)
         self.world = self.exchange.world
         self.options = options
@@ -81,7 +85,12 @@ class Updater:
         self.device = next(model.parameters()).device
         self.objective = Objective(model, options, dtype)
         self._cutoff = self.objective.cutoff
-        self.optimizers = build_optimizers(model, options.optimizer, model.layer_matrices(), self.world)
+        self.optimizers = build_optimizers(
+            self.trained,
+            options.optimizer,
+            model.layer_matrices() if low_rank is None else {},
+            self.world,
+        )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
         self.ema = MovingAverage(model, options.ema) if options.ema else None
         skip_spikes = options.optimizer.skip_spikes
@@ -118,7 +127,7 @@ class Updater:
         """Whether there is memory for both passes over a batch, and for the optimizer's state."""
         try:
             # Optimizers allocate their state in the first update.
-            held = {} if self.optimizers[-1].state else optimizer_state(self.model, self.optimizers)
+            held = {} if self.optimizers[-1].state else optimizer_state(self.trained, self.optimizers)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -137,7 +146,7 @@ class Updater:
         """The weights that are validated and kept: an average, if there is one."""
         if self.ema is not None:
             return self.ema.weights
-        return weights_of(self.model) | averaged_weights(self.model, self.optimizers)
+        return weights_of(self.model) | averaged_weights(self.trained, self.optimizers)
 
     def whole_model(self, weights: dict[str, Tensor]) -> Transformer:
         """The trained model, or a new one with these weights if the trained one is sharded."""
@@ -148,8 +157,10 @@ class Updater:
         set_weights(whole, weights, "gathered")
         return whole.to(self.device)
 
-    def restart_average(self) -> None:
-        """Restarts the moving average from the current weights."""
+    def begin_from_weights(self) -> None:
+        """Takes the current weights as the start of the moving average and of LoRA."""
+        if self.low_rank is not None:
+            self.low_rank.begin()
         if self.ema is not None:
             self.ema = MovingAverage(self.model, self.ema.decay)
 
@@ -220,12 +231,14 @@ class Updater:
         Returns its norm and whether the update was skipped.
         """
         # 1. Remove the loss scale, and clip the gradient.
+        if self.low_rank is not None:
+            self.low_rank.project()
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = lr
             self.scaler.unscale_(optimizer)
         limit = self.options.optimizer.clip_norm or math.inf
-        trained = [parameter for _, parameter in trained_parameters(self.model)]
+        trained = [parameter for _, parameter in trained_parameters(self.trained)]
         norm = gathered(torch.nn.utils.clip_grad_norm_(trained, limit, foreach=True))
         # 2. Update the weights, unless the norm is non-finite or a spike. Optimizers read the flag on the
         # device.
@@ -235,6 +248,8 @@ class Updater:
         for optimizer in self.optimizers:
             optimizer.found_inf = skipped.float()  # type: ignore[union-attr]
             optimizer.step()
+        if self.low_rank is not None:
+            self.low_rank.apply_factors()
         # 3. Count non-finite gradients in a row. Those that a too large loss scale can explain do not count.
         hopeless = bad
         if self.scaler.is_enabled():
@@ -265,13 +280,15 @@ class Updater:
 
     def state(self) -> dict[str, Tensor]:
         """Everything besides the weights that the next update depends on."""
-        state = optimizer_state(self.model, self.optimizers)
+        state = optimizer_state(self.trained, self.optimizers)
         if self.ema is not None:
             state |= {f"ema.{name}": weight for name, weight in self.ema.weights.items()}
         # Python's numbers have 64 bits.
         state |= {f"scaler.{name}": _scalar(value) for name, value in self.scaler.state_dict().items()}
         if self.spikes is not None:
             state |= {f"spikes.{name}": value for name, value in self.spikes.state().items()}
+        if self.low_rank is not None:
+            state |= self.low_rank.held()
         counts = {"num_skipped": self.num_skipped, "bad_steps": self.bad_steps}
         return state | counts | {"splits": _scalar(self.splits)}
 
@@ -281,7 +298,7 @@ class Updater:
         Raises:
             InputError: a tensor is missing, or has another shape or type.
         """
-        set_optimizer_state(self.model, self.optimizers, state)
+        set_optimizer_state(self.trained, self.optimizers, state)
         for name, place in self.state().items():
             check_fits(name, state.get(name, place), place)
         try:
@@ -297,6 +314,9 @@ class Updater:
                 for name, value in self.spikes.state().items():
                     # A guard that is switched on later keeps its initial state.
                     value.copy_(state.get(f"spikes.{name}", value))
+            if self.low_rank is not None:
+                for name, value in self.low_rank.held().items():
+                    value.copy_(state[name])
             self.splits = max(1, int(state["splits"]))
             self.bad_steps.copy_(state["bad_steps"])
             self.num_skipped.copy_(state["num_skipped"])

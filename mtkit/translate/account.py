@@ -23,6 +23,7 @@ BANNED = "with a banned phrase"
 UNKNOWN = "with characters unknown to the model"
 UNPLACED = "left as they are, since their markup could not be placed"
 MALFORMED = "with a malformed message"
+UNSURE = "below the minimum confidence"
 UNSPELLED = "with a term that the model has no pieces for"
 
 

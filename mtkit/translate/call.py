@@ -22,6 +22,7 @@ from mtkit.translate.account import (
     UNKNOWN,
     UNPLACED,
     UNSPELLED,
+    UNSURE,
     WRONG,
     Account,
 )
@@ -214,8 +215,8 @@ class Call:
         with self._lock:
             self.account.add(FAILED, line.number, f"{said}.")
         if self.request.on_error == "blank":
-            return BLANK
-        return Translation(self._tokenizer.form.normalize(line.text))
+            return BLANK._replace(confidence=0.0)
+        return Translation(self._tokenizer.form.normalize(line.text), confidence=0.0)
 
     def _searched(self, window: Encoded) -> list[list[Translation]]:
         units = self._units(window)
@@ -241,7 +242,7 @@ class Call:
         demands = [unit.demand for unit in units] if asked else None
         srcs = [unit.segment.ids for unit in units]
         found = self._engine.decode(srcs, options, demands, self.request.needs_scores)
-        return self._with_token_scores(srcs, found) if self.request.token_scores else found
+        return self._with_token_scores(srcs, found) if self.request.needs_token_scores else found
 
     def _with_token_scores(
         self, srcs: Sequence[Sequence[int]], found: list[list[Hypothesis]]
@@ -285,7 +286,25 @@ class Call:
             if not shown.is_placed:
                 said = "placeholders, tags or terms could not be placed, and the text stays as it is."
                 self.account.add(UNPLACED, line.number, said)
-        return translations
+        least = self.request.min_confidence
+        if least is None:
+            return translations
+        pairs = zip(window.lines, translations, strict=True)
+        return [self._unsure(line, own, least) if own[0].confidence < least else own for line, own in pairs]
+
+    def _unsure(self, line: Source, found: list[Translation], least: float) -> list[Translation]:
+        """Notes a line whose best translation is not certain enough; its replacement if one was asked for."""
+        best = found[0]
+        said = f"the translation has a confidence of {best.confidence:.4f}, below {least:g}."
+        self.account.add(UNSURE, line.number, said)
+        match self.request.on_unsure:
+            case "report":
+                return found
+            case "blank":
+                return [BLANK._replace(confidence=best.confidence)]
+            case "source":
+                text = self._tokenizer.form.normalize(line.text)
+                return [Translation(text, confidence=best.confidence)]
 
     def _without_banned(self, unit: Unit, found: list[Candidate]) -> tuple[Unit, list[Candidate]]:
         """`found`, searched again as long as its best says a banned phrase in yet other pieces."""

@@ -152,7 +152,7 @@ class Input:
         if self.kind != "text" and request.details:
             raise UsageError(
                 f"--format {self.kind}: has no room for {', '.join(request.details)}.",
-                "Leave out --n-best, --json, --scores, --token-scores and --alignment.",
+                "Leave out --n-best, --json, --scores, --token-scores, --alignment and --confidence.",
             )
         if self.terms and self.kind != "jsonl":
             raise UsageError(f"--terms {self.terms}: --format {self.kind} has no fields.", "Use --glossary.")
@@ -344,6 +344,7 @@ def job(
     models: Sequence[Found],
     glossary: Path | None = None,
     sources: Sequence[Path] = (),
+    adapters: Sequence[tuple[Path, float]] = (),
 ) -> Job:
     """All that decides what is written, for `partial_file`; or into the folder of several `sources`."""
     from mtkit.disk.manifest import MANIFEST
@@ -364,6 +365,9 @@ def job(
         "--scores": request.scores,
         "--token-scores": request.token_scores,
         "--alignment": request.alignment,
+        "--confidence": request.confidence,
+        "--min-confidence": request.min_confidence,
+        "--on-unsure": request.on_unsure,
         "--target-prefix": request.prefix,
         "--glossary": _identity(glossary) if glossary else None,
         "--guard": request.guard,
@@ -373,6 +377,7 @@ def job(
         "mtkit": mtkit.__version__,
         "the input": [str(path) for path in sources] if sources else _identity(input.path),
         "the model": ", ".join(_identity(found.folder / MANIFEST) for found in models),
+        "--adapter": [[str(path), weight] for path, weight in adapters],
         "the engine": ", ".join(translator.engine.name.split(", ")[:2]),  # not how many threads it has
         **shown,
         **{f"decode.{name}": value for name, value in options.items()},

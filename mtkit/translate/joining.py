@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -60,6 +60,8 @@ class Joiner:
     ) -> None:
         self._tokenizer, self._engine = translator.tokenizer, translator.engine
         self._request, self._options = request, options
+        self._estimate = translator.confidence if request.needs_confidence else None
+        self._coverage = translator.coverage if request.needs_confidence else None
         src, tgt = (language_of(code) for code in languages)
         self.spaced, self.joiner = (src.spaced, tgt.spaced), tgt.joiner
 
@@ -132,7 +134,7 @@ class Joiner:
     ) -> list[Translation]:
         """The translations of a line, the best first: combinations of those of its segments."""
         if len(found) == 1 and found[0][0].ids and found[0][0].cut is None:  # as most lines
-            return [self._whole(line, one, anchors.get(id(one), ())) for one in found[0][1]]
+            return [self._whole(line, found[0][0], one, anchors.get(id(one), ())) for one in found[0][1]]
         ranked = [candidates for segment, candidates in found if segment.ids]
         if not ranked:
             text = self._joined([(segment, segment.untranslated, ()) for segment, _ in found])[0]
@@ -142,10 +144,21 @@ class Joiner:
             for chosen in _combinations(ranked, self._request.n_best)
         ]
 
-    def _whole(self, line: Source, one: Candidate, anchors: Anchors) -> Translation:
+    def _whole(self, line: Source, segment: Segment, one: Candidate, anchors: Anchors) -> Translation:
         """The translation of a line in one piece."""
         links = self._links(line.text, one.text, anchors) if self._request.alignment else ()
-        return Translation(one.text, one.hyp.score, one.hyp.token_scores, links, anchors, one.fault)
+        found = Translation(one.text, one.hyp.score, one.hyp.token_scores, links, anchors, one.fault)
+        return found._replace(confidence=self._confidence([(segment, one)])) if self._estimate else found
+
+    def _confidence(self, chosen: Iterable[tuple[Segment, Candidate]]) -> float:
+        """The estimated quality of a line: the mean of its segments by their tokens."""
+        assert self._estimate
+        total, tokens = 0.0, 0
+        for segment, one in chosen:
+            scores = one.hyp.token_scores
+            estimate = self._estimate.of(segment.raw, one.text, scores, self._coverage)
+            total, tokens = total + estimate * len(scores), tokens + len(scores)
+        return total / tokens
 
     def _translation(
         self,
@@ -178,6 +191,7 @@ class Joiner:
             moved = tuple((src_at[src], tgt_at[tgt]) for src, tgt in own if src in src_at and tgt in tgt_at)
             placed.append((segment, raw, (*moved, *spans)))
         text, moved = self._joined(placed)
+        decoded = [segment for segment in segments if segment.ids]
         lengths = [len(one.hyp.ids) + 1 for one in chosen]
         mean = sum(one.hyp.score * n for one, n in zip(chosen, lengths, strict=True)) / sum(lengths)
         return Translation(
@@ -189,6 +203,7 @@ class Joiner:
             "; ".join(dict.fromkeys(one.fault for one in chosen if one.fault)),
             tuple((segment.raw, raw) for segment, raw, _ in placed) if len(placed) > 1 else (),
             is_placed,
+            self._confidence(zip(decoded, chosen, strict=True)) if self._estimate else 1.0,
         )
 
     def _joined(self, placed: Sequence[tuple[Segment, str, Anchors]]) -> tuple[str, Anchors]:

@@ -20,7 +20,8 @@ from mtkit.runs.find import config_of
 from mtkit.runs.training import Training
 from mtkit.translate.account import Account
 from mtkit.translate.call import Call
-from mtkit.translate.coverage import Coverage, open_coverage
+from mtkit.translate.confidence import read_confidence
+from mtkit.translate.coverage import open_coverage
 from mtkit.translate.request import Request
 from mtkit.translate.translator import Translator
 
@@ -40,6 +41,7 @@ def open_translator(
     engine: EngineName = "auto",
     others: Sequence[Path] = (),
     threads: int | None = None,
+    adapters: Sequence[tuple[Path, float]] = (),
 ) -> Translator:
     """A translator for the model in a folder, by an engine that can do what is asked.
 
@@ -52,6 +54,7 @@ def open_translator(
             CTranslate2 can do what is asked; else native.
         others: model folders that are an ensemble with `folder`.
         threads: cores to compute with, in workers and threads; None for all that this process may use.
+        adapters: that are added to the model, each with its weight.
 
     Logs a warning if the model is unfinished or weak.
 
@@ -62,9 +65,17 @@ def open_translator(
         ConfigError: the search options that are asked for are invalid.
     """
     request = request or Request()
-    translator = _opened(folder, request, device, precision, engine, others, threads)
+    translator = _opened(folder, request, device, precision, engine, others, threads, adapters)
     Call(translator, request, Account())
     return translator
+
+
+def open_finished(folder: Path, device: str) -> Translator:
+    """A translator for the model of a training that has just ended, by the native engine.
+
+    It logs no warning about the model, because the training itself tells how good it is.
+    """
+    return _native(folder, Request(), device, "auto", (), None, remarks=False)
 
 
 def _opened(
@@ -75,27 +86,29 @@ def _opened(
     engine: EngineName,
     others: Sequence[Path],
     threads: int | None,
+    adapters: Sequence[tuple[Path, float]],
 ) -> Translator:
     export = None if engine == "native" and not is_export(folder) else export_of(folder)
     if export is None:
         if engine == "ctranslate2":
             raise InputError(f"{folder}: there is no export of this model to ctranslate2.", NO_EXPORT)
-        return _native(folder, request, device, precision, others, threads)
+        return _native(folder, request, device, precision, others, threads, adapters)
     from mtkit.engine.ct2 import refusals
 
     exported = read_export(export)
     options = _search_options(folder, exported.decode, request.search)
-    reasons = ["ensembles"] * bool(others) + _reasons_against(exported, device, precision, engine)
+    reasons = ["ensembles"] * bool(others) + ["adapters"] * bool(adapters)
+    reasons += _reasons_against(exported, device, precision, engine)
     reasons += refusals(options, request.features, exported.aligns)
     if not reasons:
-        return _ctranslate2(exported, request, device, threads)
+        return _ctranslate2(exported, device, threads)
     if engine == "ctranslate2" or is_export(folder):
         raise UsageError(
             f"{exported.folder}: the engine ctranslate2 cannot do this: {', '.join(reasons)}.",
             "Use --engine native with the model itself.",
         )
     logger.info("The native engine translates, since CTranslate2 has no %s.", ", ".join(reasons))
-    return _native(folder, request, device, precision, others, threads)
+    return _native(folder, request, device, precision, others, threads, adapters)
 
 
 def _reasons_against(exported: Exported, device: str, precision: Precision, engine: EngineName) -> list[str]:
@@ -132,11 +145,7 @@ def _say_remarks(folder: Path, training: Training | None) -> None:
         logger.warning("%s: %s", folder, remark)
 
 
-def _coverage(folder: Path, request: Request) -> Coverage | None:
-    return open_coverage(folder) if request.guard else None
-
-
-def _ctranslate2(exported: Exported, request: Request, device: str, threads: int | None) -> Translator:
+def _ctranslate2(exported: Exported, device: str, threads: int | None) -> Translator:
     from mtkit.engine.ct2 import CTranslate2Engine
 
     _say_remarks(exported.folder, exported.training)
@@ -147,9 +156,15 @@ def _ctranslate2(exported: Exported, request: Request, device: str, threads: int
     )
     options = decode_options(exported.decode)
     languages = exported.src_lang, exported.tgt_lang
-    coverage = _coverage(exported.folder, request)
     return Translator(
-        engine, tokenizer, options, languages, exported.tags, exported.sentences_per_pair, coverage
+        engine,
+        tokenizer,
+        options,
+        languages,
+        exported.tags,
+        exported.sentences_per_pair,
+        lambda: read_confidence(exported.folder, exported.confidence),
+        lambda: open_coverage(exported.folder),
     )
 
 
@@ -160,6 +175,9 @@ def _native(
     precision: Precision,
     others: Sequence[Path],
     threads: int | None,
+    adapters: Sequence[tuple[Path, float]] = (),
+    *,
+    remarks: bool = True,
 ) -> Translator:
     from mtkit.engine.native import NativeEngine, choose_device, limit_threads
     from mtkit.model.checkpoint import load_model
@@ -168,7 +186,12 @@ def _native(
     limit_threads(threads)
     target = choose_device(device)
     loaded = load_model(folder)
-    _say_remarks(folder, loaded.training)
+    if remarks:
+        _say_remarks(folder, loaded.training)
+    if adapters:
+        from mtkit.model.adapter import add_adapters
+
+        add_adapters(loaded.model, folder, adapters)
     members, per_pair = [], [loaded.sentences_per_pair]
     for path in others:
         member = load_model(path)
@@ -185,5 +208,13 @@ def _native(
     languages = config.data.src_lang, config.data.tgt_lang
     usual_tags = config.data.language_tags(config.data.tgt_lang)
     least = min((mean for mean in per_pair if mean), default=None)
-    coverage = _coverage(folder, request)
-    return Translator(engine, loaded.tokenizer, config.decode, languages, usual_tags, least, coverage)
+    return Translator(
+        engine,
+        loaded.tokenizer,
+        config.decode,
+        languages,
+        usual_tags,
+        least,
+        lambda: read_confidence(folder, loaded.confidence),
+        lambda: open_coverage(folder),
+    )

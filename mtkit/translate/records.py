@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import exp
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mtkit.errors import InputError
@@ -204,6 +205,8 @@ def _columns(found: Translation, request: Request) -> list[str]:
         shown.append(" ".join(f"{score:.4f}" for score in found.token_scores))
     if request.alignment:
         shown.append(" ".join(f"{src}-{tgt}" for src, tgt in found.links))
+    if request.confidence:
+        shown.append(f"{found.confidence:.4f}")
     return shown
 
 
@@ -213,6 +216,9 @@ def _members(found: Translation, request: Request) -> dict[str, Any]:
         shown["token_scores"] = [round(score, 4) for score in found.token_scores]
     if request.alignment:
         shown["alignment"] = [list(link) for link in found.links]
+    if request.confidence:
+        shown["confidence"] = round(found.confidence, 4)
+        shown["token_confidences"] = [round(exp(score), 4) for score in found.token_scores]
     if found.fault:
         shown["fault"] = found.fault
     if found.parts:

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from mtkit.documents.base import Answer, Text
 from mtkit.engine.interface import Feature
+from mtkit.errors import UsageError
 from mtkit.translate.glossary import Glossary, Term
 
 Links = tuple[tuple[int, int], ...]
@@ -15,6 +16,7 @@ Anchors = tuple[tuple[int, int], ...]
 
 Invalid = Literal["error", "replace"]
 OnError = Literal["fail", "blank", "source"]
+OnUnsure = Literal["report", "blank", "source"]
 
 
 class Source(NamedTuple):
@@ -48,6 +50,9 @@ class Request:
         scores: translations come with their scores; an engine may be faster without.
         token_scores: they come with the scores of their tokens.
         alignment: they come with links between the words of source and translation.
+        confidence: they come with an estimate of their quality.
+        min_confidence: what becomes of a line whose best translation has less is said by `on_unsure`.
+        on_unsure: note such a line, and besides leave it blank or keep the source.
         as_json: each line is shown as a JSON object.
         prefix: text that each translation begins with.
         glossary: terms that each translation uses where the source has them.
@@ -63,6 +68,9 @@ class Request:
     scores: bool = False
     token_scores: bool = False
     alignment: bool = False
+    confidence: bool = False
+    min_confidence: float | None = None
+    on_unsure: OnUnsure = "report"
     as_json: bool = False
     prefix: str = ""
     glossary: Glossary | None = None
@@ -72,10 +80,28 @@ class Request:
     on_error: OnError = "fail"
     strict: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises UsageError for a minimum confidence that is none."""
+        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
+            raise UsageError(
+                f"--min-confidence {self.min_confidence:g}: expected a number from 0 to 1.",
+                "Choose the smallest share of chrF that is good enough, such as 0.5.",
+            )
+
     @property
     def needs_scores(self) -> bool:
         """Whether the scores of hypotheses are shown."""
         return self.scores or self.as_json or self.n_best > 1
+
+    @property
+    def needs_confidence(self) -> bool:
+        """Whether the quality of translations is estimated."""
+        return self.confidence or self.min_confidence is not None
+
+    @property
+    def needs_token_scores(self) -> bool:
+        """Whether the scores of tokens are shown, or an estimate is made from them."""
+        return self.token_scores or self.needs_confidence
 
     @property
     def details(self) -> list[str]:
@@ -86,6 +112,7 @@ class Request:
             "--scores": self.scores,
             "--token-scores": self.token_scores,
             "--alignment": self.alignment,
+            "--confidence": self.confidence,
         }
         return [name for name, is_asked in asked.items() if is_asked]
 
@@ -112,6 +139,7 @@ class Translation(NamedTuple):
         fault: what is wrong with it in the guard's view, even after a second search; else empty.
         parts: the texts of which a line was made up, each with its translation; none if it was one.
         is_placed: false if placeholders could not be placed, and a text stays as it was.
+        confidence: its estimated quality from 0 to 1 if that was asked; 1 where nothing was to be translated.
     """
 
     text: str
@@ -122,6 +150,7 @@ class Translation(NamedTuple):
     fault: str = ""
     parts: tuple[tuple[str, str], ...] = ()
     is_placed: bool = True
+    confidence: float = 1.0
 
 
 BLANK = Translation("")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from mtkit.config.stored import replaced
 from mtkit.decode.hypothesis import Hypothesis
 from mtkit.engine.interface import Engine
-from mtkit.errors import MtkitError, UsageError
+from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.account import Account
 from mtkit.translate.call import Call, Encoded
@@ -20,6 +21,11 @@ from mtkit.translate.windows import Answer, Pause, Window, windows
 
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
+    from mtkit.translate.confidence import Confidence
+
+
+def _no_estimate() -> Confidence:
+    raise InputError("the model does not know how certain its translations are.", "Name another model.")
 
 
 class Translator:
@@ -32,7 +38,9 @@ class Translator:
         languages: source and target.
         usual_tags: that each source begins with unless others are asked for.
         sentences_per_pair: the mean of the model's training data; None if it is not known.
-        coverage: by the lexicon of the model, for the guard; None if there is none or no guard.
+        estimate: gives how certain translations are, when that is first asked; raises InputError if the model
+            does not know it.
+        coverage: opens the lexicon of the model, when that is first asked; gives None if there is none.
     """
 
     def __init__(
@@ -43,7 +51,8 @@ class Translator:
         languages: tuple[str, str] = ("", ""),
         usual_tags: Sequence[str] = (),
         sentences_per_pair: float | None = None,
-        coverage: Coverage | None = None,
+        estimate: Callable[[], Confidence] = _no_estimate,
+        coverage: Callable[[], Coverage | None] = lambda: None,
     ) -> None:
         self.engine = engine
         self.tokenizer = tokenizer
@@ -51,7 +60,26 @@ class Translator:
         self.languages = languages
         self.usual_tags = tuple(usual_tags)
         self.sentences_per_pair = sentences_per_pair
-        self.coverage = coverage
+        self._estimate = estimate
+        self._coverage = coverage
+
+    @cached_property
+    def confidence(self) -> Confidence:
+        """How certain translations are.
+
+        Raises:
+            InputError: the model does not know it.
+        """
+        return self._estimate()
+
+    @cached_property
+    def coverage(self) -> Coverage | None:
+        """Which words of a source and of its translation explain each other.
+
+        Raises:
+            InputError: the lexicon of the model is damaged.
+        """
+        return self._coverage()
 
     def search_options(self, request: Request) -> DecodeConfig:
         """The model's search options with those of the request in place of its own.

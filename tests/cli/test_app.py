@@ -222,6 +222,7 @@ def test_schema_is_json_and_the_same_in_a_file(tmp_path: Path) -> None:
         "run",
         "private",
         "seed",
+        "card",
         "data",
         "text",
         "tokenizer",

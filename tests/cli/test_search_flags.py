@@ -284,7 +284,9 @@ def test_other_columns_and_fields_come_back_untouched(run: Run) -> None:
 def test_nothing_can_be_added_to_a_table(run: Run) -> None:
     result = run("--format", "tsv", "--scores")
     assert result.exit_code == 2
-    assert "Leave out --n-best, --json, --scores, --token-scores and --alignment." in result.stderr
+    assert (
+        "Leave out --n-best, --json, --scores, --token-scores, --alignment and --confidence." in result.stderr
+    )
 
 
 def test_a_file_keeps_its_markup_and_its_times(run: Run, folder: Path) -> None:

@@ -150,6 +150,7 @@ def test_another_input_model_or_search_is_refused(run: Run, stopped: Run, folder
         (["--beam-size", "3"], "decode.beam_size was 1, now 3"),
         (["--scores"], "--scores was False, now True"),
         (["--on-error", "blank"], "--on-error was fail, now blank"),
+        (["--on-unsure", "blank"], "--on-unsure was report, now blank"),
     ):
         refused = run(*ARGS, *more)
         assert refused.exit_code == 2

@@ -262,8 +262,8 @@ def test_an_option_that_a_format_does_not_know_is_refused(to: ExportFormat) -> N
 
 def test_all_reasons_against_ctranslate2_are_told_at_once() -> None:
     model = train_subwords([*TINY_PAIRS] * 20, TokenizerConfig(vocab_size=60))
-    novel = ModelConfig().model_copy(update={"positions": "alibi", "activation": "silu"})
-    found = r"model\.activation = silu is not supported, only .*; model\.positions = alibi is not supported"
+    novel = ModelConfig().model_copy(update={"positions": "alibi", "activation": "mish"})
+    found = r"model\.activation = mish is not supported, only .*; model\.positions = alibi is not supported"
     with pytest.raises(UsageError, match=found):
         build_spec(novel, Weights({}), Tokenizer(model))
     with pytest.raises(ValueError, match=found):

@@ -17,7 +17,7 @@ from tests.support.commands import mtkit
 
 SMALL = [
     "data.train.0.pairs=400",
-    "data.valid.pairs=20",
+    "data.valid.pairs=60",
     "data.test.phrasebook.pairs=20",
     "tokenizer.vocab_size=300",
     "model.d_model=32",
@@ -55,6 +55,21 @@ def test_translate_without_arguments(folder: Path) -> None:
     assert done.stdout.count("\n") == 3
     assert done.stdout.split("\n")[1] == ""
     assert "of ./mtkit.yaml" in done.stderr
+
+
+def test_a_training_ends_with_confidence(folder: Path) -> None:
+    lines = "Where is the station?\nI would like a coffee.\n"
+    shown = []
+    for engine in ("native", "ctranslate2"):
+        done = mtkit("translate", "--confidence", "--engine", engine, cwd=folder, input=lines)
+        assert done.returncode == 0, done.stderr
+        shown += [float(line.rpartition("\t")[2]) for line in done.stdout.splitlines()]
+    assert len(shown) == 4
+    assert all(0 <= one <= 1 for one in shown)
+    again = mtkit("confidence", "fit", "--engine", "native", cwd=folder)  # from the run's validation pairs
+    assert again.returncode == 0, again.stderr
+    assert "model: confidence fitted to 120 translations" in again.stderr
+    assert mtkit("translate", "--confidence", cwd=folder, input=lines).returncode == 0
 
 
 def test_evaluate_for_machines(folder: Path) -> None:

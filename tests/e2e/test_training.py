@@ -350,12 +350,36 @@ def test_init_from_names_every_difference_at_once(whole: Run, tmp_path: Path) ->
         go(tmp_path, f"train.init_from={whole.config.run}", *other)
     folder = whole.config.run / "model"
     assert str(caught.value) == (
-        f"train.init_from: {folder}: differs in the tokenizer; model.d_ff = 96 (other model: 64); "
-        f"model.norm = post (other model: pre). Set tokenizer.path: {folder / 'tokenizer.model'}, and "
-        "prepare the data with it. Set these model options to the other model's values."
+        f"train.init_from: {folder}: differs in model.d_ff = 96 (other model: 64); model.norm = post (other "
+        "model: pre). Set these model options to the other model's values."
     )
-    same = ("train.max_steps=1", f"tokenizer.path={folder / 'tokenizer.model'}")
-    go(tmp_path, f"train.init_from={whole.config.run}", *same)
+
+
+def test_another_vocabulary_starts_from_the_rows_of_the_old_one(whole: Run, tmp_path: Path) -> None:
+    there = whole.config.run
+    still = ("train.optimizer.lr=1.0e-12", "train.max_steps=1", "tokenizer.vocab_size=250")
+    tuned = go(tmp_path, f"train.init_from={there}", *still)
+    (started,) = (event for event in tuned.events if isinstance(event, Started))
+    first, kept, spelled, fresh = started.notes
+    assert first == f"starting from the weights of {there / 'model'}"
+    assert kept.startswith("another vocabulary: ")
+    assert kept.endswith(" keep their embeddings")
+    assert "start from the mean of the pieces that spell them" in spelled
+    assert "start fresh" in fresh
+    # Far better than from nothing, although no update has changed anything.
+    (tmp_path / "new").mkdir()
+    anew = go(tmp_path / "new", *still)
+    assert tuned.finished.loss < anew.finished.loss - 0.3
+
+
+def test_a_vocabulary_with_too_little_of_the_text_is_refused(whole: Run, tmp_path: Path) -> None:
+    chinese = ("data.train=[{reader: phrasebook, split: train, pairs: 50, tgt_lang: zh}]", "data.tgt_lang=zh")
+    others = (
+        "tokenizer.vocab_size=600",
+        "data.valid={reader: phrasebook, split: valid, pairs: 5, tgt_lang: zh}",
+    )
+    with pytest.raises(InputError, match=r"have no counterpart in its vocabulary .* train\.max_fresh = 0\.2"):
+        go(tmp_path, f"train.init_from={whole.config.run}", *chinese, *others)
 
 
 def test_init_from_nothing_is_refused(tmp_path: Path) -> None:

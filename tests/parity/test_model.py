@@ -15,6 +15,7 @@ from mtkit.config.model import ModelConfig, num_parameters
 from mtkit.model.attention import MultiHeadAttention, attend, attend_grouped
 from mtkit.model.dropout import MaskSource
 from mtkit.model.layers import DecoderLayer, EncoderLayer, FeedForward, Residual, build_norm
+from mtkit.model.loss import cross_entropy, with_bias
 from mtkit.model.positions import (
     TABLE_ROWS,
     LearnedPositions,
@@ -323,3 +324,32 @@ def test_depth_scaled_gradients_reach_the_first_layer() -> None:
 
     assert share_at_first_layer("xavier") < 0.3
     assert share_at_first_layer("depth_scaled") > 0.7
+
+
+@torch.no_grad()
+def test_silu_is_x_times_the_sigmoid() -> None:
+    inner = FeedForward(options(activation="silu", d_ff=8), MaskSource())
+    x = torch.randn(3, 16)
+    before = x @ inner.inner.weight.T + inner.inner.bias
+    after = before / (1 + (-before).exp())
+    assert_near(inner(x), after @ inner.outer.weight.T + inner.outer.bias)
+
+
+def test_a_bias_of_the_output_is_added_to_logits_and_trained() -> None:
+    """Against torch's linear map and cross-entropy, with their gradients."""
+    model = build_model(options(output_bias=True, tie_embeddings="none"), 20, 20, seed=1).eval()
+    assert not model.output.bias.any()
+    torch.nn.init.normal_(model.output.bias)
+    src_ids, tgt_in = torch.randint(4, 20, (2, 5)), torch.randint(4, 20, (2, 4))
+    mask = torch.ones_like(src_ids, dtype=torch.bool)
+    features = model.features(src_ids, mask, tgt_in).detach().flatten(0, 1).requires_grad_()
+    weight, bias = model.output.weight, model.output.bias
+    expected = torch.nn.functional.linear(features, weight, bias)
+    assert_near(model(src_ids, mask, tgt_in).flatten(0, 1), expected)
+    targets = torch.randint(4, 20, (8,))
+    theirs = nn.functional.cross_entropy(expected, targets, reduction="sum", label_smoothing=0.1)
+    wanted = torch.autograd.grad(theirs, (features, weight, bias))
+    ours, _ = cross_entropy(*with_bias(features, model.output), targets, 0.1)
+    assert_near(ours, theirs)
+    for found, gradient in zip(torch.autograd.grad(ours, (features, weight, bias)), wanted, strict=True):
+        assert_near(found, gradient)

@@ -8,10 +8,10 @@ from mtkit.config.architecture import TRAINING_ONLY
 from mtkit.config.model import ModelConfig
 from mtkit.config.optimizer import OptimizerConfig
 
-MODEL_CHOICES: dict[str, tuple[str, ...]] = {
-    name: get_args(field.annotation)
+MODEL_CHOICES: dict[str, tuple[object, ...]] = {
+    name: (False, True) if field.annotation is bool else get_args(field.annotation)
     for name, field in ModelConfig.model_fields.items()
-    if get_origin(field.annotation) is Literal and name not in TRAINING_ONLY
+    if (field.annotation is bool or get_origin(field.annotation) is Literal) and name not in TRAINING_ONLY
 }
 """The values of each option of `model` that is a choice and shapes the network."""
 

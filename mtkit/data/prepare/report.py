@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,10 @@ from mtkit.data.prepare.ledger import Ledger, LedgerRow
 from mtkit.data.prepare.stretches import STRETCH_HEAD
 from mtkit.data.prepare.unknown import UNKNOWN_HEAD, unknown_pieces
 from mtkit.disk.files import write_text
-from mtkit.text.visible import visible
+from mtkit.disk.reading import read_object, using
+from mtkit.text.page import escaped, html_drawing, html_page, html_section, html_table
 
+REPORT_JSON, REPORT_PAGE = "report.json", "report.html"
 FORMAT = "mtkit-report"
 VERSION = 1
 
@@ -105,45 +107,11 @@ def write_report(
         "sentences": asdict(sentences) if sentences else None,
         "histograms": [asdict(histogram) for histogram in histograms],
     }
-    write_text(folder / "report.json", json.dumps(data, ensure_ascii=False, indent=1) + "\n")
-    write_text(folder / "report.html", html_report(title, ledger, histograms, leaks, sentences))
+    write_text(folder / REPORT_JSON, json.dumps(data, ensure_ascii=False, indent=1) + "\n")
+    write_text(folder / REPORT_PAGE, html_report(title, ledger, histograms, leaks, sentences))
 
 
 # ---------------------------------------------------------------- HTML
-
-
-def escaped(text: str) -> str:
-    """Escapes untrusted text for a page."""
-    return html.escape(visible(text))
-
-
-STYLE = """
-:root { color-scheme: light dark; --ink: #1c2733; --dim: #66727f; --line: #dde3e9; --back: #fff;
-  --one: #2f6fb0; --two: #e08a2e; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e9ee; --dim: #94a1ad; --line: #35414c; --back: #12181e; --one: #66a3e0; --two: #f0a858; }
-}
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back); max-width: 72rem;
-  margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; }
-h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-.figures { display: flex; flex-wrap: wrap; gap: 2.5rem; }
-.figures b { display: block; font-size: 1.7rem; }
-.dim, figcaption, th { color: var(--dim); font-weight: normal; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; }
-td, th { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: right;
-  vertical-align: top; }
-td:first-child, th:first-child, .texts td, .texts th { text-align: left; }
-.texts td { overflow-wrap: anywhere; }
-figure { margin: 1rem 0; }
-svg { max-width: 100%; height: auto; }
-svg text { fill: var(--dim); font-size: 12px; }
-.one { fill: var(--one); }
-.two { fill: var(--two); }
-.axis { stroke: var(--line); }
-summary { cursor: pointer; padding: .3rem 0; }
-"""
 
 
 def html_report(
@@ -154,34 +122,66 @@ def html_report(
     sentences: SentenceCount | None = None,
 ) -> str:
     """The report as one HTML document; all text of the corpora is escaped."""
+    return html_page(title, data_section(ledger, histograms, leaks, sentences))
+
+
+def data_section(
+    ledger: Ledger,
+    histograms: Sequence[Histogram] = (),
+    leaks: Sequence[Leaks] = (),
+    sentences: SentenceCount | None = None,
+    level: int = 2,
+) -> str:
+    """What the report of prepare shows, as HTML for a page; headlines are of this level."""
     total = ledger.total()
-    parts = [
-        _figures(total),
-        f"<p>Sources: {sentences}.</p>\n" if sentences else "",
-        _section("Why pairs were dropped", _reasons(total)),
-        _section("Corpora", _corpora(ledger, total)),
-        _section("Stretches of which far more pairs were dropped", _stretches(ledger)),
-        _section(LEAK_TITLE, _leaks(leaks)),
-        *(_section(histogram.title, _plot(histogram)) for histogram in histograms),
-        _section("Pieces that the tokenizer cannot represent", _unknown(ledger)),
-        _section("Repairs", _repairs(ledger)),
-        _section("Examples of dropped pairs", _examples(ledger)),
-    ]
-    return html_page(title, "".join(parts))
+    parts = {
+        "Why pairs were dropped": _reasons(total),
+        "Corpora": _corpora(ledger, total),
+        "Stretches of which far more pairs were dropped": _stretches(ledger),
+        LEAK_TITLE: _leaks(leaks),
+        **{histogram.title: _plot(histogram) for histogram in histograms},
+        "Pieces that the tokenizer cannot represent": _unknown(ledger),
+        "Repairs": _repairs(ledger),
+        "Examples of dropped pairs": _examples(ledger),
+    }
+    head = _figures(total) + (f"<p>Sources: {sentences}.</p>\n" if sentences else "")
+    return head + "".join(html_section(name, part, level) for name, part in parts.items())
 
 
-def html_page(title: str, content: str, style: str = "") -> str:
-    """A page with a title, in the style of mtkit's reports and some more of its own."""
-    head = (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escaped(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n"
-    )
-    return f"{head}<body>\n<h1>{escaped(title)}</h1>\n{content}</body>\n</html>\n"
+def read_report(folder: Path) -> dict[str, Any]:
+    """The content of `report.json` in a folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+        InputError: it is damaged, or in another version.
+    """
+    path = folder / REPORT_JSON
+    values = read_object(path)
+    with using(path, "Run `mtkit prepare` again."):
+        if (values["format"], values["version"]) != (FORMAT, VERSION):
+            raise ValueError(f"version {values['version']}")
+    return values
 
 
-def _section(title: str, content: str) -> str:
-    return f"<h2>{escaped(title)}</h2>\n{content}\n" if content else ""
+def stored_section(folder: Path, level: int) -> str:
+    """The data section from the `report.json` in a folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+        InputError: it is damaged, or in another version.
+    """
+    values = read_report(folder)
+    with using(folder / REPORT_JSON, "Run `mtkit prepare` again."):
+        ledger = Ledger.from_json(values["ledger"])
+        histograms = [_histogram(found) for found in values["histograms"]]
+        leaks = [Leaks(**found) for found in values["leaks"]]
+        sentences = SentenceCount(**values["sentences"]) if values["sentences"] else None
+        return data_section(ledger, histograms, leaks, sentences, level)
+
+
+def _histogram(values: dict[str, Any]) -> Histogram:
+    series = {str(name): tuple(map(int, counts)) for name, counts in values["series"].items()}
+    return Histogram(values["title"], values["unit"], tuple(map(float, values["edges"])), series)
 
 
 def _percent(count: int, of: int) -> str:
@@ -201,10 +201,13 @@ def _figures(total: LedgerRow) -> str:
 
 
 def _reasons(total: LedgerRow) -> str:
-    """A bar for each filter that dropped pairs."""
+    """A bar for each filter that dropped pairs, and what all filters do."""
+    filters = members(bare(Filter))
+    told = [[name, (filters[name].__doc__ or "").splitlines()[0]] for name in total.lost if name in filters]
+    explained = html_table(["filter", "what it does"], told, "texts") if told else ""
     found = [(name, count) for name, count in total.lost.items() if count]
     if not found:
-        return "<p>No pairs were dropped.</p>"
+        return f"<p>No pairs were dropped.</p>{explained}"
     left, width, step = 140, 480, 24
     largest = max(count for _, count in found)
     bars = []
@@ -216,10 +219,10 @@ def _reasons(total: LedgerRow) -> str:
             f'<text x="{left + length + 6:.1f}" y="{top + 16}">'
             f"{count:,} · {_percent(count, total.read)}</text>"
         )
-    filters = members(bare(Filter))
-    told = [[name, (filters[name].__doc__ or "").splitlines()[0]] for name, _ in found if name in filters]
-    chart = _svg(left + width + 130, len(found) * step, "".join(bars), "Pairs dropped by each filter")
-    return chart + (html_table(["filter", "what it does"], told, "texts") if told else "")
+    return (
+        html_drawing(left + width + 130, len(found) * step, "".join(bars), "Pairs dropped by each filter")
+        + explained
+    )
 
 
 def _corpora(ledger: Ledger, total: LedgerRow) -> str:
@@ -272,16 +275,6 @@ def _examples(ledger: Ledger) -> str:
     return "".join(blocks)
 
 
-def html_table(head: Sequence[str], lines: Iterable[Sequence[str]], kind: str = "") -> str:
-    """A table whose cells are escaped; with the kind `texts` they are aligned to the left."""
-
-    def cells(tag: str, values: Sequence[str]) -> str:
-        return "<tr>" + "".join(f'<{tag} dir="auto">{escaped(value)}</{tag}>' for value in values) + "</tr>\n"
-
-    body = "".join(cells("td", line) for line in lines)
-    return f'<div class="scroll"><table class="{kind}">\n{cells("th", head)}{body}</table></div>'
-
-
 def _plot(histogram: Histogram) -> str:
     """Draws the series as bars, side by side in each bin."""
     left, bottom, height, width = 60, 34, 180, 24
@@ -316,11 +309,4 @@ def _plot(histogram: Histogram) -> str:
             f'<text x="{x + 18}" y="{18 + 20 * number}">{escaped(name)}</text>'
         )
     caption = f"<figcaption>{escaped(histogram.unit)}</figcaption>" if histogram.unit else ""
-    return _svg(right + 30, height + bottom, "".join(marks), histogram.title, caption)
-
-
-def _svg(width: float, height: float, content: str, label: str, caption: str = "") -> str:
-    return (
-        f'<figure><svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" '
-        f'aria-label="{escaped(label)}">{content}</svg>{caption}</figure>'
-    )
+    return html_drawing(right + 30, height + bottom, "".join(marks), histogram.title, caption)

@@ -63,6 +63,17 @@ class Shard:
         start = self._offsets[index] + self.lengths[index, 0]
         return self._ids[start : start + self.lengths[index, 1]]
 
+    def counts(self, size: int) -> npt.NDArray[np.int64]:
+        """How often each id below `size` occurs [2, size], in sources and in targets."""
+        counts = np.zeros((2, size), np.int64)
+        for begin in range(0, len(self), _PAIRS_AT_ONCE):
+            lengths = self.lengths[begin : begin + _PAIRS_AT_ONCE].ravel()
+            start = self._offsets[begin]
+            ids = self._ids[start : start + lengths.sum()]
+            is_tgt = np.repeat(np.arange(len(lengths)) % 2, lengths)
+            counts += np.bincount(ids + is_tgt * size, minlength=2 * size).reshape(2, size)
+        return counts
+
 
 TokenPairs = Sequence[tuple[Sequence[int], Sequence[int]]]
 

@@ -150,7 +150,7 @@ def _kept_inside(model: ModelConfig) -> int:
     match model.activation:
         case "relu":
             return 1
-        case "gelu":
+        case "gelu" | "silu":
             return 2
         case "swiglu":
             return 4

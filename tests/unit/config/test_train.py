@@ -63,3 +63,9 @@ def test_more_models_than_are_kept_cannot_be_averaged() -> None:
 def test_a_few_kept_models_are_all_averaged_by_default() -> None:
     assert (train().average, train(keep_best=2).average, train(keep_best=9).average) == (5, 2, 5)
     assert train(keep_best=2, average_of="last").average == 5
+
+
+@pytest.mark.parametrize("value", [[[]], [{}], ["bleu", ["chrf"]], [], 3, [None]])
+def test_a_best_metric_of_another_kind_is_refused(value: object) -> None:
+    with pytest.raises(ValidationError, match="must be bleu"):
+        TrainConfig.model_validate({"best_metric": value})

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -391,7 +392,8 @@ def test_a_translation_that_has_little_to_do_with_its_source_is_noted(tokenizer:
     for degree, guard, counts in ((0.9, True, {DETACHED: 1}), (0.9, False, {}), (0.2, True, {})):
         engine = ScriptedEngine(tokenizer, SOUND, SOUND)
         options, languages = DecodeConfig(beam_size=1), ("en", "fr")
-        translator = Translator(engine, tokenizer, options, languages, coverage=_Judge(degree))
+        judge = partial(_Judge, degree)
+        translator = Translator(engine, tokenizer, options, languages, coverage=judge)
         account = Account("in.txt")
         assert list(translator.translate([LINES[0]], Request(guard=guard), account)) == [SOUND]
         assert account.counts == counts
@@ -513,6 +515,7 @@ def test_calls_at_once_get_what_they_get_one_after_the_other(tmp_path: Path) -> 
 
 
 def test_a_translator_holds_nothing_of_a_call(translator: Translator) -> None:
+    assert translator.coverage is None  # looked for once, and kept
     before = dict(vars(translator))
     list(translator.translate(LINES, Request(guard=True, search={"beam_size": 2}), Account("in.txt")))
     assert vars(translator) == before

@@ -70,7 +70,8 @@ def test_the_report_explains_its_filters(ledger: Ledger) -> None:
 
 def test_the_report_needs_nothing_else(ledger: Ledger) -> None:
     html = html_report("en-fr", ledger)
-    assert "http" not in html
+    assert "http:" not in html
+    assert "https:" not in html
     assert "src=" not in html
 
 
@@ -94,3 +95,11 @@ def test_json_and_html_are_written(ledger: Ledger, tmp_path: Path) -> None:
     assert (data["read"], data["kept"], data["dropped"]) == (1_235, 1_234, {"ratio": 1})
     assert Ledger.from_json(data["ledger"]) == ledger
     Document((tmp_path / "report.html").read_text("utf-8"))
+
+
+def test_filters_that_dropped_nothing_are_explained_too() -> None:
+    ledger = Ledger()
+    ledger.row("corpus").dropped["ratio"] = 0
+    texts = Document(html_report("en-fr", ledger)).texts
+    assert "No pairs were dropped." in texts
+    assert (RatioFilter.__doc__ or "").splitlines()[0] in texts

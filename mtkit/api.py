@@ -1,0 +1,395 @@
+"""mtkit from Python: a model that translates, and the commands as functions.
+
+The names in `__all__` are found on `mtkit` itself, on first use; so `import mtkit` stays instant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from mtkit.engine.interface import EngineName, Precision
+from mtkit.errors import MtkitError, UsageError
+from mtkit.runs.find import find_model, read_model
+from mtkit.translate.account import Account
+from mtkit.translate.glossary import Glossary, Term
+from mtkit.translate.inflection import build_stem
+from mtkit.translate.open import open_translator
+from mtkit.translate.request import OnError, Request, Source, Translation
+from mtkit.translate.term_files import read_glossary
+from mtkit.translate.translator import Translator
+from mtkit.translate.windows import Window, windows
+
+if TYPE_CHECKING:
+    from mtkit.config.fixed import MetricName
+    from mtkit.config.load import Loaded
+    from mtkit.data.prepare.prepare import PrepareReport
+    from mtkit.metrics.surface import Score
+    from mtkit.train.watch.monitor import Event, Finished
+
+__all__ = ["Detailed", "Model", "MtkitError", "evaluate_texts", "load", "prepare_data", "train_model"]
+
+Terms = str | Path | Mapping[str, str]
+"""A glossary: a file, or targets by source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detailed:
+    """A translation with what is known about it.
+
+    Attributes:
+        text: one line.
+        score: log-probability by the length penalty, higher is better; of several sentences their mean by
+            length.
+        token_scores: log-probability of each token, the end of each sentence included.
+        alignment: pairs of a source word and a target word, by number from 0.
+        confidence: expected quality, from 0 to 1, if it was asked for.
+        alternatives: the next best translations, if `n_best` asks for them.
+        notes: remarks, such as that a sentence was too long to be translated in one part.
+    """
+
+    text: str
+    score: float
+    token_scores: tuple[float, ...]
+    alignment: tuple[tuple[int, int], ...]
+    confidence: float | None = None
+    alternatives: tuple[Detailed, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Model:
+    """A trained model that translates; several threads may use it at once. Made by `load`.
+
+    Attributes:
+        path: what it was loaded from.
+        src_lang: language of its sources; empty for an export without its run.
+        tgt_lang: language of its translations.
+    """
+
+    def __init__(self, path: Path, opened: Callable[[Request, EngineName], Translator], engine: EngineName):
+        self.path = path
+        self._opened, self._engine = opened, engine
+        self._translator = opened(Request(), engine)
+        self._other: Translator | None = None
+        self._lock = Lock()
+        self.src_lang, self.tgt_lang = self._translator.languages
+
+    def __repr__(self) -> str:
+        return f"<mtkit model {self.path}, {self.src_lang} to {self.tgt_lang}>"
+
+    @overload
+    def __call__(self, text: str, **options: Any) -> str: ...
+    @overload
+    def __call__(self, text: Sequence[str], **options: Any) -> list[str]: ...
+    def __call__(self, text: str | Sequence[str], **options: Any) -> str | list[str]:
+        """`translate` without details."""
+        return self.translate(text, **options)
+
+    @overload
+    def translate(self, text: str, *, details: Literal[False] = False, **options: Any) -> str: ...
+    @overload
+    def translate(
+        self, text: Sequence[str], *, details: Literal[False] = False, **options: Any
+    ) -> list[str]: ...
+    @overload
+    def translate(self, text: str, *, details: Literal[True], **options: Any) -> Detailed: ...
+    @overload
+    def translate(self, text: Sequence[str], *, details: Literal[True], **options: Any) -> list[Detailed]: ...
+    def translate(
+        self,
+        text: str | Sequence[str],
+        *,
+        details: bool = False,
+        n_best: int = 1,
+        alignment: bool = False,
+        confidence: bool = False,
+        prefix: str = "",
+        glossary: Terms | None = None,
+        guard: bool = True,
+        on_error: OnError = "fail",
+        **search: Any,
+    ) -> str | list[str] | Detailed | list[Detailed]:
+        """The translation of a text, or of each text of a list.
+
+        A text of several lines is translated line by line, and its line feeds stay.
+
+        Args:
+            text: one text, or several.
+            details: return scores, alignment, alternatives and notes too. Each text must then be one line.
+            n_best: the number of translations of each text, with `details`.
+            alignment: with `details`, also the word alignment.
+            confidence: with `details`, also the expected quality.
+            prefix: what each translation begins with.
+            glossary: terms to use: a TSV, CSV or TBX file, or targets by source.
+            guard: search again where a translation looks wrong.
+            on_error: at a text that cannot be translated: raise (`fail`), leave it `blank`, or keep the
+                `source`.
+            search: options of the `decode` section, such as `beam_size=4`.
+
+        Raises:
+            UsageError: an option is unknown or invalid, or the engine cannot do what is asked.
+            InputError: the glossary cannot be read, or the model does not know its confidence.
+        """
+        _check_texts(text, details, n_best)
+        request = Request(
+            search=_checked_search(search),
+            n_best=n_best,
+            scores=details,
+            token_scores=details,
+            alignment=details and alignment,
+            confidence=details and confidence,
+            prefix=prefix,
+            glossary=self._glossary(glossary),
+            guard=guard,
+            on_error=on_error,
+        )
+        texts = [text] if isinstance(text, str) else list(text)
+        if not details:
+            lines = [line for one in texts for line in one.split("\n")]
+            found = iter([best.text for best, *_ in self._translations(lines, request, Account())])
+            plain = ["\n".join(next(found) for _ in one.split("\n")) for one in texts]
+            return plain[0] if isinstance(text, str) else plain
+        account = Account()
+        answers = self._translations(texts, request, account)
+        notes: dict[int, list[str]] = {}
+        for note in account.notes:
+            notes.setdefault(note.number, []).append(note.text)
+        detailed = [
+            _detailed(found, confidence, tuple(notes.get(at, ()))) for at, found in enumerate(answers)
+        ]
+        return detailed[0] if isinstance(text, str) else detailed
+
+    async def translate_async(self, text: Any, **options: Any) -> Any:
+        """`translate` in a thread, for programs that must not wait for it."""
+        return await asyncio.to_thread(lambda: self.translate(text, **options))
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """The log-probability that the model gives each translation, from pairs of source and translation."""
+        return [hypothesis.score for hypothesis in self._translator.score(pairs)]
+
+    def _translations(
+        self, lines: Sequence[str], request: Request, account: Account
+    ) -> list[list[Translation]]:
+        def read() -> Any:
+            number = 0
+            for window in windows(lines):
+                sources = [Source(line, at) for at, line in enumerate(window, number)]
+                yield Window(sources, lambda found: found)
+                number += len(window)
+
+        answers = self._able(request).results(read(), request, account)
+        return [found for window in answers for found in window]
+
+    def _able(self, request: Request) -> Translator:
+        """A translator that can do what is asked: CTranslate2 cannot do everything."""
+        options = self._translator.search_options(request)
+        if not self._translator.engine.refusals(options, request.features):
+            return self._translator
+        with self._lock:
+            if self._other is None:
+                self._other = self._opened(request, self._engine)
+            return self._other
+
+    def _glossary(self, given: Terms | None) -> Glossary | None:
+        if given is None:
+            return None
+        languages = (self.src_lang, self.tgt_lang)
+        if isinstance(given, Mapping):
+            return Glossary((Term(*pair) for pair in given.items()), build_stem(self.src_lang))
+        return read_glossary(Path(given), languages)
+
+
+def load(
+    model: str | Path | None = None,
+    *,
+    engine: EngineName = "auto",
+    device: str = "auto",
+    precision: Precision = "auto",
+    threads: int | None = None,
+    adapters: Mapping[str | Path, float] | None = None,
+) -> Model:
+    """The model of a run folder, a model folder, an export or a config file.
+
+    Args:
+        model: its path. By default that of $MTKIT_MODEL, of ./mtkit.yaml, or of the newest run under ./runs.
+        engine: `ctranslate2`, `native` (PyTorch), or `auto`: CTranslate2 where it can do what is asked.
+        device: `auto`, `cpu` or `cuda`.
+        precision: `fp32`, `bf16`, `fp16` or `auto`, of the native engine.
+        threads: cores to compute with; None for all that this process may use.
+        adapters: folders of adapters that are added to the model, each with its weight.
+
+    Raises:
+        InputError: there is no usable model, or an adapter belongs to another one.
+        UsageError: the device is not there.
+    """
+    found = find_model(None if model is None else Path(model))
+    added = [(Path(path), weight) for path, weight in (adapters or {}).items()]
+
+    def opened(request: Request, engine: EngineName) -> Translator:
+        def of(folder: Path) -> Translator:
+            return open_translator(
+                folder, request, device, precision, engine, threads=threads, adapters=added
+            )
+
+        return read_model(found.run, of)
+
+    return Model(Path(model) if model is not None else found.run, opened, engine)
+
+
+def evaluate_texts(
+    hyps: Sequence[str],
+    refs: Sequence[str] | Sequence[Sequence[str]],
+    metrics: Sequence[MetricName] = ("bleu", "chrf"),
+    *,
+    tgt_lang: str = "",
+    srcs: Sequence[str] | None = None,
+    confidence: bool = False,
+) -> list[Score]:
+    """The scores of translations, in the order of `metrics`, each with its signature.
+
+    Args:
+        hyps: detokenised translations.
+        refs: one reference for each translation, or several such lists.
+        metrics: names of metrics; `mtkit evaluate --help` lists them.
+        tgt_lang: language of the translations; decides how BLEU splits words.
+        srcs: the sources, for metrics that need them.
+        confidence: add the 95 % interval of each score, from 1,000 bootstrap samples.
+
+    Raises:
+        InputError: the numbers of translations and references differ, or there are none.
+    """
+    from mtkit.metrics.surface import score_corpus
+
+    versions = [refs] if not refs or isinstance(refs[0], str) else refs
+    first, *more = [[str(ref) for ref in version] for version in versions]
+    return score_corpus(hyps, first, metrics, tgt_lang, srcs, more, resamples=1000 if confidence else 0)
+
+
+def prepare_data(
+    config: str | Path | Sequence[str | Path], overrides: Sequence[str] = (), *, force: bool = False
+) -> PrepareReport:
+    """`mtkit prepare`: cleans and tokenizes the corpora of a config, unless that is done.
+
+    Args:
+        config: a YAML file, or several that are merged.
+        overrides: `KEY=VALUE`, as on the command line.
+        force: prepare again even if the data are up to date.
+
+    Raises:
+        ConfigError: the config is invalid; lists every problem.
+        InputError: a corpus is missing or unusable.
+    """
+    from mtkit.config.refuse import refuse
+    from mtkit.data.prepare.check_sources import faults_of_sources
+    from mtkit.data.prepare.prepare import prepare
+    from mtkit.data.prepare.prepared import has_settings
+
+    loaded = _loaded(config, overrides)
+    refuse(loaded, () if has_settings(loaded.config) and not force else faults_of_sources(loaded.config))
+    return prepare(loaded.config, force=force)
+
+
+def train_model(
+    config: str | Path | Sequence[str | Path],
+    overrides: Sequence[str] = (),
+    *,
+    listen: Callable[[Event], None] = lambda event: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Finished:
+    """`mtkit train`: prepares the data if necessary, trains or resumes, and exports the model.
+
+    Args:
+        config: a YAML file, or several that are merged.
+        overrides: `KEY=VALUE`, as on the command line.
+        listen: called with each event, such as a validation.
+        stop: asked after each step; once it returns true, everything is saved and `StoppedError` is raised.
+
+    Raises:
+        ConfigError: the config is invalid; lists every problem.
+        InputError: a corpus or the run folder is unusable.
+        StoppedError: `stop` returned true. The same call resumes.
+    """
+    from mtkit.config.refuse import refuse
+    from mtkit.convert.run import export_finished
+    from mtkit.data.prepare.check_sources import faults_of_sources
+    from mtkit.data.prepare.prepare import prepare
+    from mtkit.data.prepare.prepared import has_settings, open_prepared
+    from mtkit.disk.lock import only_writer
+    from mtkit.evaluate.confidence_fit import fit_finished
+    from mtkit.evaluate.model_card import write_card
+    from mtkit.runs.layout import open_run
+    from mtkit.train.machine.distributed import World
+    from mtkit.train.requirements import faults_of_training
+    from mtkit.train.settle import settle_run
+    from mtkit.train.trainer import train
+
+    loaded = _loaded(config, overrides)
+    asked = loaded.config
+    sources = () if has_settings(asked) else faults_of_sources(asked)
+    refuse(loaded, (*sources, *faults_of_training(asked)))
+    open_run(asked.run)
+    with only_writer(asked.run):
+        prepare(asked, locked=True)
+        prepared = open_prepared(asked)
+        settled, _ = settle_run(asked, prepared, World())
+        finished = train(settled, prepared, listen, stop)
+        fit_finished(finished.folder, prepared, settled, lambda _: None, stop)
+        export_finished(finished.folder, settled.export, lambda _: None)
+        write_card(settled.run, settled.card)
+    return finished
+
+
+def _loaded(config: str | Path | Sequence[str | Path], overrides: Sequence[str]) -> Loaded:
+    from mtkit.config.load import load_config
+
+    paths = [config] if isinstance(config, str | Path) else config
+    return load_config([Path(path) for path in paths], overrides)
+
+
+def _check_texts(text: Any, details: bool, n_best: int) -> None:
+    texts = [text] if isinstance(text, str) else text
+    for number, one in enumerate(texts):
+        if not isinstance(one, str):
+            raise UsageError(f"text {number + 1}: is {type(one).__name__}, expected str.")
+        if details and "\n" in one:
+            raise UsageError(
+                f"text {number + 1}: has several lines, and details are of one line.",
+                "Pass its lines as a list.",
+            )
+    if n_best > 1 and not details:
+        raise UsageError(f"n_best = {n_best}: needs details=True, which returns the alternatives.")
+
+
+def _checked_search(search: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not search:
+        return search
+    from difflib import get_close_matches
+
+    from mtkit.config.decode import DecodeConfig
+
+    known = list(DecodeConfig.model_fields)
+    for name in search:
+        if name not in known:
+            close = get_close_matches(name, known, 1)
+            raise UsageError(
+                f"{name}: unknown option.",
+                f"Did you mean {close[0]}?" if close else f"Options of search: {', '.join(known)}.",
+            )
+    return search
+
+
+def _detailed(found: Sequence[Translation], confidence: bool, notes: tuple[str, ...] = ()) -> Detailed:
+    best, *others = found
+    return Detailed(
+        best.text,
+        best.score,
+        best.token_scores,
+        best.links,
+        best.confidence if confidence else None,
+        tuple(_detailed([other], confidence) for other in others),
+        notes,
+    )
