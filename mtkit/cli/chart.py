@@ -7,13 +7,17 @@ import string
 from collections.abc import Sequence
 from itertools import pairwise
 
-from mtkit.train.watch.curves import Curve, Panel, ticks
+from mtkit.train.watch.curves import Curve, Panel, tick_text, ticks, ticks_apart
 
 _BRAILLE = 0x2800
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """Bit of the dot in each column and row of a character."""
 _LABEL = 8
-"""Columns for the numbers beside the y axis."""
+"""Columns for the numbers beside the y axis, if they are not longer."""
+_MARKS = 12
+"""Most columns beside the curves for the letters of curves that end at one place."""
+_LEAST_ENTRY = 24
+"""Columns of an entry of the legend, when there are several in a line."""
 
 Cell = tuple[str, int | None]
 """A character, and the number of the curve that it belongs to."""
@@ -40,19 +44,24 @@ class _Scale:
         return math.exp(value) if self.log else value
 
 
-def chart(panel: Panel, width: int, height: int, unit: str, divisor: float) -> list[list[Cell]]:
+def chart(
+    panel: Panel, width: int, height: int, unit: str, divisor: float, most: int | None = None
+) -> list[list[Cell]]:
     """The lines of a panel: its curves over both axes, then which letter marks the end of which.
 
     Args:
         panel: with at least one curve.
-        width: columns of the whole, at least 30.
+        width: columns of the whole, at least 40.
         height: lines of the curves alone.
         unit: of x, as shown.
         divisor: by which x is divided to be shown.
+        most: lines of the legend, which then has several entries in a line; None for one in each.
     """
-    columns = width - _LABEL - 2 - len(panel.curves)
     x = _Scale([value / divisor for curve in panel.curves for value in curve.x])
     y = _Scale([value for curve in panel.curves for value in curve.y], log=panel.log)
+    numbers = {value: tick_text(value) for value in ticks(y.at(0), y.at(1), max(2, height // 2), log=y.log)}
+    left, room = max(_LABEL, *map(len, numbers.values())), min(_MARKS, len(panel.curves))
+    columns = width - left - 2 - room
     cells: dict[tuple[int, int], tuple[int, int]] = {}
     marks: dict[tuple[int, int], Cell] = {}
     for number, curve in enumerate(panel.curves):
@@ -68,13 +77,13 @@ def chart(panel: Panel, width: int, height: int, unit: str, divisor: float) -> l
             column += 1
         marks[column, row] = string.ascii_lowercase[number % 26], number
     title = f"{panel.title} over {unit}{', logarithmic' if y.log else ''}"
-    lines = [_line(f"{'':{_LABEL}}  {title}")]
+    lines = [_line(f"{'':{left}}  {title}")]
     labels: dict[int, str] = {}
-    for value in ticks(y.at(0), y.at(1), max(2, height // 2), log=y.log):
-        labels.setdefault(round((1 - y(value)) * (4 * height - 1)) // 4, f"{value:,.10g}")
+    for value, number_text in numbers.items():
+        labels.setdefault(round((1 - y(value)) * (4 * height - 1)) // 4, number_text)
     for row in range(height):
-        line = _line(f"{labels.get(row, ''):>{_LABEL}} {'┤' if row in labels else '│'}")
-        for column in range(columns + len(panel.curves)):
+        line = _line(f"{labels.get(row, ''):>{left}} {'┤' if row in labels else '│'}")
+        for column in range(columns + room):
             if (column, row) in marks:
                 line.append(marks[column, row])
             else:
@@ -82,24 +91,19 @@ def chart(panel: Panel, width: int, height: int, unit: str, divisor: float) -> l
                 line.append((chr(_BRAILLE + bits) if bits else " ", curve_number))
         lines.append(line)
     axis, below = _x_axis(x, columns)
-    lines += [_line(f"{'':{_LABEL}} └{axis}"), _line(f"{'':{_LABEL}}  {below}")]
-    for number, curve in enumerate(panel.curves):
-        lines.append(
-            [*_line(" " * (_LABEL + 2)), (string.ascii_lowercase[number % 26], number), *_legend(curve)]
-        )
-    return lines
+    lines += [_line(f"{'':{left}} └{axis}"), _line(f"{'':{left}}  {below}")]
+    return lines + _legend(panel.curves, left + 2, width, most)
 
 
 def _x_axis(x: _Scale, columns: int) -> tuple[str, str]:
     """The axis with its ticks, and the numbers below."""
-    axis, below, free = ["─"] * columns, [" "] * columns, 0
-    for value in ticks(x.at(0), x.at(1), max(3, columns // 8)):
-        column, label = round(x(value) * (2 * columns - 1)) // 2, f"{value:,.10g}"
+    axis, below = ["─"] * columns, [" "] * columns
+    # Half a label more than fits, for those that are moved away from an end of the axis.
+    for value in ticks_apart(x.at(0), x.at(1), max(3, columns // 8), columns - _LABEL // 2):
+        column, label = round(x(value) * (2 * columns - 1)) // 2, tick_text(value)
         begin = min(max(0, column - len(label) // 2), columns - len(label))
-        if begin >= free:
-            axis[column] = "┬"
-            below[begin : begin + len(label)] = label
-            free = begin + len(label) + 1
+        axis[column] = "┬"
+        below[begin : begin + len(label)] = label
     return "".join(axis), "".join(below)
 
 
@@ -118,5 +122,36 @@ def _line(text: str) -> list[Cell]:
     return [(character, None) for character in text]
 
 
-def _legend(curve: Curve) -> list[Cell]:
-    return _line(f"  {curve.label}: {curve.y[-1]:.4g}")
+def _legend(curves: Sequence[Curve], left: int, width: int, most: int | None) -> list[list[Cell]]:
+    """Which letter is which curve, and its last value."""
+    across = 1
+    if most is not None and len(curves) > most:
+        left = 0
+        across = min(math.ceil(len(curves) / most), width // _LEAST_ENTRY)
+    room = (width - left) // across
+    shown = list(enumerate(curves))
+    if most is not None and len(curves) > most * across:
+        shown = shown[: most * across - 1]
+    entries = [
+        [(string.ascii_lowercase[number % 26], number), *_line(_entry(curve, room - 2))]
+        for number, curve in shown
+    ]
+    if len(shown) < len(curves):
+        entries.append(_line(f"and {len(curves) - len(shown)} more"))
+    lines = []
+    for begin in range(0, len(entries), across):
+        line = _line(" " * left)
+        for entry in entries[begin : begin + across]:
+            line += [*entry, *_line(" " * (room - len(entry)))]
+        lines.append(line)
+    return lines
+
+
+def _entry(curve: Curve, room: int) -> str:
+    """The name and the last value of a curve, cut to `room` columns with a space before."""
+    value = f": {curve.y[-1]:.4g}"
+    label = curve.label
+    if len(label) + len(value) + 2 > room:
+        # The end tells more: the last part of the folder, and the group.
+        label = f"…{label[len(label) - (room - len(value) - 3) :]}"
+    return f"  {label}{value}"

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mtkit.cli.choices import one_of
 from mtkit.cli.console import out_coloured, say, width_on
-from mtkit.config.fixed import METRIC_NAMES
 
 if TYPE_CHECKING:
     from mtkit.train.watch.curves import Panel
@@ -38,8 +36,9 @@ def plot(
         list[str] | None,
         typer.Option(
             "--metric",
-            metavar="|".join(("loss", *METRIC_NAMES)),
-            help="Metric to plot; repeatable. Default: all.",
+            metavar="NAME",
+            help="Metric to plot, by its name in metrics.jsonl: loss, bleu, lr and so on; repeatable. "
+            "Default: loss and all scores.",
         ),
     ] = None,
     axis: Annotated[
@@ -59,7 +58,7 @@ def plot(
 
     for path in output or ():
         picture_format(path)
-    names = [one_of("--metric", name.lower(), ("loss", *METRIC_NAMES)) for name in metrics or ()]
+    names = [name.lower() for name in metrics or ()]
     panels = read_panels([_run_folder(run) for run in runs], axis, names)
     for path in output or ():
         write_picture(path, panels, axis)
@@ -69,25 +68,32 @@ def plot(
     from mtkit.cli.chart import chart
 
     columns, rows = shutil.get_terminal_size()
-    width, height = max(_MIN_WIDTH, min(_MAX_WIDTH, columns - 1)), _HEIGHT
+    width, height, most = max(_MIN_WIDTH, min(_MAX_WIDTH, columns - 1)), _HEIGHT, None
     fitting: Sequence[Panel] = panels
     if width_on(sys.stdout) is not None:  # else there is a pipe, which has no end of rows
-        height, fitting = _fitting(panels, rows - 1)
+        most = max(1, (rows - 1 - _AROUND) // 3)
+        height, fitting = _fitting(panels, rows - 1, most)
     unit, divisor = x_unit(panels, axis)
     for number, panel in enumerate(fitting):
         if number:
             out_coloured([])
-        for line in chart(panel, width, height, unit, divisor):
+        for line in chart(panel, width, height, unit, divisor, most):
             out_coloured(line)
     if len(fitting) < len(panels):
         others = " ".join(f"--metric {panel.metric}" for panel in panels[len(fitting) :])
         say(f"Not shown, for want of rows: {others}")
 
 
-def _fitting(panels: Sequence[Panel], rows: int) -> tuple[int, Sequence[Panel]]:
-    """The height of the charts that fit into so many rows, and the panels that do: at least the first."""
+def _fitting(panels: Sequence[Panel], rows: int, most: int) -> tuple[int, Sequence[Panel]]:
+    """The height of the charts that fit into so many rows, and the panels that do: at least the first.
+
+    Args:
+        panels: to be shown below each other.
+        rows: of the terminal that are free.
+        most: lines of a legend.
+    """
     for count in range(len(panels), 0, -1):
-        other = sum(_AROUND + len(panel.curves) for panel in panels[:count]) + count
+        other = sum(_AROUND + min(most, len(panel.curves)) for panel in panels[:count]) + count
         height = (rows - other) // count
         if height >= _LEAST_HEIGHT or count == 1:
             return max(_LEAST_HEIGHT, min(_HEIGHT, height)), panels[:count]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from mtkit.text.page import escaped, html_drawing
-from mtkit.train.watch.curves import Curve, Panel, ticks
+from mtkit.train.watch.curves import Curve, Panel, tick_text, ticks, ticks_apart
 
 MOST_POINTS = 400
 """Of a curve; more cannot be told apart."""
@@ -15,8 +15,6 @@ _LEFT, _TOP, _WIDTH, _HEIGHT = 70, 12, 480, 190
 _MOST_TICKS = 6
 _CHARACTER, _ROW = 11.0, 22.0
 """Pixels that a character is wide, and a number beside an axis high, at the size of narrow screens."""
-_MANY_POWERS = 5
-"""Powers of ten on a logarithmic axis, above which not each of them has a number."""
 _DASHES = ("", "6 4", "2 3", "8 3 2 3")
 
 
@@ -29,17 +27,15 @@ def draw_panel(panel: Panel) -> str:
     x_of = _scale(x_range, _LEFT, _LEFT + _WIDTH, log=False)
     y_of = _scale(y_range, _TOP + _HEIGHT, _TOP, log=log)
     # 1. The grid and its numbers.
-    steps = ticks(*x_range, _MOST_TICKS)
-    widest = _CHARACTER * (1 + max(len(_number(x)) for x in steps))
     parts = [
-        f'<text x="{x_of(x):.1f}" y="{_TOP + _HEIGHT + 18}" text-anchor="middle">{_number(x)}</text>'
-        for x in _apart(steps, x_of, widest)
+        f'<text x="{x_of(x):.1f}" y="{_TOP + _HEIGHT + 18}" text-anchor="middle">{tick_text(x)}</text>'
+        for x in ticks_apart(*x_range, _MOST_TICKS, _WIDTH / _CHARACTER)
     ]
-    for y in _apart(_heights(y_range, log=log), y_of, _ROW):
+    for y in _apart(ticks(*y_range, _MOST_TICKS, log=log), y_of, _ROW):
         place = y_of(y)
         parts.append(
             f'<line class="axis" x1="{_LEFT}" x2="{_LEFT + _WIDTH}" y1="{place:.1f}" y2="{place:.1f}"/>'
-            f'<text x="{_LEFT - 8}" y="{place + 4:.1f}" text-anchor="end">{_number(y)}</text>'
+            f'<text x="{_LEFT - 8}" y="{place + 4:.1f}" text-anchor="end">{tick_text(y)}</text>'
         )
     # 2. The curves.
     groups = [curve.group for curve in panel.curves if curve.group != "train"]
@@ -52,18 +48,6 @@ def draw_panel(panel: Panel) -> str:
     return html_drawing(
         _LEFT + _WIDTH + 40, _TOP + _HEIGHT + 28, "".join(parts), f"{panel.title} over steps", caption
     )
-
-
-def _number(value: float) -> str:
-    return f"{value:,.10g}" if 1e-4 <= abs(value) < 1e6 or not value else f"{value:.3g}"
-
-
-def _heights(span: tuple[float, float], *, log: bool) -> list[float]:
-    """The numbers beside the vertical axis."""
-    if log and math.log10(span[1] / span[0]) > _MANY_POWERS:
-        powers = ticks(math.log10(span[0]), math.log10(span[1]), _MOST_TICKS)
-        return [10.0**power for power in powers if power == int(power)]
-    return ticks(*span, _MOST_TICKS, log=log)
 
 
 def _line(curve: Curve, x_of: Callable[[float], float], y_of: Callable[[float], float], dashes: str) -> str:

@@ -37,6 +37,7 @@ def test_as_a_picture(tmp_path: Path) -> None:
     ("args", "code", "said"),
     [
         (["none"], 3, "none/metrics.jsonl: does not exist. Give the folder of a trained run.\n"),
+        (["one", "--metric", "blue"], 2, "--metric blue: was not measured. Choose from loss, bleu, lr.\n"),
         (["one", "-o", "c.gif"], 2, "c.gif: the name of an image must end in .png, .svg or .pdf.\n"),
     ],
 )
@@ -58,3 +59,16 @@ def test_charts_fit_the_rows_of_the_terminal(tmp_path: Path, rows: int) -> None:
     one, code = session(tmp_path, ["env", *settings, *MTKIT, "plot", "one", "--metric", "bleu"], [])
     assert code == 0
     assert "loss" not in one
+
+
+def test_many_runs_fit_a_small_terminal(tmp_path: Path) -> None:
+    names = [f"run-with-a-name-that-is-long-{number}" for number in range(30)]
+    for name in names:
+        make_run(tmp_path / name, [4.0, 3.0])
+    settings = ["COLUMNS=80", "LINES=24", "NO_COLOR=1", f"PYTHONPATH={REPOSITORY}"]
+    shown, code = session(tmp_path, ["env", *settings, *MTKIT, "plot", *names, "--metric", "loss"], [])
+    lines = shown.splitlines()
+    assert code == 0
+    assert len(lines) < 24
+    assert max(map(len, lines)) <= 80
+    assert "more" in lines[-1]

@@ -8,8 +8,9 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mtkit.disk.output import output_file
 from mtkit.disk.reading import WRONG_VALUES, read_ordinary
@@ -17,17 +18,24 @@ from mtkit.errors import InputError, UsageError
 from mtkit.metrics.surface import METRICS
 from mtkit.runs.layout import METRICS_FILE, inside
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 logger = logging.getLogger(__name__)
 
 Axis = Literal["steps", "time"]
 
 _PANELS = {"loss": "loss"} | {str(name): metric.title for name, metric in METRICS.items()}
-"""Titles of panels by metric, in the order in which they are shown."""
+"""Titles of panels by metric, in the order in which they are shown; others are shown only on demand."""
 MAX_METRICS = 1 << 30
 """Largest metrics.jsonl that is read, in bytes: enough for a few million steps."""
 _FORMATS = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
 _ENOUGH = 3
 """Numbers beside a logarithmic axis."""
+_MOST_TICKS = 8
+"""Numbers beside an axis of a picture."""
+_PANEL_CHARACTERS = 44.0
+"""Digits that fit along the horizontal axis of a picture."""
 _FEW = 20
 """Points up to which each one is marked."""
 
@@ -70,30 +78,44 @@ def read_panels(runs: Sequence[Path], axis: Axis = "steps", metrics: Sequence[st
     Args:
         runs: run folders; their metrics.jsonl may still grow, or end in an incomplete line.
         axis: the unit of x.
-        metrics: which of them to read; all if there are none.
+        metrics: which of them to read, by their names in metrics.jsonl; losses and scores if there are none.
 
     Raises:
         InputError: no run has a metrics.jsonl, or none has any measurements.
+        UsageError: a metric was not measured in any run.
     """
-    curves: dict[str, list[Curve]] = {metric: [] for metric in metrics or _PANELS}
-    for run in _trained(runs):
-        lines = read_metrics(run)
-        names = [name for name in dict.fromkeys(name for line in lines for name in line) if "/" in name]
-        for name in sorted(names, key=lambda name: not name.startswith("train")):
-            group, _, metric = name.rpartition("/")
-            if metric in curves and group.split("/")[0] in ("train", "valid"):
-                curves[metric].append(_curve(str(run), name, lines, axis))
-    panels = [
-        Panel(_PANELS[metric], tuple(found), log=metric == "loss", metric=metric)
-        for metric, each in curves.items()
-        if (found := [curve for curve in each if curve.x])
-    ]
-    if not panels:
+    curves: dict[str, list[Curve]] = {metric: [] for metric in _PANELS}
+    for run, own in {run: _curves(run, axis) for run in _trained(runs)}.items():
+        if not own:
+            logger.warning("%s: is skipped, because it has no measurements yet.", run)
+        for metric, curve in own:
+            curves.setdefault(metric, []).append(curve)
+    curves = {metric: found for metric, found in curves.items() if found}
+    if not curves:
         raise InputError(
             f"{', '.join(map(str, runs))}: no measurements yet.",
             "Wait for train.log_every steps or the first validation.",
         )
-    return panels
+    for metric in metrics:
+        if metric not in curves:
+            raise UsageError(f"--metric {metric}: was not measured.", f"Choose from {', '.join(curves)}.")
+    shown = metrics or [metric for metric in curves if metric in _PANELS] or list(curves)
+    return [
+        Panel(_PANELS.get(metric, metric), tuple(curves[metric]), log=metric == "loss", metric=metric)
+        for metric in dict.fromkeys(shown)
+    ]
+
+
+def _curves(run: Path, axis: Axis) -> list[tuple[str, Curve]]:
+    """Everything that was measured in a run, by metric; training comes first."""
+    lines = read_metrics(run)
+    names = [name for name in dict.fromkeys(name for line in lines for name in line) if "/" in name]
+    found = []
+    for name in sorted(names, key=lambda name: not name.startswith("train")):
+        group, _, metric = name.rpartition("/")
+        if group.split("/")[0] in ("train", "valid"):
+            found.append((metric, _curve(str(run), name, lines, axis)))
+    return [(metric, curve) for metric, curve in found if curve.x]
 
 
 def _trained(runs: Sequence[Path]) -> list[Path]:
@@ -113,14 +135,14 @@ def ticks(low: float, high: float, most: int, *, log: bool = False) -> list[floa
         high: where it ends, above `low`.
         most: at least 2.
         log: whether the axis is logarithmic; then numbers are 1, 2 or 5 times a power of ten, unless there
-            are few of them.
+            are few of them, or every so many powers if there are many.
     """
     if log:
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        for factors in ((1, 2, 5), (1,)):
-            found = [factor * 10.0**power for power in powers for factor in factors]
+        for factors, stride in (((1, 2, 5), 1), ((1,), 1), ((1,), 2), ((1,), 5), ((1,), 10)):
+            found = [factor * 10.0**power for power in powers for factor in factors if power % stride == 0]
             found = [value for value in found if low <= value <= high]
-            if _ENOUGH <= len(found) <= most:
+            if min(_ENOUGH, most) <= len(found) <= most:
                 return found
     size = 10.0 ** math.floor(math.log10((high - low) / most))
     for step in (size, 2 * size, 5 * size, 10 * size):
@@ -128,6 +150,28 @@ def ticks(low: float, high: float, most: int, *, log: bool = False) -> list[floa
         if last - first + 1 <= most:
             return [float(f"{number * step:.10g}") for number in range(first, last + 1)]
     return []
+
+
+def tick_text(value: float) -> str:
+    """The number beside a tick."""
+    return f"{value:,.10g}" if 1e-4 <= abs(value) < 1e6 or not value else f"{value:.6g}"
+
+
+def ticks_apart(low: float, high: float, most: int, room: float) -> list[float]:
+    """As many round numbers on a horizontal axis as do not touch each other.
+
+    Args:
+        low: where the axis begins.
+        high: where it ends, above `low`.
+        most: at most so many, at least 2.
+        room: characters that fit along the axis.
+    """
+    for count in range(most, 2, -1):
+        found = ticks(low, high, count)
+        ends = [((value - low) / (high - low) * room, len(tick_text(value)) / 2) for value in found]
+        if all(place + half + 1 <= other - half_ for (place, half), (other, half_) in pairwise(ends)):
+            return found
+    return ticks(low, high, 2)
 
 
 def read_metrics(run: Path) -> list[dict[str, float]]:
@@ -179,11 +223,25 @@ def write_picture(path: Path, panels: Sequence[Panel], axis: Axis = "steps") -> 
     kind = picture_format(path)
     try:
         import matplotlib
-        from matplotlib.figure import Figure
     except ImportError:
         raise UsageError(
             f"{path}: plotting requires matplotlib.", "Install it: pip install matplotlib."
         ) from None
+    figure = draw_panels(panels, axis)
+    # Without dates and random ids, equal points give equal files.
+    dated = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
+    metadata = {dated[kind]: None}
+    drawn = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "mtkit", "text.parse_math": False}):
+        figure.savefig(drawn, format=kind, metadata=metadata)
+    with output_file(path) as file:
+        file.write(drawn.getvalue())
+
+
+def draw_panels(panels: Sequence[Panel], axis: Axis) -> Figure:
+    """The panels side by side, as a figure of matplotlib."""
+    from matplotlib.figure import Figure
+
     unit, divisor = x_unit(panels, axis)
     figure = Figure(figsize=(5.2 * len(panels), 3.8), layout="constrained", dpi=150)
     curves = [curve for panel in panels for curve in panel.curves]
@@ -203,23 +261,20 @@ def write_picture(path: Path, panels: Sequence[Panel], axis: Axis = "steps") -> 
                 markersize=4,
                 **_style(curve.group, groups),
             )
-        if panel.log and min(min(curve.y) for curve in panel.curves) > 0:
+        log = panel.log and min(min(curve.y) for curve in panel.curves) > 0
+        if log:
             axes.set_yscale("log")
-            low, high = axes.get_ylim()
-            axes.set_yticks(ticks(low, high, most=8, log=True))
-            axes.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
-            axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+            axes.minorticks_off()
+        left, right = axes.get_xlim()
+        across = ticks_apart(left, right, _MOST_TICKS, _PANEL_CHARACTERS)
+        axes.set_xticks(across, [tick_text(value) for value in across])
+        low, high = axes.get_ylim()
+        up = ticks(low, high, _MOST_TICKS, log=log)
+        axes.set_yticks(up, [tick_text(value) for value in up])
         axes.set(xlabel=unit, ylabel=f"{panel.title} (logarithmic)" if panel.log else panel.title)
         axes.grid(visible=True, alpha=0.3)
         axes.legend(fontsize="small")
-    # Without dates and random ids, equal points give equal files.
-    dated = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
-    metadata = {dated[kind]: None}
-    drawn = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "mtkit", "text.parse_math": False}):
-        figure.savefig(drawn, format=kind, metadata=metadata)
-    with output_file(path) as file:
-        file.write(drawn.getvalue())
+    return figure
 
 
 def _style(group: str, groups: Sequence[str]) -> dict[str, Any]:

@@ -4,13 +4,23 @@ import logging
 import os
 import sys
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from mtkit.cli.chart import chart
 from mtkit.errors import InputError, UsageError
-from mtkit.train.watch.curves import Curve, Panel, read_metrics, read_panels, ticks, write_picture, x_unit
+from mtkit.train.watch.curves import (
+    Curve,
+    Panel,
+    draw_panels,
+    read_metrics,
+    read_panels,
+    ticks,
+    write_picture,
+    x_unit,
+)
 from tests.support.recorded import make_run
 
 
@@ -74,6 +84,25 @@ def test_pictures_hold_all_runs_and_are_the_same_each_time(tmp_path: Path, suffi
         assert any(shown in comment for comment in comments), shown
 
 
+def test_numbers_in_pictures_are_round_and_apart(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    (tmp_path / "metrics.jsonl").write_text(
+        "".join(
+            f'{{"step": {step}, "seconds": 1, "train/loss": {4 - step / 1e6}, "valid/bleu": {step / 4e4}}}\n'
+            for step in range(13_700, 987_654, 9_000)
+        )
+    )
+    panels = read_panels([tmp_path])
+    for axes in draw_panels(panels, "steps").axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = [label for label in axis.get_ticklabels() if label.get_text()]
+            assert len(labels) >= 3
+            mantissas = {float(label.get_text().replace(",", "")) for label in labels}
+            assert len(mantissas) == len(labels)
+            boxes = [label.get_window_extent() for label in labels]
+            assert not any(a.overlaps(b) for a, b in pairwise(boxes))
+
+
 def test_other_suffixes_and_a_missing_matplotlib_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +123,8 @@ def test_other_suffixes_and_a_missing_matplotlib_are_refused(
         (0.397, 1.587, False, [0.4, 0.6, 0.8, 1, 1.2, 1.4]),
         (0.6, 0.95, True, [0.6, 0.7, 0.8, 0.9]),
         (1.2, 80, True, [2, 5, 10, 20, 50]),
+        (1e-3, 1e9, True, [1e-2, 1, 1e2, 1e4, 1e6, 1e8]),
+        (1e-9, 1e9, True, [1e-5, 1, 1e5]),
     ],
 )
 def test_ticks_are_round(low: float, high: float, log: bool, found: list[float]) -> None:
@@ -121,8 +152,54 @@ def test_metrics_can_be_chosen(tmp_path: Path) -> None:
     assert [panel.title for panel in read_panels([run], "steps", ["bleu"])] == ["BLEU"]
 
 
-def rows(panel: Panel, width: int, height: int) -> list[str]:
-    return ["".join(text for text, _ in line) for line in chart(panel, width, height, "steps", 1.0)]
+def test_everything_that_was_measured_can_be_chosen(tmp_path: Path) -> None:
+    run = make_run(tmp_path, [4.0, 3.0])
+    [rate] = read_panels([run], "steps", ["lr"])
+    assert (rate.title, rate.curves[0].y, rate.log) == ("lr", (1e-3, 1e-3), False)
+    with pytest.raises(UsageError, match=r"--metric ter: was not measured\. Choose from loss, bleu, lr\."):
+        read_panels([run], "steps", ["bleu", "ter"])
+
+
+def test_runs_without_measurements_are_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = make_run(tmp_path / "one", [4.0, 3.0])
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two/metrics.jsonl").write_text("")
+    assert read_panels([tmp_path / "two", run]) == read_panels([run])
+    assert "two: is skipped, because it has no measurements yet." in caplog.text
+
+
+def rows(panel: Panel, width: int, height: int, most: int | None = None) -> list[str]:
+    return ["".join(text for text, _ in line) for line in chart(panel, width, height, "steps", 1.0, most)]
+
+
+@pytest.mark.parametrize("num_curves", [1, 3, 12, 60])
+@pytest.mark.parametrize("high", [2.0, 2.00001, 3e7, 4e-7])
+def test_a_chart_keeps_to_its_room(num_curves: int, high: float) -> None:
+    curves = tuple(
+        Curve(f"runs/a-long-name-of-a-run-{number}", "valid/newstest", (0, 1e6), (high / 2, high))
+        for number in range(num_curves)
+    )
+    shown = rows(Panel("loss", curves, log=True), width=79, height=9, most=8)
+    assert max(map(len, shown)) <= 79
+    assert len(shown) <= 9 + 3 + 8
+    below = shown[11].split()
+    assert len(below) >= 3
+    assert shown[10].count("┬") == len(below)
+    assert len(set(below)) == len(below)
+    labels = [line.split("┤")[0].strip() for line in shown if "┤" in line]
+    assert len(set(labels)) == len(labels) >= 2
+    if num_curves <= 3:
+        assert "valid/newstest: " in shown[-1]
+    if num_curves == 60:
+        assert "more" in shown[-1]
+
+
+def test_numbers_on_an_axis_do_not_touch() -> None:
+    curve = Curve("r", "train", (0, 987_654), (1.0, 2.0))
+    for width in range(40, 120, 7):
+        below = rows(Panel("loss", (curve,), log=False), width=width, height=5)[7]
+        values = [float(label.replace(",", "")) for label in below.split()]
+        assert len({round(b - a) for a, b in pairwise(values)}) == 1  # none left out
 
 
 def test_a_rising_line_fills_the_diagonal() -> None:
