@@ -84,7 +84,7 @@ COMMANDS: list[tuple[tuple[str, ...], int, list[int]]] = [
     (("config", "show", "c.yaml"), 0, NAMES[:6]),
     (("prepare", "c.yaml", "--show", "40"), 0, list(ALL)),
     (("train", "c.yaml"), 0, SHORT),
-    (("plot", RUN), 0, NAMES[:6]),
+    (("plot", RUN), 0, NAMES[11:14]),  # of a long name the legend shows the end
     (("evaluate", "c.yaml"), 0, NAMES[:6]),
     (("translate", "-m", RUN, "-i", "two.tsv", "--format", "tsv", "--no-guard"), 0, SHORT),
     (("translate", "-m", RUN, "-i", "two.tsv", "--tag", FIRST), 2, NAMES[:6]),
