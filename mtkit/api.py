@@ -6,11 +6,12 @@ The names in `__all__` are found on `mtkit` itself, on first use; so `import mtk
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from mtkit.engine.interface import EngineName, Precision
 from mtkit.errors import MtkitError, UsageError
@@ -35,6 +36,7 @@ __all__ = ["Detailed", "Model", "MtkitError", "evaluate_texts", "load", "prepare
 
 Terms = str | Path | Mapping[str, str]
 """A glossary: a file, or targets by source."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,12 @@ class Model:
             UsageError: an option is unknown or invalid, or the engine cannot do what is asked.
             InputError: the glossary cannot be read, or the model does not know its confidence.
         """
-        _check_texts(text, details, n_best)
+        texts = _checked_texts(text, details)
+        if not isinstance(n_best, int) or n_best < 1:
+            raise UsageError(f"n_best = {n_best!r}: expected a whole number of at least 1.")
+        if n_best > 1 and not details:
+            raise UsageError(f"n_best = {n_best}: needs details=True, which returns the alternatives.")
+        _check_choice("on_error", on_error, get_args(OnError))
         request = Request(
             search=_checked_search(search),
             n_best=n_best,
@@ -147,7 +154,6 @@ class Model:
             guard=guard,
             on_error=on_error,
         )
-        texts = [text] if isinstance(text, str) else list(text)
         if not details:
             lines = [line for one in texts for line in one.split("\n")]
             found = iter([best.text for best, *_ in self._translations(lines, request, Account())])
@@ -168,7 +174,11 @@ class Model:
         return await asyncio.to_thread(lambda: self.translate(text, **options))
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
-        """The log-probability that the model gives each translation, from pairs of source and translation."""
+        """The score of each given translation, from pairs of source and translation.
+
+        It is the sum of the log-probabilities of its tokens, divided by their number ^ `length_penalty`, as
+        `mtkit score` prints it.
+        """
         return [hypothesis.score for hypothesis in self._translator.score(pairs)]
 
     def _translations(
@@ -199,6 +209,9 @@ class Model:
             return None
         languages = (self.src_lang, self.tgt_lang)
         if isinstance(given, Mapping):
+            for src, tgt in given.items():
+                if not (src.strip() and tgt.strip()):
+                    raise UsageError(f"glossary: the term {src!r}: {tgt!r} has an empty side.")
             return Glossary((Term(*pair) for pair in given.items()), build_stem(self.src_lang))
         return read_glossary(Path(given), languages)
 
@@ -226,6 +239,8 @@ def load(
         InputError: there is no usable model, or an adapter belongs to another one.
         UsageError: the device is not there.
     """
+    _check_choice("engine", engine, get_args(EngineName))
+    _check_choice("precision", precision, get_args(Precision))
     found = find_model(None if model is None else Path(model))
     added = [(Path(path), weight) for path, weight in (adapters or {}).items()]
 
@@ -262,8 +277,11 @@ def evaluate_texts(
     Raises:
         InputError: the numbers of translations and references differ, or there are none.
     """
+    from mtkit.config.fixed import METRIC_NAMES
     from mtkit.metrics.surface import score_corpus
 
+    for name in metrics:
+        _check_choice("metrics", name, METRIC_NAMES)
     versions = [refs] if not refs or isinstance(refs[0], str) else refs
     first, *more = [[str(ref) for ref in version] for version in versions]
     return score_corpus(hyps, first, metrics, tgt_lang, srcs, more, resamples=1000 if confidence else 0)
@@ -350,18 +368,34 @@ def _loaded(config: str | Path | Sequence[str | Path], overrides: Sequence[str])
     return load_config([Path(path) for path in paths], overrides)
 
 
-def _check_texts(text: Any, details: bool, n_best: int) -> None:
-    texts = [text] if isinstance(text, str) else text
-    for number, one in enumerate(texts):
+def _checked_texts(text: Any, details: bool) -> list[str]:
+    """One text or several as a list.
+
+    Raises:
+        UsageError: one of them is no text.
+    """
+    texts = [text] if isinstance(text, str) else list(text) if isinstance(text, Sequence) else [text]
+    if isinstance(text, bytes | bytearray):
+        texts = [text]
+    for number, one in enumerate(texts, start=1):
         if not isinstance(one, str):
-            raise UsageError(f"text {number + 1}: is {type(one).__name__}, expected str.")
+            raise UsageError(f"text {number}: is {type(one).__name__}, expected str.")
+        if found := _SURROGATE.search(one):
+            raise UsageError(
+                f"text {number}: character {found.start() + 1}, {found[0]!a}, is half of a surrogate pair.",
+                "Decode the text with errors='replace'.",
+            )
         if details and "\n" in one:
             raise UsageError(
-                f"text {number + 1}: has several lines, and details are of one line.",
+                f"text {number}: has several lines, and details are of one line.",
                 "Pass its lines as a list.",
             )
-    if n_best > 1 and not details:
-        raise UsageError(f"n_best = {n_best}: needs details=True, which returns the alternatives.")
+    return texts
+
+
+def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise UsageError(f"{name} = {value!r}: expected {', '.join(choices[:-1])} or {choices[-1]}.")
 
 
 def _checked_search(search: Mapping[str, Any]) -> Mapping[str, Any]:

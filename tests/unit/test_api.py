@@ -103,6 +103,12 @@ def test_notes_come_with_their_text(model: mtkit.Model) -> None:
         ("a", {"n_best": 2}, "needs details=True"),
         ("a\nb", {"details": True}, "has several lines"),
         (["a", None], {}, "text 2: is NoneType, expected str."),
+        (None, {}, "text 1: is NoneType, expected str."),
+        (b"a", {}, "text 1: is bytes, expected str."),
+        (["a", "b \ud83d"], {}, "text 2: character 3, '\\ud83d', is half of a surrogate pair."),
+        ("a", {"on_error": "skip"}, "on_error = 'skip': expected fail, blank or source."),
+        ("a", {"n_best": 0, "details": True}, "n_best = 0: expected a whole number of at least 1."),
+        ("a", {"glossary": {" ": "x"}}, "the term ' ': 'x' has an empty side."),
         ("a", {"tags": ["xx"]}, "tag xx: the model does not know it."),
     ],
 )
@@ -110,6 +116,15 @@ def test_mistakes_are_told(model: mtkit.Model, text: Any, options: dict[str, Any
     with pytest.raises(UsageError) as caught:
         model.translate(text, **options)
     assert message in str(caught.value)
+
+
+def test_a_choice_that_there_is_not_is_refused(folder: Path) -> None:
+    with pytest.raises(UsageError, match="engine = 'onnx': expected auto, native or ctranslate2"):
+        mtkit.load(folder / "runs/tiny", engine="onnx")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="precision = 'int4': expected"):
+        mtkit.load(folder / "runs/tiny", precision="int4")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="metrics = 'blue': expected bleu"):
+        mtkit.evaluate_texts(["a"], ["a"], ["blue"])  # type: ignore[list-item]
 
 
 def test_no_model() -> None:
@@ -142,10 +157,16 @@ def test_an_export_hands_over_what_it_cannot_do(tmp_path: Path) -> None:
         mtkit.load(folder / "runs/tiny/export/ctranslate2").translate(["the cat"], glossary=glossary)
 
 
-def test_given_translations_are_scored(model: mtkit.Model) -> None:
+def test_given_translations_are_scored(model: mtkit.Model, folder: Path) -> None:
     found = model.translate(LINES[0], details=True)
     (same, other) = model.score([(LINES[0], found.text), (LINES[0], "b b b b b b b b")])
     assert same > other
+    (folder / "src").write_text(f"{LINES[0]}\n", "utf-8")
+    (folder / "tgt").write_text(f"{found.text}\n", "utf-8")
+    run = str(folder / "runs/tiny")
+    printed = CliRunner().invoke(app, ["score", str(folder / "src"), str(folder / "tgt"), "-m", run])
+    assert printed.exit_code == 0, printed.output
+    assert float(printed.stdout) == pytest.approx(same, abs=1e-3)
 
 
 def test_scores_are_those_of_sacrebleu() -> None:
