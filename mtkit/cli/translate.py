@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -435,11 +436,11 @@ def _adapter(text: str) -> tuple[Path, float]:
     """The folder and the weight of `--adapter`."""
     from mtkit.runs.layout import ADAPTER
 
+    folder, weight = Path(text), 1.0
     name, _, number = text.rpartition("=")
-    try:
-        folder, weight = (Path(name), float(number)) if name else (Path(text), 1.0)
-    except ValueError:
-        folder, weight = Path(text), 1.0
+    if name and not folder.is_dir():
+        with suppress(ValueError):
+            folder, weight = Path(name), float(number)
     if not folder.is_dir():
         raise UsageError(
             f"--adapter {text}: there is no such folder.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from torch import Tensor
 from mtkit.disk.files import atomic_folder, new_file
 from mtkit.disk.manifest import read_manifest
 from mtkit.disk.reading import read_object
-from mtkit.errors import InputError
+from mtkit.errors import InputError, UsageError
 from mtkit.model.checkpoint import weights_of
 from mtkit.model.tensors import read_tensors, write_tensors
 from mtkit.model.transformer import Transformer
@@ -80,8 +81,12 @@ def add_adapters(model: Transformer, folder: Path, adapters: Sequence[tuple[Path
     """Adds adapters to the model of `folder`, each with its weight.
 
     Raises:
+        UsageError: a weight is not finite.
         InputError: an adapter is damaged, or was trained on another model.
     """
+    for path, weight in adapters:
+        if not math.isfinite(weight):
+            raise UsageError(f"adapter {path}: its weight {weight} is no finite number.")
     weights = weights_of(model)
     own = fingerprint_of(weights)
     changes = [(_read(path, own, folder, weights), weight) for path, weight in adapters]

@@ -93,3 +93,5 @@ def test_the_shell_adds_adapters(base: Run, adapted: Run) -> None:
     assert (result.exit_code, "--adapter nowhere=0.5: there is no such folder" in result.stderr) == (2, True)
     result = CliRunner().invoke(app, ["translate", "-m", run, "--adapter", run], input=text)
     assert result.exit_code == 3
+    result = CliRunner().invoke(app, ["translate", "-m", model, "--adapter", f"{run}=nan"], input=text)
+    assert (result.exit_code, "its weight nan is no finite number" in result.stderr) == (2, True)
