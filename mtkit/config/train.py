@@ -326,6 +326,11 @@ class TrainConfig(Options):
                 f"lora and optimizer.method = {self.optimizer.method} cannot be combined: its factors are "
                 "trained with adamw. Set optimizer.method: adamw."
             )
+        if self.freeze:
+            yield (
+                "lora and freeze cannot be combined: LoRA trains nothing but lora.targets. Leave out freeze, "
+                "and choose lora.targets."
+            )
         if self.shards_model:
             yield "lora and parallel = fsdp cannot be combined. Set parallel: ddp."
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -69,3 +71,17 @@ def test_a_few_kept_models_are_all_averaged_by_default() -> None:
 def test_a_best_metric_of_another_kind_is_refused(value: object) -> None:
     with pytest.raises(ValidationError, match="must be bleu"):
         TrainConfig.model_validate({"best_metric": value})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "lora.rank needs init_from"),
+        ({"init_from": Path("x"), "optimizer": {"method": "muon"}}, "lora and optimizer.method = muon"),
+        ({"init_from": Path("x"), "freeze": ("encoder",)}, "lora and freeze cannot be combined"),
+        ({"init_from": Path("x"), "parallel": "fsdp"}, "lora and parallel = fsdp cannot be combined"),
+    ],
+)
+def test_lora_is_refused_where_it_cannot_be(options: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        train(lora={"rank": 4}, **options)
