@@ -73,15 +73,31 @@ def read_scores(run: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: the file cannot be read.
     """
-    path = inside(run, EVALUATE, SCORES)
+    return read_entries(run, SCORES, "scores", VERSION, _ANEW)
+
+
+def read_entries(run: Path, name: str, member: str, version: int, hint: str) -> list[dict[str, Any]]:
+    """The entries of a file of `evaluate` in a run folder; none if there is no such file.
+
+    Args:
+        run: the folder.
+        name: of the file.
+        member: of its object that lists them.
+        version: that it must have.
+        hint: what to do about a damaged one.
+
+    Raises:
+        InputError: the file cannot be read, or has another version.
+    """
+    path = inside(run, EVALUATE, name)
     try:
         values = read_object(path)
     except FileNotFoundError:
         return []
-    with using(path, _ANEW):
-        if values["version"] != VERSION:
+    with using(path, hint):
+        if values["version"] != version:
             raise ValueError(f"version {values['version']}")
-        return [dict(entry) for entry in values["scores"]]
+        return [dict(entry) for entry in values[member]]
 
 
 def stored_entry(run: Path, result: Evaluated, model: str) -> dict[str, Any] | None:

@@ -11,11 +11,12 @@ from typing import Any
 
 from mtkit.disk.files import write_text
 from mtkit.disk.marks import claim
-from mtkit.disk.reading import read_object, using
+from mtkit.disk.reading import using
 from mtkit.evaluate.buckets import Breakdown, Bucket
 from mtkit.evaluate.closer import Look
 from mtkit.evaluate.evaluate import Evaluated
 from mtkit.evaluate.figures import Figure
+from mtkit.evaluate.record import read_entries
 from mtkit.evaluate.systems import Job, place_of
 from mtkit.runs.find import Found
 from mtkit.runs.layout import EVALUATE, LOOKS, inside
@@ -76,15 +77,7 @@ def read_looks(run: Path, model: str, test: str, hyps: Sequence[str]) -> list[Br
 
 
 def _read(run: Path) -> list[dict[str, Any]]:
-    path = inside(run, EVALUATE, LOOKS)
-    try:
-        values = read_object(path)
-    except FileNotFoundError:
-        return []
-    with using(path, _ANEW):
-        if values["version"] != VERSION:
-            raise ValueError(f"version {values['version']}")
-        return [dict(entry) for entry in values["looks"]]
+    return read_entries(run, LOOKS, "looks", VERSION, _ANEW)
 
 
 def _identity(entry: Mapping[str, Any]) -> tuple[object, ...]:
