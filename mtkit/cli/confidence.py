@@ -185,9 +185,9 @@ def _show(results: Mapping[str, ConfidenceQuality]) -> None:
             name,
             f"{one.count:,}",
             f"{one.calibration_error:.3f}",
-            f"{one.worst_auroc:.3f}",
-            f"{one.spearman:.3f}",
-            f"{one.spearman_mean:.3f}",
+            _figure(one.worst_auroc),
+            _figure(one.spearman),
+            _figure(one.spearman_mean),
         ]
         for name, one in results.items()
     ]
@@ -208,6 +208,10 @@ def _show(results: Mapping[str, ConfidenceQuality]) -> None:
             ],
             to_stdout=True,
         )
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _open(run: Path, request: Request | None, engine: str, device: str, threads: int | None) -> Translator:

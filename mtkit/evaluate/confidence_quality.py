@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -67,17 +68,17 @@ class ConfidenceQuality:
         calibration_error: expected calibration error: the mean distance between confidence and quality of
             the bins, by their counts (Naeini et al. 2015).
         worst_auroc: probability that one of the worst translations has a lower confidence than one of the
-            others; NaN if all are equally good.
-        spearman: rank correlation of confidence and quality; NaN if one of them is constant.
+            others; None if all are equally good.
+        spearman: rank correlation of confidence and quality; None if one of them is constant.
         spearman_mean: the same of the mean log-probability of the tokens, for comparison.
     """
 
     count: int
     bins: tuple[ReliabilityBin, ...]
     calibration_error: float
-    worst_auroc: float
-    spearman: float
-    spearman_mean: float
+    worst_auroc: float | None
+    spearman: float | None
+    spearman_mean: float | None
 
 
 def scored_texts(
@@ -144,10 +145,14 @@ def confidence_quality(
         count=len(confidence),
         bins=bins,
         calibration_error=error,
-        worst_auroc=worst_auroc(confidence, quality),
-        spearman=spearman(confidence, quality),
-        spearman_mean=spearman(np.array(mean_scores, np.float64), quality),
+        worst_auroc=_defined(worst_auroc(confidence, quality)),
+        spearman=_defined(spearman(confidence, quality)),
+        spearman_mean=_defined(spearman(np.array(mean_scores, np.float64), quality)),
     )
+
+
+def _defined(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def reliability_bins(

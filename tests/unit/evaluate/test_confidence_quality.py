@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import random
 
 import numpy as np
@@ -44,7 +43,7 @@ def test_equal_values_share_a_rank() -> None:
     assert spearman(first, second) == pytest.approx(1 - 6 * (distances**2).sum() / (5 * 24))
 
 
-def test_what_cannot_be_ranked_is_no_number() -> None:
+def test_what_cannot_be_ranked_has_no_figure() -> None:
     found = confidence_quality([0.5, 0.5], [0.2, 0.2], [-1.0, -2.0])
-    assert math.isnan(found.spearman)
-    assert math.isnan(found.worst_auroc)
+    assert (found.spearman, found.worst_auroc) == (None, None)
+    assert found.spearman_mean is None
