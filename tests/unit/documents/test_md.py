@@ -297,6 +297,14 @@ def test_a_hard_break_without_words_around_it_is_not_lost() -> None:
     assert not answer.is_placed
 
 
+def test_an_address_as_the_text_of_a_link() -> None:
+    source = "See\n[www.example.org](https://www.example.org/a).\n"
+    assert (
+        rendered(source, lambda text: f"{text} QQ")
+        == "See [www.example.org](https://www.example.org/a). QQ\n"
+    )
+
+
 def test_blocks_beyond_a_depth_stay() -> None:
     source = "- " * 200 + "one"
     assert rendered(source, str.upper) == source
@@ -350,7 +358,7 @@ def check_installed(count: int, most: int) -> None:
         texts, lost = texts + more, lost + stuck
     if not texts:
         pytest.skip("no package here has Markdown")
-    assert lost <= texts / 200, f"{lost} of {texts}"
+    assert lost <= 1 + texts // 200, f"{lost} of {texts}"  # one text may be alone in a small sample
 
 
 def test_installed_files() -> None:
