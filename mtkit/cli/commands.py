@@ -24,6 +24,7 @@ from mtkit.cli import (
     data,
     doctor,
     evaluate,
+    explain,
     export,
     import_,
     init,
@@ -167,6 +168,7 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "show": show.show_run,
         "report": run_report.report,
         "compare": compare.compare,
+        "explain": explain.explain,
         "plot": plot.plot,
         "config": _group(
             "Show and check configs; print the schema and the presets.",

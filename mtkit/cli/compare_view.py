@@ -78,7 +78,7 @@ def _show_line(line: ChangedLine, one: str, other: str) -> None:
     sides = differences(*line.hyps)
     texts: list[tuple[str, Iterable[str]]] = [] if line.src is None else [("source", [line.src])]
     texts += [("reference", [ref]) for ref in line.refs]
-    texts += [(one, _marked(sides[0], ERROR, "[-", "-]")), (other, _marked(sides[1], NEXT, "{+", "+}"))]
+    texts += [(one, marked(sides[0], ERROR, "[-", "-]")), (other, marked(sides[1], NEXT, "{+", "+}"))]
     width = max(len(name) for name, _ in texts)
     console.out("")
     console.out(
@@ -88,7 +88,7 @@ def _show_line(line: ChangedLine, one: str, other: str) -> None:
         console.out(f"  {name:{width}}  ", *parts)
 
 
-def _marked(pieces: Sequence[Piece], style: str, before: str, after: str) -> Iterator[str]:
+def marked(pieces: Sequence[Piece], style: str, before: str, after: str) -> Iterator[str]:
     """The stretches of a text, those that changed in a colour or, where there are none, in brackets."""
     coloured = console.has_colours(sys.stdout)
     for piece in pieces:

@@ -54,7 +54,8 @@ def plot(
     Example:
       mtkit plot runs/one runs/two -o curves.svg
     """
-    from mtkit.train.watch.curves import picture_format, read_panels, write_picture, x_unit
+    from mtkit.text.picture import picture_format
+    from mtkit.train.watch.curves import read_panels, write_picture, x_unit
 
     for path in output or ():
         picture_format(path)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mtkit.config.architecture import aligning_layer
+from mtkit.data.feed.batch import Batch
 from mtkit.decode.forced import pair_batches
 from mtkit.model.attention import MultiHeadAttention
 from mtkit.model.layers import DecoderLayer
@@ -39,7 +40,7 @@ def align(
     """
     links: dict[int, Links] = {}
     for rows, batch in pair_batches(src_ids, tgt_ids, tokens, device):
-        weights = _mean_attention(model, batch.src_ids, batch.src_mask, batch.tgt_in)
+        _, weights = attended_features(model, batch)
         best = weights.masked_fill(~batch.src_mask[:, None], -1.0).argmax(dim=2).tolist()
         for row, i in enumerate(rows):
             found = enumerate(best[row][: len(tgt_ids[i])])
@@ -47,18 +48,21 @@ def align(
     return [links[i] for i in range(len(src_ids))]
 
 
-def _mean_attention(model: Transformer, src_ids: Tensor, src_mask: Tensor, tgt_in: Tensor) -> Tensor:
-    """Attention weights of the penultimate layer, averaged over its heads, [batch, tgt_len, src_len]."""
+def attended_features(model: Transformer, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The decoder's output [batch, tgt_len, d_model], and where it attended [batch, tgt_len, src_len].
+
+    These are the attention weights of the penultimate layer, averaged over its heads.
+    """
     layers = cast("list[DecoderLayer]", list(model.decoder))
     attention = layers[aligning_layer(len(layers))].cross_attention
     seen: list[tuple[Any, ...]] = []
     hook = attention.register_forward_pre_hook(lambda _, arguments: seen.append(arguments))
     try:
-        model.features(src_ids, src_mask, tgt_in)
+        features = model.features(batch.src_ids, batch.src_mask, batch.tgt_in)
     finally:
         hook.remove()
     [(x, (keys, _), mask)] = seen
-    return _weights(attention, x, keys, mask).mean(dim=1)
+    return features, _weights(attention, x, keys, mask).mean(dim=1)
 
 
 def _weights(attention: MultiHeadAttention, x: Tensor, keys: Tensor, mask: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
@@ -30,6 +30,23 @@ class Hypothesis:
     score: float
     token_scores: tuple[float, ...]
     are_best: tuple[bool, ...] = ()
+
+
+class Inspected(NamedTuple):
+    """The tokens of a translation, the end of the sentence last.
+
+    Attributes:
+        ids: of the tokens.
+        log_probs: of each token, given those before it.
+        likely: of each place the most probable tokens, the best first, with their probabilities.
+        attention: [tokens, source tokens + 1] of `alignment.attended_features`; the last column is the end of
+            the source. Each row has the sum 1.
+    """
+
+    ids: tuple[int, ...]
+    log_probs: tuple[float, ...]
+    likely: tuple[tuple[tuple[int, float], ...], ...]
+    attention: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)

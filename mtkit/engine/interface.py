@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from mtkit.decode.hypothesis import Demand, Hypothesis
+from mtkit.decode.hypothesis import Demand, Hypothesis, Inspected
 
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
@@ -83,4 +83,25 @@ class Engine(Protocol):
 
         Raises:
             UsageError: the engine does not support alignments.
+        """
+
+
+@runtime_checkable
+class Inspecting(Protocol):
+    """An engine that can also show what the model makes of each token."""
+
+    def inspect(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        tgt_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+        num_likely: int,
+    ) -> list[Inspected]:
+        """Each target token by token.
+
+        Args:
+            src_ids: sources without end of sentence.
+            tgt_ids: a target for each source, without beginning and end of sentence.
+            options: batch size.
+            num_likely: number of most probable tokens of each place.
         """

@@ -14,7 +14,8 @@ from mtkit.cores import num_cores
 from mtkit.decode.alignment import Links, align
 from mtkit.decode.forced import score_targets
 from mtkit.decode.generate import batch_tokens, generate
-from mtkit.decode.hypothesis import Demand, Hypothesis
+from mtkit.decode.hypothesis import Demand, Hypothesis, Inspected
+from mtkit.decode.inspection import inspect
 from mtkit.decode.scorer import EnsembleScorer, ModelScorer
 from mtkit.engine.interface import Feature, Precision
 from mtkit.errors import UsageError
@@ -98,6 +99,18 @@ class NativeEngine:
         """See `Engine`. An ensemble uses the attention of its first model."""
         with self._inference():
             return align(self.model, src_ids, tgt_ids, batch_tokens(options, self.device), self.device)
+
+    def inspect(
+        self,
+        src_ids: Sequence[Sequence[int]],
+        tgt_ids: Sequence[Sequence[int]],
+        options: DecodeConfig,
+        num_likely: int,
+    ) -> list[Inspected]:
+        """See `Inspecting`. Of an ensemble it asks the first model."""
+        with self._inference():
+            tokens = batch_tokens(options, self.device)
+            return inspect(self.model, src_ids, tgt_ids, num_likely, tokens, self.device)
 
     @contextmanager
     def _inference(self) -> Iterator[None]:

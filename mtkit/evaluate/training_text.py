@@ -41,19 +41,26 @@ class TrainingText:
     def __len__(self) -> int:
         return sum(map(len, self.shards))
 
+    def pair(self, number: int, place: int) -> tuple[str, str]:
+        """Source and target of a pair of a shard, by the numbers of both."""
+        shard = self.shards[number]
+        [src], [tgt] = self._texts(shard, range(place, place + 1))
+        return src, tgt
+
     def blocks(self) -> Iterator[tuple[list[str], list[str]]]:
         """Sources and targets, some thousands at once, in the form in which the model saw them."""
-        form = self.tokenizer.form
-        tags = set(self.tokenizer.tag_ids(self.tokenizer.src.tags))
         for shard in self.shards:
             for begin in range(0, len(shard), PAIRS_AT_ONCE):
-                numbers = range(begin, min(begin + PAIRS_AT_ONCE, len(shard)))
-                srcs = [[token for token in shard.src(n).tolist() if token not in tags] for n in numbers]
-                texts = self.tokenizer.src.decode(srcs)
-                yield (
-                    [form.restore(text)[0] for text in texts],
-                    self.tokenizer.decode([shard.tgt(number).tolist() for number in numbers]),
-                )
+                yield self._texts(shard, range(begin, min(begin + PAIRS_AT_ONCE, len(shard))))
+
+    def _texts(self, shard: Shard, numbers: range) -> tuple[list[str], list[str]]:
+        """Sources and targets of some pairs."""
+        tags = set(self.tokenizer.tag_ids(self.tokenizer.src.tags))
+        srcs = [[token for token in shard.src(n).tolist() if token not in tags] for n in numbers]
+        return (
+            [self.tokenizer.form.restore(text)[0] for text in self.tokenizer.src.decode(srcs)],
+            self.tokenizer.decode([shard.tgt(number).tolist() for number in numbers]),
+        )
 
 
 def open_training_text(run: Path, config: Config) -> TrainingText | None:

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from mtkit.config.stored import replaced
-from mtkit.decode.hypothesis import Hypothesis
-from mtkit.engine.interface import Engine
+from mtkit.decode.hypothesis import Hypothesis, Inspected
+from mtkit.engine.interface import Engine, Inspecting
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.account import Account
@@ -169,12 +169,37 @@ class Translator:
             tags: that each source begins with, if not the usual ones.
         """
         call = Call(self, request or Request(), Account())
+        return self.engine.score(*self._encoded_pairs(call, pairs, tags), call.options)
+
+    def inspect(
+        self, pairs: Sequence[tuple[str, str]], request: Request | None = None, num_likely: int = 3
+    ) -> list[tuple[list[int], Inspected]]:
+        """The ids of each source, tags first, and what the model makes of the tokens of its translation.
+
+        Args:
+            pairs: raw source and translation.
+            request: its search options count.
+            num_likely: number of most probable tokens of each place.
+
+        Raises:
+            UsageError: the engine cannot.
+        """
+        if not isinstance(self.engine, Inspecting):
+            raise UsageError(f"{self.engine.name}: cannot explain a translation.", "Use --engine native.")
+        call = Call(self, request or Request(), Account())
+        srcs, tgts = self._encoded_pairs(call, pairs)
+        return list(zip(srcs, self.engine.inspect(srcs, tgts, call.options, num_likely), strict=True))
+
+    def _encoded_pairs(
+        self, call: Call, pairs: Sequence[tuple[str, str]], tags: Sequence[Sequence[str]] | None = None
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        """The ids of sources, tags first, and of targets."""
         normalize = self.tokenizer.form.normalize
         clean = [(normalize(src), normalize(tgt)) for src, tgt in pairs]
         encoded = self.tokenizer.encode_pairs(clean)
         own = [self.tokenizer.tag_ids(each) for each in tags] if tags else [call.tag_ids] * len(pairs)
         srcs = [[*ids, *src] for ids, (src, _) in zip(own, encoded, strict=True)]
-        return self.engine.score(srcs, [tgt for _, tgt in encoded], call.options)
+        return srcs, [tgt for _, tgt in encoded]
 
 
 def _encoded(

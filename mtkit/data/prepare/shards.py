@@ -63,6 +63,16 @@ class Shard:
         start = self._offsets[index] + self.lengths[index, 0]
         return self._ids[start : start + self.lengths[index, 1]]
 
+    def sources(
+        self, begin: int, end: int
+    ) -> tuple[npt.NDArray[np.unsignedinteger[Any]], npt.NDArray[np.int32]]:
+        """The source ids of some pairs, one pair after the other [tokens], and their numbers [pairs]."""
+        lengths = self.lengths[begin:end]
+        start = self._offsets[begin]
+        ids = self._ids[start : start + lengths.sum()]
+        is_src = np.repeat(np.arange(lengths.size) % 2 == 0, lengths.ravel())
+        return ids[is_src], lengths[:, 0]
+
     def counts(self, size: int) -> npt.NDArray[np.int64]:
         """How often each id below `size` occurs [2, size], in sources and in targets."""
         counts = np.zeros((2, size), np.int64)

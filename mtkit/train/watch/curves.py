@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import math
@@ -12,11 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mtkit.disk.output import output_file
 from mtkit.disk.reading import WRONG_VALUES, read_ordinary
 from mtkit.errors import InputError, UsageError
 from mtkit.metrics.surface import METRICS
 from mtkit.runs.layout import METRICS_FILE, inside
+from mtkit.text.picture import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +28,6 @@ _PANELS = {"loss": "loss"} | {str(name): metric.title for name, metric in METRIC
 """Titles of panels by metric, in the order in which they are shown; others are shown only on demand."""
 MAX_METRICS = 1 << 30
 """Largest metrics.jsonl that is read, in bytes: enough for a few million steps."""
-_FORMATS = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
 _ENOUGH = 3
 """Numbers beside a logarithmic axis."""
 _MOST_TICKS = 8
@@ -220,22 +218,7 @@ def write_picture(path: Path, panels: Sequence[Panel], axis: Axis = "steps") -> 
     Raises:
         UsageError: the suffix is another one, or matplotlib is not installed.
     """
-    kind = picture_format(path)
-    try:
-        import matplotlib
-    except ImportError:
-        raise UsageError(
-            f"{path}: plotting requires matplotlib.", "Install it: pip install matplotlib."
-        ) from None
-    figure = draw_panels(panels, axis)
-    # Without dates and random ids, equal points give equal files.
-    dated = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
-    metadata = {dated[kind]: None}
-    drawn = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "mtkit", "text.parse_math": False}):
-        figure.savefig(drawn, format=kind, metadata=metadata)
-    with output_file(path) as file:
-        file.write(drawn.getvalue())
+    save_figure(path, lambda: draw_panels(panels, axis))
 
 
 def draw_panels(panels: Sequence[Panel], axis: Axis) -> Figure:
@@ -282,15 +265,3 @@ def _style(group: str, groups: Sequence[str]) -> dict[str, Any]:
     if group == "train":
         return {"linewidth": 1.0, "alpha": 0.45}
     return {"linewidth": 1.4, "linestyle": ("-", "--", ":", "-.")[groups.index(group) % 4]}
-
-
-def picture_format(path: Path) -> str:
-    """The picture format of the suffix of `path`.
-
-    Raises:
-        UsageError: the suffix is none of .png, .svg and .pdf.
-    """
-    try:
-        return _FORMATS[path.suffix.lower()]
-    except KeyError:
-        raise UsageError(f"{path}: the name of an image must end in .png, .svg or .pdf.") from None
