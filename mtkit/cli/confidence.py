@@ -153,6 +153,7 @@ def check(
     Translations are grouped by confidence; a good estimate has the same mean of chrF / 100 in each group.
     ECE is the mean distance of the two. AUROC says how often one of the worst fifth has a lower confidence
     than one of the others. Spearman is the correlation of ranks, also for the mean log-probability alone.
+    The figures are kept in the run folder for `mtkit report`.
 
     \b
     Example:
@@ -160,6 +161,9 @@ def check(
     """
     from mtkit.evaluate.confidence_quality import quality_on
     from mtkit.evaluate.evaluate import read_sets
+    from mtkit.evaluate.record import is_run
+    from mtkit.evaluate.stored_reliability import keep_reliability
+    from mtkit.evaluate.systems import place_of
     from mtkit.runs.find import find_model
     from mtkit.translate.request import Request
 
@@ -172,6 +176,9 @@ def check(
     for each in sets:
         with console.working(f"translating {each.name}"):
             results[each.name] = quality_on(each, translator)
+    home, model = place_of(found, config)
+    if is_run(home) and not Path(model).is_absolute():
+        keep_reliability(home, model, results, private=config.private)
     if as_json:
         shown_results = {name: asdict(result) for name, result in results.items()}
         console.out(json.dumps({"meaning": translator.confidence.meaning, "tests": shown_results}))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from html import escape
 
+from mtkit.evaluate.confidence_quality import ConfidenceQuality
 from mtkit.text.page import escaped, html_drawing
 from mtkit.train.watch.curves import Curve, Panel, tick_text, ticks, ticks_apart
 
@@ -48,6 +49,36 @@ def draw_panel(panel: Panel) -> str:
     return html_drawing(
         _LEFT + _WIDTH + 40, _TOP + _HEIGHT + 28, "".join(parts), f"{panel.title} over steps", caption
     )
+
+
+def draw_reliability(name: str, found: ConfidenceQuality) -> str:
+    """The quality of translations over their confidence, as HTML; the diagonal would be exact.
+
+    The size of a point says how many translations have this confidence.
+    """
+    x_of = _scale((0, 1), _LEFT, _LEFT + _WIDTH, log=False)
+    y_of = _scale((0, 1), _TOP + _HEIGHT, _TOP, log=False)
+    parts = [
+        f'<text x="{x_of(tick):.1f}" y="{_TOP + _HEIGHT + 18}" text-anchor="middle">{tick:.1f}</text>'
+        f'<line class="axis" x1="{_LEFT}" x2="{_LEFT + _WIDTH}" y1="{place:.1f}" y2="{place:.1f}"/>'
+        f'<text x="{_LEFT - 8}" y="{place + 4:.1f}" text-anchor="end">{tick:.1f}</text>'
+        for tick, place in ((fifth / 5, y_of(fifth / 5)) for fifth in range(6))
+    ]
+    parts.append(
+        f'<line class="line-one" stroke-dasharray="6 4" x1="{x_of(0):.1f}" y1="{y_of(0):.1f}" '
+        f'x2="{x_of(1):.1f}" y2="{y_of(1):.1f}"/>'
+    )
+    places = " ".join(f"{x_of(each.confidence):.1f},{y_of(each.quality):.1f}" for each in found.bins)
+    parts.append(f'<polyline class="line-two" points="{places}"/>')
+    for each in found.bins:
+        title = f"{each.count:,} translations: confidence {each.confidence:.3f}, quality {each.quality:.3f}"
+        parts.append(
+            f'<circle class="two" cx="{x_of(each.confidence):.1f}" cy="{y_of(each.quality):.1f}" '
+            f'r="{3 + 9 * math.sqrt(each.count / found.count):.1f}"><title>{title}</title></circle>'
+        )
+    label = f"{name}: quality (chrF / 100) over confidence"
+    caption = f"<figcaption>{escaped(label)}. On the dashed line both are equal.</figcaption>"
+    return html_drawing(_LEFT + _WIDTH + 40, _TOP + _HEIGHT + 28, "".join(parts), label, caption)
 
 
 def _line(curve: Curve, x_of: Callable[[float], float], y_of: Callable[[float], float], dashes: str) -> str:

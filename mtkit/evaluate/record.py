@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +100,37 @@ def read_entries(run: Path, name: str, member: str, version: int, hint: str) -> 
         return [dict(entry) for entry in values[member]]
 
 
+def keep_entries(
+    run: Path,
+    name: str,
+    member: str,
+    version: int,
+    entries: Sequence[Mapping[str, Any]],
+    hint: str,
+    identity: Callable[[Mapping[str, Any]], object],
+) -> None:
+    """Adds entries to a file in the `evaluate` folder of a run; those of the same identity are replaced.
+
+    Args:
+        run: a run folder with an `evaluate` folder.
+        name: of the file.
+        member: of its object that lists the entries.
+        version: of the file.
+        entries: to add.
+        hint: what to do about a damaged file.
+        identity: of an entry.
+
+    Raises:
+        InputError: the file is there, but cannot be read.
+    """
+    fresh = [identity(entry) for entry in entries]
+    kept = [old for old in read_entries(run, name, member, version, hint) if identity(old) not in fresh]
+    folder = inside(run, EVALUATE)
+    claim(folder, name)
+    text = json.dumps({"version": version, member: [*kept, *entries]}, indent=1, ensure_ascii=False)
+    write_text(folder / name, text + "\n")
+
+
 def stored_entry(run: Path, result: Evaluated, model: str) -> dict[str, Any] | None:
     """What a run folder keeps of the same model, test set and form; None if nothing."""
     wanted = _identity({"model": model} | as_json(result))
@@ -119,11 +150,7 @@ def keep_score(run: Path, result: Evaluated, model: str, engine: str, search: Ma
     entry = {"model": model} | as_json(result) | {"hyps": result.hyps.name}
     del entry["system"]  # which is the run itself
     entry |= {"engine": engine, "search": dict(search)}
-    kept = [old for old in read_scores(run) if _identity(old) != _identity(entry)]
-    folder = inside(run, EVALUATE)
-    claim(folder, SCORES)
-    text = json.dumps({"version": VERSION, "scores": [*kept, entry]}, indent=1, ensure_ascii=False)
-    write_text(folder / SCORES, text + "\n")
+    keep_entries(run, SCORES, "scores", VERSION, [entry], _ANEW, _identity)
 
 
 def _identity(entry: Mapping[str, Any]) -> tuple[object, ...]:

@@ -25,9 +25,11 @@ from mtkit.disk.reading import read_object, using
 from mtkit.engine.threads import cpu_flags
 from mtkit.errors import MtkitError
 from mtkit.evaluate.buckets import Breakdown
+from mtkit.evaluate.confidence_quality import ConfidenceQuality
 from mtkit.evaluate.evaluate import Texts, read_sets
 from mtkit.evaluate.record import read_scores
 from mtkit.evaluate.stored_looks import read_looks
+from mtkit.evaluate.stored_reliability import read_reliability
 from mtkit.metrics.surface import METRICS, inputs_of, score_corpus, segment_scores
 from mtkit.runs.find import config_of, model_folder
 from mtkit.runs.layout import DATA, EVALUATE, MODEL, SCORES, inside
@@ -116,6 +118,7 @@ class RunFacts:
         tests: results of test sets.
         environment: versions, and the machine on which this was written.
         notes: what is missing or cannot be read, by section.
+        reliability: how well the confidence of the model agrees with quality, by test set.
     """
 
     run: Path
@@ -127,6 +130,7 @@ class RunFacts:
     tests: Sequence[SetFacts]
     environment: Mapping[str, str]
     notes: Mapping[str, str] = field(default_factory=dict)
+    reliability: Mapping[str, ConfidenceQuality] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The facts as values for `json.dump`."""
@@ -140,6 +144,7 @@ class RunFacts:
             "data": self.data,
             "curves": [asdict(panel) for panel in self.curves],
             "tests": [asdict(test) for test in self.tests],
+            "reliability": {test: asdict(quality) for test, quality in self.reliability.items()},
             "environment": dict(self.environment),
             "notes": dict(self.notes),
         }
@@ -186,9 +191,17 @@ def read_facts(run: Path, config: Config | None = None, *, details: bool = True)
     except MtkitError as error:
         notes["scores"] = str(error)
     name = model.relative_to(run).as_posix() if model else ""
-    return RunFacts(
-        run, config, name, _fingerprints(run, model), data, curves, tests, _environment(model), notes
-    )
+    reliability: Mapping[str, ConfidenceQuality] = {}
+    try:
+        reliability = read_reliability(run, name) if name else {}
+    except MtkitError as error:
+        notes["reliability"] = str(error)
+    if not reliability:
+        notes.setdefault(
+            "reliability", f"Not measured. Run `mtkit confidence check {run if model else 'CONFIG'}`."
+        )
+    prints, environment = _fingerprints(run, model), _environment(model)
+    return RunFacts(run, config, name, prints, data, curves, tests, environment, notes, reliability)
 
 
 def _fingerprints(run: Path, model: Path | None) -> dict[str, str]:

@@ -12,7 +12,7 @@ from mtkit.config.load import dump_config
 from mtkit.data.prepare.report import REPORT_PAGE, stored_section
 from mtkit.errors import MtkitError
 from mtkit.evaluate.compare_page import MARK_MEANS, breakdown_table
-from mtkit.evaluate.curve_drawing import draw_panel
+from mtkit.evaluate.curve_drawing import draw_panel, draw_reliability
 from mtkit.evaluate.run_facts import RunFacts, SampleLine, SetFacts, StoredScore
 from mtkit.evaluate.wording import differences
 from mtkit.metrics.surface import title_of
@@ -177,6 +177,28 @@ def _cut(text: str) -> str:
     return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]} …"
 
 
+def _confidence(facts: RunFacts) -> str:
+    """How well the model's confidence agrees with quality: a curve and figures for each test set."""
+    if not facts.reliability:
+        return _note(facts, "reliability")
+    rows = [
+        [
+            test,
+            f"{found.count:,}",
+            f"{found.calibration_error:.3f}",
+            *("–" if each is None else f"{each:.3f}" for each in (found.worst_auroc, found.spearman)),
+        ]
+        for test, found in facts.reliability.items()
+    ]
+    told = (
+        "ECE: mean distance of confidence and quality (sentence chrF / 100). AUROC: how often one of the "
+        "worst fifth has a lower confidence than one of the others. Spearman: correlation of the ranks."
+    )
+    drawings = (draw_reliability(test, found) for test, found in facts.reliability.items())
+    head = ["test set", "sentences", "ECE", "AUROC", "Spearman"]
+    return f'{html_table(head, rows)}<p class="dim">{told}</p>\n{"".join(drawings)}'
+
+
 def _environment(facts: RunFacts) -> str:
     rows = [[name, value] for name, value in facts.environment.items()]
     told = '<p class="dim">Versions and machine that wrote this page, unless it says otherwise.</p>'
@@ -189,6 +211,7 @@ _SECTIONS: dict[str, Callable[[RunFacts], str]] = {
     "Learning curves": _curves,
     "Closer looks": _looks,
     "Samples": _samples,
+    "Confidence": _confidence,
     "Data": _data,
     "Reproduce": _reproduce,
     "Environment": _environment,

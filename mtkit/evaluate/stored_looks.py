@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mtkit.disk.files import write_text
-from mtkit.disk.marks import claim
 from mtkit.disk.reading import using
 from mtkit.evaluate.buckets import Breakdown, Bucket
 from mtkit.evaluate.closer import Look
 from mtkit.evaluate.evaluate import Evaluated
 from mtkit.evaluate.figures import Figure
-from mtkit.evaluate.record import read_entries
+from mtkit.evaluate.record import keep_entries, read_entries
 from mtkit.evaluate.systems import Job, place_of
 from mtkit.runs.find import Found
 from mtkit.runs.layout import EVALUATE, LOOKS, inside
@@ -47,12 +44,7 @@ def keep_looks(jobs: Sequence[Job], results: Sequence[Evaluated], looks: Sequenc
         fresh = [
             {"model": model, "test": look.test, "hyps": digest} | asdict(table) for table in look.breakdowns
         ]
-        replaced = {_identity(entry) for entry in fresh}
-        kept = [entry for entry in _read(home) if _identity(entry) not in replaced]
-        folder = inside(home, EVALUATE)
-        claim(folder, LOOKS)
-        values = {"version": VERSION, "looks": [*kept, *fresh]}
-        write_text(folder / LOOKS, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+        keep_entries(home, LOOKS, "looks", VERSION, fresh, _ANEW, _identity)
 
 
 def read_looks(run: Path, model: str, test: str, hyps: Sequence[str]) -> list[Breakdown]:

@@ -18,7 +18,7 @@ from mtkit.runs.exports import EXPORTS, FORMAT
 DATA, PARTS, CHECKPOINTS, BEST, MODEL = "data", "parts", "checkpoints", "best", "model"
 EVALUATE, TENSORBOARD, ALIGN, ADAPTER = "evaluate", "tensorboard", "align", "adapter"
 METRICS_FILE, AUTO, WANDB_RUN = "metrics.jsonl", "auto.json", "wandb-run.txt"
-SCORES, LOOKS = "scores.json", "looks.json"
+SCORES, LOOKS, RELIABILITY = "scores.json", "looks.json", "reliability.json"
 """In `EVALUATE`."""
 REPORT, CARD = "report.html", "README.md"
 """Pages for people. A user may have a file of this name, so they are checked only when they are written."""

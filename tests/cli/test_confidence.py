@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 from typing import TypeAlias
 
+import html5lib
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -161,6 +163,37 @@ def test_check_shows_how_good_it_is(run: Run) -> None:
     some = as_json["tests"]["some"]
     assert some["count"] == sum(one["count"] for one in some["bins"]) == 60
     assert f"{some['calibration_error']:.3f}" in result.stdout
+
+
+@pytest.mark.usefixtures("fitted")
+def test_what_was_checked_is_in_the_report_until_it_is_fitted_again(run: Run, folder: Path) -> None:
+    overrides = ["data.test={some: {reader: plain, src: some.en, tgt: some.fr}}"]
+    checked = json.loads(run("confidence", "check", "tiny.yaml", "--json", *overrides).stdout)["tests"]
+    assert json.loads(run("report", "runs/tiny", "--json").stdout)["reliability"] == checked
+    page = folder / "page.html"
+    assert run("report", "runs/tiny", "-o", str(page)).exit_code == 0
+    shown = page.read_text("utf-8")
+    html5lib.HTMLParser(strict=True).parse(shown)
+    [section] = re.findall("<h2>Confidence</h2>.*?</svg>", shown, re.DOTALL)
+    assert section.count("<circle") == len(checked["some"]["bins"])
+    assert f"{checked['some']['calibration_error']:.3f}" in section
+    assert run("confidence", "fit", "--src", "some.fr", "--ref", "some.en").exit_code == 0
+    facts = json.loads(run("report", "runs/tiny", "--json").stdout)
+    assert not facts["reliability"]
+    assert "mtkit confidence check" in facts["notes"]["reliability"]
+
+
+@pytest.mark.usefixtures("fitted")
+def test_damaged_figures_do_not_stop_the_report(run: Run, folder: Path) -> None:
+    overrides = ["data.test={some: {reader: plain, src: some.en, tgt: some.fr}}"]
+    assert run("confidence", "check", "tiny.yaml", *overrides).exit_code == 0
+    path = folder / "runs/tiny/evaluate/reliability.json"
+    path.write_text(path.read_text("utf-8").replace('"count"', '"number"'), "utf-8")
+    done = run("report", "runs/tiny", "--json")
+    assert done.exit_code == 0
+    assert "reliability.json" in json.loads(done.stdout)["notes"]["reliability"]
+    done = run("confidence", "check", "tiny.yaml", *overrides)
+    assert done.exit_code == 0, done.output
 
 
 def test_a_model_is_fitted_to_human_scores(run: Run, folder: Path) -> None:
