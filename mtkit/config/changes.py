@@ -89,6 +89,7 @@ CLASSES: dict[str, tuple[Kind, str]] = {
     "train.freeze": ("impossible", "the optimizer has state only for the weights trained so far"),
     "train.lora": ("impossible", "the factors have other shapes"),
     "train.r_drop": ("declared", _COURSE),
+    "train.keep_close": ("impossible", "the initial model is kept only where it is needed"),
     "train.simcut": ("declared", _COURSE),
     "train.guided_alignment": ("declared", _COURSE),
     "export": ("free", _LATER),

@@ -197,6 +197,12 @@ class TrainConfig(Options):
     simcut: SimCutConfig = Field(
         default_factory=SimCutConfig, description="A second pass over each batch with cut tokens (SimCut)."
     )
+    keep_close: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of the divergence from the model of `init_from`, such as 0.5. It keeps what "
+        "that model knew. 0 turns it off.",
+    )
     guided_alignment: float = Field(
         0.0,
         ge=0,
@@ -342,6 +348,13 @@ class TrainConfig(Options):
                 f"average = {self.average} needs as many models, but keep_best = {self.keep_best}. Set "
                 f"keep_best: {self.average}, or average: {self.keep_best}."
             )
+
+    @rule
+    def _keeps_close(self) -> Iterator[str]:
+        if self.keep_close and self.init_from is None:
+            yield "keep_close needs init_from: the model to keep close to. Set init_from, or keep_close: 0."
+        if self.keep_close and self.shards_model:
+            yield "keep_close and parallel = fsdp cannot be combined. Set parallel: ddp."
 
     @rule
     def _compiled_whole(self) -> Iterator[str]:

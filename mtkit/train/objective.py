@@ -15,6 +15,7 @@ from mtkit.model.packing import load_kernel
 from mtkit.model.transformer import Kept, Transformer
 from mtkit.train.losses.divergence import divergence
 from mtkit.train.losses.guided import Guide
+from mtkit.train.losses.keep_close import FrozenStart, divergence_from
 from mtkit.train.losses.simcut import TokenCutoff
 from mtkit.train.machine.packed_batch import is_packing, kernel_fits, pack
 
@@ -34,6 +35,8 @@ class Objective:
         parts: micro-batches of a step, which limit padding.
         passes: forward passes of each batch; R-Drop and SimCut make two.
         cutoff: draws the tokens that SimCut cuts; None if it is off.
+        guide: gives the alignments to learn; None if there are none.
+        start: the model to keep close to; None if there is none.
     """
 
     def __init__(self, model: Transformer, options: TrainConfig, dtype: torch.dtype) -> None:
@@ -53,9 +56,11 @@ class Objective:
             self.packed_features = torch.compile(model.packed_features, dynamic=True)
         self.parts = _PARTS if not self.packing and options.batching == "random" else 1
         self.guide: Guide | None = None
+        self.start = FrozenStart(model) if options.keep_close else None
         terms = {
             "r_drop": options.r_drop,
             "simcut": options.simcut.alpha,
+            "keep_close": options.keep_close,
             "guided_alignment": options.guided_alignment,
         }
         self.names = ("loss", *(name for name, share in terms.items() if share))
@@ -90,7 +95,17 @@ class Objective:
             apart = divergence(first, second, weight, both_ways=False, dtype=self.dtype)
             loss = loss + options.simcut.alpha * apart
             sums["simcut"] = apart.detach()
-        # 3. Guided alignment; targets are [passes * batch, tgt_len, src_len].
+        # 3. The divergence from the start, on average over the passes that are learned from.
+        if self.start is not None:
+            with torch.no_grad():
+                kept, _ = self._predicted(batch, 1, self.start.model)  # [tokens, d_model]
+            kept, kept_weight = with_bias(kept, self.start.model.output)
+            apart = divergence_from(
+                kept.repeat(learned, 1), kept_weight, features[:tokens], weight, self.dtype
+            )
+            loss = loss + options.keep_close * apart / learned
+            sums["keep_close"] = apart.detach() / learned
+        # 4. Guided alignment; targets are [passes * batch, tgt_len, src_len].
         if self.guide is not None and targets is not None:
             targets = on_device(targets, self.device).repeat(passes, 1, 1)
             misaligned = self.guide.loss(targets) / passes
@@ -98,17 +113,26 @@ class Objective:
             sums["guided_alignment"] = misaligned.detach()
         return loss, sums
 
-    def _predicted(self, batch: Batch, passes: int) -> tuple[Tensor, Tensor]:
-        """The features that predict each target token, [passes * tokens, d_model] in fp32, and the tokens."""
-        self.model.reserve_positions(max(batch.src_ids.shape[1], batch.tgt_in.shape[1]))
-        kept = self.cutoff.draw(batch, self.packing, self.device) if self.cutoff is not None else None
+    def _predicted(
+        self, batch: Batch, passes: int, other: Transformer | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The features that predict each target token, [passes * tokens, d_model] in fp32, and the tokens.
+
+        They are those of the trained model, or of another one, which loses no tokens.
+        """
+        model, plain, packing = other or self.model, self.features, self.packed_features
+        if other is not None:
+            plain, packing = other.features, other.packed_features
+        model.reserve_positions(max(batch.src_ids.shape[1], batch.tgt_in.shape[1]))
+        cutoff = self.cutoff if other is None else None
+        kept = cutoff.draw(batch, self.packing, self.device) if cutoff is not None else None
         if not self.packing:
             batch = batch.to(self.device)
-            found = token_features(self.features, batch, passes, self.dtype, kept)
+            found = token_features(plain, batch, passes, self.dtype, kept)
             return found, batch.tgt_out.repeat(passes)
         packed = pack(batch, passes).to(self.device)
         with autocast(self.dtype, self.device):
-            found = self.packed_features(packed.src, packed.tgt, self.kernel, kept)
+            found = packing(packed.src, packed.tgt, self.kernel, kept)
         return found[: len(packed.tgt_out)].float(), packed.tgt_out
 
 

@@ -164,6 +164,8 @@ def kept_bytes(updater: Updater) -> dict[str, int]:
     model = updater.model
     in_layers = sum(model.get_parameter(name).numel() for name in model.layer_matrices())
     found = state_bytes(model.num_parameters(), in_layers, updater.options)
+    if updater.objective.start is not None:
+        found["start"] = 4 * model.num_parameters()
     if (low_rank := updater.low_rank) is not None:
         matrices = 4 * sum(weight.numel() for weight in low_rank.weights.values())
         factors = 4 * low_rank.num_trained()

@@ -158,9 +158,11 @@ class Updater:
         return whole.to(self.device)
 
     def begin_from_weights(self) -> None:
-        """Takes the current weights as the start of the moving average and of LoRA."""
+        """Takes the current weights as the start, for the moving average, LoRA and `keep_close`."""
         if self.low_rank is not None:
             self.low_rank.begin()
+        if self.objective.start is not None:
+            self.objective.start.begin(self.model)
         if self.ema is not None:
             self.ema = MovingAverage(self.model, self.ema.decay)
 
@@ -289,6 +291,8 @@ class Updater:
             state |= {f"spikes.{name}": value for name, value in self.spikes.state().items()}
         if self.low_rank is not None:
             state |= self.low_rank.held()
+        if self.objective.start is not None:
+            state |= self.objective.start.held()
         counts = {"num_skipped": self.num_skipped, "bad_steps": self.bad_steps}
         return state | counts | {"splits": _scalar(self.splits)}
 
@@ -316,6 +320,9 @@ class Updater:
                     value.copy_(state.get(f"spikes.{name}", value))
             if self.low_rank is not None:
                 for name, value in self.low_rank.held().items():
+                    value.copy_(state[name])
+            if self.objective.start is not None:
+                for name, value in self.objective.start.held().items():
                     value.copy_(state[name])
             self.splits = max(1, int(state["splits"]))
             self.bad_steps.copy_(state["bad_steps"])
