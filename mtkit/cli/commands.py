@@ -23,6 +23,7 @@ from mtkit.cli import (
     config,
     console,
     data,
+    distill,
     doctor,
     evaluate,
     export,
@@ -166,6 +167,7 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     },
     "Make more data": {
         "backtranslate": backtranslate.backtranslate,
+        "distill": distill.distill,
     },
     "Look closer": {
         "show": show.show_run,
