@@ -23,6 +23,7 @@ from mtkit.cli import (
     config,
     console,
     data,
+    denoise,
     distill,
     doctor,
     evaluate,
@@ -168,6 +169,7 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     "Make more data": {
         "backtranslate": backtranslate.backtranslate,
         "distill": distill.distill,
+        "denoise": denoise.denoise,
     },
     "Look closer": {
         "show": show.show_run,
