@@ -144,6 +144,15 @@ def test_a_model_of_another_direction_and_a_config_without_text_are_refused(
     assert not (tmp_path / "back").exists()
 
 
+def test_a_model_of_several_languages_is_asked_for_the_source_language(folder: Path) -> None:
+    data = load_config([folder / "new.yaml"]).config.data
+    opened = open_translator(folder / "runs/tiny/model")
+    several = Translator(opened.engine, opened.tokenizer, opened.options, ("en", "de"), ("2de",))
+    asked = library.reverse_request(Request(search={"beam_size": 1}), several, data)
+    assert asked.search == {"beam_size": 1, "tags": ("2fr",)}
+    assert library.reverse_request(Request(), opened, data) == Request()
+
+
 def test_a_translation_that_the_guard_objects_to_is_left_empty(folder: Path, tmp_path: Path) -> None:
     translator = open_translator(folder / "runs/tiny/model")
     text = " ".join(["the cat"] * 9)
