@@ -17,11 +17,14 @@ from typer.main import get_command
 
 import mtkit
 from mtkit.cli import (
+    backtranslate,
     compare,
     confidence,
     config,
     console,
     data,
+    denoise,
+    distill,
     doctor,
     evaluate,
     explain,
@@ -164,6 +167,11 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "tokenize": tokenize.tokenize,
         "detokenize": tokenize.detokenize,
     },
+    "Make more data": {
+        "backtranslate": backtranslate.backtranslate,
+        "distill": distill.distill,
+        "denoise": denoise.denoise,
+    },
     "Look closer": {
         "show": show.show_run,
         "report": run_report.report,
@@ -182,6 +190,8 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "help": help_command,
     },
 }
+_BY_NAME = ("Make more data", "Look closer")
+"""Groups whose commands are only named on the first screen, because 24 lines fit a terminal."""
 _TABLE = {name: command for group in _GROUPS.values() for name, command in group.items()}
 
 
@@ -337,7 +347,7 @@ def _introduce() -> None:
     console.out("mtkit: train and run your own translation models.")
     for title, group in _GROUPS.items():
         console.out("")
-        if help_command in group.values():  # the last group, by name alone: 24 lines fit a terminal
+        if title in _BY_NAME:
             names = [name for name, command in group.items() if command != help_command]
             console.out_prose(f"{title}: {', '.join(names)}")
             continue

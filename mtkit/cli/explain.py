@@ -12,8 +12,8 @@ from mtkit.cli.choices import DEVICE_HELP, DEVICES, MODEL_HELP, THREADS_HELP
 from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from mtkit.data.prepare.shard_texts import TrainingText
     from mtkit.evaluate.explanation import Explainer, Explanation
-    from mtkit.evaluate.training_text import TrainingText
     from mtkit.runs.find import Found
     from mtkit.translate.translator import Translator
 
@@ -110,7 +110,7 @@ def _explainer(translator: Translator, found: Found, others: int, pairs: int) ->
 
 def _training_text(found: Found, translator: Translator) -> TrainingText | None:
     """The training pairs of the model's run; None if they are not there, or were prepared anew since."""
-    from mtkit.evaluate.training_text import open_training_text
+    from mtkit.data.prepare.shard_texts import open_training_text
     from mtkit.runs.find import config_of
 
     training = open_training_text(found.run, config_of(found.folder))

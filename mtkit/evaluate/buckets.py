@@ -14,13 +14,14 @@ from typing import Literal, get_args
 import numpy as np
 
 from mtkit.config.fixed import DIVISIONS, Division
+from mtkit.data.prepare.shard_texts import TrainingText, open_training_text
 from mtkit.data.prepare.stages import ReportProgress
 from mtkit.errors import UsageError
 from mtkit.evaluate.accuracy import Item, count_items
 from mtkit.evaluate.figures import Counted, Figure, figures_of
 from mtkit.evaluate.outputs import Outputs
 from mtkit.evaluate.paired import PairedTest
-from mtkit.evaluate.training_text import EXPOSURES, TrainingText, count_words, exposures, open_training_text
+from mtkit.evaluate.training_text import EXPOSURES, count_words, exposures
 from mtkit.evaluate.wording import word_splitter
 
 LENGTHS = (1, 5, 10, 20, 30, 40)

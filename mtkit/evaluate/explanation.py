@@ -20,7 +20,7 @@ from mtkit.translate.request import Request, Source, Translation
 from mtkit.translate.windows import Window
 
 if TYPE_CHECKING:
-    from mtkit.evaluate.training_text import TrainingText
+    from mtkit.data.prepare.shard_texts import TrainingText
     from mtkit.text.subwords import Subwords
     from mtkit.translate.confidence import Confidence
     from mtkit.translate.coverage import Spans

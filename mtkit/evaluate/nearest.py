@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mtkit.data.prepare.shard_texts import TrainingText
 from mtkit.data.prepare.shards import Shard
-from mtkit.evaluate.training_text import TrainingText
 
 _CANDIDATES = 50
 """Pairs with the most pieces in common, of which those with the best chrF are chosen."""

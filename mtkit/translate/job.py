@@ -347,10 +347,8 @@ def job(
     adapters: Sequence[tuple[Path, float]] = (),
 ) -> Job:
     """All that decides what is written, for `partial_file`; or into the folder of several `sources`."""
-    from mtkit.disk.manifest import MANIFEST
-
     assert input.path is not None
-    shown = {
+    shown: dict[str, Any] = {
         "--format": input.kind,
         "--encoding": input.encoding,
         "--column": input.column,
@@ -369,23 +367,32 @@ def job(
         "--min-confidence": request.min_confidence,
         "--on-unsure": request.on_unsure,
         "--target-prefix": request.prefix,
-        "--glossary": _identity(glossary) if glossary else None,
+        "--glossary": identity(glossary) if glossary else None,
         "--guard": request.guard,
     }
+    return {
+        "the input": [str(path) for path in sources] if sources else identity(input.path),
+        "--adapter": [[str(path), weight] for path, weight in adapters],
+        **shown,
+        **decisions(translator, request, models),
+    }
+
+
+def decisions(translator: Translator, request: Request, models: Sequence[Found]) -> Job:
+    """All that decides the translation of a text, as a part of a job."""
+    from mtkit.disk.manifest import MANIFEST
+
     options = json.loads(translator.search_options(request).model_dump_json())
     return {
         "mtkit": mtkit.__version__,
-        "the input": [str(path) for path in sources] if sources else _identity(input.path),
-        "the model": ", ".join(_identity(found.folder / MANIFEST) for found in models),
-        "--adapter": [[str(path), weight] for path, weight in adapters],
+        "the model": ", ".join(identity(found.folder / MANIFEST) for found in models),
         "the engine": ", ".join(translator.engine.name.split(", ")[:2]),  # not how many threads it has
-        **shown,
         **{f"decode.{name}": value for name, value in options.items()},
     }
 
 
-def _identity(path: Path) -> str:
-    """A file's name and the beginning of its hash."""
+def identity(path: Path) -> str:
+    """A file's name and the beginning of its hash, as a part of a job."""
     from mtkit.data.read.lines import digest
 
     return f"{path} {digest(path)[0][:16]}"

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from mtkit.cli.commands import app
 from mtkit.cli.explain_view import show_explanation
 from mtkit.config.data import TokenizerConfig
+from mtkit.data.prepare.shard_texts import TrainingText
 from mtkit.data.prepare.shards import open_shard, write_shard
 from mtkit.engine.native import NativeEngine
 from mtkit.errors import UsageError
@@ -24,7 +25,6 @@ from mtkit.evaluate.alignment_drawing import attention_figure
 from mtkit.evaluate.explain_page import explain_page
 from mtkit.evaluate.explanation import Explainer, Explanation, LikelyToken, word_groups
 from mtkit.evaluate.nearest import nearest_pairs
-from mtkit.evaluate.training_text import TrainingText
 from mtkit.metrics.surface import METRICS, inputs_of, segment_scores
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer

@@ -357,8 +357,10 @@ def block_network(tried: str) -> None:
     refuse_to_children(Path(tried), Path(f"{tried}-children"))
 
 
-def translate_and_die(args: list[str], at: int = 0, marker: str = "", log: str = "") -> None:
-    """Runs `mtkit translate`; dies at call number `at` that changes the disk; logs those calls."""
+def translate_and_die(
+    args: list[str], at: int = 0, marker: str = "", log: str = "", command: str = "translate"
+) -> None:
+    """Runs a command of mtkit; dies at call number `at` that changes the disk; logs those calls."""
     from mtkit.cli.commands import app
 
     if at:
@@ -366,7 +368,7 @@ def translate_and_die(args: list[str], at: int = 0, marker: str = "", log: str =
     with contextlib.ExitStack() as stack:
         calls = stack.enter_context(watched()) if log else []
         try:
-            app(["translate", *args])  # it exits
+            app([command, *args])  # it exits
         finally:
             if log:
                 Path(log).write_text("".join(f"{call.name}\n" for call in calls))

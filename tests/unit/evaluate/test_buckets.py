@@ -13,6 +13,7 @@ from mtkit.config.fixed import Division
 from mtkit.config.load import load_config
 from mtkit.config.sources import TsvSource
 from mtkit.data.prepare.prepare import prepare
+from mtkit.data.prepare.shard_texts import open_training_text
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_pairs
 from mtkit.errors import UsageError
@@ -20,7 +21,7 @@ from mtkit.evaluate.buckets import Breakdown, break_down
 from mtkit.evaluate.figures import count
 from mtkit.evaluate.outputs import Outputs, labels_of
 from mtkit.evaluate.paired import PairedTest
-from mtkit.evaluate.training_text import count_words, exposures, open_training_text
+from mtkit.evaluate.training_text import count_words, exposures
 from tests.support.corpora import edited, texts
 
 QUICK = PairedTest("paired-ar", 500)
