@@ -18,7 +18,7 @@ from mtkit.errors import InputError, UsageError
 if TYPE_CHECKING:
     from mtkit.evaluate.compare import ComparedSet
     from mtkit.evaluate.outputs import Outputs
-    from mtkit.evaluate.paired import PairedTest
+    from mtkit.metrics.significance import PairedTest
 
 _METRICS: tuple[MetricName, ...] = ("bleu", "chrf")
 NGRAMS = 50
@@ -174,7 +174,7 @@ def _metrics(given: Sequence[str]) -> list[MetricName]:
 
 
 def _test(ar: bool, bs: bool, ar_trials: int | None, bs_trials: int | None) -> PairedTest:
-    from mtkit.evaluate.paired import TRIALS, PairedTest, seed
+    from mtkit.metrics.significance import TRIALS, PairedTest, seed
 
     bs = bs or bs_trials is not None
     if bs and (ar or ar_trials is not None):
@@ -183,8 +183,8 @@ def _test(ar: bool, bs: bool, ar_trials: int | None, bs_trials: int | None) -> P
         )
     seed()  # fails before any work
     if bs:
-        return PairedTest("paired-bs", bs_trials or TRIALS["paired-bs"])
-    return PairedTest("paired-ar", ar_trials or TRIALS["paired-ar"])
+        return PairedTest("bs", bs_trials or TRIALS["bs"])
+    return PairedTest("ar", ar_trials or TRIALS["ar"])
 
 
 def _outputs(

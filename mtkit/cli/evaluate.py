@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mtkit.evaluate.compared import Baseline, Comparison
     from mtkit.evaluate.evaluate import Evaluated, Scoring
     from mtkit.evaluate.systems import HypFile, Job, LoadModel
-    from mtkit.metrics.significance import PairedTestName
+    from mtkit.metrics.significance import Method
 
 logger = logging.getLogger(__name__)
 
@@ -186,12 +186,12 @@ class _Asked:
     commands: Sequence[MetricCommand]
 
     def check(self) -> None:
-        from mtkit.metrics.significance import check_seed
+        from mtkit.metrics.significance import seed
 
         if self.form not in (None, "raw") and self.metrics and "bleu" not in {*self.metrics, *self.bounds}:
             raise UsageError(f"--form {self.form}: has no effect without BLEU.", "Add bleu to --metrics.")
         if self.resamples:
-            check_seed()
+            seed()
 
     def scoring(self, config: EvaluateConfig) -> Scoring:
         """The scores to compute, where the config says what was not asked for."""
@@ -204,9 +204,7 @@ class _Asked:
         return Scoring(of_texts, self.form or config.form, self.resamples, of_model, self.commands)
 
 
-def _baseline(
-    name: str, only_bs: bool, only_ar: bool, samples: Mapping[PairedTestName, int]
-) -> Baseline | None:
+def _baseline(name: str, only_bs: bool, only_ar: bool, samples: Mapping[Method, int]) -> Baseline | None:
     if not name:
         if only_bs or only_ar:
             raise UsageError("--paired-bs and --paired-ar: need --baseline.", "Name the baseline.")

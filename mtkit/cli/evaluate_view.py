@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from mtkit.evaluate.documents import DocumentScores
     from mtkit.evaluate.evaluate import Evaluated
     from mtkit.evaluate.seeds import Spread
-    from mtkit.metrics.significance import PairedTestName
+    from mtkit.metrics.significance import Method
 
-P_VALUES: Mapping[PairedTestName, str] = {"bs": "p (bootstrap)", "ar": "p (randomization)"}
+P_VALUES: Mapping[Method, str] = {"bs": "p (bootstrap)", "ar": "p (randomization)"}
 Row = tuple[str, str, int]
 """A system, a test set or nothing, and the number of pairs."""
 
@@ -142,6 +142,7 @@ class ScoreTable:
 
     def _print_comparisons(self, comparisons: Sequence[Comparison]) -> None:
         from mtkit.cli.columns import aligned
+        from mtkit.metrics.significance import p_text
         from mtkit.metrics.surface import title_of
 
         tests = list(comparisons[0].p_values)
@@ -150,7 +151,7 @@ class ScoreTable:
                 *self._names(each.system, each.test),
                 title_of(each.metric, None),
                 f"{each.difference:+.2f}",
-                *(f"{each.p_values[test]:.4f}" for test in tests),
+                *(p_text(each.p_values[test], each.difference) for test in tests),
             ]
             for each in comparisons
         ]

@@ -19,9 +19,10 @@ from mtkit.errors import UsageError
 from mtkit.evaluate.accuracy import Item, count_items
 from mtkit.evaluate.figures import Counted, Figure, figures_of
 from mtkit.evaluate.outputs import Outputs
-from mtkit.evaluate.paired import PairedTest
 from mtkit.evaluate.training_text import EXPOSURES, TrainingText, count_words, exposures, open_training_text
 from mtkit.evaluate.wording import word_splitter
+from mtkit.metrics.significance import PairedTest
+from mtkit.metrics.surface import Ratio
 
 LENGTHS = (1, 5, 10, 20, 30, 40)
 """Words of the reference from which a bucket of lines begins."""
@@ -66,15 +67,6 @@ class _F1:
     def aggregate(statistics: Sequence[Sequence[float]]) -> float:
         matches, hyps, refs = np.asarray(statistics).reshape(-1, 3).sum(axis=0)
         return float(200 * matches / (hyps + refs)) if hyps + refs else 0.0
-
-
-class _Recall:
-    """Recall of words, from the same statistics; of items, with two."""
-
-    @staticmethod
-    def aggregate(statistics: Sequence[Sequence[float]]) -> float:
-        matches, *_, refs = np.asarray(statistics).sum(axis=0)
-        return float(100 * matches / refs) if refs else 0.0
 
 
 def break_down(
@@ -196,7 +188,7 @@ def _by_item(outputs: Outputs, test: PairedTest | None) -> Breakdown | None:
         if size := int(rows[0][:, 1].sum()):
             names.append(kind)
             sizes.append(size)
-            groups.append([Counted("accuracy", True, _Recall(), rows)])
+            groups.append([Counted("accuracy", True, Ratio(100), rows)])
     figures = figures_of(groups, test, small=True)
     return Breakdown("item", "items", tuple(map(Bucket, names, sizes, figures))) if names else None
 
@@ -227,7 +219,7 @@ def _by_frequency(
             continue
         used = own.any(axis=(0, 2))  # [lines]
         by_system = tuple(own[:, used])
-        groups.append([Counted("F1", True, _F1(), by_system), Counted("recall", True, _Recall(), by_system)])
+        groups.append([Counted("F1", True, _F1(), by_system), Counted("recall", True, Ratio(100), by_system)])
         names.append(name)
         sizes.append(size)
     figures = figures_of(groups, test, small=True)

@@ -14,10 +14,10 @@ from mtkit.evaluate.contrast import contrast
 from mtkit.evaluate.evaluate import PAIRS_AT_ONCE, Evaluated, LoadedSet
 from mtkit.evaluate.figures import count
 from mtkit.evaluate.outputs import Outputs, labels_of
-from mtkit.evaluate.paired import PairedTest
 from mtkit.evaluate.record import is_run
 from mtkit.evaluate.stress import Translate, stress
 from mtkit.evaluate.systems import Job, LoadModel
+from mtkit.metrics.significance import PairedTest
 from mtkit.runs.find import Found, config_of
 from mtkit.translate.request import Request, Source, best_texts
 from mtkit.translate.translator import Translator

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
 from mtkit.config.fixed import METRIC_NAMES, MODEL_METRIC_NAMES
 from mtkit.errors import MtkitError, UsageError, shortened
-from mtkit.metrics.surface import Inputs, Statistics
+from mtkit.metrics.surface import Measure, Measured, Ratio, measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,35 +91,18 @@ class MetricCommand:
             )
         return value
 
-    def signature(self, nrefs: int) -> str:
-        """Everything that is known of how the score came about."""
-        return f"nrefs:{nrefs}|command:{self.command}"
-
-
-@dataclass(frozen=True, slots=True)
-class GivenScores:
-    """The recipe of the mean of scores that are known already.
-
-    Attributes:
-        known: the scores of each set of translations.
-        recipe: its signature.
-    """
-
-    known: Mapping[tuple[str, ...], Sequence[float]]
-    recipe: str
-
-    def statistics(self, hyps: Sequence[str], inputs: Inputs) -> Statistics:
-        """See `Recipe`."""
-        return [[value, 1] for value in self.known[tuple(hyps)]]
-
-    def aggregate(self, statistics: Statistics) -> float:
-        """See `Recipe`."""
-        total, count = (sum(column) for column in zip(*statistics, strict=True))
-        return float(total / count)
-
-    def signature(self) -> str:
-        """See `Recipe`."""
-        return self.recipe
+    def measured(
+        self,
+        hyps: Sequence[str],
+        refs: Sequence[Sequence[str]],
+        srcs: Sequence[str] | None,
+        resamples: int = 0,
+    ) -> Measured:
+        """The mean of the numbers that the program gives to the translations; raises as `scores`."""
+        rows = [[value, 1] for value in self.scores(hyps, refs, srcs)]
+        signature = f"nrefs:{len(refs)}|command:{self.command}"
+        measure = Measure(self.name, True)
+        return measured(self.name, measure, Ratio(), rows, signature, resamples=resamples)
 
 
 def metric_commands(given: Sequence[str], timeout: float) -> list[MetricCommand]:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+import numpy as np
+
 from mtkit.config.fixed import BestMetric, FormName, MetricName, ModelMetricName
 from mtkit.errors import InputError, UsageError
 from mtkit.metrics.moses import MosesForm, open_form
-from mtkit.metrics.significance import Interval, interval
+from mtkit.metrics.significance import Aggregate, Interval, PairedTest, Rows, resample
 from mtkit.text.languages import language_of
 
 if TYPE_CHECKING:
@@ -80,6 +82,22 @@ class Metric(Measure):
 
 
 @dataclass(frozen=True, slots=True)
+class Ratio:
+    """The sum of the first count over that of the last one; 0 if that is 0.
+
+    Attributes:
+        scale: 100 for a percentage.
+    """
+
+    scale: float = 1.0
+
+    def aggregate(self, statistics: Statistics) -> float:
+        """See `Recipe`."""
+        first, *_, last = np.asarray(statistics).sum(axis=0)
+        return float(self.scale * first / last) if last else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class _Sacrebleu:
     """The recipe of one of sacreBLEU's metrics."""
 
@@ -89,7 +107,8 @@ class _Sacrebleu:
         return self.metric._extract_corpus_statistics(hyps, inputs["refs"])
 
     def aggregate(self, statistics: Statistics) -> float:
-        return float(self.metric._aggregate_and_compute(list(map(list, statistics))).score)
+        # Not made a float: of resamples it is one of 32 bits, to which sacreBLEU rounds their mean, too.
+        return self.metric._aggregate_and_compute(list(map(list, statistics))).score
 
     def signature(self) -> str:
         return str(self.metric.get_signature())
@@ -110,8 +129,7 @@ class _Exact:
         ]
 
     def aggregate(self, statistics: Statistics) -> float:
-        equal, count = (sum(column) for column in zip(*statistics, strict=True))
-        return float(100 * equal / count)
+        return Ratio(100).aggregate(statistics)
 
     def signature(self) -> str:
         return f"nrefs:{self.nrefs}|case:mixed|ends:stripped"
@@ -130,8 +148,7 @@ class _Length:
         return [counts[:2] for counts in self.bleu._extract_corpus_statistics(hyps, inputs["refs"])]
 
     def aggregate(self, statistics: Statistics) -> float:
-        hyp_len, ref_len = (sum(column) for column in zip(*statistics, strict=True))
-        return float(100 * hyp_len / ref_len) if ref_len else 0.0
+        return Ratio(100).aggregate(statistics)
 
     def signature(self) -> str:
         info = self.bleu.get_signature().info
@@ -272,6 +289,46 @@ class Score:
         return title_of(self.metric, self.form)
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A score with the statistics from which it was computed.
+
+    Attributes:
+        score: the score.
+        measure: says whether lower is better.
+        recipe: computes the score.
+        rows: [lines, counts], the statistics of each translation.
+    """
+
+    score: Score
+    measure: Measure
+    recipe: Aggregate
+    rows: Rows
+
+    def of_lines(self, places: Sequence[int]) -> float:
+        """The score of some of the translations."""
+        return float(self.recipe.aggregate(self.rows[places]))  # type: ignore[arg-type]
+
+
+def measured(
+    name: str,
+    measure: Measure,
+    recipe: Aggregate,
+    statistics: Statistics,
+    signature: str,
+    form: str | None = None,
+    resamples: int = 0,
+) -> Measured:
+    """The score of a corpus; with `resamples`, its confidence interval too."""
+    rows, interval = np.array(statistics, np.float64), None
+    if resamples:
+        bootstrap = PairedTest("bs", resamples)
+        interval = resample(bootstrap, recipe, [rows])[0].interval
+        signature = bootstrap.signature(signature)
+    value = float(recipe.aggregate(statistics))
+    return Measured(Score(name, value, signature, form, interval), measure, recipe, rows)
+
+
 def title_of(metric: str, form: str | None) -> str:
     """The name of a metric in tables, with the name of the form: `BLEU moses-lc`."""
     measure = measure_of(metric)
@@ -289,7 +346,22 @@ def score_corpus(
     form: FormName = "raw",
     resamples: int = 0,
 ) -> list[Score]:
-    """Scores of translations against their references, in the order of `metrics`.
+    """Scores of translations against their references; see `measure_corpus`."""
+    found = measure_corpus(hyps, refs, metrics, tgt_lang, srcs, more_refs, form, resamples)
+    return [each.score for each in found]
+
+
+def measure_corpus(
+    hyps: Sequence[str],
+    refs: Sequence[str],
+    metrics: Sequence[MetricName],
+    tgt_lang: str,
+    srcs: Sequence[str] | None = None,
+    more_refs: Sequence[Sequence[str]] = (),
+    form: FormName = "raw",
+    resamples: int = 0,
+) -> list[Measured]:
+    """Scores of translations against their references with their statistics, in the order of `metrics`.
 
     Args:
         hyps: detokenised translations.
@@ -317,18 +389,16 @@ def score_corpus(
         )
     inputs = inputs_of([refs, *more_refs], srcs)
     opened = open_form(form, tgt_lang)
-    scores = []
+    found = []
     for name in metrics:
         metric = METRICS[name]
         if not inputs.keys() >= set(metric.inputs):
             raise UsageError(f"metric {name}: needs the source texts.", "Choose another metric.")
         recipe, of_form = build_recipe(metric, tgt_lang, opened)
         statistics = recipe.statistics(hyps, inputs)
-        value, signature, found = recipe.aggregate(statistics), recipe.signature(), None
-        if resamples:
-            found, signature = interval(recipe, statistics, resamples)
-        scores.append(Score(name, value, signature, of_form, found))
-    return scores
+        signature = recipe.signature()  # complete once the statistics are there
+        found.append(measured(name, metric, recipe, statistics, signature, of_form, resamples))
+    return found
 
 
 def segment_scores(

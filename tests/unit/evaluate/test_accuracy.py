@@ -10,7 +10,7 @@ from mtkit.evaluate.accuracy import Item, count_items, names_of, numbers_of
 from mtkit.evaluate.buckets import break_down
 from mtkit.evaluate.figures import count
 from mtkit.evaluate.outputs import Outputs
-from mtkit.evaluate.paired import PairedTest
+from mtkit.metrics.significance import PairedTest
 from tests.support.corpora import texts
 
 
@@ -74,7 +74,7 @@ def test_swapped_numbers_are_found_by_their_accuracy() -> None:
         other[place] = f"{refs[place].rpartition(' ')[0]} 7"
     outputs = Outputs("", "en", {"a": refs, "b": other}, [refs])
     counted = count([refs, other], [refs], ["chrf"], "en")
-    [found] = break_down(outputs, counted, ["item"], PairedTest("paired-ar", 1000))
+    [found] = break_down(outputs, counted, ["item"], PairedTest("ar", 1000))
     assert [(bucket.label, bucket.size) for bucket in found.buckets] == [("numbers", 400)]
     [figure] = found.buckets[0].figures
     assert figure.values == (100, 97)
