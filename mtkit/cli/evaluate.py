@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -91,9 +92,9 @@ def evaluate(
     from mtkit.evaluate.systems import hyp_files
 
     looks = closer_view.wanted(breakdown, stress, contrast)
-    bounds = _bounds(fail_under or [])
     shape = _form(form)
     commands = metric_commands(metric_command or [], metric_timeout)
+    bounds = _bounds(fail_under or [], [command.name for command in commands])
     asked = _Asked(_metrics(metrics or []), bounds, shape, confidence_n if confidence else 0, commands)
     asked.check()
     compared = _baseline(baseline, paired_bs, paired_ar, {"bs": paired_bs_n, "ar": paired_ar_n})
@@ -129,7 +130,7 @@ def evaluate(
     _say_levels(found, shown.systems)
     if segments:
         write_segments(segments, found)
-    check_results(found, {str(name): bound for name, bound in bounds.items()}, shown.systems)
+    check_results(found, bounds, shown.systems)
 
 
 def _shown(results: Iterable[Evaluated], shown: ScoreTable | ScoreList) -> list[Evaluated]:
@@ -180,7 +181,7 @@ class _Asked:
     """The options that say which scores are computed."""
 
     metrics: Sequence[AnyMetric]
-    bounds: Mapping[AnyMetric, float]
+    bounds: Mapping[str, float]
     form: FormName | None
     resamples: int
     commands: Sequence[MetricCommand]
@@ -246,12 +247,16 @@ def _in_form(config: Config, form: FormName | None) -> Config:
     return config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"form": form})})
 
 
-def _bounds(given: list[str]) -> dict[AnyMetric, float]:
-    bounds = {}
+def _bounds(given: list[str], of_commands: Sequence[str]) -> dict[str, float]:
+    """The bounds in lists such as `bleu=30,chrf=50`, by metric."""
+    bounds: dict[str, float] = {}
     for text in (part.strip() for each in given for part in each.split(",")):
         name, _, value = text.partition("=")
         try:
-            bounds[one_of("--fail-under", name.lower(), ALL_METRICS)] = float(value)
+            known = name if name in of_commands else one_of("--fail-under", name.lower(), ALL_METRICS)
+            bounds[known] = float(value)
+            if isnan(bounds[known]):
+                raise ValueError
         except ValueError:
             raise UsageError(
                 f"--fail-under {text}: expected METRIC=VALUE.", "Write bleu=30, for example."

@@ -39,9 +39,9 @@ MetricCommands = Annotated[
     list[str] | None,
     typer.Option(
         "--metric-command",
-        metavar="NAME=COMMAND",
+        metavar="NAME[:lower]=COMMAND",
         help="Score also with a program, which gets a JSON object per translation and prints a number for "
-        "each; repeatable.",
+        "each; with :lower, lower is better; repeatable.",
     ),
 ]
 MetricTimeout = Annotated[

@@ -13,6 +13,9 @@ from mtkit.config.fixed import METRIC_NAMES, MODEL_METRIC_NAMES
 from mtkit.errors import MtkitError, UsageError, shortened
 from mtkit.metrics.surface import Measure, Measured, Ratio, measured
 
+_DIRECTIONS = (("",), ("higher", "lower"))
+"""What may follow the name of a metric, without and with a colon."""
+
 
 @dataclass(frozen=True, slots=True)
 class MetricCommand:
@@ -22,11 +25,13 @@ class MetricCommand:
         name: of the metric.
         command: the program and its arguments.
         timeout: the longest time for one set of translations, in seconds.
+        higher_is_better: whether better translations get higher numbers.
     """
 
     name: str
     command: str
     timeout: float
+    higher_is_better: bool = True
 
     @property
     def _where(self) -> str:
@@ -101,22 +106,24 @@ class MetricCommand:
         """The mean of the numbers that the program gives to the translations; raises as `scores`."""
         rows = [[value, 1] for value in self.scores(hyps, refs, srcs)]
         signature = f"nrefs:{len(refs)}|command:{self.command}"
-        measure = Measure(self.name, True)
+        measure = Measure(self.name, self.higher_is_better)
         return measured(self.name, measure, Ratio(), rows, signature, resamples=resamples)
 
 
 def metric_commands(given: Sequence[str], timeout: float) -> list[MetricCommand]:
-    """The programs in arguments such as `comet=./comet-lines --batch 8`.
+    """The programs in arguments such as `comet=./comet-lines --batch 8` or `metricx:lower=./metricx`.
 
     Raises:
         UsageError: a name is missing, taken or not one word, or a command cannot be split into words.
     """
     found: dict[str, MetricCommand] = {}
     for text in given:
-        name, _, command = text.partition("=")
-        if not (name.isidentifier() and command.strip()):
+        named, _, command = text.partition("=")
+        name, colon, better = named.partition(":")
+        if not (name.isidentifier() and command.strip() and better in _DIRECTIONS[bool(colon)]):
             raise UsageError(
-                f"--metric-command {text}: expected NAME=COMMAND.", "Write comet=./comet-lines, for example."
+                f"--metric-command {text}: expected NAME=COMMAND, or NAME:lower=COMMAND if lower is better.",
+                "Write comet=./comet-lines, for example.",
             )
         if name in {*METRIC_NAMES, *MODEL_METRIC_NAMES, *found}:
             raise UsageError(f"--metric-command {name}: there is a metric of that name.", "Choose another.")
@@ -124,5 +131,5 @@ def metric_commands(given: Sequence[str], timeout: float) -> list[MetricCommand]
             shlex.split(command)
         except ValueError as error:
             raise UsageError(f"--metric-command {text}: {error}.", "Close the quotes.") from None
-        found[name] = MetricCommand(name, command, timeout)
+        found[name] = MetricCommand(name, command, timeout, better != "lower")
     return list(found.values())

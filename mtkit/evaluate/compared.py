@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from mtkit.evaluate.gates import without_resampling
 from mtkit.evaluate.systems import Job
 from mtkit.metrics.significance import Method, PairedTest, resample, seed
 from mtkit.metrics.surface import Measured
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +102,18 @@ def _compare(baseline: Baseline, own: Evaluated, others: Mapping[str, Evaluated]
 
 
 def _same(base: Measured, other: Evaluated) -> Measured | None:
-    """The score of another system that can be compared with that of the baseline."""
+    """The score of another system that can be compared with that of the baseline; warns of others."""
     for each in other.measured:
-        if (each.score.metric, each.score.form) == (base.score.metric, base.score.form):
+        if (each.score.metric, each.score.form) != (base.score.metric, base.score.form):
+            continue
+        if without_resampling(each.score.signature) == without_resampling(base.score.signature):
             return each
+        logger.warning(
+            "%s: %s has another signature than that of the baseline, %s, so it is not compared.",
+            other.label({other.system, ""}),
+            each.score.metric,
+            each.score.signature,
+        )
     return None
 
 

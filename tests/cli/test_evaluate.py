@@ -422,6 +422,22 @@ def test_scores_may_not_be_worse_than_stored_ones(
     assert (json.loads(kept.read_text("utf-8")) == values) == (code == 4)  # else a second try would pass
 
 
+@pytest.mark.parametrize(("name", "change", "code"), [("ppl", -1.0, 4), ("ppl", 1.0, 0), ("own", 1.0, 4)])
+def test_any_metric_may_not_be_worse_than_stored(
+    run: Run, kept: Path, name: str, change: float, code: int
+) -> None:
+    own = f"own={sys.executable} -c 'print(1); print(2)'"
+    options = ["--test", "short", "--metrics", "ppl,exact", "--metric-command", own]
+    assert run("runs/gate", *options).exit_code == 0
+    values = json.loads(kept.read_text("utf-8"))
+    for entry in values["scores"]:
+        for score in entry["scores"]:
+            score["value"] += change * (score["metric"] == name)
+    kept.write_text(json.dumps(values), "utf-8")
+    result = run("runs/gate", *options, "--regress-by", "0.5")
+    assert result.exit_code == code, result.output
+
+
 def test_scores_that_cannot_be_compared_are_named(run: Run, kept: Path) -> None:
     kept.write_text(kept.read_text("utf-8").replace("tok:tercom", "tok:other"), "utf-8")
     result = run("runs/gate", "--metrics", "bleu,ter", "--regress-by", "0", "--test", "short")
