@@ -64,6 +64,7 @@ def evaluate(
     paired_bs_n: options.PairedBsN = 1000,
     paired_ar_n: options.PairedArN = 10_000,
     breakdown: closer_view.Buckets = "",
+    glossary: closer_view.GlossaryFile = None,
     stress: closer_view.Stress = False,
     contrast: closer_view.Contrast = False,
     as_json: options.AsJson = False,
@@ -121,6 +122,7 @@ def evaluate(
             check_documents(docs, jobs)
         results = _score_jobs(jobs, asked, _loader(device, engine, threads), regress_by)
     check_wanted(looks, jobs)
+    looks = closer_view.with_terms(looks, glossary, jobs)
     found = _shown(results, shown)
     if looks:
         shown.looks = _look(looks, jobs, found, asked, _loader(device, engine, threads))

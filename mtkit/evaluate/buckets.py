@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -16,7 +16,7 @@ import numpy as np
 from mtkit.config.fixed import DIVISIONS, Division
 from mtkit.data.prepare.stages import ReportProgress
 from mtkit.errors import UsageError
-from mtkit.evaluate.accuracy import Item, count_items
+from mtkit.evaluate.accuracy import Item, count_items, count_terms
 from mtkit.evaluate.figures import Counted, Figure, figures_of
 from mtkit.evaluate.outputs import Outputs
 from mtkit.evaluate.training_text import EXPOSURES, TrainingText, count_words, exposures, open_training_text
@@ -119,7 +119,7 @@ def is_possible(by: Division, outputs: Outputs) -> bool:
 
 
 NEEDS: Mapping[Division, str] = {
-    "item": "the references have none that are in the sources too.",
+    "item": "neither the references nor a glossary have any.",
     "length": "the references have no words.",
     "frequency": "needs a run with its prepared data.",
     "exposure": "needs a run with its prepared data.",
@@ -177,20 +177,28 @@ def _by_label(
 
 
 def _by_item(outputs: Outputs, test: PairedTest | None) -> Breakdown | None:
-    """How many numbers, names, placeholders and addresses each system takes over."""
+    """How many numbers, names, placeholders, addresses and terms each system has."""
     names: list[str] = []
     groups, sizes = [], []
-    for kind in get_args(Item):
-        rows = tuple(
-            np.array(count_items(kind, hyps, outputs.refs, outputs.srcs), np.float64)
-            for hyps in outputs.systems.values()
-        )
+    for kind, counted in _counted_items(outputs):
+        rows = tuple(np.array(each, np.float64) for each in counted)
         if size := int(rows[0][:, 1].sum()):
             names.append(kind)
             sizes.append(size)
             groups.append([Counted("accuracy", True, Ratio(100), rows)])
     figures = figures_of(groups, test, small=True)
     return Breakdown("item", "items", tuple(map(Bucket, names, sizes, figures))) if names else None
+
+
+def _counted_items(outputs: Outputs) -> Iterator[tuple[str, list[list[tuple[int, int]]]]]:
+    """For each kind [systems, lines]: how many items a translation has, and how many it must have."""
+    for kind in get_args(Item):
+        yield kind, [count_items(kind, hyps, outputs.refs, outputs.srcs) for hyps in outputs.systems.values()]
+    if outputs.terms is not None:
+        yield (
+            "terms",
+            [count_terms(outputs.terms, hyps, outputs.tgt_lang) for hyps in outputs.systems.values()],
+        )
 
 
 def _by_frequency(

@@ -93,6 +93,19 @@ def test_closer_looks(run: Run) -> None:
     ]
 
 
+def test_terms_are_items(run: Run, folder: Path) -> None:
+    (folder / "terms.tsv").write_text("cat\tchat\nmat\ttapis\nbird\toiseau\n")
+    found = json.loads(
+        run("tiny.yaml", "--test", "short", "--breakdown", "item", "--glossary", "terms.tsv", "--json").stdout
+    )
+    [look] = found["looks"]
+    [bucket] = look["breakdowns"][0]["buckets"]
+    [hyp, _] = (folder / "runs/tiny/evaluate/short.hyp.txt").read_text("utf-8").splitlines()
+    words = set(hyp.split())
+    assert (bucket["label"], bucket["size"]) == ("terms", 2)
+    assert bucket["figures"][0]["values"] == [50 * len(words & {"chat", "tapis"})]
+
+
 def test_a_table_for_people(run: Run) -> None:
     result = run("tiny.yaml", "--test", "again")
     assert result.exit_code == 0, result.output
@@ -129,6 +142,10 @@ def test_a_table_for_people(run: Run) -> None:
         (["tiny.yaml", "--baseline", "runs/b"], 2, "Choose from runs/tiny"),
         (["tiny.yaml", "--baseline", "runs/tiny"], 2, "is the only system"),
         (["tiny.yaml", "--paired-bs"], 2, "need --baseline"),
+        (["tiny.yaml", "--glossary", "test.en"], 2, "Add --breakdown item"),
+        (["tiny.yaml", "--glossary", "test.en", "--breakdown", "length"], 2, "Add --breakdown item"),
+        (["tiny.yaml", "--glossary", "missing", "--breakdown", "item"], 3, "missing"),
+        (["tiny.yaml", "--glossary", "empty", "--breakdown", "item"], 3, "there is no term in it"),
         (["tiny.yaml", "--src", "test.en"], 2, "need --hyp"),
         (["--hyp", "test.fr", "--ref", "test.fr", "--metrics", "ppl"], 2, "is a metric of models"),
         (["--hyp", "test.fr", "--ref", "test.fr", "--src", "tiny.yaml"], 3, "but tiny.yaml has"),
