@@ -223,8 +223,11 @@ class _Counted:
 
         # The baseline is resampled first, and once more before each system.
         begin = 2 * system * trials
+        found = self._resampled[begin : begin + trials]
+        if len({type(value.score) for value in found}) > 1:  # a plain 0 among numbers of 32 bits
+            found = [_Value(np.float32(value.score)) for value in found]  # type: ignore[arg-type]
         score = Score("", 0.0)
-        score.estimate_ci(self._resampled[begin : begin + trials])  # type: ignore[arg-type]
+        score.estimate_ci(found)  # type: ignore[arg-type]
         return Interval(float(score._mean), float(score._ci))
 
     def _extract_corpus_statistics(self, rows: Rows, _: None) -> Rows:

@@ -105,6 +105,19 @@ def test_p_values(
         assert f"|{test}:{SAMPLES[test]}|seed:3|" in each.signatures[test]
 
 
+def test_resamples_without_a_match_have_an_interval(tmp_path: Path) -> None:
+    refs = ["le chat est sur le tapis", "un chien a couru"]
+    result = score_texts(
+        Texts(["le chat est sur le banc", ""], [refs], "fr"),
+        Scoring(["bleu", "chrf"], resamples=50),
+        tmp_path,
+        "",
+    )
+    for score in result.scores:  # the command itself fails here
+        assert score.interval is not None
+        assert 0 < score.interval.mean < 2 * score.value
+
+
 def test_metrics_that_are_not_of_sacrebleu_are_tested_in_the_same_way(texts: dict[str, list[str]]) -> None:
     scoring = Scoring(["exact", "length"], resamples=50)
     refs = texts["ref"]
