@@ -102,6 +102,12 @@ Segments = Annotated[
         "ends in .jsonl, else a table with tabs.",
     ),
 ]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        "--html", metavar="FILE", help="Write the results to this HTML page too.", show_default=False
+    ),
+]
 Documents = Annotated[
     Path | None,
     typer.Option(

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import html5lib
 import pytest
 import sacrebleu
 from typer.testing import CliRunner, Result
@@ -104,6 +105,35 @@ def test_terms_are_items(run: Run, folder: Path) -> None:
     words = set(hyp.split())
     assert (bucket["label"], bucket["size"]) == ("terms", 2)
     assert bucket["figures"][0]["values"] == [50 * len(words & {"chat", "tapis"})]
+
+
+def test_the_page_has_all_tables_and_needs_nothing_else(run: Run, folder: Path) -> None:
+    (folder / "ids").write_text("one\n<u>two</u>\n", "utf-8")
+    (folder / "bad&.fr").write_text("le chat\n\n", "utf-8")
+    options = ["--confidence", "--confidence-n", "20", "--documents", "ids"]
+    closer = ["--breakdown", "length", "--contrast", "--html", "own.html"]
+    done = run("tiny.yaml", "--test", "short", *options, *closer, "--json")
+    assert done.exit_code == 0, done.output
+    page = (folder / "own.html").read_text("utf-8")
+    html5lib.HTMLParser(strict=True).parse(page)
+    for title in ("Scores", "Closer looks", "short: by length", "short: by contrast", "Documents"):
+        assert f">{title}</h" in page
+    assert "Differences to the baseline" not in page
+    assert "&lt;u&gt;two&lt;/u&gt;" in page
+    for score in results(done)[0]["scores"]:
+        assert f"{score['value']:.2f} ± {score['interval']['margin']:.2f}</td>" in page
+        assert score["signature"] in page
+    files = ["--hyp", "<a>=test.fr", "--hyp", "bad&.fr", "--ref", "test.fr", "--baseline", "<a>"]
+    assert run(*files, "--html", "files.html.gz").exit_code == 0
+    page = gzip.decompress((folder / "files.html.gz").read_bytes()).decode()
+    html5lib.HTMLParser(strict=True).parse(page)
+    assert "<h1>Evaluation of &lt;a&gt; and 1 more</h1>" in page
+    assert "bad&amp;.fr: 1 of 2 translations are blank." in page
+    assert "Compared with &lt;a&gt;" in page
+    assert not re.search("<script|<link|<img|https?:|test set", page)
+    for given in (["--html", "test.fr"], ["--segments", "test.fr"]):
+        refused = run(*files, *given)
+        assert (refused.exit_code, "would be overwritten" in refused.stderr) == (2, True)
 
 
 def test_a_table_for_people(run: Run) -> None:
