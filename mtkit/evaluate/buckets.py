@@ -21,8 +21,8 @@ from mtkit.evaluate.figures import Counted, Figure, figures_of
 from mtkit.evaluate.outputs import Outputs
 from mtkit.evaluate.training_text import EXPOSURES, TrainingText, count_words, exposures, open_training_text
 from mtkit.evaluate.wording import word_splitter
+from mtkit.metrics.recipes import Ratio
 from mtkit.metrics.significance import PairedTest
-from mtkit.metrics.surface import Ratio
 
 LENGTHS = (1, 5, 10, 20, 30, 40)
 """Words of the reference from which a bucket of lines begins."""

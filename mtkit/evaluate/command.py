@@ -11,7 +11,8 @@ from math import isfinite
 
 from mtkit.config.fixed import METRIC_NAMES, MODEL_METRIC_NAMES
 from mtkit.errors import MtkitError, UsageError, shortened
-from mtkit.metrics.surface import Measure, Measured, Ratio, measured
+from mtkit.metrics.recipes import Ratio
+from mtkit.metrics.surface import Measure, Measured, measured
 
 _DIRECTIONS = (("",), ("higher", "lower"))
 """What may follow the name of a metric, without and with a colon."""

@@ -8,8 +8,9 @@ from math import exp, inf
 from mtkit.config.fixed import ModelMetricName
 from mtkit.data.prepare.stages import ReportProgress
 from mtkit.evaluate.evaluate import PAIRS_AT_ONCE, LoadedSet
+from mtkit.metrics.recipes import Ratio, Statistics
 from mtkit.metrics.significance import Aggregate
-from mtkit.metrics.surface import MODEL_METRICS, Measured, Ratio, Statistics, measured
+from mtkit.metrics.surface import MODEL_METRICS, Measured, measured
 from mtkit.translate.translator import Translator
 
 MAX_EXPONENT = 700.0

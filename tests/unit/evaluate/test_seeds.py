@@ -13,7 +13,8 @@ from mtkit.config.load import load_config
 from mtkit.evaluate.evaluate import Evaluated, Texts
 from mtkit.evaluate.seeds import seed_groups, spreads, t_quantile, within_seeds
 from mtkit.evaluate.systems import open_jobs
-from mtkit.metrics.surface import METRICS, Ratio, measured
+from mtkit.metrics.recipes import Ratio
+from mtkit.metrics.surface import METRICS, measured
 from tests.support.fakes import make_tiny_run
 
 
