@@ -120,11 +120,13 @@ class _Extras:
     regress_by: float | None
 
     def check(self, systems: AskedSystems) -> None:
-        """Checks that no file is overwritten that is read."""
+        """Checks that what is written is no folder and no file that is read, before any work."""
         from mtkit.disk.output import check_not_read
 
         more = {"--documents": self.documents, "--glossary": self.glossary}
         for path in filter(None, (self.html, self.segments)):
+            if path.is_dir():
+                raise UsageError(f"{path}: is a folder, expected a file.", "Name a file.")
             check_not_read(path, systems.read | {name: file for name, file in more.items() if file})
 
     def write(self, found: Evaluation) -> None:

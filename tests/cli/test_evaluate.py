@@ -172,6 +172,8 @@ def test_a_table_for_people(run: Run) -> None:
         (["tiny.yaml", "--baseline", "runs/b"], 2, "Choose from runs/tiny"),
         (["tiny.yaml", "--baseline", "runs/tiny"], 2, "is the only system"),
         (["tiny.yaml", "--paired-bs"], 2, "need --baseline"),
+        (["tiny.yaml", "--html", "runs"], 2, "runs: is a folder"),
+        (["tiny.yaml", "--segments", "runs"], 2, "runs: is a folder"),
         (["tiny.yaml", "--glossary", "test.en"], 2, "Add --breakdown item"),
         (["tiny.yaml", "--glossary", "test.en", "--breakdown", "length"], 2, "Add --breakdown item"),
         (["tiny.yaml", "--glossary", "missing", "--breakdown", "item"], 3, "missing"),
