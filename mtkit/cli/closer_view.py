@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,9 +12,11 @@ import typer
 from mtkit.cli import console
 from mtkit.cli.choices import one_of
 from mtkit.config.fixed import DIVISIONS, Division
+from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
     from mtkit.evaluate.closer import Look, Wanted
+    from mtkit.evaluate.systems import Job
 
 Buckets = Annotated[
     str,
@@ -21,6 +25,16 @@ Buckets = Annotated[
         metavar="|".join(("all", *DIVISIONS)),
         help="Score buckets of the test set separately: kinds of buckets, separated by commas, or all that "
         "are possible.",
+        show_default=False,
+    ),
+]
+GlossaryFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--glossary",
+        metavar="FILE",
+        help="Terms as for `mtkit translate`, for --breakdown: show how many of those in the sources are "
+        "translated so.",
         show_default=False,
     ),
 ]
@@ -53,6 +67,21 @@ def wanted(buckets: str, stress: bool, contrast: bool) -> Wanted:
     from mtkit.evaluate.closer import Wanted
 
     return Wanted(divisions(buckets) if buckets else None, stress, contrast)
+
+
+def with_terms(looks: Wanted, glossary: Path | None, jobs: Sequence[Job]) -> Wanted:
+    """The looks with the terms of a glossary, which is read before any work.
+
+    Raises:
+        UsageError: no table has terms.
+    """
+    if glossary is None:
+        return looks
+    if looks.by is None or (looks.by and "item" not in looks.by):
+        raise UsageError("--glossary: only --breakdown item has terms.", "Add --breakdown item.")
+    from mtkit.evaluate.closer import read_glossaries
+
+    return replace(looks, glossaries=read_glossaries(glossary, jobs))
 
 
 def show_looks(looks: Sequence[Look]) -> None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from mtkit.cli import compare_options as options
 from mtkit.cli import console
 from mtkit.cli.choices import one_of
 from mtkit.cli.closer_view import divisions
-from mtkit.config.fixed import DIVISIONS, METRIC_NAMES, MetricName
+from mtkit.config.fixed import METRIC_NAMES, MetricName
 from mtkit.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from mtkit.evaluate.compare import ComparedSet
     from mtkit.evaluate.outputs import Outputs
-    from mtkit.evaluate.paired import PairedTest
+    from mtkit.metrics.significance import PairedTest
 
 _METRICS: tuple[MetricName, ...] = ("bleu", "chrf")
 NGRAMS = 50
@@ -26,109 +25,22 @@ NGRAMS = 50
 
 
 def compare(
-    systems: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="SYSTEM",
-            help="Run folders that were evaluated, or files of translations with --ref. The first is the "
-            "baseline.",
-            show_default=False,
-        ),
-    ],
-    refs: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--ref",
-            metavar="FILE",
-            help="File of reference translations for files. Repeat it for several references per line.",
-        ),
-    ] = None,
-    src: Annotated[
-        Path | None,
-        typer.Option(
-            "--src", metavar="FILE", help="File of the source texts, which are shown.", show_default=False
-        ),
-    ] = None,
-    tgt_lang: Annotated[
-        str,
-        typer.Option(metavar="CODE", help="Language of the files, such as fr. Words are split to suit it."),
-    ] = "",
-    tests: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--test",
-            metavar="NAME",
-            help="Test set of the runs to compare; repeatable. Default: all that they have in common.",
-        ),
-    ] = None,
-    metrics: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--metrics",
-            metavar="|".join(METRIC_NAMES),
-            help="Metrics to compute, separated by commas. Default: bleu,chrf.",
-        ),
-    ] = None,
-    breakdown: Annotated[
-        str,
-        typer.Option(
-            "--breakdown",
-            metavar="|".join(("all", *DIVISIONS, "none")),
-            help="Kinds of buckets to score separately, separated by commas; all that are possible; or none.",
-        ),
-    ] = "all",
-    domains: Annotated[
-        Path | None,
-        typer.Option(
-            "--domains", metavar="FILE", help="File with the domain of each line.", show_default=False
-        ),
-    ] = None,
-    documents: Annotated[
-        Path | None,
-        typer.Option(
-            "--documents", metavar="FILE", help="File with the document of each line.", show_default=False
-        ),
-    ] = None,
-    show: Annotated[
-        int,
-        typer.Option(
-            "--show",
-            min=0,
-            metavar="N",
-            help="Lines and n-grams to show of those that lost, and of those that gained.",
-        ),
-    ] = 5,
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            "--html", metavar="FILE", help="Write the comparison to this HTML page too.", show_default=False
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the comparison as JSON, with all lines that changed.")
-    ] = False,
-    paired_ar: Annotated[
-        bool, typer.Option("--paired-ar", help="Test by approximate randomisation. This is the default.")
-    ] = False,
-    paired_bs: Annotated[
-        bool, typer.Option("--paired-bs", help="Test by bootstrap resampling instead, as many papers do.")
-    ] = False,
-    ar_trials: Annotated[
-        int | None,
-        typer.Option(
-            "--paired-ar-n", min=1, metavar="N", help="Number of trials. Default: 10000.", show_default=False
-        ),
-    ] = None,
-    bs_trials: Annotated[
-        int | None,
-        typer.Option(
-            "--paired-bs-n",
-            min=1,
-            metavar="N",
-            help="Number of resamples. Default: 1000.",
-            show_default=False,
-        ),
-    ] = None,
+    systems: options.Systems,
+    refs: options.Refs = None,
+    src: options.Src = None,
+    tgt_lang: options.TgtLang = "",
+    tests: options.Tests = None,
+    metrics: options.Metrics = None,
+    breakdown: options.Breakdown = "all",
+    domains: options.Domains = None,
+    documents: options.Documents = None,
+    show: options.Show = 5,
+    html: options.Html = None,
+    as_json: options.AsJson = False,
+    paired_ar: options.PairedAr = False,
+    paired_bs: options.PairedBs = False,
+    ar_trials: options.ArTrials = None,
+    bs_trials: options.BsTrials = None,
 ) -> None:
     """Show how translations of several systems differ: scores with significance, lines and n-grams.
 
@@ -174,7 +86,7 @@ def _metrics(given: Sequence[str]) -> list[MetricName]:
 
 
 def _test(ar: bool, bs: bool, ar_trials: int | None, bs_trials: int | None) -> PairedTest:
-    from mtkit.evaluate.paired import TRIALS, PairedTest, seed
+    from mtkit.metrics.significance import TRIALS, PairedTest, seed
 
     bs = bs or bs_trials is not None
     if bs and (ar or ar_trials is not None):
@@ -183,8 +95,8 @@ def _test(ar: bool, bs: bool, ar_trials: int | None, bs_trials: int | None) -> P
         )
     seed()  # fails before any work
     if bs:
-        return PairedTest("paired-bs", bs_trials or TRIALS["paired-bs"])
-    return PairedTest("paired-ar", ar_trials or TRIALS["paired-ar"])
+        return PairedTest("bs", bs_trials or TRIALS["bs"])
+    return PairedTest("ar", ar_trials or TRIALS["ar"])
 
 
 def _outputs(

@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from mtkit.cli import closer_view, console
 from mtkit.cli import evaluate_options as options
-from mtkit.cli.arguments import ConfigArguments, read_runs
-from mtkit.cli.choices import engine_name, one_of
+from mtkit.cli.arguments import ConfigArguments
+from mtkit.cli.choices import engine_name
+from mtkit.cli.evaluate_asked import AskedScores, AskedSystems, asked_baseline, asked_scores
 from mtkit.cli.evaluate_view import ScoreList, ScoreTable
-from mtkit.config.fixed import (
-    FORMS,
-    METRIC_NAMES,
-    MODEL_METRIC_NAMES,
-    FormName,
-    MetricName,
-    ModelMetricName,
-)
+from mtkit.config.fixed import METRIC_NAMES, MetricName
 from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from mtkit.config.schema import Config, EvaluateConfig
     from mtkit.evaluate.closer import Look, Wanted
-    from mtkit.evaluate.command import MetricCommand
-    from mtkit.evaluate.compared import Baseline, Comparison
-    from mtkit.evaluate.evaluate import Evaluated, Scoring
-    from mtkit.evaluate.systems import HypFile, Job, LoadModel
-    from mtkit.metrics.significance import PairedTestName
+    from mtkit.evaluate.compared import Baseline
+    from mtkit.evaluate.evaluate import Evaluated
+    from mtkit.evaluate.evaluation import Evaluation
+    from mtkit.evaluate.systems import Job, LoadModel
 
 logger = logging.getLogger(__name__)
-
-AnyMetric: TypeAlias = MetricName | ModelMetricName
-ALL_METRICS: tuple[AnyMetric, ...] = (*METRIC_NAMES, *MODEL_METRIC_NAMES)
 
 
 def evaluate(
@@ -54,6 +43,7 @@ def evaluate(
     fail_under: options.FailUnder = None,
     regress_by: options.RegressBy = None,
     segments: options.Segments = None,
+    html: options.Html = None,
     documents: options.Documents = None,
     confidence: options.Confidence = False,
     confidence_n: options.ConfidenceN = 1000,
@@ -63,6 +53,7 @@ def evaluate(
     paired_bs_n: options.PairedBsN = 1000,
     paired_ar_n: options.PairedArN = 10_000,
     breakdown: closer_view.Buckets = "",
+    glossary: closer_view.GlossaryFile = None,
     stress: closer_view.Stress = False,
     contrast: closer_view.Contrast = False,
     as_json: options.AsJson = False,
@@ -82,54 +73,120 @@ def evaluate(
       mtkit evaluate mtkit.yaml -m runs/other --hyp online=out.txt
       mtkit evaluate --hyp out.txt --ref ref.txt
     """
-    from mtkit.evaluate.closer import check_wanted
     from mtkit.evaluate.command import metric_commands
-    from mtkit.evaluate.documents import check_documents, document_scores, read_ids
     from mtkit.evaluate.gates import check_results
-    from mtkit.evaluate.seeds import seed_groups, spreads
-    from mtkit.evaluate.sentence_scores import write_segments
     from mtkit.evaluate.systems import hyp_files
 
-    looks = closer_view.wanted(breakdown, stress, contrast)
-    bounds = _bounds(fail_under or [])
-    shape = _form(form)
     commands = metric_commands(metric_command or [], metric_timeout)
-    asked = _Asked(_metrics(metrics or []), bounds, shape, confidence_n if confidence else 0, commands)
-    asked.check()
-    compared = _baseline(baseline, paired_bs, paired_ar, {"bs": paired_bs_n, "ar": paired_ar_n})
+    scores = asked_scores(metrics, commands, fail_under, form, confidence_n if confidence else 0)
+    systems = AskedSystems(
+        arguments or [],
+        models or [],
+        checkpoint,
+        tests or [],
+        hyp_files(hyps or []),
+        refs or [],
+        src,
+        tgt_lang,
+    )
+    extras = _Extras(
+        asked_baseline(baseline, paired_bs, paired_ar, {"bs": paired_bs_n, "ar": paired_ar_n}),
+        closer_view.wanted(breakdown, stress, contrast),
+        glossary,
+        documents,
+        segments,
+        html,
+        regress_by,
+    )
+    extras.check(systems)
     shown = ScoreList() if as_json else ScoreTable()
-    files = hyp_files(hyps or [])
+    found = _evaluate(systems, scores, extras, _loader(device, engine, threads), shown)
+    shown.end(found)
+    _say_levels(found.results, shown.systems)
+    extras.write(found)
+    check_results(found.results, scores.bounds, shown.systems)
+
+
+@dataclass(frozen=True, slots=True)
+class _Extras:
+    """What is done beside scoring."""
+
+    baseline: Baseline | None
+    looks: Wanted
+    glossary: Path | None
+    documents: Path | None
+    segments: Path | None
+    html: Path | None
+    regress_by: float | None
+
+    def check(self, systems: AskedSystems) -> None:
+        """Checks that what is written is no folder and no file that is read, before any work."""
+        from mtkit.disk.output import check_not_read
+
+        more = {"--documents": self.documents, "--glossary": self.glossary}
+        for path in filter(None, (self.html, self.segments)):
+            if path.is_dir():
+                raise UsageError(f"{path}: is a folder, expected a file.", "Name a file.")
+            check_not_read(path, systems.read | {name: file for name, file in more.items() if file})
+
+    def write(self, found: Evaluation) -> None:
+        """Writes the files that were asked for."""
+        from mtkit.disk.output import output_file
+        from mtkit.evaluate.evaluate_page import evaluate_page
+        from mtkit.evaluate.sentence_scores import write_segments
+
+        if self.segments:
+            write_segments(self.segments, found.results)
+        if self.html:
+            with output_file(self.html) as file:
+                file.write(evaluate_page(found).encode())
+            console.say(f"{self.html}: the results as a page")
+
+
+def _evaluate(
+    systems: AskedSystems,
+    scores: AskedScores,
+    extras: _Extras,
+    load: LoadModel,
+    shown: ScoreTable | ScoreList,
+) -> Evaluation:
+    """Scores all systems, shows each result when it is ready, and looks closer."""
+    from mtkit.evaluate.closer import check_wanted
+    from mtkit.evaluate.compared import check_baseline, compare
+    from mtkit.evaluate.documents import check_documents, document_scores, read_ids
+    from mtkit.evaluate.evaluation import Evaluation
+    from mtkit.evaluate.seeds import seed_groups, spreads
+
+    # 1. Read everything that is given, so that what is missing costs no time.
+    docs = read_ids(extras.documents) if extras.documents else None
     jobs: list[Job] = []
-    docs = read_ids(documents) if documents else None
-    if refs or src or (files and not (arguments or models)):
-        if regress_by is not None:
-            raise UsageError("--regress-by: needs a run, which keeps scores.", "Leave it out with --ref.")
-        if arguments or tests or models or checkpoint or not (files and refs):
-            raise UsageError(
-                "--ref and --src: need --hyp; they exclude a config, --model, --checkpoint and --test.",
-                "Give translations with --hyp, references with --ref, and leave out the others.",
-            )
-        results = _score_files(files, refs, src, asked, tgt_lang)
-        shown.begin([(file.name, "", 1_000_000) for file in files])
-        _check_baseline(compared, [file.name for file in files])
+    if systems.are_files:
+        systems.check_files(extras.regress_by)
+        results = _score_files(systems, scores)
+        shown.begin([(file.name, "", 1_000_000) for file in systems.files])
     else:
-        jobs = _jobs(arguments, models or [], checkpoint, tests or [], files, shape)
+        jobs = systems.open_jobs(scores.form)
         shown.begin([(job.name, each.name, len(each.pairs)) for job in jobs for each in job.sets])
-        _check_baseline(compared, [job.name for job in jobs], jobs)
         if docs:
             check_documents(docs, jobs)
-        results = _score_jobs(jobs, asked, _loader(device, engine, threads), regress_by)
-    check_wanted(looks, jobs)
+        results = _score_jobs(jobs, scores, load, extras.regress_by)
+    if extras.baseline:
+        names = [job.name for job in jobs] or [file.name for file in systems.files]
+        check_baseline(extras.baseline, names, jobs)
+    check_wanted(extras.looks, jobs)
+    wanted = closer_view.with_terms(extras.looks, extras.glossary, jobs)
+    # 2. Score.
     found = _shown(results, shown)
-    if looks:
-        shown.looks = _look(looks, jobs, found, asked, _loader(device, engine, threads))
+    # 3. What follows from the scores.
+    looks = _look(wanted, jobs, found, scores, load) if wanted else []
     _write_cards(jobs)
-    of_documents = [each for result in found for each in document_scores(result, docs)] if docs else []
-    shown.end(_compared(compared, found), spreads(seed_groups(jobs), found), of_documents)
-    _say_levels(found, shown.systems)
-    if segments:
-        write_segments(segments, found)
-    check_results(found, {str(name): bound for name, bound in bounds.items()}, shown.systems)
+    return Evaluation(
+        found,
+        compare(extras.baseline, found) if extras.baseline else [],
+        spreads(seed_groups(jobs), found),
+        [each for result in found for each in document_scores(result, docs)] if docs else [],
+        looks,
+    )
 
 
 def _shown(results: Iterable[Evaluated], shown: ScoreTable | ScoreList) -> list[Evaluated]:
@@ -147,7 +204,7 @@ def _look(
     wanted: Wanted,
     jobs: Sequence[Job],
     found: Sequence[Evaluated],
-    asked: _Asked,
+    asked: AskedScores,
     load: LoadModel,
 ) -> list[Look]:
     from mtkit.evaluate.closer import look_closer
@@ -172,137 +229,29 @@ def _write_cards(jobs: Sequence[Job]) -> None:
         write_card(run, config.card if config else None)
 
 
-# ---------------------------------------------------------------- options
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The options that say which scores are computed."""
-
-    metrics: Sequence[AnyMetric]
-    bounds: Mapping[AnyMetric, float]
-    form: FormName | None
-    resamples: int
-    commands: Sequence[MetricCommand]
-
-    def check(self) -> None:
-        from mtkit.metrics.significance import check_seed
-
-        if self.form not in (None, "raw") and self.metrics and "bleu" not in {*self.metrics, *self.bounds}:
-            raise UsageError(f"--form {self.form}: has no effect without BLEU.", "Add bleu to --metrics.")
-        if self.resamples:
-            check_seed()
-
-    def scoring(self, config: EvaluateConfig) -> Scoring:
-        """The scores to compute, where the config says what was not asked for."""
-        from mtkit.evaluate.evaluate import Scoring
-
-        names = dict.fromkeys([*(self.metrics or config.metrics), *self.bounds])
-        of_texts = [name for name in METRIC_NAMES if name in names]
-        of_model = [name for name in MODEL_METRIC_NAMES if name in names]
-        of_texts.sort(key=list(names).index)
-        return Scoring(of_texts, self.form or config.form, self.resamples, of_model, self.commands)
-
-
-def _baseline(
-    name: str, only_bs: bool, only_ar: bool, samples: Mapping[PairedTestName, int]
-) -> Baseline | None:
-    if not name:
-        if only_bs or only_ar:
-            raise UsageError("--paired-bs and --paired-ar: need --baseline.", "Name the baseline.")
-        return None
-    from mtkit.evaluate.compared import Baseline
-
-    wanted = {"bs": only_bs or not only_ar, "ar": only_ar or not only_bs}
-    return Baseline(name.rstrip("/"), {test: count for test, count in samples.items() if wanted[test]})
-
-
-def _check_baseline(baseline: Baseline | None, systems: Sequence[str], jobs: Sequence[Job] = ()) -> None:
-    from mtkit.evaluate.compared import check_baseline
-
-    if baseline:
-        check_baseline(baseline, systems, jobs)
-
-
-def _compared(baseline: Baseline | None, results: Sequence[Evaluated]) -> list[Comparison]:
-    from mtkit.evaluate.compared import compare
-
-    return compare(baseline, results) if baseline else []
-
-
-def _metrics(given: list[str]) -> list[AnyMetric]:
-    """The metrics in lists such as `BLEU,chrF`."""
-    words = (word.strip() for text in given for word in text.split(","))
-    return [one_of("--metrics", word.lower(), ALL_METRICS) for word in words if word]
-
-
-def _form(given: str) -> FormName | None:
-    """The form of `--form`; None to use that of the config."""
-    return one_of("--form", given.lower(), FORMS) if given else None
-
-
-def _in_form(config: Config, form: FormName | None) -> Config:
-    """The config with another form, if one is given."""
-    if form is None:
-        return config
-    return config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"form": form})})
-
-
-def _bounds(given: list[str]) -> dict[AnyMetric, float]:
-    bounds = {}
-    for text in (part.strip() for each in given for part in each.split(",")):
-        name, _, value = text.partition("=")
-        try:
-            bounds[one_of("--fail-under", name.lower(), ALL_METRICS)] = float(value)
-        except ValueError:
-            raise UsageError(
-                f"--fail-under {text}: expected METRIC=VALUE.", "Write bleu=30, for example."
-            ) from None
-    return bounds
-
-
 # ---------------------------------------------------------------- scoring
 
 
-def _score_files(
-    files: Sequence[HypFile], refs: list[Path], src: Path | None, asked: _Asked, tgt_lang: str
-) -> Iterator[Evaluated]:
+def _score_files(systems: AskedSystems, scores: AskedScores) -> Iterator[Evaluated]:
     from mtkit.config.schema import EvaluateConfig
     from mtkit.evaluate.evaluate import score_files
     from mtkit.metrics.moses import open_form
     from mtkit.text.languages import warn_if_unknown
 
-    if tgt_lang:
-        warn_if_unknown(tgt_lang)
-    scoring = asked.scoring(EvaluateConfig())
+    if systems.tgt_lang:
+        warn_if_unknown(systems.tgt_lang)
+    scoring = scores.scoring(EvaluateConfig())
     if scoring.forced:
         raise UsageError(
             f"{scoring.forced[0]}: is a metric of models, not of files.", "Choose other metrics."
         )
-    open_form(scoring.form, tgt_lang)  # fails before any work
-    return score_files({file.name: Path(file.path) for file in files}, refs, scoring, tgt_lang, src)
-
-
-def _jobs(
-    arguments: list[str] | None,
-    models: list[Path],
-    checkpoint: str,
-    tests: list[str],
-    files: Sequence[HypFile],
-    form: FormName | None,
-) -> list[Job]:
-    from mtkit.evaluate.systems import open_jobs
-
-    for model in models:
-        if not model.exists() and str(model).lower() in ALL_METRICS:
-            raise UsageError(f"-m {model}: names a model.", f"Write --metrics {model} for the metric.")
-    given = arguments or [str(model) for model in models[:1]] or None
-    configs = [_in_form(config, form) for config in read_runs(given)]
-    return open_jobs(configs, models, checkpoint, tests, files)
+    open_form(scoring.form, systems.tgt_lang)  # fails before any work
+    hyps = {file.name: Path(file.path) for file in systems.files}
+    return score_files(hyps, systems.refs, scoring, systems.tgt_lang, systems.src)
 
 
 def _score_jobs(
-    jobs: list[Job], asked: _Asked, load: LoadModel, regress_by: float | None
+    jobs: list[Job], asked: AskedScores, load: LoadModel, regress_by: float | None
 ) -> Iterator[Evaluated]:
     from mtkit.evaluate.systems import score_job
 
@@ -325,7 +274,7 @@ def _loader(device: str, engine: str, threads: int | None) -> LoadModel:
 # ---------------------------------------------------------------- output
 
 
-def _say_levels(results: list[Evaluated], systems: set[str]) -> None:
+def _say_levels(results: Sequence[Evaluated], systems: set[str]) -> None:
     """Says what the BLEU of each result means, in words, unless it is that of a form."""
     from mtkit.runs.verdict import level_of
 

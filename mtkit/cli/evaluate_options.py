@@ -39,9 +39,9 @@ MetricCommands = Annotated[
     list[str] | None,
     typer.Option(
         "--metric-command",
-        metavar="NAME=COMMAND",
+        metavar="NAME[:lower]=COMMAND",
         help="Score also with a program, which gets a JSON object per translation and prints a number for "
-        "each; repeatable.",
+        "each; with :lower, lower is better; repeatable.",
     ),
 ]
 MetricTimeout = Annotated[
@@ -100,6 +100,12 @@ Segments = Annotated[
         metavar="FILE",
         help="Write each translation with its source, references and sentence scores: JSON lines if the name "
         "ends in .jsonl, else a table with tabs.",
+    ),
+]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        "--html", metavar="FILE", help="Write the results to this HTML page too.", show_default=False
     ),
 ]
 Documents = Annotated[

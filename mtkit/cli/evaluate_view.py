@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mtkit.cli import console
 from mtkit.cli.closer_view import show_looks
 
 if TYPE_CHECKING:
-    from mtkit.evaluate.closer import Look
     from mtkit.evaluate.compared import Comparison
-    from mtkit.evaluate.documents import DocumentScores
     from mtkit.evaluate.evaluate import Evaluated
-    from mtkit.evaluate.seeds import Spread
-    from mtkit.metrics.significance import PairedTestName
+    from mtkit.evaluate.evaluation import Evaluation
+    from mtkit.evaluate.score_sections import Table
 
-P_VALUES: Mapping[PairedTestName, str] = {"bs": "p (bootstrap)", "ar": "p (randomization)"}
 Row = tuple[str, str, int]
 """A system, a test set or nothing, and the number of pairs."""
 
@@ -26,8 +22,6 @@ class ScoreList:
     """Prints all results together, as JSON."""
 
     def __init__(self) -> None:
-        self._results: list[Evaluated] = []
-        self.looks: list[Look] = []
         self.systems: set[str] = set()
 
     def begin(self, rows: Sequence[Row]) -> None:
@@ -35,24 +29,13 @@ class ScoreList:
         self.systems = {system for system, *_ in rows}
 
     def add(self, result: Evaluated) -> None:
-        """Adds a result."""
-        self._results.append(result)
+        """Waits for the end."""
 
-    def end(
-        self,
-        comparisons: Sequence[Comparison] = (),
-        seeds: Sequence[Spread] = (),
-        documents: Sequence[DocumentScores] = (),
-    ) -> None:
-        """Prints all of them, the comparisons with the baseline, and the spread of seeds."""
+    def end(self, found: Evaluation) -> None:
+        """Prints all of them, and what follows from them."""
         import json
 
-        from mtkit.evaluate.record import report
-
-        values = report(self._results, comparisons, seeds, documents)
-        if self.looks:
-            values["looks"] = [asdict(look) for look in self.looks]
-        console.out_lines(json.dumps(values, indent=2, ensure_ascii=False))
+        console.out_lines(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
 
 
 class ScoreTable:
@@ -60,7 +43,6 @@ class ScoreTable:
 
     def __init__(self) -> None:
         self._rows: Sequence[Row] = ()
-        self.looks: list[Look] = []
         self.systems: set[str] = set()
         self._titles: tuple[str, ...] = ()
         self._signatures: dict[tuple[str, str, str | None], list[str]] = {}
@@ -73,6 +55,7 @@ class ScoreTable:
     def add(self, result: Evaluated) -> None:
         """Prints the row of a result; begins another table if it has other scores than the one before."""
         from mtkit.cli.columns import aligned
+        from mtkit.evaluate.score_sections import score_text
 
         titles = tuple(score.title for score in result.scores)
         is_new = titles != self._titles
@@ -80,8 +63,8 @@ class ScoreTable:
             self._end_table()
             console.out("")
         self._titles = titles
-        values = [_with_margin(score.value, score.margin) for score in result.scores]
-        broadest = [_with_margin(100, None if score.margin is None else 10) for score in result.scores]
+        values = [score_text(score.value, score.margin) for score in result.scores]
+        broadest = [score_text(100, None if score.margin is None else 10) for score in result.scores]
         row = [*self._names(result.system, result.test), f"{result.num_pairs:,}", *values]
         widest = [[*self._names(*names), f"{count:,}", *broadest] for *names, count in self._rows]
         lines = aligned([*self._names("system", "test set"), "pairs", *titles], [row, *widest])
@@ -96,79 +79,33 @@ class ScoreTable:
         of_files = {test for _, test, _ in self._rows} == {""}
         return [*([system] if len(self.systems) > 1 or of_files else []), *([] if of_files else [test])]
 
-    def end(
-        self,
-        comparisons: Sequence[Comparison] = (),
-        seeds: Sequence[Spread] = (),
-        documents: Sequence[DocumentScores] = (),
-    ) -> None:
-        """Prints the signatures of the scores, the comparisons with the baseline, and the spread of seeds."""
+    def end(self, found: Evaluation) -> None:
+        """Prints the signatures of the scores, closer looks, documents, comparisons and seeds."""
+        from mtkit.evaluate.score_sections import document_table
+
         self._end_table()
-        show_looks(self.looks)
-        if documents:
-            self._print_documents(documents)
-        if comparisons:
-            self._print_comparisons(comparisons)
-        for systems in dict.fromkeys(spread.systems for spread in seeds):
+        show_looks(found.looks)
+        if found.documents:
+            console.out("")
+            _print_table(document_table(found.documents, self._names))
+        if found.comparisons:
+            self._print_comparisons(found.comparisons)
+        for systems in dict.fromkeys(spread.systems for spread in found.seeds):
             console.out("")
             console.out(f"{len(systems)} seeds of one config: {', '.join(systems)}")
-            for spread in seeds:
+            for spread in found.seeds:
                 if spread.systems == systems:
                     console.out(str(spread))
 
-    def _print_documents(self, documents: Sequence[DocumentScores]) -> None:
-        from mtkit.cli.columns import aligned
-        from mtkit.metrics.surface import title_of
-
-        names = list(documents[0].scores)
-        head = [
-            *self._names("system", "test set"),
-            "document",
-            "pairs",
-            *(title_of(name, None) for name in names),
-        ]
-        rows = [
-            [
-                *self._names(each.system, each.test),
-                each.document,
-                f"{each.num_pairs:,}",
-                *(f"{each.scores[name]:.2f}" if name in each.scores else "" for name in names),
-            ]
-            for each in documents
-        ]
-        console.out("")
-        for line in aligned(head, rows):
-            console.out("".join(line))
-
     def _print_comparisons(self, comparisons: Sequence[Comparison]) -> None:
-        from mtkit.cli.columns import aligned
-        from mtkit.metrics.surface import title_of
+        from mtkit.evaluate.score_sections import comparison_signatures, comparison_table
 
-        tests = list(comparisons[0].p_values)
-        rows = [
-            [
-                *self._names(each.system, each.test),
-                title_of(each.metric, None),
-                f"{each.difference:+.2f}",
-                *(f"{each.p_values[test]:.4f}" for test in tests),
-            ]
-            for each in comparisons
-        ]
-        head = [
-            *self._names("system", "test set"),
-            "metric",
-            "difference",
-            *(P_VALUES[test] for test in tests),
-        ]
         console.out("")
         console.out(f"compared with {comparisons[0].baseline}; p below 0.05 is significant")
-        for line in aligned(head, rows):
-            console.out("".join(line))
+        _print_table(comparison_table(comparisons, self._names))
         console.out("")
-        for metric, signature in dict.fromkeys(
-            (each.metric, signature) for each in comparisons for signature in each.signatures.values()
-        ):
-            console.out(f"{metric}: {signature}")
+        for text in comparison_signatures(comparisons):
+            console.out(text)
 
     def _end_table(self) -> None:
         metrics = [metric for metric, *_ in self._signatures]
@@ -182,5 +119,8 @@ class ScoreTable:
         self._titles, self._signatures = (), {}
 
 
-def _with_margin(value: float, margin: float | None) -> str:
-    return f"{value:.2f}" if margin is None else f"{value:.2f} ± {margin:.2f}"
+def _print_table(table: Table) -> None:
+    from mtkit.cli.columns import aligned
+
+    for line in aligned(*table):
+        console.out("".join(line))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mtkit.cli.console import out_coloured, say, width_on
+from mtkit.errors import InputError
 
 if TYPE_CHECKING:
     from mtkit.train.watch.curves import Panel
@@ -102,9 +103,22 @@ def _fitting(panels: Sequence[Panel], rows: int, most: int) -> tuple[int, Sequen
 
 
 def _run_folder(path: Path) -> Path:
-    """The run folder that `path` refers to: itself, or that of the config."""
+    """The run folder that `path` refers to: itself, or that of the config, which may not be trained yet.
+
+    Raises:
+        InputError: it is not a folder.
+    """
     if path.suffix not in (".yaml", ".yml"):
-        return path
+        if path.is_dir():
+            return path
+        from difflib import get_close_matches
+
+        beside = (
+            [other.name for other in path.parent.iterdir() if other.is_dir()] if path.parent.is_dir() else []
+        )
+        close = get_close_matches(path.name, beside, 1)
+        hint = f"Did you mean {path.parent / close[0]}?" if close else "Give the folder of a trained run."
+        raise InputError(f"{path}: there is no such folder.", hint)
     from mtkit.cli.arguments import shown
     from mtkit.config.load import load_config
 

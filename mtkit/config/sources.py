@@ -10,6 +10,8 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from mtkit.config.options import LanguageCode, Options, Tag, rule
 
+_DOMAIN = "Test sets only: {} of the domain, by which `mtkit compare` divides the lines."
+_DOCUMENT = "Test sets only: {} of the document, by which `mtkit compare` divides the lines."
 _PACKED = "`*` and `?` are wildcards; .gz, .bz2, .xz and .zst files are decompressed."
 
 OnError = Literal["stop", "skip"]
@@ -124,13 +126,8 @@ class _Table(TextCorpus):
         "`tgt_column`. `tgt_column: [2, 3]` is short for `tgt_column: 2` and `refs: [3]`.",
     )
     score_column: Column | None = Field(None, description="Column of a score, for the filter `score`.")
-    domain_column: Column | None = Field(
-        None, description="Test sets only: column of the domain, by which `mtkit compare` divides the lines."
-    )
-    document_column: Column | None = Field(
-        None,
-        description="Test sets only: column of the document, by which `mtkit compare` divides the lines.",
-    )
+    domain_column: Column | None = Field(None, description=_DOMAIN.format("column"))
+    document_column: Column | None = Field(None, description=_DOCUMENT.format("column"))
     columns: Columns | None = Field(
         None,
         description="Number of columns that each line must have, or any. Default: lines with more columns "
@@ -196,6 +193,8 @@ class JsonlSource(TextCorpus):
     score_field: str | None = Field(
         None, min_length=1, description="Dotted path of a score, for the filter `score`."
     )
+    domain_field: FieldPath | None = Field(None, description=_DOMAIN.format("dotted path"))
+    document_field: FieldPath | None = Field(None, description=_DOCUMENT.format("dotted path"))
     on_error: OnError = Field("stop", description="Invalid lines: stop, or skip and count them.")
 
 
@@ -260,6 +259,8 @@ class HuggingFaceSource(Corpus):
     score_column: str | None = Field(
         None, min_length=1, description="Dotted path of a score, for the filter `score`."
     )
+    domain_column: FieldPath | None = Field(None, description=_DOMAIN.format("dotted path"))
+    document_column: FieldPath | None = Field(None, description=_DOCUMENT.format("dotted path"))
     streaming: bool = Field(
         True,
         description="With `name`: stream the dataset. If false, `datasets` copies it to its cache first.",

@@ -1,4 +1,4 @@
-"""Items that a translation must take over: numbers, names, placeholders and addresses. Free of torch."""
+"""What a translation must have: numbers, names, placeholders, addresses and terms. Free of torch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from mtkit.text.languages import UNSPACED_CHARACTERS
+from mtkit.text.languages import UNSPACED_CHARACTERS, language_of
 from mtkit.text.protect import build_finder
+from mtkit.translate.glossary import Glossary, Term, terms_used
 
 Item = Literal["numbers", "names", "placeholders", "addresses"]
 
@@ -90,3 +91,15 @@ def count_items(
         counts = [(taken_over(kind, wanted, hyp), wanted.total()) for wanted in of_refs]
         found.append(min(counts, key=lambda count: (count[1] - count[0], -count[1])))
     return found
+
+
+def terms_of(glossary: Glossary, srcs: Sequence[str], src_lang: str) -> list[list[Term]]:
+    """The terms of the glossary in each source."""
+    spaced = language_of(src_lang).spaced
+    return [glossary.find(src, spaced) for src in srcs]
+
+
+def count_terms(terms: Sequence[Sequence[Term]], hyps: Sequence[str], tgt_lang: str) -> list[tuple[int, int]]:
+    """For each line, how many terms of its source the translation has, and how many there are."""
+    spaced = language_of(tgt_lang).spaced
+    return [(terms_used(own, hyp, spaced), len(own)) for own, hyp in zip(terms, hyps, strict=True)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -17,12 +17,13 @@ from mtkit.config.fixed import DIVISIONS, Division
 from mtkit.data.prepare.shard_texts import TrainingText, open_training_text
 from mtkit.data.prepare.stages import ReportProgress
 from mtkit.errors import UsageError
-from mtkit.evaluate.accuracy import Item, count_items
+from mtkit.evaluate.accuracy import Item, count_items, count_terms
 from mtkit.evaluate.figures import Counted, Figure, figures_of
 from mtkit.evaluate.outputs import Outputs
-from mtkit.evaluate.paired import PairedTest
 from mtkit.evaluate.training_text import EXPOSURES, count_words, exposures
 from mtkit.evaluate.wording import word_splitter
+from mtkit.metrics.recipes import Ratio
+from mtkit.metrics.significance import PairedTest
 
 LENGTHS = (1, 5, 10, 20, 30, 40)
 """Words of the reference from which a bucket of lines begins."""
@@ -67,15 +68,6 @@ class _F1:
     def aggregate(statistics: Sequence[Sequence[float]]) -> float:
         matches, hyps, refs = np.asarray(statistics).reshape(-1, 3).sum(axis=0)
         return float(200 * matches / (hyps + refs)) if hyps + refs else 0.0
-
-
-class _Recall:
-    """Recall of words, from the same statistics; of items, with two."""
-
-    @staticmethod
-    def aggregate(statistics: Sequence[Sequence[float]]) -> float:
-        matches, *_, refs = np.asarray(statistics).sum(axis=0)
-        return float(100 * matches / refs) if refs else 0.0
 
 
 def break_down(
@@ -128,7 +120,7 @@ def is_possible(by: Division, outputs: Outputs) -> bool:
 
 
 NEEDS: Mapping[Division, str] = {
-    "item": "the references have none that are in the sources too.",
+    "item": "neither the references nor a glossary have any.",
     "length": "the references have no words.",
     "frequency": "needs a run with its prepared data.",
     "exposure": "needs a run with its prepared data.",
@@ -186,20 +178,28 @@ def _by_label(
 
 
 def _by_item(outputs: Outputs, test: PairedTest | None) -> Breakdown | None:
-    """How many numbers, names, placeholders and addresses each system takes over."""
+    """How many numbers, names, placeholders, addresses and terms each system has."""
     names: list[str] = []
     groups, sizes = [], []
-    for kind in get_args(Item):
-        rows = tuple(
-            np.array(count_items(kind, hyps, outputs.refs, outputs.srcs), np.float64)
-            for hyps in outputs.systems.values()
-        )
+    for kind, counted in _counted_items(outputs):
+        rows = tuple(np.array(each, np.float64) for each in counted)
         if size := int(rows[0][:, 1].sum()):
             names.append(kind)
             sizes.append(size)
-            groups.append([Counted("accuracy", True, _Recall(), rows)])
+            groups.append([Counted("accuracy", True, Ratio(100), rows)])
     figures = figures_of(groups, test, small=True)
     return Breakdown("item", "items", tuple(map(Bucket, names, sizes, figures))) if names else None
+
+
+def _counted_items(outputs: Outputs) -> Iterator[tuple[str, list[list[tuple[int, int]]]]]:
+    """For each kind [systems, lines]: how many items a translation has, and how many it must have."""
+    for kind in get_args(Item):
+        yield kind, [count_items(kind, hyps, outputs.refs, outputs.srcs) for hyps in outputs.systems.values()]
+    if outputs.terms is not None:
+        yield (
+            "terms",
+            [count_terms(outputs.terms, hyps, outputs.tgt_lang) for hyps in outputs.systems.values()],
+        )
 
 
 def _by_frequency(
@@ -228,7 +228,7 @@ def _by_frequency(
             continue
         used = own.any(axis=(0, 2))  # [lines]
         by_system = tuple(own[:, used])
-        groups.append([Counted("F1", True, _F1(), by_system), Counted("recall", True, _Recall(), by_system)])
+        groups.append([Counted("F1", True, _F1(), by_system), Counted("recall", True, Ratio(100), by_system)])
         names.append(name)
         sizes.append(size)
     figures = figures_of(groups, test, small=True)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from mtkit.config.fixed import Division, MetricName
 from mtkit.data.prepare.stages import ReportProgress
 from mtkit.data.read.pair import Pair
 from mtkit.errors import UsageError
+from mtkit.evaluate.accuracy import terms_of
 from mtkit.evaluate.buckets import NEEDS, Breakdown, break_down, is_possible
 from mtkit.evaluate.contrast import contrast
 from mtkit.evaluate.evaluate import PAIRS_AT_ONCE, Evaluated, LoadedSet
 from mtkit.evaluate.figures import count
 from mtkit.evaluate.outputs import Outputs, labels_of
-from mtkit.evaluate.paired import PairedTest
 from mtkit.evaluate.record import is_run
 from mtkit.evaluate.stress import Translate, stress
 from mtkit.evaluate.systems import Job, LoadModel
+from mtkit.metrics.significance import PairedTest
 from mtkit.runs.find import Found, config_of
+from mtkit.translate.glossary import Glossary
 from mtkit.translate.request import Request, Source, best_texts
+from mtkit.translate.term_files import read_glossary
 from mtkit.translate.translator import Translator
 from mtkit.translate.windows import Window
 
@@ -32,11 +36,13 @@ class Wanted:
         by: the buckets; all that are possible if empty, none if None.
         stress: whether the stress set is translated.
         contrast: whether contrastive pairs are scored.
+        glossaries: for the accuracy of terms, by source and target language; none if empty.
     """
 
     by: Sequence[Division] | None = None
     stress: bool = False
     contrast: bool = False
+    glossaries: Mapping[tuple[str, str], Glossary] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return self.by is not None or self.stress or self.contrast
@@ -73,6 +79,16 @@ def check_wanted(wanted: Wanted, jobs: Sequence[Job]) -> None:
                 raise UsageError(f"--breakdown {name}: {NEEDS[name]}", "Leave it out.")
 
 
+def read_glossaries(path: Path, jobs: Sequence[Job]) -> dict[tuple[str, str], Glossary]:
+    """The terms in a file for each pair of languages of the test sets.
+
+    Raises:
+        InputError: the file cannot be read or has no terms.
+    """
+    languages = dict.fromkeys(_languages(job, each) for job in jobs for each in job.sets)
+    return {pair: read_glossary(path, pair) for pair in languages}
+
+
 def look_closer(
     wanted: Wanted,
     jobs: Sequence[Job],
@@ -96,10 +112,10 @@ def look_closer(
     for (job, each), result in zip(own, results, strict=True):
         made: list[Breakdown] = []
         if wanted.by is not None:
-            made += _broken_down(wanted.by, job, each, result, metrics(job), progress)
+            made += _broken_down(wanted, job, each, result, metrics(job), progress)
         if wanted.stress:
             translate = _translator(job, load)
-            languages = _src_lang(job, each), each.tgt_lang
+            languages = _languages(job, each)
             hyps = result.texts.hyps
             made += stress(
                 each.pairs, hyps, languages, metrics(job), translate, PairedTest(), progress=progress
@@ -112,7 +128,7 @@ def look_closer(
 
 
 def _broken_down(
-    by: Sequence[Division],
+    wanted: Wanted,
     job: Job,
     each: LoadedSet,
     result: Evaluated,
@@ -120,8 +136,11 @@ def _broken_down(
     progress: ReportProgress | None,
 ) -> list[Breakdown]:
     outputs = _outputs(job, each, result.texts.hyps)
+    languages = _languages(job, each)
+    if glossary := wanted.glossaries.get(languages):
+        outputs = replace(outputs, terms=terms_of(glossary, [pair.src for pair in each.pairs], languages[0]))
     counted = count([result.texts.hyps], outputs.refs, metrics, each.tgt_lang, outputs.srcs)
-    return break_down(outputs, counted, by, None, progress)
+    return break_down(outputs, counted, wanted.by or (), None, progress)
 
 
 def _outputs(job: Job, each: LoadedSet, hyps: Sequence[str]) -> Outputs:
@@ -138,8 +157,8 @@ def _model(job: Job) -> Found:
     return job.system
 
 
-def _src_lang(job: Job, each: LoadedSet) -> str:
-    return job.config.data.languages_of(job.config.data.test[each.name])[0]
+def _languages(job: Job, each: LoadedSet) -> tuple[str, str]:
+    return job.config.data.languages_of(job.config.data.test[each.name])
 
 
 def _translator(job: Job, load: LoadModel) -> Translate:

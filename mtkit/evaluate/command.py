@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
 from mtkit.config.fixed import METRIC_NAMES, MODEL_METRIC_NAMES
 from mtkit.errors import MtkitError, UsageError, shortened
-from mtkit.metrics.surface import Inputs, Statistics
+from mtkit.metrics.recipes import Ratio
+from mtkit.metrics.surface import Measure, Measured, measured
+
+_DIRECTIONS = (("",), ("higher", "lower"))
+"""What may follow the name of a metric, without and with a colon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +26,13 @@ class MetricCommand:
         name: of the metric.
         command: the program and its arguments.
         timeout: the longest time for one set of translations, in seconds.
+        higher_is_better: whether better translations get higher numbers.
     """
 
     name: str
     command: str
     timeout: float
+    higher_is_better: bool = True
 
     @property
     def _where(self) -> str:
@@ -91,49 +97,34 @@ class MetricCommand:
             )
         return value
 
-    def signature(self, nrefs: int) -> str:
-        """Everything that is known of how the score came about."""
-        return f"nrefs:{nrefs}|command:{self.command}"
-
-
-@dataclass(frozen=True, slots=True)
-class GivenScores:
-    """The recipe of the mean of scores that are known already.
-
-    Attributes:
-        known: the scores of each set of translations.
-        recipe: its signature.
-    """
-
-    known: Mapping[tuple[str, ...], Sequence[float]]
-    recipe: str
-
-    def statistics(self, hyps: Sequence[str], inputs: Inputs) -> Statistics:
-        """See `Recipe`."""
-        return [[value, 1] for value in self.known[tuple(hyps)]]
-
-    def aggregate(self, statistics: Statistics) -> float:
-        """See `Recipe`."""
-        total, count = (sum(column) for column in zip(*statistics, strict=True))
-        return float(total / count)
-
-    def signature(self) -> str:
-        """See `Recipe`."""
-        return self.recipe
+    def measured(
+        self,
+        hyps: Sequence[str],
+        refs: Sequence[Sequence[str]],
+        srcs: Sequence[str] | None,
+        resamples: int = 0,
+    ) -> Measured:
+        """The mean of the numbers that the program gives to the translations; raises as `scores`."""
+        rows = [[value, 1] for value in self.scores(hyps, refs, srcs)]
+        signature = f"nrefs:{len(refs)}|command:{self.command}"
+        measure = Measure(self.name, self.higher_is_better)
+        return measured(self.name, measure, Ratio(), rows, signature, resamples=resamples)
 
 
 def metric_commands(given: Sequence[str], timeout: float) -> list[MetricCommand]:
-    """The programs in arguments such as `comet=./comet-lines --batch 8`.
+    """The programs in arguments such as `comet=./comet-lines --batch 8` or `metricx:lower=./metricx`.
 
     Raises:
         UsageError: a name is missing, taken or not one word, or a command cannot be split into words.
     """
     found: dict[str, MetricCommand] = {}
     for text in given:
-        name, _, command = text.partition("=")
-        if not (name.isidentifier() and command.strip()):
+        named, _, command = text.partition("=")
+        name, colon, better = named.partition(":")
+        if not (name.isidentifier() and command.strip() and better in _DIRECTIONS[bool(colon)]):
             raise UsageError(
-                f"--metric-command {text}: expected NAME=COMMAND.", "Write comet=./comet-lines, for example."
+                f"--metric-command {text}: expected NAME=COMMAND, or NAME:lower=COMMAND if lower is better.",
+                "Write comet=./comet-lines, for example.",
             )
         if name in {*METRIC_NAMES, *MODEL_METRIC_NAMES, *found}:
             raise UsageError(f"--metric-command {name}: there is a metric of that name.", "Choose another.")
@@ -141,5 +132,5 @@ def metric_commands(given: Sequence[str], timeout: float) -> list[MetricCommand]
             shlex.split(command)
         except ValueError as error:
             raise UsageError(f"--metric-command {text}: {error}.", "Close the quotes.") from None
-        found[name] = MetricCommand(name, command, timeout)
+        found[name] = MetricCommand(name, command, timeout, better != "lower")
     return list(found.values())

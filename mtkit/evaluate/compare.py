@@ -12,8 +12,8 @@ from mtkit.data.prepare.stages import ReportProgress
 from mtkit.evaluate.buckets import Breakdown, break_down
 from mtkit.evaluate.figures import Counted, Figure, count, figures_of
 from mtkit.evaluate.outputs import Outputs
-from mtkit.evaluate.paired import PairedTest, seed
 from mtkit.evaluate.wording import word_splitter
+from mtkit.metrics.significance import PairedTest, seed
 
 FORMAT = "mtkit-comparison"
 VERSION = 1
@@ -210,4 +210,4 @@ def as_json(found: ComparedSet) -> dict[str, Any]:
         for line, own in zip(change["lines"], given.lines, strict=True):
             line["change"] = own.change
     head = {"format": FORMAT, "version": VERSION}
-    return head | values | {"test": asdict(found.test) | {"seed": seed()}}
+    return head | values | {"test": {"method": found.test.name, "trials": found.test.trials, "seed": seed()}}

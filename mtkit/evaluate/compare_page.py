@@ -8,6 +8,7 @@ from mtkit.evaluate.buckets import Breakdown, Bucket
 from mtkit.evaluate.compare import ChangedLine, ComparedSet, Ngram, SystemChange
 from mtkit.evaluate.figures import Figure
 from mtkit.evaluate.wording import differences
+from mtkit.metrics.significance import p_text
 from mtkit.text.page import escaped, html_page, html_table, marked_text
 
 MOST_LINES = 200
@@ -85,17 +86,13 @@ def _interest(bucket: Bucket) -> tuple[float, float]:
 
 
 def figure_cells(figure: Figure, system: int) -> list[str]:
-    """A score, its difference to the baseline, and the p-value with its mark."""
+    """A score, its difference to the baseline, and the p-value with its mark; of equal scores `=`."""
     value, p_value = figure.values[system], figure.p_values[system]
     if p_value is None:
         return [f"{value:.2f}", "", ""]
-    change = f"{value - figure.values[0]:+.2f}"
-    return [f"{value:.2f}", change, p_text(p_value) + ("*" if figure.is_significant(system) else "")]
-
-
-def p_text(p_value: float) -> str:
-    """A p-value with as many digits as mean something."""
-    return f"{p_value:.4f}" if p_value < 0.1 else f"{p_value:.2f}"
+    change = value - figure.values[0]
+    mark = "*" if figure.is_significant(system) else ""
+    return [f"{value:.2f}", f"{change:+.2f}", p_text(p_value, change) + mark]
 
 
 # ---------------------------------------------------------------- lines

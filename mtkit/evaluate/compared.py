@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtkit.errors import UsageError
-from mtkit.evaluate.command import GivenScores
 from mtkit.evaluate.evaluate import Evaluated
 from mtkit.evaluate.gates import without_resampling
 from mtkit.evaluate.systems import Job
-from mtkit.metrics.moses import open_form
-from mtkit.metrics.significance import PairedTestName, check_seed, paired_test
-from mtkit.metrics.surface import Recipe, build_recipe, inputs_of, metric_of
+from mtkit.metrics.significance import Method, PairedTest, resample, seed
+from mtkit.metrics.surface import Measured
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Baseline:
     """
 
     system: str
-    samples: Mapping[PairedTestName, int]
+    samples: Mapping[Method, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,8 @@ class Comparison:
     test: str
     metric: str
     difference: float
-    p_values: Mapping[PairedTestName, float]
-    signatures: Mapping[PairedTestName, str]
+    p_values: Mapping[Method, float]
+    signatures: Mapping[Method, str]
 
 
 def check_baseline(baseline: Baseline, systems: Collection[str], jobs: Sequence[Job] = ()) -> None:
@@ -57,7 +58,7 @@ def check_baseline(baseline: Baseline, systems: Collection[str], jobs: Sequence[
     Raises:
         UsageError: no system has this name, there is no other one, or two test sets of one name differ.
     """
-    check_seed()
+    seed()
     if baseline.system not in systems:
         raise UsageError(
             f"--baseline {baseline.system}: is none of the systems.", f"Choose from {', '.join(systems)}."
@@ -91,37 +92,49 @@ def compare(baseline: Baseline, results: Sequence[Evaluated]) -> list[Comparison
 
 
 def _compare(baseline: Baseline, own: Evaluated, others: Mapping[str, Evaluated]) -> list[Comparison]:
-    texts = own.texts
-    recipes: dict[str, Recipe] = {}
-    for score in own.scores:
-        if metric := metric_of(score):
-            form = open_form(own.form if score.form else "raw", texts.tgt_lang)
-            recipes[score.metric] = build_recipe(metric, texts.tgt_lang, form)[0]
-        elif all(score.metric in each.of_commands for each in (own, *others.values())):
-            known = {
-                tuple(each.texts.hyps): each.of_commands[score.metric] for each in (own, *others.values())
-            }
-            recipes[score.metric] = GivenScores(known, without_resampling(score.signature))
-    inputs = inputs_of(texts.refs, texts.srcs)
-    hyps = {system: each.texts.hyps for system, each in others.items()}
-    tests = {
-        test: paired_test(test, texts.hyps, hyps, recipes, inputs, samples)
-        for test, samples in baseline.samples.items()
-    }
-    comparisons = []
-    for system in others:
-        for name in recipes:
-            each = {test: found[system][name] for test, found in tests.items()}
-            one = next(iter(each.values()))
-            comparisons.append(
-                Comparison(
-                    system,
-                    own.system,
-                    own.test,
-                    name,
-                    one.value - one.baseline,
-                    {test: found.p_value for test, found in each.items()},
-                    {test: found.signature for test, found in each.items()},
-                )
-            )
-    return comparisons
+    """The comparisons of each of the others, by all metrics that it shares with the baseline."""
+    found: dict[str, list[Comparison]] = {system: [] for system in others}
+    for base in own.measured:
+        rivals = {system: same for system, each in others.items() if (same := _same(base, each))}
+        for system, comparison in _compare_by(baseline, own, base, rivals):
+            found[system].append(comparison)
+    return [comparison for comparisons in found.values() for comparison in comparisons]
+
+
+def _same(base: Measured, other: Evaluated) -> Measured | None:
+    """The score of another system that can be compared with that of the baseline; warns of others."""
+    for each in other.measured:
+        if (each.score.metric, each.score.form) != (base.score.metric, base.score.form):
+            continue
+        if without_resampling(each.score.signature) == without_resampling(base.score.signature):
+            return each
+        logger.warning(
+            "%s: %s has another signature than that of the baseline, %s, so it is not compared.",
+            other.label({other.system, ""}),
+            each.score.metric,
+            each.score.signature,
+        )
+    return None
+
+
+def _compare_by(
+    baseline: Baseline, own: Evaluated, base: Measured, rivals: Mapping[str, Measured]
+) -> Iterator[tuple[str, Comparison]]:
+    """The comparisons by one metric, each after the name of its system."""
+    if not rivals:
+        return
+    tests = [PairedTest(method, samples) for method, samples in baseline.samples.items()]
+    systems = [base.rows, *(each.rows for each in rivals.values())]
+    tested = [resample(test, base.recipe, systems)[1:] for test in tests]
+    recipe = without_resampling(base.score.signature)
+    signatures = {test.method: test.signature(recipe) for test in tests}
+    for number, (system, rival) in enumerate(rivals.items()):
+        p_values = {
+            test.method: each[number].p_values.usual  # type: ignore[union-attr]  # None only for the baseline
+            for test, each in zip(tests, tested, strict=True)
+        }
+        difference = rival.score.value - base.score.value
+        yield (
+            system,
+            Comparison(system, own.system, own.test, base.score.metric, difference, p_values, signatures),
+        )

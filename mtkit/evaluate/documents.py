@@ -10,8 +10,6 @@ from mtkit.data.read.lines import read_lines
 from mtkit.errors import InputError
 from mtkit.evaluate.evaluate import Evaluated
 from mtkit.evaluate.systems import Job
-from mtkit.metrics.moses import open_form
-from mtkit.metrics.surface import build_recipe, inputs_of, metric_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +83,16 @@ def document_scores(result: Evaluated, docs: DocumentIds) -> list[DocumentScores
         InputError: the number of ids differs from that of translations.
     """
     docs.check(result.system, result.num_pairs)
-    texts = result.texts
-    inputs = inputs_of(texts.refs, texts.srcs)
     lines: dict[str, list[int]] = {}
     for place, document in enumerate(docs.ids):
         lines.setdefault(document, []).append(place)
-    scores: dict[str, dict[str, float]] = {document: {} for document in lines}
-    for score in result.scores:
-        if metric := metric_of(score):
-            form = open_form(result.form if score.form else "raw", texts.tgt_lang)
-            recipe, _ = build_recipe(metric, texts.tgt_lang, form)
-            statistics = recipe.statistics(texts.hyps, inputs)
-            for document, places in lines.items():
-                scores[document][score.metric] = recipe.aggregate([statistics[place] for place in places])
-        elif values := result.of_commands.get(score.metric):
-            for document, places in lines.items():
-                scores[document][score.metric] = sum(values[place] for place in places) / len(places)
     return [
-        DocumentScores(result.system, result.test, document, len(places), scores[document])
+        DocumentScores(
+            result.system,
+            result.test,
+            document,
+            len(places),
+            {each.score.metric: each.of_lines(places) for each in result.measured},
+        )
         for document, places in lines.items()
     ]

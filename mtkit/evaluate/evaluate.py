@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from mtkit.config.fixed import FormName, MetricName, ModelMetricName
@@ -15,10 +15,9 @@ from mtkit.data.read.pair import Pair
 from mtkit.disk.files import PRIVATE, write_text
 from mtkit.disk.marks import claim
 from mtkit.errors import InputError, InputsError, UsageError
-from mtkit.evaluate.command import GivenScores, MetricCommand
+from mtkit.evaluate.command import MetricCommand
 from mtkit.metrics.moses import open_form
-from mtkit.metrics.significance import interval
-from mtkit.metrics.surface import Score, score_corpus
+from mtkit.metrics.surface import Measured, Score, measure_corpus
 from mtkit.translate.request import Request, Source, best_texts
 from mtkit.translate.translator import Translator
 from mtkit.translate.windows import Window
@@ -96,26 +95,29 @@ class Evaluated:
         test: the name of the test set; empty if the texts are not of one.
         hyps: file of the translations.
         texts: the translations and what they were compared with.
-        scores: one per metric.
+        measured: the scores, one per metric.
         form: into which the texts were put for some of the metrics.
         blank_hyps: number of translations without text.
         blank_refs: number of translations of which a reference has no text.
         leaked: number of pairs with a side that occurs in the training data; None if unknown.
         regressions: a sentence for each score that is worse than the stored one by more than was allowed.
-        of_commands: the scores of each translation by the metrics of commands.
     """
 
     system: str
     test: str
     hyps: Path
     texts: Texts
-    scores: tuple[Score, ...]
+    measured: tuple[Measured, ...]
     form: FormName = "raw"
     blank_hyps: int = 0
     blank_refs: int = 0
     leaked: int | None = None
     regressions: tuple[str, ...] = ()
-    of_commands: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """One per metric."""
+        return tuple(each.score for each in self.measured)
 
     @property
     def num_pairs(self) -> int:
@@ -310,7 +312,7 @@ def score_texts(
         leaked: number of pairs with a side that occurs in the training data; None if unknown.
     """
     first, *more = texts.refs
-    scores = score_corpus(
+    found = measure_corpus(
         texts.hyps,
         first,
         scoring.metrics,
@@ -320,11 +322,10 @@ def score_texts(
         scoring.form,
         scoring.resamples,
     )
-    of_commands = {
-        command.name: command.scores(texts.hyps, texts.refs, texts.srcs) for command in scoring.commands
-    }
-    for command in scoring.commands:
-        scores.append(_command_score(command, of_commands[command.name], texts, scoring.resamples))
+    found += [
+        command.measured(texts.hyps, texts.refs, texts.srcs, scoring.resamples)
+        for command in scoring.commands
+    ]
     blank_hyps = sum(not hyp.strip() for hyp in texts.hyps)
     blank_refs = sum(not all(ref.strip() for ref in versions) for versions in zip(*texts.refs, strict=True))
     return Evaluated(
@@ -332,17 +333,9 @@ def score_texts(
         test,
         path,
         texts,
-        tuple(scores),
+        tuple(found),
         scoring.form,
         blank_hyps,
         blank_refs,
         leaked,
-        of_commands=of_commands,
     )
-
-
-def _command_score(command: MetricCommand, values: Sequence[float], texts: Texts, resamples: int) -> Score:
-    recipe = GivenScores({tuple(texts.hyps): values}, command.signature(len(texts.refs)))
-    statistics = recipe.statistics(texts.hyps, {})
-    found, signature = interval(recipe, statistics, resamples) if resamples else (None, recipe.signature())
-    return Score(command.name, recipe.aggregate(statistics), signature, None, found)

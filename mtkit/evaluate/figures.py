@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtkit.config.fixed import MetricName
-from mtkit.evaluate.paired import ALPHA, Aggregate, PairedTest, PValues, Rows, holm
+from mtkit.metrics.significance import ALPHA, Aggregate, PairedTest, PValues, Rows, holm, resample
 from mtkit.metrics.surface import METRICS
 
 SCREEN = 1000
@@ -135,8 +135,16 @@ def figures_of(
 
 def _test(test: PairedTest, counted: Counted, system: int, screen: int) -> PValues:
     pair = counted.rows[0], counted.rows[system]
+    if np.array_equal(*pair):
+        return PValues(1.0, 1.0)
     if screen < test.trials:
-        rough = replace(test, trials=screen).p_values(counted.metric, *pair)
+        rough = _p_values(replace(test, trials=screen), counted.metric, pair)
         if rough.with_ties > ALPHA:
             return rough
-    return test.p_values(counted.metric, *pair)
+    return _p_values(test, counted.metric, pair)
+
+
+def _p_values(test: PairedTest, metric: Aggregate, pair: tuple[Rows, Rows]) -> PValues:
+    found = resample(test, metric, pair)[1].p_values
+    assert found is not None
+    return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from mtkit.errors import GateError
 from mtkit.evaluate.evaluate import Evaluated
 from mtkit.evaluate.record import stored_entry
-from mtkit.metrics.surface import measure_of, title_of
+from mtkit.metrics.surface import title_of
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +28,10 @@ def check_results(
     missed = []
     for result in results:
         label = result.label(systems)
-        for score in result.scores:
+        for each in result.measured:
+            score, quality = each.score, each.measure.quality
             bound = bounds.get(score.metric)
-            metric = measure_of(score.metric)
-            if bound is not None and metric and metric.quality(score.value) < metric.quality(bound):
+            if bound is not None and quality(score.value) < quality(bound):
                 missed.append(f"{label}: {score.metric} {score.value:.2f} is worse than the bound {bound:g}.")
         missed += [f"{label}: {message}" for message in result.regressions]
     if missed:
@@ -54,15 +54,16 @@ def regressions(run: Path, result: Evaluated, model: str, most: float) -> Iterat
         logger.warning("%s: %s keeps no scores yet to compare with; these are the first.", result.test, run)
         return
     stored = {(old["metric"], old.get("form")): old for old in entry["scores"]}
-    for score in result.scores:
+    for each in result.measured:
+        score, quality = each.score, each.measure.quality
         old = stored.get((score.metric, score.form))
         if old is None or without_resampling(old["signature"]) != without_resampling(score.signature):
             other = f"was stored with another signature, {old['signature']}" if old else ""
             why = other or "is not stored yet"
             logger.warning("%s: %s %s, so it is not compared.", result.test, score.metric, why)
             continue
-        before, metric = float(old["value"]), measure_of(score.metric)
-        if metric and metric.quality(before) - metric.quality(score.value) > most:
+        before = float(old["value"])
+        if quality(before) - quality(score.value) > most:
             title = title_of(score.metric, score.form)
             yield f"{title} {score.value:.2f} is worse than the stored {before:.2f} by more than {most:g}."
 

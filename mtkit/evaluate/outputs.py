@@ -14,6 +14,7 @@ from mtkit.evaluate.evaluate import LoadedSet, choose_tests, read_sets
 from mtkit.evaluate.record import read_scores
 from mtkit.runs.find import config_of, trained_model
 from mtkit.runs.layout import EVALUATE, MODEL, inside
+from mtkit.translate.glossary import Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Outputs:
         srcs: [lines] sources, if they are known.
         labels: [lines] by what they say of a line: its domain or its document.
         config: of the baseline if it is a run.
+        terms: [lines] terms of a glossary that are in each source; None without a glossary.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Outputs:
     srcs: Sequence[str] | None = None
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     config: Config | None = None
+    terms: Sequence[Sequence[Term]] | None = None
 
     def __len__(self) -> int:
         return len(self.refs[0])

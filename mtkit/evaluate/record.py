@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mtkit.disk.files import marked_folder, write_text
 from mtkit.disk.marks import claim, read_mark
@@ -14,14 +14,7 @@ from mtkit.disk.reading import read_object, using
 from mtkit.evaluate.evaluate import Evaluated
 from mtkit.runs.layout import EVALUATE, KIND, SCORES, TRANSLATIONS, inside, open_run
 
-if TYPE_CHECKING:
-    from mtkit.evaluate.compared import Comparison
-    from mtkit.evaluate.documents import DocumentScores
-    from mtkit.evaluate.seeds import Spread
-
 VERSION = 1
-REPORT_VERSION = 1
-"""Of the JSON that is printed; raised when a key changes its meaning or goes."""
 _ANEW = "Delete it; `mtkit evaluate` writes it again."
 
 
@@ -35,22 +28,6 @@ def is_run(path: Path) -> bool:
     """Whether the folder is a run folder of mtkit."""
     mark = read_mark(path)
     return mark is not None and mark.kind == KIND
-
-
-def report(
-    results: Sequence[Evaluated],
-    comparisons: Sequence[Comparison],
-    seeds: Sequence[Spread],
-    documents: Sequence[DocumentScores],
-) -> dict[str, object]:
-    """What `mtkit evaluate --json` prints."""
-    return {
-        "version": REPORT_VERSION,
-        "results": [as_json(result) for result in results],
-        "comparisons": [asdict(comparison) for comparison in comparisons],
-        "seeds": [asdict(spread) for spread in seeds],
-        "documents": [asdict(document) for document in documents],
-    }
 
 
 def as_json(result: Evaluated) -> dict[str, object]:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from mtkit.config.load import dump_config
 from mtkit.data.prepare.report import REPORT_PAGE, stored_section
 from mtkit.errors import MtkitError
-from mtkit.evaluate.compare_page import MARK_MEANS, breakdown_table
 from mtkit.evaluate.curve_drawing import draw_panel, draw_reliability
-from mtkit.evaluate.run_facts import RunFacts, SampleLine, SetFacts, StoredScore
+from mtkit.evaluate.run_facts import RunFacts, SampleLine, SetFacts
+from mtkit.evaluate.score_sections import ScoredSet, looks_section, score_text, scores_section
 from mtkit.evaluate.wording import differences
 from mtkit.metrics.surface import title_of
 from mtkit.runs.layout import DATA, inside
@@ -23,7 +23,6 @@ MOST_DATA = 600_000
 """Characters of the data section, above which the page only says where prepare's own report is."""
 MOST_TESTS = 20
 """Test sets whose samples and buckets are shown."""
-_MOST_BUCKETS = 20
 _MOST_TEXT = 500
 
 
@@ -46,7 +45,10 @@ def _overview(facts: RunFacts) -> str:
         rows.append(["languages", f"{data.src_lang} → {data.tgt_lang}"])
         rows.append(["network", f"{model.preset}, d_model {model.d_model}"])
     for test in facts.tests:
-        told = ", ".join(f"{title_of(each.metric, each.form)} {_value(each)}" for each in test.scores)
+        told = ", ".join(
+            f"{title_of(each.metric, each.form)} {score_text(each.value, each.margin)}"
+            for each in test.scores
+        )
         rows.append([f"test set {test.test} ({test.model})", told])
     return _note(facts, "model") + html_table(["what", "value"], rows, "texts")
 
@@ -92,48 +94,21 @@ def _curves(facts: RunFacts) -> str:
     return "".join(map(draw_panel, facts.curves)) or _note(facts, "curves")
 
 
-def _value(score: StoredScore) -> str:
-    return f"{score.value:.2f}" if score.margin is None else f"{score.value:.2f} ± {score.margin:.2f}"
-
-
 def _scores(facts: RunFacts) -> str:
     """Scores with 95 % confidence intervals and signatures."""
     if not facts.tests:
         return _note(facts, "scores")
-    rows = [row for test in facts.tests for row in _score_rows(test)]
-    recipes = dict.fromkeys(
-        " · ".join(filter(None, (title_of(score.metric, score.form), score.signature, score.form)))
-        for test in facts.tests
-        for score in test.scores
-    )
+    sets = [
+        ScoredSet((test.test, test.model), test.num_pairs, test.leaked, test.scores) for test in facts.tests
+    ]
     engines = ", ".join(dict.fromkeys(test.engine for test in facts.tests))
-    told = (
-        "± is half of the 95 % confidence interval, by bootstrap resampling of the sentences. Leaked pairs "
-    )
-    return (
-        html_table(["test set", "model", "pairs", "leaked", "metric", "score"], rows)
-        + f'<p class="dim">{told}have a side that the training data repeat. Engine: {escaped(engines)}.</p>\n'
-        + "<p>Signatures</p>\n<ul>"
-        + "".join(f"<li>{escaped(recipe)}</li>" for recipe in recipes)
-        + "</ul>"
-    )
-
-
-def _score_rows(test: SetFacts) -> list[list[str]]:
-    leaked = "unknown" if test.leaked is None else f"{test.leaked:,}"
-    first = [test.test, test.model, f"{test.num_pairs:,}", leaked]
-    return [[*first, title_of(score.metric, score.form), _value(score)] for score in test.scores]
+    return scores_section(("test set", "model"), sets, f"Engine: {engines}.")
 
 
 def _looks(facts: RunFacts) -> str:
     """Buckets, the stress set and contrastive pairs, as far as they were stored."""
-    parts = [
-        html_section(f"{test.test}: by {found.by}", html_table(*breakdown_table(found, _MOST_BUCKETS)), 3)
-        for test in facts.tests[:MOST_TESTS]
-        for found in test.breakdowns
-    ]
-    if parts:
-        return "".join(parts) + f'<p class="dim">{escaped(MARK_MEANS)}.</p>'
+    if shown := looks_section((test.test, test.breakdowns) for test in facts.tests[:MOST_TESTS]):
+        return shown
     if not facts.tests:
         return _note(facts, "scores")
     command = f"mtkit evaluate {shlex.quote(str(facts.run))} --breakdown all --stress --contrast"

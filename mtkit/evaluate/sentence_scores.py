@@ -35,11 +35,13 @@ def _rows(result: Evaluated) -> Iterator[dict[str, object]]:
     texts = result.texts
     inputs = inputs_of(texts.refs, texts.srcs)
     scores: dict[str, Sequence[float]] = {}
-    for score in result.scores:
-        if metric := metric_of(score):
-            form = open_form(result.form if score.form else "raw", texts.tgt_lang)
-            scores[score.metric] = segment_scores(metric, texts.hyps, inputs, texts.tgt_lang, form)
-    scores |= result.of_commands
+    for each in result.measured:
+        name = each.score.metric
+        if metric := metric_of(each.score):
+            form = open_form(result.form if each.score.form else "raw", texts.tgt_lang)
+            scores[name] = segment_scores(metric, texts.hyps, inputs, texts.tgt_lang, form)
+        else:
+            scores[name] = [each.of_lines([place]) for place in range(result.num_pairs)]
     for i, hyp in enumerate(texts.hyps):
         yield {
             "system": result.system,

@@ -14,7 +14,7 @@ from mtkit.data.prepare.stages import ReportProgress
 from mtkit.data.read.pair import Pair
 from mtkit.evaluate.buckets import Breakdown, Bucket
 from mtkit.evaluate.figures import Counted, count, figures_of
-from mtkit.evaluate.paired import PairedTest
+from mtkit.metrics.significance import PairedTest
 from mtkit.text.languages import language_of
 from mtkit.text.protect import build_finder
 

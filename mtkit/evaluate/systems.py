@@ -200,8 +200,8 @@ def score_job(
             each, translator, request, scoring, path, job.name, private=config.private, progress=progress
         )
         if exact:
-            more = forced_scores(each, exact, scoring.forced, progress)
-            result = replace(result, scores=(*result.scores, *more))
+            more = forced_scores(each, exact, scoring.forced, scoring.resamples, progress)
+            result = replace(result, measured=(*result.measured, *more))
         if regress_by is not None:
             worse = tuple(regressions(home, result, model, regress_by))
             result = replace(result, regressions=worse)

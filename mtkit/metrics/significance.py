@@ -1,24 +1,37 @@
-"""Confidence intervals and paired tests, computed by sacreBLEU's own code. Does not use torch."""
+"""Confidence intervals and paired tests by sacreBLEU's own code, on statistics of lines. Free of torch."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from mtkit.errors import UsageError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from sacrebleu.metrics.base import Metric as SacrebleuMetric
-
-    from mtkit.metrics.surface import Inputs, Recipe, Statistics
-
-PairedTestName = Literal["bs", "ar"]
-"""Paired bootstrap resampling (Koehn 2004), paired approximate randomization (Riezler and Maxwell 2005)."""
+Method = Literal["bs", "ar"]
+"""The bootstrap (Koehn 2004), or approximate randomisation (Riezler and Maxwell 2005); sacreBLEU's names."""
+TRIALS: Mapping[Method, int] = {"bs": 1_000, "ar": 10_000}
+"""The trials that sacreBLEU makes if it is not told how many."""
+ALPHA = 0.05
+"""Adjusted p-values below this one are marked."""
 SEED = "SACREBLEU_SEED"
 """The environment variable with the seed, an integer or none; sacreBLEU's default is 12345."""
+_ROUNDING = 1e-9
+"""Differences of scores that are closer than this are equal."""
+
+Rows = npt.NDArray[np.float64]
+"""[lines, counts], the statistics of each line; those of a corpus are their sums."""
+
+
+class Aggregate(Protocol):
+    """The part of a metric that computes a score from statistics."""
+
+    def aggregate(self, statistics: Sequence[Sequence[float]]) -> float:
+        """The score of a corpus with these statistics of lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,142 +47,199 @@ class Interval:
     margin: float
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A system compared with a baseline by one metric.
+class PValues(NamedTuple):
+    """The probability of a difference this large between equal systems, in two ways; 1 for equal scores.
 
     Attributes:
-        value: the score of the system.
-        baseline: the score of the baseline.
-        p_value: the probability of such a difference between equal systems.
-        signature: of the score and of the test.
+        usual: counts trials with a larger difference, as the `sacrebleu` command, whose value it equals but
+            for equal scores.
+        with_ties: counts those with an equal difference too. Only this one is right if few lines differ: if
+            two do, every trial swaps none, one or both, and none has a larger difference.
+    """
+
+    usual: float
+    with_ties: float
+
+
+class Resampled(NamedTuple):
+    """What resampling tells of a system.
+
+    Attributes:
+        value: its score.
+        interval: of the score, by the bootstrap; None by randomisation.
+        p_values: of its difference to the first system; None for that one.
     """
 
     value: float
-    baseline: float
-    p_value: float
-    signature: str
+    interval: Interval | None
+    p_values: PValues | None
 
 
-def check_seed() -> None:
-    """Checks the seed of resampling, before any work.
+@dataclass(frozen=True, slots=True)
+class PairedTest:
+    """How differences are tested.
+
+    Attributes:
+        method: approximate randomisation keeps its level: of equal systems it calls one in 20 different. The
+            bootstrap of sacreBLEU, as that of Moses, calls about one in ten so.
+        trials: number of trials or resamples.
+    """
+
+    method: Method = "ar"
+    trials: int = TRIALS["ar"]
+
+    @property
+    def name(self) -> str:
+        """The flag of the `sacrebleu` command, without dashes."""
+        return f"paired-{self.method}"
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.trials:,} trials, seed {seed()}"
+
+    def signature(self, recipe: str) -> str:
+        """The signature of a score with the fields of the test, as sacreBLEU writes it."""
+        first, separator, rest = recipe.partition("|")
+        return f"{first}|{self.method}:{self.trials}|seed:{seed()}{separator}{rest}"
+
+
+def seed() -> str:
+    """The seed of resampling, as sacreBLEU takes it from the environment.
 
     Raises:
         UsageError: it is not a number.
     """
-    seed = os.environ.get(SEED, "0")
-    if seed.lower() != "none" and not seed.isdecimal():
-        raise UsageError(f"{SEED} = {seed}: must be an integer from 0 or none.", f"Set or unset {SEED}.")
-
-
-def interval(recipe: Recipe, statistics: Statistics, resamples: int) -> tuple[Interval, str]:
-    """The confidence interval of a corpus, and the signature of the score with it.
-
-    Args:
-        recipe: of the metric, which has computed the statistics.
-        statistics: of each segment.
-        resamples: number of resamples of the segments.
-    """
-    from sacrebleu.metrics.base import Score
-    from sacrebleu.significance import _bootstrap_resample
-
-    seed, scores = _bootstrap_resample(cast(Any, statistics), _as_sacrebleu(recipe), resamples)
-    found = Score("", 0.0)
-    found.estimate_ci(scores)
-    signature = _TestSignature(recipe.signature())
-    signature.update("bs", resamples)
-    signature.update("seed", seed)
-    return Interval(float(found._mean), float(found._ci)), str(signature)
-
-
-def paired_test(
-    test: PairedTestName,
-    baseline: Sequence[str],
-    systems: Mapping[str, Sequence[str]],
-    recipes: Mapping[str, Recipe],
-    inputs: Inputs,
-    samples: int,
-) -> dict[str, dict[str, Difference]]:
-    """Compares systems with a baseline: for each system, the difference by each metric.
-
-    Args:
-        test: which test.
-        baseline: its translations.
-        systems: translations of the other systems, by name.
-        recipes: of metrics, by name.
-        inputs: what the translations are compared with.
-        samples: number of resamples, or of trials.
-    """
-    from sacrebleu.significance import PairedTest
-
-    named: list[tuple[str, Sequence[str]]] = [
-        ("", list(baseline)),
-        *((name, list(hyps)) for name, hyps in systems.items()),
-    ]
-    metrics = {name: _as_sacrebleu(recipe, name, inputs) for name, recipe in recipes.items()}
-    paired = PairedTest(named, metrics, inputs["refs"], test, samples)
-    signatures, scores = paired()
-    # The test names metrics by the scores that they give, in the order of `recipes`.
-    columns = dict(zip(recipes, (name for name in scores if name != "System"), strict=True))
-    found: dict[str, dict[str, Difference]] = {}
-    for row, name in enumerate(systems, start=1):
-        found[name] = {
-            metric: Difference(
-                float(cast(Any, scores[column][row]).score),
-                float(cast(Any, scores[column][0]).score),
-                float(cast(Any, scores[column][row]).p_value),
-                str(signatures[column]),
-            )
-            for metric, column in columns.items()
-        }
+    found = os.environ.get(SEED, "12345").lower()
+    if found != "none" and not found.isdecimal():
+        raise UsageError(f"{SEED} = {found}: must be an integer from 0 or none.", f"Set or unset {SEED}.")
     return found
 
 
-class _TestSignature:
-    """A signature of a metric that is not sacreBLEU's, to which its tests add what they depend on."""
+def resample(test: PairedTest, metric: Aggregate, systems: Sequence[Rows]) -> list[Resampled]:
+    """What resampling tells of each system: its interval, and how its score differs from the first one's.
 
-    def __init__(self, text: str) -> None:
-        self._first, self._separator, self._rest = text.partition("|")
-        self._added: dict[str, object] = {}
+    Args:
+        test: how lines are drawn.
+        metric: computes scores from statistics.
+        systems: [lines, counts] of each system, on the same lines; one is enough for its interval.
+    """
+    from sacrebleu.significance import PairedTest as Sacrebleu
+
+    counted = _Counted(metric)
+    paired = Sacrebleu(
+        [(str(number), rows) for number, rows in enumerate(systems)],  # type: ignore[misc]  # counted already
+        {"score": counted},  # type: ignore[dict-item]
+        None,
+        test_type=test.method,
+        n_samples=test.trials,
+    )
+    results: Any = paired()[1]["score"]
+    values = [float(result.score) for result in results]
+    found = []
+    for number, (rows, result) in enumerate(zip(systems, results, strict=True)):
+        interval = counted.interval(number, test.trials) if test.method == "bs" else None
+        p_values = None
+        if number:
+            difference = abs(values[number] - values[0])
+            trials = counted.differences(number, test.trials) if test.method == "ar" else None
+            p_values = _p_values(float(result.p_value), systems[0], rows, difference, trials)
+        found.append(Resampled(values[number], interval, p_values))
+    return found
+
+
+def p_text(p_value: float, difference: float) -> str:
+    """A p-value with as many digits as mean something; of equal scores `=`."""
+    if abs(difference) < _ROUNDING:
+        return "="
+    return f"{p_value:.4f}" if p_value < 0.1 else f"{p_value:.2f}"
+
+
+def _p_values(usual: float, baseline: Rows, system: Rows, difference: float, trials: Rows | None) -> PValues:
+    """The p-values of a difference, of which sacreBLEU has computed the usual one.
+
+    Args:
+        usual: sacreBLEU's.
+        baseline: the statistics of the first system.
+        system: those of the other.
+        difference: of their scores.
+        trials: the differences of the trials of randomisation; None for the bootstrap.
+    """
+    if difference < _ROUNDING:
+        return PValues(1.0, 1.0)
+    # 2 of the 2^n ways to swap the n lines that differ give the same difference or its negative.
+    num_different = int((baseline != system).any(axis=1).sum())
+    with_ties = max(usual, min(1.0, 2.0 ** (1 - num_different)))
+    if trials is not None:
+        as_large = int((trials >= difference - _ROUNDING).sum())
+        with_ties = max(with_ties, (as_large + 1) / (len(trials) + 1))
+    return PValues(usual, with_ties)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values adjusted for their number, such that one in 20 families has any below .05 by chance.
+
+    Holm 1979, "A simple sequentially rejective multiple test procedure".
+    """
+    adjusted = [0.0] * len(p_values)
+    least = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = least
+    return adjusted
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A score as sacreBLEU's tests take it."""
+
+    score: float
+    name: str = "score"
+
+
+class _NoSignature:
+    """Takes what sacreBLEU writes into signatures."""
 
     def update(self, key: str, value: object) -> None:
-        """Adds a field."""
-        self._added[key] = value
-
-    def __str__(self) -> str:
-        # sacreBLEU's order: number of references, trials, seed, and the fields of the metric.
-        added = [f"{key}:{self._added[key]}" for key in ("bs", "ar", "seed") if key in self._added]
-        return "|".join([self._first, *added]) + self._separator + self._rest
+        """Forgets it: `PairedTest.signature` writes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
-    name: str
-    score: float
+class _Counted:
+    """A metric of sacreBLEU whose hypotheses are their statistics."""
 
+    def __init__(self, metric: Aggregate) -> None:
+        self._metric = metric
+        self._scores: list[float] = []
+        self._resampled: list[_Value] = []
 
-@dataclass(frozen=True, slots=True)
-class _Adapter:
-    """A recipe with the methods that sacreBLEU's tests call."""
+    def differences(self, system: int, trials: int) -> Rows:
+        """[trials], the differences between the two shuffled systems of each trial of randomisation."""
+        # The first score is that of the baseline; a system has its own and those of two halves of trials.
+        begin = 1 + (system - 1) * (1 + 2 * trials) + 1
+        one, other = np.reshape(self._scores[begin : begin + 2 * trials], (2, trials))
+        return np.abs(one - other)
 
-    recipe: Recipe
-    name: str
-    inputs: Inputs
+    def interval(self, system: int, trials: int) -> Interval:
+        """That of a system, as `sacrebleu --confidence` estimates it; `--paired-bs` rounds the mean more."""
+        from sacrebleu.metrics.base import Score
 
-    def _extract_corpus_statistics(self, hyps: Sequence[str], refs: object) -> Statistics:
-        return self.recipe.statistics(hyps, self.inputs)
+        # The baseline is resampled first, and once more before each system.
+        begin = 2 * system * trials
+        found = self._resampled[begin : begin + trials]
+        if len({type(value.score) for value in found}) > 1:  # a plain 0 among numbers of 32 bits
+            found = [_Value(np.float32(value.score)) for value in found]  # type: ignore[arg-type]
+        score = Score("", 0.0)
+        score.estimate_ci(found)  # type: ignore[arg-type]
+        return Interval(float(score._mean), float(score._ci))
 
-    def _aggregate_and_compute(self, statistics: Statistics) -> _Result:
-        return _Result(self.name, self.recipe.aggregate(statistics))
+    def _extract_corpus_statistics(self, rows: Rows, _: None) -> Rows:
+        return rows
 
-    def _compute_score_from_stats(self, statistics: np.ndarray[Any, Any]) -> _Result:
-        return _Result(self.name, self.recipe.aggregate([statistics.tolist()]))
+    def _aggregate_and_compute(self, rows: Rows) -> _Value:
+        self._scores.append(self._metric.aggregate(rows))  # type: ignore[arg-type]
+        return _Value(self._scores[-1])
 
-    def get_signature(self) -> _TestSignature:
-        return _TestSignature(self.recipe.signature())
+    def _compute_score_from_stats(self, row: Sequence[float]) -> _Value:
+        self._resampled.append(_Value(self._metric.aggregate([row])))
+        return self._resampled[-1]
 
-
-def _as_sacrebleu(recipe: Recipe, name: str = "", inputs: Inputs | None = None) -> SacrebleuMetric:
-    """The metric of sacreBLEU that the recipe uses, else an object with the same methods."""
-    own = getattr(recipe, "metric", None)
-    return cast("SacrebleuMetric", own or _Adapter(recipe, name, inputs or {}))
+    def get_signature(self) -> _NoSignature:
+        return _NoSignature()

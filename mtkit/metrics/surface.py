@@ -4,37 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
 
 from mtkit.config.fixed import BestMetric, FormName, MetricName, ModelMetricName
 from mtkit.errors import InputError, UsageError
 from mtkit.metrics.moses import MosesForm, open_form
-from mtkit.metrics.significance import Interval, interval
+from mtkit.metrics.recipes import (
+    InForm,
+    Input,
+    Inputs,
+    Recipe,
+    Statistics,
+    build_bleu,
+    build_bleu_in_form,
+    build_chrf,
+    build_chrf_plus_plus,
+    build_exact,
+    build_length,
+    build_segment_bleu,
+    build_ter,
+)
+from mtkit.metrics.significance import Aggregate, Interval, PairedTest, Rows, resample
 from mtkit.text.languages import language_of
-
-if TYPE_CHECKING:
-    from sacrebleu.metrics.base import Metric as SacrebleuMetric
-    from sacrebleu.metrics.bleu import BLEU
-
-Input = Literal["srcs", "refs"]
-"""Texts that translations can be compared with."""
-Inputs = Mapping[Input, Sequence[Sequence[str]]]
-"""[input, versions, translations]: one version of the sources, one or several of the references."""
-Statistics = Sequence[Sequence[float]]
-"""[segments, counts], the counts of each segment; the counts of a corpus are their sums."""
-
-
-class Recipe(Protocol):
-    """A metric for one target language."""
-
-    def statistics(self, hyps: Sequence[str], inputs: Inputs) -> Statistics:
-        """The statistics of each translation; `inputs` has at least the inputs that the metric declares."""
-
-    def aggregate(self, statistics: Statistics) -> float:
-        """The score of a corpus with these statistics; the order of segments does not matter."""
-
-    def signature(self) -> str:
-        """Everything that the score depends on besides the texts, once `statistics` has been computed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,137 +71,15 @@ class Metric(Measure):
     build_for_segments: Callable[[str], Recipe] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Sacrebleu:
-    """The recipe of one of sacreBLEU's metrics."""
-
-    metric: SacrebleuMetric
-
-    def statistics(self, hyps: Sequence[str], inputs: Inputs) -> Statistics:
-        return self.metric._extract_corpus_statistics(hyps, inputs["refs"])
-
-    def aggregate(self, statistics: Statistics) -> float:
-        return float(self.metric._aggregate_and_compute(list(map(list, statistics))).score)
-
-    def signature(self) -> str:
-        return str(self.metric.get_signature())
-
-
-@dataclass(slots=True)
-class _Exact:
-    """The percentage of translations that equal one of their references, white space at the ends apart."""
-
-    nrefs: int = 0
-
-    def statistics(self, hyps: Sequence[str], inputs: Inputs) -> Statistics:
-        self.nrefs = len(inputs["refs"])
-        versions = zip(*inputs["refs"], strict=True)
-        return [
-            [hyp.strip() in {ref.strip() for ref in refs}, 1]
-            for hyp, refs in zip(hyps, versions, strict=True)
-        ]
-
-    def aggregate(self, statistics: Statistics) -> float:
-        equal, count = (sum(column) for column in zip(*statistics, strict=True))
-        return float(100 * equal / count)
-
-    def signature(self) -> str:
-        return f"nrefs:{self.nrefs}|case:mixed|ends:stripped"
-
-
-@dataclass(slots=True)
-class _Length:
-    """The length in words as a percentage of that of the closest references, as sacreBLEU counts for BLEU."""
-
-    bleu: BLEU
-    nrefs: int = 0
-
-    def statistics(self, hyps: Sequence[str], inputs: Inputs) -> Statistics:
-        self.nrefs = len(inputs["refs"])
-        # The first two counts of BLEU are the lengths of the translation and of its closest reference.
-        return [counts[:2] for counts in self.bleu._extract_corpus_statistics(hyps, inputs["refs"])]
-
-    def aggregate(self, statistics: Statistics) -> float:
-        hyp_len, ref_len = (sum(column) for column in zip(*statistics, strict=True))
-        return float(100 * hyp_len / ref_len) if ref_len else 0.0
-
-    def signature(self) -> str:
-        info = self.bleu.get_signature().info
-        return f"nrefs:{self.nrefs}|case:{info['case']}|tok:{info['tok']}|version:{info['version']}"
-
-
-@dataclass(frozen=True, slots=True)
-class _InForm:
-    """A recipe for texts that are put into a form first."""
-
-    form: MosesForm
-    recipe: Recipe
-
-    def statistics(self, hyps: Sequence[str], inputs: Inputs) -> Statistics:
-        refs = [self.form.lines(version) for version in inputs["refs"]]
-        return self.recipe.statistics(self.form.lines(hyps), {**inputs, "refs": refs})
-
-    def aggregate(self, statistics: Statistics) -> float:
-        return self.recipe.aggregate(statistics)
-
-    def signature(self) -> str:
-        return self.recipe.signature()
-
-
-def _bleu(tgt_lang: str) -> Recipe:
-    from sacrebleu.metrics.bleu import BLEU
-
-    return _Sacrebleu(BLEU(tokenize=language_of(tgt_lang).bleu_tokenizer))
-
-
-def _segment_bleu(tokenizer: str) -> Recipe:
-    from sacrebleu.metrics.bleu import BLEU
-
-    return _Sacrebleu(BLEU(tokenize=tokenizer, effective_order=True, force=True))
-
-
-def _bleu_in_form(form: MosesForm) -> Recipe:
-    from sacrebleu.metrics.bleu import BLEU
-
-    return _InForm(form, _Sacrebleu(BLEU(tokenize="none", smooth_method="none", force=True)))
-
-
-def _chrf(tgt_lang: str) -> Recipe:
-    from sacrebleu.metrics.chrf import CHRF
-
-    return _Sacrebleu(CHRF())
-
-
-def _chrf_plus_plus(tgt_lang: str) -> Recipe:
-    from sacrebleu.metrics.chrf import CHRF
-
-    return _Sacrebleu(CHRF(word_order=2))
-
-
-def _exact(tgt_lang: str) -> Recipe:
-    return _Exact()
-
-
-def _length(tgt_lang: str) -> Recipe:
-    from sacrebleu.metrics.bleu import BLEU
-
-    return _Length(BLEU(tokenize=language_of(tgt_lang).bleu_tokenizer))
-
-
-def _ter(tgt_lang: str) -> Recipe:
-    from sacrebleu.metrics.ter import TER
-
-    unspaced = not language_of(tgt_lang).spaced
-    return _Sacrebleu(TER(normalized=unspaced, asian_support=unspaced))
-
-
 METRICS: Mapping[MetricName, Metric] = {
-    "bleu": Metric("BLEU", True, ("refs",), _bleu, _bleu_in_form, build_for_segments=_segment_bleu),
-    "chrf": Metric("chrF", True, ("refs",), _chrf),
-    "chrf++": Metric("chrF++", True, ("refs",), _chrf_plus_plus),
-    "ter": Metric("TER", False, ("refs",), _ter),
-    "exact": Metric("exact", True, ("refs",), _exact),
-    "length": Metric("length", False, ("refs",), _length, ideal=100.0),
+    "bleu": Metric(
+        "BLEU", True, ("refs",), build_bleu, build_bleu_in_form, build_for_segments=build_segment_bleu
+    ),
+    "chrf": Metric("chrF", True, ("refs",), build_chrf),
+    "chrf++": Metric("chrF++", True, ("refs",), build_chrf_plus_plus),
+    "ter": Metric("TER", False, ("refs",), build_ter),
+    "exact": Metric("exact", True, ("refs",), build_exact),
+    "length": Metric("length", False, ("refs",), build_length, ideal=100.0),
 }
 
 
@@ -272,6 +142,46 @@ class Score:
         return title_of(self.metric, self.form)
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A score with the statistics from which it was computed.
+
+    Attributes:
+        score: the score.
+        measure: says whether lower is better.
+        recipe: computes the score.
+        rows: [lines, counts], the statistics of each translation.
+    """
+
+    score: Score
+    measure: Measure
+    recipe: Aggregate
+    rows: Rows
+
+    def of_lines(self, places: Sequence[int]) -> float:
+        """The score of some of the translations."""
+        return float(self.recipe.aggregate(self.rows[places]))  # type: ignore[arg-type]
+
+
+def measured(
+    name: str,
+    measure: Measure,
+    recipe: Aggregate,
+    statistics: Statistics,
+    signature: str,
+    form: str | None = None,
+    resamples: int = 0,
+) -> Measured:
+    """The score of a corpus; with `resamples`, its confidence interval too."""
+    rows, interval = np.array(statistics, np.float64), None
+    if resamples:
+        bootstrap = PairedTest("bs", resamples)
+        interval = resample(bootstrap, recipe, [rows])[0].interval
+        signature = bootstrap.signature(signature)
+    value = float(recipe.aggregate(statistics))
+    return Measured(Score(name, value, signature, form, interval), measure, recipe, rows)
+
+
 def title_of(metric: str, form: str | None) -> str:
     """The name of a metric in tables, with the name of the form: `BLEU moses-lc`."""
     measure = measure_of(metric)
@@ -289,7 +199,22 @@ def score_corpus(
     form: FormName = "raw",
     resamples: int = 0,
 ) -> list[Score]:
-    """Scores of translations against their references, in the order of `metrics`.
+    """Scores of translations against their references; see `measure_corpus`."""
+    found = measure_corpus(hyps, refs, metrics, tgt_lang, srcs, more_refs, form, resamples)
+    return [each.score for each in found]
+
+
+def measure_corpus(
+    hyps: Sequence[str],
+    refs: Sequence[str],
+    metrics: Sequence[MetricName],
+    tgt_lang: str,
+    srcs: Sequence[str] | None = None,
+    more_refs: Sequence[Sequence[str]] = (),
+    form: FormName = "raw",
+    resamples: int = 0,
+) -> list[Measured]:
+    """Scores of translations against their references with their statistics, in the order of `metrics`.
 
     Args:
         hyps: detokenised translations.
@@ -317,18 +242,16 @@ def score_corpus(
         )
     inputs = inputs_of([refs, *more_refs], srcs)
     opened = open_form(form, tgt_lang)
-    scores = []
+    found = []
     for name in metrics:
         metric = METRICS[name]
         if not inputs.keys() >= set(metric.inputs):
             raise UsageError(f"metric {name}: needs the source texts.", "Choose another metric.")
         recipe, of_form = build_recipe(metric, tgt_lang, opened)
         statistics = recipe.statistics(hyps, inputs)
-        value, signature, found = recipe.aggregate(statistics), recipe.signature(), None
-        if resamples:
-            found, signature = interval(recipe, statistics, resamples)
-        scores.append(Score(name, value, signature, of_form, found))
-    return scores
+        signature = recipe.signature()  # complete once the statistics are there
+        found.append(measured(name, metric, recipe, statistics, signature, of_form, resamples))
+    return found
 
 
 def segment_scores(
@@ -343,7 +266,7 @@ def segment_scores(
         tokenizer = "none" if of_form else language_of(tgt_lang).bleu_tokenizer
         recipe = metric.build_for_segments(tokenizer)
         if form is not None and of_form:
-            recipe = _InForm(form, recipe)
+            recipe = InForm(form, recipe)
     return [recipe.aggregate([counts]) for counts in recipe.statistics(hyps, inputs)]
 
 

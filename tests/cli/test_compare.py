@@ -121,3 +121,19 @@ def test_what_cannot_be_done_is_said(run: Run, args: list[str], code: int, messa
     assert result.exit_code == code, result.output
     assert message in " ".join(result.stderr.split())
     assert result.stdout == ""
+
+
+def test_equal_scores_have_no_p_value(run: Run, folder: Path) -> None:
+    for name, line in {
+        "one": "a b c x\na b c d\n",
+        "other": "a b c d\na b c x\n",
+        "both": "a b c d\n" * 2,
+    }.items():
+        (folder / name).write_text(line, "utf-8")
+    shown = run("one", "other", "--ref", "both", "--breakdown", "none").stdout
+    assert [row.split()[2:4] for row in shown.splitlines() if row.startswith("other")] == [["+0.00", "="]]
+    evaluated = CliRunner().invoke(
+        app, ["evaluate", "--hyp", "one", "--hyp", "other", "--ref", "both", "--baseline", "one"]
+    )
+    rows = [line.split() for line in evaluated.stdout.splitlines() if line.startswith("other")]
+    assert ["other", "BLEU", "+0.00", "=", "="] in rows

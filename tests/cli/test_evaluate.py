@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import html5lib
 import pytest
 import sacrebleu
 from typer.testing import CliRunner, Result
@@ -93,6 +94,48 @@ def test_closer_looks(run: Run) -> None:
     ]
 
 
+def test_terms_are_items(run: Run, folder: Path) -> None:
+    (folder / "terms.tsv").write_text("cat\tchat\nmat\ttapis\nbird\toiseau\n")
+    found = json.loads(
+        run("tiny.yaml", "--test", "short", "--breakdown", "item", "--glossary", "terms.tsv", "--json").stdout
+    )
+    [look] = found["looks"]
+    [bucket] = look["breakdowns"][0]["buckets"]
+    [hyp, _] = (folder / "runs/tiny/evaluate/short.hyp.txt").read_text("utf-8").splitlines()
+    words = set(hyp.split())
+    assert (bucket["label"], bucket["size"]) == ("terms", 2)
+    assert bucket["figures"][0]["values"] == [50 * len(words & {"chat", "tapis"})]
+
+
+def test_the_page_has_all_tables_and_needs_nothing_else(run: Run, folder: Path) -> None:
+    (folder / "ids").write_text("one\n<u>two</u>\n", "utf-8")
+    (folder / "bad&.fr").write_text("le chat\n\n", "utf-8")
+    options = ["--confidence", "--confidence-n", "20", "--documents", "ids"]
+    closer = ["--breakdown", "length", "--contrast", "--html", "own.html"]
+    done = run("tiny.yaml", "--test", "short", *options, *closer, "--json")
+    assert done.exit_code == 0, done.output
+    page = (folder / "own.html").read_text("utf-8")
+    html5lib.HTMLParser(strict=True).parse(page)
+    for title in ("Scores", "Closer looks", "short: by length", "short: by contrast", "Documents"):
+        assert f">{title}</h" in page
+    assert "Differences to the baseline" not in page
+    assert "&lt;u&gt;two&lt;/u&gt;" in page
+    for score in results(done)[0]["scores"]:
+        assert f"{score['value']:.2f} ± {score['interval']['margin']:.2f}</td>" in page
+        assert score["signature"] in page
+    files = ["--hyp", "<a>=test.fr", "--hyp", "bad&.fr", "--ref", "test.fr", "--baseline", "<a>"]
+    assert run(*files, "--html", "files.html.gz").exit_code == 0
+    page = gzip.decompress((folder / "files.html.gz").read_bytes()).decode()
+    html5lib.HTMLParser(strict=True).parse(page)
+    assert "<h1>Evaluation of &lt;a&gt; and 1 more</h1>" in page
+    assert "bad&amp;.fr: 1 of 2 translations are blank." in page
+    assert "Compared with &lt;a&gt;" in page
+    assert not re.search("<script|<link|<img|https?:|test set", page)
+    for given in (["--html", "test.fr"], ["--segments", "test.fr"]):
+        refused = run(*files, *given)
+        assert (refused.exit_code, "would be overwritten" in refused.stderr) == (2, True)
+
+
 def test_a_table_for_people(run: Run) -> None:
     result = run("tiny.yaml", "--test", "again")
     assert result.exit_code == 0, result.output
@@ -129,6 +172,12 @@ def test_a_table_for_people(run: Run) -> None:
         (["tiny.yaml", "--baseline", "runs/b"], 2, "Choose from runs/tiny"),
         (["tiny.yaml", "--baseline", "runs/tiny"], 2, "is the only system"),
         (["tiny.yaml", "--paired-bs"], 2, "need --baseline"),
+        (["tiny.yaml", "--html", "runs"], 2, "runs: is a folder"),
+        (["tiny.yaml", "--segments", "runs"], 2, "runs: is a folder"),
+        (["tiny.yaml", "--glossary", "test.en"], 2, "Add --breakdown item"),
+        (["tiny.yaml", "--glossary", "test.en", "--breakdown", "length"], 2, "Add --breakdown item"),
+        (["tiny.yaml", "--glossary", "missing", "--breakdown", "item"], 3, "missing"),
+        (["tiny.yaml", "--glossary", "empty", "--breakdown", "item"], 3, "there is no term in it"),
         (["tiny.yaml", "--src", "test.en"], 2, "need --hyp"),
         (["--hyp", "test.fr", "--ref", "test.fr", "--metrics", "ppl"], 2, "is a metric of models"),
         (["--hyp", "test.fr", "--ref", "test.fr", "--src", "tiny.yaml"], 3, "but tiny.yaml has"),
@@ -420,6 +469,22 @@ def test_scores_may_not_be_worse_than_stored_ones(
     assert result.exit_code == code, result.output
     assert ("is worse than the stored" in result.stderr) == (code == 4)
     assert (json.loads(kept.read_text("utf-8")) == values) == (code == 4)  # else a second try would pass
+
+
+@pytest.mark.parametrize(("name", "change", "code"), [("ppl", -1.0, 4), ("ppl", 1.0, 0), ("own", 1.0, 4)])
+def test_any_metric_may_not_be_worse_than_stored(
+    run: Run, kept: Path, name: str, change: float, code: int
+) -> None:
+    own = f"own={sys.executable} -c 'print(1); print(2)'"
+    options = ["--test", "short", "--metrics", "ppl,exact", "--metric-command", own]
+    assert run("runs/gate", *options).exit_code == 0
+    values = json.loads(kept.read_text("utf-8"))
+    for entry in values["scores"]:
+        for score in entry["scores"]:
+            score["value"] += change * (score["metric"] == name)
+    kept.write_text(json.dumps(values), "utf-8")
+    result = run("runs/gate", *options, "--regress-by", "0.5")
+    assert result.exit_code == code, result.output
 
 
 def test_scores_that_cannot_be_compared_are_named(run: Run, kept: Path) -> None:

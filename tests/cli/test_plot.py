@@ -36,7 +36,14 @@ def test_as_a_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
-        (["none"], 3, "none/metrics.jsonl: does not exist. Give the folder of a trained run.\n"),
+        (["other"], 3, "other: there is no such folder. Give the folder of a trained run.\n"),
+        (["one", "ome"], 3, "ome: there is no such folder. Did you mean one?\n"),
+        (["one", "no/ome"], 3, "no/ome: there is no such folder. Give the folder of a trained run.\n"),
+        (
+            ["one/metrics.jsonl", "one"],
+            3,
+            "one/metrics.jsonl: there is no such folder. Give the folder of a trained run.\n",
+        ),
         (["one", "--metric", "blue"], 2, "--metric blue: was not measured. Choose from loss, bleu, lr.\n"),
         (["one", "-o", "c.gif"], 2, "c.gif: the name of an image must end in .png, .svg or .pdf.\n"),
     ],
@@ -72,3 +79,13 @@ def test_many_runs_fit_a_small_terminal(tmp_path: Path) -> None:
     assert len(lines) < 24
     assert max(map(len, lines)) <= 80
     assert "more" in lines[-1]
+
+
+def test_an_untrained_run_is_skipped(tmp_path: Path) -> None:
+    make_run(tmp_path / "one", [4.0])
+    (tmp_path / "two").mkdir()
+    done = mtkit("plot", "one", "two", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        0,
+        "warning: two: is skipped, because it has not been trained.\n",
+    )

@@ -17,7 +17,8 @@ from mtkit.config.fixed import BEST_METRICS, METRIC_NAMES, MetricName
 from mtkit.config.train import TrainConfig
 from mtkit.errors import UsageError
 from mtkit.evaluate.evaluate import Scoring, score_files
-from mtkit.metrics.surface import METRICS, Inputs, Metric, Statistics, score_corpus, segment_scores
+from mtkit.metrics.recipes import Inputs, Statistics
+from mtkit.metrics.surface import METRICS, Metric, score_corpus, segment_scores
 from mtkit.train.validate import Validation
 from mtkit.train.watch.monitor import Sample
 

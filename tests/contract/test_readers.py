@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import json
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -343,6 +345,26 @@ def test_jsonl_takes_fields_by_path(tmp_path: Path) -> None:
     (pair,) = read_pairs(source, "en", "fr", repairs)
     assert (pair.src, pair.tgt, pair.score) == ("one", "un\ufffd", 0.5)
     assert [fault.count for fault in repairs.repaired.values()] == [1]
+
+
+def test_jsonl_labels_lines_by_domain_and_document(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    records: list[dict[str, Any]] = [
+        {"d": " news\n wire ", "x": {"id": 12}},
+        {"d": None, "x": {"id": "b\ud800"}},
+        {"d": ["a"], "x": {"id": 1}},
+    ]
+    path.write_text("".join(json.dumps({"s": "a", "t": "b"} | each) + "\n" for each in records), "utf-8")
+    fields = {"src_field": "s", "tgt_field": "t", "domain_field": "d", "document_field": "x.id"}
+    source = JsonlSource(reader="jsonl", path=path, **fields)  # type: ignore[arg-type]
+    pairs = read_pairs(source, "en", "fr")
+    found = [next(pairs), next(pairs)]
+    assert [(pair.domain, pair.document) for pair in found] == [("news wire", "12"), ("", "b\ufffd")]
+    with pytest.raises(InputError, match=r"a.jsonl:3: the field d is a list, expected text\."):
+        next(pairs)
+    missing = source.model_copy(update={"domain_field": "genre"})
+    with pytest.raises(InputError, match="there is no field genre; it has s, t, d, x"):
+        next(read_pairs(missing, "en", "fr"))
 
 
 def test_mono_leaves_the_other_side_empty(tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from mtkit.config.fixed import MetricName
 from mtkit.errors import UsageError
 from mtkit.evaluate.compared import Baseline, check_baseline, compare
 from mtkit.evaluate.evaluate import Scoring, Texts, score_texts
-from mtkit.metrics.significance import SEED, PairedTestName, check_seed
+from mtkit.metrics.significance import SEED, Method, PairedTest
 
 WORDS = ["le", "train", "part", "à", "huit", "heures", "demain", "nous", "la", "gare", "de", "Lyon", "."]
-SAMPLES: dict[PairedTestName, int] = {"bs": 60, "ar": 80}
+SAMPLES: dict[Method, int] = {"bs": 60, "ar": 80}
 FLAGS = {"bleu": ["-m", "bleu"], "chrf++": ["-m", "chrf", "--chrf-word-order", "2"], "ter": ["-m", "ter"]}
 COMMAND = (
     "import json; json.JSONEncoder.default = lambda self, value: float(value); "
@@ -84,7 +84,7 @@ def test_intervals(
 @pytest.mark.parametrize("metric", FLAGS)
 def test_p_values(
     metric: MetricName,
-    test: PairedTestName,
+    test: Method,
     texts: dict[str, list[str]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -103,6 +103,19 @@ def test_p_values(
         assert each.p_values == {test: expected[column]["p_value"]}
         assert each.difference == pytest.approx(expected[column]["score"] - base[column]["score"], abs=1e-9)
         assert f"|{test}:{SAMPLES[test]}|seed:3|" in each.signatures[test]
+
+
+def test_resamples_without_a_match_have_an_interval(tmp_path: Path) -> None:
+    refs = ["le chat est sur le tapis", "un chien a couru"]
+    result = score_texts(
+        Texts(["le chat est sur le banc", ""], [refs], "fr"),
+        Scoring(["bleu", "chrf"], resamples=50),
+        tmp_path,
+        "",
+    )
+    for score in result.scores:  # the command itself fails here
+        assert score.interval is not None
+        assert 0 < score.interval.mean < 2 * score.value
 
 
 def test_metrics_that_are_not_of_sacrebleu_are_tested_in_the_same_way(texts: dict[str, list[str]]) -> None:
@@ -136,4 +149,4 @@ def test_a_baseline_must_be_one_of_several_systems() -> None:
 def test_a_seed_must_be_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SEED, "x")
     with pytest.raises(UsageError, match="SACREBLEU_SEED = x"):
-        check_seed()
+        str(PairedTest())

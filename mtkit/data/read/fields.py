@@ -53,6 +53,8 @@ class Fields:
         tgt: path of the target text.
         score: path of the score, if there is one.
         refs: paths of further references.
+        domain: path of the domain, if there is one.
+        document: path of the document, if there is one.
     """
 
     def __init__(
@@ -63,8 +65,11 @@ class Fields:
         on_error: Literal["stop", "skip"],
         repairs: Repairs,
         refs: Sequence[str] = (),
+        domain: str | None = None,
+        document: str | None = None,
     ) -> None:
         self._texts, self._score = (src, tgt, *refs), score
+        self._labels = domain, document
         self._on_error = on_error
         self._repairs = repairs
 
@@ -79,14 +84,25 @@ class Fields:
                 raise record
             src, tgt, *refs = (self._text(record, path, place) for path in self._texts)
             score = None if self._score is None else self._number(record, self._score)
+            domain, document = (self._label(record, path, place) if path else "" for path in self._labels)
         except RecordError as error:
             hint = "Name the fields of the texts, or repair it."
             self._repairs.bad(place, str(error), hint, self._on_error)
             return None
-        return Pair(src, tgt, place, score=score, refs=tuple(refs))
+        return Pair(src, tgt, place, (), score, tuple(refs), domain, document)
 
     def _text(self, record: Any, path: str, place: str) -> str:
+        return self._well_formed(_found(record, path), path, place)
+
+    def _label(self, record: Any, path: str, place: str) -> str:
+        """A name or a number as one line of text; empty for null."""
         found = _found(record, path)
+        if isinstance(found, int) and not isinstance(found, bool):
+            return str(found)
+        return "" if found is None else " ".join(self._well_formed(found, path, place).split())
+
+    def _well_formed(self, found: Any, path: str, place: str) -> str:
+        """The text without lone surrogates."""
         if not isinstance(found, str):
             raise RecordError(f"the field {path} is {_kind(found)}, expected text.")
         if not found.isascii() and _SURROGATE.search(found):

@@ -27,6 +27,8 @@ def read_hub(source: HuggingFaceSource, src_lang: str, tgt_lang: str, repairs: R
         source.on_error,
         repairs,
         source.refs,
+        source.domain_column,
+        source.document_column,
     )
     where = str(source.path or source.name)
     for number, row in enumerate(hub_rows(source, repairs), start=1):

@@ -33,6 +33,8 @@ def read_jsonl(source: JsonlSource, src_lang: str, tgt_lang: str, repairs: Repai
         source.on_error,
         repairs,
         source.refs,
+        source.domain_field,
+        source.document_field,
     )
     for path in expand(source.path):
         for place, record in json_records(path, read_lines(path, repairs, source.encoding), repairs):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import random
+import re
+from collections import Counter
 
 import pytest
 
-from mtkit.evaluate.accuracy import Item, count_items, names_of, numbers_of
+from mtkit.evaluate.accuracy import Item, count_items, count_terms, names_of, numbers_of, terms_of
 from mtkit.evaluate.buckets import break_down
 from mtkit.evaluate.figures import count
 from mtkit.evaluate.outputs import Outputs
-from mtkit.evaluate.paired import PairedTest
-from tests.support.corpora import texts
+from mtkit.metrics.significance import PairedTest
+from mtkit.translate.glossary import Glossary, Term
+from tests.support.corpora import corpus, texts
 
 
 @pytest.mark.parametrize(
@@ -74,8 +79,52 @@ def test_swapped_numbers_are_found_by_their_accuracy() -> None:
         other[place] = f"{refs[place].rpartition(' ')[0]} 7"
     outputs = Outputs("", "en", {"a": refs, "b": other}, [refs])
     counted = count([refs, other], [refs], ["chrf"], "en")
-    [found] = break_down(outputs, counted, ["item"], PairedTest("paired-ar", 1000))
+    [found] = break_down(outputs, counted, ["item"], PairedTest("ar", 1000))
     assert [(bucket.label, bucket.size) for bucket in found.buckets] == [("numbers", 400)]
     [figure] = found.buckets[0].figures
     assert figure.values == (100, 97)
     assert figure.is_significant(1)
+
+
+@pytest.mark.parametrize(
+    ("src", "hyp", "tgt_lang", "counts"),
+    [
+        ("The chest pain and the Pain.", "Douleur thoracique, douleur.", "fr", (2, 2)),
+        ("A pain, a pain.", "Une douleur.", "fr", (1, 2)),
+        ("A painting.", "Une douleur.", "fr", (0, 0)),
+        ("It’s the pain!", "Les douleurs.", "fr", (0, 1)),
+        ("", "douleur", "fr", (0, 0)),
+        ("pain", "", "fr", (0, 1)),
+        ("pain", "他很douleur。", "zh", (1, 1)),
+    ],
+)
+def test_terms_of_sources_are_looked_for_in_translations(
+    src: str, hyp: str, tgt_lang: str, counts: tuple[int, int]
+) -> None:
+    glossary = Glossary([Term("pain", "douleur"), Term("chest pain", "douleur thoracique")])
+    assert count_terms(terms_of(glossary, [src], "en"), [hyp], tgt_lang) == [counts]
+
+
+def test_terms_of_real_text_are_those_of_counting_words() -> None:
+    folder = corpus("terminology")
+    src, tgt, given = (
+        gzip.decompress((folder / f"wmt23-deen.{name}.gz").read_bytes()).decode().split("\n")
+        for name in ("de", "en", "term.random")
+    )
+    terms: dict[str, str] = {}
+    for line in filter(None, given):
+        for term in json.loads(line):
+            one, other = term["de"].casefold(), term["en"].casefold()
+            if (
+                re.fullmatch("[a-z]{4,}", one)
+                and re.fullmatch("[a-z]{4,}", other)
+                and other not in terms.values()
+            ):
+                terms.setdefault(one, other)
+    found = count_terms(terms_of(Glossary(Term(*item) for item in terms.items()), src, "de"), tgt, "en")
+    expected = []
+    for one, other in zip(src, tgt, strict=True):
+        asked = Counter(terms[word] for word in re.findall(r"\w+", one.casefold()) if word in terms)
+        expected.append(((asked & Counter(re.findall(r"\w+", other.casefold()))).total(), asked.total()))
+    assert found == expected
+    assert sum(count for _, count in found) > 1000

@@ -20,11 +20,11 @@ from mtkit.errors import UsageError
 from mtkit.evaluate.buckets import Breakdown, break_down
 from mtkit.evaluate.figures import count
 from mtkit.evaluate.outputs import Outputs, labels_of
-from mtkit.evaluate.paired import PairedTest
 from mtkit.evaluate.training_text import count_words, exposures
+from mtkit.metrics.significance import PairedTest
 from tests.support.corpora import edited, texts
 
-QUICK = PairedTest("paired-ar", 500)
+QUICK = PairedTest("ar", 500)
 
 
 def noisy(refs: list[str], seed: int = 1) -> list[str]:
@@ -72,7 +72,7 @@ def test_a_missing_document_is_found_among_others() -> None:
     one, other = noisy(refs, 1), noisy(refs, 1)
     other[60:80] = [""] * 20
     outputs = Outputs("", "en", {"a": one, "b": other}, [refs], None, {"document": documents})
-    found = broken_down(outputs, "document", PairedTest("paired-ar", 2000))
+    found = broken_down(outputs, "document", PairedTest("ar", 2000))
     assert len(found.buckets) == 20
     assert starred(found) == {"doc3"}
 

@@ -60,7 +60,9 @@ def test_a_program_that_is_not_there_is_a_mistake_of_the_command_line() -> None:
         MetricCommand("own", "./nowhere", 1).scores(["a"], [["a"]], None)
 
 
-@pytest.mark.parametrize("text", ["comet", "=x", "comet=", "bleu=x", "ppl=x", "a b=x", "comet='x"])
+@pytest.mark.parametrize(
+    "text", ["comet", "=x", "comet=", "bleu=x", "ppl=x", "a b=x", "comet='x", "comet:=x", "comet:up=x"]
+)
 def test_arguments_that_name_no_command(text: str) -> None:
     with pytest.raises(UsageError, match="--metric-command"):
         metric_commands([text], 1)
@@ -87,3 +89,15 @@ def test_it_stands_beside_the_other_metrics(tmp_path: Path, monkeypatch: pytest.
     table = CliRunner().invoke(app, args)
     assert table.exit_code == 0, table.output
     assert table.stdout.splitlines()[0].split() == ["system", "pairs", "chrF", "own"]
+
+
+@pytest.mark.parametrize(("bound", "code"), [("own=1.5", 4), ("own=0.5", 0), ("OWN=1", 2), ("own=nan", 2)])
+@pytest.mark.parametrize("better", ["", ":higher", ":lower"])
+def test_bounds_know_which_numbers_are_better(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, better: str, bound: str, code: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a").write_text("a b\n", "utf-8")
+    own = ["--metric-command", f"own{better}={python('print(1)')}", "--fail-under", bound]
+    done = CliRunner().invoke(app, ["evaluate", "--hyp", "a", "--ref", "a", "--metrics", "exact", *own])
+    assert done.exit_code == ({4: 0, 0: 4}.get(code, code) if better == ":lower" else code), done.output

@@ -12,11 +12,11 @@ import sacrebleu
 from mtkit.data.read.lines import read_lines
 from mtkit.evaluate.compare import ComparedSet, compare
 from mtkit.evaluate.outputs import Outputs
-from mtkit.evaluate.paired import PairedTest
 from mtkit.evaluate.wording import Piece, differences
+from mtkit.metrics.significance import PairedTest
 from tests.support.corpora import corpus, edited, texts
 
-QUICK = PairedTest("paired-ar", 500)
+QUICK = PairedTest("ar", 500)
 
 
 def compared(one: list[str], other: list[str], refs: list[str], test: PairedTest = QUICK) -> ComparedSet:
@@ -98,7 +98,7 @@ def flagged_of(count: int, trials: int) -> int:
         rng = random.Random(number)
         sample = rng.choices(refs, k=len(refs))
         one, other = noisy(sample, 2 * number), noisy(sample, 2 * number + 1)
-        flagged += is_flagged(compared(one, other, sample, PairedTest("paired-ar", trials)))
+        flagged += is_flagged(compared(one, other, sample, PairedTest("ar", trials)))
     return flagged
 
 
@@ -143,6 +143,6 @@ def test_swapped_numbers_are_found_in_real_text() -> None:
     for place in rng.sample(numbered, 30):
         other[place] = re.sub(r"\d", lambda digit: str((int(digit[0]) + 1) % 10), one[place])
     outputs = Outputs("", "de", {"a": one, "b": other}, [refs])
-    found = compare(outputs, ["bleu", "chrf"], PairedTest("paired-ar", 1000), 5)
+    found = compare(outputs, ["bleu", "chrf"], PairedTest("ar", 1000), 5)
     assert all(figure.is_significant(1) and figure.is_worse(1) for figure in found.figures)
     assert {line.number - 1 for line in found.changes[0].lines} <= set(numbered)

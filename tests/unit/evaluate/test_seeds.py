@@ -13,7 +13,8 @@ from mtkit.config.load import load_config
 from mtkit.evaluate.evaluate import Evaluated, Texts
 from mtkit.evaluate.seeds import seed_groups, spreads, t_quantile, within_seeds
 from mtkit.evaluate.systems import open_jobs
-from mtkit.metrics.surface import Score
+from mtkit.metrics.recipes import Ratio
+from mtkit.metrics.surface import METRICS, measured
 from tests.support.fakes import make_tiny_run
 
 
@@ -36,7 +37,7 @@ def test_quantiles_of_t(freedom: int) -> None:
 
 
 def result(system: str, test: str, *values: float) -> Evaluated:
-    scores = (Score("bleu", value, "") for value in values)
+    scores = (measured("bleu", METRICS["bleu"], Ratio(), [[value, 1]], "") for value in values)
     return Evaluated(system, test, Path(), Texts(["a"], [["a"]], "fr"), tuple(scores))
 
 
@@ -53,7 +54,7 @@ def test_the_spread_of_scores_between_seeds() -> None:
 
 
 def test_sets_that_differ_between_seeds_are_not_compared() -> None:
-    other = Evaluated("b", "x", Path(), Texts(["a"], [["other"]], "fr"), result("b", "x", 1).scores)
+    other = Evaluated("b", "x", Path(), Texts(["a"], [["other"]], "fr"), result("b", "x", 1).measured)
     assert spreads([("a", "b")], [result("a", "x", 2), other]) == []
 
 

@@ -9,8 +9,8 @@ import sacrebleu
 
 from mtkit.data.read.pair import Pair
 from mtkit.evaluate.buckets import Bucket
-from mtkit.evaluate.paired import PairedTest
 from mtkit.evaluate.stress import Variant, stress, variants
+from mtkit.metrics.significance import PairedTest
 from tests.support.corpora import texts
 
 PAIRS = [
@@ -72,7 +72,7 @@ def stressed(translate: dict[str, str]) -> dict[str, Bucket]:
     hyps = [pair.tgt for pair in pairs]
     known = {pair.src: pair.tgt for pair in pairs} | {pair.src[:-1]: pair.tgt for pair in pairs} | translate
     translate = known
-    found = stress(pairs, hyps, ("en", "fr"), ["chrf"], answers, PairedTest("paired-ar", 200))
+    found = stress(pairs, hyps, ("en", "fr"), ["chrf"], answers, PairedTest("ar", 200))
     return {bucket.label: bucket for breakdown in found for bucket in breakdown.buckets}
 
 

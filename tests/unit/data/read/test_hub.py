@@ -75,7 +75,9 @@ def test_the_layout_of_wmt14_in_parquet(wmt14: Path, streaming: bool) -> None:
 def test_columns_and_scores_in_jsonl(tmp_path: Path, datasets: Any) -> None:
     folder = tmp_path / "set"
     folder.mkdir()
-    rows = [{"a": {"b": en}, "fr": fr, "score": 0.5} for en, fr in EXPECTED]
+    rows = [
+        {"a": {"b": en}, "fr": fr, "score": 0.5, "doc": {"id": 7}, "genre": "news"} for en, fr in EXPECTED
+    ]
     (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     source = HuggingFaceSource(
         reader="huggingface",
@@ -84,9 +86,12 @@ def test_columns_and_scores_in_jsonl(tmp_path: Path, datasets: Any) -> None:
         src_column="a.b",
         tgt_column="fr",
         score_column="score",
+        domain_column="genre",
+        document_column="doc.id",
     )
     assert texts(source) == EXPECTED
-    assert {pair.score for pair in read_pairs(source, "en", "fr")} == {0.5}
+    labels = {(pair.score, pair.domain, pair.document) for pair in read_pairs(source, "en", "fr")}
+    assert labels == {(0.5, "news", "7")}
 
 
 def test_what_save_to_disk_wrote(tmp_path: Path, datasets: Any) -> None:
