@@ -1,4 +1,4 @@
-"""What a translation must have: numbers, names, placeholders, addresses and terms. Free of torch."""
+"""What a translation must have: numbers, names, addresses, terms, words for words. Free of torch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 
 from mtkit.text.languages import UNSPACED_CHARACTERS, language_of
 from mtkit.text.protect import build_finder
+from mtkit.translate.coverage import Coverage
 from mtkit.translate.glossary import Glossary, Term, terms_used
 
 Item = Literal["numbers", "names", "placeholders", "addresses"]
@@ -103,3 +104,20 @@ def count_terms(terms: Sequence[Sequence[Term]], hyps: Sequence[str], tgt_lang: 
     """For each line, how many terms of its source the translation has, and how many there are."""
     spaced = language_of(tgt_lang).spaced
     return [(terms_used(own, hyp, spaced), len(own)) for own, hyp in zip(terms, hyps, strict=True)]
+
+
+def count_covered(
+    coverage: Coverage, srcs: Sequence[str], hyps: Sequence[str]
+) -> list[list[tuple[int, int]]]:
+    """For each line, how many words have a counterpart, and how many there are: of sources, of translations.
+
+    Words that the lexicon does not know count as if they had one.
+    """
+    sides: list[list[tuple[int, int]]] = [[], []]
+    for src, hyp in zip(srcs, hyps, strict=True):
+        found = coverage.of(src, hyp)
+        for side, missing, num_words in zip(
+            sides, (found.missing, found.invented), coverage.num_words(src, hyp), strict=True
+        ):
+            side.append((num_words - len(missing), num_words))
+    return sides

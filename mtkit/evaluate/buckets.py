@@ -17,7 +17,7 @@ from mtkit.config.fixed import DIVISIONS, Division
 from mtkit.data.prepare.shard_texts import TrainingText, open_training_text
 from mtkit.data.prepare.stages import ReportProgress
 from mtkit.errors import UsageError
-from mtkit.evaluate.accuracy import Item, count_items, count_terms
+from mtkit.evaluate.accuracy import Item, count_covered, count_items, count_terms
 from mtkit.evaluate.figures import Counted, Figure, figures_of
 from mtkit.evaluate.outputs import Outputs
 from mtkit.evaluate.training_text import EXPOSURES, count_words, exposures
@@ -178,7 +178,7 @@ def _by_label(
 
 
 def _by_item(outputs: Outputs, test: PairedTest | None) -> Breakdown | None:
-    """How many numbers, names, placeholders, addresses and terms each system has."""
+    """How many numbers, names, placeholders, addresses, terms and counterparts of words each system has."""
     names: list[str] = []
     groups, sizes = [], []
     for kind, counted in _counted_items(outputs):
@@ -200,6 +200,10 @@ def _counted_items(outputs: Outputs) -> Iterator[tuple[str, list[list[tuple[int,
             "terms",
             [count_terms(outputs.terms, hyps, outputs.tgt_lang) for hyps in outputs.systems.values()],
         )
+    if outputs.coverage is not None and outputs.srcs is not None:
+        covered = [count_covered(outputs.coverage, outputs.srcs, hyps) for hyps in outputs.systems.values()]
+        yield "source words with a counterpart", [own[0] for own in covered]
+        yield "translated words with a counterpart", [own[1] for own in covered]
 
 
 def _by_frequency(

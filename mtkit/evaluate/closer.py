@@ -21,6 +21,7 @@ from mtkit.evaluate.stress import Translate, stress
 from mtkit.evaluate.systems import Job, LoadModel
 from mtkit.metrics.significance import PairedTest
 from mtkit.runs.find import Found, config_of
+from mtkit.translate.coverage import open_coverage
 from mtkit.translate.glossary import Glossary
 from mtkit.translate.request import Request, Source, best_texts
 from mtkit.translate.term_files import read_glossary
@@ -149,7 +150,8 @@ def _outputs(job: Job, each: LoadedSet, hyps: Sequence[str]) -> Outputs:
     labels = labels_of(each.pairs)
     srcs = [pair.src for pair in each.pairs]
     refs = [[pair.tgt for pair in each.pairs], *each.more_refs]
-    return Outputs(each.name, each.tgt_lang, {job.name: hyps}, refs, srcs, labels, config)
+    coverage = open_coverage(system.folder)
+    return Outputs(each.name, each.tgt_lang, {job.name: hyps}, refs, srcs, labels, config, coverage=coverage)
 
 
 def _model(job: Job) -> Found:

@@ -14,6 +14,7 @@ from mtkit.evaluate.evaluate import LoadedSet, choose_tests, read_sets
 from mtkit.evaluate.record import read_scores
 from mtkit.runs.find import config_of, trained_model
 from mtkit.runs.layout import EVALUATE, MODEL, inside
+from mtkit.translate.coverage import Coverage, open_coverage
 from mtkit.translate.glossary import Term
 
 
@@ -30,6 +31,7 @@ class Outputs:
         labels: [lines] by what they say of a line: its domain or its document.
         config: of the baseline if it is a run.
         terms: [lines] terms of a glossary that are in each source; None without a glossary.
+        coverage: which words explain each other, by the lexicon of the baseline's model, if it has one.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Outputs:
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     config: Config | None = None
     terms: Sequence[Sequence[Term]] | None = None
+    coverage: Coverage | None = None
 
     def __len__(self) -> int:
         return len(self.refs[0])
@@ -98,6 +101,7 @@ def read_run_outputs(runs: Sequence[Path], tests: Sequence[str] = ()) -> list[Ou
         InputError: a run has no translations of a test set, or its test set is not that of the others.
         UsageError: a test set is unknown, or the runs have none in common.
     """
+    coverage = open_coverage(trained_model(runs[0]))
     configs = [config_of(trained_model(run)).model_copy(update={"run": run}) for run in runs]
     names = choose_tests(configs[0], tests)
     if not tests:
@@ -120,7 +124,9 @@ def read_run_outputs(runs: Sequence[Path], tests: Sequence[str] = ()) -> list[Ou
         srcs = [pair.src for pair in sets[0].pairs]
         refs = [[pair.tgt for pair in sets[0].pairs], *sets[0].more_refs]
         labels = labels_of(sets[0].pairs)
-        found.append(Outputs(name, sets[0].tgt_lang, systems, refs, srcs, labels, configs[0]))
+        found.append(
+            Outputs(name, sets[0].tgt_lang, systems, refs, srcs, labels, configs[0], coverage=coverage)
+        )
     return found
 
 

@@ -115,6 +115,14 @@ class Coverage:
             source.detachment,
         )
 
+    def num_words(self, src: str, tgt: str) -> tuple[int, int]:
+        """The number of words of either side."""
+        src_words, tgt_words = (
+            sum(1 for _ in found.finditer(text))
+            for found, text in zip(self._patterns, (src, tgt), strict=True)
+        )
+        return src_words, tgt_words
+
     def detachment(self, src: str, tgt: str) -> float:
         """`Covered.detachment` alone, in less than half the time of `of`."""
         src_words, tgt_words = (

@@ -15,8 +15,10 @@ from mtkit.evaluate.buckets import break_down
 from mtkit.evaluate.figures import count
 from mtkit.evaluate.outputs import Outputs
 from mtkit.metrics.significance import PairedTest
+from mtkit.translate.coverage import Coverage
 from mtkit.translate.glossary import Glossary, Term
 from tests.support.corpora import corpus, texts
+from tests.support.lexicons import DICTIONARY, made_up_pairs, made_up_table
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,29 @@ def test_swapped_numbers_are_found_by_their_accuracy() -> None:
     [figure] = found.buckets[0].figures
     assert figure.values == (100, 97)
     assert figure.is_significant(1)
+
+
+def test_dropped_and_invented_words_are_found_without_a_reference_that_shows_them() -> None:
+    pairs = made_up_pairs(300, seed=2)
+    srcs, refs = ([pair[side] for pair in pairs] for side in (0, 1))
+    dropped, invented = list(refs), list(refs)
+    for place in range(0, 300, 10):
+        words = refs[place].removesuffix(".").split()
+        dropped[place] = f"{' '.join(words[:-1])}."
+        absent = next(word for word in sorted(DICTIONARY.values()) if word not in words)
+        invented[place] = f"{' '.join(words)} {absent}."
+    systems = {"good": refs, "dropped": dropped, "invented": invented}
+    outputs = Outputs("", "en", systems, [refs], srcs, coverage=Coverage(made_up_table()))
+    counted = count([*systems.values()], [refs], ["chrf"], "en")
+    [found] = break_down(outputs, counted, ["item"], PairedTest("ar", 1000))
+    figures = {bucket.label: bucket.figures[0] for bucket in found.buckets}
+    source, translated = (figures[f"{side} words with a counterpart"] for side in ("source", "translated"))
+    num_words = sum(len(src.split()) for src in srcs)
+    assert source.values == pytest.approx((100, 100 * (1 - 30 / num_words), 100), abs=0.2)
+    assert source.is_significant(1)
+    assert translated.values[2] < translated.values[0] - 2
+    assert translated.is_significant(2)
+    assert not source.is_significant(2)
 
 
 @pytest.mark.parametrize(
