@@ -26,6 +26,8 @@ from mtkit.text.tokenizer import Tokenizer
 _COPY = "Use another copy of the model."
 _LICENCE = re.compile(r"(licen[cs]e|copying|notice)([.-].*)?", re.IGNORECASE)
 _CARD_LICENCE = re.compile(r"^license(_name|_link)?:.*$", re.MULTILINE | re.IGNORECASE)
+NEVER_BIAS = -1e4
+"""Bias of an output that the source does not have: its probability is 0 in fp32."""
 _MOST_TIED = 4
 """Most names of one matrix in a file: shared, source and target embedding, output."""
 _MOST_LICENCE = 100_000

@@ -17,6 +17,7 @@ from torch import Tensor
 from mtkit.config.model import ModelConfig
 from mtkit.config.options import TAG
 from mtkit.convert.foreign import (
+    NEVER_BIAS,
     ForeignConfig,
     ForeignFolder,
     ForeignModel,
@@ -31,8 +32,6 @@ from mtkit.model.positions import sinusoidal_positions
 from mtkit.text.subwords import BOS, EOS, PAD, UNK, parse_subwords
 from mtkit.text.tokenizer import Tokenizer
 
-NEVER_BIAS = -1e4
-"""Bias of an output that the source does not have: its probability is 0 in fp32."""
 _ACTIVATIONS = {"swish": "silu", "silu": "silu", "relu": "relu", "gelu": "gelu"}
 _SHARED = "model.shared.weight"
 _COPIES = ("model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight")
