@@ -30,8 +30,8 @@ def import_model(
         bool,
         typer.Option(
             "--keep-vocabulary",
-            help="Keep outputs that the subword model of the target does not have. By default they are left "
-            "out, and their number is reported.",
+            help="Keep outputs that the subword model of the target or a shortlist does not have. By default "
+            "they are left out, which is reported.",
         ),
     ] = False,
 ) -> None:

@@ -71,6 +71,8 @@ def write_ctranslate2(
     """
     manifest, loaded = read_manifest(model, MODEL_FORMAT, MODEL_VERSION), load_model(model)
     native = NativeEngine(loaded.model, "cpu", "fp32")
+    if loaded.shortlist is not None:
+        say("the shortlist of the model is left out: the export chooses among all pieces")
     srcs, kind = sample_sources(loaded.config, loaded.tokenizer, sample)
 
     def save(folder: Path, stored: Quantization) -> Parity:

@@ -32,7 +32,7 @@ class ImportRequest:
         run: the run folder to write.
         src_lang: language of the sources; None to read it from the files.
         tgt_lang: of the translations.
-        keep_vocabulary: keep outputs that the target's subword model does not have.
+        keep_vocabulary: keep outputs that the target's subword model or a shortlist does not have.
     """
 
     source: Path
@@ -70,7 +70,15 @@ def import_model(request: ImportRequest, say: Say) -> None:
     }
     open_run(config.run)
     target = inside(config.run, MODEL)
-    write_model(target, config, found.tokenizer, found.weights, training=Training(0), origin=origin)
+    write_model(
+        target,
+        config,
+        found.tokenizer,
+        found.weights,
+        training=Training(0),
+        origin=origin,
+        shortlist=found.shortlist,
+    )
     size = sum(tensor.numel() for tensor in found.weights.values())
     say(f"{found.family}: {size:,} parameters")
     for change in found.changes:
@@ -88,7 +96,7 @@ def _read(folder: ForeignFolder, keep_vocabulary: bool) -> ForeignModel:
     if kind == "marian":
         return read_marian_hub(folder, keep_vocabulary)
     if kind is None and (name := find_marian(folder)):
-        return read_marian(folder, name)
+        return read_marian(folder, name, keep_vocabulary)
     known = f"its model_type is {kind!r:.40}" if kind is not None else "no file is in a known format"
     raise InputError(f"{folder.path}: no known model: {known}.", _FORMATS)
 

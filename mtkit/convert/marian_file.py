@@ -31,6 +31,8 @@ TABLES = ("Wemb", "encoder_Wemb", "decoder_Wemb")
 """Matrices that Marian does not transpose when it quantizes them."""
 _FLOAT32, _INT8, _INTGEMM8 = 0x404, 0x101, 0x4101
 _BINARY_VERSION = 1
+_SHORTLIST = struct.pack("<Q", 0xF11A48D5013417F5)
+"""The first bytes of a binary shortlist, src/data/shortlist.h."""
 _ZIP = b"PK\x03\x04"
 _MOST_ITEMS, _MOST_NAME, _MOST_DIMS = 10_000, 512, 4
 _MOST_CONFIG = 1 << 20
@@ -101,6 +103,46 @@ def _options(path: Path, content: bytes) -> dict[str, Any]:
     if not isinstance(options, dict):
         raise InputError(f"{path}: {CONFIG} contains no options.", _COPY)
     return options
+
+
+# ---------------------------------------------------------------- shortlists
+
+
+def is_shortlist(path: Path) -> bool:
+    """Whether a file begins as Marian's binary shortlists do."""
+    with path.open("rb") as file:
+        return file.read(len(_SHORTLIST)) == _SHORTLIST
+
+
+def read_marian_shortlist(path: Path, src_size: int, tgt_size: int) -> tuple[int, Tensor, Tensor]:
+    """A binary shortlist: how many of the first target pieces may be in any translation; offsets; ids.
+
+    Args:
+        path: the file.
+        src_size: number of source pieces.
+        tgt_size: number of target pieces.
+
+    Raises:
+        InputError: it contradicts itself, its size or the vocabularies.
+    """
+    size, head = path.stat().st_size, struct.calcsize("<6Q")
+    with path.open("rb") as file:
+        start = file.read(head)
+        first, _, num_offsets, num_ids = struct.unpack("<2Q2Q", start[16:]) if len(start) == head else [0] * 4
+        if head + 8 * num_offsets + 4 * num_ids != size or num_offsets < 1:
+            raise InputError(f"{path}: its sizes contradict each other.", _COPY)
+        offsets = torch.from_numpy(np.frombuffer(file.read(8 * num_offsets), "<i8").copy())
+        ids = torch.from_numpy(np.frombuffer(file.read(4 * num_ids), "<i4").copy())
+    ordered = offsets[0] == 0 and offsets[-1] <= num_ids and not (offsets.diff() < 0).any()
+    if (
+        not ordered
+        or num_offsets <= src_size
+        or (ids < 0).any()
+        or (ids >= tgt_size).any()
+        or first > tgt_size
+    ):
+        raise InputError(f"{path}: does not fit the vocabularies.", _COPY)
+    return first, offsets, ids
 
 
 # ---------------------------------------------------------------- .npz

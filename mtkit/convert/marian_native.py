@@ -25,9 +25,17 @@ from mtkit.convert.foreign import (
     halves_order,
     options_from,
 )
-from mtkit.convert.marian_file import CONFIG, TABLES, is_marian, read_marian_file
+from mtkit.convert.marian_file import (
+    CONFIG,
+    TABLES,
+    is_marian,
+    is_shortlist,
+    read_marian_file,
+    read_marian_shortlist,
+)
 from mtkit.convert.spm_rebuild import SPECIAL, Rebuilt, pieces_of, rebuild
 from mtkit.errors import InputError
+from mtkit.model.shortlist import Shortlist
 from mtkit.text.subwords import BOS, EOS, PAD, UNK, parse_subwords
 from mtkit.text.tokenizer import Tokenizer
 
@@ -65,12 +73,13 @@ def find_marian(folder: ForeignFolder) -> str | None:
     return found[0] if found else None
 
 
-def read_marian(folder: ForeignFolder, name: str) -> ForeignModel:
+def read_marian(folder: ForeignFolder, name: str, keep_vocabulary: bool) -> ForeignModel:
     """The model in a file of Marian, with the SentencePiece models beside it.
 
     Args:
         folder: the files.
         name: of the file with the weights.
+        keep_vocabulary: whether all pieces stay possible outputs, although there is a shortlist.
 
     Raises:
         InputError: a file is missing, damaged, contradicts another one, or describes an unknown variant.
@@ -94,6 +103,10 @@ def read_marian(folder: ForeignFolder, name: str) -> ForeignModel:
     tgt = parse_subwords(rebuilt[1].model_bytes, folder.path / spms[1])
     src = tgt if joint else parse_subwords(rebuilt[0].model_bytes, folder.path / spms[0])
     weights = _Weights(path, content.tensors, model).all(rows[0], rows[1])
+    notes = ["the special pieces have the ids 0 to 3, and pieces keep their order"]
+    shortlist = None if keep_vocabulary else _shortlist(folder, *rows)
+    if shortlist is not None:
+        notes.append("translations consist of the pieces in its shortlist; --keep-vocabulary allows all")
     kind = "an SSRU" if model.architecture.recurrent else "attention"
     return ForeignModel(
         family=f"Marian, with {kind} in the decoder",
@@ -101,7 +114,8 @@ def read_marian(folder: ForeignFolder, name: str) -> ForeignModel:
         decode=_search(decoding),
         tokenizer=Tokenizer(src, tgt),
         weights=weights,
-        changes=["the special pieces have the ids 0 to 3, and pieces keep their order"],
+        changes=notes,
+        shortlist=shortlist,
     )
 
 
@@ -195,6 +209,35 @@ def _rows(own: bytes, rebuilt: Rebuilt, where: Path) -> Tensor:
     special = {PAD: -1, UNK: places["<unk>"], BOS: -1, EOS: places["</s>"]}
     rest = (places[piece] for piece in rebuilt.pieces[len(SPECIAL) :])
     return torch.tensor([*(special[i] for i in range(len(SPECIAL))), *rest])
+
+
+def _shortlist(folder: ForeignFolder, src_rows: Tensor, tgt_rows: Tensor) -> Shortlist | None:
+    """The shortlist in a folder in mtkit's ids, if there is one.
+
+    Raises:
+        InputError: there are several, or it is damaged.
+    """
+    files = sorted(path for path in folder.path.glob("*.bin") if path.is_file())
+    found = [path.name for path in files if is_shortlist(path)]
+    if not found:
+        return None
+    if len(found) > 1:
+        raise InputError(
+            f"{folder.path}: has several shortlists: {', '.join(found)[:200]}.", "Leave one there."
+        )
+    src_size, tgt_size = (int(rows.max()) + 1 for rows in (src_rows, tgt_rows))
+    path = folder.file(found[0])
+    first, offsets, ids = read_marian_shortlist(path, src_size, tgt_size)
+    own = torch.full((tgt_size,), -1)
+    own[tgt_rows[tgt_rows >= 0]] = torch.arange(len(tgt_rows))[tgt_rows >= 0]
+    always = own[:first]
+    # Each source piece in mtkit's order, with the target pieces that mtkit has.
+    lists = [
+        own[ids[offsets[row] : offsets[row + 1]].long()] if row >= 0 else own[:0] for row in src_rows.tolist()
+    ]
+    lists = [found[found >= 0] for found in lists]
+    ends = torch.tensor([0, *map(len, lists)]).cumsum(0)
+    return Shortlist(always[always >= 0].int(), ends, torch.cat(lists).int())
 
 
 class _Weights:

@@ -20,7 +20,9 @@ import pytest
 from mtkit.convert.import_run import ImportRequest, import_model
 from mtkit.convert.marian_file import read_marian_file
 from mtkit.errors import InputError
-from tests.support.marian import rounded, weights, write_marian
+from mtkit.model.checkpoint import load_model
+from mtkit.model.shortlist import shortlist_from
+from tests.support.marian import rounded, weights, write_marian, write_shortlist
 
 BIN, NPZ, YML = "model.enfr.bin", "model.npz", "special:model.yml"
 
@@ -191,6 +193,59 @@ def test_folders_without_what_is_needed(made: Path, folder: Path) -> None:
     refused(folder, "spm")
     spm.unlink()
     refused(folder, "has 0 SentencePiece models")
+
+
+@pytest.mark.parametrize(
+    ("at", "number"),
+    [
+        (16, 1 << 20),
+        (32, 0),
+        (32, 1 << 60),
+        (40, 5),
+        (40, 1 << 62),
+        (48, 7),
+        (64, 1 << 40),
+        (56, (1 << 64) - 1),
+    ],
+    ids=["first", "no offsets", "offsets", "few ids", "ids", "begin", "place", "negative"],
+)
+def test_a_shortlist_with_a_hostile_number(folder: Path, at: int, number: int) -> None:
+    path = write_shortlist(folder, 6, [[5] for _ in range(128)])
+    overwrite(path, at, struct.pack("<Q", number))
+    refused(folder, r"lex.*(sizes contradict|does not fit)")
+
+
+def test_a_shortlist_of_another_model(folder: Path) -> None:
+    path = write_shortlist(folder, 6, [[5] for _ in range(20)])
+    refused(folder, "does not fit")
+    write_shortlist(folder, 6, [[500] for _ in range(128)])
+    refused(folder, "does not fit")
+    path.write_bytes(path.read_bytes()[:30])
+    refused(folder, "sizes contradict")
+    shutil.copy(path, folder / "lex2.bin")
+    refused(folder, "has several shortlists")
+
+
+def test_a_stored_shortlist_that_does_not_fit_the_model(folder: Path) -> None:
+    write_shortlist(folder, 6, [[5] for _ in range(128)])
+    run = folder.parent / "run"
+    import_model(ImportRequest(folder, run, "en", "fr"), lambda _: None)
+    own = load_model(run / "model")
+    assert own.shortlist is not None
+    sizes = own.tokenizer.src.size, own.tokenizer.tgt.size
+    good = own.shortlist.tensors()
+    shortlist_from(run, good, *sizes)
+    for changed in (
+        {"ids": good["ids"].long()},
+        {"ids": good["ids"] - 50},
+        {"ids": good["ids"] + 500},
+        {"always": good["always"][None]},
+        {"offsets": good["offsets"].flip(0)},
+        {"offsets": good["offsets"][:-1]},
+        {"other": good["ids"]},
+    ):
+        with pytest.raises(InputError, match=r"shortlist|does not fit"):
+            shortlist_from(run, good | changed, *sizes)
 
 
 def test_random_damage_never_takes_much_memory_or_another_way_out(folder: Path) -> None:

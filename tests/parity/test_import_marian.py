@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from mtkit.errors import UsageError
 from mtkit.model.checkpoint import LoadedModel, load_model
 from mtkit.text.tokenizer import Tokenizer
 from tests.support.foreign import EN, FR
-from tests.support.marian import Plain, write_marian
+from tests.support.marian import Plain, write_marian, write_shortlist
 
 
 def imported(folder: Path) -> LoadedModel:
@@ -58,6 +59,45 @@ def test_log_probabilities_are_those_of_marian(
         tgt_in = torch.tensor([[Tokenizer.BOS, *tgt_ids]])
         found = own.model(ids, torch.ones_like(ids, dtype=torch.bool), tgt_in)[0].log_softmax(-1)
         torch.testing.assert_close(found[:, real], torch.tensor(expected).float(), rtol=0, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_translations_consist_of_the_pieces_in_the_shortlist(tmp_path: Path) -> None:
+    """Greedy search against choosing among the candidates by the plain computation."""
+    folder = tmp_path / "marian"
+    plain = Plain(write_marian(folder), "rnn", "relu")
+    (spm,) = map(str, folder.glob("*.spm"))
+    theirs = sentencepiece.SentencePieceProcessor(model_file=spm)
+    draw, size = random.Random(1), theirs.get_piece_size()
+    lists = [draw.sample(range(2, size), draw.randint(0, 4)) for _ in range(size)]
+    write_shortlist(folder, 6, lists)
+    own = imported(folder)
+    engine = NativeEngine(own.model, "cpu", "fp32", shortlist=own.shortlist)
+    unbound = NativeEngine(own.model, "cpu", "fp32")
+    srcs, options = own.tokenizer.encode(EN), DecodeConfig(beam_size=1, max_len_ratio=1.0)
+    differing = 0
+    decoded = zip(EN, engine.decode(srcs, options), unbound.decode(srcs, options), strict=True)
+    for text, [found, *_], [free, *_] in decoded:
+        src, tgt = [*theirs.encode(text), 0], list[int]()
+        candidates = sorted({*range(6), *(i for token in src[:-1] for i in lists[token])} - {1})
+        for _ in range(8):
+            scores = plain.log_probs(src, tgt)[-1, candidates]
+            tgt.append(candidates[int(scores.argmax())])
+            if tgt[-1] == 0:
+                break
+        pieces = [theirs.id_to_piece(token) for token in tgt if token]
+        assert own.tokenizer.tgt.pieces(found.ids)[: len(pieces)] == pieces
+        differing += found.ids != free.ids
+    assert differing > 2
+
+
+def test_without_the_shortlist_every_piece_can_be_output(tmp_path: Path) -> None:
+    write_marian(tmp_path / "marian")
+    write_shortlist(tmp_path / "marian", 6, [[] for _ in range(128)])
+    run = tmp_path / "whole"
+    import_model(ImportRequest(tmp_path / "marian", run, "en", "fr", keep_vocabulary=True), lambda _: None)
+    assert load_model(run / "model").shortlist is None
+    assert imported(tmp_path / "marian").shortlist is not None
 
 
 def test_a_decoder_with_attention_is_exported_to_ctranslate2(tmp_path: Path) -> None:

@@ -157,6 +157,16 @@ def write_marian(
     return found
 
 
+def write_shortlist(folder: Path, first: int, lists: list[list[int]]) -> Path:
+    """A binary shortlist: the `first` target pieces, and a list for each source piece."""
+    offsets = np.cumsum([0, *map(len, lists)]).astype("<u8")
+    ids = np.array([token for own in lists for token in own], "<u4")
+    head = struct.pack("<6Q", 0xF11A48D5013417F5, 0, first, 50, len(offsets), len(ids))
+    path = folder / "lex.50.50.enfr.s2t.bin"
+    path.write_bytes(head + offsets.tobytes() + ids.tobytes())
+    return path
+
+
 # ---------------------------------------------------------------- what such a model predicts
 
 
