@@ -71,8 +71,6 @@ def write_ctranslate2(
     """
     manifest, loaded = read_manifest(model, MODEL_FORMAT, MODEL_VERSION), load_model(model)
     native = NativeEngine(loaded.model, "cpu", "fp32")
-    if loaded.shortlist is not None:
-        say("the shortlist of the model is left out: the export chooses among all pieces")
     srcs, kind = sample_sources(loaded.config, loaded.tokenizer, sample)
 
     def save(folder: Path, stored: Quantization) -> Parity:
@@ -115,6 +113,8 @@ def write_ctranslate2(
                 file.write(read_listed(model, manifest, LEXICON, MAX_BYTES))
         if loaded.confidence is not None:
             write_text(new / CONFIDENCE, loaded.confidence.decode())
+    if loaded.shortlist is not None:
+        say("the shortlist of the model is left out: the export chooses among all pieces")
 
 
 def _about(manifest: dict[str, Any], loaded: LoadedModel) -> dict[str, Any]:
