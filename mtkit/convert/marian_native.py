@@ -1,8 +1,8 @@
-"""Reads Marian's own models (Junczys-Dowmunt et al. 2018), such as the students of Bergamot and Firefox.
+"""Reads Marian's own models (Junczys-Dowmunt et al. 2018), such as the students of Bergamot, and OPUS-MT.
 
 They are post-norm Transformers whose positions have the sines in one half of the dimensions, and the
 wavelengths of tensor2tensor. The decoder starts with zero, and sees its own tokens by attention or by an
-SSRU. The ids of the vocabulary are those of SentencePiece.
+SSRU.
 """
 
 from __future__ import annotations
@@ -33,11 +33,9 @@ from mtkit.convert.marian_file import (
     read_marian_file,
     read_marian_shortlist,
 )
-from mtkit.convert.spm_rebuild import SPECIAL, Rebuilt, pieces_of, rebuild
+from mtkit.convert.marian_vocabulary import read_vocabularies
 from mtkit.errors import InputError
 from mtkit.model.shortlist import Shortlist
-from mtkit.text.subwords import BOS, EOS, PAD, UNK, parse_subwords
-from mtkit.text.tokenizer import Tokenizer
 
 _ACTIVATIONS = {"relu": "relu", "swish": "silu", "gelu": "gelu"}
 _EPSILON = 1e-6
@@ -88,22 +86,13 @@ def read_marian(folder: ForeignFolder, name: str, keep_vocabulary: bool) -> Fore
     content = read_marian_file(folder.file(name))
     config = ForeignConfig(Path(f"{path}: {CONFIG}"), content.options)
     decoding = _decoding(folder)
-    spms = _subword_files(folder, decoding)
-    joint = spms[0] == spms[1]
-    tied = "all" if TABLES[0] in content.tensors else "tgt"
-    if tied == "all" and not joint:
-        raise InputError(
-            f"{path}: has one table of embeddings for two vocabularies.", "It cannot be imported."
-        )
+    vocabularies = read_vocabularies(folder, decoding, config, keep_vocabulary)
+    tied = "all" if TABLES[0] in content.tensors and vocabularies.is_joint else "tgt"
     with options_from(path):
         model = ModelConfig.model_validate_json(json.dumps(_options(config) | {"tie_embeddings": tied}))
-    own = [folder.bytes(spm) for spm in spms]
-    rebuilt = [rebuild(body, folder.path / spm) for body, spm in zip(own, spms, strict=True)]
-    rows = [_rows(body, new, folder.path / spm) for body, new, spm in zip(own, rebuilt, spms, strict=True)]
-    tgt = parse_subwords(rebuilt[1].model_bytes, folder.path / spms[1])
-    src = tgt if joint else parse_subwords(rebuilt[0].model_bytes, folder.path / spms[0])
-    weights = _Weights(path, content.tensors, model).all(rows[0], rows[1])
-    notes = ["the special pieces have the ids 0 to 3, and pieces keep their order"]
+    rows = vocabularies.src_rows, vocabularies.tgt_rows
+    weights = _Weights(path, content.tensors, model, vocabularies.shares_ids).all(*rows)
+    notes = vocabularies.notes
     shortlist = None if keep_vocabulary else _shortlist(folder, *rows)
     if shortlist is not None:
         notes.append("translations consist of the pieces in its shortlist; --keep-vocabulary allows all")
@@ -112,7 +101,7 @@ def read_marian(folder: ForeignFolder, name: str, keep_vocabulary: bool) -> Fore
         family=f"Marian, with {kind} in the decoder",
         model=model,
         decode=_search(decoding),
-        tokenizer=Tokenizer(src, tgt),
+        tokenizer=vocabularies.tokenizer(),
         weights=weights,
         changes=notes,
         shortlist=shortlist,
@@ -173,44 +162,6 @@ def _search(decoding: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _subword_files(folder: ForeignFolder, decoding: dict[str, Any]) -> tuple[str, str]:
-    """The names of the SentencePiece models of source and target, which may be the same.
-
-    Raises:
-        InputError: there is none, or it is not known which is which.
-    """
-    spms = sorted(path.name for path in folder.path.iterdir() if path.suffix == ".spm" and path.is_file())
-    named = [Path(name).name for name in decoding.get("vocabs", ()) if isinstance(name, str)]
-    if len(named) >= 2 and {*named} <= {*spms}:
-        return named[0], named[-1]
-    if len(spms) == 1:
-        return spms[0], spms[0]
-    src, tgt = (
-        [name for name in spms if name.startswith(begin)] for begin in (("src", "source"), ("trg", "target"))
-    )
-    if len(spms) == 2 and len(src) == len(tgt) == 1:
-        return src[0], tgt[0]
-    raise InputError(
-        f"{folder.path}: has {len(spms)} SentencePiece models (.spm), expected one for both languages, or "
-        "srcvocab.*.spm and trgvocab.*.spm.",
-        "Copy the vocabularies of the model there. Those in YAML or plain text cannot be imported.",
-    )
-
-
-def _rows(own: bytes, rebuilt: Rebuilt, where: Path) -> Tensor:
-    """The row in Marian's tables of each of mtkit's ids; -1 for those that Marian does not have.
-
-    Raises:
-        InputError: there is no end of sentence or unknown piece.
-    """
-    places = {piece: row for row, piece in reversed([*enumerate(pieces_of(own, where))])}
-    if "</s>" not in places or "<unk>" not in places:
-        raise InputError(f"{where}: has no piece </s> or <unk>, which Marian needs.", "Use another copy.")
-    special = {PAD: -1, UNK: places["<unk>"], BOS: -1, EOS: places["</s>"]}
-    rest = (places[piece] for piece in rebuilt.pieces[len(SPECIAL) :])
-    return torch.tensor([*(special[i] for i in range(len(SPECIAL))), *rest])
-
-
 def _shortlist(folder: ForeignFolder, src_rows: Tensor, tgt_rows: Tensor) -> Shortlist | None:
     """The shortlist in a folder in mtkit's ids, if there is one.
 
@@ -240,13 +191,18 @@ def _shortlist(folder: ForeignFolder, src_rows: Tensor, tgt_rows: Tensor) -> Sho
     return Shortlist(always[always >= 0].int(), ends, torch.cat(lists).int())
 
 
+def _chosen(table: Tensor, rows: Tensor) -> Tensor:
+    """Rows of a table; zero for a negative number."""
+    return torch.where(rows[:, None] < 0, 0.0, table[rows.clamp(min=0)])
+
+
 class _Weights:
     """Takes Marian's weights by mtkit's names, with rows and dimensions in mtkit's order."""
 
-    def __init__(self, where: Path, tensors: dict[str, Tensor], model: ModelConfig) -> None:
+    def __init__(self, where: Path, tensors: dict[str, Tensor], model: ModelConfig, shares_ids: bool) -> None:
         kept = {n: t for n, t in tensors.items() if not n.endswith("_QuantMultA")}  # scales of activations
         self.model, self.d_model, self.d_ff = model, model.d_model, model.d_ff
-        self.order = halves_order(model.d_model)
+        self.order, self.shares_ids = halves_order(model.d_model), shares_ids
         self.taken = ForeignWeights(where, kept, self.order)
 
     def all(self, src_rows: Tensor, tgt_rows: Tensor) -> dict[str, Tensor]:
@@ -254,6 +210,14 @@ class _Weights:
         model, (shared, src, tgt) = self.model, TABLES
         if model.architecture.shared_src:
             found = {"tgt_embedding.weight": self._table(shared, tgt_rows)}
+        elif self.shares_ids:  # one table, of which each side has the rows of its own pieces
+            table = self._table(
+                shared, torch.arange(self._height(shared, 0, torch.cat((src_rows, tgt_rows))))
+            )
+            found = {
+                "src_embedding.weight": _chosen(table, src_rows),
+                "tgt_embedding.weight": _chosen(table, tgt_rows),
+            }
         else:
             found = {
                 "src_embedding.weight": self._table(src, src_rows),
@@ -277,8 +241,7 @@ class _Weights:
 
     def _table(self, name: str, rows: Tensor) -> Tensor:
         """A table of embeddings; zero where Marian has no row."""
-        table = self.taken.reordered(name, self._height(name, 0, rows), self.d_model)
-        return torch.where(rows[:, None] < 0, 0.0, table[rows.clamp(min=0)])
+        return _chosen(self.taken.reordered(name, self._height(name, 0, rows), self.d_model), rows)
 
     def _output_bias(self, rows: Tensor) -> Tensor:
         """The bias of the logits, with which those outputs that Marian does not have are never chosen."""

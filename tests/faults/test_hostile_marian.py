@@ -215,6 +215,40 @@ def test_a_shortlist_with_a_hostile_number(folder: Path, at: int, number: int) -
     refused(folder, r"lex.*(sizes contradict|does not fit)")
 
 
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ("▁x: 99999999", "not below the size"),
+        ("▁x: 5", "two pieces have one id"),
+        ("</s>: 90", "is there twice"),
+        ("▁x", "not a piece with its id"),
+        ("? [▁x]: 128", "not a piece with its id"),
+        ('"▁x: 90', "not a piece with its id"),
+        ("*a : 128", "not a piece with its id"),
+    ],
+)
+def test_a_table_of_ids_with_a_hostile_line(tmp_path: Path, line: str, match: str) -> None:
+    folder = tmp_path / "opus"
+    write_marian(folder, "npz", "self-attention", "swish", opus=True)
+    (path,) = folder.glob("*.vocab.yml")
+    path.write_text(path.read_text("utf-8") + line + "\n", "utf-8")
+    refused(folder, match)
+
+
+def test_a_table_of_ids_without_what_is_needed(tmp_path: Path) -> None:
+    folder = tmp_path / "opus"
+    write_marian(folder, "npz", "self-attention", "swish", opus=True)
+    (path,) = folder.glob("*.vocab.yml")
+    content = path.read_text("utf-8")
+    path.write_text(content.replace("</s>", "</x>"), "utf-8")
+    refused(folder, "has no piece </s>")
+    path.write_text(content.replace("<unk>", "<x>"), "utf-8")
+    refused(folder, "a special piece is missing")
+    path.write_text(content, "utf-8")
+    shutil.copy(path, folder / "other.vocab.yml")
+    refused(folder, "has several vocabularies")
+
+
 def test_a_shortlist_of_another_model(folder: Path) -> None:
     path = write_shortlist(folder, 6, [[5] for _ in range(20)])
     refused(folder, "does not fit")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sentencepiece
 import torch
+import yaml
 
 from mtkit.config.decode import DecodeConfig
 from mtkit.convert.import_run import ImportRequest, import_model
@@ -57,6 +58,36 @@ def test_log_probabilities_are_those_of_marian(
         expected -= torch.tensor(expected).logsumexp(-1, keepdim=True).numpy()  # without unused rows
         ids = torch.tensor([[*src_ids, Tokenizer.EOS]])
         tgt_in = torch.tensor([[Tokenizer.BOS, *tgt_ids]])
+        found = own.model(ids, torch.ones_like(ids, dtype=torch.bool), tgt_in)[0].log_softmax(-1)
+        torch.testing.assert_close(found[:, real], torch.tensor(expected).float(), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@torch.inference_mode()
+def test_a_model_of_opus_has_the_rows_of_its_table(keep: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "marian"
+    plain = Plain(
+        write_marian(folder, "npz", "self-attention", "swish", opus=True), "self-attention", "swish"
+    )
+    run = tmp_path / "run"
+    import_model(ImportRequest(folder, run, "en", "fr", keep_vocabulary=keep), lambda _: None)
+    own = load_model(run / "model")
+    assert (own.config.decode.beam_size, own.config.decode.length_penalty) == (6, 0.6)
+    (path,) = folder.glob("*.vocab.yml")
+    table: dict[str, int] = yaml.safe_load(path.read_text("utf-8"))
+    sides = []
+    for subwords in (own.tokenizer.src, own.tokenizer.tgt):
+        pieces = subwords.pieces(range(subwords.size))
+        sides.append([table.get(p, table.get(f">>{p[1:-1]}<<", 1)) for p in pieces])
+    assert ({*sides[1]} == {*table.values()}) == keep
+    real = [i for i in range(len(sides[1])) if i not in (Tokenizer.PAD, Tokenizer.BOS)]
+    rows = [sides[1][i] for i in real]
+    for src, tgt in zip(own.tokenizer.encode(EN, [["fra"]] * 6), own.tokenizer.tgt.encode(FR), strict=True):
+        theirs = [*(sides[0][i] for i in src), table["</s>"]]
+        assert theirs[0] == table[">>fra<<"]
+        expected = plain.log_probs(theirs, [sides[1][i] for i in tgt])[:, rows]
+        expected -= torch.tensor(expected).logsumexp(-1, keepdim=True).numpy()
+        ids, tgt_in = torch.tensor([[*src, Tokenizer.EOS]]), torch.tensor([[Tokenizer.BOS, *tgt]])
         found = own.model(ids, torch.ones_like(ids, dtype=torch.bool), tgt_in)[0].log_softmax(-1)
         torch.testing.assert_close(found[:, real], torch.tensor(expected).float(), rtol=0, atol=1e-4)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.support.foreign import EN, FR, train_spm
+from tests.support.foreign import EN, FR, pieces, train_spm
 
 Array = NDArray[Any]
 D_MODEL, D_FF, HEADS, ENCODER, DECODER = 16, 24, 4, 2, 2
@@ -126,6 +127,7 @@ def write_marian(
     past: str = "rnn",
     activation: str = "relu",
     separate: bool = False,
+    opus: bool = False,
 ) -> dict[str, Array]:
     """A folder with a model and its vocabularies; returns the weights as Marian computes with them.
 
@@ -135,9 +137,12 @@ def write_marian(
         past: rnn or self-attention.
         activation: of the feed-forward layers.
         separate: whether there are two vocabularies.
+        opus: whether they are those of OPUS-MT, `source.spm` and `target.spm` with a table of ids.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if separate:
+    if opus:
+        write_opus_vocabulary(folder)
+    elif separate:
         source, target = train_spm(EN, 80, **IDS), train_spm(FR, 80, **IDS)
         (folder / "srcvocab.enfr.spm").write_bytes(source)
         (folder / "trgvocab.enfr.spm").write_bytes(target)
@@ -155,6 +160,25 @@ def write_marian(
     if form == "intgemm8":
         found |= {name: (whole / scale).astype("f4") for name, (whole, scale) in rounded(found).items()}
     return found
+
+
+def write_opus_vocabulary(folder: Path) -> None:
+    """Two SentencePiece models, and a table of ids as yaml-cpp writes it."""
+    own = []
+    for name, texts in (("source.spm", EN), ("target.spm", FR)):
+        (folder / name).write_bytes(train_spm(texts, 60))
+        own += pieces((folder / name).read_bytes())
+    entries = dict.fromkeys(["</s>", "<unk>", *sorted({*own}), ">>fra<<"])
+    lines = []
+    for row, piece in enumerate(entries):
+        quoted = not piece[-1].isalpha() or piece.startswith(">")
+        lines.append(f"{json.dumps(piece) if quoted else piece}: {row}\n")
+    (folder / "opus.spm32k-spm32k.vocab.yml").write_text("".join(lines), "utf-8")
+    (folder / "decoder.yml").write_text(
+        "models:\n  - m.npz\nvocabs:\n  - opus.spm32k-spm32k.vocab.yml\n  - opus.spm32k-spm32k.vocab.yml\n"
+        "beam-size: 6\nnormalize: 0.6\nword-penalty: 0\n",
+        "utf-8",
+    )
 
 
 def write_shortlist(folder: Path, first: int, lists: list[list[int]]) -> Path:
