@@ -177,10 +177,10 @@ def _npy_array(name: str, content: bytes) -> NDArray[Any]:
     shape, fortran, dtype = npy.read_array_header_1_0(file)
     if dtype not in (np.float32, np.int8) or fortran or len(shape) > _MOST_DIMS:
         raise ValueError(f"{name}: {dtype} {list(shape)} in an order or type that Marian does not write")
-    rest = content[file.tell() :]
-    if math.prod(shape) * dtype.itemsize != len(rest):
-        raise ValueError(f"{name}: {len(rest):,} bytes for shape {list(shape)}")
-    return np.frombuffer(rest, dtype).reshape(shape).copy()
+    rest = len(content) - file.tell()
+    if math.prod(shape) * dtype.itemsize != rest:
+        raise ValueError(f"{name}: {rest:,} bytes for shape {list(shape)}")
+    return np.frombuffer(content, dtype, offset=file.tell()).reshape(shape).copy()
 
 
 # ---------------------------------------------------------------- .bin

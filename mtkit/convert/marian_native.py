@@ -193,7 +193,9 @@ def _shortlist(folder: ForeignFolder, src_rows: Tensor, tgt_rows: Tensor) -> Sho
 
 def _chosen(table: Tensor, rows: Tensor) -> Tensor:
     """Rows of a table; zero for a negative number."""
-    return torch.where(rows[:, None] < 0, 0.0, table[rows.clamp(min=0)])
+    found = table[rows.clamp(min=0)]
+    found[rows < 0] = 0
+    return found
 
 
 class _Weights:
