@@ -30,15 +30,16 @@ def import_model(
         bool,
         typer.Option(
             "--keep-vocabulary",
-            help="Keep outputs that the subword model of the target does not have. By default they are left "
-            "out, and their number is reported.",
+            help="Keep outputs that the subword model of the target or a shortlist does not have. By default "
+            "they are left out, which is reported.",
         ),
     ] = False,
 ) -> None:
     """Import a model of another toolkit as a run folder.
 
-    The format is recognised by content: Marian models of Hugging Face transformers, such as OPUS-MT. The run
-    folder can be used like that of a trained model: translate, export, score, train.init_from.
+    The format is recognised by content: Marian's own files (.bin, .npz), and Marian models of Hugging Face
+    transformers, such as OPUS-MT. The run folder can be used like that of a trained model: translate, export,
+    score, train.init_from.
 
     \b
     Example:

@@ -32,6 +32,9 @@ class Architecture:
         position_table: a table of positions is added to the embeddings.
         learned_positions: the number of rows of that table if it is trained, else 0.
         rotary: queries and keys are rotated by their positions.
+        wave_gap: subtracted from the number of wavelengths in their exponents' denominator.
+        recurrent: the decoder sees its own tokens by a recurrent unit instead of attention.
+        zero_start: the embedding of the decoder's start is zero.
         shared_src: the source embedding is the target embedding.
         shared_output: the output projection is the target embedding.
         output_bias: the output projection adds a bias to the logits.
@@ -45,6 +48,9 @@ class Architecture:
     position_table: bool
     learned_positions: int
     rotary: bool
+    wave_gap: int
+    recurrent: bool
+    zero_start: bool
     shared_src: bool
     shared_output: bool
     output_bias: bool
@@ -112,8 +118,39 @@ def architecture_of(model: ModelConfig) -> Architecture:  # noqa: PLR0912
         pre_norm=pre_norm, norm_bias=norm_bias, gated=gated,
         attention_bias=attention_bias, feed_forward_bias=feed_forward_bias,
         position_table=position_table, learned_positions=learned_positions, rotary=rotary,
+        wave_gap=_wave_gap(model), recurrent=_is_recurrent(model), zero_start=_starts_with_zero(model),
         shared_src=shared_src, shared_output=shared_output, output_bias=model.output_bias,
     )  # fmt: skip
+
+
+def _wave_gap(model: ModelConfig) -> int:
+    match model.wavelengths:
+        case "paper":
+            return 0
+        case "tensor2tensor":
+            return 1
+        case _:
+            assert_never(model.wavelengths)
+
+
+def _is_recurrent(model: ModelConfig) -> bool:
+    match model.decoder:
+        case "attention":
+            return False
+        case "ssru":
+            return True
+        case _:
+            assert_never(model.decoder)
+
+
+def _starts_with_zero(model: ModelConfig) -> bool:
+    match model.start_embedding:
+        case "trained":
+            return False
+        case "zero":
+            return True
+        case _:
+            assert_never(model.start_embedding)
 
 
 def refusals(model: ModelConfig, known: Mapping[str, Collection[object] | None]) -> list[str]:

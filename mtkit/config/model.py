@@ -59,6 +59,12 @@ class ModelConfig(Options):
         description="Normalise before each sublayer (pre) or after its residual sum (post, as in the paper).",
     )
     norm_type: Literal["layernorm", "rmsnorm"] = Field("layernorm", description="Kind of normalisation.")
+    norm_epsilon: float = Field(
+        1e-5,
+        gt=0,
+        le=0.1,
+        description="Number that each normalisation adds to the variance or the mean square.",
+    )
     activation: Literal["relu", "gelu", "silu", "swiglu"] = Field(
         "relu",
         description="Activation of the feed-forward layers. silu is x·σ(x), also called swish. swiglu adds a "
@@ -68,11 +74,21 @@ class ModelConfig(Options):
         "sinusoidal",
         description="Position encoding: sinusoidal or learned embeddings, or rotary queries and keys (rope).",
     )
+    wavelengths: Literal["paper", "tensor2tensor"] = Field(
+        "paper",
+        description="sinusoidal only: wavelength of the pair of dimensions i of n = d_model / 2. It is "
+        "2π·10000^(i/n) in the paper, and 2π·10000^(i/(n-1)) in tensor2tensor and Marian.",
+    )
     max_positions: int = Field(
         512,
         ge=2,
         le=65536,
         description="learned only: number of position embeddings. Later positions share the last one.",
+    )
+    decoder: Literal["attention", "ssru"] = Field(
+        "attention",
+        description="How the decoder sees its own tokens: by attention, or by a recurrent unit (ssru), which "
+        "decodes faster. CTranslate2 does not support ssru.",
     )
     bias: Literal["all", "feed_forward", "none"] = Field(
         "all",
@@ -83,6 +99,10 @@ class ModelConfig(Options):
         "all",
         description="Embeddings that share one matrix: source, target and output (all), target and "
         "output (tgt), or none.",
+    )
+    start_embedding: Literal["trained", "zero"] = Field(
+        "trained",
+        description="Embedding with which the decoder starts: a trained one, or zero as in Marian.",
     )
     output_bias: bool = Field(
         False,
@@ -153,7 +173,8 @@ def num_parameters(config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int
     feed_forward = d * inner + d_ff * d + (inner + d) * has.feed_forward_bias
     norm = d * (2 if has.norm_bias else 1)
     encoder = config.num_encoder_layers * (attention + feed_forward + 2 * norm)
-    decoder = config.num_decoder_layers * (2 * attention + feed_forward + 3 * norm)
+    past = 2 * d * d + d * has.attention_bias if has.recurrent else attention
+    decoder = config.num_decoder_layers * (past + attention + feed_forward + 3 * norm)
     final_norms = 2 * norm * has.pre_norm
     positions = 2 * has.learned_positions * d
     src_rows = 0 if has.shared_src else src_vocab_size

@@ -80,8 +80,8 @@ class LoraConfig(Options):
     )
     targets: tuple[str, ...] = Field(
         ("encoder", "decoder"),
-        description="Matrices that change: encoder, decoder, q_proj, kv_proj, out_proj, inner, outer, or "
-        "name patterns such as decoder.0.*.",
+        description="Matrices that change: encoder, decoder, q_proj, kv_proj, out_proj, inner, outer, "
+        "forget_proj, value_proj, or name patterns such as decoder.0.*.",
     )
 
     @property

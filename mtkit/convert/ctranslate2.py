@@ -14,7 +14,7 @@ import numpy as np
 from mtkit import __version__
 from mtkit.config.architecture import aligning_layer, refusals
 from mtkit.config.export import AskedQuantization, Quantization, attempts
-from mtkit.config.fixed import NORM_EPSILON, WAVE_BASE
+from mtkit.config.fixed import WAVE_BASE
 from mtkit.config.load import dump_config
 from mtkit.config.model import ModelConfig
 from mtkit.convert.parity import SAMPLE, Parity, Say, compare, sample_sources
@@ -80,7 +80,8 @@ def write_ctranslate2(
         spec.save(str(folder))
         sizes = loaded.tokenizer.src.size, loaded.tokenizer.tgt.size
         variables = expected_variables(loaded.config.model, *sizes, stored, MAX_POSITIONS)
-        check_files(folder, own_files(folder), own_texts(loaded.tokenizer), variables)
+        texts = own_texts(loaded.tokenizer, loaded.config.model.norm_epsilon)
+        check_files(folder, own_files(folder), texts, variables)
         exported = CTranslate2Engine(folder, loaded.tokenizer, MAX_POSITIONS)
         parity = compare(native, exported, srcs, loaded.config.decode.plain_beam())
         say(
@@ -112,6 +113,8 @@ def write_ctranslate2(
                 file.write(read_listed(model, manifest, LEXICON, MAX_BYTES))
         if loaded.confidence is not None:
             write_text(new / CONFIDENCE, loaded.confidence.decode())
+    if loaded.shortlist is not None:
+        say("the shortlist of the model is left out: the export chooses among all pieces")
 
 
 def _about(manifest: dict[str, Any], loaded: LoadedModel) -> dict[str, Any]:
@@ -170,6 +173,7 @@ def build_spec(config: ModelConfig, weights: Weights, tokenizer: Tokenizer) -> A
         alignment_heads=config.num_heads,
         **shared,
     )
+    decoder.start_from_zero_embedding = has.zero_start
     if not has.position_table:
         del encoder.position_encodings  # the specification always has one
     # 2. The weights.
@@ -184,7 +188,7 @@ def build_spec(config: ModelConfig, weights: Weights, tokenizer: Tokenizer) -> A
     spec.config.bos_token = spec.config.decoder_start_token = pieces[Tokenizer.BOS]
     spec.config.eos_token = pieces[Tokenizer.EOS]
     spec.config.add_source_eos = True
-    spec.config.layer_norm_epsilon = NORM_EPSILON
+    spec.config.layer_norm_epsilon = config.norm_epsilon
     return spec
 
 
@@ -215,7 +219,7 @@ class _Ct2Weights:
     def _positions(self, side: str) -> Array:
         # CTranslate2's own table has the sines in one half and the cosines in the other.
         if not self.has.learned_positions:
-            return sinusoidal_positions(MAX_POSITIONS, self.config.d_model).numpy()
+            return sinusoidal_positions(MAX_POSITIONS, self.config.d_model, self.has.wave_gap).numpy()
         table = self.weights("src_positions.table" if side == "encoder" else "tgt_positions.table")
         beyond = np.broadcast_to(table[-1], (max(0, MAX_POSITIONS - len(table)), table.shape[1]))
         return np.concatenate((table, beyond))

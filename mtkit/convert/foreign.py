@@ -19,6 +19,7 @@ from torch import Tensor
 from mtkit.config.model import ModelConfig
 from mtkit.disk.reading import WRONG_VALUES, read_object, read_ordinary
 from mtkit.errors import InputError, shortened
+from mtkit.model.shortlist import Shortlist
 from mtkit.model.tensors import check_shapes, num_bytes, read_tensors, shapes_of
 from mtkit.model.transformer import Transformer
 from mtkit.text.tokenizer import Tokenizer
@@ -26,6 +27,8 @@ from mtkit.text.tokenizer import Tokenizer
 _COPY = "Use another copy of the model."
 _LICENCE = re.compile(r"(licen[cs]e|copying|notice)([.-].*)?", re.IGNORECASE)
 _CARD_LICENCE = re.compile(r"^license(_name|_link)?:.*$", re.MULTILINE | re.IGNORECASE)
+NEVER_BIAS = -1e4
+"""Bias of an output that the source does not have: its probability is 0 in fp32."""
 _MOST_TIED = 4
 """Most names of one matrix in a file: shared, source and target embedding, output."""
 _MOST_LICENCE = 100_000
@@ -45,6 +48,7 @@ class ForeignModel:
         src_lang: language of the sources; empty if the files do not say.
         tgt_lang: of the translations.
         changes: what was changed at import, one sentence each.
+        shortlist: of the pieces that translations consist of; None for all.
     """
 
     family: str
@@ -55,6 +59,7 @@ class ForeignModel:
     src_lang: str = ""
     tgt_lang: str = ""
     changes: list[str] = field(default_factory=list)
+    shortlist: Shortlist | None = None
 
 
 class ForeignFolder:

@@ -51,11 +51,15 @@ def known(config: ModelConfig) -> dict[str, Collection[object] | None]:
         "num_decoder_layers": None,
         "norm": tuple(_FAMILIES),
         "norm_type": ("layernorm",),
+        "norm_epsilon": (1e-5,),
         "activation": ("relu", "gelu", "silu"),
         "positions": ("sinusoidal",),
+        "wavelengths": ("paper",),
         "max_positions": None,
+        "decoder": ("attention",),
         "bias": ("all", "feed_forward", "none"),
         "tie_embeddings": ("all",),
+        "start_embedding": ("trained",),
         "output_bias": (False, True),
     }
 

@@ -13,13 +13,14 @@ from mtkit.config.fixed import LANGUAGE
 from mtkit.config.schema import Config
 from mtkit.convert.foreign import ForeignFolder, ForeignModel, check_weights, options_from
 from mtkit.convert.marian_hub import read_marian_hub
+from mtkit.convert.marian_native import find_marian, read_marian
 from mtkit.convert.parity import Say
 from mtkit.errors import InputError, UsageError
 from mtkit.model.checkpoint import write_model
 from mtkit.runs.layout import MODEL, check_run, inside, open_run
 from mtkit.runs.training import Training
 
-_FORMATS = "Marian models of Hugging Face transformers (OPUS-MT) can be imported."
+_FORMATS = "Marian models can be imported: their own files, or those of Hugging Face transformers (OPUS-MT)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class ImportRequest:
         run: the run folder to write.
         src_lang: language of the sources; None to read it from the files.
         tgt_lang: of the translations.
-        keep_vocabulary: keep outputs that the target's subword model does not have.
+        keep_vocabulary: keep outputs that the target's subword model or a shortlist does not have.
     """
 
     source: Path
@@ -69,7 +70,15 @@ def import_model(request: ImportRequest, say: Say) -> None:
     }
     open_run(config.run)
     target = inside(config.run, MODEL)
-    write_model(target, config, found.tokenizer, found.weights, training=Training(0), origin=origin)
+    write_model(
+        target,
+        config,
+        found.tokenizer,
+        found.weights,
+        training=Training(0),
+        origin=origin,
+        shortlist=found.shortlist,
+    )
     size = sum(tensor.numel() for tensor in found.weights.values())
     say(f"{found.family}: {size:,} parameters")
     for change in found.changes:
@@ -86,9 +95,9 @@ def _read(folder: ForeignFolder, keep_vocabulary: bool) -> ForeignModel:
     kind = folder.object("config.json").get("model_type") if "config.json" in folder else None
     if kind == "marian":
         return read_marian_hub(folder, keep_vocabulary)
-    known = (
-        f"its model_type is {kind!r:.40}" if kind is not None else "there is no config.json with a model_type"
-    )
+    if kind is None and (name := find_marian(folder)):
+        return read_marian(folder, name, keep_vocabulary)
+    known = f"its model_type is {kind!r:.40}" if kind is not None else "no file is in a known format"
     raise InputError(f"{folder.path}: no known model: {known}.", _FORMATS)
 
 

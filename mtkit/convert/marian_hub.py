@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from mtkit.config.model import ModelConfig
-from mtkit.config.options import TAG
 from mtkit.convert.foreign import (
+    NEVER_BIAS,
     ForeignConfig,
     ForeignFolder,
     ForeignModel,
@@ -25,14 +25,13 @@ from mtkit.convert.foreign import (
     halves_order,
     options_from,
 )
-from mtkit.convert.spm_rebuild import SPECIAL, Rebuilt, pieces_of, rebuild
+from mtkit.convert.opus_vocabulary import OpusVocabulary
+from mtkit.convert.spm_rebuild import SPECIAL, Rebuilt
 from mtkit.errors import InputError
 from mtkit.model.positions import sinusoidal_positions
-from mtkit.text.subwords import BOS, EOS, PAD, UNK, parse_subwords
+from mtkit.text.subwords import BOS, parse_subwords
 from mtkit.text.tokenizer import Tokenizer
 
-NEVER_BIAS = -1e4
-"""Bias of an output that the source does not have: its probability is 0 in fp32."""
 _ACTIVATIONS = {"swish": "silu", "silu": "silu", "relu": "relu", "gelu": "gelu"}
 _SHARED = "model.shared.weight"
 _COPIES = ("model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight")
@@ -53,7 +52,7 @@ def read_marian_hub(folder: ForeignFolder, keep_vocabulary: bool) -> ForeignMode
     """
     config = ForeignConfig(folder.path / "config.json", folder.object("config.json"))
     model = _options(config)
-    vocab = _Vocabulary(folder, config)
+    vocab = _vocabulary(folder, config)
     source, target, notes = vocab.subwords(keep_vocabulary)
     joint = source == target
     with options_from(config.where):
@@ -111,73 +110,19 @@ def _search(config: ForeignConfig, folder: ForeignFolder) -> dict[str, Any]:
     return {"beam_size": beam} if type(beam) is int and 1 <= beam <= 256 else {}
 
 
-class _Vocabulary:
-    """The id of each piece in `vocab.json`, and the special ids of `config.json`."""
-
-    def __init__(self, folder: ForeignFolder, config: ForeignConfig) -> None:
-        self.folder = folder
-        self.where = folder.path / "vocab.json"
-        self.size = config.count("vocab_size")
-        ids = folder.object("vocab.json")
-        if any(type(row) is not int or not 0 <= row < self.size for row in ids.values()):
-            raise InputError(
-                f"{self.where}: an id is not below vocab_size = {self.size:,}.", "Use another copy."
-            )
-        if len({*ids.values()}) != len(ids):
-            raise InputError(f"{self.where}: two pieces have one id.", "Use another copy.")
-        self.ids: dict[str, int] = ids
-        self.pad, self.eos = config.count("pad_token_id"), config.count("eos_token_id")
-        self.start = config.count("decoder_start_token_id", self.pad)
-        if "<unk>" not in ids or max(self.pad, self.eos, self.start) >= self.size:
-            raise InputError(f"{self.where}: a special piece is missing.", "Use another copy.")
-        self.unk = ids["<unk>"]
-        self.special = {self.pad, self.unk, self.start, self.eos}
-
-    def subwords(self, keep: bool) -> tuple[Rebuilt, Rebuilt, list[str]]:
-        """The subword models of source and target with mtkit's special ids, and what was changed."""
-        source, target = self.folder.bytes("source.spm"), self.folder.bytes("target.spm")
-        codes = [piece[2:-2] for piece in self.ids if piece.startswith(">>") and piece.endswith("<<")]
-        tags = [code for code in codes if TAG.fullmatch(code)]
-        paths = self.folder.path / "source.spm", self.folder.path / "target.spm"
-        own = {*pieces_of(target, paths[1])}
-        if source == target:
-            own.update(f">>{tag}<<" for tag in tags)
-        others = [piece for piece, row in self.ids.items() if piece not in own and row not in self.special]
-        unused = others if keep else []
-        new_tags = [f"<{tag}>" for tag in tags]
-        if source == target:
-            both = rebuild(source, paths[0], new_tags, unused)
-            rebuilt = both, both
-        else:
-            rebuilt = rebuild(source, paths[0], new_tags), rebuild(target, paths[1], (), unused)
-        notes = ["the special pieces have the ids 0 to 3, and pieces have mtkit's order"]
-        if tags:
-            notes.append(f"{len(tags)} language codes are tags now, such as >>{tags[0]}<<: --tag {tags[0]}")
-        if others and not keep:
-            share = f"{len(others):,} of {len(self.ids):,} entries of the vocabulary"
-            notes.append(f"{share} are not in target.spm and are never output; --keep-vocabulary keeps them")
-        lacking = sum(self.row(piece) is None for piece in rebuilt[1].pieces[len(SPECIAL) :])
-        if lacking:
-            notes.append(f"{lacking:,} pieces of target.spm are not in vocab.json, so they are never output")
-        return *rebuilt, notes
-
-    def row(self, piece: str) -> int | None:
-        """The row of an ordinary piece or a tag in the source's tables."""
-        found = self.ids.get(piece)
-        return self.ids.get(f">>{piece[1:-1]}<<") if found is None and piece[:1] == "<" else found
-
-    def rows(self, pieces: tuple[str, ...]) -> Tensor:
-        """The row of each of mtkit's ids in the source's tables; that of the unknown piece for others."""
-        special = {PAD: self.pad, UNK: self.unk, BOS: self.start, EOS: self.eos}
-        found = (self.row(piece) for piece in pieces[len(SPECIAL) :])
-        return torch.tensor([*(special[i] for i in range(4)), *(self.unk if r is None else r for r in found)])
+def _vocabulary(folder: ForeignFolder, config: ForeignConfig) -> OpusVocabulary:
+    """The ids in `vocab.json`, with the special ones of `config.json`."""
+    pad, eos = config.count("pad_token_id"), config.count("eos_token_id")
+    start = config.count("decoder_start_token_id", pad)
+    where, size = folder.path / "vocab.json", config.count("vocab_size")
+    return OpusVocabulary(folder, where, folder.object("vocab.json"), size, pad, eos, start)
 
 
 def _weights(
     where: Path,
     tensors: dict[str, Tensor],
     model: ModelConfig,
-    vocab: _Vocabulary,
+    vocab: OpusVocabulary,
     source: Rebuilt,
     target: Rebuilt,
 ) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from mtkit.config.decode import DecodeConfig
 from mtkit.data.feed.batch import pad_sources
 from mtkit.decode.constrained import ConstrainedBeamSearch, places
 from mtkit.decode.hypothesis import NO_DEMAND, Demand, Hypothesis, longest_output
-from mtkit.decode.rules import build_rules
+from mtkit.decode.rules import Listed, build_rules
 from mtkit.decode.scorer import Scorer, State
 from mtkit.decode.search import (
     BeamSearch,
@@ -32,6 +32,7 @@ from mtkit.decode.search import (
     draw_uniform,
 )
 from mtkit.decode.terms import TermStates
+from mtkit.model.shortlist import Shortlist
 from mtkit.text.tokenizer import Tokenizer
 
 BOS, EOS = Tokenizer.BOS, Tokenizer.EOS
@@ -49,6 +50,7 @@ def generate(
     options: DecodeConfig,
     device: torch.device | str = "cpu",
     demands: Sequence[Demand] | None = None,
+    shortlist: Shortlist | None = None,
 ) -> list[list[Hypothesis]]:
     """At most `options.width` hypotheses of each source, in the order of the sources.
 
@@ -60,6 +62,7 @@ def generate(
         options: method, length penalty, rules, longest output and batch size.
         device: the scorer's device.
         demands: constraints for each translation; none by default.
+        shortlist: pieces that translations consist of; all by default.
     """
     demands = [NO_DEMAND] * len(src_ids) if demands is None else demands
     hyps: list[list[Hypothesis]] = [[] for _ in src_ids]
@@ -71,7 +74,8 @@ def generate(
         lengths = [len(src_ids[i]) + 1 for i in own]
         for batch in plan_batches(lengths, batch_tokens(options, device), width):
             batch = [own[i] for i in batch]
-            decoding = _Decoding([src_ids[i] for i in batch], [demands[i] for i in batch], options, device)
+            asked = [demands[i] for i in batch]
+            decoding = _Decoding([src_ids[i] for i in batch], asked, options, device, shortlist)
             for index, sentence_hyps in zip(batch, decoding.run(scorer), strict=True):
                 hyps[index] = sentence_hyps
     return hyps
@@ -131,6 +135,7 @@ class _Decoding:
         demands: Sequence[Demand],
         options: DecodeConfig,
         device: torch.device | str,
+        shortlist: Shortlist | None,
     ) -> None:
         self.src_ids = src_ids
         self.prefixes = [demand.prefix for demand in demands]
@@ -146,6 +151,8 @@ class _Decoding:
         )
         self.search = _build_search(options, demands, int(self.limits.max()))
         self.rules = build_rules(options, demands)
+        if shortlist is not None:
+            self.rules.append(Listed(shortlist, src_ids, demands))
         self.beams = _Beams(len(src_ids), self.search, options)
 
     def run(self, scorer: Scorer[StateT]) -> list[list[Hypothesis]]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mtkit.config.decode import DecodeConfig
 from mtkit.decode.hypothesis import Demand
+from mtkit.model.shortlist import Shortlist
 from mtkit.text.tokenizer import Tokenizer
 
 EOS = Tokenizer.EOS
@@ -102,6 +103,28 @@ class BannedRuns:
                 there = (ids[:, length - begun :] == phrase[:-1]).all(axis=1) & concerned[sentences]
                 rows = np.flatnonzero(there)
                 _ban(log_probs, rows, np.full(len(rows), phrase[-1]))
+
+
+class Listed:
+    """Hypotheses consist of the pieces that a shortlist has for the source, and those of demanded terms."""
+
+    def __init__(
+        self, shortlist: Shortlist, src_ids: Sequence[Sequence[int]], demands: Sequence[Demand]
+    ) -> None:
+        self._allowed = []
+        for ids, demand in zip(src_ids, demands, strict=True):
+            runs = demand.terms.wanted if demand.terms is not None else ()
+            own = {EOS, *(token for spellings in runs for run in spellings for token in run)}
+            self._allowed.append(torch.cat((shortlist.of(ids), torch.tensor(sorted(own)))))
+        self._banned: Tensor | None = None
+
+    def __call__(self, log_probs: Tensor, ids: Ids, sentences: Ids) -> None:
+        """See `Rule`."""
+        if self._banned is None:
+            self._banned = log_probs.new_ones(len(self._allowed), log_probs.shape[1], dtype=torch.bool)
+            for row, allowed in zip(self._banned, self._allowed, strict=True):
+                row[allowed.to(log_probs.device)] = False
+        log_probs.masked_fill_(self._banned[torch.from_numpy(sentences).to(log_probs.device)], -torch.inf)
 
 
 def _ban(log_probs: Tensor, rows: Ids, tokens: Ids) -> None:

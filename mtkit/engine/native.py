@@ -19,6 +19,7 @@ from mtkit.decode.inspection import inspect
 from mtkit.decode.scorer import EnsembleScorer, ModelScorer
 from mtkit.engine.interface import Feature, Precision
 from mtkit.errors import UsageError
+from mtkit.model.shortlist import Shortlist
 from mtkit.model.transformer import Transformer
 
 
@@ -32,6 +33,7 @@ class NativeEngine:
         device: the device to compute on.
         precision: type of matrix products; auto is bf16 on a GPU that supports it, else fp32.
         others: further models of an ensemble, whose probabilities are averaged.
+        shortlist: of the pieces that translations consist of; all by default.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class NativeEngine:
         device: torch.device | str,
         precision: Precision = "auto",
         others: Sequence[Transformer] = (),
+        shortlist: Shortlist | None = None,
     ) -> None:
         self.device = torch.device(device)
         self.model = model.to(self.device)
         self.others = [other.to(self.device).eval() for other in others]
         self.dtype = inference_dtype(precision, self.device)
+        self.shortlist = shortlist
         self._lock = Lock()
 
     @property
@@ -72,8 +76,9 @@ class NativeEngine:
         with self._inference():
             if self.others:
                 ensemble = EnsembleScorer((self.model, *self.others))
-                return generate(ensemble, src_ids, options, self.device, demands)
-            return generate(ModelScorer(self.model), src_ids, options, self.device, demands)
+                return generate(ensemble, src_ids, options, self.device, demands, self.shortlist)
+            one = ModelScorer(self.model)
+            return generate(one, src_ids, options, self.device, demands, self.shortlist)
 
     def score(
         self,

@@ -29,6 +29,7 @@ from mtkit.disk.files import atomic_folder, make_folders, new_file, remove_own_f
 from mtkit.disk.manifest import open_listed, read_listed, read_manifest
 from mtkit.disk.reading import read_object
 from mtkit.errors import InputError, MtkitError, UsageError, WriteError
+from mtkit.model.shortlist import SHORTLIST, Shortlist, shortlist_from
 from mtkit.model.tensors import Tensors, check_shapes, num_bytes, read_tensors, shapes_of, write_tensors
 from mtkit.model.transformer import Transformer, build_model
 from mtkit.runs.exports import CONFIDENCE, CONFIG, LEXICON, MAX_TEXT, WEIGHTS, read_sentences_per_pair
@@ -56,6 +57,7 @@ class LoadedModel:
         sentences_per_pair: see `read_sentences_per_pair`.
         training: see `read_training`.
         confidence: content of the file of that name; None if there is none.
+        shortlist: of pieces that translations consist of; None for all pieces.
     """
 
     model: Transformer
@@ -65,6 +67,7 @@ class LoadedModel:
     sentences_per_pair: float | None = None
     training: Training | None = None
     confidence: bytes | None = None
+    shortlist: Shortlist | None = None
 
 
 def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:
@@ -96,11 +99,12 @@ def write_model(
     progress: dict[str, Any] | None = None,
     origin: dict[str, Any] | None = None,
     lexicon: bytes | None = None,
+    shortlist: Shortlist | None = None,
 ) -> None:
     """Writes a model folder. With `train_state` and `progress`, training can resume from it.
 
     `sentences_per_pair` is the mean of the training data, if it is known, and `lexicon` the file learned from
-    them. `origin` tells where an imported model comes from.
+    them. `origin` tells where an imported model comes from, which may have a `shortlist`.
 
     Raises:
         MtkitError: a number is not finite; nothing is written.
@@ -117,6 +121,8 @@ def write_model(
         "sentences_per_pair": sentences_per_pair,
     }
     numbers = {WEIGHTS: weights} | ({TRAIN_STATE: train_state} if train_state is not None else {})
+    if shortlist is not None:
+        numbers[SHORTLIST] = shortlist.tensors()
     texts = {CONFIG: dump_config(config).encode(), **tokenizer.files()}
     if lexicon is not None:
         texts[LEXICON] = lexicon
@@ -302,4 +308,22 @@ def load_model(folder: Path) -> LoadedModel:
     confidence = (
         read_listed(folder, manifest, CONFIDENCE, MAX_TEXT) if CONFIDENCE in manifest["files"] else None
     )
-    return LoadedModel(model.eval(), tokenizer, config, folder, sentences_per_pair, training, confidence)
+    return LoadedModel(
+        model.eval(),
+        tokenizer,
+        config,
+        folder,
+        sentences_per_pair,
+        training,
+        confidence,
+        _shortlist(folder, manifest, tokenizer),
+    )
+
+
+def _shortlist(folder: Path, manifest: dict[str, Any], tokenizer: Tokenizer) -> Shortlist | None:
+    """The shortlist of a model, if it has one."""
+    if SHORTLIST not in manifest["files"]:
+        return None
+    with open_listed(folder, manifest, SHORTLIST) as file:
+        tensors = read_tensors(folder / SHORTLIST, None, file)
+    return shortlist_from(folder / SHORTLIST, tensors, tokenizer.src.size, tokenizer.tgt.size)

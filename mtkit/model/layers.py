@@ -8,22 +8,25 @@ from typing import assert_never
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtkit.config.fixed import NORM_EPSILON
 from mtkit.config.model import ModelConfig
 from mtkit.model.attention import MultiHeadAttention
 from mtkit.model.dropout import Dropout, MaskSource
 from mtkit.model.packing import Spans
 from mtkit.model.positions import Rotation
-from mtkit.model.state import DecoderState
+from mtkit.model.recurrence import Ssru
+from mtkit.model.state import AttendedPast, CarriedPast, DecoderState
 
 
 def build_norm(config: ModelConfig) -> nn.LayerNorm | nn.RMSNorm:
-    """LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019) over d_model."""
+    """LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019) over d_model.
+
+    γ·(x - E[x]) / √(Var[x] + ε) + β, or γ·x / √(E[x²] + ε), where ε is `norm_epsilon`.
+    """
     match config.norm_type:
         case "layernorm":
-            return nn.LayerNorm(config.d_model, eps=NORM_EPSILON)
+            return nn.LayerNorm(config.d_model, eps=config.norm_epsilon)
         case "rmsnorm":
-            return nn.RMSNorm(config.d_model, eps=NORM_EPSILON)
+            return nn.RMSNorm(config.d_model, eps=config.norm_epsilon)
         case _:
             assert_never(config.norm_type)
 
@@ -110,12 +113,36 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, config: ModelConfig, masks: MaskSource) -> None:
         super().__init__()
-        self.attention = MultiHeadAttention(config)
-        self.attention_sum = Residual(config, masks)
+        self._add_past(config, masks)
         self.cross_attention = MultiHeadAttention(config)
         self.cross_attention_sum = Residual(config, masks)
         self.feed_forward = FeedForward(config, masks)
         self.feed_forward_sum = Residual(config, masks)
+
+    def _add_past(self, config: ModelConfig, masks: MaskSource) -> None:
+        """Adds the block that sees the target tokens so far."""
+        self.attention = MultiHeadAttention(config)
+        self.attention_sum = Residual(config, masks)
+
+    def _see_before(self, x: Tensor, rotation: Rotation | None, own: Spans | None) -> Tensor:
+        """That block for all target positions at once, with its residual sum."""
+
+        def attend_before(y: Tensor) -> Tensor:
+            keys_values = self.attention.keys_values(y, rotation)
+            return self.attention(y, keys_values, own, causal=True, rotation=rotation)
+
+        return self.attention_sum(x, attend_before)
+
+    def _see_past(self, x: Tensor, index: int, state: DecoderState, rotation: Rotation | None) -> Tensor:
+        """That block for one position of every row, with its residual sum."""
+        past = state.past
+        assert isinstance(past, AttendedPast)
+
+        def attend_past(y: Tensor) -> Tensor:
+            keys_values = past.cache.write(index, *self.attention.keys_values(y, rotation))
+            return self.attention(y, keys_values, past.seen, rotation=rotation)
+
+        return self.attention_sum(x, attend_past)
 
     def forward(
         self,
@@ -134,12 +161,7 @@ class DecoderLayer(nn.Module):
             rotation: of the target positions, if positions are rotary.
             own: target positions that may be attended to, for packed rows only.
         """
-
-        def attend_before(y: Tensor) -> Tensor:
-            keys_values = self.attention.keys_values(y, rotation)
-            return self.attention(y, keys_values, own, causal=True, rotation=rotation)
-
-        x = self.attention_sum(x, attend_before)
+        x = self._see_before(x, rotation, own)
         keys_values = self.cross_attention.keys_values(memory)
         x = self.cross_attention_sum(x, lambda y: self.cross_attention(y, keys_values, mask))
         return self.feed_forward_sum(x, self.feed_forward)
@@ -150,13 +172,29 @@ class DecoderLayer(nn.Module):
         This is layer number `index` of the decoder. The hypotheses of a sentence are queries of the same
         attention, so its keys and values are not copied for each of them.
         """
-
-        def attend_past(y: Tensor) -> Tensor:
-            keys_values = state.cache.write(index, *self.attention.keys_values(y, rotation))
-            return self.attention(y, keys_values, state.seen, rotation=rotation)
-
-        x = self.attention_sum(x, attend_past)
+        x = self._see_past(x, index, state, rotation)
         x = self.cross_attention_sum(
             x, lambda y: self.cross_attention(y, state.memory[index], state.src_mask)
         )
         return self.feed_forward_sum(x, self.feed_forward)
+
+
+class RecurrentLayer(DecoderLayer):
+    """Like `DecoderLayer`, with an SSRU in place of self-attention."""
+
+    def _add_past(self, config: ModelConfig, masks: MaskSource) -> None:
+        self.ssru = Ssru(config)
+        self.ssru_sum = Residual(config, masks)
+
+    def _see_before(self, x: Tensor, rotation: Rotation | None, own: Spans | None) -> Tensor:
+        return self.ssru_sum(x, lambda y: self.ssru(y, own))
+
+    def _see_past(self, x: Tensor, index: int, state: DecoderState, rotation: Rotation | None) -> Tensor:
+        past = state.past
+        assert isinstance(past, CarriedPast)
+
+        def carry(y: Tensor) -> Tensor:
+            past.cells[index] = cell = self.ssru.cell(y, past.cells[index])
+            return self.ssru.output(cell)
+
+        return self.ssru_sum(x, carry)

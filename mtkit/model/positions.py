@@ -16,37 +16,41 @@ TABLE_ROWS = 1024
 """Positions that a computed table has from the start."""
 
 
-def sinusoidal_positions(length: int, d_model: int) -> Tensor:
-    """The table PE(pos, 2i) = sin(pos / 10000^(2i/d_model)), PE(pos, 2i+1) = cos(same), [length, d_model].
+def sinusoidal_positions(length: int, d_model: int, wave_gap: int = 0) -> Tensor:
+    """The table PE(pos, 2i) = sin(pos / 10000^(i/n)), PE(pos, 2i+1) = cos(same), [length, d_model].
 
-    Vaswani et al. 2017, section 3.5.
+    Vaswani et al. 2017, section 3.5, where n is d_model/2. Subtracting a `wave_gap` of 1 from it gives the
+    wavelengths of tensor2tensor (`get_timing_signal_1d`) and Marian; their longest is 2π·10000.
     """
-    angles = _angles(length, d_model)
+    angles = _angles(length, d_model, wave_gap)
     table = torch.empty(length, d_model, dtype=torch.float64)
     table[:, 0::2] = angles.sin()
     table[:, 1::2] = angles.cos()
     return table.float()
 
 
-def _angles(length: int, width: int) -> Tensor:
-    """The angles pos / 10000^(2i/width) in fp64, [length, width / 2]."""
-    rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * (-math.log(WAVE_BASE) / width))
+def _angles(length: int, width: int, wave_gap: int = 0) -> Tensor:
+    """The angles pos / 10000^(i/n) in fp64, with n = width/2 - wave_gap, [length, width / 2]."""
+    slope = -math.log(WAVE_BASE) / (width - 2 * wave_gap)
+    rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * slope)
     return torch.arange(length, dtype=torch.float64)[:, None] * rate
 
 
 class SinusoidalPositions(nn.Module):
     """The table of `sinusoidal_positions`, which grows when longer sequences arrive."""
 
-    def __init__(self, d_model: int) -> None:
+    def __init__(self, d_model: int, wave_gap: int = 0) -> None:
         super().__init__()
+        self.wave_gap = wave_gap
         self.table: Tensor
-        self.register_buffer("table", sinusoidal_positions(TABLE_ROWS, d_model), persistent=False)
+        self.register_buffer("table", sinusoidal_positions(TABLE_ROWS, d_model, wave_gap), persistent=False)
 
     def reserve(self, length: int) -> None:
         """Extends the table, unless it has `length` positions."""
         if length > self.table.shape[0]:
             with torch.inference_mode(False):  # training may read it after a long translation
-                self.table = sinusoidal_positions(2 * length, self.table.shape[1]).to(self.table)
+                table = sinusoidal_positions(2 * length, self.table.shape[1], self.wave_gap)
+                self.table = table.to(self.table)
 
     def forward(self, start: int, length: int) -> Tensor:
         """Positions from `start`, [length, d_model]."""

@@ -16,7 +16,7 @@ _FIRST_CAPACITY = 64
 class Cache:
     """Keys and values of the target tokens so far, for each layer [sentences, kv_heads, slots, d_head].
 
-    A step appends one slot for each hypothesis of a sentence. Slots are never moved; `DecoderState` knows
+    A step appends one slot for each hypothesis of a sentence. Slots are never moved; `AttendedPast` knows
     which of them belong to a hypothesis. The tensors have spare room for later slots.
     """
 
@@ -52,42 +52,92 @@ def _moved(tensor: Tensor, slots: int, capacity: int) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
+class AttendedPast:
+    """The target tokens so far as attention sees them.
+
+    The hypotheses of a sentence are queries of the same attention, and each sees the slots of its own tokens.
+    Reordering a beam therefore moves no keys and values.
+
+    Attributes:
+        cache: keys and values; slots beyond those of `seen` belong to other states.
+        seen: [sentences, 1, width, slots], true = the slot holds a token of this hypothesis.
+    """
+
+    cache: Cache
+    seen: Tensor
+
+    @classmethod
+    def first(cls, memory: Sequence[KeysValues]) -> AttendedPast:
+        """No token, for the keys and values of a source."""
+        keys = memory[0][0]
+        seen = torch.empty(len(keys), 1, 1, 0, dtype=torch.bool, device=keys.device)
+        return cls(Cache([(k[:, :, :0], v[:, :, :0]) for k, v in memory], 0), seen)
+
+    def extended(self) -> AttendedPast:
+        """With one more token for each row, whose keys and values must still be written."""
+        sentences, _, width, slots = self.seen.shape
+        own = torch.eye(width, dtype=torch.bool, device=self.seen.device).expand(sentences, 1, width, width)
+        return AttendedPast(self.cache.extended(slots, width), torch.cat((self.seen, own), dim=-1))
+
+    def select(self, rows: Tensor, width: int, kept: Tensor | None) -> AttendedPast:
+        """See `DecoderState.select`; `kept` are the sentences of `rows`, or None for all of them."""
+        seen = self.seen.flatten(0, 2).index_select(0, rows)
+        seen = seen.view(rows.numel() // width, 1, width, -1)
+        if kept is None:
+            return AttendedPast(self.cache, seen)
+        layers = [(k.index_select(0, kept), v.index_select(0, kept)) for k, v in self.cache.layers]
+        return AttendedPast(Cache(layers, self.cache.slots), seen)
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedPast:
+    """The target tokens so far as recurrent units carry them.
+
+    Attributes:
+        cells: of each layer, [sentences, width, d_model].
+    """
+
+    cells: list[Tensor]
+
+    @classmethod
+    def first(cls, memory: Tensor, num_layers: int) -> CarriedPast:
+        """No token, for sources with a memory [sentences, src_len, d_model]."""
+        empty = torch.zeros_like(memory[:, :1], dtype=torch.float32)
+        return cls([empty] * num_layers)
+
+    def extended(self) -> CarriedPast:
+        """A copy whose cells may be replaced by those after one more token."""
+        return CarriedPast([*self.cells])
+
+    def select(self, rows: Tensor, width: int, kept: Tensor | None) -> CarriedPast:
+        """See `DecoderState.select`; `kept` is not needed."""
+        size = rows.numel() // width
+        return CarriedPast([c.flatten(0, 1).index_select(0, rows).view(size, width, -1) for c in self.cells])
+
+
+@dataclass(frozen=True, slots=True)
 class DecoderState:
     """Everything that the next decoding step needs, for `rows` = sentences x `width` hypotheses.
 
-    The rows of a sentence are adjacent. Keys and values of both sides are stored once per sentence, not once
-    per row: its hypotheses are queries of the same attention, and each sees the slots of its own tokens.
-    Reordering a beam therefore moves no keys and values.
+    The rows of a sentence are adjacent. What is known of the source is stored once per sentence.
 
     Attributes:
         memory: per layer, keys and values of the source, [sentences, kv_heads, src_len, d_head].
         src_mask: [sentences, 1, 1, src_len], true = real token.
-        cache: keys and values of the target; slots beyond those of `seen` belong to other states.
-        seen: [sentences, 1, width, slots], true = the slot holds a token of this hypothesis.
+        past: the target tokens so far.
         length: tokens so far.
         width: rows per sentence.
     """
 
     memory: tuple[KeysValues, ...]
     src_mask: Tensor
-    cache: Cache
-    seen: Tensor
+    past: AttendedPast | CarriedPast
     length: int
     width: int
 
-    @classmethod
-    def first(cls, memory: tuple[KeysValues, ...], src_mask: Tensor) -> DecoderState:
-        """The state before the first token, one row per sentence."""
-        seen = src_mask.new_empty(src_mask.shape[0], 1, 1, 0)
-        return cls(memory, src_mask, Cache([(k[:, :, :0], v[:, :, :0]) for k, v in memory], 0), seen, 0, 1)
-
     def extended(self) -> DecoderState:
-        """The state with one more token for each row, whose keys and values must still be written."""
-        sentences, _, width, slots = self.seen.shape
-        own = torch.eye(width, dtype=torch.bool, device=self.seen.device).expand(sentences, 1, width, width)
-        seen = torch.cat((self.seen, own), dim=-1)
-        cache = self.cache.extended(slots, width)
-        return DecoderState(self.memory, self.src_mask, cache, seen, self.length + 1, width)
+        """The state with one more token for each row, which the layers must still see."""
+        return DecoderState(self.memory, self.src_mask, self.past.extended(), self.length + 1, self.width)
 
     def select(self, rows: Tensor, width: int | None = None) -> DecoderState:
         """The state whose row i is row `rows[i]` of this one: widens or reorders beams, or drops sentences.
@@ -97,13 +147,9 @@ class DecoderState:
             width: rows per sentence of the new state; unchanged by default.
         """
         width = self.width if width is None else width
-        slots = self.seen.shape[-1]
-        seen = self.seen.flatten(0, 2).index_select(0, rows).view(rows.numel() // width, 1, width, slots)
-        memory, src_mask, cache = self.memory, self.src_mask, self.cache
-        if seen.shape[0] != src_mask.shape[0]:
+        memory, src_mask, kept = self.memory, self.src_mask, None
+        if rows.numel() // width != src_mask.shape[0]:
             kept = rows[::width] // self.width
             memory = tuple((k.index_select(0, kept), v.index_select(0, kept)) for k, v in memory)
             src_mask = src_mask.index_select(0, kept)
-            layers = [(k.index_select(0, kept), v.index_select(0, kept)) for k, v in cache.layers]
-            cache = Cache(layers, cache.slots)
-        return DecoderState(memory, src_mask, cache, seen, self.length, width)
+        return DecoderState(memory, src_mask, self.past.select(rows, width, kept), self.length, width)

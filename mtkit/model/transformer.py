@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mtkit.config.model import ModelConfig
 from mtkit.errors import UsageError
 from mtkit.model.dropout import Dropout, MaskSource
-from mtkit.model.layers import DecoderLayer, EncoderLayer, build_norm
+from mtkit.model.layers import DecoderLayer, EncoderLayer, RecurrentLayer, build_norm
 from mtkit.model.packing import Kernel, Packed, Spans
 from mtkit.model.positions import (
     AbsolutePositions,
@@ -22,7 +22,8 @@ from mtkit.model.positions import (
     Rotation,
     SinusoidalPositions,
 )
-from mtkit.model.state import DecoderState
+from mtkit.model.state import AttendedPast, CarriedPast, DecoderState
+from mtkit.text.subwords import BOS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,14 @@ class Kept:
 
     src: Tensor
     tgt: Tensor
+
+
+class ZeroStart(nn.Embedding):
+    """A table in which the embedding of BOS is zero, whatever its row holds as an output matrix."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """The embeddings of `ids` [...], [..., d_model]."""
+        return super().forward(ids) * (ids != BOS)[..., None]
 
 
 class Transformer(nn.Module):
@@ -52,7 +61,8 @@ class Transformer(nn.Module):
             )
         self.config = config
         self.masks = MaskSource()
-        self.tgt_embedding = nn.Embedding(tgt_vocab_size, config.d_model)
+        table = ZeroStart if has.zero_start else nn.Embedding
+        self.tgt_embedding = table(tgt_vocab_size, config.d_model)
         self.src_embedding = (
             self.tgt_embedding if has.shared_src else nn.Embedding(src_vocab_size, config.d_model)
         )
@@ -67,9 +77,8 @@ class Transformer(nn.Module):
         self.encoder = nn.ModuleList(
             EncoderLayer(config, self.masks) for _ in range(config.num_encoder_layers)
         )
-        self.decoder = nn.ModuleList(
-            DecoderLayer(config, self.masks) for _ in range(config.num_decoder_layers)
-        )
+        layer = RecurrentLayer if has.recurrent else DecoderLayer
+        self.decoder = nn.ModuleList(layer(config, self.masks) for _ in range(config.num_decoder_layers))
         self.encoder_norm = build_norm(config) if has.pre_norm else nn.Identity()
         self.decoder_norm = build_norm(config) if has.pre_norm else nn.Identity()
         self._initialise()
@@ -208,7 +217,12 @@ class Transformer(nn.Module):
         """The state before the first target token, one row per sentence."""
         memory = self.encode(src_ids, src_mask)
         keys_values = tuple(layer.cross_attention.keys_values(memory) for layer in self._decoder_layers())
-        return DecoderState.first(keys_values, src_mask[:, None, None, :])
+        past = (
+            CarriedPast.first(memory, len(self.decoder))
+            if self.config.architecture.recurrent
+            else AttendedPast.first(keys_values)
+        )
+        return DecoderState(keys_values, src_mask[:, None, None, :], past, 0, 1)
 
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """Logits [rows, vocab] of the token after `tokens` [rows], in fp32, and the state with `tokens`."""
@@ -237,7 +251,7 @@ class Transformer(nn.Module):
 def _absolute_positions(config: ModelConfig) -> AbsolutePositions | None:
     match config.positions:
         case "sinusoidal":
-            return SinusoidalPositions(config.d_model)
+            return SinusoidalPositions(config.d_model, config.architecture.wave_gap)
         case "learned":
             return LearnedPositions(config.max_positions, config.d_model)
         case "rope":

@@ -18,7 +18,7 @@ from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mtkit.config.fixed import LANGUAGE, NORM_EPSILON
+from mtkit.config.fixed import LANGUAGE
 from mtkit.disk.manifest import MANIFEST, read_listed, read_manifest, unlisted
 from mtkit.disk.reading import WRONG_VALUES, read_object, unlinked
 from mtkit.errors import ConfigError, InputError
@@ -138,7 +138,7 @@ def read_export(folder: Path) -> Exported:
         raise InputError(f"{folder / MANIFEST}: model: {error}.", _ANEW) from None
     files = {name: small[name] for name in (OWN_CONFIG, *VOCABULARIES) if name in small}
     files[MODEL] = read_listed(folder, manifest, MODEL, most_bytes(variables))
-    check_files(folder, files, own_texts(tokenizer), variables)
+    check_files(folder, files, own_texts(tokenizer, model.norm_epsilon), variables)
     return Exported(
         folder=folder,
         source=claims.text("source", "[0-9a-f]{64}"),
@@ -246,8 +246,8 @@ class _Claims:
 # ---------------------------------------------------------------- the files for CTranslate2
 
 
-def own_texts(tokenizer: Tokenizer) -> dict[str, bytes]:
-    """CTranslate2's own text files for a model with this tokenizer, byte for byte, by name.
+def own_texts(tokenizer: Tokenizer, norm_epsilon: float) -> dict[str, bytes]:
+    """CTranslate2's own text files for a model with this tokenizer and epsilon, byte for byte, by name.
 
     Raises:
         InputError: the special pieces differ between the sides, which CTranslate2 does not support.
@@ -265,7 +265,7 @@ def own_texts(tokenizer: Tokenizer) -> dict[str, bytes]:
         "bos_token": tgt[tokenizer.BOS],
         "decoder_start_token": tgt[tokenizer.BOS],
         "eos_token": tgt[tokenizer.EOS],
-        "layer_norm_epsilon": NORM_EPSILON,
+        "layer_norm_epsilon": norm_epsilon,
         "multi_query_attention": False,
         "unk_token": tgt[tokenizer.UNK],
     }

@@ -44,11 +44,15 @@ KNOWN: Mapping[str, Collection[object] | None] = {
     "num_decoder_layers": None,
     "norm": ("pre", "post"),
     "norm_type": ("layernorm", "rmsnorm"),
+    "norm_epsilon": None,
     "activation": tuple(ACTIVATIONS),
     "positions": ("sinusoidal", "learned", "rope"),
+    "wavelengths": ("paper", "tensor2tensor"),
     "max_positions": None,
+    "decoder": ("attention",),
     "bias": ("all", "feed_forward", "none"),
     "tie_embeddings": ("all", "tgt", "none"),
+    "start_embedding": ("trained", "zero"),
     "output_bias": (False, True),
 }
 """The options of a model that CTranslate2 can express, with their values; see `refusals`."""
@@ -145,7 +149,7 @@ class _Variables:
         if self.has.output_bias:
             self.weights("decoder/projection/bias", vocab_size)
         self.options("decoder", alibi=0, alibi_use_positive_positions=0, scale_alibi=0)
-        self.options("decoder", start_from_zero_embedding=0)
+        self.options("decoder", start_from_zero_embedding=self.has.zero_start)
         heads = self.model.num_heads if aligns else 1
         layer = aligning_layer(self.model.num_decoder_layers) if aligns else -1
         self.options("decoder", "int16", alignment_heads=heads, alignment_layer=layer)

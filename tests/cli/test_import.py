@@ -13,6 +13,7 @@ from mtkit.convert.import_run import ImportRequest, import_model
 from mtkit.model.checkpoint import load_model
 from tests.support.commands import mtkit
 from tests.support.foreign import EN, FR, write_opus
+from tests.support.marian import write_marian, write_shortlist
 
 TEXT = "the cat sat on the mat.\nis it late, or early?\n"
 
@@ -85,3 +86,27 @@ def test_a_training_goes_on_from_an_imported_model(opus: Path, tmp_path: Path) -
     before, after = (load_model(tmp_path / name / "model").model for name in ("run", "tuned"))
     assert not torch.equal(before.output.bias, after.output.bias)
     torch.testing.assert_close(before.output.bias, after.output.bias, rtol=0, atol=0.1)
+
+
+def test_a_model_in_marians_own_files_translates_with_its_shortlist(tmp_path: Path) -> None:
+    write_marian(tmp_path / "student", "intgemm8")
+    write_shortlist(tmp_path / "student", 20, [[] for _ in range(128)])
+    done = mtkit("import", "student", "-o", "run", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "the files do not say the language" in done.stderr
+    languages = "--src-lang", "en", "--tgt-lang", "fr"
+    for run, more in (("run", ()), ("whole", ("--keep-vocabulary",))):
+        done = mtkit("import", "student", "-o", run, *languages, *more, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert ("in its shortlist" in done.stderr) == (run == "run")
+    origin = json.loads((tmp_path / "run/model/origin.json").read_text("utf-8"))
+    assert {*origin["files"]} == {"model.enfr.bin", "vocab.enfr.spm", "lex.50.50.enfr.s2t.bin"}
+    found = [mtkit("translate", "-m", run, cwd=tmp_path, input=TEXT) for run in ("run", "whole")]
+    assert [done.returncode for done in found] == [0, 0]
+    assert found[0].stdout != found[1].stdout
+    content = (tmp_path / "student/model.enfr.bin").read_bytes()
+    (tmp_path / "student/model.enfr.bin").write_bytes(content[:-999])
+    done = mtkit("import", "student", "-o", "other", *languages, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "model.enfr.bin: is not a valid file of Marian" in done.stderr
+    assert not (tmp_path / "other").exists()

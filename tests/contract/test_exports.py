@@ -48,11 +48,15 @@ from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 from tests.support.choices import MODEL_CHOICES
 from tests.support.fakes import TINY_PAIRS, TINY_RUN, export_unchecked
 
+KNOWN_CHOICES = {
+    name: [value for value in values if value in (KNOWN[name] or ())]
+    for name, values in MODEL_CHOICES.items()
+}
 VARIANTS: list[Mapping[str, object]] = [
     {},
     *(
         {name: value}
-        for name, values in MODEL_CHOICES.items()
+        for name, values in KNOWN_CHOICES.items()
         for value in values
         if value != getattr(ModelConfig(), name)
     ),
@@ -61,6 +65,7 @@ VARIANTS: list[Mapping[str, object]] = [
     {"activation": "swiglu", "bias": "none"},
     {"activation": "swiglu", "tie_embeddings": "none", "norm": "post"},
     {"num_kv_heads": 2},
+    {"norm_epsilon": 0.01, "norm": "post", "wavelengths": "tensor2tensor", "start_embedding": "zero"},
     {"num_kv_heads": 1, "positions": "rope"},
     {"norm_type": "rmsnorm", "activation": "swiglu", "positions": "rope", "num_kv_heads": 2, "bias": "none"},
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from functools import partial
-from typing import get_args
+from typing import cast, get_args
 
 import pytest
 import torch
@@ -20,9 +20,11 @@ from mtkit.model.positions import (
     TABLE_ROWS,
     LearnedPositions,
     RotaryPositions,
+    SinusoidalPositions,
     rotate,
     sinusoidal_positions,
 )
+from mtkit.model.recurrence import Ssru
 from mtkit.model.transformer import build_model
 
 # fp32 sums in another order: a few units in the last place of values near 1.
@@ -127,6 +129,66 @@ def test_positions_are_the_papers_formula() -> None:
             angle = position / 10000 ** (2 * i / 6)
             assert table[position, 2 * i].item() == pytest.approx(math.sin(angle), abs=1e-6)
             assert table[position, 2 * i + 1].item() == pytest.approx(math.cos(angle), abs=1e-6)
+
+
+def test_wavelengths_of_tensor2tensor_are_those_of_transformers() -> None:
+    """M2M-100 has them, in two halves."""
+    from transformers.models.m2m_100.modeling_m2m_100 import M2M100SinusoidalPositionalEmbedding
+
+    halves = M2M100SinusoidalPositionalEmbedding.get_embedding(1100, 16)
+    model = build_model(options(wavelengths="tensor2tensor"), 20, 20, seed=1)
+    positions = cast("SinusoidalPositions", model.src_positions)
+    for length in (40, 1100):  # the second is longer than the first table
+        found = positions(0, length)
+        # It multiplies in fp32: the angle 1000 has an error of 6e-5.
+        torch.testing.assert_close(found[:, 0::2], halves[:length, :8], rtol=0, atol=1e-4)
+        torch.testing.assert_close(found[:, 1::2], halves[:length, 8:], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("norm_type", ["layernorm", "rmsnorm"])
+@torch.no_grad()
+def test_the_epsilon_is_added_to_the_mean_square(norm_type: str) -> None:
+    norm = build_norm(options(norm_type=norm_type, norm_epsilon=0.05))
+    randomise(norm)
+    x = torch.randn(3, 16)
+    centred = x - x.mean(-1, keepdim=True) if norm_type == "layernorm" else x
+    expected = centred / (centred.square().mean(-1, keepdim=True) + 0.05).sqrt() * norm.weight
+    assert_near(norm(x), expected + (norm.bias if isinstance(norm, nn.LayerNorm) else 0))
+
+
+def test_a_zero_start_is_an_embedding_of_zeros_whose_row_is_an_output_all_the_same() -> None:
+    model = build_model(options(start_embedding="zero"), 20, 20, seed=1).eval()
+    ids, mask = torch.randint(4, 20, (2, 5)), torch.ones(2, 5, dtype=torch.bool)
+    tgt_in = torch.cat((torch.full((2, 1), 2), ids[:, 1:]), dim=1)
+    found = model(ids, mask, tgt_in)
+    plain = build_model(options(), 20, 20, seed=1).eval()
+    nn.init.zeros_(plain.tgt_embedding.weight[2])
+    outputs = [i for i in range(20) if i != 2]
+    assert_near(found[..., outputs], plain(ids, mask, tgt_in)[..., outputs])
+    assert found[..., 2].abs().min() > 0
+    gradient = torch.autograd.grad(found[..., 2].sum(), model.tgt_embedding.weight)[0]
+    assert gradient[2].any()
+
+
+def test_ssru_is_its_recurrence_with_its_gradient() -> None:
+    """Kim et al. 2019, equations 3 to 5, one position after the other in fp64."""
+    torch.manual_seed(9)
+    unit = Ssru(options()).double()
+    randomise(unit)
+    for length in (1, 2, 7, 70):
+        x = torch.randn(3, length, 16, dtype=torch.float64, requires_grad=True)
+        cell, rows = torch.zeros(3, 16, dtype=torch.float64), []
+        for position in range(length):
+            gate = 1 / (1 + (-(x[:, position] @ unit.forget_proj.weight.T + unit.forget_proj.bias)).exp())
+            cell = gate * cell + (1 - gate) * (x[:, position] @ unit.value_proj.weight.T)
+            rows.append(cell.clamp(min=0))
+        expected, found = torch.stack(rows, dim=1), unit(x)
+        assert_near(found.double(), expected)
+        wanted = [x, *unit.parameters()]
+        weights = torch.randn(3, length, 16)
+        ours, theirs = (torch.autograd.grad((y * weights).sum(), wanted) for y in (found, expected))
+        for our, their in zip(ours, theirs, strict=True):
+            assert_near(our, their)
 
 
 @torch.no_grad()
@@ -241,6 +303,8 @@ def test_number_of_parameters_of_presets(preset: str) -> None:
     [
         {"norm": "post"},
         {"norm_type": "rmsnorm"},
+        {"decoder": "ssru"},
+        {"decoder": "ssru", "bias": "none", "num_decoder_layers": 3},
         {"activation": "swiglu", "bias": "none"},
         {"activation": "swiglu"},
         {"positions": "learned", "max_positions": 77},

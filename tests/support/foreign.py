@@ -30,7 +30,7 @@ FR = [
 ]
 
 
-def train_spm(texts: list[str], vocab_size: int) -> bytes:
+def train_spm(texts: list[str], vocab_size: int, **options: Any) -> bytes:
     """A SentencePiece model as other toolkits train it, with their ids of special pieces."""
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
@@ -39,6 +39,7 @@ def train_spm(texts: list[str], vocab_size: int) -> bytes:
         vocab_size=vocab_size,
         hard_vocab_limit=False,
         minloglevel=2,
+        **options,
     )
     return written.getvalue()
 

@@ -91,8 +91,9 @@ def activation_bytes(
     """
     d_model = model.d_model
     encoder = _attention(model, mode, src, src) + _feed_forward(model, mode, src.positions)
-    decoder = _attention(model, mode, tgt, tgt) + _feed_forward(model, mode, tgt.positions)
-    decoder += _attention(model, mode, tgt, src)
+    recurrent = model.architecture.recurrent
+    decoder = _recurrence(model, mode, tgt.positions) if recurrent else _attention(model, mode, tgt, tgt)
+    decoder += _attention(model, mode, tgt, src) + _feed_forward(model, mode, tgt.positions)
     embedded = (src.positions + tgt.positions) * d_model * (_FP32 + _mask(model.dropout))
     # Features without padding, their gradient, and the gradient of the output matrix.
     loss = tgt.positions * d_model * (_FP32 + mode.num_bytes) + _FP32 * tgt_vocab_size * d_model
@@ -134,6 +135,12 @@ def _attention(model: ModelConfig, mode: ComputeMode, queries: BatchSide, keys: 
     if model.attention_dropout:
         kept += seeing * model.num_heads * keys.length * (size if mode.keeps_scores else _FP32 + size + 1)
     return kept
+
+
+def _recurrence(model: ModelConfig, mode: ComputeMode, positions: int) -> int:
+    """Bytes of the norm, recurrent unit and residual sum of one block."""
+    # The gate f, 1 - f, values, cells and output are fp32.
+    return positions * model.d_model * (_FP32 + mode.num_bytes + _mask(model.dropout) + 5 * _FP32)
 
 
 def _feed_forward(model: ModelConfig, mode: ComputeMode, positions: int) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import pytest
@@ -9,6 +10,7 @@ from torch import Tensor
 from mtkit.config.decode import DecodeConfig
 from mtkit.decode.generate import batch_tokens, generate, plan_batches
 from mtkit.decode.hypothesis import Demand, Terms
+from mtkit.model.shortlist import Shortlist
 from tests.support.fakes import EOS, VOCAB, FakeScorer, FakeState
 
 
@@ -111,3 +113,21 @@ def test_finished_sentences_leave_the_batch() -> None:
     hyps = generate(scorer, [(4,), (5,), (6,), (4, 4)], DecodeConfig(beam_size=1))
     steps = sorted(len(hyp.token_scores) for [hyp] in hyps)
     assert scorer.rows == [sum(n > step for n in steps) for step in range(steps[-1])]
+
+
+def test_a_shortlist_bounds_the_search_but_not_prefixes_terms_and_scores() -> None:
+    lists = torch.tensor([0, 0, 0, 0, 0, 1, 1, 1]), torch.tensor([5], dtype=torch.int32)
+    shortlist = Shortlist(torch.tensor([EOS], dtype=torch.int32), *lists)
+    scorer = Constant([0, 0, 0, 0.1, 0.5, 0.3, 0.1])
+    options = DecodeConfig(beam_size=1, max_len_ratio=1.0)
+    pieces = [""] * 4 + ["▁a", "▁b", "▁c"]
+    demands = [Demand(), Demand(), Demand(prefix=(6,)), Demand(terms=Terms((((6,),),), pieces))]
+    found = generate(scorer, [[4], [5], [4], [4]], options, demands=demands, shortlist=shortlist)
+    listed, other, begun, termed = (hyps[0] for hyps in found)
+    assert {*listed.ids} == {5}  # 4 is more probable, but not listed
+    assert listed.token_scores[0] == pytest.approx(math.log(0.3))
+    assert other.ids == ()  # nothing but the end is listed for it
+    assert begun.ids[0] == 6
+    assert {*begun.ids[1:]} == {5}
+    assert 6 in termed.ids
+    assert 4 not in termed.ids

@@ -62,6 +62,7 @@ def kept_bytes(
         {"norm": "post", "bias": "feed_forward"},
         {"activation": "swiglu", "norm_type": "rmsnorm", "positions": "rope"},
         {"num_kv_heads": 2, "activation": "gelu"},
+        {"decoder": "ssru"},
         {"attention_dropout": 0.1, "activation_dropout": 0.1},
         {"num_encoder_layers": 4, "num_decoder_layers": 1, "tie_embeddings": "none", "dropout": 0.0},
     ],
@@ -82,7 +83,9 @@ def test_the_formula_counts_what_autograd_keeps(
     assert formula == pytest.approx(kept_bytes(model, make_batch(*shape), dtype), rel=0.25)
 
 
-@pytest.mark.parametrize("options", [{}, {"activation": "swiglu", "norm": "post"}, {"num_kv_heads": 4}])
+@pytest.mark.parametrize(
+    "options", [{}, {"activation": "swiglu", "norm": "post"}, {"num_kv_heads": 4}, {"decoder": "ssru"}]
+)
 @pytest.mark.parametrize("kernel", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_formula_knows_of_rows_without_padding(
