@@ -34,7 +34,8 @@ class MaskSource:
 class Dropout(nn.Module):
     """Zeroes elements with probability `p` in training and scales the rest to keep the mean.
 
-    On a CPU `p` is rounded to one of 1/256, 2/256, …, 255/256, and the scale follows the rounded value.
+    On a CPU `p` is rounded to one of 1/256, 2/256, …, 255/256, and the scale follows the rounded value. A
+    compiled model draws its masks by torch instead.
     """
 
     def __init__(self, p: float, source: MaskSource) -> None:
@@ -46,7 +47,7 @@ class Dropout(nn.Module):
         """`x` of any shape, with elements dropped in training mode."""
         if not self.training or self.p == 0:
             return x
-        if x.device.type != "cpu" or not tricks.byte_masks:
+        if x.device.type != "cpu" or not tricks.byte_masks or torch.compiler.is_compiling():
             return F.dropout(x, self.p)
         threshold = min(255, max(1, round(self.p * 256)))
         return x * self.source.keep(x.shape, threshold) * (256 / (256 - threshold))

@@ -50,3 +50,13 @@ def test_the_mean_is_kept_where_nearly_all_or_nothing_is_dropped(p: float) -> No
     # The relative standard error of the share that is kept.
     error = (dropped / (1 - dropped) / 2_000_000) ** 0.5
     assert out.mean().item() == pytest.approx(1.0, abs=6 * error + 1 / 256)
+
+
+@pytest.mark.filterwarnings("default")  # torch's compiler has some of its own
+def test_a_compiled_model_drops_too() -> None:
+    dropout = Dropout(0.3, MaskSource()).train()
+    compiled = torch.compile(dropout, backend="eager", fullgraph=True)
+    torch.manual_seed(1)
+    found = compiled(torch.ones(200, 200))
+    assert (found == 0).float().mean().item() == pytest.approx(0.3, abs=0.02)
+    assert found.mean().item() == pytest.approx(1, abs=0.02)
