@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mtkit.decode.hypothesis import NO_DEMAND, Demand, Hypothesis
 from mtkit.engine.interface import Engine
-from mtkit.serve.orders import Ask, Counts, FullError, GoneError, Way, Order, Waiting
+from mtkit.serve.orders import Ask, Counts, FullError, GoneError, Order, Waiting, Way
 
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
@@ -24,6 +24,8 @@ LINGER = 0.005
 """Seconds that a batch waits at most for clients whose text is being read."""
 BATCH_TOKENS, BULK_TOKENS = 4096, 2048
 """Source tokens of a batch for people who wait, and of one for files, after which people's turn comes."""
+_END = 0.5
+"""Seconds that a batch under way has left at the end."""
 MOST_ORDERS, MOST_TOKENS = 256, 200_000
 """Orders at once, and source tokens waiting, above which a new order is refused."""
 
@@ -191,7 +193,7 @@ class SentenceQueue:
             self._is_stopped = True
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join()
+            thread.join(_END)
 
     # ------------------------------------------------------------ for its threads
 
