@@ -102,7 +102,7 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Translate over HTTP.
+    """Translate over HTTP, with a page for people.
 
     Speaks the APIs of LibreTranslate, DeepL and OPUS-CAT. SIGHUP opens the models again.
 

@@ -1,7 +1,9 @@
-"""The application: all APIs behind one gate."""
+"""The application: all APIs and the page behind one gate."""
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -18,9 +20,18 @@ from mtkit.serve.orders import FullError
 from mtkit.serve.site import Site
 from mtkit.serve.tally import TYPE
 from mtkit.serve.values import RefusedError
+from mtkit.text.page import STYLE
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+_FILES = {
+    "/": ("page.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+"""The page: by path, the file and its type."""
 
 
 def build_app(site: Site) -> Gate:
@@ -32,7 +43,12 @@ def build_app(site: Site) -> Gate:
         shown = site.tally.shown(site.queue, site.models)
         return PlainTextResponse(shown, headers={"content-type": TYPE})
 
+    async def page(request: Request) -> Response:
+        name, kind = _FILES[request.url.path]
+        return Response(_page(name), media_type=kind, headers={"cache-control": "no-cache"})
+
     routes = [
+        *(Route(path, page) for path in _FILES),
         Route("/metrics", metrics),
         *LibreApi(site).routes,
         *DeeplApi(site).routes,
@@ -40,6 +56,13 @@ def build_app(site: Site) -> Gate:
     ]
     handlers: dict[Any, Any] = {HTTPException: _http_fault, MtkitError: _fault}
     return Gate(Starlette(routes=routes, exception_handlers=handlers), site.settings, site.tally)
+
+
+@cache
+def _page(name: str) -> bytes:
+    """A file of the page; its style begins with that of all pages of mtkit."""
+    data = files("mtkit.serve").joinpath("page", name).read_bytes()
+    return STYLE.encode() + data if name == "page.css" else data
 
 
 async def _http_fault(request: Request, error: Exception) -> Response:

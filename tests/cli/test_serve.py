@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mtkit.cli.commands import app
+from tests.support.browser import Tab, browser, find_browser
 from tests.support.commands import mtkit
 from tests.support.fakes import export_unchecked, make_tiny_run
 from tests.support.servers import Serving, serving
@@ -241,3 +242,30 @@ def test_a_client_that_leaves_is_cancelled(server: Serving) -> None:
     while b"mtkit_orders_cancelled_total 1" not in server.call("GET", "/metrics").body:
         assert time.monotonic() < end
     assert server.post("/translate", {"q": "the cat", "source": "en", "target": "fr"}).status == 200
+
+
+def becomes(tab: Tab, expression: str) -> None:
+    """Waits until an expression in the page is true."""
+    end = time.monotonic() + 20
+    while not tab.value(expression):
+        assert time.monotonic() < end, expression
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(find_browser() is None, reason="needs Chromium")
+def test_the_page_in_a_real_browser(server: Serving, tmp_path: Path) -> None:
+    asked = {"q": "the cat sat", "source": "en", "target": "fr"}
+    expected = json.dumps(server.post("/translate", asked).json["translatedText"])
+    with browser(tmp_path) as tab:
+        for width, dark in ((1280, False), (390, True)):
+            tab.visit(f"http://127.0.0.1:{server.port}/", width, dark=dark)
+            becomes(tab, "document.getElementById('target').value === 'fr'")
+            tab.value("document.getElementById('text').focus()")
+            tab.call("Input.insertText", text="the cat sat")
+            becomes(tab, f"document.getElementById('result').textContent === {expected}")
+            assert tab.value("document.documentElement.scrollWidth") <= width
+            assert tab.value("getComputedStyle(document.body).backgroundColor") == (
+                "rgb(18, 24, 30)" if dark else "rgb(255, 255, 255)"
+            )
+        assert tab.complaints == []
+        assert {url.split("/")[2] for url in tab.requests} == {f"127.0.0.1:{server.port}"}
