@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
 
 LINGER = 0.005
-"""Seconds that a batch waits at most for clients whose text is being read."""
-BATCH_TOKENS, BULK_TOKENS = 4096, 2048
-"""Source tokens of a batch for people who wait, and of one for files, after which people's turn comes."""
+"""Seconds that a batch waits at most for sentences of other clients."""
+CROWD = 0.1
+"""Seconds for which several people at once are remembered: they probably come back."""
+BATCH_TOKENS, BULK_TOKENS, LEAST_TOKENS = 4096, 2048, 256
+"""Most source tokens of a batch for people who wait, and for files; the least that one for files aims at."""
+BULK_SECONDS = 0.05
+"""That a batch for files should take, because people who come meanwhile wait for it."""
 _END = 0.5
 """Seconds that a batch under way has left at the end."""
 MOST_ORDERS, MOST_TOKENS = 256, 200_000
@@ -51,6 +55,7 @@ class SentenceQueue:
         self._most_orders, self._most_tokens, self._clock = most_orders, most_tokens, clock
         self._orders: list[Order] = []
         self._waiting = 0
+        self._crowded = float("-inf")
         self._bulk_under_way, self._most_bulk = 0, max(1, threads - 1)
         self._is_stopping = self._is_stopped = False
         self._changed = threading.Condition()
@@ -86,6 +91,8 @@ class SentenceQueue:
                 raise FullError(self._retry_after())
             order = Order(is_bulk)
             self._orders.append(order)
+            if sum(not one.is_bulk for one in self._orders) > 1:
+                self._crowded = self._clock()
             self.counts.orders += 1
             return order
 
@@ -219,7 +226,7 @@ class SentenceQueue:
                 if not is_bulk and (left := self._linger(lane)) > 0:
                     self._changed.wait(left)
                     continue
-                batch = self._take(lane, BULK_TOKENS if is_bulk else BATCH_TOKENS)
+                batch = self._take(lane, self._bulk_tokens() if is_bulk else BATCH_TOKENS)
                 self._bulk_under_way += is_bulk
                 self.counts.batches += 1
                 self.counts.sentences += len(batch)
@@ -235,12 +242,20 @@ class SentenceQueue:
         return [order for order in self._orders if order.waiting]
 
     def _linger(self, lane: Sequence[Order]) -> float:
-        """Seconds to wait for others: none if nobody is about to ask, or if a batch is full."""
-        if all(order.has_asked or order.is_bulk for order in self._orders):
+        """Seconds to wait for others: none for a client that is alone, or if a batch is full."""
+        now = self._clock()
+        if now - self._crowded > CROWD and all(order.has_asked or order.is_bulk for order in self._orders):
             return 0.0
         if sum(one.tokens for order in lane for one in order.waiting) >= BATCH_TOKENS:
             return 0.0
-        return min(order.waiting[0].since for order in lane) + LINGER - self._clock()
+        return min(order.waiting[0].since for order in lane) + LINGER - now
+
+    def _bulk_tokens(self) -> int:
+        """Source tokens of a batch for files, by the speed until now."""
+        if not self.counts.seconds:
+            return BULK_TOKENS
+        wanted = BULK_SECONDS * self.counts.tokens / self.counts.seconds
+        return min(BULK_TOKENS, max(LEAST_TOKENS, int(wanted)))
 
     def _take(self, lane: list[Order], most: int) -> list[Waiting]:
         """Sentences of one kind, one of each order in turn, as many as a batch may have but at least one."""
