@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,11 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import uvicorn
+
 from mtkit.config.data import TokenizerConfig
 from mtkit.config.decode import DecodeConfig
 from mtkit.engine.interface import Engine
 from mtkit.serve.application import build_app
 from mtkit.serve.models import Models, Pair, ServedModel
+from mtkit.serve.server import Server, listen
 from mtkit.serve.settings import Settings
 from mtkit.serve.site import Site
 from mtkit.text.subwords import train_subwords
@@ -151,12 +155,10 @@ class LocalSite:
 
 
 @dataclass
-class Serving:
-    """A server in a process of its own."""
+class Listening:
+    """A server at a port."""
 
-    process: subprocess.Popen[str]
     port: int
-    log: Path
 
     def call(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Got:
         """The answer to one request over a connection of its own."""
@@ -172,6 +174,32 @@ class Serving:
     def post(self, path: str, values: Any, **more: Any) -> Got:
         """The answer to a request in JSON."""
         return self.call("POST", path, json.dumps(values).encode(), **more)
+
+
+@dataclass
+class Serving(Listening):
+    """A server in a process of its own."""
+
+    process: subprocess.Popen[str]
+    log: Path
+
+
+@contextmanager
+def listening(site: LocalSite) -> Iterator[Listening]:
+    """A server of this process at a free port."""
+    config = uvicorn.Config(site.app, lifespan="off", log_config=None, ws="none")
+    server = Server(config)
+    with listen(Settings(port=0)) as found:
+        port = found.getsockname()[1]
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[found])))
+        thread.start()
+        try:
+            while not server.started:
+                time.sleep(0.01)
+            yield Listening(port)
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @contextmanager
@@ -192,7 +220,7 @@ def serving(folder: Path, *args: str) -> Iterator[Serving]:
         while not (found := re.search(r"serving .* at http://\S+?:(\d+)\n", log.read_text("utf-8"))):
             assert process.poll() is None, log.read_text("utf-8")
             time.sleep(0.02)
-        yield Serving(process, int(found[1]), log)
+        yield Serving(int(found[1]), process, log)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
