@@ -137,6 +137,8 @@ class ServedModel:
         translator = read_model(self.found.run, load)
         if isinstance(translator.engine, CTranslate2Engine):
             translator.engine.keep_layout()
+        # Both are read when they are first asked for, which each copy for an order would do again.
+        _ = translator.coverage, _knows_confidence(translator)
         return translator
 
     def _trained_pairs(self) -> Iterator[tuple[Pair, tuple[str, ...]]]:

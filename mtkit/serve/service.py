@@ -19,6 +19,7 @@ from mtkit.serve.orders import GoneError, Order
 from mtkit.serve.queue import SentenceQueue
 from mtkit.serve.queued_engine import QueuedEngine
 from mtkit.translate.account import Account, Note
+from mtkit.translate.call import Call
 from mtkit.translate.glossary import Glossary, Term
 from mtkit.translate.inflection import build_stem
 from mtkit.translate.job import Input
@@ -158,9 +159,7 @@ class Service:
             _Page(text, target) if asked.is_html else _PlainText(text, asked) for text in asked.texts
         ]
         account = SilentAccount()
-        found = [
-            own for window in translator.results(_windows(parts, order), request, account) for own in window
-        ]
+        found = _translations(translator, _windows(parts, order), request, account, order.is_bulk)
         replies, place = [], 0
         for part in parts:
             end = place + len(part.texts)
@@ -205,6 +204,20 @@ class Service:
         translator = copy.copy(direction.model.able(request))
         translator.engine = QueuedEngine(translator.engine, self.queue, order)
         return translator
+
+
+def _translations(
+    translator: Translator,
+    windows: Iterator[Window[list[list[Translation]]]],
+    request: Request,
+    account: Account,
+    is_bulk: bool,
+) -> list[list[Translation]]:
+    """The translations of each text; what is short needs no further thread to read on meanwhile."""
+    if is_bulk:
+        return [own for window in translator.results(windows, request, account) for own in window]
+    call = Call(translator, request, account)
+    return [own for window in windows for own in call.translate(call.encode(window.sources))]
 
 
 def _windows(parts: Sequence[_Parts], order: Order) -> Iterator[Window[list[list[Translation]]]]:
