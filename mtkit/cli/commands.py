@@ -7,7 +7,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, cast, get_args
 
 import typer
 from typer import TyperException
@@ -34,6 +34,7 @@ from mtkit.cli import (
     plot,
     prepare,
     score,
+    serve,
     show,
     tokenize,
     train,
@@ -133,6 +134,29 @@ def _group(text: str, *members: Callable[..., None]) -> typer.Typer:
     return group
 
 
+class _GroupedGroup(TyperGroup):
+    """A command that has commands below it; its help is like that of `GroupedCommand`."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        GroupedCommand.format_options(cast(GroupedCommand, self), ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+def _group_of(command: Callable[..., None], **groups: typer.Typer) -> typer.Typer:
+    """A command with groups below it, which runs by itself without them."""
+    group = typer.Typer(
+        cls=_GroupedGroup,
+        invoke_without_command=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        help=command.__doc__,
+    )
+    group.callback()(_guarded(_with_quiet(command)))
+    for name, below in groups.items():
+        group.add_typer(below, name=name)
+    return group
+
+
 def help_command(
     context: typer.Context,
     names: Annotated[
@@ -158,6 +182,7 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     },
     "Use a model": {
         "translate": translate.translate,
+        "serve": _group_of(serve.serve, keys=_group("Make keys for clients of a server.", serve.add)),
         "score": score.score,
         "confidence": _group(
             "Fit and check how certain a model's translations are.", confidence.fit, confidence.check

@@ -125,6 +125,10 @@ class CTranslate2Engine:
         """See `Engine`."""
         return f"CTranslate2, {self._translator.compute_type} on {self._device}, {self._layout}"
 
+    def keep_layout(self) -> None:
+        """Keeps the layout it has, so that calls need not wait for a measurement, as in a server."""
+        self._candidates, self._files = [self._layout], {}
+
     def refusals(self, options: DecodeConfig, features: Collection[Feature] = ()) -> list[str]:
         """See `Engine`."""
         return refusals(options, features, self._aligns)

@@ -75,19 +75,23 @@ class Input:
     ignore_language: bool = False
     is_bilingual: bool = False
 
-    def settled(self) -> Input:
+    def settled(self, head: bytes | None = None) -> Input:
         """The input with the format that its name says; looks into a file that can be read twice.
+
+        Args:
+            head: its first bytes, if there is no file of this name to look into.
 
         Raises:
             UsageError: the name says nothing, and no format is given.
             InputError: the file is missing, a binary, or obviously of another format than its name says.
         """
-        head = b""
-        if self.path is not None and not self.path.is_fifo() and not is_descriptor(self.path):
-            from mtkit.data.read.lines import open_bytes
+        if head is None:
+            head = b""
+            if self.path is not None and not self.path.is_fifo() and not is_descriptor(self.path):
+                from mtkit.data.read.lines import open_bytes
 
-            with open_bytes(self.path, "pipe", archives=True) as stream:
-                head = stream.read(HEAD)
+                with open_bytes(self.path, "pipe", archives=True) as stream:
+                    head = stream.read(HEAD)
         encoding = encoding_of(head) if self.encoding == AUTO else self.encoding
         kind = "" if self.kind == AUTO else self.kind
         check_text(self.name, head, kind or SUFFIXES.get(self._suffix, ""), encoding)

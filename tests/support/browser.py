@@ -83,12 +83,16 @@ class Tab:
 
     def open(self, path: Path, width: int, height: int = 900, dark: bool = False, media: str = "") -> None:
         """Loads a page at a width, in light or dark mode, or as it is printed."""
+        self.visit(path.absolute().as_uri(), width, height, dark, media)
+
+    def visit(self, url: str, width: int, height: int = 900, dark: bool = False, media: str = "") -> None:
+        """Loads what is at an address, as `open` does."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.call("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", media=media, features=[scheme])
         before = self.loaded
-        self.call("Page.navigate", url=path.absolute().as_uri())
+        self.call("Page.navigate", url=url)
         while self.loaded == before:
             self._next()
 

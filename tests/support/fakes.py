@@ -156,7 +156,9 @@ def make_tiny_run(folder: Path, *overrides: str) -> Path:
     (folder / "test.fr").write_text("".join(f"{tgt}\n" for tgt in TINY_PAIRS.values()), "utf-8")
     config = load_config([config_path], overrides).config
     texts = [*TINY_PAIRS, *TINY_PAIRS.values()]
-    tokenizer = Tokenizer(train_subwords(texts * 20, config.tokenizer))
+    tokenizer = Tokenizer(
+        train_subwords(texts * 20, config.tokenizer, tags=[f"<{tag}>" for tag in config.data.tags])
+    )
     model = build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=1)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -175,11 +176,11 @@ def stages() -> dict[str, list[list[str]]]:
     return found
 
 
-def test_both_images_are_built_from_what_there_is() -> None:
+def test_all_images_are_built_from_what_there_is() -> None:
     targets = stages()
-    assert list(targets) == ["base", "translate", "train"]
+    assert list(targets) == ["base", "translate", "serve", "train"]
     ignored = (REPOSITORY / ".dockerignore").read_text("utf-8").splitlines()
-    for name in ("translate", "train"):
+    for name in ("translate", "serve", "train"):
         copied: list[str] = []
         for words in targets[name]:
             if words[0] == "COPY":
@@ -193,6 +194,9 @@ def test_both_images_are_built_from_what_there_is() -> None:
             assert f"!{path}" in ignored, path
         assert ["USER", "mtkit"] in targets[name]
         assert ["ENTRYPOINT", '["mtkit"]'] in targets[name]
-    assert not any("torch" in word for words in targets["translate"] for word in words)
+    for name in ("translate", "serve"):
+        assert not any("torch" in word for words in targets[name] for word in words)
+    (command,) = (words[1:] for words in targets["serve"] if words[0] == "CMD" and '"serve",' in words[1])
+    assert "--api-keys" in json.loads(" ".join(command))
     (extras,) = re.findall(r"\.\[([\w,]+)\]", DOCKERFILE)
     assert set(extras.split(",")) <= set(EXTRAS)

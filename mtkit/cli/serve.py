@@ -1,0 +1,189 @@
+"""Serves models over HTTP, and makes keys for its clients."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mtkit.cli import console
+from mtkit.cli.choices import (
+    DEVICE_HELP,
+    DEVICES,
+    ENGINE_HELP,
+    ENGINES,
+    MODEL_HELP,
+    THREADS_HELP,
+    engine_name,
+    one_of,
+)
+from mtkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from mtkit.serve.models import Models
+
+_ENGINE, _ACCESS = "Model and engine", "Who may ask"
+_KEYS_HELP = "File of `mtkit serve keys add`. Requests need one of its keys, unless --open is set."
+
+
+def serve(
+    context: typer.Context,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="PATH",
+            help=f"{MODEL_HELP} Repeat to serve several pairs of languages.",
+            rich_help_panel=_ENGINE,
+            show_default=False,
+        ),
+    ] = None,
+    engine: Annotated[str, typer.Option(metavar=ENGINES, help=ENGINE_HELP, rich_help_panel=_ENGINE)] = "auto",
+    device: Annotated[str, typer.Option(metavar=DEVICES, help=DEVICE_HELP, rich_help_panel=_ENGINE)] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help=THREADS_HELP, rich_help_panel=_ENGINE, show_default=False),
+    ] = None,
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address to listen on; 0.0.0.0 for all of this machine, which needs --api-keys or --open.",
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Port to listen on; 0 for any free one.")
+    ] = 5000,
+    check: Annotated[
+        bool, typer.Option("--check", help="Open the models, translate a text, and end.")
+    ] = False,
+    api_keys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help=_KEYS_HELP, rich_help_panel=_ACCESS, show_default=False),
+    ] = None,
+    open_to_all: Annotated[
+        bool,
+        typer.Option(
+            "--open",
+            help="Translate for everyone who can reach the address; a key lifts the limits.",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = False,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Requests a minute of each key or address; 0 for any number. Default: 120, and 0 on this "
+            "machine alone.",
+            rich_help_panel=_ACCESS,
+            show_default=False,
+        ),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Name by which clients call this server, such as mt.example.org; repeatable.",
+            rich_help_panel=_ACCESS,
+            show_default=False,
+        ),
+    ] = None,
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN",
+            help="Other page that may use it, such as https://example.org; repeatable.",
+            rich_help_panel=_ACCESS,
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Translate over HTTP, with a page for people.
+
+    Speaks the APIs of LibreTranslate, DeepL and OPUS-CAT. SIGHUP opens the models again.
+
+    \b
+    Examples:
+      mtkit serve -m runs/en-fr -m runs/fr-en
+      mtkit serve keys add alice --api-keys keys.txt
+      mtkit serve --host 0.0.0.0 --api-keys keys.txt --allow-host mt.example.org
+    """
+    if context.invoked_subcommand is not None:
+        return
+    _check_installed()
+    from mtkit.serve.keys import read_keys
+    from mtkit.serve.models import Models, ServedModel
+    from mtkit.serve.server import address_of, listen, run_server
+    from mtkit.serve.settings import Settings
+    from mtkit.serve.site import Site
+
+    settings = Settings(
+        host,
+        port,
+        read_keys(api_keys) if api_keys else None,
+        open_to_all,
+        rate,
+        tuple(name.lower() for name in allow_host or ()),
+        tuple(cors or ()),
+    )
+    one_of("--device", device.partition(":")[0], ("auto", "cpu", "cuda"))
+    named: list[Path | None] = [*model] if model else [None]
+    models = Models([ServedModel(path, engine_name(engine), device, threads) for path in named])
+    for found in models.models:
+        console.say(f"model: {found} ({found.engine_name})")
+    if check:
+        _try(models)
+        return
+    with listen(settings) as listening:
+        address = address_of(listening)
+        pairs = ", ".join(f"{src} to {tgt}" for src, tgt in models.directions)
+        run_server(Site(models, settings), listening, lambda: console.say(f"serving {pairs} at {address}"))
+    console.state.in_a_hurry = True  # a sentence that is still searched for has no reader
+    raise SystemExit(0)
+
+
+def _try(models: Models) -> None:
+    """Translates a text in each direction, and prints the pairs."""
+    from mtkit.serve.service import PROBE, probe
+
+    for direction in models.directions.values():
+        probe(direction)
+        src, tgt = direction.pair
+        console.out(f"{src}\t{tgt}\t{direction.model.name}")
+    console.say(f"translated {PROBE!r} in each direction.")
+
+
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.", show_default=False)],
+    api_keys: Annotated[
+        Path, typer.Option(metavar="FILE", help="File to add its hash to.", show_default=False)
+    ],
+) -> None:
+    """Make a key, and print it once; the file gets its hash.
+
+    \b
+    Example:
+      mtkit serve keys add alice --api-keys keys.txt
+    """
+    from mtkit.serve.keys import add_key
+
+    console.out(add_key(api_keys, name))
+    console.say(f"{api_keys}: added {name}. Give them the key above; a running server must be restarted.")
+
+
+def _check_installed() -> None:
+    """Says how to install what is missing.
+
+    Raises:
+        UsageError: something is.
+    """
+    for name in ("starlette", "uvicorn"):
+        if find_spec(name) is None:
+            raise UsageError(
+                f"mtkit serve needs {name}, which is not installed.",
+                "Install it: pip install starlette uvicorn.",
+            )
