@@ -85,6 +85,7 @@ class Updater:
         self.device = next(model.parameters()).device
         self.objective = Objective(model, options, dtype)
         self._cutoff = self.objective.cutoff
+        self._start = self.objective.start
         self.optimizers = build_optimizers(
             self.trained,
             options.optimizer,
@@ -161,8 +162,8 @@ class Updater:
         """Takes the current weights as the start, for the moving average, LoRA and `keep_close`."""
         if self.low_rank is not None:
             self.low_rank.begin()
-        if self.objective.start is not None:
-            self.objective.start.begin(self.model)
+        if self._start is not None:
+            self._start.begin(self.model)
         if self.ema is not None:
             self.ema = MovingAverage(self.model, self.ema.decay)
 
@@ -291,8 +292,8 @@ class Updater:
             state |= {f"spikes.{name}": value for name, value in self.spikes.state().items()}
         if self.low_rank is not None:
             state |= self.low_rank.held()
-        if self.objective.start is not None:
-            state |= self.objective.start.held()
+        if self._start is not None:
+            state |= self._start.held()
         counts = {"num_skipped": self.num_skipped, "bad_steps": self.bad_steps}
         return state | counts | {"splits": _scalar(self.splits)}
 
@@ -321,8 +322,8 @@ class Updater:
             if self.low_rank is not None:
                 for name, value in self.low_rank.held().items():
                     value.copy_(state[name])
-            if self.objective.start is not None:
-                for name, value in self.objective.start.held().items():
+            if self._start is not None:
+                for name, value in self._start.held().items():
                     value.copy_(state[name])
             self.splits = max(1, int(state["splits"]))
             self.bad_steps.copy_(state["bad_steps"])

@@ -37,7 +37,11 @@ def test_the_committed_schema_is_current() -> None:
 def test_a_config_is_valid_and_names_the_schema_in_its_first_line(path: Path) -> None:
     assert path.read_text(encoding="utf-8").split("\n")[0] == "# yaml-language-server: $schema=schema.json"
     load_config([path])
-    assert _refusals(yaml.safe_load(path.read_text(encoding="utf-8"))) == []
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    refused = _refusals(content)
+    if "include" in content:  # the rest is in the other file
+        refused = [said for said in refused if not said.endswith("is a required property")]
+    assert refused == []
 
 
 def test_the_schema_refuses_what_the_loader_refuses() -> None:
