@@ -69,6 +69,7 @@ class Markup:
         ends: spans that always end a text.
         icu: whether a text may be an ICU message with plurals or choices, whose innermost texts are several.
         check: what must be the same of a stretch and of its translation, such as which emphasis is in which.
+        fixed: spans that a translation with markup of its own must have too; None if that is all of them.
     """
 
     split: Callable[[str], Sequence[Piece]]
@@ -80,6 +81,7 @@ class Markup:
     ends: re.Pattern[str] | None = None
     icu: bool = False
     check: Callable[[str], Hashable] = _nothing
+    fixed: re.Pattern[str] | None = None
 
 
 def split_by(finder: re.Pattern[str]) -> Callable[[str], Sequence[Piece]]:
@@ -165,13 +167,18 @@ class Cut:
         return [*dict.fromkeys((self.raw, read))]
 
     def spelled(self, translation: str) -> str | None:
-        """See `Marked`; the same spans must stand in the same order."""
+        """See `Marked`; the same fixed spans must stand in the same order."""
         escape, unescape = self._markup.escape, self._markup.unescape
         pieces = self._markup.split(translation)
         raw = "".join(piece if is_span else escape(unescape(piece)) for piece, is_span in pieces)
-        is_same = self._spans_in(raw) == self._all and self._markup.check(raw) == self._markup.check(self.raw)
+        is_same = self._fixed(raw) == self._fixed(self.raw)
+        is_same = is_same and self._markup.check(raw) == self._markup.check(self.raw)
         start, end = len(self.raw) - len(self.raw.lstrip()), len(self.raw.rstrip())
         return self.raw[:start] + raw.strip() + self.raw[end:] if is_same else None
+
+    def _fixed(self, raw: str) -> list[str]:
+        fixed = self._markup.fixed
+        return [span for span in self._spans_in(raw) if fixed is None or fixed.fullmatch(span)]
 
     @property
     def blank(self) -> str:

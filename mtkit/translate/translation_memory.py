@@ -13,8 +13,8 @@ from mtkit.documents.base import clean
 class TranslationMemory:
     """Finds the translation of a text that is exactly the source of an entry.
 
-    The texts are kept as UTF-8 in one piece, with 16 bytes for each entry beside them; a dictionary of strings
-    takes about 180.
+    The texts are kept as UTF-8 in one piece, with 16 bytes for each entry beside them; a dictionary takes
+    about 180.
 
     Args:
         pairs: source and translation of each entry; of equal sources the last one counts. Entries without a
