@@ -6,7 +6,9 @@ import gzip
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import polib
 import pytest
@@ -23,7 +25,8 @@ from mtkit.text.form import TextForm
 from mtkit.text.subwords import train_subwords
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate import translation_memory
-from mtkit.translate.account import Account
+from mtkit.translate.account import UNSURE, Account
+from mtkit.translate.confidence import Confidence
 from mtkit.translate.glossary import Glossary, Term
 from mtkit.translate.memory_files import read_memory
 from mtkit.translate.records import document_windows
@@ -197,6 +200,29 @@ def test_terms_are_counted_and_banned_phrases_refused(tokenizer: Tokenizer, engi
     assert (account.terms_requested, account.terms_used) == (2, 1)
     request = Request(memory=known, search={"banned": ["UN chien"]})
     assert list(plain.translate([CAT, DOG], request)) == ["Le chat.", DOG]
+
+
+def test_what_is_from_the_memory_is_certain(tokenizer: Tokenizer, engine: EchoEngine) -> None:
+    class Doubt:
+        meaning = "chrf"
+
+        def of(self, *_: object) -> float:
+            return 0.1
+
+    doubting = Translator(
+        engine,
+        tokenizer,
+        DecodeConfig(split="always"),
+        ("en", "fr"),
+        estimate=lambda: cast(Confidence, Doubt()),
+    )
+    known = memory({CAT: "Le chat."})
+    request = Request(memory=known, confidence=True, min_confidence=0.5, on_unsure="blank")
+    account = Account()
+    assert list(doubting.translate([CAT, DOG, f"{CAT} {DOG}"], request, account)) == ["Le chat.", "", ""]
+    assert account.counts == {UNSURE: 2}
+    assert translated(doubting, CAT, request).confidence == 1.0
+    assert translated(doubting, f"{CAT} {DOG}", replace(request, on_unsure="report")).confidence == 0.1
 
 
 def test_a_prefix_besides_a_memory_is_refused() -> None:
