@@ -20,7 +20,7 @@ from mtkit.translate.account import Account
 from mtkit.translate.glossary import Glossary, Term
 from mtkit.translate.inflection import build_stem
 from mtkit.translate.open import open_translator
-from mtkit.translate.request import OnError, Request, Source, Translation
+from mtkit.translate.request import OnError, Origin, Request, Source, Translation
 from mtkit.translate.term_files import read_glossary
 from mtkit.translate.translator import Translator
 from mtkit.translate.windows import Window, windows
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from mtkit.data.prepare.prepare import PrepareReport
     from mtkit.metrics.surface import Score
     from mtkit.train.watch.monitor import Event, Finished
+    from mtkit.translate.translation_memory import TranslationMemory
 
 __all__ = ["Detailed", "Model", "MtkitError", "evaluate_texts", "load", "prepare_data", "train_model"]
 
 Terms = str | Path | Mapping[str, str]
 """A glossary: a file, or targets by source."""
+MemoryFiles = str | Path | Sequence[str | Path]
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -52,6 +54,7 @@ class Detailed:
         confidence: expected quality, from 0 to 1, if it was asked for.
         alternatives: the next best translations, if `n_best` asks for them.
         notes: remarks, such as that a sentence was too long to be translated in one part.
+        origin: `memory` if all of it is from the translation memory, else `model`.
     """
 
     text: str
@@ -61,6 +64,7 @@ class Detailed:
     confidence: float | None = None
     alternatives: tuple[Detailed, ...] = ()
     notes: tuple[str, ...] = ()
+    origin: Origin = "model"
 
 
 class Model:
@@ -111,6 +115,7 @@ class Model:
         confidence: bool = False,
         prefix: str = "",
         glossary: Terms | None = None,
+        memory: MemoryFiles | Mapping[str, str] | TranslationMemory | None = None,
         guard: bool = True,
         on_error: OnError = "fail",
         **search: Any,
@@ -127,6 +132,8 @@ class Model:
             confidence: with `details`, also the expected quality.
             prefix: what each translation begins with.
             glossary: terms to use: a TSV, CSV or TBX file, or targets by source.
+            memory: translations of texts and sentences, which are not searched for: TMX, TSV, CSV, JSON lines
+                or PO files, translations by source, or what `read_memory` has read once for many calls.
             guard: search again where a translation looks wrong.
             on_error: at a text that cannot be translated: raise (`fail`), leave it `blank`, or keep the
                 `source`.
@@ -134,7 +141,7 @@ class Model:
 
         Raises:
             UsageError: an option is unknown or invalid, or the engine cannot do what is asked.
-            InputError: the glossary cannot be read, or the model does not know its confidence.
+            InputError: the glossary or the memory cannot be read, or the model does not know its confidence.
         """
         texts = _checked_texts(text, details)
         if not isinstance(n_best, int) or n_best < 1:
@@ -151,6 +158,7 @@ class Model:
             confidence=details and confidence,
             prefix=prefix,
             glossary=self._glossary(glossary),
+            memory=self._memory(memory, search),
             guard=guard,
             on_error=on_error,
         )
@@ -172,6 +180,26 @@ class Model:
     async def translate_async(self, text: Any, **options: Any) -> Any:
         """`translate` in a thread, for programs that must not wait for it."""
         return await asyncio.to_thread(lambda: self.translate(text, **options))
+
+    def read_memory(self, files: MemoryFiles, tags: Sequence[str] = ()) -> TranslationMemory:
+        """The translation memory in files of the model's languages; of equal sources the last one counts.
+
+        Args:
+            files: one or several, TMX, TSV, CSV, JSON lines or PO.
+            tags: those of `translate`, which may name another target language.
+
+        Raises:
+            InputError: a file cannot be read, or is in other languages.
+        """
+        from mtkit.translate.job import target_language
+        from mtkit.translate.memory_files import read_memory
+
+        paths = [files] if isinstance(files, str | Path) else files
+        target = target_language(self._translator, Request(search={"tags": tuple(tags)}))
+        languages = self.src_lang, target
+        return read_memory(
+            [Path(path) for path in paths], languages, self._translator.tokenizer.form.normalize
+        )
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """The score of each given translation, from pairs of source and translation.
@@ -214,6 +242,21 @@ class Model:
                     raise UsageError(f"glossary: the term {src!r}: {tgt!r} has an empty side.")
             return Glossary((Term(*pair) for pair in given.items()), build_stem(self.src_lang))
         return read_glossary(Path(given), languages)
+
+    def _memory(
+        self,
+        given: MemoryFiles | Mapping[str, str] | TranslationMemory | None,
+        search: Mapping[str, Any],
+    ) -> TranslationMemory | None:
+        if given is None:
+            return None
+        from mtkit.translate.translation_memory import TranslationMemory
+
+        if isinstance(given, TranslationMemory):
+            return given
+        if isinstance(given, Mapping):
+            return TranslationMemory(given.items(), self._translator.tokenizer.form.normalize)
+        return self.read_memory(given, search.get("tags") or ())
 
 
 def load(
@@ -426,4 +469,5 @@ def _detailed(found: Sequence[Translation], confidence: bool, notes: tuple[str, 
         best.confidence if confidence else None,
         tuple(_detailed([other], confidence) for other in others),
         notes,
+        best.origin,
     )

@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +27,10 @@ from mtkit.errors import UsageError, shortened
 
 if TYPE_CHECKING:
     from mtkit.cli.streams import Flush
+    from mtkit.translate.account import Account
     from mtkit.translate.many_files import Member
+    from mtkit.translate.request import Request
+    from mtkit.translate.translator import Translator
 
 INPUT, LINES, RESULT = "Input and output", "Invalid input and bad translations", "Output of each line"
 SEARCH, RULES, ENGINE = "Search", "Terms and constraints", "Model and engine"
@@ -250,6 +254,15 @@ def translate(
             metavar="FILE",
         ),
     ] = None,
+    memory: Annotated[
+        list[Path] | None,
+        _flag(
+            RULES,
+            "Translation memory: lines and sentences that are in it get its translation. TMX, TSV, CSV, JSON "
+            "lines or PO; repeatable, the last file counts.",
+            metavar="FILE",
+        ),
+    ] = None,
     terms: Annotated[
         str,
         _flag(
@@ -372,7 +385,7 @@ def translate(
         input.check(request)
         if resume:
             input.check_resumable(target)
-        _check_output(target, source, glossary, banned)
+        _check_output(target, source, glossary, banned, memory or ())
     console.say(f"model: {found}{''.join(f' + {other}' for other in others)}")
     translator = read_model(
         found.run,
@@ -386,33 +399,57 @@ def translate(
             adapters=adapters,
         ),
     )
+    if memory:
+        request = _with_memory(request, memory, translator)
     account = input.account()
     if several:
         assert target is not None
-        this = job(translator, input, request, models, glossary, sources, adapters)
+        this = job(translator, input, request, models, glossary, sources, adapters, memory or ())
         output = OutputFolder(target, this, resume)
         run_folder(translator, input, members, output, target, request, account)
     elif resume and target is not None:
-        this = job(translator, input, request, models, glossary, adapters=adapters)
+        this = job(translator, input, request, models, glossary, adapters=adapters, memory=memory or ())
         run_resumable(translator, input, target, request, account, when, this)
     else:
         run(translator, input, target, request, account, when)
+    _say_counts(account, has_terms=bool(glossary or terms))
+
+
+def _say_counts(account: Account, *, has_terms: bool) -> None:
     if account.counts:
         console.say(f"notes: {account}")
-    if glossary or terms:
+    if has_terms:
         asked, used = account.terms_requested, account.terms_used
         console.say(f"terms: {asked:,} requested, {used:,} used, {asked - used:,} missed")
 
 
+def _with_memory(request: Request, paths: Sequence[Path], translator: Translator) -> Request:
+    """The request with the memory in some files."""
+    from mtkit.translate.job import target_language
+    from mtkit.translate.memory_files import read_memory
+
+    languages = translator.languages[0], target_language(translator, request)
+    memory = read_memory(paths, languages, translator.tokenizer.form.normalize)
+    console.say(f"memory: {len(memory):,} entries")
+    return replace(request, memory=memory)
+
+
 def _check_output(
-    target: Path | None, source: Path | None, glossary: Path | None, banned: Path | None
+    target: Path | None,
+    source: Path | None,
+    glossary: Path | None,
+    banned: Path | None,
+    memory: Sequence[Path],
 ) -> None:
     """Refuses an output that is read, and says which folder is made for it."""
     from mtkit.disk.output import check_not_read
 
     if target is not None:
         read = {"the input": source} | ({"the glossary": glossary} if glossary else {})
-        check_not_read(target, read | ({"the file of banned phrases": banned} if banned else {}))
+        read |= {"the file of banned phrases": banned} if banned else {}
+        for path in memory:
+            check_not_read(target, {"the memory": path})
+        check_not_read(target, read)
         if not os.path.lexists(target.parent):
             console.say(f"{target.parent}: creating the folder.")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mtkit.cli import console
 from mtkit.cli.streams import Meter, read_windows, say_unwritable
-from mtkit.cli.translate_run import until_stopped
+from mtkit.cli.translate_run import recalled, until_stopped
 from mtkit.errors import InputError, MtkitError, StoppedError, WriteError
 from mtkit.translate.account import Account
 from mtkit.translate.job import Input
@@ -78,7 +78,8 @@ def run_folder(
                 failed += 1
     console.say(
         f"{done:,} files translated, {texts:,} texts in {time.monotonic() - begin:,.1f} s; "
-        f"{copied:,} copied, {before:,} finished before, {failed:,} failed; by {translator.engine.name}"
+        f"{copied:,} copied, {before:,} finished before, {failed:,} failed"
+        f"{recalled(request, total)}; by {translator.engine.name}"
     )
     if failed:
         raise InputError(
@@ -114,6 +115,8 @@ def _translate(
     total.counts += account.counts
     total.terms_requested += account.terms_requested
     total.terms_used += account.terms_used
+    total.recalled += account.recalled
+    total.partly_recalled += account.partly_recalled
     nothing = f" ({input.without_texts})" if account.total == 0 else ""
     notes = f"{nothing}, {account.counts.total():,} notes ({account})" if account.counts else nothing
     console.say(f"{member.path}: {texts:,} {input.unit}{'s' if texts != 1 else ''}{notes}")

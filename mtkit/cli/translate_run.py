@@ -43,7 +43,7 @@ def run(
         src_lang = "" if translator.usual_tags else languages[0]  # a model with tags may know several
         lines = meter.read(read_windows(input.path, flush, languages=languages, src_lang=src_lang))
         found = input.answers(translator, lines, request, account)
-        _write(translator, input, account, found, put, meter, moving=not output.isatty())
+        _write(translator, input, request, account, found, put, meter, moving=not output.isatty())
 
 
 def run_resumable(
@@ -76,12 +76,13 @@ def run_resumable(
             meter.done = sum(map(len, islice(raw_lines(input.path), before)))
         lines = meter.read(read_windows(input.path, flush, skip=before))
         found = input.answers(translator, lines, request, account, before=before, first=first)
-        _write(translator, input, account, found, file.add, meter, before=before)
+        _write(translator, input, request, account, found, file.add, meter, before=before)
 
 
 def _write(
     translator: Translator,
     input: Input,
+    request: Request,
     account: Account,
     found: Iterable[Answered],
     put: Callable[[int, bytes], None],
@@ -95,6 +96,7 @@ def _write(
     Args:
         translator: that they come from.
         input: that they answer.
+        request: what was asked.
         account: knows how many there are, of a document.
         found: the answers.
         put: takes each.
@@ -118,7 +120,15 @@ def _write(
     if not typed:  # else most of the time went by between the lines
         said += f" in {seconds:,.1f} s, {done / max(seconds, 1e-3):,.0f} {input.unit}s/s"
     nothing = f" ({input.without_texts})" if account.total == 0 else ""
-    console.say(f"{said}, by {translator.engine.name}{nothing}")
+    console.say(f"{said}{recalled(request, account)}, by {translator.engine.name}{nothing}")
+
+
+def recalled(request: Request, account: Account) -> str:
+    """How much was from the memory, as a part of the last line; empty if there is no memory."""
+    if request.memory is None:
+        return ""
+    partly = f" and {account.partly_recalled:,} in part" if account.partly_recalled else ""
+    return f", {account.recalled:,}{partly} from the memory"
 
 
 @contextmanager

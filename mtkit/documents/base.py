@@ -17,15 +17,32 @@ _ENDLESS = re.compile(r"&#[0-9]{1000,}+;?")
 _SURROGATES = re.compile("[\ud800-\udfff]+")
 
 
+class Marked(Protocol):
+    """A stretch of a document with its markup, which has one text."""
+
+    @property
+    def spellings(self) -> Sequence[str]:
+        """The stretch as the document spells it, and with its words as they are read."""
+
+    def spelled(self, translation: str) -> str | None:
+        """A translation of the stretch as the document spells it; None if its markup is another."""
+
+
 class Text(str):
-    """A text to translate, and whether markup stands between its words."""
+    """A text to translate, and whether markup stands between its words.
+
+    Attributes:
+        has_spans: whether it does.
+        marked: the text with this and the markup around it; None if there is none.
+    """
 
     has_spans: bool
+    marked: Marked | None
 
-    def __new__(cls, text: str, has_spans: bool = False) -> Text:
+    def __new__(cls, text: str, has_spans: bool = False, marked: Marked | None = None) -> Text:
         """A text."""
         made = super().__new__(cls, text)
-        made.has_spans = has_spans
+        made.has_spans, made.marked = has_spans, marked
         return made
 
 
@@ -34,16 +51,18 @@ class Answer(str):
 
     Attributes:
         anchors: offsets in the text and in the translation at which words begin that belong together.
+        is_marked: whether it has the markup of the document, as `Marked.spelled` gives it.
         is_placed: false once a document could not put the text's markup into it, and left the text as it was.
     """
 
     anchors: Sequence[tuple[int, int]]
+    is_marked: bool
     is_placed: bool
 
-    def __new__(cls, text: str, anchors: Sequence[tuple[int, int]] = ()) -> Answer:
+    def __new__(cls, text: str, anchors: Sequence[tuple[int, int]] = (), is_marked: bool = False) -> Answer:
         """A translation."""
         made = super().__new__(cls, text)
-        made.anchors, made.is_placed = anchors, True
+        made.anchors, made.is_marked, made.is_placed = anchors, is_marked, True
         return made
 
 

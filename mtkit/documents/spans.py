@@ -69,6 +69,7 @@ class Markup:
         ends: spans that always end a text.
         icu: whether a text may be an ICU message with plurals or choices, whose innermost texts are several.
         check: what must be the same of a stretch and of its translation, such as which emphasis is in which.
+        fixed: spans that a translation with markup of its own must have too; None if that is all of them.
     """
 
     split: Callable[[str], Sequence[Piece]]
@@ -80,6 +81,7 @@ class Markup:
     ends: re.Pattern[str] | None = None
     icu: bool = False
     check: Callable[[str], Hashable] = _nothing
+    fixed: re.Pattern[str] | None = None
 
 
 def split_by(finder: re.Pattern[str]) -> Callable[[str], Sequence[Piece]]:
@@ -130,9 +132,9 @@ class Cut:
             for group in _groups(markup.split(text), markup):
                 items = [_item(piece, is_span, markup) for piece, is_span in group]
                 self._parts += arranged(items, markup.unescape)
-        self.texts: list[str] = [
-            Text(part.text, has_spans=bool(part.nodes)) for part in self._parts if isinstance(part, Stretch)
-        ]
+        found = [part for part in self._parts if isinstance(part, Stretch)]
+        marked = self if self._all and len(found) == 1 and not is_whole else None
+        self.texts: list[str] = [Text(part.text, bool(part.nodes), marked) for part in found]
 
     def put(self, answers: Sequence[str]) -> str:
         """The stretch with its texts translated, and the same spans in the same order.
@@ -146,6 +148,8 @@ class Cut:
         """The result of `put`, and the same with blanks in place of spans."""
         if list(answers) == self.texts:
             return self.raw, self.blank
+        if len(answers) == 1 and getattr(answers[0], "is_marked", False):
+            return str(answers[0]), str(answers[0])
         expected = self._markup.check(self.raw)
         for raw, blank in self._tries(answers):
             if self._spans_in(raw) == self._all and self._markup.check(raw) == expected:
@@ -154,6 +158,27 @@ class Cut:
             if isinstance(answer, Answer):
                 answer.is_placed = False
         return self.raw, self.blank
+
+    @property
+    def spellings(self) -> Sequence[str]:
+        """See `Marked`."""
+        pieces = self._markup.split(self.raw)
+        read = "".join(piece if is_span else self._markup.unescape(piece) for piece, is_span in pieces)
+        return [*dict.fromkeys((self.raw, read))]
+
+    def spelled(self, translation: str) -> str | None:
+        """See `Marked`; the same fixed spans must stand in the same order."""
+        escape, unescape = self._markup.escape, self._markup.unescape
+        pieces = self._markup.split(translation)
+        raw = "".join(piece if is_span else escape(unescape(piece)) for piece, is_span in pieces)
+        is_same = self._fixed(raw) == self._fixed(self.raw)
+        is_same = is_same and self._markup.check(raw) == self._markup.check(self.raw)
+        start, end = len(self.raw) - len(self.raw.lstrip()), len(self.raw.rstrip())
+        return self.raw[:start] + raw.strip() + self.raw[end:] if is_same else None
+
+    def _fixed(self, raw: str) -> list[str]:
+        fixed = self._markup.fixed
+        return [span for span in self._spans_in(raw) if fixed is None or fixed.fullmatch(span)]
 
     @property
     def blank(self) -> str:

@@ -161,7 +161,7 @@ class Explainer:
             parts: Sequence[tuple[str, str]] = [(normalize(text), normalize(target))]
         else:
             [found] = self._translated([text], Account())
-            parts = [(normalize(src), normalize(tgt)) for src, tgt in found.parts or [(text, found.text)]]
+            parts = [(normalize(src), normalize(tgt)) for src, tgt, *_ in found.parts or [(text, found.text)]]
         parts = [(src, tgt) for src, tgt in parts if src and tgt]
         if not parts:
             raise InputError("the text has nothing to translate, or its translation is empty.")

@@ -54,6 +54,8 @@ class Account:
         terms_requested: how often terms were met in sources.
         terms_used: how often their targets are in the translations.
         parts: into which lines of several sentences were split.
+        recalled: how many lines or texts are from the memory.
+        partly_recalled: of how many only some sentences are.
     """
 
     name: str = ""
@@ -64,6 +66,8 @@ class Account:
     terms_requested: int = 0
     terms_used: int = 0
     parts: int = 0
+    recalled: int = 0
+    partly_recalled: int = 0
 
     def place(self, number: int) -> str:
         """The place of line `number`, from 0, for people."""

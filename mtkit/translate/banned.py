@@ -31,6 +31,11 @@ class Banned:
     def __bool__(self) -> bool:
         return bool(self._folded)
 
+    def is_in(self, text: str) -> bool:
+        """Whether a text holds a phrase."""
+        folded = " ".join(text.split()).casefold()
+        return any(phrase and phrase in folded for phrase in self._folded)
+
     def spelled_in(self, ids: Sequence[int]) -> Runs:
         """The shortest runs of `ids` whose text holds a phrase: spellings that are yet to be forbidden."""
         text = self._text(ids)

@@ -31,6 +31,7 @@ from mtkit.translate.coverage import MOST_DETACHED, Coverage
 from mtkit.translate.glossary import Glossary, Term, deal, terms_used
 from mtkit.translate.guard import Guard, retry_options
 from mtkit.translate.joining import Candidate, Joiner
+from mtkit.translate.recall import Recall
 from mtkit.translate.request import BLANK, Request, Source, Translation
 from mtkit.translate.segments import MAX_TOKENS, Segment, Segmenter
 from mtkit.translate.spelling import NO_PREFIX, Speller
@@ -101,6 +102,7 @@ class Call:
         self._guard = Guard(src_lang, tgt_lang) if request.guard else None
         self._coverage = translator.coverage if request.guard else None
         self._banned = Banned(self.options.banned, self._tokenizer)
+        self._recall = Recall(request.memory, self._banned.is_in) if request.memory is not None else None
         self._speller = Speller(self._tokenizer, self.joiner.spaced[1])
         self._prefix = self._speller.prefix(request.prefix) if request.prefix else NO_PREFIX
         if self._prefix.unknown:
@@ -118,7 +120,7 @@ class Call:
         Raises:
             InputError: a sentence is too long to be translated in one part, and the request is strict.
         """
-        found = self._segmenter.segments([line.text for line in lines])
+        found = self._segments(lines)
         for line, own in zip(lines, found, strict=True):
             if len(own) > 1 or (own and (own[0].unknown or own[0].is_malformed)):
                 self._note(line, own)
@@ -129,15 +131,30 @@ class Call:
                 segment.ids = [*tags, *segment.ids] if tags and segment.ids else segment.ids
         return Encoded(lines, found)
 
+    def _segments(self, lines: Sequence[Source]) -> list[list[Segment]]:
+        """The segments of each line; those that the memory has come with their translations."""
+        if self._recall is None:
+            return self._segmenter.segments([line.text for line in lines])
+        known = [self._recall.line(line) for line in lines]
+        rest = [line for line, own in zip(lines, known, strict=True) if own is None]
+        cut = self._segmenter.segments([line.text for line in rest])
+        for line, segments in zip(rest, cut, strict=True):
+            self._recall.sentences(line, segments)
+        remaining = iter(cut)
+        return [next(remaining) if own is None else [own] for own in known]
+
     def _require_terms(self, line: Source, segments: Sequence[Segment]) -> None:
         """Gives each segment its terms; one for which the model lacks pieces is inserted at its source."""
-        form, segments = self._tokenizer.form, [segment for segment in segments if segment.ids]
+        form = self._tokenizer.form
+        segments = [segment for segment in segments if segment.ids or segment.recalled is not None]
         raws = [form.normalize(segment.raw) for segment in segments]
         for segment, raw, own in zip(segments, raws, deal(line.terms, raws), strict=True):
             text = form.without_marks(segment.source.text)
             places = self._terms_in(text, self.request.glossary)
             unknown = self._unknown_terms_in(raw, text, self.request.glossary)
             segment.terms = [*(term for _, term in places), *unknown.values(), *own]
+            if segment.recalled is not None:
+                continue
             inserted = unknown | self._unknown_terms_in(raw, text, Glossary(own))
             searched = [term for term in segment.terms if term not in inserted.values()]
             segment.spelled, unspelled = self._speller.terms(searched)
@@ -283,6 +300,11 @@ class Call:
             if terms := [term for segment in segments for term in segment.terms]:
                 self.account.terms_requested += len(terms)
                 self.account.terms_used += terms_used(terms, shown.text, self.joiner.spaced[1])
+            if self._recall:
+                self.account.recalled += shown.origin == "memory"
+                self.account.partly_recalled += shown.origin == "model" and any(
+                    segment.recalled is not None for segment in segments
+                )
             if not shown.is_placed:
                 said = "placeholders, tags or terms could not be placed, and the text stays as it is."
                 self.account.add(UNPLACED, line.number, said)

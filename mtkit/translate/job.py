@@ -349,6 +349,7 @@ def job(
     glossary: Path | None = None,
     sources: Sequence[Path] = (),
     adapters: Sequence[tuple[Path, float]] = (),
+    memory: Sequence[Path] = (),
 ) -> Job:
     """All that decides what is written, for `partial_file`; or into the folder of several `sources`."""
     assert input.path is not None
@@ -372,6 +373,7 @@ def job(
         "--on-unsure": request.on_unsure,
         "--target-prefix": request.prefix,
         "--glossary": identity(glossary) if glossary else None,
+        "--memory": list(map(identity, memory)),
         "--guard": request.guard,
     }
     return {

@@ -13,7 +13,7 @@ from mtkit.decode.hypothesis import Hypothesis
 from mtkit.documents.base import Answer
 from mtkit.documents.weave import words_of
 from mtkit.text.languages import language_of
-from mtkit.translate.request import Anchors, Request, Source, Translation, word_numbers
+from mtkit.translate.request import Anchors, Part, Request, Source, Translation, word_numbers
 from mtkit.translate.segments import Segment
 
 if TYPE_CHECKING:
@@ -137,12 +137,22 @@ class Joiner:
             return [self._whole(line, found[0][0], one, anchors.get(id(one), ())) for one in found[0][1]]
         ranked = [candidates for segment, candidates in found if segment.ids]
         if not ranked:
-            text = self._joined([(segment, segment.untranslated, ()) for segment, _ in found])[0]
-            return [Translation(text)]
+            return [self._unsearched([segment for segment, _ in found])]
         return [
             self._translation(line, [segment for segment, _ in found], chosen, anchors)
             for chosen in _combinations(ranked, self._request.n_best)
         ]
+
+    def _unsearched(self, segments: Sequence[Segment]) -> Translation:
+        """What stands for a line of which nothing was searched for."""
+        placed: list[tuple[Segment, str, Anchors]] = [
+            (segment, segment.untranslated, ()) for segment in segments
+        ]
+        found = Translation(self._joined(placed)[0])
+        if all(segment.recalled is None for segment in segments):
+            return found
+        is_marked = any(segment.is_marked for segment in segments)
+        return found._replace(parts=_parts(placed), origin="memory", is_marked=is_marked)
 
     def _whole(self, line: Source, segment: Segment, one: Candidate, anchors: Anchors) -> Translation:
         """The translation of a line in one piece."""
@@ -201,7 +211,7 @@ class Joiner:
             self._links(line.text, text, moved) if self._request.alignment else (),
             moved,
             "; ".join(dict.fromkeys(one.fault for one in chosen if one.fault)),
-            tuple((segment.raw, raw) for segment, raw, _ in placed) if len(placed) > 1 else (),
+            _parts(placed),
             is_placed,
             self._confidence(zip(decoded, chosen, strict=True)) if self._estimate else 1.0,
         )
@@ -224,6 +234,16 @@ class Joiner:
         src_starts, tgt_starts = map(word_starts, (src, tgt), self.spaced)
         words = {(bisect_right(src_starts, s) - 1, bisect_right(tgt_starts, t) - 1) for s, t in anchors}
         return tuple(sorted(words))
+
+
+def _parts(placed: Sequence[tuple[Segment, str, Anchors]]) -> tuple[Part, ...]:
+    """The sentences of a line with their translations; none if it is just one."""
+    if len(placed) == 1:
+        return ()
+    return tuple(
+        Part(segment.raw, own, "model" if segment.recalled is None else "memory")
+        for segment, own, _ in placed
+    )
 
 
 def word_starts(text: str, spaced: bool) -> list[int]:

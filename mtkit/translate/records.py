@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from mtkit.errors import InputError
 from mtkit.translate.account import FAILED, INVALID, Account
 from mtkit.translate.glossary import Term, deal
-from mtkit.translate.request import Request, Source, Translation, best_answers
+from mtkit.translate.request import Part, Request, Source, Translation, best_answers
 from mtkit.translate.windows import WINDOW, Window
 
 if TYPE_CHECKING:
@@ -219,10 +219,17 @@ def _members(found: Translation, request: Request) -> dict[str, Any]:
     if request.confidence:
         shown["confidence"] = round(found.confidence, 4)
         shown["token_confidences"] = [round(exp(score), 4) for score in found.token_scores]
+    if found.origin == "memory":
+        shown["origin"] = found.origin
     if found.fault:
         shown["fault"] = found.fault
     if found.parts:
-        shown["parts"] = [{"source": src, "text": tgt} for src, tgt in found.parts]
+        shown["parts"] = [_part(part) for part in found.parts]
     if not found.is_placed:
         shown["unplaced"] = True
     return shown
+
+
+def _part(part: Part) -> dict[str, str]:
+    shown = {"source": part.src, "text": part.tgt}
+    return shown | {"origin": part.origin} if part.origin == "memory" else shown

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mtkit.documents.base import Answer, Text
 from mtkit.engine.interface import Feature
 from mtkit.errors import UsageError
 from mtkit.translate.glossary import Glossary, Term
+
+if TYPE_CHECKING:
+    from mtkit.translate.translation_memory import TranslationMemory
 
 Links = tuple[tuple[int, int], ...]
 Anchors = tuple[tuple[int, int], ...]
@@ -17,6 +20,7 @@ Anchors = tuple[tuple[int, int], ...]
 Invalid = Literal["error", "replace"]
 OnError = Literal["fail", "blank", "source"]
 OnUnsure = Literal["report", "blank", "source"]
+Origin = Literal["model", "memory"]
 
 
 class Source(NamedTuple):
@@ -57,6 +61,7 @@ class Request:
         prefix: text that each translation begins with.
         glossary: terms that each translation uses where the source has them.
         own_terms: sources may come with terms of their own.
+        memory: texts and sentences that it has are not searched for, but have its translation.
         guard: searches again where a translation looks wrong.
         invalid: bytes that are not UTF-8 are an error, or are replaced by U+FFFD.
         on_error: at a line that cannot be translated: stop, leave it blank, or keep the source.
@@ -75,13 +80,19 @@ class Request:
     prefix: str = ""
     glossary: Glossary | None = None
     own_terms: bool = False
+    memory: TranslationMemory | None = None
     guard: bool = False
     invalid: Invalid = "replace"
     on_error: OnError = "fail"
     strict: bool = False
 
     def __post_init__(self) -> None:
-        """Raises UsageError for a minimum confidence that is none."""
+        """Raises UsageError for a minimum confidence that is none, and a prefix besides a memory."""
+        if self.prefix and self.memory is not None:
+            raise UsageError(
+                "--target-prefix: translations from a memory do not begin with it.",
+                "Leave out --memory or --target-prefix.",
+            )
         if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
             raise UsageError(
                 f"--min-confidence {self.min_confidence:g}: expected a number from 0 to 1.",
@@ -127,6 +138,14 @@ class Request:
         return [name for name, is_asked in asked.items() if is_asked]
 
 
+class Part(NamedTuple):
+    """A sentence of a line."""
+
+    src: str
+    tgt: str
+    origin: Origin = "model"
+
+
 class Translation(NamedTuple):
     """One translation of a line.
 
@@ -139,7 +158,9 @@ class Translation(NamedTuple):
         fault: what is wrong with it in the guard's view, even after a second search; else empty.
         parts: the texts of which a line was made up, each with its translation; none if it was one.
         is_placed: false if placeholders could not be placed, and a text stays as it was.
-        confidence: its estimated quality from 0 to 1 if that was asked; 1 where nothing was to be translated.
+        confidence: its estimated quality from 0 to 1 if that was asked; 1 where nothing was searched for.
+        origin: the memory, if nothing of it was searched for.
+        is_marked: it has the markup of its document.
     """
 
     text: str
@@ -148,9 +169,11 @@ class Translation(NamedTuple):
     links: Links = ()
     anchors: Anchors = ()
     fault: str = ""
-    parts: tuple[tuple[str, str], ...] = ()
+    parts: tuple[Part, ...] = ()
     is_placed: bool = True
     confidence: float = 1.0
+    origin: Origin = "model"
+    is_marked: bool = False
 
 
 BLANK = Translation("")
@@ -163,7 +186,7 @@ def best_texts(found: list[list[Translation]]) -> list[str]:
 
 def best_answers(found: list[list[Translation]]) -> list[str]:
     """The best translation of each text of a document, with its links."""
-    return [Answer(best.text, best.anchors) for best, *_ in found]
+    return [Answer(best.text, best.anchors, best.is_marked) for best, *_ in found]
 
 
 def word_numbers(pieces: Sequence[str], spaced: bool) -> list[range]:

@@ -63,6 +63,8 @@ class Segment:
         inserted: those that stand in place of their sources, by the folded source as it stands in the text.
         is_exact: the gap is part of a message's syntax and stays, whatever the languages.
         is_malformed: it is a message that breaks the grammar of ICU, and stays.
+        recalled: its translation in the memory.
+        is_marked: that has the markup of the document.
     """
 
     raw: str
@@ -80,6 +82,8 @@ class Segment:
     inserted: Mapping[str, str] = field(default_factory=dict)
     is_exact: bool = False
     is_malformed: bool = False
+    recalled: str | None = None
+    is_marked: bool = False
 
     @property
     def seed(self) -> int:
@@ -92,9 +96,14 @@ class Segment:
         return self.cut is not None and any(getattr(text, "has_spans", False) for text in self.cut.texts)
 
     @property
+    def is_in_message(self) -> bool:
+        """Whether it stands in the syntax of an ICU message, which a translation has to heed."""
+        return self.markup is not None and self.markup.escape is icu.escape
+
+    @property
     def untranslated(self) -> str:
-        """What stands for it if nothing of it is translated."""
-        return self.written(self.raw, self.raw)[0]
+        """What stands for it if nothing of it is searched for."""
+        return self.recalled if self.recalled is not None else self.written(self.raw, self.raw)[0]
 
     def written(self, raw: str, blank: str) -> tuple[str, str]:
         """A translation with terms in place of their sources, and the same with blanks in place of spans."""

@@ -13,21 +13,31 @@ from mtkit.data.read.repairs import Repairs
 from mtkit.errors import InputError, listed
 from mtkit.text.languages import same_language, standard_code
 
-_CODES = frozenset({"bpt", "ept", "it", "ph", "ut"})
+CODES = frozenset({"bpt", "ept", "it", "ph", "ut"})
+"""Elements inside a text that hold code."""
 
 _SOME = 100
 """Most other languages of a unit that are stored, for messages."""
 
 
-def read_tmx(source: TmxSource, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
+def read_tmx(
+    source: TmxSource, src_lang: str, tgt_lang: str, repairs: Repairs, codes: frozenset[str] = CODES
+) -> Iterator[Pair]:
     """The two languages of each unit; among variants of a language, the first with exactly that code.
+
+    Args:
+        source: the files.
+        src_lang: code of the source language.
+        tgt_lang: code of the target language.
+        repairs: counts units without both.
+        codes: elements whose text is omitted.
 
     Raises:
         InputError: a file cannot be read, or none of its units has both languages.
     """
     for path in expand(source.path):
         units, pairs, languages = 0, 0, dict[str, None]()
-        for line, variants in _units(path, (src_lang, tgt_lang), repairs):
+        for line, variants in _units(path, (src_lang, tgt_lang), repairs, codes):
             units += 1
             if len(languages) < _SOME:
                 languages |= dict.fromkeys(variants)
@@ -51,10 +61,12 @@ def _variant(variants: dict[str, str], wanted: str) -> str | None:
     return next(exact, None) or next(near, None)
 
 
-def _units(path: Path, wanted: tuple[str, str], repairs: Repairs) -> Iterator[tuple[int, dict[str, str]]]:
+def _units(
+    path: Path, wanted: tuple[str, str], repairs: Repairs, codes: frozenset[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
     """The line of each unit, and the first text of each language; only some of the other languages."""
     line, language, variants = 0, "", dict[str, str]()
-    elements = read_elements(path, repairs, frozenset({"tmx"}), frozenset({"seg"}), _CODES)
+    elements = read_elements(path, repairs, frozenset({"tmx"}), frozenset({"seg"}), codes)
     for element in elements:
         match element.name:
             case "tu" if not element.is_end:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from mtkit.documents.base import Answer
@@ -43,7 +43,9 @@ class Passage:
         if icu and innermost(raw) is not None:
             self._cuts = [Cut(raw, icu)]
         else:
-            self._cuts = [Cut(part, markup) for part in _paragraphs(raw, markup)]
+            parts = _paragraphs(raw, markup)
+            own = markup if len(parts) == 1 else replace(markup, fixed=None)
+            self._cuts = [Cut(part, own) for part in parts]
         self.texts = [text for cut in self._cuts for text in cut.texts]
 
     def put(self, answers: Iterable[str]) -> str:

@@ -84,11 +84,16 @@ def _markups(families: tuple[Family, ...]) -> tuple[Markup, Markup | None]:
     def single(raw: str) -> str:
         return re.sub(f"([{doubled}])\\1", r"\1", raw) if doubled else raw
 
-    markup = Markup(_splitter(text, families), _SILENT, _BREAKS, double, single, _pair, ENDS)
+    placeholders = build_finder(["placeholders"], families).pattern
+    fixed = re.compile(rf"{_TAG}|{CHOICE}|{placeholders}", re.DOTALL)
+    split = _splitter(text, families)
+    markup = Markup(split, _SILENT, _BREAKS, double, single, _pair, ENDS, fixed=fixed)
     if families not in (DEFAULT, ("java",)):
         return markup, None
     split = _splitter(text, ("icu-plural",))
-    return markup, replace(markup, split=split, escape=icu.escape, unescape=icu.unescape, icu=True)
+    return markup, replace(
+        markup, split=split, escape=icu.escape, unescape=icu.unescape, icu=True, fixed=None
+    )
 
 
 def _pair(raw: str) -> tuple[Role, str]:

@@ -76,8 +76,8 @@ def test_scores_and_links_are_of_the_whole_line(tokenizer: Tokenizer) -> None:
     line = " ".join(SENTENCES[:3])
     best = translated(translator, line, Request(alignment=True, scores=True))
     assert best.links == tuple((n, n) for n in range(len(line.split())))
-    assert [src for src, _ in best.parts] == SENTENCES[:3]
-    assert [tgt for _, tgt in best.parts] == SENTENCES[:3]
+    assert [part.src for part in best.parts] == SENTENCES[:3]
+    assert [part.tgt for part in best.parts] == SENTENCES[:3]
     assert len(best.token_scores) == sum(len(ids) + 1 for ids in tokenizer.src.encode(SENTENCES[:3]))
 
 

@@ -1,0 +1,138 @@
+"""`translate --memory`: from the command line, into every output, and as a part of a job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import mtkit
+from mtkit.cli import console
+from mtkit.cli.commands import app
+from mtkit.translate.call import Call
+from tests.support.fakes import make_tiny_run
+
+Run: TypeAlias = Callable[..., Result]
+
+ENTRIES = "the cat sat on the mat\tLE CHAT\na dog ran\tUN\u00a0CHIEN\n"
+LINES = "the cat  sat on the mat\nthe Cat sat on the mat\n\na dog ran\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("memory")
+    make_tiny_run(folder)
+    (folder / "in.txt").write_text(LINES, "utf-8")
+    return folder
+
+
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(folder)
+    (folder / "m.tsv").write_text(ENTRIES, "utf-8")
+
+    def run(*args: str, text: str | None = None) -> Result:
+        return CliRunner().invoke(app, ["translate", "-m", "runs/tiny", "--no-guard", *args], input=text)
+
+    return run
+
+
+def test_lines_are_from_the_memory_and_counted(run: Run) -> None:
+    plain = run(text=LINES)
+    result = run("--memory", "m.tsv", text=LINES)
+    assert result.exit_code == 0, result.output
+    found = result.stdout.split("\n")
+    assert (found[0], found[2], found[3]) == ("LE CHAT", "", "UN\u00a0CHIEN")
+    assert found[1] == plain.stdout.split("\n")[1]
+    assert "memory: 2 entries" in result.stderr
+    assert ", 2 from the memory, by PyTorch" in result.stderr.splitlines()[-1]
+    assert "from the memory" not in plain.stderr
+
+
+def test_they_are_marked_in_json_and_sure(run: Run) -> None:
+    result = run("--memory", "m.tsv", "--json", "--n-best", "2", "--alignment", text=LINES)
+    shown = [json.loads(line)["hypotheses"] for line in result.stdout.splitlines()]
+    assert shown[0] == [{"text": "LE CHAT", "score": 0.0, "alignment": [], "origin": "memory"}]
+    assert not any("origin" in one for one in [*shown[1], *shown[2]])
+
+
+def test_sentences_of_a_line_are_counted_apart(run: Run) -> None:
+    line = "A dog ran. The cat sat on the mat.\n"
+    Path("s.tsv").write_text("A dog ran.\tUN CHIEN.\n", "utf-8")
+    result = run("--memory", "s.tsv", "--split", "always", "--json", text=line)
+    (best,) = json.loads(result.stdout)["hypotheses"]
+    assert best["parts"][0] == {"source": "A dog ran.", "text": "UN CHIEN.", "origin": "memory"}
+    assert best["text"].startswith("UN CHIEN. ")
+    assert "origin" not in best["parts"][1]
+    assert ", 0 and 1 in part from the memory, by" in result.stderr
+
+
+def test_the_last_of_several_files_counts(run: Run) -> None:
+    Path("own.tmx").write_text(
+        '<tmx version="1.4"><header srclang="en"/><body><tu><tuv xml:lang="en"><seg>a dog ran</seg></tuv>'
+        '<tuv xml:lang="fr"><seg>MON CHIEN</seg></tuv></tu></body></tmx>',
+        "utf-8",
+    )
+    result = run("--memory", "m.tsv", "--memory", "own.tmx", text=LINES)
+    assert result.stdout.split("\n")[3] == "MON CHIEN"
+    assert "which counts: 1." in result.stderr
+
+
+def test_files_of_a_folder_share_it(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# a dog ran\n\nthe cat sat on the mat\n", "utf-8")
+    (tmp_path / "docs" / "b.txt").write_text("a dog ran\n", "utf-8")
+    result = run("--memory", "m.tsv", "-i", str(tmp_path / "docs"), "-o", str(tmp_path / "out"))
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "a.md").read_text("utf-8") == "# UN\u00a0CHIEN\n\nLE CHAT\n"
+    assert ", 3 from the memory; by" in result.stderr.splitlines()[-1]
+
+
+def test_a_changed_memory_is_another_job(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    args = ["-i", "in.txt", "-o", "out.txt", "--resume", "--memory", "m.tsv"]
+    monkeypatch.setattr(console.state, "in_a_hurry", False)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Call, "translate", interrupt)
+        assert run(*args).exit_code == 75
+    Path("out.txt.partial").touch()
+    Path("m.tsv").write_text(ENTRIES.replace("LE", "MON"), "utf-8")
+    for changed in (args, args[:-2]):
+        result = run(*changed)
+        assert result.exit_code == 2, result.output
+        assert "--memory was" in result.stderr
+    Path("m.tsv").write_text(ENTRIES, "utf-8")
+    result = run(*args)
+    assert result.exit_code == 0, result.output
+    assert Path("out.txt").read_text("utf-8").startswith("LE CHAT\n")
+
+
+def test_mistakes_are_named(run: Run) -> None:
+    for args, code, message in (
+        (["--memory", "no.tmx"], 3, "no.tmx: there is no such file."),
+        (["--memory", "in.txt"], 3, "in.txt: is plain, and a translation memory is one of"),
+        (["--memory", "m.tsv", "-i", "in.txt", "-o", "m.tsv"], 2, "m.tsv: is also the memory"),
+        (["--memory", "m.tsv", "--target-prefix", "cat"], 2, "--target-prefix: translations from a memory"),
+    ):
+        result = run(*args, text=LINES)
+        assert result.exit_code == code, result.output
+        assert message in result.stderr
+
+
+def test_from_python(run: Run) -> None:
+    model = mtkit.load("runs/tiny")
+    lines = ["the cat sat on the mat", "the cat"]
+    plain = model.translate(lines[1], guard=False)
+    known = model.read_memory("m.tsv")
+    for memory in (known, "m.tsv", [Path("m.tsv")], {lines[0]: "LE CHAT"}):
+        assert model.translate(lines, memory=memory, guard=False) == ["LE CHAT", plain]
+    found = model.translate(lines, memory=known, details=True, confidence=False)
+    assert [one.origin for one in found] == ["memory", "model"]
+    assert (found[0].score, found[0].token_scores) == (0.0, ())
