@@ -32,11 +32,15 @@ def run(
     flush: Flush,
 ) -> None:
     """Translates the input, and says how fast that was; the target None is standard output."""
+    from mtkit.disk.output import is_ordinary
+
     with open_output(target) as output:
+        is_read = target is None or not is_ordinary(target)
 
         def put(lines: int, answer: bytes) -> None:
             output.write(answer)
-            output.flush()
+            if is_read:  # else it appears when it is complete, and each flush would make it less compressed
+                output.flush()
 
         meter = Meter(input.path)
         languages = translator.languages
