@@ -190,7 +190,7 @@ class Input:
                 f"--resume: {target} is compressed, and cannot be continued.",
                 f"Name it without {target.suffix}, or leave out --resume.",
             )
-        if self.encoding.startswith(("utf-16", "utf-32", "utf_")):
+        if "\n".encode(self.encoding) != b"\n":  # as in UTF-16, or in EBCDIC
             raise UsageError(f"--resume: not supported in {self.encoding}.", "Leave out --resume.")
         if self.kind in FILE_FORMATS:
             raise UsageError(
@@ -240,9 +240,9 @@ class Input:
         if self.encoding == "utf-8":
             yield from self._answers(translator, lines, request, account, before, first)
             return
-        recoding = Recoding(self.encoding, account, request)
+        recoding = Recoding(self.encoding, account, request, before)
         if before:
-            first = first.decode(self.encoding).encode()
+            first = first.decode(self.encoding, "replace").encode()
         lines = recoding.read(lines)
         found = self._answers(translator, lines, request, account, before, first, recoding.held)
         for count, answer in found:
