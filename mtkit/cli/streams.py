@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
-from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, Protocol, cast
 
@@ -51,7 +50,6 @@ class Output(Protocol):
 def read_windows(
     path: Path | None,
     flush: Flush,
-    skip: int = 0,
     languages: tuple[str, str] = ("", ""),
     *,
     src_lang: str = "",
@@ -62,7 +60,6 @@ def read_windows(
         path: of the file; None is standard input.
         flush: auto is as lines arrive: of a file in full windows, of a sender that pauses or a terminal what
             there is; line is one by one; batch is in full windows.
-        skip: number of lines at the beginning of a file to skip.
         languages: for the prompt.
         src_lang: the language of typed lines; empty for any.
     """
@@ -72,7 +69,7 @@ def read_windows(
 
         if flush == "auto" and path.is_fifo():
             return _arriving(open_input(path, "pipe"), str(path))
-        return _timed(islice(raw_lines(path, "pipe", archives=True), skip, None), flush)
+        return timed_windows(raw_lines(path, "pipe", archives=True), flush)
     from mtkit.translate.job import STDIN
 
     if sys.stdin is None:
@@ -84,7 +81,7 @@ def read_windows(
         return _arriving(stream, STDIN)
     from mtkit.data.read.lines import bounded_lines
 
-    return _timed(bounded_lines(stream, STDIN), flush)
+    return timed_windows(bounded_lines(stream, STDIN), flush)
 
 
 class Meter:
@@ -135,7 +132,8 @@ def is_typed(path: Path | None) -> bool:
     return path is None and sys.stdin is not None and sys.stdin.isatty()
 
 
-def _timed(lines: Iterable[bytes], flush: Flush) -> Iterator[list[bytes] | Pause]:
+def timed_windows(lines: Iterable[bytes], flush: Flush) -> Iterator[list[bytes] | Pause]:
+    """The lines of a file, in full windows unless `flush` is line."""
     from mtkit.translate.windows import PAUSE, windows
 
     if flush != "line":

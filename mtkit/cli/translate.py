@@ -121,6 +121,18 @@ def translate(
             "--resume",
         ),
     ] = False,
+    part: Annotated[
+        str | None,
+        _flag(
+            INPUT,
+            "Translate only part K of N of a large input, which can be resumed, and keep it beside OUTPUT.",
+            metavar="K/N",
+        ),
+    ] = None,
+    join: Annotated[
+        int | None,
+        _flag(INPUT, "Join the N parts of an input that were translated with --part.", low=1, metavar="N"),
+    ] = None,
     kind: Annotated[
         str,
         _flag(
@@ -319,9 +331,10 @@ def translate(
       mtkit translate --format jsonl --field en.text < in.jsonl > out.jsonl
     """
     from mtkit.cli.translate_folder import run_folder
-    from mtkit.cli.translate_run import run, run_resumable
+    from mtkit.cli.translate_run import run, run_join, run_resumable
     from mtkit.runs.find import find_model, languages_of, read_model
-    from mtkit.translate.job import AUTO, Input, check_format, job
+    from mtkit.translate.divided import check_divided
+    from mtkit.translate.job import AUTO, Input, asked_job, check_format, job
     from mtkit.translate.many_files import OutputFolder
     from mtkit.translate.open import open_translator
     from mtkit.translate.recoding import check_encoding
@@ -379,13 +392,17 @@ def translate(
     base = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy, encoding, ignore_language, bilingual)
     when: Flush = one_of("--flush", flush, ("auto", "line", "batch"))
     input = base if several else base.settled()
+    own = check_divided(input, target, part, join, several=several)
     if several:
         members = _members(sources, target, kind)
     else:
         input.check(request)
-        if resume:
+        if resume and part is None and join is None:
             input.check_resumable(target)
         _check_output(target, source, glossary, banned, memory or ())
+    if join and target is not None:
+        run_join(input, target, join, asked_job(input, request, models, glossary, (), adapters, memory or ()))
+        return
     console.say(f"model: {found}{''.join(f' + {other}' for other in others)}")
     translator = read_model(
         found.run,
@@ -407,18 +424,21 @@ def translate(
         this = job(translator, input, request, models, glossary, sources, adapters, memory or ())
         output = OutputFolder(target, this, resume)
         run_folder(translator, input, members, output, target, request, account)
-    elif resume and target is not None:
-        this = job(translator, input, request, models, glossary, adapters=adapters, memory=memory or ())
-        run_resumable(translator, input, target, request, account, when, this)
+    elif (resume or own) and target is not None:
+        this = job(
+            translator, input, request, models, glossary, adapters=adapters, memory=memory or (), part=own
+        )
+        run_resumable(translator, input, target, request, account, when, this, own)
     else:
         run(translator, input, target, request, account, when)
-    _say_counts(account, has_terms=bool(glossary or terms))
+    _say_notes(account, with_terms=bool(glossary or terms))
 
 
-def _say_counts(account: Account, *, has_terms: bool) -> None:
+def _say_notes(account: Account, *, with_terms: bool) -> None:
+    """Says what was met."""
     if account.counts:
         console.say(f"notes: {account}")
-    if has_terms:
+    if with_terms:
         asked, used = account.terms_requested, account.terms_used
         console.say(f"terms: {asked:,} requested, {used:,} used, {asked - used:,} missed")
 

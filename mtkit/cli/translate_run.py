@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtkit.cli import console
-from mtkit.cli.streams import Flush, Meter, is_typed, open_output, read_windows, say_unwritable
+from mtkit.cli.streams import (
+    Flush,
+    Meter,
+    is_typed,
+    open_output,
+    read_windows,
+    say_unwritable,
+    timed_windows,
+)
 from mtkit.errors import StoppedError
 from mtkit.translate.account import Account
 from mtkit.translate.job import Input
@@ -20,6 +28,7 @@ from mtkit.translate.request import Request
 
 if TYPE_CHECKING:
     from mtkit.disk.partial import Job, PartialFile
+    from mtkit.translate.divided import Part
     from mtkit.translate.translator import Translator
 
 
@@ -32,11 +41,15 @@ def run(
     flush: Flush,
 ) -> None:
     """Translates the input, and says how fast that was; the target None is standard output."""
+    from mtkit.disk.output import is_ordinary
+
     with open_output(target) as output:
+        is_read = target is None or not is_ordinary(target)
 
         def put(lines: int, answer: bytes) -> None:
             output.write(answer)
-            output.flush()
+            if is_read:  # else it appears when it is complete, and each flush would make it less compressed
+                output.flush()
 
         meter = Meter(input.path)
         languages = translator.languages
@@ -54,29 +67,49 @@ def run_resumable(
     account: Account,
     flush: Flush,
     job: Job,
+    part: Part | None = None,
 ) -> None:
-    """Translates the input; where an attempt at the same job was interrupted, from there.
+    """Translates the input, or one part of it; where an attempt at the same job was interrupted, from there.
 
     Raises:
         StoppedError: a signal came; what was translated is kept.
     """
     from mtkit.data.read.lines import raw_lines
     from mtkit.disk.partial import partial_file
+    from mtkit.translate.divided import Part, PartLines, is_finished, write_record
 
     assert input.path is not None
+    output = part.output(target) if part else target
+    if part and is_finished(part, target, job):
+        console.say(f"{output}: part {part} is finished already.")
+        return
+    lines = PartLines(input.path, part or Part(1, 1))
     with (
-        say_unwritable(target),
-        partial_file(target, job) as file,
+        say_unwritable(output),
+        partial_file(output, job) as file,
         until_stopped(lambda: _kept(file)),
     ):
-        before, first, meter = file.lines, b"", Meter(input.path)
-        if before:
-            console.say(f"{file.path}: resuming after {before:,} lines.")
+        done, first, meter = file.lines, b"", Meter(input.path)
+        if done:
+            console.say(f"{file.path}: resuming after {done:,} lines.")
+        if before := lines.before + done:
             first = next(raw_lines(input.path, archives=True))
-            meter.done = sum(map(len, islice(raw_lines(input.path), before)))
-        lines = meter.read(read_windows(input.path, flush, skip=before))
-        found = input.answers(translator, lines, request, account, before=before, first=first)
-        _write(translator, input, request, account, found, file.add, meter, before=before)
+        meter.total, meter.done = lines.limit - lines.begin, sum(map(len, islice(lines, done)))
+        windows = meter.read(timed_windows(lines, flush))
+        found = input.answers(translator, windows, request, account, before=before, first=first)
+        _write(translator, input, request, account, found, file.add, meter, before=done)
+        if part:
+            write_record(part, target, lines, file, job)
+
+
+def run_join(input: Input, target: Path, count: int, asked: Job) -> None:
+    """Joins the finished parts of a translation, and deletes them."""
+    from mtkit.translate.divided import join_parts, parts_of
+
+    assert input.path is not None
+    with say_unwritable(target):
+        lines, size = join_parts(input.path, target, parts_of(count), asked)
+    console.say(f"{target}: {lines:,} lines, {size:,} bytes, joined from {count:,} parts")
 
 
 def _write(

@@ -85,6 +85,11 @@ class PartialFile:
         if time.monotonic() - self._saved > SECONDS_BETWEEN_SAVES:
             self.save()
 
+    @property
+    def fingerprint(self) -> tuple[int, str]:
+        """Size and SHA-256 of the output so far."""
+        return self._bytes, self._hash.hexdigest()
+
     def save(self) -> None:
         """Flushes everything to disk; a later attempt can resume from here."""
         disk.sync(self.path)
@@ -188,19 +193,25 @@ def _read_state(path: Path, data: Path, job: dict[str, Any]) -> _Reached | None:
     if not os.path.lexists(data):  # stopped before anything was written
         return None
     ordinary_file(data)
-    now = json.loads(json.dumps(job))
+    changed = differences(before, job)
+    if changed:
+        raise UsageError(
+            f"{data}: was started for another job: {changed}.",
+            f"Use the same options, or delete it and {path.name} to start over.",
+        )
+    _compare_lines(path, data, reached, job.get("--n-best", 1))
+    return reached
+
+
+def differences(before: Job, now: Job) -> str:
+    """What was decided otherwise, for people; empty if the two jobs are the same."""
+    now = json.loads(json.dumps(now))
     changed = [
         f"{name} was {_short(before.get(name))}, now {_short(now.get(name))}"
         for name in {**before, **now}
         if before.get(name) != now.get(name)
     ]
-    if changed:
-        raise UsageError(
-            f"{data}: was started for another job: {'; '.join(changed)}.",
-            f"Use the same options, or delete it and {path.name} to start over.",
-        )
-    _compare_lines(path, data, reached, now.get("--n-best", 1))
-    return reached
+    return "; ".join(changed)
 
 
 def _compare_lines(path: Path, data: Path, reached: _Reached, n_best: int) -> None:

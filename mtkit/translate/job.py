@@ -37,6 +37,7 @@ from mtkit.translate.windows import Pause, Window
 if TYPE_CHECKING:
     from mtkit.disk.partial import Job
     from mtkit.runs.find import Found
+    from mtkit.translate.divided import Part
     from mtkit.translate.translator import Translator
 
 STDIN = "standard input"
@@ -173,8 +174,12 @@ class Input:
                 "--bilingual: needs one line of text for each line.", "Leave out --n-best and --json."
             )
 
-    def check_resumable(self, target: Path | None) -> None:
+    def check_resumable(self, target: Path | None, flag: str = "--resume") -> None:
         """Refuses a job that cannot be interrupted and resumed.
+
+        Args:
+            target: the file to write.
+            flag: asks for it. The output of parts may be compressed, since it is joined in one go.
 
         Raises:
             UsageError: it has no file to read or to write, or its format is written as a whole.
@@ -182,20 +187,20 @@ class Input:
         from mtkit.disk.output import is_ordinary
 
         if self.path is None or target is None:
-            raise UsageError("--resume: needs an input file and an output file.", "Name them with -i and -o.")
+            raise UsageError(f"{flag}: needs an input file and an output file.", "Name them with -i and -o.")
         if not is_ordinary(target):
-            raise UsageError(f"--resume: {target} is not a regular file.", "Leave out --resume.")
-        if target.suffix in PACKED:
+            raise UsageError(f"{flag}: {target} is not a regular file.", f"Leave out {flag}.")
+        if flag == "--resume" and target.suffix in PACKED:
             raise UsageError(
-                f"--resume: {target} is compressed, and cannot be continued.",
+                f"{flag}: {target} is compressed, and cannot be continued.",
                 f"Name it without {target.suffix}, or leave out --resume.",
             )
-        if self.encoding.startswith(("utf-16", "utf-32", "utf_")):
-            raise UsageError(f"--resume: not supported in {self.encoding}.", "Leave out --resume.")
+        if "\n".encode(self.encoding) != b"\n":  # as in UTF-16, or in EBCDIC
+            raise UsageError(f"{flag}: not supported in {self.encoding}.", f"Leave out {flag}.")
         if self.kind in FILE_FORMATS:
             raise UsageError(
-                f"--resume: not supported with --format {self.kind}, which is translated as a whole.",
-                "Leave out --resume.",
+                f"{flag}: not supported with --format {self.kind}, which is translated as a whole.",
+                f"Leave out {flag}.",
             )
 
     @property
@@ -240,9 +245,9 @@ class Input:
         if self.encoding == "utf-8":
             yield from self._answers(translator, lines, request, account, before, first)
             return
-        recoding = Recoding(self.encoding, account, request)
+        recoding = Recoding(self.encoding, account, request, before)
         if before:
-            first = first.decode(self.encoding).encode()
+            first = first.decode(self.encoding, "replace").encode()
         lines = recoding.read(lines)
         found = self._answers(translator, lines, request, account, before, first, recoding.held)
         for count, answer in found:
@@ -350,8 +355,23 @@ def job(
     sources: Sequence[Path] = (),
     adapters: Sequence[tuple[Path, float]] = (),
     memory: Sequence[Path] = (),
+    part: Part | None = None,
 ) -> Job:
     """All that decides what is written, for `partial_file`; or into the folder of several `sources`."""
+    asked = asked_job(input, request, models, glossary, sources, adapters, memory)
+    return {**asked, **({"--part": str(part)} if part else {}), **decisions(translator, request, models)}
+
+
+def asked_job(
+    input: Input,
+    request: Request,
+    models: Sequence[Found],
+    glossary: Path | None = None,
+    sources: Sequence[Path] = (),
+    adapters: Sequence[tuple[Path, float]] = (),
+    memory: Sequence[Path] = (),
+) -> Job:
+    """The part of a `job` that is known before the model is opened."""
     assert input.path is not None
     shown: dict[str, Any] = {
         "--format": input.kind,
@@ -380,21 +400,26 @@ def job(
         "the input": [str(path) for path in sources] if sources else identity(input.path),
         "--adapter": [[str(path), weight] for path, weight in adapters],
         **shown,
-        **decisions(translator, request, models),
+        "the model": _identities(models),
+        **{f"decode.{name}": value for name, value in request.search.items()},
     }
 
 
 def decisions(translator: Translator, request: Request, models: Sequence[Found]) -> Job:
     """All that decides the translation of a text, as a part of a job."""
-    from mtkit.disk.manifest import MANIFEST
-
     options = json.loads(translator.search_options(request).model_dump_json())
     return {
         "mtkit": mtkit.__version__,
-        "the model": ", ".join(identity(found.folder / MANIFEST) for found in models),
+        "the model": _identities(models),
         "the engine": ", ".join(translator.engine.name.split(", ")[:2]),  # not how many threads it has
         **{f"decode.{name}": value for name, value in options.items()},
     }
+
+
+def _identities(models: Sequence[Found]) -> str:
+    from mtkit.disk.manifest import MANIFEST
+
+    return ", ".join(identity(found.folder / MANIFEST) for found in models)
 
 
 def identity(path: Path) -> str:

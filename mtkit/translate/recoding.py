@@ -36,13 +36,14 @@ class Recoding:
         encoding: of the file, as `check_encoding` gives it.
         account: names the file and its lines in errors, and is told of what cannot be written.
         request: what becomes of a translation that the encoding cannot hold.
+        before: lines of the file that are not read.
     """
 
-    def __init__(self, encoding: str, account: Account, request: Request) -> None:
+    def __init__(self, encoding: str, account: Account, request: Request, before: int = 0) -> None:
         self._encoding, self._account, self._request = encoding, account, request
         self._encoder = codecs.getincrementalencoder(encoding)()
         self._mark = b""
-        self._lines = 0
+        self._lines = before
 
     def read(self, windows: Iterable[Sequence[bytes] | Pause]) -> Iterator[Sequence[bytes] | Pause]:
         """The lines in UTF-8; only U+000A ends one.

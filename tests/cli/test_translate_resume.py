@@ -169,6 +169,9 @@ def test_it_needs_files_and_lines(run: Run, folder: Path) -> None:
     result = run("-i", "in.txt", "-o", "out.txt", "--resume", "--format", "md")
     assert result.exit_code == 2
     assert "Leave out --resume." in result.stderr
+    result = run("-i", "in.txt", "-o", "out.txt", "--resume", "--encoding", "cp500")
+    assert result.exit_code == 2
+    assert "--resume: not supported in cp500." in result.stderr
 
 
 @pytest.mark.parametrize(

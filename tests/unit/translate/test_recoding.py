@@ -58,6 +58,8 @@ def test_what_is_not_of_the_encoding_has_a_place() -> None:
     for encoding, data in (("ascii", b"a\n\xe9\n"), ("utf-16-le", "a\nb".encode("utf-16-le") + b"c")):
         with pytest.raises(InputError, match=rf"^a\.txt:2: is not {encoding}"):
             list(Recoding(encoding, Account("a.txt"), Request()).read([data.splitlines(keepends=True)]))
+    with pytest.raises(InputError, match=r"^a\.txt:1001: is not ascii"):
+        list(Recoding("ascii", Account("a.txt"), Request(), before=1000).read([[b"\xe9\n"]]))
 
 
 def test_a_translation_that_cannot_be_written() -> None:
