@@ -252,6 +252,15 @@ def becomes(tab: Tab, expression: str) -> None:
         time.sleep(0.05)
 
 
+def watch_drafts(tab: Tab) -> None:
+    """Switches live mode on, and keeps every translation shown in `seen`."""
+    tab.value(
+        "(globalThis.seen = [], new MutationObserver(() => seen.push(document.getElementById('result')"
+        ".textContent)).observe(document.getElementById('result'), {childList: true}),"
+        " document.getElementById('live').click(), document.getElementById('text').focus())"
+    )
+
+
 @pytest.mark.skipif(find_browser() is None, reason="needs Chromium")
 def test_the_page_in_a_real_browser(server: Serving, tmp_path: Path) -> None:
     asked = {"q": "the cat sat", "source": "en", "target": "fr"}
@@ -267,5 +276,15 @@ def test_the_page_in_a_real_browser(server: Serving, tmp_path: Path) -> None:
             assert tab.value("getComputedStyle(document.body).backgroundColor") == (
                 "rgb(18, 24, 30)" if dark else "rgb(255, 255, 255)"
             )
+        watch_drafts(tab)
+        words = ["the", "cat", "sat", "on", "the", "mat", "a", "dog", "ran", "on", "the", "mat"]
+        for number in range(len(words)):
+            tab.call("Input.insertText", text=f" {words[number]} ")
+            becomes(tab, f"seen.length >= {min(number, 3)}")
+        asked |= {"q": "the cat sat" + "".join(f" {word} " for word in words)}
+        expected = json.dumps(server.post("/translate", asked).json["translatedText"])
+        becomes(tab, f"document.getElementById('result').textContent === {expected}")
+        assert tab.value("document.getElementById('result').getAttribute('aria-busy')") == "false"
+        assert tab.value("seen.filter((text) => text.endsWith(' …')).length") >= 3
         assert tab.complaints == []
         assert {url.split("/")[2] for url in tab.requests} == {f"127.0.0.1:{server.port}"}
