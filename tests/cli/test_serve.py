@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mtkit.cli.commands import app
+from mtkit.cores import num_cores
 from tests.support.browser import Tab, browser, find_browser
 from tests.support.commands import mtkit
 from tests.support.fakes import export_unchecked, make_tiny_run
@@ -219,6 +220,36 @@ def test_check_tries_each_direction(folder: Path) -> None:
     assert twice.exit_code == 2
     assert "translates en to fr, as" in twice.stderr
     assert run(folder, "-m", "nothing").exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("quota", "workers", "expected"),
+    [
+        ("150000 100000", 1, "1 worker of 1 thread"),
+        ("400000 100000", 1, "4 workers of 1 thread"),
+        ("400000 100000", 2, "2 workers of 1 thread"),
+        ("100000 100000", 2, "1 worker of 1 thread"),
+        ("max 100000", 4, "2 workers of 1 thread"),
+    ],
+)
+def test_threads_follow_the_control_group(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    quota: str,
+    workers: int,
+    expected: str,
+) -> None:
+    group = tmp_path / "sys/fs/cgroup"
+    group.mkdir(parents=True)
+    (group / "cpu.max").write_text(f"{quota}\n")
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(num_cores, "__defaults__", (tmp_path,))
+    told = run(folder, "--check", "-m", "runs/tiny", "--workers", str(workers))
+    assert (told.exit_code, told.stdout) == (0, "en\tfr\ttiny\n")
+    assert f"on cpu, {expected})" in told.stderr
 
 
 def test_a_taken_port_is_said(folder: Path) -> None:
