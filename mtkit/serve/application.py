@@ -50,11 +50,11 @@ def build_app(site: Site) -> Gate:
         return Response(_page(name), media_type=kind, headers={"cache-control": "no-cache"})
 
     routes = [
-        *(Route(path, page) for path in _FILES),
-        Route("/metrics", metrics),
-        *LibreApi(site).routes,
+        *LibreApi(site).routes,  # tried in turn, hence the most frequent ones first
         *DeeplApi(site).routes,
         *OpusCatApi(site).routes,
+        *(Route(path, page) for path in _FILES),
+        Route("/metrics", metrics),
     ]
     handlers: dict[Any, Any] = {HTTPException: _http_fault, MtkitError: _fault}
     return Gate(Starlette(routes=routes, exception_handlers=handlers), site.settings, site.tally)

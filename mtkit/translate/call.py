@@ -29,7 +29,7 @@ from mtkit.translate.account import (
 from mtkit.translate.banned import MAX_SEARCHES, Banned
 from mtkit.translate.coverage import MOST_DETACHED, Coverage
 from mtkit.translate.glossary import Glossary, Term, deal, terms_used
-from mtkit.translate.guard import Guard, retry_options
+from mtkit.translate.guard import Guard, guard_of, retry_options
 from mtkit.translate.joining import Candidate, Joiner
 from mtkit.translate.request import BLANK, Request, Source, Translation
 from mtkit.translate.segments import MAX_TOKENS, Segment, Segmenter
@@ -98,7 +98,7 @@ class Call:
         by_sentence = splits(self.options.split, translator.sentences_per_pair)
         self._segmenter = Segmenter(self._tokenizer, src_lang, by_sentence)
         self.joiner = Joiner(translator, request, self.options, (src_lang, tgt_lang))
-        self._guard = Guard(src_lang, tgt_lang) if request.guard else None
+        self._guard = guard_of(src_lang, tgt_lang) if request.guard else None
         self._coverage = translator.coverage if request.guard else None
         self._banned = Banned(self.options.banned, self._tokenizer)
         self._speller = Speller(self._tokenizer, self.joiner.spaced[1])
