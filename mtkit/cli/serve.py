@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,10 +20,12 @@ from mtkit.cli.choices import (
     engine_name,
     one_of,
 )
+from mtkit.cores import num_cores
 from mtkit.errors import UsageError
 
 if TYPE_CHECKING:
     from mtkit.serve.models import Models
+    from mtkit.serve.settings import Settings
 
 _ENGINE, _ACCESS = "Model and engine", "Who may ask"
 _KEYS_HELP = "File of `mtkit serve keys add`. Requests need one of its keys, unless --open is set."
@@ -57,6 +60,14 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, metavar="N", help="Port to listen on; 0 for any free one.")
     ] = 5000,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Processes that share the port, each with the models and its part of the cores.",
+        ),
+    ] = 1,
     check: Annotated[
         bool, typer.Option("--check", help="Open the models, translate a text, and end.")
     ] = False,
@@ -116,10 +127,7 @@ def serve(
         return
     _check_installed()
     from mtkit.serve.keys import read_keys
-    from mtkit.serve.models import Models, ServedModel
-    from mtkit.serve.server import address_of, listen, run_server
     from mtkit.serve.settings import Settings
-    from mtkit.serve.site import Site
 
     settings = Settings(
         host,
@@ -131,19 +139,53 @@ def serve(
         tuple(cors or ()),
     )
     one_of("--device", device.partition(":")[0], ("auto", "cpu", "cuda"))
-    named: list[Path | None] = [*model] if model else [None]
-    models = Models([ServedModel(path, engine_name(engine), device, threads) for path in named])
-    for found in models.models:
-        console.say(f"model: {found} ({found.engine_name})")
+    cores = threads or max(1, num_cores() // workers) if workers > 1 else threads
+
+    def open_models(aloud: bool = True) -> Models:
+        from mtkit.serve.models import Models, ServedModel
+
+        named: list[Path | None] = [*model] if model else [None]
+        models = Models([ServedModel(path, engine_name(engine), device, cores) for path in named])
+        for found in models.models if aloud else ():
+            console.say(f"model: {found} ({found.engine_name})")
+        return models
+
     if check:
-        _try(models)
+        _try(open_models())
         return
-    with listen(settings) as listening:
-        address = address_of(listening)
-        pairs = ", ".join(f"{src} to {tgt}" for src, tgt in models.directions)
-        run_server(Site(models, settings), listening, lambda: console.say(f"serving {pairs} at {address}"))
+    _run(settings, workers, open_models)
     console.state.in_a_hurry = True  # a sentence that is still searched for has no reader
     raise SystemExit(0)
+
+
+def _run(settings: Settings, workers: int, open_models: Callable[[bool], Models]) -> None:
+    """Serves; with several workers this returns in each of them, and their parent never opens a model."""
+    from mtkit.serve.listening import address_of, listen
+    from mtkit.serve.supervisor import run_workers
+
+    with listen(settings) as listening:
+        place = f"at {address_of(listening)}"
+        worker = None
+        if workers > 1:
+            worker = run_workers(
+                workers,
+                settings,
+                listening,
+                lambda pairs: console.say(f"serving {pairs} by {workers} workers {place}"),
+            )
+        from mtkit.serve.server import run_server
+        from mtkit.serve.site import Site
+
+        models = open_models(worker is None or worker.is_first)
+        pairs = ", ".join(f"{src} to {tgt}" for src, tgt in models.directions)
+
+        def ready() -> None:
+            if worker:
+                worker.ready(pairs)
+            else:
+                console.say(f"serving {pairs} {place}")
+
+        run_server(Site(models, settings, worker), listening, ready)
 
 
 def _try(models: Models) -> None:

@@ -18,7 +18,8 @@ from mtkit.serve.libre import LibreApi
 from mtkit.serve.opuscat import OpusCatApi
 from mtkit.serve.orders import FullError
 from mtkit.serve.site import Site
-from mtkit.serve.tally import TYPE
+from mtkit.serve.supervisor import ParentGoneError
+from mtkit.serve.tally import TYPE, shown
 from mtkit.serve.values import RefusedError
 from mtkit.text.page import STYLE
 
@@ -29,6 +30,7 @@ _FILES = {
     "/": ("page.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
+    "/live.js": ("live.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 """The page: by path, the file and its type."""
@@ -40,19 +42,19 @@ def build_app(site: Site) -> Gate:
     async def metrics(request: Request) -> Response:
         if site.settings.needs_key:
             site.admit(request)
-        shown = site.tally.shown(site.queue, site.models)
-        return PlainTextResponse(shown, headers={"content-type": TYPE})
+        site.report()
+        return PlainTextResponse(shown(site.shared.figures()), headers={"content-type": TYPE})
 
     async def page(request: Request) -> Response:
         name, kind = _FILES[request.url.path]
         return Response(_page(name), media_type=kind, headers={"cache-control": "no-cache"})
 
     routes = [
-        *(Route(path, page) for path in _FILES),
-        Route("/metrics", metrics),
-        *LibreApi(site).routes,
+        *LibreApi(site).routes,  # tried in turn, hence the most frequent ones first
         *DeeplApi(site).routes,
         *OpusCatApi(site).routes,
+        *(Route(path, page) for path in _FILES),
+        Route("/metrics", metrics),
     ]
     handlers: dict[Any, Any] = {HTTPException: _http_fault, MtkitError: _fault}
     return Gate(Starlette(routes=routes, exception_handlers=handlers), site.settings, site.tally)
@@ -80,6 +82,8 @@ async def _fault(request: Request, error: Exception) -> Response:
             return fault_response(error.status, said, error.retry_after)
         case FullError():
             return fault_response(503, said, error.retry_after)
+        case ParentGoneError():
+            return fault_response(503, said)
         case UsageError() | InputError():
             return fault_response(400, said)
         case _:

@@ -6,7 +6,6 @@ import csv
 import io
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from mtkit.serve.service import Asked
+from mtkit.serve.shared import MOST_GLOSSARIES, StoredGlossary
 from mtkit.serve.site import Site, check_texts
 from mtkit.serve.values import RefusedError, Values, checked_pairs, read_pairs
 from mtkit.text.languages import english_name
@@ -21,42 +21,8 @@ from mtkit.text.languages import english_name
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-_MOST_GLOSSARIES = 200
 _NO_LIMIT = 10**12
 """DeepL's clients expect a number."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredGlossary:
-    """A glossary that a client left here; it is gone when the server ends.
-
-    Attributes:
-        id: by which it is asked for.
-        owner: whose key it was made with.
-        name: for people.
-        pair: its languages.
-        terms: targets by source.
-        made: when.
-    """
-
-    id: str
-    owner: str
-    name: str
-    pair: tuple[str, str]
-    terms: Mapping[str, str]
-    made: datetime
-
-    def shown(self) -> dict[str, Any]:
-        """What DeepL says about one."""
-        return {
-            "glossary_id": self.id,
-            "ready": True,
-            "name": self.name,
-            "source_lang": self.pair[0].lower(),
-            "target_lang": self.pair[1].lower(),
-            "creation_time": self.made.isoformat(),
-            "entry_count": len(self.terms),
-        }
 
 
 class DeeplApi:
@@ -68,7 +34,6 @@ class DeeplApi:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._glossaries: dict[str, StoredGlossary] = {}
         self.routes = [
             Route("/v2/translate", self.translate, methods=["POST"]),
             Route("/v2/languages", self.languages, methods=["GET", "POST"]),
@@ -117,7 +82,9 @@ class DeeplApi:
     async def usage(self, request: Request) -> Response:
         """`GET /v2/usage`: characters since the server started; there is no limit."""
         _, visitor = await self._site.read(request)
-        return JSONResponse({"character_count": self._site.used[visitor.owner], "character_limit": _NO_LIMIT})
+        return JSONResponse(
+            {"character_count": self._site.shared.used(visitor.owner), "character_limit": _NO_LIMIT}
+        )
 
     # ------------------------------------------------------------ glossaries
 
@@ -139,19 +106,18 @@ class DeeplApi:
         if not terms:
             raise RefusedError(400, "entries: there is no term.")
         checked_pairs("entries", terms, visitor.limits.terms)
-        if len(self._glossaries) >= _MOST_GLOSSARIES:
-            raise RefusedError(400, f"there are {_MOST_GLOSSARIES} glossaries.", "Delete one first.")
         name = fields.text("name")
         if not 0 < len(name) <= 1024:
             raise RefusedError(400, "name: expected 1 to 1,024 characters.")
         made = StoredGlossary(str(uuid.uuid4()), visitor.owner, name, pair, terms, datetime.now(UTC))
-        self._glossaries[made.id] = made
+        if not self._site.shared.add_glossary(made):
+            raise RefusedError(400, f"there are {MOST_GLOSSARIES} glossaries.", "Delete one first.")
         return JSONResponse(made.shown(), 201)
 
     async def list_glossaries(self, request: Request) -> Response:
         """`GET /v2/glossaries`."""
         _, visitor = await self._site.read(request)
-        own = [one.shown() for one in self._glossaries.values() if one.owner == visitor.owner]
+        own = [one.shown() for one in self._site.shared.glossaries(visitor.owner)]
         return JSONResponse({"glossaries": own})
 
     async def show_glossary(self, request: Request) -> Response:
@@ -161,7 +127,7 @@ class DeeplApi:
     async def remove_glossary(self, request: Request) -> Response:
         """`DELETE /v2/glossaries/ID`."""
         found = await self._named(request)
-        self._glossaries.pop(found.id, None)
+        self._site.shared.remove_glossary(found.id)
         return Response(status_code=204)
 
     async def entries(self, request: Request) -> Response:
@@ -175,7 +141,7 @@ class DeeplApi:
         return self._glossary(request.path_params["id"], visitor.owner)
 
     def _glossary(self, name: str, owner: str) -> StoredGlossary:
-        found = self._glossaries.get(name)
+        found = self._site.shared.glossary(name)
         if found is None or found.owner != owner:
             raise RefusedError(404, "there is no such glossary.", "The server forgets them when it ends.")
         return found

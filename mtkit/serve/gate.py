@@ -53,6 +53,7 @@ class Gate:
     def __init__(self, app: ASGIApp, settings: Settings, tally: Tally) -> None:
         self._app, self._settings, self._tally = app, settings, tally
         self._numbers = itertools.count(1)
+        self._worker = f"{tally.worker}." if tally.worker else ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -85,8 +86,8 @@ class Gate:
             self._tally.request(path, status, seconds)
             size = headers.get(b"content-length", b"0")[:12].decode("ascii", "replace")
             logger.info(
-                "request %d: %s %s %d, %s bytes in, %d out, %.0f ms",
-                next(self._numbers), _method(scope), path, status, size, sent, 1000 * seconds,
+                "request %s%d: %s %s %d, %s bytes in, %d out, %.0f ms",
+                self._worker, next(self._numbers), _method(scope), path, status, size, sent, 1000 * seconds,
             )  # fmt: skip
 
     def _refusal(self, scope: Scope, headers: MutableMapping[bytes, bytes]) -> Response | None:

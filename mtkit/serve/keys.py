@@ -39,12 +39,12 @@ class Keys:
 
 
 def read_keys(path: Path) -> Keys:
-    """The keys in a file.
+    """The keys in a file, which may be a link, as where Kubernetes shows a secret.
 
     Raises:
         InputError: there is no such file, or a line is none of ours.
     """
-    return Keys({digest: name for name, digest in _entries(path).items()})
+    return Keys({digest: name for name, digest in _entries(path.resolve()).items()})
 
 
 def add_key(path: Path, name: str) -> str:

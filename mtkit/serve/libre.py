@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
-import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -25,8 +22,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 AUTO = "auto"
-_FILE_SECONDS, _FILE_BYTES = 1800.0, 256 << 20
-"""How long translated files are kept for their download, and how many bytes of them."""
 
 
 class LibreApi:
@@ -37,7 +32,7 @@ class LibreApi:
     """
 
     def __init__(self, site: Site) -> None:
-        self._site, self._files = site, _Files()
+        self._site = site
         self.routes = [
             Route("/translate", self.translate, methods=["POST"]),
             Route("/translate_file", self.translate_file, methods=["POST"]),
@@ -95,13 +90,13 @@ class LibreApi:
             src = (await self._site.detect([sample], languages))[0][0].language
         direction = self._site.direction(src, tgt)
         data = await self._site.translate_file(request, visitor, direction, name, upload.data)
-        key = self._files.put(name, data)
+        key = self._site.shared.keep_file(name, data)
         host = request.headers["host"]
         return JSONResponse({"translatedFileUrl": f"{request.url.scheme}://{host}/download_file/{key}"})
 
     async def download_file(self, request: Request) -> Response:
         """`GET /download_file/NAME`."""
-        found = self._files.get(request.path_params["name"])
+        found = self._site.shared.file(request.path_params["name"])
         if found is None:
             raise RefusedError(404, "there is no such file; it may have been kept for too long.")
         name, data = found
@@ -154,28 +149,6 @@ class LibreApi:
     async def health(self, request: Request) -> Response:
         """`GET /health`."""
         return JSONResponse({"status": "ok"})
-
-
-class _Files:
-    """Translated files, which can be fetched for a while."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[float, str, bytes]] = OrderedDict()
-
-    def put(self, name: str, data: bytes) -> str:
-        """Keeps a file; gives the name to fetch it by."""
-        key = secrets.token_urlsafe(16) + PurePath(name).suffix
-        self._kept[key] = (time.monotonic(), name, data)
-        while len(self._kept) > 1 and sum(len(one) for *_, one in self._kept.values()) > _FILE_BYTES:
-            self._kept.popitem(last=False)
-        return key
-
-    def get(self, key: str) -> tuple[str, bytes] | None:
-        """The name and the content of a file; None if it is not there any more."""
-        while self._kept and next(iter(self._kept.values()))[0] < time.monotonic() - _FILE_SECONDS:
-            self._kept.popitem(last=False)
-        found = self._kept.get(key)
-        return found and found[1:]
 
 
 def _asked(fields: Values, texts: Sequence[str], limits: Limits) -> Asked:

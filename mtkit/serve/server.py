@@ -1,4 +1,4 @@
-"""Listens: sockets, time-outs, signals, and the replacement of models while the server works."""
+"""Serves: time-outs, signals, and the replacement of models while the server works."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from mtkit.errors import MtkitError
 from mtkit.serve.application import build_app
+from mtkit.serve.listening import BACKLOG
 from mtkit.serve.settings import Settings
 from mtkit.serve.site import Site
+from mtkit.serve.supervisor import ParentGoneError
 
 logger = logging.getLogger(__name__)
 
 WATCH = 5.0
 """Seconds between two looks for new models."""
-_BACKLOG = 2048
+REPORT = 1.0
+"""Seconds between two reports of a worker to its parent."""
 _MOST_HEADERS = 1 << 16
 
 
@@ -68,30 +70,6 @@ def protocol_of(settings: Settings) -> type[H11Protocol]:
     return TimedProtocol
 
 
-def listen(settings: Settings) -> socket.socket:
-    """A socket at the address of the server.
-
-    Raises:
-        MtkitError: the address is taken, or not one of this machine.
-    """
-    host, port = settings.host, settings.port
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, *_, address = found[0]
-        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-    except (OSError, UnicodeError) as error:
-        said = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise MtkitError(
-            f"{host} port {port}: cannot listen there: {said}.", "Choose another --host or --port."
-        ) from None
-
-
-def address_of(listening: socket.socket) -> str:
-    """The address for a browser."""
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def run_server(site: Site, listening: socket.socket, ready: Callable[[], None] = lambda: None) -> None:
     """Serves until SIGTERM or SIGINT; then answers what is under way, for some seconds.
 
@@ -120,30 +98,47 @@ async def _serve(site: Site, listening: socket.socket, ready: Callable[[], None]
             timeout_keep_alive=int(settings.idle_seconds),
             timeout_graceful_shutdown=int(settings.drain_seconds) + 1,
             limit_concurrency=settings.most_connections,
+            backlog=1 if site.worker else BACKLOG,
             h11_max_incomplete_event_size=_MOST_HEADERS,
         )
     )
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # its words are not ours, and may quote requests
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM,) if site.worker else (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, server, site)
     replacing = asyncio.Event()
     with suppress(AttributeError):  # there is none on Windows
         loop.add_signal_handler(signal.SIGHUP, replacing.set)
-    watching = asyncio.create_task(_replace(site, replacing))
+    tasks = [asyncio.create_task(_replace(site, replacing))]
+    if site.worker:
+        tasks.append(asyncio.create_task(_report(server, site)))
     loop.call_soon(ready)
     try:
         await server.serve(sockets=[listening])
     finally:
-        watching.cancel()
+        for task in tasks:
+            task.cancel()
         site.close()
 
 
 def _stop(server: Server, site: Site) -> None:
-    """Ends the server; what is still under way after a while is refused, and at a second signal at once."""
-    server.force_exit = server.should_exit
+    """Ends the server; what is still under way after a while is refused, and at a second signal at once.
+
+    A worker leaves that to its parent: whoever signals to all processes signals to it twice.
+    """
+    server.force_exit = server.should_exit and not site.worker
     server.should_exit = True
     asyncio.get_running_loop().call_later(site.settings.drain_seconds, site.queue.drain, 0)
+
+
+async def _report(server: Server, site: Site) -> None:
+    """Keeps the figures of this process up to date, and ends it if its parent has ended."""
+    while True:
+        try:
+            site.report()
+        except ParentGoneError:
+            return _stop(server, site)
+        await asyncio.sleep(REPORT)
 
 
 async def _replace(site: Site, asked: asyncio.Event) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mtkit.errors import UsageError
 from mtkit.serve.keys import Keys
@@ -94,6 +95,7 @@ def host_name(host: str) -> str | None:
     return (found[1] or found[2]).lower() if found else None
 
 
+@lru_cache(maxsize=256)
 def is_address(name: str) -> bool:
     """Whether a name is an IP address."""
     try:
@@ -103,6 +105,7 @@ def is_address(name: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=16)
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach an address."""
     return host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)

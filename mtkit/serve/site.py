@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -13,12 +12,14 @@ from starlette.requests import ClientDisconnect
 from mtkit.errors import UsageError
 from mtkit.serve.detector import Detected, Detector
 from mtkit.serve.gate import read_body
-from mtkit.serve.limits import WITH_KEY, WITHOUT_KEY, Buckets, Limits
+from mtkit.serve.limits import WITH_KEY, WITHOUT_KEY, Limits
 from mtkit.serve.models import Direction, Models
 from mtkit.serve.orders import GoneError
 from mtkit.serve.queue import MOST_ORDERS, SentenceQueue
 from mtkit.serve.service import Asked, Reply, Service
 from mtkit.serve.settings import Settings
+from mtkit.serve.shared import Shared
+from mtkit.serve.supervisor import Worker
 from mtkit.serve.tally import Tally
 from mtkit.serve.values import RefusedError, Values, parse_values
 
@@ -49,21 +50,25 @@ class Site:
     Args:
         models: that translate.
         settings: of the operator.
+        worker: which one of several processes this is.
     """
 
-    def __init__(self, models: Models, settings: Settings) -> None:
-        self.models, self.settings = models, settings
+    def __init__(self, models: Models, settings: Settings, worker: Worker | None = None) -> None:
+        self.models, self.settings, self.worker = models, settings, worker
         self.queue = SentenceQueue()
-        self.tally = Tally()
-        self.used: Counter[str] = Counter()
+        self.shared = worker.shared if worker else Shared(settings.rate)
+        self.tally = Tally(worker.name if worker else "")
         self._service, self._detector = Service(self.queue), Detector()
-        self._buckets = Buckets(settings.rate)
         self._threads = ThreadPoolExecutor(MOST_ORDERS, "order")
 
     def close(self) -> None:
         """Cancels what is under way."""
         self.queue.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def report(self) -> None:
+        """Adds what this process has counted to the figures of all."""
+        self.shared.report(self.tally.worker, self.tally.figures(self.queue, self.models))
 
     # ------------------------------------------------------------ reading
 
@@ -94,7 +99,8 @@ class Site:
         if self.settings.needs_key and not owner:
             raise RefusedError(403, "this server needs a key.", "Send yours as api_key or in Authorization.")
         address = request.client.host if request.client else ""
-        if wait := self._buckets.take(f"key {owner}" if owner else address):
+        client = f"key {owner}" if owner else address
+        if self.settings.rate and (wait := self.shared.take(client)):
             seconds = int(wait) + 1
             raise RefusedError(429, "too many requests.", f"Try again in {seconds} s.", seconds)
         return Visitor(owner, WITH_KEY if owner else WITHOUT_KEY)
@@ -175,7 +181,7 @@ class Site:
 
     def _count(self, visitor: Visitor, direction: Direction, characters: int) -> None:
         self.tally.characters[direction.pair] += characters
-        self.used[visitor.owner] += characters
+        self.shared.count(visitor.owner, characters)
 
     async def _run(self, request: Request, is_bulk: bool, work: Callable[[Any], Result]) -> Result:
         """The result of work for an order, which is cancelled if the client goes away."""

@@ -29,7 +29,7 @@ from mtkit.translate.account import (
 from mtkit.translate.banned import MAX_SEARCHES, Banned
 from mtkit.translate.coverage import MOST_DETACHED, Coverage
 from mtkit.translate.glossary import Glossary, Term, deal, terms_used
-from mtkit.translate.guard import Guard, retry_options
+from mtkit.translate.guard import Guard, guard_of, retry_options
 from mtkit.translate.joining import Candidate, Joiner
 from mtkit.translate.recall import Recall
 from mtkit.translate.request import BLANK, Request, Source, Translation
@@ -99,7 +99,7 @@ class Call:
         by_sentence = splits(self.options.split, translator.sentences_per_pair)
         self._segmenter = Segmenter(self._tokenizer, src_lang, by_sentence)
         self.joiner = Joiner(translator, request, self.options, (src_lang, tgt_lang))
-        self._guard = Guard(src_lang, tgt_lang) if request.guard else None
+        self._guard = guard_of(src_lang, tgt_lang) if request.guard else None
         self._coverage = translator.coverage if request.guard else None
         self._banned = Banned(self.options.banned, self._tokenizer)
         self._recall = Recall(request.memory, self._banned.is_in) if request.memory is not None else None

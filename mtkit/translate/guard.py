@@ -141,6 +141,12 @@ class Guard:
         return len(sentences(src, self._src_lang)) > len(sentences(hyp, self._tgt_lang))
 
 
+@lru_cache(maxsize=64)
+def guard_of(src_lang: str, tgt_lang: str) -> Guard:
+    """The guard of a language pair, which is the same for all calls."""
+    return Guard(src_lang, tgt_lang)
+
+
 def _has_no_letters(src: str, hyp: str) -> bool:
     """Whether `hyp` is long and without letters, though its source has words."""
     if len(hyp) < MIN_CHARS or any(map(str.isalpha, hyp)):

@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mtkit.cli.commands import app
+from mtkit.cores import num_cores
 from tests.support.browser import Tab, browser, find_browser
 from tests.support.commands import mtkit
 from tests.support.fakes import export_unchecked, make_tiny_run
@@ -221,6 +222,36 @@ def test_check_tries_each_direction(folder: Path) -> None:
     assert run(folder, "-m", "nothing").exit_code == 3
 
 
+@pytest.mark.parametrize(
+    ("quota", "workers", "expected"),
+    [
+        ("150000 100000", 1, "1 worker of 1 thread"),
+        ("400000 100000", 1, "4 workers of 1 thread"),
+        ("400000 100000", 2, "2 workers of 1 thread"),
+        ("100000 100000", 2, "1 worker of 1 thread"),
+        ("max 100000", 4, "2 workers of 1 thread"),
+    ],
+)
+def test_threads_follow_the_control_group(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    quota: str,
+    workers: int,
+    expected: str,
+) -> None:
+    group = tmp_path / "sys/fs/cgroup"
+    group.mkdir(parents=True)
+    (group / "cpu.max").write_text(f"{quota}\n")
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(num_cores, "__defaults__", (tmp_path,))
+    told = run(folder, "--check", "-m", "runs/tiny", "--workers", str(workers))
+    assert (told.exit_code, told.stdout) == (0, "en\tfr\ttiny\n")
+    assert f"on cpu, {expected})" in told.stderr
+
+
 def test_a_taken_port_is_said(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -252,6 +283,15 @@ def becomes(tab: Tab, expression: str) -> None:
         time.sleep(0.05)
 
 
+def watch_drafts(tab: Tab) -> None:
+    """Switches live mode on, and keeps every translation shown in `seen`."""
+    tab.value(
+        "(globalThis.seen = [], new MutationObserver(() => seen.push(document.getElementById('result')"
+        ".textContent)).observe(document.getElementById('result'), {childList: true}),"
+        " document.getElementById('live').click(), document.getElementById('text').focus())"
+    )
+
+
 @pytest.mark.skipif(find_browser() is None, reason="needs Chromium")
 def test_the_page_in_a_real_browser(server: Serving, tmp_path: Path) -> None:
     asked = {"q": "the cat sat", "source": "en", "target": "fr"}
@@ -267,5 +307,15 @@ def test_the_page_in_a_real_browser(server: Serving, tmp_path: Path) -> None:
             assert tab.value("getComputedStyle(document.body).backgroundColor") == (
                 "rgb(18, 24, 30)" if dark else "rgb(255, 255, 255)"
             )
+        watch_drafts(tab)
+        words = ["the", "cat", "sat", "on", "the", "mat", "a", "dog", "ran", "on", "the", "mat"]
+        for number in range(len(words)):
+            tab.call("Input.insertText", text=f" {words[number]} ")
+            becomes(tab, f"seen.length >= {min(number, 3)}")
+        asked |= {"q": "the cat sat" + "".join(f" {word} " for word in words)}
+        expected = json.dumps(server.post("/translate", asked).json["translatedText"])
+        becomes(tab, f"document.getElementById('result').textContent === {expected}")
+        assert tab.value("document.getElementById('result').getAttribute('aria-busy')") == "false"
+        assert tab.value("seen.filter((text) => text.endsWith(' …')).length") >= 3
         assert tab.complaints == []
         assert {url.split("/")[2] for url in tab.requests} == {f"127.0.0.1:{server.port}"}

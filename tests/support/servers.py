@@ -24,8 +24,9 @@ from mtkit.config.data import TokenizerConfig
 from mtkit.config.decode import DecodeConfig
 from mtkit.engine.interface import Engine
 from mtkit.serve.application import build_app
+from mtkit.serve.listening import listen
 from mtkit.serve.models import Models, Pair, ServedModel
-from mtkit.serve.server import Server, listen
+from mtkit.serve.server import Server
 from mtkit.serve.settings import Settings
 from mtkit.serve.site import Site
 from mtkit.text.subwords import train_subwords

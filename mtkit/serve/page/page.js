@@ -2,7 +2,7 @@
 
 const PAUSE = 400;
 const at = (name) => document.getElementById(name);
-const state = { languages: [], sure: [], limit: 5000, timer: 0, asked: null };
+const state = { languages: [], sure: [], timer: 0, asked: null, isDrafting: false, drafted: "", shown: "", between: 0 };
 
 function say(text, isFault = false) {
   at("status").textContent = text;
@@ -48,10 +48,51 @@ function soon() {
   at("count").textContent = size.toLocaleString("en");
   clearTimeout(state.timer);
   state.timer = setTimeout(translate, PAUSE);
+  if (at("live").checked) draft();
+}
+
+async function ask(wanted) {
+  state.asked?.abort();
+  state.asked = new AbortController();
+  return answerOf(
+    await fetch("translate", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", ...headers() },
+      body: JSON.stringify({ source: at("source").value, target: at("target").value, ...wanted }),
+      signal: state.asked.signal,
+    }),
+  );
+}
+
+/* Translates again and again while somebody types, one request after the other. */
+async function draft() {
+  if (state.isDrafting) return;
+  state.isDrafting = true;
+  at("result").setAttribute("aria-busy", "true");
+  try {
+    while (state.timer && at("live").checked && wholeWords(at("text").value) !== state.drafted) {
+      const text = (state.drafted = wholeWords(at("text").value));
+      const pause = new Promise((resolve) => setTimeout(resolve, state.between));
+      if (text.trim()) showDraft((await ask({ q: text })).translatedText);
+      await pause;
+    }
+  } catch {
+    state.drafted = ""; // the whole text is translated soon, which says what is wrong
+  } finally {
+    state.isDrafting = false;
+  }
+}
+
+function showDraft(translation) {
+  if (!state.timer) return;
+  state.shown = draftOf(translation, state.shown);
+  at("result").replaceChildren(state.shown, " …");
 }
 
 async function translate() {
   clearTimeout(state.timer);
+  state.timer = 0;
+  state.drafted = "";
   state.asked?.abort();
   const text = at("text").value;
   if (!text.trim()) {
@@ -59,22 +100,16 @@ async function translate() {
     say("");
     return;
   }
-  const asked = (state.asked = new AbortController());
-  const wanted = { q: text, source: at("source").value, target: at("target").value };
+  const wanted = { q: text };
   if (at("several").checked) wanted.alternatives = 3;
   if (at("shade").checked && !at("sure").hidden) wanted.confidence = true;
   if (at("glossary").value.trim()) wanted.glossary = at("glossary").value;
   at("result").classList.add("waiting");
   const begin = performance.now();
+  const answering = ask(wanted);
+  const { asked } = state;
   try {
-    const answer = await answerOf(
-      await fetch("translate", {
-        method: "POST",
-        headers: { "Content-Type": "application/json", ...headers() },
-        body: JSON.stringify(wanted),
-        signal: asked.signal,
-      }),
-    );
+    const answer = await answering;
     show(answer);
     const found = answer.detectedLanguage;
     say(`${found ? `From ${nameOf(found.language)}. ` : ""}${Math.round(performance.now() - begin)} ms`);
@@ -86,6 +121,7 @@ async function translate() {
 }
 
 function show({ translatedText, confidence = [], alternatives = [], notes = [] }) {
+  state.shown = translatedText;
   const lines = translatedText.split("\n");
   const parts = lines.flatMap((line, number) => {
     const span = document.createElement("span");
@@ -98,6 +134,7 @@ function show({ translatedText, confidence = [], alternatives = [], notes = [] }
     return number ? ["\n", span] : [span];
   });
   at("result").replaceChildren(...parts);
+  at("result").setAttribute("aria-busy", "false");
   list("others", "alternatives", alternatives);
   list("remarks", "notes", notes);
 }
@@ -163,6 +200,7 @@ async function copy() {
 function listen() {
   at("text").addEventListener("input", soon);
   for (const name of ["several", "shade", "target"]) at(name).addEventListener("change", translate);
+  at("live").addEventListener("change", soon);
   for (const name of ["glossary", "key"]) at(name).addEventListener("input", soon);
   at("target").addEventListener("change", () => showTargets(at("target").value));
   at("source").addEventListener("change", () => {
@@ -192,6 +230,7 @@ async function begin() {
   );
   state.languages = languages;
   state.sure = settings.confidence;
+  state.between = settings.requestsPerMinute ? 90_000 / settings.requestsPerMinute : 0;
   at("lock").hidden = !settings.apiKeys;
   const sources = languages.map(({ code }) => ({ code, name: nameOf(code) }));
   if (sources.length > 1) sources.push({ code: "auto", name: "Detect" });

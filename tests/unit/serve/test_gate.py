@@ -89,6 +89,8 @@ def test_keys_are_hashed_and_lift_limits(tmp_path: Path) -> None:
     add_key(path, "bob@example.org")
     assert key not in path.read_text()
     assert len(read_keys(path)) == 2
+    (tmp_path / "link.txt").symlink_to(path)  # as Kubernetes shows a secret
+    assert len(read_keys(tmp_path / "link.txt")) == 2
     assert [read_keys(path).owner(one) for one in (key, f"{key} ", "", "\ud800")] == [
         "alice",
         None,

@@ -11,7 +11,8 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from mtkit.errors import MtkitError
-from mtkit.serve.server import listen, protocol_of
+from mtkit.serve.listening import listen
+from mtkit.serve.server import protocol_of
 from mtkit.serve.settings import Settings
 from tests.support.servers import LocalSite
 
