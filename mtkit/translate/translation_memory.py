@@ -34,9 +34,9 @@ class TranslationMemory:
                 keys.append(hash(src))
                 starts.append(len(self._texts))
                 self._texts += f"{src}\n{tgt}\n".encode()
-        order = np.argsort(np.frombuffer(keys, np.int64), kind="stable")
-        self._keys = np.frombuffer(keys, np.int64)[order]
-        self._starts = np.frombuffer(starts, np.int64)[order]
+        order = np.argsort(np.array(keys, np.int64), kind="stable")
+        self._keys = np.array(keys, np.int64)[order]
+        self._starts = np.array(starts, np.int64)[order]
         self.num_changed = self._count_changed()
 
     def __len__(self) -> int:
