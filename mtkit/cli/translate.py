@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -363,8 +364,7 @@ def translate(
         "banned": _phrases(banned) if banned else None,
         "tags": tags or None,
     }
-    named: list[Path | None] = [*model] if model else [None]
-    found, *others = models = [find_model(path) for path in named]
+    found, *others = models = [*map(find_model, model or ())] or [find_model()]
     adapters = [_adapter(text) for text in adapter or ()]
     request = Request(
         search={name: value for name, value in search.items() if value is not None},
@@ -419,16 +419,13 @@ def translate(
     if memory:
         request = _with_memory(request, memory, translator)
     account = input.account()
+    this = partial(job, translator, input, request, models, glossary, adapters=adapters, memory=memory or ())
     if several:
         assert target is not None
-        this = job(translator, input, request, models, glossary, sources, adapters, memory or ())
-        output = OutputFolder(target, this, resume)
+        output = OutputFolder(target, this(sources=sources), resume)
         run_folder(translator, input, members, output, target, request, account)
     elif (resume or own) and target is not None:
-        this = job(
-            translator, input, request, models, glossary, adapters=adapters, memory=memory or (), part=own
-        )
-        run_resumable(translator, input, target, request, account, when, this, own)
+        run_resumable(translator, input, target, request, account, when, this(part=own), own)
     else:
         run(translator, input, target, request, account, when)
     _say_notes(account, with_terms=bool(glossary or terms))
