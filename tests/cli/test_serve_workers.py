@@ -165,6 +165,7 @@ def test_the_rate_holds_for_all_and_one_that_hangs_does_not_hinder_the_end(
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+@pytest.mark.slow
 def test_workers_end_with_their_parent(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "runs").symlink_to(folder / "runs")
     with serving(tmp_path, "-m", "runs/tiny", "--workers", "2") as server:
