@@ -70,7 +70,7 @@ def write_ctranslate2(
         GateError: the export differs too much from the native engine.
     """
     manifest, loaded = read_manifest(model, MODEL_FORMAT, MODEL_VERSION), load_model(model)
-    native = NativeEngine(loaded.model, "cpu", "fp32")
+    native = NativeEngine(loaded.model, "cpu", "fp32", tokenizer=loaded.tokenizer)
     srcs, kind = sample_sources(loaded.config, loaded.tokenizer, sample)
 
     def save(folder: Path, stored: Quantization) -> Parity:

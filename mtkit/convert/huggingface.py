@@ -77,7 +77,7 @@ def write_huggingface(model: Path, new: Path) -> None:
     config = load_config([model / CONFIG]).config
     tokenizer = load_tokenizer(model, config.text)
     if reasons := refusals(config.model, known(config.model)) + tokenizer.refusals_elsewhere(
-        config.data.language_tags(config.data.tgt_lang)
+        config.data.language_tags(config.data.tgt_lang), config.decode.target_tag
     ):
         raise UsageError(f"export to huggingface: {'; '.join(reasons)}.", "Export to ctranslate2 instead.")
     weights = load_weights(model)
