@@ -16,8 +16,16 @@ from mtkit.convert.import_run import ImportRequest, import_model
 from mtkit.convert.run import export_model
 from mtkit.engine.ct2 import CTranslate2Engine
 from mtkit.engine.native import NativeEngine
+from mtkit.errors import UsageError
 from mtkit.model.checkpoint import LoadedModel, load_model
 from mtkit.text.tokenizer import Tokenizer
+from mtkit.train.machine.distributed import World
+from mtkit.train.setup import build_updater
+from mtkit.translate.account import Account
+from mtkit.translate.call import Call
+from mtkit.translate.open import open_translator
+from mtkit.translate.request import Request, Source
+from mtkit.translate.windows import Window
 from tests.support.foreign import EN, FAIRSEQ_LANGUAGES, FR, fairseq_ids, padded, write_fairseq
 
 LINES = 64
@@ -149,3 +157,37 @@ def test_ctranslate2_gives_the_same_translations(imported: Imported, tmp_path: P
         assert one.token_scores == pytest.approx(other.token_scores, abs=1e-4)
         assert one.score == pytest.approx(other.score, abs=1e-4)
     assert native.align(srcs, ids, options) == exported.align(srcs, ids, options)
+
+
+def test_scores_of_translations_are_those_that_score_gives(imported: Imported) -> None:
+    translator = open_translator(imported.run / "model", engine="native")
+    request = Request(n_best=1, scores=True, guard=False)
+    windows = [Window([Source(text, place) for place, text in enumerate(EN)], lambda found: found)]
+    [found] = translator.results(windows, request)
+    texts = [best.text for [best, *_] in found]
+    assert texts == [*translator.translate(EN, Request(guard=False))]
+    assert not any(imported.tgt in text or "<" in text for text in texts)
+    scored = translator.score([*zip(EN, texts, strict=True)])
+    exact = [
+        one.score == pytest.approx(best.score, abs=1e-4)
+        for one, [best, *_] in zip(scored, found, strict=True)
+    ]
+    assert sum(exact) >= len(EN) - 1  # a translation may be spelt in other pieces
+
+
+def test_tags_choose_other_languages(imported: Imported) -> None:
+    translator = open_translator(imported.run / "model", engine="native")
+    back = Request(search={"tags": (imported.tgt, f"2{imported.src}")})
+    call = Call(translator, back, Account())
+    assert call.options.target_tag == imported.src
+    assert call.tag_ids == imported.own.tokenizer.tag_ids([imported.tgt])
+    assert [*translator.translate(FR, back)] != [*translator.translate(FR)]
+    with pytest.raises(UsageError, match="tag qq: the model does not know it"):
+        Call(translator, Request(search={"tags": ("2qq",)}), Account())
+
+
+def test_what_cannot_keep_the_target_tag_refuses_it(imported: Imported, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"the tag {imported.tgt} before each translation"):
+        export_model(imported.run / "model", "huggingface", "float32", print, tmp_path / "out")
+    with pytest.raises(UsageError, match=f"target_tag = {imported.tgt}: training puts no tag"):
+        build_updater(imported.own.config, 300, 300, World())
