@@ -37,9 +37,9 @@ def import_model(
 ) -> None:
     """Import a model of another toolkit as a run folder.
 
-    The format is recognised by content: Marian's own files (.bin, .npz), and Marian models of Hugging Face
-    transformers, such as OPUS-MT. The run folder can be used like that of a trained model: translate, export,
-    score, train.init_from.
+    The format is recognised by content: Marian's own files (.bin, .npz), and Marian (OPUS-MT), M2M-100, NLLB
+    and mBART-50 of Hugging Face transformers. The run folder can be used like that of a trained model:
+    translate, export, score, train.init_from.
 
     \b
     Example:

@@ -33,6 +33,7 @@ class Architecture:
         learned_positions: the number of rows of that table if it is trained, else 0.
         rotary: queries and keys are rotated by their positions.
         wave_gap: subtracted from the number of wavelengths in their exponents' denominator.
+        embedding_norm: the sums of embeddings and positions are normalised.
         recurrent: the decoder sees its own tokens by a recurrent unit instead of attention.
         zero_start: the embedding of the decoder's start is zero.
         shared_src: the source embedding is the target embedding.
@@ -49,6 +50,7 @@ class Architecture:
     learned_positions: int
     rotary: bool
     wave_gap: int
+    embedding_norm: bool
     recurrent: bool
     zero_start: bool
     shared_src: bool
@@ -118,7 +120,8 @@ def architecture_of(model: ModelConfig) -> Architecture:  # noqa: PLR0912
         pre_norm=pre_norm, norm_bias=norm_bias, gated=gated,
         attention_bias=attention_bias, feed_forward_bias=feed_forward_bias,
         position_table=position_table, learned_positions=learned_positions, rotary=rotary,
-        wave_gap=_wave_gap(model), recurrent=_is_recurrent(model), zero_start=_starts_with_zero(model),
+        wave_gap=_wave_gap(model), embedding_norm=model.embedding_norm,
+        recurrent=_is_recurrent(model), zero_start=_starts_with_zero(model),
         shared_src=shared_src, shared_output=shared_output, output_bias=model.output_bias,
     )  # fmt: skip
 

@@ -14,8 +14,8 @@ Split = Literal["auto", "always", "never"]
 
 DEFAULT_SAMPLES = {"sample": 1, "mbr": 32}
 
-_COMPARED = ("beam_size", "length_penalty", "max_len_ratio", "batch_tokens")
-"""The options that count when models and exports are compared; the last one changes only the speed."""
+_COMPARED = ("beam_size", "length_penalty", "max_len_ratio", "batch_tokens", "target_tag")
+"""The options that count when models and exports are compared; `batch_tokens` changes only the speed."""
 
 
 class DecodeConfig(Options):
@@ -133,6 +133,11 @@ class DecodeConfig(Options):
         (),
         description="Tags that `mtkit translate` puts before each source. With data.target_tags, add "
         "2LANG to choose another target language.",
+    )
+    target_tag: Tag | None = Field(
+        None,
+        description="Tag that the decoder reads before each translation, such as the target language in "
+        "imported M2M-100 models. Training does not use it.",
     )
 
     @property

@@ -79,11 +79,21 @@ class ModelConfig(Options):
         description="sinusoidal only: wavelength of the pair of dimensions i of n = d_model / 2. It is "
         "2π·10000^(i/n) in the paper, and 2π·10000^(i/(n-1)) in tensor2tensor and Marian.",
     )
+    position_offset: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="sinusoidal only: position of the first token; 2 in models of fairseq.",
+    )
     max_positions: int = Field(
         512,
         ge=2,
         le=65536,
         description="learned only: number of position embeddings. Later positions share the last one.",
+    )
+    embedding_norm: bool = Field(
+        False,
+        description="Normalise the sum of embeddings and positions. Imported models may do so.",
     )
     decoder: Literal["attention", "ssru"] = Field(
         "attention",
@@ -175,9 +185,9 @@ def num_parameters(config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int
     encoder = config.num_encoder_layers * (attention + feed_forward + 2 * norm)
     past = 2 * d * d + d * has.attention_bias if has.recurrent else attention
     decoder = config.num_decoder_layers * (past + attention + feed_forward + 3 * norm)
-    final_norms = 2 * norm * has.pre_norm
+    side_norms = 2 * norm * (has.pre_norm + has.embedding_norm)
     positions = 2 * has.learned_positions * d
     src_rows = 0 if has.shared_src else src_vocab_size
     tgt_rows = tgt_vocab_size * (1 if has.shared_output else 2)
     output_bias = tgt_vocab_size * has.output_bias
-    return encoder + decoder + final_norms + positions + (src_rows + tgt_rows) * d + output_bias
+    return encoder + decoder + side_norms + positions + (src_rows + tgt_rows) * d + output_bias

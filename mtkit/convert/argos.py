@@ -35,7 +35,8 @@ def write_argos(exported: Exported, output: Path) -> None:
     Raises:
         UsageError: the suffix is wrong, or Argos Translate would process text differently.
     """
-    if reasons := exported.tokenizer.refusals_elsewhere(exported.tags):
+    target_tag = exported.decode.get("target_tag")
+    if reasons := exported.tokenizer.refusals_elsewhere(exported.tags, target_tag):
         raise UsageError(f"export to argos: {'; '.join(reasons)}.", "Export to ctranslate2 instead.")
     if output.suffix != ".argosmodel":
         raise UsageError(f"{output}: the name must end in .argosmodel.", "Rename it.")

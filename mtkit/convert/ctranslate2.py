@@ -70,7 +70,7 @@ def write_ctranslate2(
         GateError: the export differs too much from the native engine.
     """
     manifest, loaded = read_manifest(model, MODEL_FORMAT, MODEL_VERSION), load_model(model)
-    native = NativeEngine(loaded.model, "cpu", "fp32")
+    native = NativeEngine(loaded.model, "cpu", "fp32", tokenizer=loaded.tokenizer)
     srcs, kind = sample_sources(loaded.config, loaded.tokenizer, sample)
 
     def save(folder: Path, stored: Quantization) -> Parity:
@@ -162,6 +162,7 @@ def build_spec(config: ModelConfig, weights: Weights, tokenizer: Tokenizer) -> A
         "rms_norm": not has.norm_bias,
         "activation": common_spec.Activation(ACTIVATIONS[config.activation]),
         "ffn_glu": has.gated,
+        "layernorm_embedding": has.embedding_norm,
     }
     if has.rotary:
         # All dimensions are rotated, each paired with one of the other half.
@@ -209,6 +210,9 @@ class _Ct2Weights:
         if self.has.output_bias:
             decoder.projection.bias = self.weights("output.bias")
         for side, name in ((encoder, "encoder"), (decoder, "decoder")):
+            if self.has.embedding_norm:
+                which = "src" if name == "encoder" else "tgt"
+                self._norm(side.layernorm_embedding, f"{which}_embedding_norm")
             if self.has.position_table:
                 side.position_encodings.encodings = self._positions(name)
             if self.has.pre_norm:
@@ -219,7 +223,8 @@ class _Ct2Weights:
     def _positions(self, side: str) -> Array:
         # CTranslate2's own table has the sines in one half and the cosines in the other.
         if not self.has.learned_positions:
-            return sinusoidal_positions(MAX_POSITIONS, self.config.d_model, self.has.wave_gap).numpy()
+            gap, offset = self.has.wave_gap, self.config.position_offset
+            return sinusoidal_positions(MAX_POSITIONS, self.config.d_model, gap, offset).numpy()
         table = self.weights("src_positions.table" if side == "encoder" else "tgt_positions.table")
         beyond = np.broadcast_to(table[-1], (max(0, MAX_POSITIONS - len(table)), table.shape[1]))
         return np.concatenate((table, beyond))

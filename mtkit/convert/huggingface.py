@@ -55,7 +55,9 @@ def known(config: ModelConfig) -> dict[str, Collection[object] | None]:
         "activation": ("relu", "gelu", "silu"),
         "positions": ("sinusoidal",),
         "wavelengths": ("paper",),
+        "position_offset": (0,),
         "max_positions": None,
+        "embedding_norm": (False,),
         "decoder": ("attention",),
         "bias": ("all", "feed_forward", "none"),
         "tie_embeddings": ("all",),
@@ -75,7 +77,7 @@ def write_huggingface(model: Path, new: Path) -> None:
     config = load_config([model / CONFIG]).config
     tokenizer = load_tokenizer(model, config.text)
     if reasons := refusals(config.model, known(config.model)) + tokenizer.refusals_elsewhere(
-        config.data.language_tags(config.data.tgt_lang)
+        config.data.language_tags(config.data.tgt_lang), config.decode.target_tag
     ):
         raise UsageError(f"export to huggingface: {'; '.join(reasons)}.", "Export to ctranslate2 instead.")
     weights = load_weights(model)

@@ -11,6 +11,7 @@ from pathlib import Path
 from mtkit import __version__
 from mtkit.config.fixed import LANGUAGE
 from mtkit.config.schema import Config
+from mtkit.convert.fairseq_hub import FAIRSEQ, read_fairseq_hub
 from mtkit.convert.foreign import ForeignFolder, ForeignModel, check_weights, options_from
 from mtkit.convert.marian_hub import read_marian_hub
 from mtkit.convert.marian_native import find_marian, read_marian
@@ -20,7 +21,10 @@ from mtkit.model.checkpoint import write_model
 from mtkit.runs.layout import MODEL, check_run, inside, open_run
 from mtkit.runs.training import Training
 
-_FORMATS = "Marian models can be imported: their own files, or those of Hugging Face transformers (OPUS-MT)."
+_FORMATS = (
+    "These can be imported: Marian's own files, and Marian (OPUS-MT), M2M-100, NLLB and mBART-50 as Hugging "
+    "Face transformers writes them."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ def import_model(request: ImportRequest, say: Say) -> None:
         raise UsageError(f"-o {request.run}: there is a model in it.", "Name a new folder.")
     check_run(request.run)
     folder = ForeignFolder(request.source)
-    found = _read(folder, request.keep_vocabulary)
+    found = _read(folder, request)
     check_weights(request.source, found)
     config = _config(found, request)
     origin = {
@@ -88,15 +92,17 @@ def import_model(request: ImportRequest, say: Say) -> None:
     say(f"wrote {target}")
 
 
-def _read(folder: ForeignFolder, keep_vocabulary: bool) -> ForeignModel:
+def _read(folder: ForeignFolder, request: ImportRequest) -> ForeignModel:
     """The model in a folder, whose format is recognised by what its files say."""
     if not folder.path.is_dir():
         raise InputError(f"{folder.path}: there is no such folder.", _FORMATS)
     kind = folder.object("config.json").get("model_type") if "config.json" in folder else None
     if kind == "marian":
-        return read_marian_hub(folder, keep_vocabulary)
+        return read_marian_hub(folder, request.keep_vocabulary)
+    if kind in FAIRSEQ:
+        return read_fairseq_hub(folder, request.src_lang, request.tgt_lang, request.keep_vocabulary)
     if kind is None and (name := find_marian(folder)):
-        return read_marian(folder, name, keep_vocabulary)
+        return read_marian(folder, name, request.keep_vocabulary)
     known = f"its model_type is {kind!r:.40}" if kind is not None else "no file is in a known format"
     raise InputError(f"{folder.path}: no known model: {known}.", _FORMATS)
 
@@ -105,8 +111,10 @@ def _config(found: ForeignModel, request: ImportRequest) -> Config:
     """The config of the run. Its corpora are names to fill in, since the training data are not known."""
     src = _language("--src-lang", request.src_lang, found.src_lang)
     tgt = _language("--tgt-lang", request.tgt_lang, found.tgt_lang)
+    tags = found.decode.get("tags", [])
     train, valid = (
-        {"reader": "plain", "src": f"{name}.{src}", "tgt": f"{name}.{tgt}"} for name in ("train", "valid")
+        {"reader": "plain", "src": f"{name}.{src}", "tgt": f"{name}.{tgt}", "tags": tags}
+        for name in ("train", "valid")
     )
     values = {
         "run": os.path.realpath(request.run),

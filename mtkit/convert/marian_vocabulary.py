@@ -12,7 +12,8 @@ from torch import Tensor
 
 from mtkit.config.strict_yaml import Problem, compose
 from mtkit.convert.foreign import ForeignConfig, ForeignFolder
-from mtkit.convert.opus_vocabulary import NO_ROW, OpusVocabulary
+from mtkit.convert.opus_vocabulary import OpusVocabulary
+from mtkit.convert.piece_rows import NO_ROW
 from mtkit.convert.spm_rebuild import SPECIAL, Rebuilt, pieces_of, rebuild
 from mtkit.errors import InputError
 from mtkit.text.subwords import BOS, EOS, PAD, UNK, parse_subwords

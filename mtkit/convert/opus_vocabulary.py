@@ -5,20 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from mtkit.config.options import TAG
 from mtkit.convert.foreign import ForeignFolder
+from mtkit.convert.piece_rows import PieceRows
 from mtkit.convert.spm_rebuild import SPECIAL, Rebuilt, pieces_of, rebuild
-from mtkit.errors import InputError
-from mtkit.text.subwords import BOS, EOS, PAD, UNK
-
-NO_ROW = -1
 
 
-class OpusVocabulary:
-    """The row of each piece in the tables of a model.
+class OpusVocabulary(PieceRows):
+    """The rows of a model with two SentencePiece models.
 
     Args:
         folder: with `source.spm` and `target.spm`.
@@ -43,18 +37,8 @@ class OpusVocabulary:
         eos: int,
         start: int,
     ) -> None:
-        self.folder, self.where, self.size = folder, where, size
-        self.pad, self.eos, self.start = pad, eos, start
-        if any(type(row) is not int or not 0 <= row < size for row in ids.values()):
-            raise InputError(
-                f"{where}: an id is not below the size of the vocabulary, {size:,}.", "Use another copy."
-            )
-        if len({*ids.values()}) != len(ids):
-            raise InputError(f"{where}: two pieces have one id.", "Use another copy.")
-        self.ids: dict[str, int] = ids
-        if "<unk>" not in ids or max(pad, eos, start) >= size:
-            raise InputError(f"{where}: a special piece is missing.", "Use another copy.")
-        self.unk = ids["<unk>"]
+        super().__init__(where, ids, size, pad, eos, start)
+        self.folder = folder
         self.special = {pad, self.unk, start, eos}
 
     def subwords(self, keep: bool) -> tuple[Rebuilt, Rebuilt, list[str]]:
@@ -89,17 +73,5 @@ class OpusVocabulary:
 
     def row(self, piece: str) -> int | None:
         """The row of an ordinary piece or a tag in the source's tables."""
-        found = self.ids.get(piece)
-        return self.ids.get(f">>{piece[1:-1]}<<") if found is None and piece[:1] == "<" else found
-
-    def rows(self, pieces: tuple[str, ...], other: int | None = None) -> Tensor:
-        """The row of each of mtkit's ids in the source's tables.
-
-        Args:
-            pieces: by mtkit's id.
-            other: row of those that the source does not have; that of the unknown piece by default.
-        """
-        other = self.unk if other is None else other
-        special = {PAD: self.pad, UNK: self.unk, BOS: self.start, EOS: self.eos}
-        found = (self.row(piece) for piece in pieces[len(SPECIAL) :])
-        return torch.tensor([*(special[i] for i in range(4)), *(other if r is None else r for r in found)])
+        found = super().row(piece)
+        return super().row(f">>{piece[1:-1]}<<") if found is None and piece[:1] == "<" else found

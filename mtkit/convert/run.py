@@ -102,7 +102,7 @@ def _to_huggingface(folder: Path, target: Path, sample: int, say: Say) -> None:
     from mtkit.model.checkpoint import load_model
 
     loaded = load_model(folder)
-    native = NativeEngine(loaded.model, "cpu", "fp32")
+    native = NativeEngine(loaded.model, "cpu", "fp32", tokenizer=loaded.tokenizer)
     srcs, kind = sample_sources(loaded.config, loaded.tokenizer, sample)
     with atomic_folder(target, {"format": FORMAT, "version": VERSION}) as new:
         write_huggingface(folder, new)

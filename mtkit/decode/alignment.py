@@ -24,6 +24,7 @@ def align(
     tgt_ids: Sequence[Sequence[int]],
     tokens: int,
     device: torch.device | str = "cpu",
+    start: Sequence[int] = (),
 ) -> list[Links]:
     """Links from each target token to the source token it translates, as (source, target) indices from 0.
 
@@ -37,13 +38,14 @@ def align(
         tgt_ids: a target for each source, without beginning and end of sentence.
         tokens: maximum batch size, in tokens of the longer side.
         device: the model's device.
+        start: see `generate`.
     """
     links: dict[int, Links] = {}
-    for rows, batch in pair_batches(src_ids, tgt_ids, tokens, device):
+    for rows, batch in pair_batches(src_ids, tgt_ids, tokens, device, start):
         _, weights = attended_features(model, batch)
         best = weights.masked_fill(~batch.src_mask[:, None], -1.0).argmax(dim=2).tolist()
         for row, i in enumerate(rows):
-            found = enumerate(best[row][: len(tgt_ids[i])])
+            found = enumerate(best[row][len(start) :][: len(tgt_ids[i])])
             links[i] = [(src, tgt) for tgt, src in found if src < len(src_ids[i])]
     return [links[i] for i in range(len(src_ids))]
 

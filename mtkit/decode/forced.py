@@ -26,6 +26,7 @@ def score_targets(
     tgt_ids: Sequence[Sequence[int]],
     options: DecodeConfig,
     device: torch.device | str = "cpu",
+    start: Sequence[int] = (),
 ) -> list[Hypothesis]:
     """Each target as a hypothesis of its source, with the scores that a search would give it.
 
@@ -35,17 +36,18 @@ def score_targets(
         tgt_ids: a target for each source, without beginning and end of sentence.
         options: length penalty and batch size.
         device: the models' device.
+        start: see `generate`.
     """
     hyps: dict[int, Hypothesis] = {}
-    for rows, batch in pair_batches(src_ids, tgt_ids, batch_tokens(options, device), device):
+    for rows, batch in pair_batches(src_ids, tgt_ids, batch_tokens(options, device), device, start):
         scored = [_token_scores(model, batch) for model in models]
         found = iter(mean_of_probs([log_probs for log_probs, _ in scored]).tolist())
         best = iter(scored[0][1].tolist() if len(models) == 1 else [])
         for i in rows:
-            count = len(tgt_ids[i]) + 1
-            tokens = tuple(islice(found, count))
-            score = sum(tokens) / len(tokens) ** options.length_penalty
-            hyps[i] = Hypothesis(tuple(tgt_ids[i]), score, tokens, tuple(islice(best, count)))
+            count = len(start) + len(tgt_ids[i]) + 1
+            tokens = tuple(islice(found, count))[len(start) :]
+            score = sum(tokens) / count**options.length_penalty
+            hyps[i] = Hypothesis(tuple(tgt_ids[i]), score, tokens, tuple(islice(best, count))[len(start) :])
     return [hyps[i] for i in range(len(src_ids))]
 
 
@@ -54,11 +56,13 @@ def pair_batches(
     tgt_ids: Sequence[Sequence[int]],
     tokens: int,
     device: torch.device | str,
+    start: Sequence[int] = (),
 ) -> Iterator[tuple[list[int], Batch]]:
     """Yields pairs of similar length as batches on `device`, each with the indices of its pairs.
 
-    `tokens` is the maximum batch size, in tokens of the longer side.
+    `tokens` is the maximum batch size, in tokens of the longer side. Each target begins with `start`.
     """
+    tgt_ids = [[*start, *ids] for ids in tgt_ids] if start else tgt_ids
     lengths = [max(len(src), len(tgt)) + 1 for src, tgt in zip(src_ids, tgt_ids, strict=True)]
     for rows in plan_batches(lengths, tokens, 1):
         batch = collate([np.asarray(src_ids[i]) for i in rows], [np.asarray(tgt_ids[i]) for i in rows])

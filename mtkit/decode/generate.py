@@ -51,6 +51,7 @@ def generate(
     device: torch.device | str = "cpu",
     demands: Sequence[Demand] | None = None,
     shortlist: Shortlist | None = None,
+    start: Sequence[int] = (),
 ) -> list[list[Hypothesis]]:
     """At most `options.width` hypotheses of each source, in the order of the sources.
 
@@ -63,6 +64,7 @@ def generate(
         device: the scorer's device.
         demands: constraints for each translation; none by default.
         shortlist: pieces that translations consist of; all by default.
+        start: ids that the decoder reads after BOS; they have no score, but count in the length.
     """
     demands = [NO_DEMAND] * len(src_ids) if demands is None else demands
     hyps: list[list[Hypothesis]] = [[] for _ in src_ids]
@@ -75,7 +77,7 @@ def generate(
         for batch in plan_batches(lengths, batch_tokens(options, device), width):
             batch = [own[i] for i in batch]
             asked = [demands[i] for i in batch]
-            decoding = _Decoding([src_ids[i] for i in batch], asked, options, device, shortlist)
+            decoding = _Decoding([src_ids[i] for i in batch], asked, options, device, shortlist, start)
             for index, sentence_hyps in zip(batch, decoding.run(scorer), strict=True):
                 hyps[index] = sentence_hyps
     return hyps
@@ -136,8 +138,10 @@ class _Decoding:
         options: DecodeConfig,
         device: torch.device | str,
         shortlist: Shortlist | None,
+        start: Sequence[int],
     ) -> None:
         self.src_ids = src_ids
+        self.start = start
         self.prefixes = [demand.prefix for demand in demands]
         self.device = device
         # The tokens that are demanded are added to the usual limit.
@@ -153,7 +157,7 @@ class _Decoding:
         self.rules = build_rules(options, demands)
         if shortlist is not None:
             self.rules.append(Listed(shortlist, src_ids, demands))
-        self.beams = _Beams(len(src_ids), self.search, options)
+        self.beams = _Beams(len(src_ids), self.search, options, len(start))
 
     def run(self, scorer: Scorer[StateT]) -> list[list[Hypothesis]]:
         """The hypotheses of each sentence."""
@@ -163,6 +167,9 @@ class _Decoding:
         state = scorer.start(src_ids.to(device), mask.to(device))
         never = torch.tensor(NEVER, device=device)
         tokens = torch.full((len(self.src_ids),), BOS, device=device)
+        for token in self.start:
+            _, state = scorer.step(tokens, state)
+            tokens = torch.full_like(tokens, token)
         scores = torch.zeros(len(self.src_ids), 1, device=device)
         while True:
             # 2. Compute the log-probabilities of the next token, [rows, vocab], and apply the rules.
@@ -217,7 +224,7 @@ class _Beams:
         states: what the search remembers of each, [running sentences, width].
     """
 
-    def __init__(self, count: int, search: Search, options: DecodeConfig) -> None:
+    def __init__(self, count: int, search: Search, options: DecodeConfig, num_before: int) -> None:
         self.groups, self.group_size = search.groups, search.group_size
         self.length_penalty = options.length_penalty
         self.by_score = search.by_score
@@ -225,6 +232,7 @@ class _Beams:
         self.wanted = options.width // self.groups
         self.enough = max(1, round(self.wanted * options.patience)) if self.by_score else 1
         self.length = 0
+        self.num_before = num_before
         self.sentences = np.arange(count)
         self.scores: NDArray[np.float32] = np.zeros((count, 1), np.float32)
         self.ids: NDArray[np.int64] = np.zeros((count, 0), np.int64)
@@ -295,7 +303,7 @@ class _Beams:
     def _finish(self, sentence: int, group: int, row: int, end_score: float) -> None:
         """Finishes the hypothesis in `row`; `end_score` is the log-probability of its end of sentence."""
         token_scores = (*self.token_scores[row].tolist(), float(end_score))
-        score = sum(token_scores) / self.length**self.length_penalty
+        score = sum(token_scores) / (self.num_before + self.length) ** self.length_penalty
         hypothesis = Hypothesis(tuple(self.ids[row].tolist()), score, token_scores)
         self._finished[sentence].append((group, hypothesis))
 

@@ -20,6 +20,7 @@ def inspect(
     num_likely: int,
     tokens: int,
     device: torch.device | str = "cpu",
+    start: Sequence[int] = (),
 ) -> list[Inspected]:
     """Each target with what the model makes of its tokens.
 
@@ -30,13 +31,15 @@ def inspect(
         num_likely: number of most probable tokens of each place.
         tokens: maximum batch size, in tokens of the longer side.
         device: the model's device.
+        start: see `generate`.
     """
     found: dict[int, Inspected] = {}
-    for rows, batch in pair_batches(src_ids, tgt_ids, tokens, device):
+    for rows, batch in pair_batches(src_ids, tgt_ids, tokens, device, start):
         features, attention = attended_features(model, batch)
         for row, i in enumerate(rows):
             ids = [*tgt_ids[i], EOS]
-            log_probs = model.logits(features[row, : len(ids)]).log_softmax(-1)  # [tokens, vocab]
+            own_places = slice(len(start), len(start) + len(ids))
+            log_probs = model.logits(features[row, own_places]).log_softmax(-1)  # [tokens, vocab]
             best = log_probs.topk(min(num_likely, log_probs.shape[1]))
             own = log_probs.gather(1, torch.tensor(ids, device=log_probs.device)[:, None])[:, 0]
             found[i] = Inspected(
@@ -46,6 +49,6 @@ def inspect(
                     tuple(zip(names, probs, strict=True))
                     for names, probs in zip(best.indices.tolist(), best.values.exp().tolist(), strict=True)
                 ),
-                tuple(map(tuple, attention[row, : len(ids), : len(src_ids[i]) + 1].tolist())),
+                tuple(map(tuple, attention[row, own_places, : len(src_ids[i]) + 1].tolist())),
             )
     return [found[i] for i in range(len(src_ids))]

@@ -40,7 +40,7 @@ AVX512 = frozenset(f"avx512{part}" for part in ("f", "bw", "cd", "dq", "vl", "_v
 """Flags of processors on which AVX-512 is usable by CTranslate2 and does not lower the clock rate."""
 MEASURED = 128
 """Sentences that each layout decodes when layouts are compared."""
-HANDLED = {"beam_size", "length_penalty", "max_len_ratio", "batch_tokens", "tags"}
+HANDLED = {"beam_size", "length_penalty", "max_len_ratio", "batch_tokens", "tags", "target_tag"}
 
 
 def refusals(options: DecodeConfig, features: Collection[Feature], aligns: bool) -> list[str]:
@@ -202,7 +202,8 @@ class CTranslate2Engine:
         # CTranslate2 has one length limit per call. Here it depends only on a sentence's own length, rounded
         # up, so that other sentences do not affect the result. Outputs beyond the exact limit are searched
         # again alone.
-        steps = [min(-(-limit // LIMIT_STEP) * LIMIT_STEP, self._max_positions - 1) for limit in limits]
+        longest = self._longest(options)
+        steps = [min(-(-limit // LIMIT_STEP) * LIMIT_STEP, longest) for limit in limits]
         # A batch holds sources of one length: padding would change the order of sums, hence the rounding of
         # int8 activations, and a translation would depend on the sentences beside it.
         order = sorted(range(len(src_ids)), key=lambda i: -len(src_ids[i]))
@@ -210,22 +211,24 @@ class CTranslate2Engine:
         for _, group in groupby(order, key=lambda i: len(src_ids[i])):
             chosen = list(group)
             jobs += self._submit(chosen, src_ids, steps[chosen[0]], options, scores)
-        hyps = {i: self._hypotheses(job.result(), steps[i]) for i, job in jobs}
+        before = len(_start(options))
+        hyps = {i: self._hypotheses(job.result(), before, steps[i]) for i, job in jobs}
         long = [i for i, own in hyps.items() if any(len(hyp.ids) > limits[i] for hyp in own)]
         if options.beam_size == 1 and not scores:  # greedy: the shorter output is a prefix of the longer one
             hyps |= {i: [replace(hyp, ids=hyp.ids[: limits[i]]) for hyp in hyps[i]] for i in long}
         else:
             again = [pair for i in long for pair in self._submit([i], src_ids, limits[i], options, scores)]
-            hyps |= {i: self._hypotheses(job.result(), limits[i]) for i, job in again}
+            hyps |= {i: self._hypotheses(job.result(), before, limits[i]) for i, job in again}
         return [hyps[i] for i in range(len(src_ids))]
 
     def score(
         self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]], options: DecodeConfig
     ) -> list[Hypothesis]:
         """See `Engine`."""
+        start = _start(options)
         scored = self._translator.score_batch(
             [[self._src_pieces[number] for number in ids] for ids in src_ids],
-            [[self._tgt_pieces[number] for number in ids] for ids in tgt_ids],
+            [[*start, *(self._tgt_pieces[number] for number in ids)] for ids in tgt_ids],
             max_batch_size=most_tokens(self._device, options, searched=False),
             batch_type="tokens",
             max_input_length=0,
@@ -233,8 +236,8 @@ class CTranslate2Engine:
         return [
             Hypothesis(
                 tuple(ids),
-                sum(found.log_probs) / len(found.log_probs) ** options.length_penalty,
-                tuple(found.log_probs),
+                sum(found.log_probs[len(start) :]) / len(found.log_probs) ** options.length_penalty,
+                tuple(found.log_probs[len(start) :]),
             )
             for ids, found in zip(tgt_ids, scored, strict=True)
         ]
@@ -255,30 +258,35 @@ class CTranslate2Engine:
             )
         links: list[list[tuple[int, int]]] = [[] for _ in src_ids]
         jobs: list[tuple[int, Any]] = []
+        start = _start(options)
         order = sorted((i for i, ids in enumerate(tgt_ids) if ids), key=lambda i: -len(tgt_ids[i]))
         for length, group in groupby(order, key=lambda i: len(tgt_ids[i])):
             chosen = list(group)
             found = self._translator.translate_batch(
                 [[self._src_pieces[number] for number in src_ids[i]] for i in chosen],
-                [[self._tgt_pieces[number] for number in tgt_ids[i]] for i in chosen],
+                [[*start, *(self._tgt_pieces[number] for number in tgt_ids[i])] for i in chosen],
                 asynchronous=True,
                 max_batch_size=most_tokens(self._device, options, searched=False),
                 batch_type="tokens",
                 beam_size=1,
                 max_input_length=0,
-                max_decoding_length=length,
+                max_decoding_length=len(start) + length,
                 return_attention=True,
             )
             jobs += zip(chosen, found, strict=True)
         for i, job in jobs:
-            for tgt, weights in enumerate(job.result().attention[0]):
+            for tgt, weights in enumerate(job.result().attention[0][len(start) :]):
                 most = max(weights)
                 if most >= 1 - sum(weights):  # the rest is the attention to the end of the source
                     links[i].append((weights.index(most), tgt))
         return links
 
     def _limit(self, src_len: int, options: DecodeConfig) -> int:
-        return min(longest_output(src_len, options), self._max_positions - 1)
+        return min(longest_output(src_len, options), self._longest(options))
+
+    def _longest(self, options: DecodeConfig) -> int:
+        """The most tokens for which there are positions, beside the start."""
+        return self._max_positions - 1 - len(_start(options))
 
     def _submit(
         self,
@@ -289,8 +297,10 @@ class CTranslate2Engine:
         scores: bool,
     ) -> list[tuple[int, Any]]:
         """Starts decoding, and returns a future for each sentence."""
+        start = _start(options)
         jobs = self._translator.translate_batch(
             [[self._src_pieces[number] for number in src_ids[i]] for i in chosen],
+            [start] * len(chosen) if start else None,
             asynchronous=True,
             max_batch_size=most_tokens(self._device, options),
             batch_type="tokens",
@@ -300,7 +310,7 @@ class CTranslate2Engine:
             max_input_length=0,
             no_repeat_ngram_size=options.no_repeat_ngram_size,
             repetition_penalty=options.repetition_penalty,
-            max_decoding_length=limit + 1,  # including the end of sentence
+            max_decoding_length=len(start) + limit + 1,  # including the end of sentence
             min_decoding_length=options.min_len,
             return_scores=scores or options.beam_size > 1,
             return_end_token=True,
@@ -309,10 +319,10 @@ class CTranslate2Engine:
         )
         return list(zip(chosen, jobs, strict=True))
 
-    def _hypotheses(self, result: Any, limit: int) -> list[Hypothesis]:
+    def _hypotheses(self, result: Any, before: int, limit: int) -> list[Hypothesis]:
         hyps = []
         for number, pieces in enumerate(result.hypotheses):
-            ids = [self._ids[piece] for piece in pieces]
+            ids = [self._ids[piece] for piece in pieces[before:]]
             if ids and ids[-1] == Tokenizer.EOS:
                 ids.pop()
             hyps.append(Hypothesis(tuple(ids[:limit]), result.scores[number] if result.scores else nan, ()))
@@ -344,6 +354,11 @@ def _pieces(files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
     shared, *two = VOCABULARIES
     src, tgt = (json.loads(files[name]) for name in ([shared] * 2 if shared in files else two))
     return src, tgt
+
+
+def _start(options: DecodeConfig) -> list[str]:
+    """The pieces that the decoder reads after its start; CTranslate2 gives them the score 0, too."""
+    return [] if options.target_tag is None else [f"<{options.target_tag}>"]
 
 
 def num_gpus() -> int:

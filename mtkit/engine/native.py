@@ -21,6 +21,7 @@ from mtkit.engine.interface import Feature, Precision
 from mtkit.errors import UsageError
 from mtkit.model.shortlist import Shortlist
 from mtkit.model.transformer import Transformer
+from mtkit.text.tokenizer import Tokenizer
 
 
 class NativeEngine:
@@ -34,6 +35,7 @@ class NativeEngine:
         precision: type of matrix products; auto is bf16 on a GPU that supports it, else fp32.
         others: further models of an ensemble, whose probabilities are averaged.
         shortlist: of the pieces that translations consist of; all by default.
+        tokenizer: of the model, which `decode.target_tag` needs.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class NativeEngine:
         precision: Precision = "auto",
         others: Sequence[Transformer] = (),
         shortlist: Shortlist | None = None,
+        tokenizer: Tokenizer | None = None,
     ) -> None:
         self.device = torch.device(device)
         self.model = model.to(self.device)
         self.others = [other.to(self.device).eval() for other in others]
         self.dtype = inference_dtype(precision, self.device)
         self.shortlist = shortlist
+        self.tokenizer = tokenizer
         self._lock = Lock()
 
     @property
@@ -73,12 +77,13 @@ class NativeEngine:
         scores: bool = True,
     ) -> list[list[Hypothesis]]:
         """See `Engine`."""
+        start = self._start(options)
         with self._inference():
             if self.others:
                 ensemble = EnsembleScorer((self.model, *self.others))
-                return generate(ensemble, src_ids, options, self.device, demands, self.shortlist)
+                return generate(ensemble, src_ids, options, self.device, demands, self.shortlist, start)
             one = ModelScorer(self.model)
-            return generate(one, src_ids, options, self.device, demands, self.shortlist)
+            return generate(one, src_ids, options, self.device, demands, self.shortlist, start)
 
     def score(
         self,
@@ -88,7 +93,8 @@ class NativeEngine:
     ) -> list[Hypothesis]:
         """See `Engine`."""
         with self._inference():
-            return score_targets((self.model, *self.others), src_ids, tgt_ids, options, self.device)
+            models, start = (self.model, *self.others), self._start(options)
+            return score_targets(models, src_ids, tgt_ids, options, self.device, start)
 
     @property
     def aligns(self) -> bool:
@@ -103,7 +109,8 @@ class NativeEngine:
     ) -> list[Links]:
         """See `Engine`. An ensemble uses the attention of its first model."""
         with self._inference():
-            return align(self.model, src_ids, tgt_ids, batch_tokens(options, self.device), self.device)
+            tokens, start = batch_tokens(options, self.device), self._start(options)
+            return align(self.model, src_ids, tgt_ids, tokens, self.device, start)
 
     def inspect(
         self,
@@ -114,8 +121,19 @@ class NativeEngine:
     ) -> list[Inspected]:
         """See `Inspecting`. Of an ensemble it asks the first model."""
         with self._inference():
-            tokens = batch_tokens(options, self.device)
-            return inspect(self.model, src_ids, tgt_ids, num_likely, tokens, self.device)
+            tokens, start = batch_tokens(options, self.device), self._start(options)
+            return inspect(self.model, src_ids, tgt_ids, num_likely, tokens, self.device, start)
+
+    def _start(self, options: DecodeConfig) -> list[int]:
+        """The ids that the decoder reads after BOS.
+
+        Raises:
+            UsageError: the model does not know the tag.
+        """
+        if options.target_tag is None:
+            return []
+        assert self.tokenizer is not None
+        return self.tokenizer.target_tag_ids([options.target_tag])
 
     @contextmanager
     def _inference(self) -> Iterator[None]:

@@ -16,13 +16,14 @@ TABLE_ROWS = 1024
 """Positions that a computed table has from the start."""
 
 
-def sinusoidal_positions(length: int, d_model: int, wave_gap: int = 0) -> Tensor:
+def sinusoidal_positions(length: int, d_model: int, wave_gap: int = 0, offset: int = 0) -> Tensor:
     """The table PE(pos, 2i) = sin(pos / 10000^(i/n)), PE(pos, 2i+1) = cos(same), [length, d_model].
 
     Vaswani et al. 2017, section 3.5, where n is d_model/2. Subtracting a `wave_gap` of 1 from it gives the
-    wavelengths of tensor2tensor (`get_timing_signal_1d`) and Marian; their longest is 2π·10000.
+    wavelengths of tensor2tensor (`get_timing_signal_1d`) and Marian; their longest is 2π·10000. Row 0 is
+    pos = `offset`, which is 2 in fairseq (`make_positions`: its padding has the id 1, and counts from there).
     """
-    angles = _angles(length, d_model, wave_gap)
+    angles = _angles(offset + length, d_model, wave_gap)[offset:]
     table = torch.empty(length, d_model, dtype=torch.float64)
     table[:, 0::2] = angles.sin()
     table[:, 1::2] = angles.cos()
@@ -39,17 +40,19 @@ def _angles(length: int, width: int, wave_gap: int = 0) -> Tensor:
 class SinusoidalPositions(nn.Module):
     """The table of `sinusoidal_positions`, which grows when longer sequences arrive."""
 
-    def __init__(self, d_model: int, wave_gap: int = 0) -> None:
+    def __init__(self, d_model: int, wave_gap: int = 0, offset: int = 0) -> None:
         super().__init__()
-        self.wave_gap = wave_gap
+        self.wave_gap, self.offset = wave_gap, offset
         self.table: Tensor
-        self.register_buffer("table", sinusoidal_positions(TABLE_ROWS, d_model, wave_gap), persistent=False)
+        table = sinusoidal_positions(TABLE_ROWS, d_model, wave_gap, offset)
+        self.register_buffer("table", table, persistent=False)
 
     def reserve(self, length: int) -> None:
         """Extends the table, unless it has `length` positions."""
         if length > self.table.shape[0]:
             with torch.inference_mode(False):  # training may read it after a long translation
-                table = sinusoidal_positions(2 * length, self.table.shape[1], self.wave_gap)
+                d_model = self.table.shape[1]
+                table = sinusoidal_positions(2 * length, d_model, self.wave_gap, self.offset)
                 self.table = table.to(self.table)
 
     def forward(self, start: int, length: int) -> Tensor:

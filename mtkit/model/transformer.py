@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import assert_never, cast
+from typing import NamedTuple, assert_never, cast
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,20 @@ class Kept:
 
     src: Tensor
     tgt: Tensor
+
+
+class Entry(NamedTuple):
+    """The parts by which the ids of a side enter the model: N(√d_model·E[id] + PE(pos)).
+
+    Attributes:
+        embedding: E.
+        positions: PE; None if positions are not added.
+        norm: N; the identity unless embeddings are normalised (`layernorm_embedding` in mBART).
+    """
+
+    embedding: nn.Embedding
+    positions: AbsolutePositions | None
+    norm: nn.Module
 
 
 class ZeroStart(nn.Embedding):
@@ -73,6 +87,9 @@ class Transformer(nn.Module):
         self.dropout = Dropout(config.dropout if embedding_dropout is None else embedding_dropout, self.masks)
         self.src_positions = _absolute_positions(config)
         self.tgt_positions = _absolute_positions(config)
+        self.src_embedding_norm, self.tgt_embedding_norm = (
+            build_norm(config) if has.embedding_norm else nn.Identity() for _ in range(2)
+        )
         self.rotary = RotaryPositions(config.d_head) if has.rotary else None
         self.encoder = nn.ModuleList(
             EncoderLayer(config, self.masks) for _ in range(config.num_encoder_layers)
@@ -120,22 +137,25 @@ class Transformer(nn.Module):
         names.reverse()
         return sorted(names, key=place)
 
+    @property
+    def _src(self) -> Entry:
+        return Entry(self.src_embedding, self.src_positions, self.src_embedding_norm)
+
+    @property
+    def _tgt(self) -> Entry:
+        return Entry(self.tgt_embedding, self.tgt_positions, self.tgt_embedding_norm)
+
     def _embed(
-        self,
-        embedding: nn.Embedding,
-        positions: AbsolutePositions | None,
-        ids: Tensor,
-        start: int,
-        length: int,
-        kept: Tensor | None = None,
+        self, entry: Entry, ids: Tensor, start: int, length: int, kept: Tensor | None = None
     ) -> Tensor:
         """Embeddings of `ids` [batch, length] at positions from `start`, [batch, length, d_model].
 
         If `length` is 1, `ids` may have several columns, which all get the position `start`. Tokens that are
         false in `kept` [batch, length] have only their position.
         """
-        x = self._scaled(embedding(ids), kept)
-        return self.dropout(x if positions is None else x + positions(start, length))
+        x = self._scaled(entry.embedding(ids), kept)
+        x = x if entry.positions is None else x + entry.positions(start, length)
+        return self.dropout(entry.norm(x))
 
     def _scaled(self, embeddings: Tensor, kept: Tensor | None) -> Tensor:
         """Embeddings [..., d_model] as they enter the model; zero where `kept` [...] is false."""
@@ -156,7 +176,7 @@ class Transformer(nn.Module):
 
     def encode(self, src_ids: Tensor, src_mask: Tensor, kept: Tensor | None = None) -> Tensor:
         """The memory [batch, src_len, d_model] of `src_ids`; in `src_mask`, true = real token."""
-        x = self._embed(self.src_embedding, self.src_positions, src_ids, 0, src_ids.shape[1], kept)
+        x = self._embed(self._src, src_ids, 0, src_ids.shape[1], kept)
         mask, rotation = src_mask[:, None, None, :], self._rotation(0, src_ids.shape[1])
         for layer in self.encoder:
             x = layer(x, mask, rotation)
@@ -170,7 +190,7 @@ class Transformer(nn.Module):
         kept_src, kept_tgt = (None, None) if kept is None else (kept.src, kept.tgt)
         memory = self.encode(src_ids, src_mask, kept_src)
         mask, rotation = src_mask[:, None, None, :], self._rotation(0, tgt_in.shape[1])
-        x = self._embed(self.tgt_embedding, self.tgt_positions, tgt_in, 0, tgt_in.shape[1], kept_tgt)
+        x = self._embed(self._tgt, tgt_in, 0, tgt_in.shape[1], kept_tgt)
         for layer in self._decoder_layers():
             x = layer(x, memory, mask, rotation)
         return self.decoder_norm(x)
@@ -182,22 +202,21 @@ class Transformer(nn.Module):
         kept_src, kept_tgt = (None, None) if kept is None else (kept.src, kept.tgt)
         own, seen = Spans.between(src, src, kernel), Spans.between(tgt, src, kernel)
         before = Spans.between(tgt, tgt, kernel, causal=True)
-        x, rotation = self._embed_packed(self.src_embedding, self.src_positions, src, kept_src)
+        x, rotation = self._embed_packed(self._src, src, kept_src)
         for layer in self.encoder:
             x = layer(x, own, rotation)
         memory = self.encoder_norm(x)
-        x, rotation = self._embed_packed(self.tgt_embedding, self.tgt_positions, tgt, kept_tgt)
+        x, rotation = self._embed_packed(self._tgt, tgt, kept_tgt)
         for layer in self._decoder_layers():
             x = layer(x, memory, seen, rotation, before)
         return self.decoder_norm(x).squeeze(0)
 
-    def _embed_packed(
-        self, embedding: nn.Embedding, positions: AbsolutePositions | None, row: Packed, kept: Tensor | None
-    ) -> tuple[Tensor, Rotation | None]:
+    def _embed_packed(self, entry: Entry, row: Packed, kept: Tensor | None) -> tuple[Tensor, Rotation | None]:
         """The embeddings of a row's tokens [1, tokens, d_model], and the rotation of each."""
-        x, at = self._scaled(embedding(row.ids), kept)[None], row.positions
-        if positions is not None:
-            x = x + positions(0, row.max_len).index_select(0, at)
+        x, at = self._scaled(entry.embedding(row.ids), kept)[None], row.positions
+        if entry.positions is not None:
+            x = x + entry.positions(0, row.max_len).index_select(0, at)
+        x = entry.norm(x)
         if self.rotary is None:
             return self.dropout(x), None
         cos, sin = self.rotary(0, row.max_len)
@@ -227,7 +246,7 @@ class Transformer(nn.Module):
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """Logits [rows, vocab] of the token after `tokens` [rows], in fp32, and the state with `tokens`."""
         ids = tokens.view(-1, state.width)
-        x = self._embed(self.tgt_embedding, self.tgt_positions, ids, state.length, 1)
+        x = self._embed(self._tgt, ids, state.length, 1)
         rotation = self._rotation(state.length, 1)
         state = state.extended()
         for index, layer in enumerate(self._decoder_layers()):
@@ -251,7 +270,7 @@ class Transformer(nn.Module):
 def _absolute_positions(config: ModelConfig) -> AbsolutePositions | None:
     match config.positions:
         case "sinusoidal":
-            return SinusoidalPositions(config.d_model, config.architecture.wave_gap)
+            return SinusoidalPositions(config.d_model, config.architecture.wave_gap, config.position_offset)
         case "learned":
             return LearnedPositions(config.max_positions, config.d_model)
         case "rope":

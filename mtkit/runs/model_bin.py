@@ -48,7 +48,9 @@ KNOWN: Mapping[str, Collection[object] | None] = {
     "activation": tuple(ACTIVATIONS),
     "positions": ("sinusoidal", "learned", "rope"),
     "wavelengths": ("paper", "tensor2tensor"),
+    "position_offset": None,
     "max_positions": None,
+    "embedding_norm": (False, True),
     "decoder": ("attention",),
     "bias": ("all", "feed_forward", "none"),
     "tie_embeddings": ("all", "tgt", "none"),
@@ -159,6 +161,8 @@ class _Variables:
         self.options(name, "int16", num_heads=self.model.num_heads)
         self.options(name, activation=ACTIVATIONS[self.model.activation], pre_norm=self.has.pre_norm)
         self.options(name, scale_embeddings=1)
+        if self.has.embedding_norm:
+            self.norm(f"{name}/layernorm_embedding")
         if self.has.pre_norm:
             self.norm(f"{name}/layer_norm")
         for index in range(num_layers):

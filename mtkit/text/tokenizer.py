@@ -90,23 +90,16 @@ class Tokenizer:
         return [[*self.tag_ids(own), *src] for src, own in zip(srcs, tags, strict=False)]
 
     def tag_ids(self, tags: Sequence[str]) -> list[int]:
-        """The ids of tags.
+        """The ids of tags of sources.
 
         Raises:
             UsageError: one is none of the model's.
         """
-        for tag in tags:
-            if tag not in self.src.tags:
-                from difflib import get_close_matches
+        return _tag_ids(self.src, tags)
 
-                known = (
-                    f"It knows {', '.join(self.src.tags)}." if self.src.tags else "It was trained without."
-                )
-                close = get_close_matches(tag, self.src.tags, 1, 0.4)
-                raise UsageError(
-                    f"tag {tag}: the model does not know it.", f"Did you mean {close[0]}?" if close else known
-                )
-        return self.src.ids_of([f"<{tag}>" for tag in tags])
+    def target_tag_ids(self, tags: Sequence[str]) -> list[int]:
+        """Like `tag_ids`, of tags of targets."""
+        return _tag_ids(self.tgt, tags)
 
     def decode(self, ids: Sequence[Sequence[int]], sources: Sequence[str] | None = None) -> list[str]:
         """The text of each target, one clean line.
@@ -121,11 +114,12 @@ class Tokenizer:
         spans = [self.form.source(source).spans for source in sources]
         return [self.form.restore(text, own)[0] for text, own in zip(texts, spans, strict=True)]
 
-    def refusals_elsewhere(self, tags: Sequence[str] = ()) -> list[str]:
+    def refusals_elsewhere(self, tags: Sequence[str] = (), target_tag: str | None = None) -> list[str]:
         """Why a program that knows but one SentencePiece model cannot stand in for this tokenizer.
 
         Args:
             tags: that sources begin with.
+            target_tag: that the decoder reads before each translation.
         """
         options = self.form.options
         wanted = {"quotes": "keep", "casing": "keep", "protect": ()}
@@ -136,6 +130,8 @@ class Tokenizer:
         ]
         if tags:
             reasons.append(f"the tag {tags[0]} before each source")
+        if target_tag:
+            reasons.append(f"the tag {target_tag} before each translation")
         return reasons if self.is_joint else [*reasons, "two subword models, where it has one"]
 
     def files(self) -> dict[str, bytes]:
@@ -149,6 +145,19 @@ class Tokenizer:
         for name, content in self.files().items():
             with atomic_file(folder / name) as stream:
                 stream.write(content)
+
+
+def _tag_ids(side: Subwords, tags: Sequence[str]) -> list[int]:
+    for tag in tags:
+        if tag not in side.tags:
+            from difflib import get_close_matches
+
+            known = f"It knows {', '.join(side.tags)}." if side.tags else "It was trained without."
+            close = get_close_matches(tag, side.tags, 1, 0.4)
+            raise UsageError(
+                f"tag {tag}: the model does not know it.", f"Did you mean {close[0]}?" if close else known
+            )
+    return side.ids_of([f"<{tag}>" for tag in tags])
 
 
 def model_files(folder: Path) -> tuple[Path, ...]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
+from mtkit.config.stored import replaced
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.text.segment import splits
@@ -87,15 +88,17 @@ class Call:
     def __init__(self, translator: Translator, request: Request, account: Account) -> None:
         self.request, self.account = request, account
         self._engine, self._tokenizer = translator.engine, translator.tokenizer
-        self.options = translator.search_options(request)
+        self.options, tags = _with_target(translator, translator.search_options(request))
         if refusals := self._engine.refusals(self.options, request.features):
             raise UsageError(
                 f"{self._engine.name}: cannot do this: {', '.join(refusals)}.", "Use --engine native."
             )
-        tags = start_tags(translator.usual_tags, self.options.tags)
+        tags = start_tags(translator.usual_tags, tags)
         self.tag_ids = self._tokenizer.tag_ids(tags)
         src_lang, tgt_lang = translator.languages
         tgt_lang = tags[0][1:] if translator.usual_tags else tgt_lang
+        if self.options.target_tag != translator.options.target_tag:
+            tgt_lang = self.options.target_tag or tgt_lang
         by_sentence = splits(self.options.split, translator.sentences_per_pair)
         self._segmenter = Segmenter(self._tokenizer, src_lang, by_sentence)
         self.joiner = Joiner(translator, request, self.options, (src_lang, tgt_lang))
@@ -375,6 +378,22 @@ class Call:
                 self.account.add(WRONG, unit.number, f"the translation looks wrong: {fault}.")
                 best, *others = found[place]
                 found[place] = [best._replace(fault=fault), *others]
+
+
+def _with_target(translator: Translator, options: DecodeConfig) -> tuple[DecodeConfig, tuple[str, ...]]:
+    """The options with the target language that a tag such as 2fr asks for, and the tags of sources.
+
+    Raises:
+        UsageError: the model does not know the target language.
+    """
+    if options.target_tag is None:
+        return options, options.tags
+    wanted = [tag for tag in options.tags if tag.startswith("2")]
+    target_tag = wanted[-1][1:] if wanted else options.target_tag
+    translator.tokenizer.target_tag_ids([target_tag])
+    if wanted:
+        options = replaced(options, {"target_tag": target_tag})
+    return options, tuple(tag for tag in options.tags if tag not in wanted)
 
 
 def start_tags(usual: Sequence[str], tags: Sequence[str]) -> tuple[str, ...]:

@@ -203,7 +203,7 @@ def _native(
         _say_remarks(path, member.training)
         members.append(member.model)
         per_pair.append(member.sentences_per_pair)
-    engine = NativeEngine(loaded.model, target, precision, members, loaded.shortlist)
+    engine = NativeEngine(loaded.model, target, precision, members, loaded.shortlist, loaded.tokenizer)
     config = loaded.config
     languages = config.data.src_lang, config.data.tgt_lang
     usual_tags = config.data.language_tags(config.data.tgt_lang)

@@ -10,9 +10,10 @@ import torch
 
 from mtkit.config.load import load_config
 from mtkit.convert.import_run import ImportRequest, import_model
+from mtkit.errors import UsageError
 from mtkit.model.checkpoint import load_model
 from tests.support.commands import mtkit
-from tests.support.foreign import EN, FR, write_opus
+from tests.support.foreign import EN, FR, write_fairseq, write_opus
 from tests.support.marian import write_marian, write_shortlist
 
 TEXT = "the cat sat on the mat.\nis it late, or early?\n"
@@ -110,3 +111,19 @@ def test_a_model_in_marians_own_files_translates_with_its_shortlist(tmp_path: Pa
     assert done.returncode == 3
     assert "model.enfr.bin: is not a valid file of Marian" in done.stderr
     assert not (tmp_path / "other").exists()
+
+
+def test_a_model_of_many_languages_is_imported_for_a_pair(tmp_path: Path) -> None:
+    write_fairseq(tmp_path / "nllb", "nllb")
+    (tmp_path / "nllb/tokenizer_config.json").unlink()
+    lost = mtkit("import", "nllb", "-o", "run", "--src-lang", "en", cwd=tmp_path)
+    assert (lost.returncode, (tmp_path / "run").exists()) == (2, False)
+    assert "--tgt-lang: the model has many languages." in lost.stderr
+    with pytest.raises(UsageError, match="--tgt-lang: the model has no language 'de'"):
+        import_model(ImportRequest(tmp_path / "nllb", tmp_path / "run", "en", "de"), lambda _: None)
+    done = mtkit("import", "nllb", "-o", "run", "--src-lang", "en", "--tgt-lang", "fr", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "--tag fra_Latn --tag 2eng_Latn" in done.stderr
+    config = load_config([tmp_path / "run/model/config.yaml"]).config
+    assert (config.decode.tags, config.decode.target_tag) == (("eng_Latn",), "fra_Latn")
+    assert config.data.tags_of(config.data.valid) == ("eng_Latn",)

@@ -67,6 +67,8 @@ VARIANTS: list[Mapping[str, object]] = [
     {"num_kv_heads": 2},
     {"norm_epsilon": 0.01, "norm": "post", "wavelengths": "tensor2tensor", "start_embedding": "zero"},
     {"num_kv_heads": 1, "positions": "rope"},
+    {"position_offset": 2, "wavelengths": "tensor2tensor"},
+    {"embedding_norm": True, "positions": "learned", "activation": "gelu"},
     {"norm_type": "rmsnorm", "activation": "swiglu", "positions": "rope", "num_kv_heads": 2, "bias": "none"},
 ]
 STEPS = 30

@@ -131,12 +131,13 @@ def test_positions_are_the_papers_formula() -> None:
             assert table[position, 2 * i + 1].item() == pytest.approx(math.cos(angle), abs=1e-6)
 
 
-def test_wavelengths_of_tensor2tensor_are_those_of_transformers() -> None:
-    """M2M-100 has them, in two halves."""
+@pytest.mark.parametrize("offset", [0, 2])
+def test_wavelengths_of_tensor2tensor_are_those_of_transformers(offset: int) -> None:
+    """M2M-100 has them, in two halves and from position 2."""
     from transformers.models.m2m_100.modeling_m2m_100 import M2M100SinusoidalPositionalEmbedding
 
-    halves = M2M100SinusoidalPositionalEmbedding.get_embedding(1100, 16)
-    model = build_model(options(wavelengths="tensor2tensor"), 20, 20, seed=1)
+    halves = M2M100SinusoidalPositionalEmbedding.get_embedding(1100 + offset, 16)[offset:]
+    model = build_model(options(wavelengths="tensor2tensor", position_offset=offset), 20, 20, seed=1)
     positions = cast("SinusoidalPositions", model.src_positions)
     for length in (40, 1100):  # the second is longer than the first table
         found = positions(0, length)
@@ -154,6 +155,38 @@ def test_the_epsilon_is_added_to_the_mean_square(norm_type: str) -> None:
     centred = x - x.mean(-1, keepdim=True) if norm_type == "layernorm" else x
     expected = centred / (centred.square().mean(-1, keepdim=True) + 0.05).sqrt() * norm.weight
     assert_near(norm(x), expected + (norm.bias if isinstance(norm, nn.LayerNorm) else 0))
+
+
+@torch.no_grad()
+def test_embeddings_are_normalised_after_positions_are_added() -> None:
+    """By a norm of each side, in forward passes, step by step, and without padding."""
+    model = build_model(options(embedding_norm=True), 20, 20, seed=1).eval()
+    plain = build_model(options(), 20, 20, seed=1).eval()
+    randomise(model)
+    plain.load_state_dict(model.state_dict(), strict=False)
+    src, tgt = torch.randint(4, 20, (2, 5)), torch.randint(4, 20, (2, 6))
+    mask = torch.ones(2, 5, dtype=torch.bool)
+
+    def normed(ids: Tensor, norm: nn.Module) -> Tensor:
+        assert isinstance(norm, nn.LayerNorm)
+        table = sinusoidal_positions(ids.shape[1], 16)
+        x = model.tgt_embedding.weight[ids] * 4 + table
+        x = (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + 1e-5).sqrt()
+        return x * norm.weight + norm.bias
+
+    x = normed(src, model.src_embedding_norm)
+    for layer in plain.encoder:
+        x = layer(x, mask[:, None, None], None)
+    memory = plain.encoder_norm(x)
+    y = normed(tgt, model.tgt_embedding_norm)
+    for layer in plain.decoder:
+        y = layer(y, memory, mask[:, None, None], None)
+    expected = plain.output(plain.decoder_norm(y))
+    assert_near(model(src, mask, tgt), expected)
+    state = model.start(src, mask)
+    for place in range(6):
+        logits, state = model.step(tgt[:, place], state)
+        assert_near(logits, expected[:, place])
 
 
 def test_a_zero_start_is_an_embedding_of_zeros_whose_row_is_an_output_all_the_same() -> None:

@@ -87,30 +87,135 @@ def write_opus(folder: Path, **changed: Any) -> Path:
         "num_beams": 4,
     }
     model = transformers.MarianMTModel(transformers.MarianConfig(**sizes | changed))
+    _randomise(model)
+    with torch.no_grad():
+        model.model.shared.weight[pad] = 0
+        model.final_logits_bias.normal_(std=0.5)
+    _learn(model, _marian_batch(folder, pad))
+    _save(model, folder)
+    return folder
+
+
+def write_fairseq(folder: Path, family: str, **changed: Any) -> Path:
+    """A folder of M2M-100, NLLB or mBART-50 as they are published, from English to French.
+
+    Args:
+        folder: to write.
+        family: m2m, nllb or mbart.
+        changed: values of its config that differ.
+    """
+    import transformers
+
+    folder.mkdir(parents=True, exist_ok=True)
+    spm = train_spm(EN + FR, 130, model_type="bpe")
+    (folder / "sentencepiece.bpe.model").write_bytes(spm)
+    src, tgt = FAIRSEQ_LANGUAGES[family]
+    words = {"src_lang": src, "tgt_lang": tgt}
+    (folder / "tokenizer_config.json").write_text(json.dumps(words), "utf-8")
+    ids = {piece: row for row, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>", *pieces(spm)])}
+    tokens = {"m2m": 100, "nllb": 3, "mbart": 52}[family]
+    if family == "m2m":
+        (folder / "vocab.json").write_text(json.dumps(ids | {"madeupword0": len(ids)}), "utf-8")
+        tokens += 1
+    elif family == "nllb":
+        names = ["fra_Latn", "eng_Latn", "zho_Hant"]
+        added = [{"id": row, "content": name} for row, name in enumerate(names, start=len(ids))]
+        (folder / "tokenizer.json").write_text(json.dumps({"added_tokens": added}), "utf-8")
+    torch.manual_seed(4)
+    sizes: dict[str, Any] = {
+        "vocab_size": len(ids) + tokens + 2,
+        "d_model": 16,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 24,
+        "decoder_ffn_dim": 24,
+        "scale_embedding": True,
+        "max_position_embeddings": 600 if family == "mbart" else 64,
+        "decoder_start_token_id": 2,
+        "num_beams": 4,
+    }
+    kinds: dict[str, tuple[Any, Any]] = {
+        "m2m": (transformers.M2M100Config, transformers.M2M100ForConditionalGeneration),
+        "mbart": (transformers.MBartConfig, transformers.MBartForConditionalGeneration),
+    }
+    config, network = kinds.get(family, kinds["m2m"])
+    model = network(config(**sizes | changed))
+    _randomise(model)
+    if family == "mbart":
+        model.final_logits_bias.normal_(std=0.5)
+    _learn(model, fairseq_batch(folder, family))
+    _save(model, folder)
+    return folder
+
+
+FAIRSEQ_LANGUAGES = {"m2m": ("en", "fr"), "nllb": ("eng_Latn", "fra_Latn"), "mbart": ("en_XX", "fr_XX")}
+
+
+def fairseq_ids(folder: Path, family: str, language: str, texts: list[str]) -> list[list[int]]:
+    """Texts in fairseq's ids: language, pieces, end. The same formula for sources and labels."""
+    spm = sentencepiece.SentencePieceProcessor(model_file=str(folder / "sentencepiece.bpe.model"))
+    size = spm.get_piece_size()
+    match family:
+        case "m2m":
+            from transformers import M2M100Tokenizer
+
+            tokenizer = M2M100Tokenizer.from_pretrained(folder, src_lang=language)
+            return [tokenizer(text)["input_ids"] for text in texts]
+        case "nllb":
+            token = size + 1 + ["fra_Latn", "eng_Latn", "zho_Hant"].index(language)
+        case _:
+            from transformers.models.mbart50.tokenization_mbart50 import FAIRSEQ_LANGUAGE_CODES
+
+            token = size + 1 + FAIRSEQ_LANGUAGE_CODES.index(language)
+    encoded = [spm.encode(text) for text in texts]
+    return [[token, *(piece + 1 if piece else 3 for piece in ids), 2] for ids in encoded]
+
+
+def fairseq_batch(folder: Path, family: str) -> dict[str, torch.Tensor]:
+    """The sentences with their translations as training takes them."""
+    src, tgt = FAIRSEQ_LANGUAGES[family]
+    ids = padded(fairseq_ids(folder, family, src, EN), 1)
+    labels = padded(fairseq_ids(folder, family, tgt, FR), -100)
+    return {"input_ids": ids, "attention_mask": (ids != 1).long(), "labels": labels}
+
+
+def padded(rows: list[list[int]], pad: int) -> torch.Tensor:
+    """Rows of ids as a matrix."""
+    longest = max(map(len, rows))
+    return torch.tensor([row + [pad] * (longest - len(row)) for row in rows])
+
+
+def _randomise(model: Any) -> None:
+    """Norms and biases too, whose first values would hide a mistake."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.dim() == 1:
-                parameter.add_(torch.randn_like(parameter) * 0.1)  # norms and biases that count
-            elif "embed_positions" not in name:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+            elif "embed_positions" not in name or "MBart" in type(model).__name__:
                 parameter.normal_(std=0.2)
-        model.model.shared.weight[pad] = 0
-        model.final_logits_bias.normal_(std=0.5)
-    _learn(model, folder)
+
+
+def _save(model: Any, folder: Path) -> None:
     model.train(False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.save_pretrained(folder)
-    return folder
 
 
-def _learn(model: Any, folder: Path) -> None:
-    """A little training, after which translations differ and end."""
+def _marian_batch(folder: Path, pad: int) -> Any:
     import transformers
 
     tokenizer = transformers.MarianTokenizer.from_pretrained(folder)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     batch = tokenizer(EN, text_target=FR, return_tensors="pt", padding=True)
-    batch["labels"][batch["labels"] == model.config.pad_token_id] = -100
+    batch["labels"][batch["labels"] == pad] = -100
+    return batch
+
+
+def _learn(model: Any, batch: Any) -> None:
+    """A little training, after which translations differ and end."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(STEPS):
         model(**batch).loss.backward()
         optimizer.step()
