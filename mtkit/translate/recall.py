@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from mtkit.documents.base import Text
 from mtkit.text.form import Masked
 from mtkit.translate.request import Source
 from mtkit.translate.segments import Segment
-from mtkit.translate.translation_memory import TranslationMemory
+
+if TYPE_CHECKING:
+    from mtkit.translate.translation_memory import TranslationMemory
 
 
 class Recall:

@@ -18,7 +18,7 @@ TEXT = "the cat\r\n\na dog ran\u2028on\nthe mat sat on a dog\nran".encode()
 
 
 @pytest.mark.slow  # tests/unit/translate/test_divided.py strikes each call, without processes
-@pytest.mark.parametrize("count", [20])
+@pytest.mark.parametrize("count", [5])
 def test_killed_at_calls_that_change_the_disk(
     count: int, model: Path, server: ForkServer, tmp_path: Path
 ) -> None:
