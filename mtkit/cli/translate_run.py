@@ -28,7 +28,7 @@ from mtkit.translate.request import Request
 
 if TYPE_CHECKING:
     from mtkit.disk.partial import Job, PartialFile
-    from mtkit.translate.divided import Part
+    from mtkit.translate.divided import FilePart
     from mtkit.translate.translator import Translator
 
 
@@ -67,7 +67,7 @@ def run_resumable(
     account: Account,
     flush: Flush,
     job: Job,
-    part: Part | None = None,
+    part: FilePart | None = None,
 ) -> None:
     """Translates the input, or one part of it; where an attempt at the same job was interrupted, from there.
 
@@ -76,14 +76,14 @@ def run_resumable(
     """
     from mtkit.data.read.lines import raw_lines
     from mtkit.disk.partial import partial_file
-    from mtkit.translate.divided import Part, PartLines, is_finished, write_record
+    from mtkit.translate.divided import FilePart, PartLines, is_finished, write_record
 
     assert input.path is not None
     output = part.output(target) if part else target
     if part and is_finished(part, target, job):
         console.say(f"{output}: part {part} is finished already.")
         return
-    lines = PartLines(input.path, part or Part(1, 1))
+    lines = PartLines(input.path, part or FilePart(1, 1))
     with (
         say_unwritable(output),
         partial_file(output, job) as file,

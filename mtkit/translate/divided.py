@@ -35,7 +35,7 @@ _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FilePart:
     """One of the byte ranges of about the same size into which an input is divided.
 
     A line belongs to the range in which it begins, so a range may have no lines.
@@ -62,7 +62,7 @@ class Part:
 
 def check_divided(
     input: Input, target: Path | None, part: str | None, join: int | None, *, several: bool
-) -> Part | None:
+) -> FilePart | None:
     """The part that is called `3/16`, if one is to be translated; refuses what cannot be divided.
 
     Args:
@@ -86,17 +86,17 @@ def check_divided(
     return None if part is None else _read_part(part)
 
 
-def _read_part(text: str) -> Part:
+def _read_part(text: str) -> FilePart:
     found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text, re.ASCII)
     if found and 1 <= int(found[1]) <= int(found[2]) <= MOST_PARTS:
-        return Part(int(found[1]), int(found[2]))
+        return FilePart(int(found[1]), int(found[2]))
     raise UsageError(
         f"--part {shortened(text)}: expected K/N, with K from 1 to N and N at most {MOST_PARTS:,}.",
         "For instance, --part 3/16 is the third of 16 parts.",
     )
 
 
-def parts_of(count: int) -> list[Part]:
+def parts_of(count: int) -> list[FilePart]:
     """All parts, in order.
 
     Raises:
@@ -104,7 +104,7 @@ def parts_of(count: int) -> list[Part]:
     """
     if count > MOST_PARTS:
         raise UsageError(f"--join {count}: there are at most {MOST_PARTS:,} parts.", "Name their number.")
-    return [Part(number, count) for number in range(1, count + 1)]
+    return [FilePart(number, count) for number in range(1, count + 1)]
 
 
 # ---------------------------------------------------------------- reading a part
@@ -128,7 +128,7 @@ class PartLines:
         InputError: the input cannot be read, or not a second time; or a line of the part is too long.
     """
 
-    def __init__(self, path: Path, part: Part) -> None:
+    def __init__(self, path: Path, part: FilePart) -> None:
         self._path = path
         self.size = _size(path)
         self.limit = self.size * part.number // part.count
@@ -191,7 +191,7 @@ class _Finished:
     job: dict[str, Any]
 
 
-def write_record(part: Part, target: Path, lines: PartLines, file: PartialFile, job: Job) -> None:
+def write_record(part: FilePart, target: Path, lines: PartLines, file: PartialFile, job: Job) -> None:
     """Says what is in a part whose lines are all answered in `file`, which then gets its name."""
     place = part.record(target)
     recover(place.parent, glob.escape(place.name))
@@ -202,7 +202,7 @@ def write_record(part: Part, target: Path, lines: PartLines, file: PartialFile, 
     write_text(place, manifest_bytes(values).decode(), PRIVATE)
 
 
-def is_finished(part: Part, target: Path, job: Job) -> bool:
+def is_finished(part: FilePart, target: Path, job: Job) -> bool:
     """Whether an earlier attempt at the same job has finished the part, and it is undamaged."""
     try:
         found, data = _read_record(part.record(target)), ordinary_file(part.output(target))
@@ -234,7 +234,7 @@ def _read_record(path: Path) -> _Finished:
 # ---------------------------------------------------------------- joining
 
 
-def join_parts(source: Path, target: Path, parts: Sequence[Part], asked: Job) -> tuple[int, int]:
+def join_parts(source: Path, target: Path, parts: Sequence[FilePart], asked: Job) -> tuple[int, int]:
     """Writes `target`, compressed by its suffix, from its parts, and then deletes these.
 
     Args:
@@ -266,14 +266,14 @@ def join_parts(source: Path, target: Path, parts: Sequence[Part], asked: Job) ->
     return sum(record.lines for record in found), sum(record.bytes for record in found)
 
 
-def _remove(part: Part, target: Path) -> None:
+def _remove(part: FilePart, target: Path) -> None:
     """Deletes a joined part, and the state that an attempt leaves if it is killed as it ends."""
     data, state = partial_paths(part.output(target))
     for path in (part.output(target), part.record(target), *([] if data.exists() else [state])):
         remove_own_file(path)
 
 
-def _checked(source: Path, target: Path, parts: Sequence[Part], asked: Job) -> list[_Finished]:
+def _checked(source: Path, target: Path, parts: Sequence[FilePart], asked: Job) -> list[_Finished]:
     """The records of parts that together are the whole of one job."""
     found, problems = {}, {}
     for part in parts:
@@ -296,7 +296,7 @@ def _checked(source: Path, target: Path, parts: Sequence[Part], asked: Job) -> l
     raise InputsError(lines)
 
 
-def _found(part: Part, target: Path) -> _Finished:
+def _found(part: FilePart, target: Path) -> _Finished:
     """The record of a part whose output is there.
 
     Raises:
@@ -319,7 +319,7 @@ def _usual(jobs: Iterable[Job]) -> Job:
     return dict(json.loads(Counter(texts).most_common(1)[0][0])) if texts else {}
 
 
-def _in_a_row(source: Path, target: Path, found: Mapping[Part, _Finished]) -> list[_Finished]:
+def _in_a_row(source: Path, target: Path, found: Mapping[FilePart, _Finished]) -> list[_Finished]:
     """The records, if each part begins where the one before it ends, in bytes and in lines."""
     end, lines = 0, 0
     for part, record in found.items():
@@ -338,6 +338,6 @@ def _in_a_row(source: Path, target: Path, found: Mapping[Part, _Finished]) -> li
     return list(found.values())
 
 
-def _command(source: Path, target: Path, part: Part) -> str:
+def _command(source: Path, target: Path, part: FilePart) -> str:
     command = shlex.join(["mtkit", "translate", "-i", str(source), "-o", str(target), "--part", str(part)])
     return f"Run, with the options of the other parts: {command}"

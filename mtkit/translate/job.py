@@ -37,7 +37,7 @@ from mtkit.translate.windows import Pause, Window
 if TYPE_CHECKING:
     from mtkit.disk.partial import Job
     from mtkit.runs.find import Found
-    from mtkit.translate.divided import Part
+    from mtkit.translate.divided import FilePart
     from mtkit.translate.translator import Translator
 
 STDIN = "standard input"
@@ -355,7 +355,7 @@ def job(
     sources: Sequence[Path] = (),
     adapters: Sequence[tuple[Path, float]] = (),
     memory: Sequence[Path] = (),
-    part: Part | None = None,
+    part: FilePart | None = None,
 ) -> Job:
     """All that decides what is written, for `partial_file`; or into the folder of several `sources`."""
     asked = asked_job(input, request, models, glossary, sources, adapters, memory)

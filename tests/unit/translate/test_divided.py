@@ -17,7 +17,7 @@ from mtkit.disk import partial
 from mtkit.disk.partial import Job, partial_file, partial_paths
 from mtkit.errors import InputError, InputsError
 from mtkit.translate import divided
-from mtkit.translate.divided import Part, PartLines, is_finished, join_parts, parts_of, write_record
+from mtkit.translate.divided import FilePart, PartLines, is_finished, join_parts, parts_of, write_record
 from tests.support.corpora import REPOSITORY
 from tests.support.faults.shim import Before, watched
 
@@ -60,7 +60,7 @@ def test_each_line_is_in_the_part_in_which_it_begins(
                 low, high = (len(data) * k // count for k in (number - 1, number))
                 own = [k for k, begin in enumerate(begins) if low <= begin < high]
                 expected = [data[begins[k] : [*begins, len(data)][k + 1]] for k in own]
-                lines = PartLines(path, Part(number, count))
+                lines = PartLines(path, FilePart(number, count))
                 assert list(lines) == expected
                 assert lines.size == len(data)
                 assert lines.before == sum(begin < low for begin in begins)
@@ -74,10 +74,10 @@ def test_a_line_that_is_too_long_is_named_by_its_number_in_the_file(
     monkeypatch.setattr(divided, "MAX_LINE", 100)
     path = tmp_path / "in.txt"
     path.write_bytes(b"cat\n" * 40 + b"d" * 100 + b"\n" + b"mat\n" * 50)
-    assert len(list(PartLines(path, Part(1, 3)))) == 39
+    assert len(list(PartLines(path, FilePart(1, 3)))) == 39
     with pytest.raises(InputError, match=r"in\.txt:41: the line has more"):
-        list(PartLines(path, Part(2, 3)))
-    lines = PartLines(path, Part(3, 3))
+        list(PartLines(path, FilePart(2, 3)))
+    lines = PartLines(path, FilePart(3, 3))
     assert lines.before == 53
     assert list(lines) == [b"mat\n"] * 38
 
@@ -95,7 +95,7 @@ class Division:
         self.asked: dict[str, str | bool] = {"the input": "in.txt 1234", "--json": False}
         self.more: dict[str, str] = {"the engine": "echo"}
 
-    def job(self, part: Part) -> Job:
+    def job(self, part: FilePart) -> Job:
         return {**self.asked, **self.more, "--part": str(part)}
 
     def translate(self, *chosen: int) -> None:
