@@ -364,7 +364,7 @@ def translate(
         "banned": _phrases(banned) if banned else None,
         "tags": tags or None,
     }
-    found, *others = models = [*map(find_model, model or ())] or [find_model()]
+    found, *others = models = [find_model(path) for path in model or (None,)]
     adapters = [_adapter(text) for text in adapter or ()]
     request = Request(
         search={name: value for name, value in search.items() if value is not None},
