@@ -144,7 +144,7 @@ class Joiner:
         ]
 
     def _unsearched(self, segments: Sequence[Segment]) -> Translation:
-        """What stands for a line of which nothing was searched for."""
+        """The translation of a line in which nothing had to be searched for."""
         placed: list[tuple[Segment, str, Anchors]] = [
             (segment, segment.untranslated, ()) for segment in segments
         ]
