@@ -72,6 +72,7 @@ def explain(
       mtkit explain "Two dogs run in the park." --target "Deux chats courent dans le parc."
       mtkit explain "Two dogs run in the park." --html why.html -o attention.svg
     """
+    from mtkit.runs.exports import is_export
     from mtkit.runs.find import find_model, read_model
     from mtkit.text.picture import picture_format
     from mtkit.translate.open import open_translator
@@ -80,7 +81,15 @@ def explain(
     given = None if target is None else _one_line(target, "--target")
     if output is not None:
         picture_format(output)
+    for path in (html, output):
+        if path is not None and path.is_dir():
+            raise UsageError(f"{path}: is a folder, expected a file.", "Name a file.")
     found = find_model(model)
+    if is_export(found.folder):
+        raise UsageError(
+            f"{found}: is an export, which gives neither attention nor other probable tokens.",
+            "Name the run or model folder that it was made from.",
+        )
     console.say(f"model: {found}")
     translator = read_model(
         found.run, lambda folder: open_translator(folder, device=device, engine="native", threads=threads)

@@ -32,7 +32,7 @@ from mtkit.translate.open import open_translator
 from mtkit.translate.request import Request
 from mtkit.translate.translator import Translator
 from tests.support.browser import browser, find_browser
-from tests.support.fakes import make_tiny_run
+from tests.support.fakes import export_unchecked, make_tiny_run
 from tests.support.preparations import sentences
 
 TEXT = "the cat sat on the mat"
@@ -282,12 +282,19 @@ def test_in_a_real_browser(run: Path, tmp_path: Path) -> None:
         (["one\ntwo"], 2, "TEXT: has several lines"),
         ([TEXT, "--target", ""], 2, "--target: is empty"),
         ([TEXT, "-o", "picture.gif"], 2, "must end in .png, .svg or .pdf"),
+        ([TEXT, "--html", "runs"], 2, "runs: is a folder"),
         (["\u200b"], 3, "nothing to translate"),
     ],
 )
 def test_wrong_input_is_refused(run: Path, args: list[str], code: int, said: str) -> None:
     done = invoke("-m", str(run), *args)
     assert (done.exit_code, said in done.output) == (code, True), done.output
+
+
+def test_an_export_alone_is_refused(run: Path, tmp_path: Path) -> None:
+    export_unchecked(run / "model", tmp_path / "alone", "float32")
+    done = invoke("-m", str(tmp_path / "alone"), TEXT)
+    assert (done.exit_code, "is an export" in done.output, "--engine" in done.output) == (2, True, False)
 
 
 def test_an_engine_that_cannot_is_named(run: Path, translator: Translator) -> None:
