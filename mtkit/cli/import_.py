@@ -12,7 +12,13 @@ from mtkit.cli import console
 
 def import_model(
     source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="Folder of the model to import.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Folder of the model to import, or hf://OWNER/NAME on the Hugging Face Hub, if need be with "
+            "@REVISION.",
+            show_default=False,
+        ),
     ],
     output: Annotated[
         Path,
@@ -44,6 +50,7 @@ def import_model(
     \b
     Example:
       mtkit import opus-mt-en-de -o runs/opus-en-de
+      mtkit import hf://Helsinki-NLP/opus-mt-en-de -o runs/opus-en-de
     """
     from mtkit.convert import import_run
 

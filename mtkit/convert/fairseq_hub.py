@@ -33,7 +33,6 @@ from mtkit.convert.hub_parts import (
     read_search,
     read_table,
     untie,
-    weights_file,
 )
 from mtkit.text.subwords import parse_subwords
 from mtkit.text.tokenizer import Tokenizer
@@ -71,7 +70,7 @@ def read_fairseq_hub(
     src = vocabulary.language("--src-lang", src_lang, words.text("src_lang"))
     tgt = vocabulary.language("--tgt-lang", tgt_lang, words.text("tgt_lang"))
     rebuilt, notes = vocabulary.subwords(keep_vocabulary)
-    weights = _weights(weights_file(folder), folder.tensors(), model, vocabulary, rebuilt.pieces)
+    weights = _weights(folder.weights, folder.tensors(), model, vocabulary, rebuilt.pieces)
     count = len(vocabulary.languages)
     notes.append(f"its {count} languages are tags: --tag {tgt} --tag 2{src} translates from {tgt} to {src}")
     return ForeignModel(

@@ -29,6 +29,9 @@ _LICENCE = re.compile(r"(licen[cs]e|copying|notice)([.-].*)?", re.IGNORECASE)
 _CARD_LICENCE = re.compile(r"^license(_name|_link)?:.*$", re.MULTILINE | re.IGNORECASE)
 NEVER_BIAS = -1e4
 """Bias of an output that the source does not have: its probability is 0 in fp32."""
+_WEIGHTS = (
+    "model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "pytorch_model.bin.index.json",
+)  # fmt: skip
 _MOST_TIED = 4
 """Most names of one matrix in a file: shared, source and target embedding, output."""
 _MOST_LICENCE = 100_000
@@ -95,23 +98,53 @@ class ForeignFolder:
         """The content of a small file."""
         return read_ordinary(self.file(name))
 
+    @property
+    def weights(self) -> Path:
+        """The file of the weights, or the index of several files.
+
+        Raises:
+            InputError: there is none.
+        """
+        name = next((name for name in _WEIGHTS if name in self), None)
+        if name is None:
+            raise InputError(
+                f"{self.path}: there is no model.safetensors, no pytorch_model.bin, and no index of either.",
+                "Weights in other formats cannot be imported.",
+            )
+        return self.path / name
+
+    def _weight_files(self, path: Path) -> Iterator[str]:
+        """The name of the file of the weights itself, or of the files that its index lists.
+
+        Raises:
+            InputError: the index names something else than files beside it.
+        """
+        if path.suffix != ".json":
+            yield path.name
+            return
+        suffix = path.name.removesuffix(".index.json").rpartition(".")[2]
+        names = self.object(path.name).get("weight_map")
+        if not isinstance(names, dict) or not names:
+            raise InputError(f"{path}: has no weight_map.", _COPY)
+        for name in sorted({*map(str, names.values())}):
+            if not re.fullmatch(rf"[\w-][\w.-]*\.{suffix}", name, re.ASCII):
+                raise InputError(f"{path}: {name!r:.60} is no .{suffix} file beside it.", "Do not trust it.")
+            yield name
+
     def tensors(self) -> dict[str, Tensor]:
         """The weights in the folder, in fp32 and without NaN or infinity.
 
         Raises:
             InputError: there are none, or they are damaged, in an unknown form, or would run code.
         """
-        if "model.safetensors" in self:
-            path = self.file("model.safetensors")
-            tensors = read_tensors(path)
-        elif "pytorch_model.bin" in self:
-            path = self.file("pytorch_model.bin")
-            tensors = _unpickled(path)
-        else:
-            raise InputError(
-                f"{self.path}: there is neither model.safetensors nor pytorch_model.bin.",
-                "Weights in several files or in other formats cannot be imported.",
-            )
+        path = self.weights
+        tensors: dict[str, Tensor] = {}
+        for name in self._weight_files(path):
+            part = self.file(name)
+            found = read_tensors(part) if name.endswith(".safetensors") else _unpickled(part)
+            if twice := tensors.keys() & found.keys():
+                raise InputError(f"{part}: weight {min(twice)} is in another file too.", _COPY)
+            tensors |= found
         for name, tensor in tensors.items():
             if not tensor.is_floating_point():
                 raise InputError(

@@ -57,11 +57,6 @@ def read_search(config: ForeignConfig, folder: ForeignFolder) -> dict[str, Any]:
     return {"beam_size": beam} if type(beam) is int and 1 <= beam <= 256 else {}
 
 
-def weights_file(folder: ForeignFolder) -> Path:
-    """The file that the weights come from, for messages."""
-    return folder.path / ("model.safetensors" if "model.safetensors" in folder else "pytorch_model.bin")
-
-
 def untie(where: Path, tensors: dict[str, Tensor]) -> None:
     """Leaves one copy of the table of embeddings, which older files hold several times."""
     if _SHARED not in tensors and (name := next((n for n in _COPIES if n in tensors), None)):

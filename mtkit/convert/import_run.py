@@ -13,6 +13,7 @@ from mtkit.config.fixed import LANGUAGE
 from mtkit.config.schema import Config
 from mtkit.convert.fairseq_hub import FAIRSEQ, read_fairseq_hub
 from mtkit.convert.foreign import ForeignFolder, ForeignModel, check_weights, options_from
+from mtkit.convert.hub_download import PREFIX, download, hub_model
 from mtkit.convert.marian_hub import read_marian_hub
 from mtkit.convert.marian_native import find_marian, read_marian
 from mtkit.convert.parity import Say
@@ -32,14 +33,14 @@ class ImportRequest:
     """What is imported, and where to.
 
     Attributes:
-        source: folder of the model.
+        source: folder of the model, or `hf://owner/name`.
         run: the run folder to write.
         src_lang: language of the sources; None to read it from the files.
         tgt_lang: of the translations.
         keep_vocabulary: keep outputs that the target's subword model or a shortlist does not have.
     """
 
-    source: Path
+    source: str | Path
     run: Path
     src_lang: str | None = None
     tgt_lang: str | None = None
@@ -60,13 +61,15 @@ def import_model(request: ImportRequest, say: Say) -> None:
     if os.path.lexists(request.run / MODEL):
         raise UsageError(f"-o {request.run}: there is a model in it.", "Name a new folder.")
     check_run(request.run)
-    folder = ForeignFolder(request.source)
+    hub = hub_model(str(request.source))
+    path, commit = download(hub, say) if hub else (Path(request.source), "")
+    folder = ForeignFolder(path)
     found = _read(folder, request)
-    check_weights(request.source, found)
-    config = _config(found, request)
+    check_weights(path, found)
+    config = _config(found, request, path)
     origin = {
         "mtkit": __version__,
-        "source": str(request.source),
+        "source": f"{PREFIX}{hub.name}@{commit}" if hub else str(path),
         "family": found.family,
         "files": folder.hashes(),
         "licence": folder.licence(),
@@ -107,7 +110,7 @@ def _read(folder: ForeignFolder, request: ImportRequest) -> ForeignModel:
     raise InputError(f"{folder.path}: no known model: {known}.", _FORMATS)
 
 
-def _config(found: ForeignModel, request: ImportRequest) -> Config:
+def _config(found: ForeignModel, request: ImportRequest, folder: Path) -> Config:
     """The config of the run. Its corpora are names to fill in, since the training data are not known."""
     src = _language("--src-lang", request.src_lang, found.src_lang)
     tgt = _language("--tgt-lang", request.tgt_lang, found.tgt_lang)
@@ -123,7 +126,7 @@ def _config(found: ForeignModel, request: ImportRequest) -> Config:
         "model": found.model.model_dump(mode="json"),
         "decode": found.decode,
     }
-    with options_from(request.source):
+    with options_from(folder):
         return Config.model_validate_json(json.dumps(values))
 
 

@@ -30,7 +30,6 @@ from mtkit.convert.hub_parts import (
     read_search,
     read_table,
     untie,
-    weights_file,
 )
 from mtkit.convert.opus_vocabulary import OpusVocabulary
 from mtkit.convert.spm_rebuild import Rebuilt
@@ -60,7 +59,7 @@ def read_marian_hub(folder: ForeignFolder, keep_vocabulary: bool) -> ForeignMode
         )
     tgt = parse_subwords(target.model_bytes, folder.path / "target.spm")
     src = tgt if joint else parse_subwords(source.model_bytes, folder.path / "source.spm")
-    weights = _weights(weights_file(folder), folder.tensors(), options, vocab, source, target)
+    weights = _weights(folder.weights, folder.tensors(), options, vocab, source, target)
     more = folder.object("tokenizer_config.json") if "tokenizer_config.json" in folder else {}
     languages = ForeignConfig(folder.path / "tokenizer_config.json", more)
     return ForeignModel(

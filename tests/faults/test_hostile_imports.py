@@ -171,6 +171,29 @@ def test_a_compressed_pickle(folder: Path) -> None:
     refused(folder, "is compressed")
 
 
+@pytest.mark.parametrize(
+    ("index", "match"),
+    [
+        ({}, "has no weight_map"),
+        ({"weight_map": ["a"]}, "has no weight_map"),
+        ({"weight_map": {"a": "../opus/config.json"}}, "is no .safetensors file beside it"),
+        ({"weight_map": {"a": "../x.safetensors"}}, "is no .safetensors file beside it"),
+        ({"weight_map": {"a": "/etc/x.safetensors"}}, "is no .safetensors file beside it"),
+        ({"weight_map": {"a": "b.bin"}}, "is no .safetensors file beside it"),
+        ({"weight_map": {"a": ["b"]}}, "is no .safetensors file beside it"),
+        ({"weight_map": {"a": "b.safetensors"}}, r"there is no b\.safetensors"),
+        ({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}, "is in another file too"),
+    ],
+)
+def test_an_index_of_weights_leads_nowhere_else(folder: Path, index: object, match: str) -> None:
+    for name in ("one", "two"):
+        shutil.copy(folder / WEIGHTS, folder / f"{name}.safetensors")
+    shutil.copy(folder / WEIGHTS, folder.parent / "x.safetensors")
+    (folder / WEIGHTS).unlink()
+    (folder / f"{WEIGHTS}.index.json").write_text(json.dumps(index), "utf-8")
+    refused(folder, match)
+
+
 def test_links_as_in_the_cache_of_the_hub_are_followed(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "blobs").mkdir()
     for path in sorted(folder.iterdir()):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 import transformers
 from torch import Tensor
@@ -174,6 +175,32 @@ def test_the_older_form_of_the_weights_gives_the_same_model(opus: Path, tmp_path
         old, new = (load_model(r / "model").model.state_dict() for r in (run, tmp_path / f"new-{zipped}"))
         for name, tensor in new.items():
             torch.testing.assert_close(old[name], tensor, rtol=2e-3, atol=1e-3)  # fp16
+
+
+@pytest.mark.parametrize("pickled", [True, False])
+def test_weights_in_several_files(opus: Path, tmp_path: Path, pickled: bool) -> None:
+    """As transformers writes them above a size; pickled ones have an index of the same form."""
+    folder = tmp_path / "sharded"
+    theirs = transformers.MarianMTModel.from_pretrained(opus)
+    theirs.save_pretrained(folder, max_shard_size="20KB")
+    for path in opus.iterdir():
+        if path.name not in {"config.json", "model.safetensors"}:
+            shutil.copy(path, folder)
+    index = folder / "model.safetensors.index.json"
+    names = json.loads(index.read_text("utf-8"))["weight_map"]
+    assert len({*names.values()}) > 2
+    if pickled:
+        for name in {*names.values()}:
+            torch.save(safetensors.torch.load_file(folder / name), folder / f"{name}.bin")
+            (folder / name).unlink()
+        renamed = {"weight_map": {weight: f"{name}.bin" for weight, name in names.items()}}
+        index.unlink()
+        (folder / "pytorch_model.bin.index.json").write_text(json.dumps(renamed), "utf-8")
+    import_model(ImportRequest(folder, tmp_path / "run"), lambda _: None)
+    import_model(ImportRequest(opus, tmp_path / "whole"), lambda _: None)
+    found, whole = (load_model(tmp_path / run / "model").model.state_dict() for run in ("run", "whole"))
+    assert found.keys() == whole.keys()
+    assert all(torch.equal(tensor, whole[name]) for name, tensor in found.items())
 
 
 def test_an_export_of_mtkit_comes_back(tmp_path: Path) -> None:
