@@ -66,10 +66,12 @@ def prepare(
     if examples:
         show_examples(config, report, examples)
     data = config.data
+    pairs_of_languages = {data.languages_of(source) for source in data.corpora}
+    src, tgt = pairs_of_languages.pop() if len(pairs_of_languages) == 1 else ("source", "target")
     sizes = " and ".join(f"{size:,}" for size in dict.fromkeys(report.vocab_sizes))
     say(
-        f"{report.train_pairs:,} training pairs of {report.src_tokens:,} {data.src_lang} and "
-        f"{report.tgt_tokens:,} {data.tgt_lang} tokens, {report.valid_pairs:,} validation pairs, "
+        f"{report.train_pairs:,} training pairs of {report.src_tokens:,} {src} and "
+        f"{report.tgt_tokens:,} {tgt} tokens, {report.valid_pairs:,} validation pairs, "
         f"{sizes} pieces, in {shown(report.folder)}"
     )
     if report.sentences:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -79,8 +80,16 @@ def test_the_ledger_is_the_result_and_the_next_command_is_said(run: Run) -> None
     result = run("a config.yaml", "seed=2")
     assert result.exit_code == 0, result.output
     assert result.stdout == LEDGER
-    assert "1,201 training pairs of " in result.stderr
+    assert re.search(
+        r"^1,201 training pairs of [\d,]+ en and [\d,]+ fr tokens, ", result.stderr, re.MULTILINE
+    )
     assert result.stderr.endswith("Next: mtkit train 'a config.yaml' seed=2\n")
+
+
+def test_corpora_of_several_languages_are_not_counted_as_of_one(run: Run) -> None:
+    result = run("a config.yaml", "data.train.1.reverse=true", "data.target_tags=true")
+    assert result.exit_code == 0, result.output
+    assert re.search(r" training pairs of [\d,]+ source and [\d,]+ target tokens, ", result.stderr)
 
 
 def test_a_narrow_terminal_gets_a_row_for_each_filter(run: Run, tmp_path: Path) -> None:
