@@ -59,8 +59,9 @@ class SentenceQueue:
         self._crowded = float("-inf")
         self._bulk_under_way, self._most_bulk = 0, max(1, threads - 1)
         self._is_stopping = self._is_stopped = False
-        self._changed = threading.Condition()  # there are new sentences, or it stops
-        self._idle = threading.Condition(self._changed)  # there are no orders
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)  # there are new sentences, or it stops
+        self._idle = threading.Condition(lock)  # there are no orders
         self._threads = [
             threading.Thread(target=self._work, name=f"decode-{number}", daemon=True)
             for number in range(threads)

@@ -339,9 +339,10 @@ def test_lengths_are_decoded_together_if_the_engine_needs_it(
     engine.gate.clear()
     sources = [[number] * (1 + number % 3) for number in range(12)]
     with ThreadPoolExecutor(14) as clients:
-        for number in range(2):  # both threads are busy meanwhile
-            clients.submit(asked, queue, engine, [[99]])
-            until(lambda number=number: len(engine.calls) > number)
+        clients.submit(asked, queue, engine, [[99]])
+        until(engine.begun.is_set)
+        clients.submit(asked, queue, engine, [[99]])
+        until(lambda: len(engine.calls) == 2)  # both threads are busy meanwhile
         found = [clients.submit(asked, queue, engine, [own]) for own in sources]
         until(lambda: queue.waiting_tokens == sum(len(own) + 1 for own in sources))
         engine.gate.set()

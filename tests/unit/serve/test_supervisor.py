@@ -53,7 +53,7 @@ def _parent(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
 
 
 def begun(log: Path, count: int) -> list[tuple[str, int, int]]:
-    """The workers that have begun, once there are so many: name, process, and the requests they were allowed."""
+    """Name, process and allowed requests of the workers that have begun, once there are so many."""
     end = time.monotonic() + 20
     while len(found := re.findall(r"^worker (\d) (\d+) (\d+)$", log.read_text(), re.M)) < count:
         assert time.monotonic() < end, log.read_text()
