@@ -29,6 +29,8 @@ BATCH_TOKENS, BULK_TOKENS, LEAST_TOKENS = 4096, 2048, 256
 """Most source tokens of a batch for people who wait, and for files; the least that one for files aims at."""
 BULK_SECONDS = 0.05
 """That a batch for files should take, because people who come meanwhile wait for it."""
+_LOOK = 64
+"""Sentences of an order that are looked through for one that fits."""
 _END = 0.5
 """Seconds that a batch under way has left at the end."""
 MOST_ORDERS, MOST_TOKENS = 256, 200_000
@@ -268,8 +270,8 @@ class SentenceQueue:
         other lengths wait for more of their own.
         """
         first, is_bulk = lane[0].waiting[0].kind, lane[0].is_bulk
-        # A file's sentences are sorted by length; those of people are if the engine needs it.
-        most_lengths = 0 if is_bulk else first.engine.lengths_at_once
+        # A file's sentences are taken as they come, which is by length.
+        most_lengths, look = (0, 1) if is_bulk else (first.engine.lengths_at_once, _LOOK)
         lengths: set[int] = set()
         batch: list[Waiting] = []
         room = most
@@ -282,7 +284,7 @@ class SentenceQueue:
         while lane:
             still = []
             for order in lane:
-                found = next(filter(fits, islice(order.waiting, 1 if is_bulk else None)), None)
+                found = next(filter(fits, islice(order.waiting, look)), None)
                 if found is None:
                     continue
                 order.waiting.remove(found)

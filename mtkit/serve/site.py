@@ -191,7 +191,7 @@ class Site:
         done.add_done_callback(lambda _: self.queue.close(order))
         watching = asyncio.create_task(self._cancel_when_gone(request, order))
         try:
-            return await done
+            return await asyncio.shield(done)  # it ends when the order is cancelled, not before
         except asyncio.CancelledError:
             self.queue.cancel(order)
             raise

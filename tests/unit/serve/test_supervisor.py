@@ -23,7 +23,7 @@ from mtkit.serve import supervisor
 from mtkit.serve.settings import Settings
 
 logging.basicConfig(stream=sys.stderr, format="%(message)s")
-supervisor.SILENT_SECONDS, supervisor._TICK = 1.5, 0.1
+supervisor.SILENT_SECONDS, supervisor._TICK = 1.0, 0.1
 supervisor._KILL_SECONDS = 0.1
 settings = Settings(per_minute=1, drain_seconds=0.1)
 worker = supervisor.run_workers(2, settings, socket.create_server(("127.0.0.1", 0)), print)
@@ -66,7 +66,7 @@ def test_a_worker_that_hangs_is_killed_and_replaced(parent: tuple[subprocess.Pop
     (_, other, _), (name, pid, _) = begun(log, 2)
     for one in (process.pid, other, pid):  # all together, as a container that is paused: none of them hangs
         os.kill(one, signal.SIGSTOP)
-    time.sleep(1.8)
+    time.sleep(1.3)
     for one in (process.pid, other, pid):
         os.kill(one, signal.SIGCONT)
         time.sleep(0.1)
@@ -74,7 +74,7 @@ def test_a_worker_that_hangs_is_killed_and_replaced(parent: tuple[subprocess.Pop
     os.kill(pid, signal.SIGSTOP)
     *_, (new_name, new_pid, _) = begun(log, 3)
     assert (new_name, new_pid != pid) == (name, True)
-    said = f"worker {name} has not answered for 2 s. Killing it.\nworker {name} ended by signal 9."
+    said = f"worker {name} has not answered for 1 s. Killing it.\nworker {name} ended by signal 9."
     assert said in log.read_text()
 
 
