@@ -81,7 +81,6 @@ def run_server(site: Site, listening: socket.socket, ready: Callable[[], None] =
         listening: at its address.
         ready: called when it begins.
     """
-    gc.collect()
     gc.freeze()  # what the start has made stays, and need not be looked through again and again
     asyncio.run(_serve(site, listening, ready))
 
