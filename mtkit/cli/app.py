@@ -1,6 +1,6 @@
 """The `mtkit` command: where it starts.
 
-Knows nothing of typer, which `translate` does without if its arguments are plain.
+Knows nothing of typer, which `translate` and `serve` do without if their arguments are plain.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import io
 import os
 import re
 import sys
+from collections.abc import Callable
 
 from mtkit.cli import console
 from mtkit.cli.failures import reader_gone, report
@@ -28,7 +29,7 @@ def main() -> None:
         if not _SIZE.fullmatch(os.environ.get(name, "1")):  # by which nothing would be drawn, or too much
             del os.environ[name]
     try:
-        if not _translate_at_once(sys.argv[1:]):
+        if not _run_at_once(sys.argv[1:]):
             from mtkit.cli.commands import app
 
             app(prog_name="mtkit")
@@ -42,28 +43,43 @@ def main() -> None:
         sys.exit(report(error))
 
 
-def _translate_at_once(args: list[str]) -> bool:
-    """Runs `translate` if these are plain arguments of it; tells whether they were."""
+def _run_at_once(args: list[str]) -> bool:
+    """Runs `translate` or `serve` if these are plain arguments of it; tells whether they were."""
     options = set()
     while args and args[0] in ("-q", "--quiet", "--debug"):
         options.add(args[0])
         args = args[1:]
-    if args[:1] != ["translate"]:
+    command = _command(args[0] if args else "")
+    if command is None:
         return False
     from mtkit.cli.quick import parse
-    from mtkit.cli.translate import translate
 
-    given = parse(translate, args[1:])
+    given = parse(command, args[1:])
     if given is None:
         return False
     console.set_up(quiet=bool(options & {"-q", "--quiet"}), debug="--debug" in options)
     try:
-        translate(**given)
+        command(**given)
         if sys.stdout is not None:
             sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         sys.exit(report(error))
     return True
+
+
+def _command(name: str) -> Callable[..., None] | None:
+    """A command that does without typer."""
+    match name:
+        case "translate":
+            from mtkit.cli.translate import translate
+
+            return translate
+        case "serve":
+            from mtkit.cli.serve import serve
+
+            return serve
+        case _:
+            return None
 
 
 if __name__ == "__main__":

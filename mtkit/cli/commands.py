@@ -35,6 +35,7 @@ from mtkit.cli import (
     prepare,
     score,
     serve,
+    serve_keys,
     show,
     tokenize,
     train,
@@ -109,6 +110,20 @@ def _with_quiet(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def _unless_below(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, which does nothing where a command below it was called."""
+    signature = inspect.signature(command, eval_str=True)
+
+    @functools.wraps(command)
+    def run(context: typer.Context, **kwargs: Any) -> None:
+        if context.invoked_subcommand is None:
+            command(**kwargs)
+
+    first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    vars(run)["__signature__"] = signature.replace(parameters=[first, *signature.parameters.values()])
+    return run
+
+
 class _TranslateCommand(GroupedCommand):
     """Its search flags are described by the options of `decode`."""
 
@@ -151,7 +166,7 @@ def _group_of(command: Callable[..., None], **groups: typer.Typer) -> typer.Type
         rich_markup_mode=None,
         help=command.__doc__,
     )
-    group.callback()(_guarded(_with_quiet(command)))
+    group.callback()(_guarded(_unless_below(_with_quiet(command))))
     for name, below in groups.items():
         group.add_typer(below, name=name)
     return group
@@ -182,7 +197,9 @@ _GROUPS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     },
     "Use a model": {
         "translate": translate.translate,
-        "serve": _group_of(serve.serve, keys=_group("Make keys for clients of a server.", serve.add)),
+        "serve": _group_of(
+            for_typer(serve.serve), keys=_group("Make keys for clients of a server.", serve_keys.add)
+        ),
         "score": score.score,
         "confidence": _group(
             "Fit and check how certain a model's translations are.", confidence.fit, confidence.check

@@ -1,4 +1,4 @@
-"""Serves models over HTTP, and makes keys for its clients."""
+"""Serves models over HTTP."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-
-import typer
 
 from mtkit.cli import console
 from mtkit.cli.choices import (
@@ -20,6 +18,7 @@ from mtkit.cli.choices import (
     engine_name,
     one_of,
 )
+from mtkit.cli.quick import Flag
 from mtkit.cores import num_cores
 from mtkit.errors import UsageError
 
@@ -27,89 +26,75 @@ if TYPE_CHECKING:
     from mtkit.serve.models import Models
     from mtkit.serve.settings import Settings
 
-_ENGINE, _ACCESS = "Model and engine", "Who may ask"
+ENGINE, SERVER, ACCESS = "Model and engine", "Server", "Who may ask"
 _KEYS_HELP = "File of `mtkit serve keys add`. Requests need one of its keys, unless --open is set."
 
 
 def serve(
-    context: typer.Context,
     model: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--model",
-            "-m",
+        Flag(
+            ENGINE,
+            f"{MODEL_HELP} Repeat to serve several pairs of languages.",
+            ("--model", "-m"),
             metavar="PATH",
-            help=f"{MODEL_HELP} Repeat to serve several pairs of languages.",
-            rich_help_panel=_ENGINE,
-            show_default=False,
         ),
     ] = None,
-    engine: Annotated[str, typer.Option(metavar=ENGINES, help=ENGINE_HELP, rich_help_panel=_ENGINE)] = "auto",
-    device: Annotated[str, typer.Option(metavar=DEVICES, help=DEVICE_HELP, rich_help_panel=_ENGINE)] = "auto",
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help=THREADS_HELP, rich_help_panel=_ENGINE, show_default=False),
-    ] = None,
+    engine: Annotated[str, Flag(ENGINE, f"{ENGINE_HELP} [default: auto]", metavar=ENGINES)] = "auto",
+    device: Annotated[str, Flag(ENGINE, f"{DEVICE_HELP} [default: auto]", metavar=DEVICES)] = "auto",
+    threads: Annotated[int | None, Flag(ENGINE, THREADS_HELP, metavar="N", low=1)] = None,
     host: Annotated[
         str,
-        typer.Option(
+        Flag(
+            SERVER,
+            "Address to listen on; 0.0.0.0 for all of this machine, which needs --api-keys or --open. "
+            "[default: 127.0.0.1]",
             metavar="ADDRESS",
-            help="Address to listen on; 0.0.0.0 for all of this machine, which needs --api-keys or --open.",
         ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Port to listen on; 0 for any free one.")
+        int,
+        Flag(SERVER, "Port to listen on; 0 for any free one. [default: 5000]", metavar="N", low=0),
     ] = 5000,
     workers: Annotated[
         int,
-        typer.Option(
-            min=1,
+        Flag(
+            SERVER,
+            "Processes that share the port, each with the models and its part of the cores. [default: 1]",
             metavar="N",
-            help="Processes that share the port, each with the models and its part of the cores.",
+            low=1,
         ),
     ] = 1,
-    check: Annotated[
-        bool, typer.Option("--check", help="Open the models, translate a text, and end.")
-    ] = False,
-    api_keys: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help=_KEYS_HELP, rich_help_panel=_ACCESS, show_default=False),
-    ] = None,
+    check: Annotated[bool, Flag(SERVER, "Open the models, translate a text, and end.", ("--check",))] = False,
+    api_keys: Annotated[Path | None, Flag(ACCESS, _KEYS_HELP, metavar="FILE")] = None,
     open_to_all: Annotated[
         bool,
-        typer.Option(
-            "--open",
-            help="Translate for everyone who can reach the address; a key lifts the limits.",
-            rich_help_panel=_ACCESS,
+        Flag(
+            ACCESS, "Translate for everyone who can reach the address; a key lifts the limits.", ("--open",)
         ),
     ] = False,
     rate: Annotated[
         float | None,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Requests a minute of each key or address; 0 for any number. Default: 120, and 0 on this "
+        Flag(
+            ACCESS,
+            "Requests a minute of each key or address; 0 for any number. Default: 120, and 0 on this "
             "machine alone.",
-            rich_help_panel=_ACCESS,
-            show_default=False,
+            metavar="N",
+            low=0,
         ),
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(
+        Flag(
+            ACCESS,
+            "Name by which clients call this server, such as mt.example.org; repeatable.",
             metavar="NAME",
-            help="Name by which clients call this server, such as mt.example.org; repeatable.",
-            rich_help_panel=_ACCESS,
-            show_default=False,
         ),
     ] = None,
     cors: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="ORIGIN",
-            help="Other page that may use it, such as https://example.org; repeatable.",
-            rich_help_panel=_ACCESS,
-            show_default=False,
+        Flag(
+            ACCESS, "Other page that may use it, such as https://example.org; repeatable.", metavar="ORIGIN"
         ),
     ] = None,
 ) -> None:
@@ -123,8 +108,6 @@ def serve(
       mtkit serve keys add alice --api-keys keys.txt
       mtkit serve --host 0.0.0.0 --api-keys keys.txt --allow-host mt.example.org
     """
-    if context.invoked_subcommand is not None:
-        return
     _check_installed()
     from mtkit.serve.keys import read_keys
     from mtkit.serve.settings import Settings
@@ -197,24 +180,6 @@ def _try(models: Models) -> None:
         src, tgt = direction.pair
         console.out(f"{src}\t{tgt}\t{direction.model.name}")
     console.say(f"translated {PROBE!r} in each direction.")
-
-
-def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.", show_default=False)],
-    api_keys: Annotated[
-        Path, typer.Option(metavar="FILE", help="File to add its hash to.", show_default=False)
-    ],
-) -> None:
-    """Make a key, and print it once; the file gets its hash.
-
-    \b
-    Example:
-      mtkit serve keys add alice --api-keys keys.txt
-    """
-    from mtkit.serve.keys import add_key
-
-    console.out(add_key(api_keys, name))
-    console.say(f"{api_keys}: added {name}. Give them the key above; a running server must be restarted.")
 
 
 def _check_installed() -> None:

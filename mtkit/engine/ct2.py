@@ -121,6 +121,11 @@ class CTranslate2Engine:
         return 2
 
     @property
+    def lengths_at_once(self) -> int:
+        """See `Engine`. A batch holds sources of one length, and each worker decodes one batch."""
+        return self._layout.workers
+
+    @property
     def name(self) -> str:
         """See `Engine`."""
         return f"CTranslate2, {self._translator.compute_type} on {self._device}, {self._layout}"

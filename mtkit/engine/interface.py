@@ -28,6 +28,10 @@ class Engine(Protocol):
         """The number of concurrent `decode` calls that gives the best throughput."""
 
     @property
+    def lengths_at_once(self) -> int:
+        """How many lengths of sources a call decodes concurrently; 0 if one batch may hold different ones."""
+
+    @property
     def aligns(self) -> bool:
         """Whether `align` can be called."""
 

@@ -65,6 +65,11 @@ class NativeEngine:
         """See `Engine`."""
         return 1
 
+    @property
+    def lengths_at_once(self) -> int:
+        """See `Engine`."""
+        return 0
+
     def refusals(self, options: DecodeConfig, features: Collection[Feature] = ()) -> list[str]:
         """See `Engine`. It supports everything."""
         return []

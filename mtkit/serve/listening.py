@@ -34,7 +34,8 @@ def listen(settings: Settings) -> Listening:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, *_, address = found[0]
         plain = socket.create_server(address[:2], family=family, backlog=BACKLOG)
-        return Listening(plain.family, plain.type, plain.proto, plain.detach())
+        # `asyncio` sends small answers at once (TCP_NODELAY) only over sockets that say they are TCP.
+        return Listening(plain.family, plain.type, socket.IPPROTO_TCP, plain.detach())
     except (OSError, UnicodeError) as error:
         said = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise MtkitError(

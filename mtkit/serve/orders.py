@@ -104,7 +104,7 @@ class Ask:
         self.done.set()
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Waiting:
     """A sentence in the queue.
 

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from mtkit.decode.hypothesis import NO_DEMAND, Demand, Hypothesis
@@ -28,6 +29,8 @@ BATCH_TOKENS, BULK_TOKENS, LEAST_TOKENS = 4096, 2048, 256
 """Most source tokens of a batch for people who wait, and for files; the least that one for files aims at."""
 BULK_SECONDS = 0.05
 """That a batch for files should take, because people who come meanwhile wait for it."""
+_LOOK = 64
+"""Sentences of an order that are looked through for one that fits."""
 _END = 0.5
 """Seconds that a batch under way has left at the end."""
 MOST_ORDERS, MOST_TOKENS = 256, 200_000
@@ -58,7 +61,9 @@ class SentenceQueue:
         self._crowded = float("-inf")
         self._bulk_under_way, self._most_bulk = 0, max(1, threads - 1)
         self._is_stopping = self._is_stopped = False
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)  # there are new sentences, or it stops
+        self._idle = threading.Condition(lock)  # there are no orders
         self._threads = [
             threading.Thread(target=self._work, name=f"decode-{number}", daemon=True)
             for number in range(threads)
@@ -139,7 +144,7 @@ class SentenceQueue:
             order.asks.append(ask)
             order.waiting.extend(sentences)
             self._waiting += sum(one.tokens for one in sentences)
-            self._changed.notify_all()
+            self._changed.notify()
         ask.done.wait()
         with self._changed:
             order.asks.remove(ask)
@@ -159,7 +164,6 @@ class SentenceQueue:
             order.waiting.clear()
             for ask in order.asks:
                 ask.fail(GoneError("the client went away."))
-            self._changed.notify_all()
 
     def close(self, order: Order) -> None:
         """Ends an order; only an open one counts against the bound."""
@@ -168,7 +172,8 @@ class SentenceQueue:
                 self._waiting -= sum(one.tokens for one in order.waiting)
                 order.waiting.clear()
                 self._orders.remove(order)
-                self._changed.notify_all()
+                if not self._orders:
+                    self._idle.notify_all()
 
     def _forget(self, order: Order, ask: Ask) -> None:
         """Takes out of the queue what is left of a call that failed."""
@@ -187,7 +192,7 @@ class SentenceQueue:
         """Takes no new order, and waits for the open ones; cancels what is left. Tells if nothing was."""
         with self._changed:
             self._is_stopping = True
-            finished = self._changed.wait_for(lambda: not self._orders, seconds)
+            finished = self._idle.wait_for(lambda: not self._orders, seconds)
             left = list(self._orders)
         for order in left:
             self.cancel(order)
@@ -212,7 +217,6 @@ class SentenceQueue:
             with self._changed:
                 self._bulk_under_way -= is_bulk
                 self.counts.seconds += self._clock() - begin
-                self._changed.notify_all()
 
     def _next(self) -> tuple[list[Waiting], bool] | None:
         """The next batch, and whether it is of files; None at the end."""
@@ -231,6 +235,8 @@ class SentenceQueue:
                 self.counts.batches += 1
                 self.counts.sentences += len(batch)
                 self.counts.tokens += sum(one.tokens for one in batch)
+                if self._waiting:
+                    self._changed.notify()  # another thread may have work, too
                 return batch, is_bulk
             return None
 
@@ -258,19 +264,33 @@ class SentenceQueue:
         return min(BULK_TOKENS, max(LEAST_TOKENS, int(wanted)))
 
     def _take(self, lane: list[Order], most: int) -> list[Waiting]:
-        """Sentences of one kind, one of each order in turn, as many as a batch may have but at least one."""
-        first = lane[0].waiting[0].kind
+        """Sentences of one kind, one of each order in turn, as many as a batch may have but at least one.
+
+        If the engine decodes each length by itself, only as many lengths as it does at once: the sentences of
+        other lengths wait for more of their own.
+        """
+        first, is_bulk = lane[0].waiting[0].kind, lane[0].is_bulk
+        # A file's sentences are taken as they come, which is by length.
+        most_lengths, look = (0, 1) if is_bulk else (first.engine.lengths_at_once, _LOOK)
+        lengths: set[int] = set()
         batch: list[Waiting] = []
         room = most
+
+        def fits(one: Waiting) -> bool:
+            if (batch and one.tokens > room) or not one.kind.is_like(first):
+                return False
+            return not most_lengths or one.tokens in lengths or len(lengths) < most_lengths
+
         while lane:
             still = []
             for order in lane:
-                if not order.waiting or not order.waiting[0].kind.is_like(first):
+                found = next(filter(fits, islice(order.waiting, look)), None)
+                if found is None:
                     continue
-                if batch and order.waiting[0].tokens > room:
-                    continue
-                batch.append(order.waiting.popleft())
-                room -= batch[-1].tokens
+                order.waiting.remove(found)
+                batch.append(found)
+                lengths.add(found.tokens)
+                room -= found.tokens
                 still.append(order)
             lane = still
         self._waiting -= sum(one.tokens for one in batch)

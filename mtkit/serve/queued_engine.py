@@ -37,6 +37,11 @@ class QueuedEngine:
         return self._engine.at_once if self._order.is_bulk else 1
 
     @property
+    def lengths_at_once(self) -> int:
+        """See `Engine`."""
+        return self._engine.lengths_at_once
+
+    @property
     def aligns(self) -> bool:
         """See `Engine`."""
         return self._engine.aligns

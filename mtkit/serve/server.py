@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -80,6 +81,7 @@ def run_server(site: Site, listening: socket.socket, ready: Callable[[], None] =
         listening: at its address.
         ready: called when it begins.
     """
+    gc.freeze()  # what the start has made stays, and need not be looked through again and again
     asyncio.run(_serve(site, listening, ready))
 
 

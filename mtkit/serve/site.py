@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from starlette.requests import ClientDisconnect
@@ -14,7 +15,7 @@ from mtkit.serve.detector import Detected, Detector
 from mtkit.serve.gate import read_body
 from mtkit.serve.limits import WITH_KEY, WITHOUT_KEY, Limits
 from mtkit.serve.models import Direction, Models
-from mtkit.serve.orders import GoneError
+from mtkit.serve.orders import GoneError, Order
 from mtkit.serve.queue import MOST_ORDERS, SentenceQueue
 from mtkit.serve.service import Asked, Reply, Service
 from mtkit.serve.settings import Settings
@@ -188,20 +189,23 @@ class Site:
         order = self.queue.open(is_bulk)
         done = asyncio.get_running_loop().run_in_executor(self._threads, work, order)
         done.add_done_callback(lambda _: self.queue.close(order))
-        gone = asyncio.ensure_future(_disconnected(request))
+        watching = asyncio.create_task(self._cancel_when_gone(request, order))
         try:
-            waited: list[asyncio.Future[Any]] = [done, gone]
-            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            if not done.done():
-                self.queue.cancel(order)
-            return await done
+            return await asyncio.shield(done)  # it ends when the order is cancelled, not before
         except asyncio.CancelledError:
             self.queue.cancel(order)
             raise
         except GoneError:
             raise RefusedError(503, "the server is stopping.", "Try again soon.", 5) from None
         finally:
-            gone.cancel()
+            watching.cancel()
+
+    async def _cancel_when_gone(self, request: Request, order: Order) -> None:
+        """Cancels an order whose client goes away before it has the answer."""
+        with suppress(ClientDisconnect):
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+        self.queue.cancel(order)
 
 
 def check_texts(asked: Asked, limits: Limits) -> None:
@@ -221,14 +225,6 @@ def check_texts(asked: Asked, limits: Limits) -> None:
                 f"text {number} has {len(text):,} characters, and {limits.characters:,} are allowed.",
                 "Divide it.",
             )
-
-
-async def _disconnected(request: Request) -> None:
-    try:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-    except ClientDisconnect:
-        pass
 
 
 def _key_in(header: str) -> str:

@@ -15,20 +15,25 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection, wait
 from threading import Lock
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from mtkit.errors import MtkitError, UsageError
 from mtkit.serve.settings import Settings
 from mtkit.serve.shared import Shared
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 logger = logging.getLogger(__name__)
 
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGCHLD")
 _KILL_SECONDS = 0.8
 """That a worker has to end after the time for requests under way."""
+SILENT_SECONDS = 30.0
+"""After which a worker that says nothing is killed; it reports every second, also while it decodes."""
+_TICK = 1.0
+"""Seconds between two looks at who is silent."""
 _STEADY_SECONDS, _MOST_PAUSE = 10.0, 30.0
 """After which a worker counts as healthy, and the longest pause before one that is not starts again."""
 
@@ -101,6 +106,7 @@ class _Place:
         due: when it is to be started.
         failures: how often it ended soon after it was started.
         is_ready: whether it serves.
+        silent: seconds since it last said something, without those in which the parent itself was stopped.
     """
 
     name: str
@@ -110,6 +116,7 @@ class _Place:
     due: float = 0.0
     failures: int = 0
     is_ready: bool = False
+    silent: float = 0.0
 
 
 def run_workers(
@@ -155,6 +162,7 @@ class _Parent:
                     return worker
             self._answer()
             self._obey()
+            self._kill_silent()
             self._bury()
             if self._is_ending and not any(place.pid for place in self._places):
                 raise SystemExit(0)
@@ -181,12 +189,15 @@ class _Parent:
 
     def _start(self, place: _Place) -> Worker | None:
         """Starts a process; returns in both, with a worker in the new one."""
+        from multiprocessing import Pipe
+
         own, other = Pipe()
         is_first = not self._has_served
         signal.pthread_sigmask(signal.SIG_BLOCK, [getattr(signal, name) for name in _SIGNALS])
         pid = os.fork()
         if pid:
             place.pid, place.link, place.since, place.is_ready = pid, own, time.monotonic(), False
+            place.silent = 0.0
             other.close()
         else:
             own.close()
@@ -209,12 +220,21 @@ class _Parent:
 
     def _answer(self) -> None:
         """Answers calls of workers until there is something else to do."""
+        from multiprocessing.connection import wait
+
         links = {place.link: place for place in self._places if place.link}
-        for found in wait([*links, self._awake], self._pause()):
+        begin = time.monotonic()
+        heard = wait([*links, self._awake], self._pause())
+        passed = min(
+            time.monotonic() - begin, 2 * _TICK
+        )  # more if this process was stopped, as all may have been
+        for place in self._places:
+            place.silent += passed
+        for found in heard:
             if found is self._awake:
                 self._awake.recv(4096)
             else:
-                self._answer_one(links[cast(Connection, found)])
+                self._answer_one(links[cast("Connection", found)])
 
     def _pause(self) -> float | None:
         """Seconds until something is due."""
@@ -223,11 +243,12 @@ class _Parent:
             return 0.05  # it has nothing to say any more, and will have ended soon
         if self._is_ending:
             return max(0.0, self._end - now)
-        due = [place.due for place in self._places if self._has_served and not place.pid]
-        return max(0.0, min(due) - now) if due else None
+        if not self._has_served:
+            return None
+        return min(_TICK if place.pid else max(0.0, place.due - now) for place in self._places)
 
     def _answer_one(self, place: _Place) -> None:
-        link = place.link
+        link, place.silent = place.link, 0.0
         assert link is not None
         try:
             name, args = link.recv()
@@ -257,6 +278,14 @@ class _Parent:
                 self._signal_all(signal.SIGTERM)
         if time.monotonic() >= self._end:
             self._signal_all(signal.SIGKILL)
+
+    def _kill_silent(self) -> None:
+        """Kills workers that hang; new ones take their places."""
+        for place in self._places:
+            if place.pid and place.is_ready and place.silent >= SILENT_SECONDS and not self._is_ending:
+                logger.error("worker %s has not answered for %.0f s. Killing it.", place.name, place.silent)
+                place.silent = 0.0
+                os.kill(place.pid, signal.SIGKILL)
 
     def _signal_all(self, number: signal.Signals) -> None:
         for place in self._places:

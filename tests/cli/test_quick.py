@@ -1,4 +1,4 @@
-"""The arguments of `translate` mean the same whether typer reads them or not."""
+"""The arguments of `translate` and `serve` mean the same whether typer reads them or not."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from typer.testing import CliRunner
 from mtkit.cli.commands import for_typer
 from mtkit.cli.failures import report
 from mtkit.cli.quick import parse
+from mtkit.cli.serve import serve
 from mtkit.cli.translate import translate
 from mtkit.errors import MtkitError
 from tests.support.corpora import REPOSITORY
 from tests.support.fakes import export_unchecked, make_tiny_run
 
+Command = Callable[..., None]
 PLAIN: tuple[list[str], ...] = (
     ["-m", "runs/a", "--model", "b"],
     ["--input", "-", "-o", "out.txt"],
@@ -33,6 +36,13 @@ PLAIN: tuple[list[str], ...] = (
     ["--tag", "2fr", "--tag", "domain:legal", "--target-prefix", "Le chat "],
     [],
 )
+SERVED: tuple[list[str], ...] = (
+    ["-m", "runs/a", "--model", "b", "--port", "0", "--workers", "4", "--threads=2"],
+    ["--host", "0.0.0.0", "--api-keys", "keys.txt", "--rate", "0", "--allow-host", "a", "--allow-host", "b"],
+    ["--check", "--open", "--cors", "https://example.org", "--engine", "native"],
+    [],
+)
+NOT_SERVED = (["keys", "add", "alice"], ["--no-open"], ["--port", "-1"], ["--workers", "0"], ["--check=1"])
 ODD = (
     ["--help"],
     ["-h"],
@@ -51,11 +61,11 @@ ODD = (
 )
 
 
-def read_by_typer(args: list[str]) -> dict[str, Any] | None:
+def read_by_typer(args: list[str], command: Command = translate) -> dict[str, Any] | None:
     """What typer gives to the command; None if it refuses."""
     found: dict[str, Any] = {}
 
-    @functools.wraps(translate)
+    @functools.wraps(command)
     def record(**given: Any) -> None:
         found.update(given)
 
@@ -64,11 +74,11 @@ def read_by_typer(args: list[str]) -> dict[str, Any] | None:
     return found if CliRunner().invoke(app, args).exit_code == 0 else None
 
 
-def read_quickly(args: list[str]) -> dict[str, Any] | None:
-    found = parse(translate, args)
+def read_quickly(args: list[str], command: Command = translate) -> dict[str, Any] | None:
+    found = parse(command, args)
     if found is None:
         return None
-    defaults = {name: each.default for name, each in inspect.signature(translate).parameters.items()}
+    defaults = {name: each.default for name, each in inspect.signature(command).parameters.items()}
     return {**defaults, **found}
 
 
@@ -77,6 +87,18 @@ def test_plain_arguments_are_read_as_typer_reads_them(args: list[str]) -> None:
     found = read_quickly(args)
     assert found is not None
     assert found == read_by_typer(args)
+
+
+@pytest.mark.parametrize("args", SERVED, ids=" ".join)
+def test_so_are_those_of_a_server(args: list[str]) -> None:
+    found = read_quickly(args, serve)
+    assert found is not None
+    assert found == read_by_typer(args, serve)
+
+
+@pytest.mark.parametrize("args", NOT_SERVED, ids=" ".join)
+def test_commands_below_and_mistakes_are_left_to_typer(args: list[str]) -> None:
+    assert parse(serve, args) is None
 
 
 @pytest.mark.parametrize("args", ODD, ids=" ".join)

@@ -49,6 +49,13 @@ def _server(folder: Path) -> Serving:  # type: ignore[misc]
         yield server
 
 
+def run(folder: Path, *args: str, text: str = "") -> Result:
+    """One call of the command in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return CliRunner().invoke(app, args, text.encode())
+
+
 def test_answers_are_those_of_the_command(server: Serving, folder: Path) -> None:
     told = mtkit(
         "-q", "translate", "-m", "runs/tiny", cwd=folder, input="".join(f"{text}\n" for text in TEXTS)
@@ -68,11 +75,8 @@ def test_answers_are_those_of_the_command(server: Serving, folder: Path) -> None
 
 
 def test_alternatives_are_those_of_the_command(server: Serving, folder: Path) -> None:
-    told = mtkit(
-        *("-q", "translate", "-m", "runs/tiny", "--n-best", "3", "--beam-size", "3"),
-        cwd=folder,
-        input="the cat sat\n",
-    )
+    args = ("-q", "translate", "-m", "runs/tiny", "--n-best", "3", "--beam-size", "3")
+    told = run(folder, *args, text="the cat sat\n")
     expected = [line.split(" ||| ")[1] for line in told.stdout.splitlines()]
     asked = {"q": "the cat sat", "source": "en", "target": "fr", "alternatives": 2}
     answer = server.post("/translate", asked).json
@@ -90,8 +94,8 @@ def test_alternatives_are_those_of_the_command(server: Serving, folder: Path) ->
 )
 def test_files_are_those_of_the_command(server: Serving, folder: Path, name: str, data: bytes) -> None:
     (folder / name).write_bytes(data)
-    told = mtkit("-q", "translate", "-m", "runs/tiny", "-i", name, "-o", f"out-{name}", cwd=folder)
-    assert told.returncode == 0, told.stderr
+    told = run(folder, "-q", "translate", "-m", "runs/tiny", "-i", name, "-o", f"out-{name}")
+    assert told.exit_code == 0, told.stderr
     head = f'--b\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
     rest = "".join(
         f'\r\n--b\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}'
@@ -180,27 +184,20 @@ def test_sigterm_lets_requests_end(folder: Path) -> None:
         assert found in ([200], [503])
 
 
-def run(folder: Path, *args: str) -> Result:
-    """One call of the command in this process."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        return CliRunner().invoke(app, ["serve", *args])
-
-
 def test_other_machines_need_a_decision(folder: Path) -> None:
-    told = run(folder, "-m", "runs/tiny", "--host", "0.0.0.0")
+    told = run(folder, "serve", "-m", "runs/tiny", "--host", "0.0.0.0")
     assert (told.exit_code, told.stdout) == (2, "")
     assert "Set --api-keys FILE to ask for a key, or --open" in told.stderr
-    assert run(folder, "-m", "runs/tiny", "--cors", "example.org").exit_code == 2
-    assert run(folder, "-m", "runs/tiny", "--port", "70000").exit_code == 2
+    assert run(folder, "serve", "-m", "runs/tiny", "--cors", "example.org").exit_code == 2
+    assert run(folder, "serve", "-m", "runs/tiny", "--port", "70000").exit_code == 2
 
 
 def test_keys_are_made_and_asked_for(folder: Path, tmp_path: Path) -> None:
     keys = tmp_path / "keys.txt"
-    key = run(folder, "keys", "add", "alice", "--api-keys", str(keys)).stdout.strip()
+    key = run(folder, "serve", "keys", "add", "alice", "--api-keys", str(keys)).stdout.strip()
     assert key not in keys.read_text()
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600
-    again = run(folder, "keys", "add", "alice", "--api-keys", str(keys))
+    again = run(folder, "serve", "keys", "add", "alice", "--api-keys", str(keys))
     assert (again.exit_code, "alice has a key" in again.stderr) == (2, True)
     asked = {"q": "the cat", "source": "en", "target": "fr"}
     with serving(folder, "-m", "runs/tiny", "--host", "0.0.0.0", "--api-keys", str(keys)) as server:
@@ -214,12 +211,12 @@ def test_keys_are_made_and_asked_for(folder: Path, tmp_path: Path) -> None:
 
 
 def test_check_tries_each_direction(folder: Path) -> None:
-    told = run(folder, "--check", "-m", "runs/tiny")
+    told = run(folder, "serve", "--check", "-m", "runs/tiny")
     assert (told.exit_code, told.stdout) == (0, "en\tfr\ttiny\n")
-    twice = run(folder, "--check", "-m", "runs/tiny", "-m", "tiny.yaml")
+    twice = run(folder, "serve", "--check", "-m", "runs/tiny", "-m", "tiny.yaml")
     assert twice.exit_code == 2
     assert "translates en to fr, as" in twice.stderr
-    assert run(folder, "-m", "nothing").exit_code == 3
+    assert run(folder, "serve", "-m", "nothing").exit_code == 3
 
 
 @pytest.mark.parametrize(
@@ -247,7 +244,7 @@ def test_threads_follow_the_control_group(
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(num_cores, "__defaults__", (tmp_path,))
-    told = run(folder, "--check", "-m", "runs/tiny", "--workers", str(workers))
+    told = run(folder, "serve", "--check", "-m", "runs/tiny", "--workers", str(workers))
     assert (told.exit_code, told.stdout) == (0, "en\tfr\ttiny\n")
     assert f"on cpu, {expected})" in told.stderr
 
@@ -255,7 +252,7 @@ def test_threads_follow_the_control_group(
 def test_a_taken_port_is_said(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        told = run(folder, "-m", "runs/tiny", "--port", port)
+        told = run(folder, "serve", "-m", "runs/tiny", "--port", port)
     assert told.exit_code == 1
     assert f"127.0.0.1 port {port}: cannot listen there" in told.stderr
 

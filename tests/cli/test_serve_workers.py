@@ -148,6 +148,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_other_one_answers(server: S
         assert server.post("/translate", ASKED).status == 200
 
 
+@pytest.mark.slow
 def test_the_rate_holds_for_all_and_one_that_hangs_does_not_hinder_the_end(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ class EchoEngine:
 
     name = "echo"
     at_once = 1
+    lengths_at_once = 0
     aligns = True
 
     def __init__(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -238,3 +240,35 @@ def test_many_clients_at_once_get_their_own_answers(site: LocalSite) -> None:
             f"eht tac {str(number)[::-1]}",
             backwards(TEXT[: number % 20].strip()),
         ]
+
+
+def test_a_request_that_is_cancelled_leaves_the_queue() -> None:
+    """As uvicorn does when the time for requests under way is over."""
+    gate, begun = threading.Event(), threading.Semaphore(0)
+
+    def wait(text: str) -> str:
+        begun.release()
+        gate.wait()
+        return text
+
+    async def main(site: LocalSite) -> None:
+        body = json.dumps({"q": "the cat", "source": "en", "target": "fr"}).encode()
+        tasks = []
+        for number in range(3):
+            tasks.append(asyncio.create_task(site.answer("POST", "/translate", body, "application/json")))
+            if number < 2:  # each takes a thread of the queue
+                await asyncio.to_thread(begun.acquire)
+        while not site.site.queue.waiting_tokens:
+            await asyncio.sleep(0.001)
+        tasks[2].cancel()
+        with suppress(asyncio.CancelledError):
+            await tasks[2]
+        assert (site.site.queue.counts.cancelled, site.site.queue.waiting_tokens) == (1, 0)
+        gate.set()
+        assert [(await task).status for task in tasks[:2]] == [200, 200]
+        while site.site.queue.open_orders:
+            await asyncio.sleep(0.001)
+
+    site = LocalSite(StandIn(wait))
+    asyncio.run(asyncio.wait_for(main(site), 20))
+    site.site.close()

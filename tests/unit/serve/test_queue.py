@@ -328,3 +328,26 @@ def test_an_engine_that_always_fails_is_the_error_of_the_call(queue: SentenceQue
             ["the cat", "a dog"], Request(on_error="source")
         )
         assert list(lines) == ["the cat", "a dog"]
+
+
+@pytest.mark.parametrize(("lengths_at_once", "expected"), [(0, [12]), (1, [4, 4, 4]), (2, [8, 4])])
+def test_lengths_are_decoded_together_if_the_engine_needs_it(
+    queue: SentenceQueue, lengths_at_once: int, expected: list[int]
+) -> None:
+    engine = Reversing()
+    engine.lengths_at_once = lengths_at_once
+    engine.gate.clear()
+    sources = [[number] * (1 + number % 3) for number in range(12)]
+    with ThreadPoolExecutor(14) as clients:
+        clients.submit(asked, queue, engine, [[99]])
+        until(engine.begun.is_set)
+        clients.submit(asked, queue, engine, [[99]])
+        until(lambda: len(engine.calls) == 2)  # both threads are busy meanwhile
+        found = [clients.submit(asked, queue, engine, [own]) for own in sources]
+        until(lambda: queue.waiting_tokens == sum(len(own) + 1 for own in sources))
+        engine.gate.set()
+        assert [each.result() for each in found] == [backwards([own]) for own in sources]
+    batches = engine.calls[2:]
+    assert sorted(len(batch) for batch in batches) == sorted(expected)
+    if lengths_at_once:
+        assert all(len({len(ids) for ids in batch}) <= lengths_at_once for batch in batches)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -86,3 +87,24 @@ def test_addresses_that_cannot_be_listened_at() -> None:
             listen(settings)
     with listen(Settings(host="::1", port=0)) as found:
         assert found.getsockname()[0] == "::1"
+
+
+def test_small_answers_are_sent_at_once() -> None:
+    """Else the second part of an answer waits 40 ms until the client has confirmed the first one."""
+    found: list[int] = []
+
+    def accepted(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = writer.get_extra_info("socket")
+        found.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    async def connect() -> None:
+        with listen(Settings(port=0)) as listening:
+            async with await asyncio.start_server(accepted, sock=listening):
+                reader, writer = await asyncio.open_connection(*listening.getsockname()[:2])
+                await reader.read()
+                writer.close()
+
+    asyncio.run(connect())
+    assert found
+    assert all(found)
