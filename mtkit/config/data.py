@@ -45,6 +45,23 @@ class MixingStage(Options):
     )
 
 
+class MemoryConfig(Options):
+    """Training with matches: the translations of similar sources, as a translation memory has them.
+
+    A model learns from them that is later given the fuzzy matches of a translation memory (Bulte and Tezcan
+    2019; Xu, Crego and Senellart 2020). Of the pairs with a match, every epoch gives it to one half, and the
+    next to the other, so the model translates without matches too.
+    """
+
+    threshold: float = Field(
+        0.5,
+        ge=0.3,
+        lt=1,
+        description="Least similarity of a match, by words: 1 - d / n, with the edit distance d of two texts "
+        "and the number of words n of the longer one. The memory of mtkit translate is searched with it, too.",
+    )
+
+
 class DataConfig(Options):
     """The parallel text: where it comes from, and which pairs are kept."""
 
@@ -84,6 +101,11 @@ class DataConfig(Options):
         (),
         description="Training stages with a share for each corpus. If empty, every pair is used once per "
         "epoch.",
+    )
+    memory: MemoryConfig | None = Field(
+        None,
+        description="Train a model that is given the fuzzy matches of a translation memory: {} or "
+        "{threshold: 0.5}. Requires rapidfuzz, the extra `memory`.",
     )
     num_workers: int | None = Field(
         None,

@@ -101,6 +101,10 @@ class Tokenizer:
         """Like `tag_ids`, of tags of targets."""
         return _tag_ids(self.tgt, tags)
 
+    def match(self, tgt_ids: Sequence[int]) -> list[int]:
+        """The ids that follow those of a source whose match has this target; both have one subword model."""
+        return [*self.src.ids_of([subwords.SEPARATOR]), *tgt_ids]
+
     def decode(self, ids: Sequence[Sequence[int]], sources: Sequence[str] | None = None) -> list[str]:
         """The text of each target, one clean line.
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
+from mtkit.config.fixed import MAX_TOKENS
 from mtkit.config.stored import replaced
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.errors import InputError, MtkitError, UsageError
@@ -34,7 +35,7 @@ from mtkit.translate.guard import Guard, guard_of, retry_options
 from mtkit.translate.joining import Candidate, Joiner
 from mtkit.translate.recall import Recall
 from mtkit.translate.request import BLANK, Request, Source, Translation
-from mtkit.translate.segments import MAX_TOKENS, Segment, Segmenter
+from mtkit.translate.segments import Segment, Segmenter
 from mtkit.translate.spelling import NO_PREFIX, Speller
 
 if TYPE_CHECKING:

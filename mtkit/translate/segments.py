@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from mtkit.config.fixed import MAX_TOKENS
 from mtkit.decode.hypothesis import Terms
 from mtkit.documents.base import clean
 from mtkit.documents.spans import Cut, Markup, split_by
@@ -24,8 +25,6 @@ from mtkit.translate.spelling import NO_PREFIX, Prefix
 
 if TYPE_CHECKING:
     from mtkit.config.text import SpanKind
-
-MAX_TOKENS = 512
 
 _CARRIED: tuple[SpanKind, ...] = ("urls", "emails", "tags", "placeholders", "emoji")
 _NEVER = re.compile("(?!)")

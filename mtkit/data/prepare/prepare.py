@@ -2,7 +2,7 @@
 
 - `run/data`: manifest.json · tokenizer.model (or .src.model, .tgt.model) · train-000/ … · valid/ ·
   valid.src.txt · .ref.txt · .tags.txt · valid.NAME likewise · test.NAME.src.txt · .ref.txt · .tags.txt ·
-  rejected.tsv.gz · report.*
+  rejected.tsv.gz · report.* · matches.bin with `data.memory`
 - `run/parts`: results of the stages, which an interrupted or changed run uses again
 """
 
@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from mtkit.data.prepare.identity import changes_of_data, fingerprint_of, other_d
 from mtkit.data.prepare.inputs import held_out_sources, origins_of, record_inputs, settings_of
 from mtkit.data.prepare.ledger import Ledger, LedgerRow
 from mtkit.data.prepare.losses import check_losses, warn_of_blanks
+from mtkit.data.prepare.matches import MATCHES, write_matches
+from mtkit.data.prepare.matching import MatchStage
 from mtkit.data.prepare.parts import clear_parts, read_part
 from mtkit.data.prepare.prepared import (
     FORMAT,
@@ -42,6 +45,7 @@ from mtkit.data.prepare.prepared import (
     train_name,
 )
 from mtkit.data.prepare.report import length_histograms, write_report
+from mtkit.data.prepare.shard_texts import TrainingText
 from mtkit.data.prepare.shards import Shard, batches, write_shard, write_shard_pieces
 from mtkit.data.prepare.stages import EncodedPart, ReportProgress, Stages
 from mtkit.data.prepare.stretches import LossyStretch, told
@@ -56,6 +60,7 @@ from mtkit.disk.reading import using
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.runs.layout import DATA, PARTS, Trained, claim_in, find_trained, inside, open_run
 from mtkit.text.form import TextForm
+from mtkit.text.fuzzy import check_rapidfuzz
 from mtkit.text.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -77,6 +82,7 @@ class PrepareReport:
         src_tokens: source tokens of all training pairs, without BOS and EOS.
         tgt_tokens: target tokens, likewise.
         vocab_sizes: of source and target; equal if they share a model.
+        matched_pairs: training pairs with a match; None without `data.memory`.
         sentences: of the sources of training pairs; None if an older mtkit prepared them.
     """
 
@@ -90,6 +96,7 @@ class PrepareReport:
     valid_pairs: int
     vocab_sizes: tuple[int, int]
     sentences: SentenceCount | None
+    matched_pairs: int | None = None
 
 
 def prepare(
@@ -131,6 +138,8 @@ def prepare(
         if not locked:
             with only_writer(config.run):
                 pass  # so that a refusal does not come after hours of work
+        if config.data.memory:
+            check_rapidfuzz("data.memory")
         inputs = record_inputs(config)
         manifest = {"format": FORMAT, "version": VERSION, "settings": settings_of(config), "inputs": inputs}
         trained, old = None if replace_data else find_trained(config.run), _manifest_in(folder)
@@ -180,7 +189,8 @@ def _changes(
 def _fingerprint(config: Config, part: Path, tokenizer: str) -> str:
     shards = [train_name(number) for number in range(len(config.data.corpora))]
     texts = [f"valid.{kind}.txt" for kind in ("src", "ref", "tags")]
-    return fingerprint_of(part, [*shards, "valid"], texts, tokenizer)
+    matches = [MATCHES] if config.data.memory else []
+    return fingerprint_of(part, [*shards, "valid"], [*texts, *matches], tokenizer)
 
 
 def _check_apart(config: Config) -> None:
@@ -247,7 +257,24 @@ def _prepare(
     check_losses(config.data, ledger.rows)
     check_unknown(ledger, config.tokenizer)
     shards = _write_shards(part, config, stages.names, encoded, tokenizer)
-    valid = {name: _write_valid_shard(part, name, tokenizer, progress) for name in valid_names}
+    matching, matched = None, None
+    with Workers(config.data.num_workers or num_cores(), ALONE) as workers:
+        if config.data.memory:
+            report = partial(progress, "finding matches")
+            training = TrainingText(tuple(shards), tokenizer)
+            matching = MatchStage(config, training, inside(config.run, PARTS), workers, report)
+            matches = matching.of_training()
+            write_matches(part / MATCHES, matches)
+            matched = int((matches >= 0).sum())
+        sources = {"valid": config.data.valid} | {
+            f"valid.{name}": source for name, source in config.data.extra_valid.items()
+        }
+        valid = {
+            name: _write_valid_shard(
+                part, name, tokenizer, progress, matching, config.data.languages_of(source)
+            )
+            for name, source in sources.items()
+        }
     _write_rejected(part / "rejected.tsv.gz", encoded)
     leaks = stages.count_leaks(cleaned, fates)
     src_langs = [src_lang for src_lang, _ in stages.languages]
@@ -262,11 +289,12 @@ def _prepare(
         "src_tokens": sum(int(shard.lengths[:, 0].sum()) for shard in shards),
         "tgt_tokens": sum(int(shard.lengths[:, 1].sum()) for shard in shards),
         "valid_pairs": len(valid["valid"]),
+        "matched_pairs": matched,
         "sentences": asdict(sentences),
         "ledger": ledger.to_json(),
         "leaks": [asdict(found) for found in leaks],
     }
-    return entries, stages.used
+    return entries, stages.used | (matching.used if matching else set())
 
 
 def _write_shards(
@@ -328,7 +356,14 @@ def _write_split(part: Path, name: str, pairs: Iterable[Pair], form: TextForm) -
             tags.write(f"{' '.join(pair.tags)}\n")
 
 
-def _write_valid_shard(part: Path, name: str, tokenizer: Tokenizer, progress: ReportProgress) -> Shard:
+def _write_valid_shard(
+    part: Path,
+    name: str,
+    tokenizer: Tokenizer,
+    progress: ReportProgress,
+    matching: MatchStage | None,
+    languages: tuple[str, str],
+) -> Shard:
     srcs, refs, tags = read_split(part, name)
     phase = f"encoding the validation set {name.removeprefix('valid').removeprefix('.')}".rstrip()
 
@@ -340,7 +375,8 @@ def _write_valid_shard(part: Path, name: str, tokenizer: Tokenizer, progress: Re
             done += len(batch)
             progress(phase, done, len(srcs))
 
-    return write_shard(part / name, encoded(), _meta(tokenizer, name))
+    pairs = encoded() if matching is None else matching.of_texts(languages, list(encoded()))
+    return write_shard(part / name, pairs, _meta(tokenizer, name))
 
 
 def _write_rejected(path: Path, encoded: Iterable[EncodedPart]) -> None:
@@ -388,5 +424,15 @@ def _report(folder: Path, manifest: dict[str, Any], *, up_to_date: bool) -> Prep
         ledger = Ledger.from_json(manifest["ledger"])
         leaks = tuple(read_leaks(manifest["leaks"]))
         sentences = read_sentences(manifest)
-    sizes = src_size, tgt_size
-    return PrepareReport(folder, up_to_date, ledger, leaks, vocab_sizes=sizes, sentences=sentences, **counts)
+        found = manifest.get("matched_pairs")
+        matched = None if found is None else int(found)
+    return PrepareReport(
+        folder,
+        up_to_date,
+        ledger,
+        leaks,
+        vocab_sizes=(src_size, tgt_size),
+        sentences=sentences,
+        matched_pairs=matched,
+        **counts,
+    )
