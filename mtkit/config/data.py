@@ -49,8 +49,8 @@ class MemoryConfig(Options):
     """Training with matches: the translations of similar sources, as a translation memory has them.
 
     A model learns from them that is later given the fuzzy matches of a translation memory (Bulte and Tezcan
-    2019; Xu, Crego and Senellart 2020). Of the pairs with a match, every epoch gives it to one half, and the
-    next to the other, so the model translates without matches too.
+    2019; Xu, Crego and Senellart 2020). Of the pairs with a match, one half is given it in an epoch, and the
+    other half in the next, so the model translates without matches too.
     """
 
     threshold: float = Field(
@@ -58,7 +58,7 @@ class MemoryConfig(Options):
         ge=0.3,
         lt=1,
         description="Least similarity of a match, by words: 1 - d / n, with the edit distance d of two texts "
-        "and the number of words n of the longer one. The memory of mtkit translate is searched with it, too.",
+        "and the number of words n of the longer one. translate --memory uses the same.",
     )
 
 
@@ -113,6 +113,11 @@ class DataConfig(Options):
         description="Number of processes that prepare the data. Default: one per core. The result does "
         "not depend on it.",
     )
+
+    @property
+    def min_match(self) -> float | None:
+        """The least similarity of the matches that sources are given; None if they are given none."""
+        return self.memory.threshold if self.memory else None
 
     @property
     def corpora(self) -> tuple[Source, ...]:

@@ -1,4 +1,4 @@
-"""The most similar of many texts: an index of their words, and an edit distance. Knows nothing of translations.
+"""The most similar of many texts, by an index of their words and an edit distance.
 
 The similarity of two texts is 1 - d / max(n, m), with their numbers of words n and m and the Levenshtein
 distance d of their words, as in Bulte and Tezcan (2019) and in Xu, Crego and Senellart (2020).
@@ -74,9 +74,9 @@ class FuzzyIndex:
     """Finds the most similar of some texts, with a similarity of at least `threshold`.
 
     It finds what a comparison with every text would find. With c words in common, the similarity is at most
-    c / max(n, m); so among the rarest words of two similar texts one is common (the prefix filter of Chaudhuri,
-    Ganti and Kaushik 2006), and what follows it bounds c (the positional filter of Xiao et al. 2008). Only
-    texts that pass are compared word by word. A second *the* in a text counts as a word of its own.
+    c / max(n, m); so among the rarest words of two similar texts one is common (the prefix filter of
+    Chaudhuri, Ganti and Kaushik 2006), and what follows it bounds c (the positional filter of Xiao et al.
+    2008). Only texts that pass are compared. A second *the* in a text counts as a word of its own.
 
     Args:
         texts: numbered from 0.
@@ -119,7 +119,7 @@ class FuzzyIndex:
         needed = np.ceil(threshold * self._lengths - _TINY)
         first = np.flatnonzero(places < (self._lengths - needed + 1)[owners])
         first = first[np.lexsort((order[owners[first]], self._sorted[first]))]
-        # Ordered by rank and then by number of words: one search finds the texts of a rank and of some lengths.
+        # Ordered by rank and then by number of words: one search finds those of a rank and of some lengths.
         self._postings = self._sorted[first].astype(np.int64) * len(lengths) + order[owners[first]]
         self._places = places[first].astype(np.int32)
 
@@ -221,7 +221,7 @@ class FuzzyIndex:
         return self._by_length[np.unique(texts)]
 
     def _by_bound(self, ranks: Ranks, numbers: Numbers, least: float) -> tuple[Numbers, Bounds]:
-        """Those of the numbers that have enough words in common, the most first, and how similar they may be."""
+        """Those that have enough words in common, the most similar at best first, and these bounds."""
         lengths = self._lengths[numbers]
         flat, owners = self._flat(self._sorted, numbers)
         common = np.bincount(owners[_found_in(ranks, flat) >= 0], minlength=len(numbers))
@@ -231,7 +231,7 @@ class FuzzyIndex:
         return numbers[order], bounds[order]
 
     def _spelled(self, words: Numbers, numbers: Numbers) -> list[str]:
-        """The words of the query and of texts as characters: one for each word of the query, one for others."""
+        """The words of the query and of texts as characters, one for each word of the query."""
         known = np.unique(words)
         flat, owners = self._flat(self._words, numbers)
         text = _as_characters(_found_in(known, flat) + 2)
@@ -280,9 +280,9 @@ def _found_in(known: npt.NDArray[Any], values: npt.NDArray[Any]) -> Numbers:
 
 def _ranges(begins: Numbers, lengths: Numbers) -> tuple[Numbers, Numbers]:
     """The numbers of some ranges, one range after the other, and the place of the range of each."""
-    owners = np.repeat(np.arange(len(begins)), lengths)
+    owners = np.repeat(np.arange(len(begins), dtype=np.int64), lengths)
     shifts = begins - (lengths.cumsum() - lengths)
-    return np.arange(len(owners)) + shifts[owners], owners
+    return np.arange(len(owners), dtype=np.int64) + shifts[owners], owners
 
 
 def _as_characters(codes: Numbers) -> str:

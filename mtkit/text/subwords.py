@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 PAD, UNK, BOS, EOS = range(4)
 
 SEPARATOR = "<|match|>"
-"""The piece between a source and the translation of a similar one; it is no tag, as its name cannot be one."""
+"""The piece between a source and the translation of a similar one; no tag can have its name."""
 
 _MAX_TEXT = 1 << 16
 """Characters of a text that SentencePiece learns from: the others of a longer one have nothing new."""

@@ -30,6 +30,7 @@ from mtkit.translate.account import (
 )
 from mtkit.translate.banned import MAX_SEARCHES, Banned
 from mtkit.translate.coverage import MOST_DETACHED, Coverage
+from mtkit.translate.fuzzy_matches import FuzzyMatch, FuzzyMatches, least_match
 from mtkit.translate.glossary import Glossary, Term, deal, terms_used
 from mtkit.translate.guard import Guard, guard_of, retry_options
 from mtkit.translate.joining import Candidate, Joiner
@@ -107,6 +108,12 @@ class Call:
         self._coverage = translator.coverage if request.guard else None
         self._banned = Banned(self.options.banned, self._tokenizer)
         self._recall = Recall(request.memory, self._banned.is_in) if request.memory is not None else None
+        least = least_match(translator, request)
+        self._matches = (
+            FuzzyMatches(request.memory, least, self._segmenter, self._tokenizer)
+            if request.memory is not None and least is not None
+            else None
+        )
         self._speller = Speller(self._tokenizer, self.joiner.spaced[1])
         self._prefix = self._speller.prefix(request.prefix) if request.prefix else NO_PREFIX
         if self._prefix.unknown:
@@ -133,7 +140,15 @@ class Call:
             tags = self.tag_ids if line.tags is None else self._tokenizer.tag_ids(line.tags)
             for segment in own:
                 segment.ids = [*tags, *segment.ids] if tags and segment.ids else segment.ids
+                if self._matches and segment.ids and not segment.is_in_message:
+                    segment.match = self._match(self._matches, segment)
         return Encoded(lines, found)
+
+    def _match(self, matches: FuzzyMatches, segment: Segment) -> FuzzyMatch | None:
+        """The match of a segment, if both are not too long."""
+        found = matches.find(segment.source.text)
+        fits = found is not None and len(segment.ids) + len(found.ids) <= MAX_TOKENS
+        return found if fits else None
 
     def _segments(self, lines: Sequence[Source]) -> list[list[Segment]]:
         """The segments of each line; those that the memory has come with their translations."""
@@ -261,7 +276,7 @@ class Call:
             unit.demand.prefix or unit.demand.terms or unit.demand.banned for unit in units
         )
         demands = [unit.demand for unit in units] if asked else None
-        srcs = [unit.segment.ids for unit in units]
+        srcs = [unit.segment.input for unit in units]
         found = self._engine.decode(srcs, options, demands, self.request.needs_scores)
         return self._with_token_scores(srcs, found) if self.request.needs_token_scores else found
 
@@ -306,9 +321,9 @@ class Call:
                 self.account.terms_used += terms_used(terms, shown.text, self.joiner.spaced[1])
             if self._recall:
                 self.account.recalled += shown.origin == "memory"
-                self.account.partly_recalled += shown.origin == "model" and any(
-                    segment.recalled is not None for segment in segments
-                )
+                origins = {segment.origin for segment in segments}
+                self.account.partly_recalled += shown.origin != "memory" and "memory" in origins
+                self.account.matched += "fuzzy" in origins
             if not shown.is_placed:
                 said = "placeholders, tags or terms could not be placed, and the text stays as it is."
                 self.account.add(UNPLACED, line.number, said)

@@ -76,8 +76,8 @@ class PairTable:
 
     Args:
         shards: of the corpora.
-        matches: of their pairs. In even epochs the pairs with even numbers are given theirs, in odd epochs the
-            others, unless a source would be longer than `MAX_TOKENS`.
+        matches: of their pairs. In even epochs the pairs with even numbers are given theirs, in odd epochs
+            the others, unless a source would be longer than `MAX_TOKENS`.
         epoch: number of the epoch.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The matches of training pairs on disk: for each pair, the training pair whose target may follow its source."""
+"""The matches of training pairs on disk: for each, the pair whose target may follow its source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the matches of pairs: for each, the training pair with the most similar other source, by `text/fuzzy.py`.
+"""Finds the match of each pair: the training pair with the most similar other source.
 
 A pair with the same source or the same target is no match: it would give the answer away.
 """
@@ -21,7 +21,7 @@ from mtkit.data.prepare.shard_texts import TrainingText
 from mtkit.data.prepare.workers import Workers
 from mtkit.disk.manifest import MANIFEST
 from mtkit.disk.reading import read_object
-from mtkit.text.fuzzy import FuzzyIndex, Numbers
+from mtkit.text.fuzzy import Accepts, FuzzyIndex, Numbers
 from mtkit.text.tokenizer import Pairs, Tokenizer
 
 VERSION = 1
@@ -56,14 +56,18 @@ def match_part(task: MatchTask) -> dict[str, int]:
     for place in range(len(found)):
         if task.texts is None:
             number = task.begin + place
-            own = targets[number]
-            match = index.neighbour(number, lambda numbers, own=own: targets[numbers] != own)
+            match = index.neighbour(number, _unlike(targets, targets[number]))
         else:
             text, tgt = task.texts[place]
-            match = index.differing(text, lambda numbers, tgt=np.uint64(tgt): targets[numbers] != tgt)
+            match = index.differing(text, _unlike(targets, np.uint64(tgt)))
         if match is not None:
             found[place] = match.number
     return write_part(task.path, {"matched": int((found >= 0).sum())}, found=found)
+
+
+def _unlike(targets: npt.NDArray[np.uint64], tgt: np.uint64) -> Accepts:
+    """Whether texts have another target than this one."""
+    return lambda numbers: targets[numbers] != tgt
 
 
 @functools.lru_cache(maxsize=1)
@@ -113,7 +117,7 @@ class MatchStage:
         return matches
 
     def of_texts(self, languages: tuple[str, str], pairs: Pairs) -> Pairs:
-        """Held-out pairs, whose sources are followed by their matches, if they have one that is not too long."""
+        """Held-out pairs, each source followed by the target of its match if that is not too long."""
         tokenizer = self._training.tokenizer
         texts = tuple(
             (src, _hash(tgt))
