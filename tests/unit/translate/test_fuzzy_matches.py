@@ -157,7 +157,7 @@ def test_terms_stay_in_force(translator: Translator, engine: EchoEngine, tokeniz
 def test_texts_of_documents_have_matches(translator: Translator) -> None:
     account = Account()
     document = open_document("md", "x", f"# {NEAR}\n\n- a dog\n- {CAT}\n".encode())
-    windows = document_windows(document, account)
+    windows = document_windows(document)
     for _ in translator.results(windows, Request(memory=memory()), account):
         pass
     assert (account.matched, account.recalled) == (2, 1)
