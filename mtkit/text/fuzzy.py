@@ -280,9 +280,9 @@ def _found_in(known: npt.NDArray[Any], values: npt.NDArray[Any]) -> Numbers:
 
 def _ranges(begins: Numbers, lengths: Numbers) -> tuple[Numbers, Numbers]:
     """The numbers of some ranges, one range after the other, and the place of the range of each."""
-    owners = np.repeat(np.arange(len(begins), dtype=np.int64), lengths)
+    owners = np.repeat(np.arange(len(begins), dtype=np.int64), lengths).astype(np.int64, copy=False)
     shifts = begins - (lengths.cumsum() - lengths)
-    return np.arange(len(owners), dtype=np.int64) + shifts[owners], owners
+    return (np.arange(len(owners)) + shifts[owners]).astype(np.int64, copy=False), owners
 
 
 def _as_characters(codes: Numbers) -> str:

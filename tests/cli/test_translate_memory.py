@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -178,8 +178,8 @@ def test_an_export_reads_the_same_matches(fuzzy: Path, monkeypatch: pytest.Monke
     export_unchecked(Path("runs/tiny/model"), Path("runs/tiny/export/ctranslate2"), "float32")
     exported = mtkit.load("runs/tiny", engine="ctranslate2")
     for memory in (None, ENTRIES_BY_SOURCE):
-        options = {"memory": memory, "guard": False, "beam_size": 1, "details": True}
-        expected, found = (model.translate(lines, **options) for model in (native, exported))
+        options: dict[str, Any] = {"memory": memory, "guard": False, "beam_size": 1}
+        expected, found = (model.translate(lines, details=True, **options) for model in (native, exported))
         assert [one.text for one in found] == [one.text for one in expected]
         assert [one.match for one in found] == [one.match for one in expected]
         assert any(one.match for one in found) == (memory is not None)
