@@ -29,6 +29,10 @@ Accepts = Callable[[Numbers], npt.NDArray[np.bool_]]
 _WORD = re.compile(rf"[{UNSPACED_CHARACTERS}]|[^\W{UNSPACED_CHARACTERS}]+|[^\w\s]")
 _LEVELS = (0.6, 0.3, 0)
 """Shares of the way from the threshold to 1; from there on, similar texts are looked for."""
+_MOST_SHARED = 8
+"""Most rare words that similar texts must have in common to be compared."""
+_FEW = 20
+"""A sort is faster than counting in an array that is so many times as long."""
 _AT_ONCE = 64
 """Candidates whose distances are computed together."""
 _TINY = 1e-9
@@ -74,9 +78,10 @@ class FuzzyIndex:
     """Finds the most similar of some texts, with a similarity of at least `threshold`.
 
     It finds what a comparison with every text would find. With c words in common, the similarity is at most
-    c / max(n, m); so among the rarest words of two similar texts one is common (the prefix filter of
-    Chaudhuri, Ganti and Kaushik 2006), and what follows it bounds c (the positional filter of Xiao et al.
-    2008). Only texts that pass are compared. A second *the* in a text counts as a word of its own.
+    c / max(n, m); so among the rarest words of two similar texts some are common (the prefix filter of
+    Chaudhuri, Ganti and Kaushik 2006, with several words as in Wang, Li and Feng 2012), and what follows them
+    bounds c (the positional filter of Xiao et al. 2008). Only texts that pass are compared. A second *the* in
+    a text counts as a word of its own.
 
     Args:
         texts: numbered from 0.
@@ -116,8 +121,8 @@ class FuzzyIndex:
         order = np.empty(len(lengths), np.int32)
         order[self._by_length] = np.arange(len(lengths), dtype=np.int32)
         places = np.arange(len(owners)) - self._starts[owners]
-        needed = np.ceil(threshold * self._lengths - _TINY)
-        first = np.flatnonzero(places < (self._lengths - needed + 1)[owners])
+        needed = np.ceil(threshold * self._lengths - _TINY).astype(np.int64)
+        first = np.flatnonzero(places < (self._lengths - needed + _shared(needed))[owners])
         first = first[np.lexsort((order[owners[first]], self._sorted[first]))]
         # Ordered by rank and then by number of words: one search finds those of a rank and of some lengths.
         self._postings = self._sorted[first].astype(np.int64) * len(lengths) + order[owners[first]]
@@ -207,18 +212,20 @@ class FuzzyIndex:
         bounds = math.ceil(least * n - _TINY), math.floor(n / least + _TINY) + 1
         first, last = np.searchsorted(self._sizes, bounds).tolist()
         # 2. The postings of the rare words, each with the place of its word in both texts.
-        prefix = ranks[: n - math.ceil(least * n - _TINY) + 1].astype(np.int64)
+        needed = math.ceil(least * n - _TINY)
+        shared = int(_shared(np.int64(needed)))
+        prefix = ranks[: n - needed + shared].astype(np.int64)
         owns = np.flatnonzero(prefix >= 0)
         edges = prefix[owns, None] * size + [first, last]  # [rare words, 2]
         begins, ends = np.searchsorted(self._postings, edges).T
         flat, owners = _ranges(begins, ends - begins)
         own_places, places = owns[owners], self._places[flat]
         texts = self._postings[flat] - prefix[own_places] * size
-        # 3. Those that can have enough words in common if this is the first of them.
+        # 3. Texts with enough of them, each of which can be followed by enough others.
         lengths = self._sizes[texts]
-        common = np.minimum(n - own_places, lengths - places)
+        common = shared - 1 + np.minimum(n - own_places, lengths - places)
         texts = texts[common >= least * np.maximum(n, lengths) - _TINY]
-        return self._by_length[np.unique(texts)]
+        return self._by_length[_frequent(texts, shared, first, last)]
 
     def _by_bound(self, ranks: Ranks, numbers: Numbers, least: float) -> tuple[Numbers, Bounds]:
         """Those that have enough words in common, the most similar at best first, and these bounds."""
@@ -276,6 +283,22 @@ def _found_in(known: npt.NDArray[Any], values: npt.NDArray[Any]) -> Numbers:
         return np.full(len(values), -1, np.int64)
     places = np.minimum(np.searchsorted(known, values), len(known) - 1)
     return np.where(known[places] == values, places, -1).astype(np.int64)
+
+
+def _shared(needed: Numbers | np.int64) -> Numbers:
+    """How many rare words must be in common where `needed` words must: more would be frequent ones.
+
+    For a longer text it grows no faster than `needed`, so the first words of a shorter one suffice.
+    """
+    return np.clip(needed // 2, 1, _MOST_SHARED)
+
+
+def _frequent(numbers: Numbers, least: int, begin: int, end: int) -> Numbers:
+    """The numbers that occur at least so often; all are from `begin` to `end`."""
+    if len(numbers) * _FEW < end - begin:
+        found, counts = np.unique(numbers, return_counts=True)
+        return found[counts >= least]
+    return begin + np.flatnonzero(np.bincount(numbers - begin) >= least)
 
 
 def _ranges(begins: Numbers, lengths: Numbers) -> tuple[Numbers, Numbers]:
