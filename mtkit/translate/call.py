@@ -30,7 +30,7 @@ from mtkit.translate.account import (
 )
 from mtkit.translate.banned import MAX_SEARCHES, Banned
 from mtkit.translate.coverage import MOST_DETACHED, Coverage
-from mtkit.translate.fuzzy_matches import FuzzyMatch, FuzzyMatches, least_match
+from mtkit.translate.fuzzy_matches import open_matches
 from mtkit.translate.glossary import Glossary, Term, deal, terms_used
 from mtkit.translate.guard import Guard, guard_of, retry_options
 from mtkit.translate.joining import Candidate, Joiner
@@ -108,12 +108,7 @@ class Call:
         self._coverage = translator.coverage if request.guard else None
         self._banned = Banned(self.options.banned, self._tokenizer)
         self._recall = Recall(request.memory, self._banned.is_in) if request.memory is not None else None
-        least = least_match(translator, request)
-        self._matches = (
-            FuzzyMatches(request.memory, least, self._segmenter, self._tokenizer)
-            if request.memory is not None and least is not None
-            else None
-        )
+        self._matches = open_matches(translator, request, self._segmenter)
         self._speller = Speller(self._tokenizer, self.joiner.spaced[1])
         self._prefix = self._speller.prefix(request.prefix) if request.prefix else NO_PREFIX
         if self._prefix.unknown:
@@ -141,14 +136,9 @@ class Call:
             for segment in own:
                 segment.ids = [*tags, *segment.ids] if tags and segment.ids else segment.ids
                 if self._matches and segment.ids and not segment.is_in_message:
-                    segment.match = self._match(self._matches, segment)
+                    room = MAX_TOKENS - len(segment.ids)
+                    segment.match = self._matches.find(segment.source.text, room)
         return Encoded(lines, found)
-
-    def _match(self, matches: FuzzyMatches, segment: Segment) -> FuzzyMatch | None:
-        """The match of a segment, if both are not too long."""
-        found = matches.find(segment.source.text)
-        fits = found is not None and len(segment.ids) + len(found.ids) <= MAX_TOKENS
-        return found if fits else None
 
     def _segments(self, lines: Sequence[Source]) -> list[list[Segment]]:
         """The segments of each line; those that the memory has come with their translations."""

@@ -54,8 +54,8 @@ class FuzzyMatches:
         key = least, tokenizer.fingerprint
         self._index = memory.kept(key, lambda: FuzzyIndex(map(self._source, self._starts.tolist()), least))
 
-    def find(self, text: str) -> FuzzyMatch | None:
-        """The match of a text in the form in which the model reads it; None if there is none."""
+    def find(self, text: str, room: int) -> FuzzyMatch | None:
+        """The match of a text as the model reads it; None if there is none of at most `room` ids."""
         found = self._index.best(text)
         if found is None:
             return None
@@ -63,22 +63,23 @@ class FuzzyMatches:
         normalize = self._tokenizer.form.normalize
         bare = [normalize(self._segmenter.bare(text)) for text in (src, tgt)]
         [(_, ids)] = self._tokenizer.encode_pairs([(bare[0], bare[1])])
-        return FuzzyMatch(src, tgt, found.score, tuple(self._tokenizer.match(ids)))
+        own = tuple(self._tokenizer.match(ids))
+        return FuzzyMatch(src, tgt, found.score, own) if len(own) <= room else None
 
     def _source(self, start: int) -> str:
         src, _ = self._memory.entry(start)
         return self._tokenizer.form.source(self._segmenter.bare(src)).text
 
 
-def least_match(translator: Translator, request: Request) -> float | None:
-    """The least similarity of the matches that a request gives to a model; None for exact ones only.
+def open_matches(translator: Translator, request: Request, segmenter: Segmenter) -> FuzzyMatches | None:
+    """The matches that a request gives to a model; None if it gives it no similar ones.
 
     Raises:
         UsageError: similar ones are asked for, and the model was not trained with them, or only with more
             similar ones; or rapidfuzz is missing.
     """
-    asked, least = request.min_match, translator.min_match
-    if asked == 1 or (asked is None and (least is None or request.memory is None)):
+    memory, asked, least = request.memory, request.min_match, translator.min_match
+    if asked == 1 or (asked is None and (least is None or memory is None)):
         return None
     if least is None:
         raise UsageError(
@@ -91,4 +92,4 @@ def least_match(translator: Translator, request: Request) -> float | None:
             f"Choose a number from {least:g} to 1.",
         )
     check_rapidfuzz("--memory", "--min-match 1 asks for exact matches only.")
-    return least if asked is None else asked
+    return None if memory is None else FuzzyMatches(memory, asked or least, segmenter, translator.tokenizer)

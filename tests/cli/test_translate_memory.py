@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,6 +14,7 @@ from typer.testing import CliRunner, Result
 import mtkit
 from mtkit.cli import console
 from mtkit.cli.commands import app
+from mtkit.disk.manifest import MANIFEST, manifest_bytes
 from mtkit.evaluate.record import read_scores
 from mtkit.translate.call import Call
 from tests.support.fakes import export_unchecked, make_tiny_run
@@ -190,6 +192,12 @@ def test_an_export_reads_the_same_matches(fuzzy: Path, monkeypatch: pytest.Monke
     assert plain[0] != fuzzy_ones[0]
     with pytest.raises(mtkit.MtkitError, match="needs a memory"):
         native("a", min_match=0.7)
+    copy = Path(shutil.copytree("runs/tiny/export/ctranslate2", "copy"))
+    values = json.loads((copy / MANIFEST).read_bytes())
+    for wrong in (2.0, "0.5", True):
+        (copy / MANIFEST).write_bytes(manifest_bytes(values | {"min_match": wrong}))
+        with pytest.raises(mtkit.MtkitError, match="min_match = "):
+            mtkit.load(copy)
 
 
 def test_evaluate_scores_with_a_memory(fuzzy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +31,7 @@ from mtkit.data.prepare.identity import changes_of_data, fingerprint_of, other_d
 from mtkit.data.prepare.inputs import held_out_sources, origins_of, record_inputs, settings_of
 from mtkit.data.prepare.ledger import Ledger, LedgerRow
 from mtkit.data.prepare.losses import check_losses, warn_of_blanks
-from mtkit.data.prepare.matches import MATCHES, write_matches
-from mtkit.data.prepare.matching import MatchStage
+from mtkit.data.prepare.matches import MATCHES
 from mtkit.data.prepare.parts import clear_parts, read_part
 from mtkit.data.prepare.prepared import (
     FORMAT,
@@ -41,16 +39,15 @@ from mtkit.data.prepare.prepared import (
     open_prepared,
     read_data_manifest,
     read_sentences,
-    read_split,
     train_name,
 )
 from mtkit.data.prepare.report import length_histograms, write_report
-from mtkit.data.prepare.shard_texts import TrainingText
-from mtkit.data.prepare.shards import Shard, batches, write_shard, write_shard_pieces
+from mtkit.data.prepare.shards import Shard, write_shard_pieces
 from mtkit.data.prepare.stages import EncodedPart, ReportProgress, Stages
 from mtkit.data.prepare.stretches import LossyStretch, told
 from mtkit.data.prepare.unknown import check_unknown
-from mtkit.data.prepare.workers import Workers
+from mtkit.data.prepare.valid_shards import meta_of, write_valid_shards
+from mtkit.data.prepare.workers import ALONE, Workers
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus, source_files, source_name
 from mtkit.disk.files import atomic_folder, new_file, new_text, recover
@@ -64,9 +61,6 @@ from mtkit.text.fuzzy import check_rapidfuzz
 from mtkit.text.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
-
-ALONE = 0.5
-"""Seconds of work before worker processes are started: small corpora need none."""
 
 _PAIRS_AT_ONCE = 4096
 _STRETCHES_TOLD = 3
@@ -257,24 +251,7 @@ def _prepare(
     check_losses(config.data, ledger.rows)
     check_unknown(ledger, config.tokenizer)
     shards = _write_shards(part, config, stages.names, encoded, tokenizer)
-    matching, matched = None, None
-    with Workers(config.data.num_workers or num_cores(), ALONE) as workers:
-        if config.data.memory:
-            report = partial(progress, "finding matches")
-            training = TrainingText(tuple(shards), tokenizer)
-            matching = MatchStage(config, training, inside(config.run, PARTS), workers, report)
-            matches = matching.of_training()
-            write_matches(part / MATCHES, matches)
-            matched = int((matches >= 0).sum())
-        sources = {"valid": config.data.valid} | {
-            f"valid.{name}": source for name, source in config.data.extra_valid.items()
-        }
-        valid = {
-            name: _write_valid_shard(
-                part, name, tokenizer, progress, matching, config.data.languages_of(source)
-            )
-            for name, source in sources.items()
-        }
+    valid = write_valid_shards(config, part, shards, tokenizer, progress)
     _write_rejected(part / "rejected.tsv.gz", encoded)
     leaks = stages.count_leaks(cleaned, fates)
     src_langs = [src_lang for src_lang, _ in stages.languages]
@@ -288,13 +265,13 @@ def _prepare(
         "train_pairs": sum(len(shard) for shard in shards),
         "src_tokens": sum(int(shard.lengths[:, 0].sum()) for shard in shards),
         "tgt_tokens": sum(int(shard.lengths[:, 1].sum()) for shard in shards),
-        "valid_pairs": len(valid["valid"]),
-        "matched_pairs": matched,
+        "valid_pairs": valid.pairs,
+        "matched_pairs": valid.matched,
         "sentences": asdict(sentences),
         "ledger": ledger.to_json(),
         "leaks": [asdict(found) for found in leaks],
     }
-    return entries, stages.used | (matching.used if matching else set())
+    return entries, stages.used | valid.used
 
 
 def _write_shards(
@@ -312,7 +289,7 @@ def _write_shards(
                 for piece in encoded
                 if piece.source == number
             ),
-            _meta(tokenizer, name),
+            meta_of(tokenizer, name),
             num_segmentations,
         )
         for number, name in enumerate(names)
@@ -356,39 +333,12 @@ def _write_split(part: Path, name: str, pairs: Iterable[Pair], form: TextForm) -
             tags.write(f"{' '.join(pair.tags)}\n")
 
 
-def _write_valid_shard(
-    part: Path,
-    name: str,
-    tokenizer: Tokenizer,
-    progress: ReportProgress,
-    matching: MatchStage | None,
-    languages: tuple[str, str],
-) -> Shard:
-    srcs, refs, tags = read_split(part, name)
-    phase = f"encoding the validation set {name.removeprefix('valid').removeprefix('.')}".rstrip()
-
-    def encoded() -> Iterator[tuple[list[int], list[int]]]:
-        done = 0
-        for batch in batches(zip(srcs, refs, tags, strict=True), _PAIRS_AT_ONCE):
-            pairs = ((src, tokenizer.form.normalize(ref)) for src, ref, _ in batch)
-            yield from tokenizer.encode_pairs(pairs, [own for _, _, own in batch])
-            done += len(batch)
-            progress(phase, done, len(srcs))
-
-    pairs = encoded() if matching is None else matching.of_texts(languages, list(encoded()))
-    return write_shard(part / name, pairs, _meta(tokenizer, name))
-
-
 def _write_rejected(path: Path, encoded: Iterable[EncodedPart]) -> None:
     """Writes every pair that is in no training shard; concatenated gzip members are a gzip file."""
     with new_file(path) as file:
         file.write(gzip.compress(("\t".join(REJECTED_HEAD) + "\n").encode(), mtime=0))
         for piece in encoded:
             file.write(read_part(piece.path, "rejected")[0].tobytes())
-
-
-def _meta(tokenizer: Tokenizer, source: str) -> dict[str, Any]:
-    return {"tokenizer": tokenizer.fingerprint, "vocab_size": tokenizer.max_size, "source": source}
 
 
 def _normalized(pair: Pair, form: TextForm, name: str) -> Pair:

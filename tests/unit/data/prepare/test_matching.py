@@ -14,7 +14,7 @@ from mtkit.config.fixed import MAX_TOKENS
 from mtkit.config.schema import Config
 from mtkit.data.feed import loader
 from mtkit.data.feed.loader import PairTable
-from mtkit.data.prepare import matching, prepare
+from mtkit.data.prepare import matching, prepare, valid_shards
 from mtkit.data.prepare.prepared import Prepared, open_prepared
 from mtkit.data.prepare.shard_texts import TrainingText
 from mtkit.errors import InputError, UsageError
@@ -108,7 +108,7 @@ def test_the_same_bytes_whatever_was_done_before(tmp_path: Path, monkeypatch: py
 def test_the_same_bytes_by_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = make_similar(tmp_path / "one", num_workers=1)
     prepare.prepare(config)
-    monkeypatch.setattr(prepare, "ALONE", 0)
+    monkeypatch.setattr(valid_shards, "ALONE", 0)
     monkeypatch.setattr(matching, "_PAIRS_AT_ONCE", 25)
     other = make_similar(tmp_path / "two", num_workers=2)
     prepare.prepare(other)
