@@ -194,6 +194,7 @@ def test_an_export_reads_the_same_matches(fuzzy: Path, monkeypatch: pytest.Monke
         native("a", min_match=0.7)
     copy = Path(shutil.copytree("runs/tiny/export/ctranslate2", "copy"))
     values = json.loads((copy / MANIFEST).read_bytes())
+    del values["digest"]
     for wrong in (2.0, "0.5", True):
         (copy / MANIFEST).write_bytes(manifest_bytes(values | {"min_match": wrong}))
         with pytest.raises(mtkit.MtkitError, match="min_match = "):
