@@ -54,7 +54,9 @@ class Detailed:
         confidence: expected quality, from 0 to 1, if it was asked for.
         alternatives: the next best translations, if `n_best` asks for them.
         notes: remarks, such as that a sentence was too long to be translated in one part.
-        origin: `memory` if all of it is from the translation memory, else `model`.
+        origin: `memory` if all of it is from the translation memory; `fuzzy` if the model was given the
+            translation of a similar source in the memory; else `model`.
+        match: the similarity of this source, from 0 to 1; None without.
     """
 
     text: str
@@ -65,6 +67,7 @@ class Detailed:
     alternatives: tuple[Detailed, ...] = ()
     notes: tuple[str, ...] = ()
     origin: Origin = "model"
+    match: float | None = None
 
 
 class Model:
@@ -116,6 +119,7 @@ class Model:
         prefix: str = "",
         glossary: Terms | None = None,
         memory: MemoryFiles | Mapping[str, str] | TranslationMemory | None = None,
+        min_match: float | None = None,
         guard: bool = True,
         on_error: OnError = "fail",
         **search: Any,
@@ -134,6 +138,8 @@ class Model:
             glossary: terms to use: a TSV, CSV or TBX file, or targets by source.
             memory: translations of texts and sentences, which are not searched for: TMX, TSV, CSV, JSON lines
                 or PO files, translations by source, or what `read_memory` has read once for many calls.
+            min_match: least similarity of the fuzzy matches that a model is given which was trained with
+                `data.memory`; 1 for exact matches only.
             guard: search again where a translation looks wrong.
             on_error: at a text that cannot be translated: raise (`fail`), leave it `blank`, or keep the
                 `source`.
@@ -144,6 +150,8 @@ class Model:
             InputError: the glossary or the memory cannot be read, or the model does not know its confidence.
         """
         texts = _checked_texts(text, details)
+        if min_match is not None and memory is None:
+            raise UsageError(f"min_match = {min_match!r}: needs a memory.")
         if not isinstance(n_best, int) or n_best < 1:
             raise UsageError(f"n_best = {n_best!r}: expected a whole number of at least 1.")
         if n_best > 1 and not details:
@@ -159,6 +167,7 @@ class Model:
             prefix=prefix,
             glossary=self._glossary(glossary),
             memory=self._memory(memory, search),
+            min_match=min_match,
             guard=guard,
             on_error=on_error,
         )
@@ -470,4 +479,5 @@ def _detailed(found: Sequence[Translation], confidence: bool, notes: tuple[str, 
         tuple(_detailed([other], confidence) for other in others),
         notes,
         best.origin,
+        best.match.score if best.match else None,
     )

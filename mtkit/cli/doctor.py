@@ -15,6 +15,7 @@ _EXTRAS = {
     "glossary": ("simplemma", "inflected glossary terms"),
     "huggingface": ("transformers", "export to Hugging Face"),
     "langid": ("py3langid", "the language filter"),
+    "memory": ("rapidfuzz", "fuzzy matches of a translation memory"),
     "moses": ("sacremoses", "the form moses-lc of mtkit evaluate"),
     "plot": ("matplotlib", "plots as image files"),
     "tensorboard": ("tensorboard", "curves in TensorBoard"),

@@ -31,6 +31,7 @@ def evaluate(
     arguments: ConfigArguments = None,
     models: options.Models = None,
     checkpoint: options.Checkpoint = "",
+    memory: options.Memory = None,
     metrics: options.Metrics = None,
     metric_command: options.MetricCommands = None,
     metric_timeout: options.MetricTimeout = 3600,
@@ -97,6 +98,7 @@ def evaluate(
         segments,
         html,
         regress_by,
+        memory or (),
     )
     extras.check(systems)
     shown = ScoreList() if as_json else ScoreTable()
@@ -118,11 +120,16 @@ class _Extras:
     segments: Path | None
     html: Path | None
     regress_by: float | None
+    memory: Sequence[str]
 
     def check(self, systems: AskedSystems) -> None:
         """Checks that what is written is no folder and no file that is read, before any work."""
         from mtkit.disk.output import check_not_read
+        from mtkit.evaluate.given_memory import check_memory
 
+        check_memory(self.memory)
+        if self.memory and (systems.are_files or self.regress_by is not None):
+            raise UsageError("--memory: needs a model, and excludes --regress-by.", "Leave one of them out.")
         more = {"--documents": self.documents, "--glossary": self.glossary}
         for path in filter(None, (self.html, self.segments)):
             if path.is_dir():
@@ -169,7 +176,7 @@ def _evaluate(
         shown.begin([(job.name, each.name, len(each.pairs)) for job in jobs for each in job.sets])
         if docs:
             check_documents(docs, jobs)
-        results = _score_jobs(jobs, scores, load, extras.regress_by)
+        results = _score_jobs(jobs, scores, load, extras)
     if extras.baseline:
         names = [job.name for job in jobs] or [file.name for file in systems.files]
         check_baseline(extras.baseline, names, jobs)
@@ -250,15 +257,13 @@ def _score_files(systems: AskedSystems, scores: AskedScores) -> Iterator[Evaluat
     return score_files(hyps, systems.refs, scoring, systems.tgt_lang, systems.src)
 
 
-def _score_jobs(
-    jobs: list[Job], asked: AskedScores, load: LoadModel, regress_by: float | None
-) -> Iterator[Evaluated]:
+def _score_jobs(jobs: list[Job], asked: AskedScores, load: LoadModel, extras: _Extras) -> Iterator[Evaluated]:
     from mtkit.evaluate.systems import score_job
 
     for job in jobs:
         with console.progress() as progress:
             scoring = asked.scoring(job.config.evaluate)
-            yield from score_job(job, scoring, load, console.say, progress, regress_by)
+            yield from score_job(job, scoring, load, console.say, progress, extras.regress_by, extras.memory)
 
 
 def _loader(device: str, engine: str, threads: int | None) -> LoadModel:

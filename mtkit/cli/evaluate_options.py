@@ -27,6 +27,14 @@ Checkpoint = Annotated[
         metavar="best|last|STEP", help="Score this checkpoint of the run instead of its final model."
     ),
 ]
+Memory = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE|train",
+        help="Translate with a translation memory, as mtkit translate does: files, or the training pairs of "
+        "the run. These scores are not kept in the run folder. Repeatable.",
+    ),
+]
 Metrics = Annotated[
     list[str] | None,
     typer.Option(

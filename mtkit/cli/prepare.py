@@ -76,6 +76,8 @@ def prepare(
     )
     if report.sentences:
         say(f"Sources: {report.sentences}")
+    if report.matched_pairs is not None:
+        say(f"Matches: {report.matched_pairs:,} training pairs have one (data.memory)")
     say(f"Report: {shown(report.folder / 'report.html')}")
     say_next(shlex.join(["mtkit", "train", *(arguments or ())]))
 

@@ -276,6 +276,15 @@ def translate(
             metavar="FILE",
         ),
     ] = None,
+    min_match: Annotated[
+        float | None,
+        _flag(
+            RULES,
+            "Least similarity of the fuzzy matches in --memory that the model is given; 1 for exact matches "
+            "only. Default: that of data.memory if the model was trained with it, otherwise 1.",
+            metavar="NUMBER",
+        ),
+    ] = None,
     terms: Annotated[
         str,
         _flag(
@@ -374,6 +383,7 @@ def translate(
         alignment=alignment,
         confidence=confidence,
         min_confidence=min_confidence,
+        min_match=min_match,
         on_unsure=one_of("--on-unsure", on_unsure, ("report", "blank", "source")),
         as_json=as_json,
         prefix=target_prefix,
@@ -416,8 +426,7 @@ def translate(
             adapters=adapters,
         ),
     )
-    if memory:
-        request = _with_memory(request, memory, translator)
+    request = _with_memory(request, memory or (), translator)
     account = input.account()
     this = partial(job, translator, input, request, models, glossary, adapters=adapters, memory=memory or ())
     if several:
@@ -441,7 +450,11 @@ def _say_notes(account: Account, *, with_terms: bool) -> None:
 
 
 def _with_memory(request: Request, paths: Sequence[Path], translator: Translator) -> Request:
-    """The request with the memory in some files."""
+    """The request with the memory in some files; UsageError without any if it says more about it."""
+    if not paths:
+        if request.min_match is not None:
+            raise UsageError(f"--min-match {request.min_match:g}: needs --memory.", "Name its files.")
+        return request
     from mtkit.translate.job import target_language
     from mtkit.translate.memory_files import read_memory
 

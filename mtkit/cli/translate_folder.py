@@ -117,6 +117,7 @@ def _translate(
     total.terms_used += account.terms_used
     total.recalled += account.recalled
     total.partly_recalled += account.partly_recalled
+    total.matched += account.matched
     nothing = f" ({input.without_texts})" if account.total == 0 else ""
     notes = f"{nothing}, {account.counts.total():,} notes ({account})" if account.counts else nothing
     console.say(f"{member.path}: {texts:,} {input.unit}{'s' if texts != 1 else ''}{notes}")

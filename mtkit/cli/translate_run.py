@@ -161,7 +161,8 @@ def recalled(request: Request, account: Account) -> str:
     if request.memory is None:
         return ""
     partly = f" and {account.partly_recalled:,} in part" if account.partly_recalled else ""
-    return f", {account.recalled:,}{partly} from the memory"
+    matched = f", {account.matched:,} with a fuzzy match" if account.matched else ""
+    return f", {account.recalled:,}{partly} from the memory{matched}"
 
 
 @contextmanager

@@ -45,6 +45,23 @@ class MixingStage(Options):
     )
 
 
+class MemoryConfig(Options):
+    """Training with matches: the translations of similar sources, as a translation memory has them.
+
+    A model learns from them that is later given the fuzzy matches of a translation memory (Bulte and Tezcan
+    2019; Xu, Crego and Senellart 2020). Of the pairs with a match, one half is given it in an epoch, and the
+    other half in the next, so the model translates without matches too.
+    """
+
+    threshold: float = Field(
+        0.5,
+        ge=0.3,
+        lt=1,
+        description="Least similarity of a match, by words: 1 - d / n, with the edit distance d of two texts "
+        "and the number of words n of the longer one. translate --memory uses the same.",
+    )
+
+
 class DataConfig(Options):
     """The parallel text: where it comes from, and which pairs are kept."""
 
@@ -85,12 +102,22 @@ class DataConfig(Options):
         description="Training stages with a share for each corpus. If empty, every pair is used once per "
         "epoch.",
     )
+    memory: MemoryConfig | None = Field(
+        None,
+        description="Train a model that is given the fuzzy matches of a translation memory: {} or "
+        "{threshold: 0.5}. Requires rapidfuzz, the extra `memory`.",
+    )
     num_workers: int | None = Field(
         None,
         ge=1,
         description="Number of processes that prepare the data. Default: one per core. The result does "
         "not depend on it.",
     )
+
+    @property
+    def min_match(self) -> float | None:
+        """The least similarity of the matches that sources are given; None if they are given none."""
+        return self.memory.threshold if self.memory else None
 
     @property
     def corpora(self) -> tuple[Source, ...]:

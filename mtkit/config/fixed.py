@@ -4,6 +4,8 @@ from typing import Literal, get_args
 
 LANGUAGE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
 """Pattern of a language code, such as en, pt-BR or zh-Hans."""
+MAX_TOKENS = 512
+"""Most source tokens that are translated in one part, with the match from a translation memory."""
 WAVE_BASE = 10_000.0
 """Base of the wavelengths of positions, in tables and rotations (Vaswani et al. 2017, section 3.5)."""
 

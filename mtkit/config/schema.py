@@ -18,7 +18,7 @@ from mtkit.config.data import DataConfig, TokenizerConfig
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.export import ExportConfig
 from mtkit.config.filters import TokensFilter
-from mtkit.config.fixed import FormName, MetricName
+from mtkit.config.fixed import MAX_TOKENS, FormName, MetricName
 from mtkit.config.model import ModelConfig
 from mtkit.config.options import Options, rule
 from mtkit.config.text import TextConfig
@@ -78,6 +78,28 @@ class Config(Options):
                     f"model.max_positions = {places} must be greater than max_tokens = {item.max_tokens} "
                     f"of the filter tokens. Try {item.max_tokens + 1}."
                 )
+
+    @rule
+    def _matches_fit(self) -> Iterator[str]:
+        """Checks what a source with a match needs: it has words of the target, and is longer."""
+        if self.data.memory is None:
+            return
+        places = self.model.architecture.learned_positions
+        if self.tokenizer.separate:
+            yield (
+                "data.memory puts words of the target into sources, which tokenizer.separate cannot spell "
+                "there. Choose one of them."
+            )
+        if self.train.guided_alignment:
+            yield (
+                "data.memory and train.guided_alignment cannot be combined: words would be aligned with "
+                "those of the match. Choose one of them."
+            )
+        if places and places <= MAX_TOKENS:
+            yield (
+                f"model.max_positions = {places} must be greater than {MAX_TOKENS}, the tokens of a source "
+                f"with its match in data.memory. Try {MAX_TOKENS + 1}."
+            )
 
     @rule
     def _vocabularies_fit(self) -> Iterator[str]:

@@ -21,6 +21,7 @@ from mtkit.evaluate.evaluate import (
     score_texts,
 )
 from mtkit.evaluate.gates import regressions
+from mtkit.evaluate.given_memory import open_memory
 from mtkit.evaluate.prediction import forced_scores
 from mtkit.evaluate.record import is_run, keep_score, results_folder
 from mtkit.runs.find import Found, checkpoint_of, find_model, model_folder, read_model, trained_model
@@ -163,6 +164,7 @@ def score_job(
     say: Callable[[str], None],
     progress: ReportProgress | None = None,
     regress_by: float | None = None,
+    memory: Sequence[str] = (),
 ) -> Iterator[Evaluated]:
     """The results of a system, one for each test set; those of a model are kept in its run folder.
 
@@ -173,6 +175,7 @@ def score_job(
         say: called with the model, the engine and the folder of the results.
         progress: as for `evaluate`.
         regress_by: how much worse than the stored scores those of a model may be; worse ones are not kept.
+        memory: the translation memory that a model is given, see `open_memory`; scores with one are not kept.
     """
     if isinstance(job.system, HypFile):
         yield from _score_file(job, job.system, scoring)
@@ -192,6 +195,9 @@ def score_job(
     exact = opened(native=True) if scoring.forced else None
     home, model = place_of(found, config)
     suffix = f".{model.replace('/', '.')}" if is_checkpoint else ""
+    if memory:
+        suffix += ".memory"
+        request = replace(request, memory=open_memory(memory, config, home, translator))
     folder = results_folder(home, private=config.private)
     # 2. Translate and score each test set.
     for each in job.sets:
@@ -205,7 +211,7 @@ def score_job(
         if regress_by is not None:
             worse = tuple(regressions(home, result, model, regress_by))
             result = replace(result, regressions=worse)
-        if not result.regressions:
+        if not result.regressions and not memory:
             keep_score(home, result, model, translator.engine.name, config.decode.changed())
         yield result
     say(f"translations and scores in {folder}, engine {translator.engine.name}")

@@ -68,6 +68,7 @@ class Exported:
         tgt_lang: target language.
         tags: default tags of sources.
         decode: the options of the run under `decode`.
+        min_match: the least similarity of the matches that it was trained with; None if it was not.
         sentences_per_pair: see `read_sentences_per_pair`.
         training: see `read_training`.
         confidence: content of the file of that name; None if there is none.
@@ -84,6 +85,7 @@ class Exported:
     tgt_lang: str
     tags: tuple[str, ...]
     decode: dict[str, Any]
+    min_match: float | None
     sentences_per_pair: float | None
     training: Training | None
     confidence: bytes | None
@@ -149,6 +151,7 @@ def read_export(folder: Path) -> Exported:
         tgt_lang=claims.text("tgt_lang", LANGUAGE),
         tags=claims.tags(tokenizer),
         decode=manifest["decode"],
+        min_match=claims.match(tokenizer),
         sentences_per_pair=read_sentences_per_pair(folder, manifest),
         training=read_training(folder, manifest),
         confidence=small.get(CONFIDENCE),
@@ -233,6 +236,15 @@ class _Claims:
         if not isinstance(value, list) or len(value) > len(known) or not all(tag in known for tag in value):
             raise self._wrong("tags", "expected a list of tags of its tokenizer")
         return tuple(value)
+
+    def match(self, tokenizer: Tokenizer) -> float | None:
+        """The least similarity of matches; older exports lack it, like those of models without."""
+        value = self._values.get("min_match")
+        if value is None:
+            return None
+        if type(value) is not float or not 0 < value < 1 or not tokenizer.takes_matches:
+            raise self._wrong("min_match", "expected a number below 1, and a tokenizer with a separator")
+        return value
 
     def _get(self, name: str) -> Any:
         if name not in self._values:

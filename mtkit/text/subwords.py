@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 PAD, UNK, BOS, EOS = range(4)
 
+SEPARATOR = "<|match|>"
+"""The piece between a source and the translation of a similar one; no tag can have its name."""
+
 _MAX_TEXT = 1 << 16
 """Characters of a text that SentencePiece learns from: the others of a longer one have nothing new."""
 
@@ -99,7 +102,7 @@ class Subwords:
         pieces = (
             self._model.id_to_piece(token) for token in range(4, self.size) if self._model.is_control(token)
         )
-        return tuple(piece[1:-1] for piece in pieces)
+        return tuple(piece[1:-1] for piece in pieces if piece != SEPARATOR)
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """The text of each sequence as its pieces spell it, without special ids."""

@@ -101,6 +101,15 @@ class Tokenizer:
         """Like `tag_ids`, of tags of targets."""
         return _tag_ids(self.tgt, tags)
 
+    @property
+    def takes_matches(self) -> bool:
+        """Whether a source can be followed by a match."""
+        return self.is_joint and self.src.ids_of([subwords.SEPARATOR]) != [self.UNK]
+
+    def match(self, tgt_ids: Sequence[int]) -> list[int]:
+        """The ids that follow those of a source whose match has this target; both have one subword model."""
+        return [*self.src.ids_of([subwords.SEPARATOR]), *tgt_ids]
+
     def decode(self, ids: Sequence[Sequence[int]], sources: Sequence[str] | None = None) -> list[str]:
         """The text of each target, one clean line.
 

@@ -56,6 +56,7 @@ class Account:
         parts: into which lines of several sentences were split.
         recalled: how many lines or texts are from the memory.
         partly_recalled: of how many only some sentences are.
+        matched: of how many the model was given a similar entry of the memory.
     """
 
     name: str = ""
@@ -68,6 +69,7 @@ class Account:
     parts: int = 0
     recalled: int = 0
     partly_recalled: int = 0
+    matched: int = 0
 
     def place(self, number: int) -> str:
         """The place of line `number`, from 0, for people."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
+from mtkit.config.fixed import MAX_TOKENS
 from mtkit.config.stored import replaced
 from mtkit.decode.hypothesis import Demand, Hypothesis
 from mtkit.errors import InputError, MtkitError, UsageError
@@ -29,12 +30,13 @@ from mtkit.translate.account import (
 )
 from mtkit.translate.banned import MAX_SEARCHES, Banned
 from mtkit.translate.coverage import MOST_DETACHED, Coverage
+from mtkit.translate.fuzzy_matches import open_matches
 from mtkit.translate.glossary import Glossary, Term, deal, terms_used
 from mtkit.translate.guard import Guard, guard_of, retry_options
 from mtkit.translate.joining import Candidate, Joiner
 from mtkit.translate.recall import Recall
 from mtkit.translate.request import BLANK, Request, Source, Translation
-from mtkit.translate.segments import MAX_TOKENS, Segment, Segmenter
+from mtkit.translate.segments import Segment, Segmenter
 from mtkit.translate.spelling import NO_PREFIX, Speller
 
 if TYPE_CHECKING:
@@ -106,6 +108,7 @@ class Call:
         self._coverage = translator.coverage if request.guard else None
         self._banned = Banned(self.options.banned, self._tokenizer)
         self._recall = Recall(request.memory, self._banned.is_in) if request.memory is not None else None
+        self._matches = open_matches(translator, request, self._segmenter)
         self._speller = Speller(self._tokenizer, self.joiner.spaced[1])
         self._prefix = self._speller.prefix(request.prefix) if request.prefix else NO_PREFIX
         if self._prefix.unknown:
@@ -132,6 +135,9 @@ class Call:
             tags = self.tag_ids if line.tags is None else self._tokenizer.tag_ids(line.tags)
             for segment in own:
                 segment.ids = [*tags, *segment.ids] if tags and segment.ids else segment.ids
+                if self._matches and segment.ids and not segment.is_in_message:
+                    room = MAX_TOKENS - len(segment.ids)
+                    segment.match = self._matches.find(segment.source.text, room)
         return Encoded(lines, found)
 
     def _segments(self, lines: Sequence[Source]) -> list[list[Segment]]:
@@ -260,7 +266,7 @@ class Call:
             unit.demand.prefix or unit.demand.terms or unit.demand.banned for unit in units
         )
         demands = [unit.demand for unit in units] if asked else None
-        srcs = [unit.segment.ids for unit in units]
+        srcs = [unit.segment.input for unit in units]
         found = self._engine.decode(srcs, options, demands, self.request.needs_scores)
         return self._with_token_scores(srcs, found) if self.request.needs_token_scores else found
 
@@ -305,9 +311,9 @@ class Call:
                 self.account.terms_used += terms_used(terms, shown.text, self.joiner.spaced[1])
             if self._recall:
                 self.account.recalled += shown.origin == "memory"
-                self.account.partly_recalled += shown.origin == "model" and any(
-                    segment.recalled is not None for segment in segments
-                )
+                origins = {segment.origin for segment in segments}
+                self.account.partly_recalled += shown.origin != "memory" and "memory" in origins
+                self.account.matched += "fuzzy" in origins
             if not shown.is_placed:
                 said = "placeholders, tags or terms could not be placed, and the text stays as it is."
                 self.account.add(UNPLACED, line.number, said)

@@ -394,6 +394,7 @@ def asked_job(
         "--target-prefix": request.prefix,
         "--glossary": identity(glossary) if glossary else None,
         "--memory": list(map(identity, memory)),
+        "--min-match": request.min_match,
         "--guard": request.guard,
     }
     return {

@@ -158,6 +158,7 @@ class Joiner:
         """The translation of a line in one piece."""
         links = self._links(line.text, one.text, anchors) if self._request.alignment else ()
         found = Translation(one.text, one.hyp.score, one.hyp.token_scores, links, anchors, one.fault)
+        found = _matched(found, segment)
         return found._replace(confidence=self._confidence([(segment, one)])) if self._estimate else found
 
     def _confidence(self, chosen: Iterable[tuple[Segment, Candidate]]) -> float:
@@ -204,7 +205,7 @@ class Joiner:
         decoded = [segment for segment in segments if segment.ids]
         lengths = [len(one.hyp.ids) + 1 for one in chosen]
         mean = sum(one.hyp.score * n for one, n in zip(chosen, lengths, strict=True)) / sum(lengths)
-        return Translation(
+        found = Translation(
             text,
             chosen[0].hyp.score if len(chosen) == 1 else mean,
             tuple(score for one in chosen for score in one.hyp.token_scores),
@@ -215,6 +216,7 @@ class Joiner:
             is_placed,
             self._confidence(zip(decoded, chosen, strict=True)) if self._estimate else 1.0,
         )
+        return _matched(found, segments[0]) if len(segments) == 1 else found
 
     def _joined(self, placed: Sequence[tuple[Segment, str, Anchors]]) -> tuple[str, Anchors]:
         """The line of some texts, and the links between it and the source line."""
@@ -236,14 +238,16 @@ class Joiner:
         return tuple(sorted(words))
 
 
+def _matched(found: Translation, segment: Segment) -> Translation:
+    """The translation of a line in one piece, with the match that the model was given."""
+    return found if segment.match is None else found._replace(origin="fuzzy", match=segment.match)
+
+
 def _parts(placed: Sequence[tuple[Segment, str, Anchors]]) -> tuple[Part, ...]:
     """The sentences of a line with their translations; none if it is just one."""
     if len(placed) == 1:
         return ()
-    return tuple(
-        Part(segment.raw, own, "model" if segment.recalled is None else "memory")
-        for segment, own, _ in placed
-    )
+    return tuple(Part(segment.raw, own, segment.origin, segment.match) for segment, own, _ in placed)
 
 
 def word_starts(text: str, spaced: bool) -> list[int]:

@@ -165,6 +165,7 @@ def _ctranslate2(exported: Exported, device: str, threads: int | None) -> Transl
         exported.sentences_per_pair,
         lambda: read_confidence(exported.folder, exported.confidence),
         lambda: open_coverage(exported.folder),
+        exported.min_match,
     )
 
 
@@ -192,7 +193,7 @@ def _native(
         from mtkit.model.adapter import add_adapters
 
         add_adapters(loaded.model, folder, adapters)
-    members, per_pair = [], [loaded.sentences_per_pair]
+    members, per_pair, trained = [], [loaded.sentences_per_pair], [loaded.config.data.min_match]
     for path in others:
         member = load_model(path)
         if member.tokenizer.fingerprint != loaded.tokenizer.fingerprint:
@@ -203,6 +204,7 @@ def _native(
         _say_remarks(path, member.training)
         members.append(member.model)
         per_pair.append(member.sentences_per_pair)
+        trained.append(member.config.data.min_match)
     engine = NativeEngine(loaded.model, target, precision, members, loaded.shortlist, loaded.tokenizer)
     config = loaded.config
     languages = config.data.src_lang, config.data.tgt_lang
@@ -217,4 +219,5 @@ def _native(
         least,
         lambda: read_confidence(folder, loaded.confidence),
         lambda: open_coverage(folder),
+        None if None in trained else max(filter(None, trained)),
     )

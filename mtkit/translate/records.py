@@ -219,8 +219,7 @@ def _members(found: Translation, request: Request) -> dict[str, Any]:
     if request.confidence:
         shown["confidence"] = round(found.confidence, 4)
         shown["token_confidences"] = [round(exp(score), 4) for score in found.token_scores]
-    if found.origin == "memory":
-        shown["origin"] = found.origin
+    shown |= _origin(found)
     if found.fault:
         shown["fault"] = found.fault
     if found.parts:
@@ -230,6 +229,14 @@ def _members(found: Translation, request: Request) -> dict[str, Any]:
     return shown
 
 
-def _part(part: Part) -> dict[str, str]:
-    shown = {"source": part.src, "text": part.tgt}
-    return shown | {"origin": part.origin} if part.origin == "memory" else shown
+def _part(part: Part) -> dict[str, Any]:
+    return {"source": part.src, "text": part.tgt} | _origin(part)
+
+
+def _origin(found: Translation | Part) -> dict[str, Any]:
+    """Where a translation is from, unless it is from the model alone."""
+    shown: dict[str, Any] = {} if found.origin == "model" else {"origin": found.origin}
+    if found.match is not None:
+        match = found.match
+        shown["match"] = {"score": round(match.score, 4), "source": match.src, "text": match.tgt}
+    return shown

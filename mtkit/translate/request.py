@@ -12,6 +12,7 @@ from mtkit.errors import UsageError
 from mtkit.translate.glossary import Glossary, Term
 
 if TYPE_CHECKING:
+    from mtkit.translate.fuzzy_matches import FuzzyMatch
     from mtkit.translate.translation_memory import TranslationMemory
 
 Links = tuple[tuple[int, int], ...]
@@ -20,7 +21,8 @@ Anchors = tuple[tuple[int, int], ...]
 Invalid = Literal["error", "replace"]
 OnError = Literal["fail", "blank", "source"]
 OnUnsure = Literal["report", "blank", "source"]
-Origin = Literal["model", "memory"]
+Origin = Literal["model", "memory", "fuzzy"]
+"""The model alone, the memory alone, or the model with a similar entry of the memory."""
 
 
 class Source(NamedTuple):
@@ -61,7 +63,9 @@ class Request:
         prefix: text that each translation begins with.
         glossary: terms that each translation uses where the source has them.
         own_terms: sources may come with terms of their own.
-        memory: texts and sentences that it has are not searched for, but have its translation.
+        memory: texts and sentences that it has are not searched for, but have its translation; a model that
+            was trained for it is given the most similar entry for the others.
+        min_match: the least similarity of these; 1 for exact matches only, None for that of the model.
         guard: searches again where a translation looks wrong.
         invalid: bytes that are not UTF-8 are an error, or are replaced by U+FFFD.
         on_error: at a line that cannot be translated: stop, leave it blank, or keep the source.
@@ -81,17 +85,23 @@ class Request:
     glossary: Glossary | None = None
     own_terms: bool = False
     memory: TranslationMemory | None = None
+    min_match: float | None = None
     guard: bool = False
     invalid: Invalid = "replace"
     on_error: OnError = "fail"
     strict: bool = False
 
     def __post_init__(self) -> None:
-        """Raises UsageError for a minimum confidence that is none, and a prefix besides a memory."""
+        """Raises UsageError for a minimum that is none, and a prefix besides a memory."""
         if self.prefix and self.memory is not None:
             raise UsageError(
                 "--target-prefix: translations from a memory do not begin with it.",
                 "Leave out --memory or --target-prefix.",
+            )
+        if self.min_match is not None and not 0 < self.min_match <= 1:
+            raise UsageError(
+                f"--min-match {self.min_match:g}: expected a number above 0, at most 1.",
+                "Choose the least similarity of a match, such as 0.7, or 1 for exact matches only.",
             )
         if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
             raise UsageError(
@@ -144,6 +154,7 @@ class Part(NamedTuple):
     src: str
     tgt: str
     origin: Origin = "model"
+    match: FuzzyMatch | None = None
 
 
 class Translation(NamedTuple):
@@ -159,8 +170,9 @@ class Translation(NamedTuple):
         parts: the texts of which a line was made up, each with its translation; none if it was one.
         is_placed: false if placeholders could not be placed, and a text stays as it was.
         confidence: its estimated quality from 0 to 1 if that was asked; 1 where nothing was searched for.
-        origin: the memory, if nothing of it was searched for.
+        origin: the memory, if nothing of it was searched for; fuzzy, if it is in one piece and has a match.
         is_marked: it has the markup of its document.
+        match: the similar entry of the memory that the model was given.
     """
 
     text: str
@@ -174,6 +186,7 @@ class Translation(NamedTuple):
     confidence: float = 1.0
     origin: Origin = "model"
     is_marked: bool = False
+    match: FuzzyMatch | None = None
 
 
 BLANK = Translation("")

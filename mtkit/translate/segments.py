@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from mtkit.config.fixed import MAX_TOKENS
 from mtkit.decode.hypothesis import Terms
 from mtkit.documents.base import clean
 from mtkit.documents.spans import Cut, Markup, split_by
@@ -19,13 +20,12 @@ from mtkit.text.protect import build_finder
 from mtkit.text.segment import segments, sentences
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.glossary import Term, folded, pattern_of
-from mtkit.translate.request import Anchors
+from mtkit.translate.request import Anchors, Origin
 from mtkit.translate.spelling import NO_PREFIX, Prefix
 
 if TYPE_CHECKING:
     from mtkit.config.text import SpanKind
-
-MAX_TOKENS = 512
+    from mtkit.translate.fuzzy_matches import FuzzyMatch
 
 _CARRIED: tuple[SpanKind, ...] = ("urls", "emails", "tags", "placeholders", "emoji")
 _NEVER = re.compile("(?!)")
@@ -65,6 +65,7 @@ class Segment:
         is_malformed: it is a message that breaks the grammar of ICU, and stays.
         recalled: its translation in the memory.
         is_marked: that has the markup of the document.
+        match: a similar source in the memory, whose translation the model is given.
     """
 
     raw: str
@@ -84,11 +85,24 @@ class Segment:
     is_malformed: bool = False
     recalled: str | None = None
     is_marked: bool = False
+    match: FuzzyMatch | None = None
 
     @property
     def seed(self) -> int:
         """A number for random draws that follows from the text alone."""
         return int.from_bytes(blake2b(self.source.text.encode(), digest_size=8).digest())
+
+    @property
+    def origin(self) -> Origin:
+        """Where its translation is from."""
+        if self.recalled is not None:
+            return "memory"
+        return "model" if self.match is None else "fuzzy"
+
+    @property
+    def input(self) -> list[int]:
+        """What the model reads: the ids, and the match."""
+        return self.ids if self.match is None else [*self.ids, *self.match.ids]
 
     @property
     def has_spans(self) -> bool:
@@ -170,6 +184,12 @@ class Segmenter:
     def knows(self, text: str) -> bool:
         """Whether the model knows all characters of a text."""
         return all(map(self._knows, text))
+
+    def bare(self, text: str) -> str:
+        """A text without what is taken out of the segments, such as addresses."""
+        if not _has_signs(text):
+            return text
+        return next(iter(Cut(self._tokenizer.form.normalize(text), self._plain).texts), "")
 
     def insert(self, segment: Segment, terms: Mapping[str, str]) -> None:
         """Takes the sources of terms out of a text; their targets will stand in their places.

@@ -1,13 +1,18 @@
-"""Translations that are there already, by their exact source. Free of torch."""
+"""Translations that are there already, by their sources. Free of torch."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from threading import Lock
+from typing import TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from mtkit.documents.base import clean
+
+Kept = TypeVar("Kept")
 
 
 class TranslationMemory:
@@ -27,6 +32,8 @@ class TranslationMemory:
 
     def __init__(self, pairs: Iterable[tuple[str, str]], normalize: Callable[[str], str]) -> None:
         self.normalize = normalize
+        self._kept: dict[Hashable, object] = {}
+        self._lock = Lock()
         keys, starts, self._texts = array("q"), array("q"), bytearray()
         for src, tgt in pairs:
             src, tgt = normalize(src), clean(tgt).strip()
@@ -54,8 +61,22 @@ class TranslationMemory:
             place -= 1
         return None
 
+    def starts(self) -> npt.NDArray[np.int64]:
+        """Where the entries start, in their order, for `entry`."""
+        return np.sort(self._starts)
+
+    def kept(self, key: Hashable, build: Callable[[], Kept]) -> Kept:
+        """What was built with this key before, such as an index; built now if nothing was."""
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = build()
+            return cast(Kept, self._kept[key])
+
     def _entry(self, place: int) -> tuple[str, str]:
-        start = int(self._starts[place])
+        return self.entry(int(self._starts[place]))
+
+    def entry(self, start: int) -> tuple[str, str]:
+        """Source and translation of the entry that starts there."""
         middle = self._texts.index(b"\n", start)
         end = self._texts.index(b"\n", middle + 1)
         return self._texts[start:middle].decode(), self._texts[middle + 1 : end].decode()

@@ -41,6 +41,7 @@ class Translator:
         estimate: gives how certain translations are, when that is first asked; raises InputError if the model
             does not know it.
         coverage: opens the lexicon of the model, when that is first asked; gives None if there is none.
+        min_match: the least similarity of the matches that the model was trained with; None if it was not.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Translator:
         sentences_per_pair: float | None = None,
         estimate: Callable[[], Confidence] = _no_estimate,
         coverage: Callable[[], Coverage | None] = lambda: None,
+        min_match: float | None = None,
     ) -> None:
         self.engine = engine
         self.tokenizer = tokenizer
@@ -60,6 +62,7 @@ class Translator:
         self.languages = languages
         self.usual_tags = tuple(usual_tags)
         self.sentences_per_pair = sentences_per_pair
+        self.min_match = min_match
         self._estimate = estimate
         self._coverage = coverage
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -13,12 +14,15 @@ from typer.testing import CliRunner, Result
 import mtkit
 from mtkit.cli import console
 from mtkit.cli.commands import app
+from mtkit.disk.manifest import MANIFEST, manifest_bytes
+from mtkit.evaluate.record import read_scores
 from mtkit.translate.call import Call
-from tests.support.fakes import make_tiny_run
+from tests.support.fakes import export_unchecked, make_tiny_run
 
 Run: TypeAlias = Callable[..., Result]
 
 ENTRIES = "the cat sat on the mat\tLE CHAT\na dog ran\tUN\u00a0CHIEN\n"
+ENTRIES_BY_SOURCE = {"the cat sat on the mat": "le chat", "a dog ran": "un chien a couru"}
 LINES = "the cat  sat on the mat\nthe Cat sat on the mat\n\na dog ran\n"
 
 
@@ -136,3 +140,87 @@ def test_from_python(run: Run) -> None:
     found = model.translate(lines, memory=known, details=True, confidence=False)
     assert [one.origin for one in found] == ["memory", "model"]
     assert (found[0].score, found[0].token_scores) == (0.0, ())
+
+
+# ---------------------------------------------------------------- with a model that was trained for it
+
+
+@pytest.fixture(scope="module")
+def fuzzy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fuzzy")
+    make_tiny_run(folder, "data.memory={}")
+    (folder / "m.tsv").write_text(ENTRIES, "utf-8")
+    (folder / "in.txt").write_text(LINES, "utf-8")
+    return folder
+
+
+def test_fuzzy_matches_are_given_counted_and_part_of_a_job(
+    fuzzy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(fuzzy)
+    args = ["translate", "-m", "runs/tiny", "--no-guard", "--json", "--memory", "m.tsv"]
+    text = LINES.replace("Cat", "dog")
+    result = CliRunner().invoke(app, args, input=text)
+    assert result.exit_code == 0, result.output
+    assert ", 2 from the memory, 1 with a fuzzy match, by PyTorch" in result.stderr.splitlines()[-1]
+    shown = [json.loads(line)["hypotheses"][0] for line in result.stdout.splitlines()]
+    assert [one.get("origin") for one in shown] == ["memory", "fuzzy", None, "memory"]
+    assert shown[1]["match"] == {"score": 0.8333, "source": "the cat sat on the mat", "text": "LE CHAT"}
+    exact = CliRunner().invoke(app, [*args, "--min-match", "1"], input=text)
+    assert "fuzzy" not in exact.output
+    refused = CliRunner().invoke(app, ["translate", "-m", "runs/tiny", "--min-match", "0.6"], input=LINES)
+    assert refused.exit_code == 2
+    assert "--min-match 0.6: needs --memory." in refused.stderr
+
+
+def test_an_export_reads_the_same_matches(fuzzy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(fuzzy)
+    lines = ["the dog sat on the mat", "a cat ran", "a dog", "on the tapis", "a dog ran"]
+    native = mtkit.load("runs/tiny", engine="native")
+    export_unchecked(Path("runs/tiny/model"), Path("runs/tiny/export/ctranslate2"), "float32")
+    exported = mtkit.load("runs/tiny", engine="ctranslate2")
+    for memory in (None, ENTRIES_BY_SOURCE):
+        options: dict[str, Any] = {"memory": memory, "guard": False, "beam_size": 1}
+        expected, found = (model.translate(lines, details=True, **options) for model in (native, exported))
+        assert [one.text for one in found] == [one.text for one in expected]
+        assert [one.match for one in found] == [one.match for one in expected]
+        assert any(one.match for one in found) == (memory is not None)
+    plain, fuzzy_ones = (
+        [one.text for one in native.translate(lines, memory=memory, guard=False, details=True)]
+        for memory in (None, ENTRIES_BY_SOURCE)
+    )
+    assert plain[0] != fuzzy_ones[0]
+    with pytest.raises(mtkit.MtkitError, match="needs a memory"):
+        native("a", min_match=0.7)
+    copy = Path(shutil.copytree("runs/tiny/export/ctranslate2", "copy"))
+    values = json.loads((copy / MANIFEST).read_bytes())
+    del values["digest"]
+    for wrong in (2.0, "0.5", True):
+        (copy / MANIFEST).write_bytes(manifest_bytes(values | {"min_match": wrong}))
+        with pytest.raises(mtkit.MtkitError, match="min_match = "):
+            mtkit.load(copy)
+
+
+def test_evaluate_scores_with_a_memory(fuzzy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(fuzzy)
+    Path("exact.tsv").write_text("the cat sat on the mat\tle chat est sur le tapis\n", "utf-8")
+    args = ["evaluate", "tiny.yaml", "data.memory={}", "--test", "short", "--json"]
+    plain = CliRunner().invoke(app, args)
+    found = CliRunner().invoke(app, [*args, "--memory", "exact.tsv"])
+    assert found.exit_code == 0, found.output
+    [result] = json.loads(found.stdout)["results"]
+    hyps = Path(result["hyps"])
+    assert hyps.name == "short.memory.hyp.txt"
+    assert hyps.read_text("utf-8").splitlines()[0] == "le chat est sur le tapis"
+    [other] = json.loads(plain.stdout)["results"]
+    assert result["scores"] != other["scores"]
+    assert [entry["scores"] for entry in read_scores(Path("runs/tiny"))] == [other["scores"]]
+    for wrong, said in (
+        (["--memory", "none.tsv"], "there is no such file"),
+        (["--memory", "train", "--memory", "exact.tsv"], "--memory train: excludes files"),
+        (["--memory", "train"], "the training pairs are not there"),
+        (["--memory", "exact.tsv", "--regress-by", "1"], "excludes --regress-by"),
+    ):
+        refused = CliRunner().invoke(app, [*args, *wrong])
+        assert refused.exit_code in (2, 3)
+        assert said in refused.stderr

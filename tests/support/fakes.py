@@ -26,7 +26,7 @@ from mtkit.model.checkpoint import weights_of, write_model
 from mtkit.model.transformer import build_model
 from mtkit.runs.layout import open_run
 from mtkit.runs.training import Training
-from mtkit.text.subwords import train_subwords
+from mtkit.text.subwords import SEPARATOR, train_subwords
 from mtkit.text.tokenizer import Tokenizer
 
 EOS = 3
@@ -157,9 +157,8 @@ def make_tiny_run(folder: Path, *overrides: str) -> Path:
     (folder / "test.fr").write_text("".join(f"{tgt}\n" for tgt in TINY_PAIRS.values()), "utf-8")
     config = load_config([config_path], overrides).config
     texts = [*TINY_PAIRS, *TINY_PAIRS.values()]
-    tokenizer = Tokenizer(
-        train_subwords(texts * 20, config.tokenizer, tags=[f"<{tag}>" for tag in config.data.tags])
-    )
+    pieces = [*(f"<{tag}>" for tag in config.data.tags), *([SEPARATOR] if config.data.memory else [])]
+    tokenizer = Tokenizer(train_subwords(texts * 20, config.tokenizer, tags=pieces))
     model = build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=1)
     with torch.no_grad():
         for parameter in model.parameters():

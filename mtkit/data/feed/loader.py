@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from mtkit.config.fixed import Batching
+from mtkit.config.fixed import MAX_TOKENS, Batching
 from mtkit.data.feed.batching import Indices, cut_by_tokens, cut_step, plan_epoch
 from mtkit.data.feed.mixing import Stage, stage_at
-from mtkit.data.feed.padding import PaddedPairs, padded_pairs
+from mtkit.data.feed.padding import Ids, PaddedPairs, padded_pairs
+from mtkit.data.prepare.matches import Matches
 from mtkit.data.prepare.shards import Shard, open_shard
 
 if TYPE_CHECKING:
@@ -70,23 +72,44 @@ def as_tensors(step: StepArrays) -> StepData:
 
 
 class PairTable:
-    """The pairs of several shards under one numbering. Unpickling opens the shards again."""
+    """The pairs of several shards under one numbering. Unpickling opens the shards again.
 
-    def __init__(self, shards: Sequence[Shard]) -> None:
+    Args:
+        shards: of the corpora.
+        matches: of their pairs. In even epochs the pairs with even numbers are given theirs, in odd epochs
+            the others, unless a source would be longer than `MAX_TOKENS`.
+        epoch: number of the epoch.
+
+    Attributes:
+        shards: of the corpora.
+        lengths: [pairs, 2], tokens of sources, with the matches that they are given, and of targets.
+        sizes: number of pairs of each shard.
+    """
+
+    def __init__(self, shards: Sequence[Shard], matches: Matches | None = None, epoch: int = 0) -> None:
         self.shards = shards
         self.lengths = np.concatenate([shard.lengths for shard in shards])
         self.sizes = [len(shard) for shard in shards]
         self._ends = np.cumsum(self.sizes)
+        self._matches, self._turn = matches, epoch % 2
+        self._given: npt.NDArray[np.int64] | None = None
+        if matches is not None:
+            given = np.where(np.arange(len(self.lengths)) % 2 == self._turn, matches.numbers, -1)
+            longer = self.lengths[:, 0] + 1 + self.lengths[given, 1]
+            self._given = np.where(longer <= MAX_TOKENS, given, -1)
+            self.lengths[:, 0] = np.where(self._given < 0, self.lengths[:, 0], longer)
 
-    def __reduce__(self) -> tuple[type[PairTable], tuple[Sequence[Shard]]]:
-        return PairTable, (self.shards,)
+    def __reduce__(self) -> tuple[type[PairTable], tuple[Sequence[Shard], Matches | None, int]]:
+        return PairTable, (self.shards, self._matches, self._turn)
 
     def at_epoch(self, epoch: int) -> PairTable:
-        """The pairs in the segmentation of this epoch: epochs take turns if several were prepared."""
+        """The pairs in the segmentation and with the matches of this epoch: epochs take turns."""
         turn = [epoch % shard.num_segmentations for shard in self.shards]
-        if turn == [shard.segmentation for shard in self.shards]:
+        is_same = self._matches is None or epoch % 2 == self._turn
+        if is_same and turn == [shard.segmentation for shard in self.shards]:
             return self
-        return PairTable([open_shard(shard.folder, n) for shard, n in zip(self.shards, turn, strict=True)])
+        shards = [open_shard(shard.folder, n) for shard, n in zip(self.shards, turn, strict=True)]
+        return PairTable(shards, self._matches, epoch)
 
     def batch(self, indices: Indices) -> Batch:
         """One batch of the pairs with these numbers."""
@@ -96,14 +119,23 @@ class PairTable:
 
     def padded(self, indices: Indices) -> PaddedPairs:
         """One padded batch, in arrays, of the pairs with these numbers."""
-        srcs, tgts = [], []
+        srcs: list[Ids] = []
+        tgts: list[Ids] = []
+        for shard, place in self._places(indices):
+            srcs.append(shard.src(place))
+            tgts.append(shard.tgt(place))
+        if self._matches is not None and self._given is not None:
+            given = self._given[indices]
+            rows = np.flatnonzero(given >= 0)
+            for row, (shard, place) in zip(rows.tolist(), self._places(given[rows]), strict=True):
+                srcs[row] = np.concatenate([srcs[row], [self._matches.separator], shard.tgt(place)])
+        return padded_pairs(srcs, tgts)
+
+    def _places(self, indices: Indices) -> Iterator[tuple[Shard, int]]:
+        """The shard of each of these pairs, and its number there."""
         shard_numbers = np.searchsorted(self._ends, indices, side="right")
         for index, number in zip(indices.tolist(), shard_numbers.tolist(), strict=True):
-            shard = self.shards[number]
-            local = index - (int(self._ends[number - 1]) if number else 0)
-            srcs.append(shard.src(local))
-            tgts.append(shard.tgt(local))
-        return padded_pairs(srcs, tgts)
+            yield self.shards[number], index - (int(self._ends[number - 1]) if number else 0)
 
     def batches(self, batch_tokens: int, count: int | None = None) -> Iterator[Batch]:
         """Batches of similar length with all pairs, or the first `count`, once; for validation."""

@@ -2,7 +2,7 @@
 
 - `run/data`: manifest.json · tokenizer.model (or .src.model, .tgt.model) · train-000/ … · valid/ ·
   valid.src.txt · .ref.txt · .tags.txt · valid.NAME likewise · test.NAME.src.txt · .ref.txt · .tags.txt ·
-  rejected.tsv.gz · report.*
+  rejected.tsv.gz · report.* · matches.bin with `data.memory`
 - `run/parts`: results of the stages, which an interrupted or changed run uses again
 """
 
@@ -31,6 +31,7 @@ from mtkit.data.prepare.identity import changes_of_data, fingerprint_of, other_d
 from mtkit.data.prepare.inputs import held_out_sources, origins_of, record_inputs, settings_of
 from mtkit.data.prepare.ledger import Ledger, LedgerRow
 from mtkit.data.prepare.losses import check_losses, warn_of_blanks
+from mtkit.data.prepare.matches import MATCHES
 from mtkit.data.prepare.parts import clear_parts, read_part
 from mtkit.data.prepare.prepared import (
     FORMAT,
@@ -38,15 +39,15 @@ from mtkit.data.prepare.prepared import (
     open_prepared,
     read_data_manifest,
     read_sentences,
-    read_split,
     train_name,
 )
 from mtkit.data.prepare.report import length_histograms, write_report
-from mtkit.data.prepare.shards import Shard, batches, write_shard, write_shard_pieces
+from mtkit.data.prepare.shards import Shard, write_shard_pieces
 from mtkit.data.prepare.stages import EncodedPart, ReportProgress, Stages
 from mtkit.data.prepare.stretches import LossyStretch, told
 from mtkit.data.prepare.unknown import check_unknown
-from mtkit.data.prepare.workers import Workers
+from mtkit.data.prepare.valid_shards import meta_of, write_valid_shards
+from mtkit.data.prepare.workers import ALONE, Workers
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus, source_files, source_name
 from mtkit.disk.files import atomic_folder, new_file, new_text, recover
@@ -56,12 +57,10 @@ from mtkit.disk.reading import using
 from mtkit.errors import InputError, MtkitError, UsageError
 from mtkit.runs.layout import DATA, PARTS, Trained, claim_in, find_trained, inside, open_run
 from mtkit.text.form import TextForm
+from mtkit.text.fuzzy import check_rapidfuzz
 from mtkit.text.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
-
-ALONE = 0.5
-"""Seconds of work before worker processes are started: small corpora need none."""
 
 _PAIRS_AT_ONCE = 4096
 _STRETCHES_TOLD = 3
@@ -77,6 +76,7 @@ class PrepareReport:
         src_tokens: source tokens of all training pairs, without BOS and EOS.
         tgt_tokens: target tokens, likewise.
         vocab_sizes: of source and target; equal if they share a model.
+        matched_pairs: training pairs with a match; None without `data.memory`.
         sentences: of the sources of training pairs; None if an older mtkit prepared them.
     """
 
@@ -90,6 +90,7 @@ class PrepareReport:
     valid_pairs: int
     vocab_sizes: tuple[int, int]
     sentences: SentenceCount | None
+    matched_pairs: int | None = None
 
 
 def prepare(
@@ -131,6 +132,8 @@ def prepare(
         if not locked:
             with only_writer(config.run):
                 pass  # so that a refusal does not come after hours of work
+        if config.data.memory:
+            check_rapidfuzz("data.memory")
         inputs = record_inputs(config)
         manifest = {"format": FORMAT, "version": VERSION, "settings": settings_of(config), "inputs": inputs}
         trained, old = None if replace_data else find_trained(config.run), _manifest_in(folder)
@@ -180,7 +183,8 @@ def _changes(
 def _fingerprint(config: Config, part: Path, tokenizer: str) -> str:
     shards = [train_name(number) for number in range(len(config.data.corpora))]
     texts = [f"valid.{kind}.txt" for kind in ("src", "ref", "tags")]
-    return fingerprint_of(part, [*shards, "valid"], texts, tokenizer)
+    matches = [MATCHES] if config.data.memory else []
+    return fingerprint_of(part, [*shards, "valid"], [*texts, *matches], tokenizer)
 
 
 def _check_apart(config: Config) -> None:
@@ -247,7 +251,7 @@ def _prepare(
     check_losses(config.data, ledger.rows)
     check_unknown(ledger, config.tokenizer)
     shards = _write_shards(part, config, stages.names, encoded, tokenizer)
-    valid = {name: _write_valid_shard(part, name, tokenizer, progress) for name in valid_names}
+    valid = write_valid_shards(config, part, shards, tokenizer, progress)
     _write_rejected(part / "rejected.tsv.gz", encoded)
     leaks = stages.count_leaks(cleaned, fates)
     src_langs = [src_lang for src_lang, _ in stages.languages]
@@ -261,12 +265,13 @@ def _prepare(
         "train_pairs": sum(len(shard) for shard in shards),
         "src_tokens": sum(int(shard.lengths[:, 0].sum()) for shard in shards),
         "tgt_tokens": sum(int(shard.lengths[:, 1].sum()) for shard in shards),
-        "valid_pairs": len(valid["valid"]),
+        "valid_pairs": valid.pairs,
+        "matched_pairs": valid.matched,
         "sentences": asdict(sentences),
         "ledger": ledger.to_json(),
         "leaks": [asdict(found) for found in leaks],
     }
-    return entries, stages.used
+    return entries, stages.used | valid.used
 
 
 def _write_shards(
@@ -284,7 +289,7 @@ def _write_shards(
                 for piece in encoded
                 if piece.source == number
             ),
-            _meta(tokenizer, name),
+            meta_of(tokenizer, name),
             num_segmentations,
         )
         for number, name in enumerate(names)
@@ -328,31 +333,12 @@ def _write_split(part: Path, name: str, pairs: Iterable[Pair], form: TextForm) -
             tags.write(f"{' '.join(pair.tags)}\n")
 
 
-def _write_valid_shard(part: Path, name: str, tokenizer: Tokenizer, progress: ReportProgress) -> Shard:
-    srcs, refs, tags = read_split(part, name)
-    phase = f"encoding the validation set {name.removeprefix('valid').removeprefix('.')}".rstrip()
-
-    def encoded() -> Iterator[tuple[list[int], list[int]]]:
-        done = 0
-        for batch in batches(zip(srcs, refs, tags, strict=True), _PAIRS_AT_ONCE):
-            pairs = ((src, tokenizer.form.normalize(ref)) for src, ref, _ in batch)
-            yield from tokenizer.encode_pairs(pairs, [own for _, _, own in batch])
-            done += len(batch)
-            progress(phase, done, len(srcs))
-
-    return write_shard(part / name, encoded(), _meta(tokenizer, name))
-
-
 def _write_rejected(path: Path, encoded: Iterable[EncodedPart]) -> None:
     """Writes every pair that is in no training shard; concatenated gzip members are a gzip file."""
     with new_file(path) as file:
         file.write(gzip.compress(("\t".join(REJECTED_HEAD) + "\n").encode(), mtime=0))
         for piece in encoded:
             file.write(read_part(piece.path, "rejected")[0].tobytes())
-
-
-def _meta(tokenizer: Tokenizer, source: str) -> dict[str, Any]:
-    return {"tokenizer": tokenizer.fingerprint, "vocab_size": tokenizer.max_size, "source": source}
 
 
 def _normalized(pair: Pair, form: TextForm, name: str) -> Pair:
@@ -388,5 +374,15 @@ def _report(folder: Path, manifest: dict[str, Any], *, up_to_date: bool) -> Prep
         ledger = Ledger.from_json(manifest["ledger"])
         leaks = tuple(read_leaks(manifest["leaks"]))
         sentences = read_sentences(manifest)
-    sizes = src_size, tgt_size
-    return PrepareReport(folder, up_to_date, ledger, leaks, vocab_sizes=sizes, sentences=sentences, **counts)
+        found = manifest.get("matched_pairs")
+        matched = None if found is None else int(found)
+    return PrepareReport(
+        folder,
+        up_to_date,
+        ledger,
+        leaks,
+        vocab_sizes=(src_size, tgt_size),
+        sentences=sentences,
+        matched_pairs=matched,
+        **counts,
+    )

@@ -13,6 +13,7 @@ from mtkit.data.clean.leaks import Leaks, read_leaks
 from mtkit.data.prepare.clean_parts import SentenceCount
 from mtkit.data.prepare.inputs import check_inputs, said, settings_of
 from mtkit.data.prepare.ledger import Ledger
+from mtkit.data.prepare.matches import MATCHES, Matches, open_matches
 from mtkit.data.prepare.shards import Shard, open_shard
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus
@@ -52,6 +53,7 @@ class Prepared:
         extra_valid: further sets by name; their scores are only reported.
         fingerprint: equal if the training shards, the validation set and the tokenizer are equal.
         sentences: of the sources of training pairs; None if an older mtkit prepared them.
+        matches: of the training pairs; None without `data.memory`. Validation sources have theirs already.
     """
 
     train: tuple[Shard, ...]
@@ -63,6 +65,7 @@ class Prepared:
     tokenizer: Tokenizer
     fingerprint: str
     sentences: SentenceCount | None = None
+    matches: Matches | None = None
 
     @property
     def num_pairs(self) -> int:
@@ -105,16 +108,23 @@ def open_prepared(config: Config) -> Prepared:
         check_inputs(config, manifest.get("inputs", []))
         sentences = read_sentences(manifest)
     valid = _open_valid(folder, "valid")
+    train = tuple(open_shard(folder / train_name(n)) for n in range(len(config.data.corpora)))
+    tokenizer = load_tokenizer(folder, config.text)
+    matches = None
+    if config.data.memory:
+        [separator] = tokenizer.match([])
+        matches = open_matches(folder / MATCHES, separator, sum(map(len, train)))
     prepared = Prepared(
-        train=tuple(open_shard(folder / train_name(n)) for n in range(len(config.data.corpora))),
+        train=train,
         valid=valid.shard,
         valid_srcs=valid.srcs,
         valid_refs=valid.refs,
         valid_tags=valid.tags,
         extra_valid={name: _open_valid(folder, f"valid.{name}") for name in config.data.extra_valid},
-        tokenizer=load_tokenizer(folder, config.text),
+        tokenizer=tokenizer,
         fingerprint=str(manifest.get("fingerprint")),
         sentences=sentences,
+        matches=matches,
     )
     shards = (*prepared.train, prepared.valid, *(extra.shard for extra in prepared.extra_valid.values()))
     if any(shard.meta.get("tokenizer") != prepared.tokenizer.fingerprint for shard in shards):

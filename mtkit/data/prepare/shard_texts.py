@@ -47,15 +47,18 @@ class TrainingText:
 
     def blocks_of(self, shard: Shard, begin: int = 0, size: int = PAIRS_AT_ONCE) -> Iterator[Texts]:
         """Those of one corpus, from pair `begin` on, `size` at once."""
-        form = self.tokenizer.form
+        restore = self.tokenizer.form.restore
+        for srcs, tgts in self.formed(shard, begin, size):
+            yield [restore(text)[0] for text in srcs], [restore(text)[0] for text in tgts]
+
+    def formed(self, shard: Shard, begin: int = 0, size: int = PAIRS_AT_ONCE) -> Iterator[Texts]:
+        """Like `blocks_of`, but the texts as the subword models read them."""
         tags = set(self.tokenizer.tag_ids(self.tokenizer.src.tags))
         for first in range(begin, len(shard), size):
             numbers = range(first, min(first + size, len(shard)))
             srcs = [[token for token in shard.src(n).tolist() if token not in tags] for n in numbers]
-            yield (
-                [form.restore(text)[0] for text in self.tokenizer.src.decode(srcs)],
-                self.tokenizer.decode([shard.tgt(number).tolist() for number in numbers]),
-            )
+            tgts = [shard.tgt(number).tolist() for number in numbers]
+            yield self.tokenizer.src.decode(srcs), self.tokenizer.tgt.decode(tgts)
 
 
 def open_training_text(run: Path, config: Config) -> TrainingText | None:

@@ -163,10 +163,12 @@ def open_shard(folder: Path, segmentation: int = 0) -> Shard:
         own = slice(segmentation * pairs, (segmentation + 1) * pairs)
         shard = Shard(
             folder,
-            lengths=_map(folder / "lengths.bin", "<i4", 2 * count * pairs).reshape(-1, 2)[own],
+            lengths=map_numbers(folder / "lengths.bin", "<i4", 2 * count * pairs).reshape(-1, 2)[own],
             meta=dict(manifest["meta"]),
-            _ids=_map(folder / "ids.bin", manifest["dtype"], manifest["src_tokens"] + manifest["tgt_tokens"]),
-            _offsets=_map(folder / "offsets.bin", "<i8", count * pairs)[own],
+            _ids=map_numbers(
+                folder / "ids.bin", manifest["dtype"], manifest["src_tokens"] + manifest["tgt_tokens"]
+            ),
+            _offsets=map_numbers(folder / "offsets.bin", "<i8", count * pairs)[own],
             num_segmentations=count,
             segmentation=segmentation,
         )
@@ -175,7 +177,8 @@ def open_shard(folder: Path, segmentation: int = 0) -> Shard:
     return shard
 
 
-def _map(path: Path, dtype: str, count: int) -> npt.NDArray[Any]:
+def map_numbers(path: Path, dtype: str, count: int) -> npt.NDArray[Any]:
+    """[count], the numbers in a file, mapped into memory; ValueError if it has another size."""
     if path.stat().st_size != count * np.dtype(dtype).itemsize:
         raise ValueError(
             f"{path.name} has {path.stat().st_size:,} bytes, expected {count:,} numbers of type {dtype}"

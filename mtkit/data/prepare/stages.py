@@ -52,7 +52,13 @@ from mtkit.disk.reading import WRONG_VALUES, read_object
 from mtkit.errors import InputError
 from mtkit.text.form import TextForm
 from mtkit.text.languages import warn_if_unknown
-from mtkit.text.subwords import check_pieces, default_coverage, has_many_characters, train_subwords
+from mtkit.text.subwords import (
+    SEPARATOR,
+    check_pieces,
+    default_coverage,
+    has_many_characters,
+    train_subwords,
+)
 from mtkit.text.tokenizer import Tokenizer, read_tokenizer
 
 VERSION = 5
@@ -273,16 +279,21 @@ class Stages:
             models = tuple(self._subwords(parts, fates, of) for of in sides)
         tokenizer = read_tokenizer(models, self.config.text)
         for path, model in zip(models, (tokenizer.src, tokenizer.tgt), strict=False):
-            tags = [f"<{tag}>" for tag in self.data.tags] if model is tokenizer.src else []
+            tags = self._control_pieces if model is tokenizer.src else []
             check_pieces(model, (*tokenizer.form.symbols, *tags), path)
         return tokenizer, models
+
+    @property
+    def _control_pieces(self) -> list[str]:
+        """The pieces of sources that no text gives."""
+        return [*(f"<{tag}>" for tag in self.data.tags), *([SEPARATOR] if self.data.memory else [])]
 
     def _subwords(self, parts: Sequence[CleanPart], fates: Fates, sides: tuple[int, ...]) -> Path:
         """The file of the subword model of these sides (0: source, 1: target); trains it if missing."""
         # 1. The file is named by everything that decides the model.
         config, form = self.config, TextForm(self.config.text)
         languages = list(dict.fromkeys(own[side] for own in self.languages for side in sides))
-        tags = [f"<{tag}>" for tag in self.data.tags] if 0 in sides else []
+        tags = self._control_pieces if 0 in sides else []
         options = [
             tokenizer_settings(config.tokenizer),
             config.text.model_dump(mode="json"),

@@ -20,6 +20,8 @@ from mtkit.errors import MtkitError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+ALONE = 0.5
+"""Seconds of work of `prepare` before it starts other processes: small corpora need none."""
 _WAITING = 1
 """Tasks that wait for each worker beyond the one in progress; more would only cost memory."""
 

@@ -13,6 +13,7 @@ import pytest
 
 from mtkit.config.data import TokenizerConfig
 from mtkit.config.decode import DecodeConfig
+from mtkit.config.fixed import MAX_TOKENS
 from mtkit.config.load import load_config
 from mtkit.config.text import TextConfig
 from mtkit.decode.hypothesis import Demand, Hypothesis
@@ -26,7 +27,6 @@ from mtkit.translate.coverage import Coverage, Covered
 from mtkit.translate.glossary import Glossary, Term
 from mtkit.translate.open import open_translator
 from mtkit.translate.request import OnError, Request, Source, Translation, best_texts
-from mtkit.translate.segments import MAX_TOKENS
 from mtkit.translate.translator import Translator
 from mtkit.translate.windows import FIRST_WINDOW, PAUSE, WINDOW, WINDOW_CHARS, Pause, Window, windows
 from tests.support.fakes import EchoEngine, make_tiny_run
