@@ -1,0 +1,119 @@
+"""`mtkit train --on ray`: Ray Train starts the ranks, on one machine or several, and starts them again.
+
+Each worker does what a process of torchrun does. Ray makes the process group and replaces lost workers;
+mtkit's own checkpoints are what a new group resumes from.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from threading import Thread
+from typing import Any
+
+from mtkit.cli import console
+from mtkit.cli.failures import report
+from mtkit.cli.train import Resuming, StopSignals, train_rank
+from mtkit.cluster import Terminal, follow, ray_cluster, start_relay
+from mtkit.errors import MtkitError, UsageError
+from mtkit.train.machine.distributed import PeerFailedError, PeerLostError, join_world
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What each worker is told: the arguments of the command, and where its words go."""
+
+    arguments: list[str] | None
+    resuming: Resuming
+    terminal: Terminal
+    quiet: bool
+    debug: bool
+
+
+def train_on_ray(
+    arguments: list[str] | None,
+    resuming: Resuming,
+    device: str,
+    workers: int,
+    max_restarts: int,
+    stop: StopSignals,
+) -> None:
+    """Trains on workers of Ray with data that are prepared, and tells them of signals to this process.
+
+    Args:
+        arguments: of the command.
+        resuming: what may differ from the last checkpoint.
+        device: option of the config.
+        workers: the number of ranks.
+        max_restarts: how often they start again after one was lost.
+        stop: the signals.
+
+    Raises:
+        MtkitError: the training failed, or stopped on request; then a worker has said why.
+    """
+    cores = int(os.environ.get("OMP_NUM_THREADS") or 1)  # as with torchrun
+    with ray_cluster(workers, cores) as ray, tempfile.TemporaryDirectory() as folder:
+        from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
+        from ray.train.torch import TorchConfig, TorchTrainer
+
+        use_gpu = _uses_gpus(int(ray.cluster_resources().get("GPU", 0)), device, workers)
+        relay = start_relay()
+        order = _Order(arguments, resuming, Terminal(relay), console.state.quiet, console.state.debug)
+        trainer = TorchTrainer(
+            _rank,
+            train_loop_config={"order": order},
+            torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if use_gpu else "gloo", timeout_s=300),
+            scaling_config=ScalingConfig(
+                num_workers=workers, use_gpu=use_gpu, resources_per_worker={"CPU": cores}
+            ),
+            run_config=RunConfig(
+                storage_path=folder, failure_config=FailureConfig(max_failures=max_restarts)
+            ),
+        )
+        try:
+            code = follow(relay, trainer.fit, stop.received, console.pass_on).return_value
+        except TrainingFailedError as error:
+            said = " ".join(str(error).split())[:300]
+            raise MtkitError(
+                f"a worker was lost, and --max-restarts {max_restarts} is used up: {said}",
+                "Check for a process that was killed or ran out of memory. Run the same command to resume from "
+                "the last checkpoint.",
+            ) from error
+    if code:
+        raise PeerFailedError(code)
+
+
+def _uses_gpus(there: int, device: str, workers: int) -> bool:
+    """Whether each worker gets a GPU.
+
+    Raises:
+        UsageError: there are fewer.
+    """
+    if device == "cpu" or (device == "auto" and not there):
+        return False
+    if there < workers:
+        raise UsageError(
+            f"--workers {workers}: each needs a GPU, and the cluster has {there}.",
+            f"Start {there} workers, or set train.device=cpu." if there else "Set train.device=cpu.",
+        )
+    return True
+
+
+def _rank(config: dict[str, Any]) -> int:
+    """Runs in a worker, not in its main thread. Returns the exit code; a loss of another one is left to Ray."""
+    order: _Order = config["order"]
+    console.set_up(quiet=order.quiet, debug=order.debug)
+    os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "True"  # the store is that of Ray's process group
+    stop = StopSignals()
+    Thread(target=lambda: order.terminal.wait_for_stop() or stop.request(), daemon=True).start()
+    with order.terminal.shown():
+        try:
+            with join_world() as world:
+                train_rank(order.arguments, world, stop, order.resuming)
+        except PeerLostError as error:
+            console.warn(error.message)
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            return report(error)
+    return 0
