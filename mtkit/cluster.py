@@ -9,6 +9,7 @@ import asyncio
 import io
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -186,13 +187,13 @@ class Terminal:
         """Within the block this worker is in the driver's folder, and writes to its terminal.
 
         Raises:
-            MtkitError: this machine has no such folder.
+            UsageError: this machine has no such folder.
         """
         stream, before = _Far(self.relay, self.moves), sys.stderr
         sys.stderr = stream  # type: ignore[assignment]
         os.environ.update(self.environ)
         try:
-            os.chdir(self.folder)
+            enter_folder(self.folder)
             yield
         finally:
             sys.stderr = before
@@ -203,6 +204,42 @@ class Terminal:
         import ray
 
         ray.get(self.relay.stopped.remote())
+
+
+def enter_folder(folder: str) -> None:
+    """Changes to the folder of the driver.
+
+    Raises:
+        UsageError: this machine has no such folder.
+    """
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: {error.strerror or error}, on {socket.gethostname()}.",
+            "Start the command in a folder that all machines of the cluster share.",
+        ) from None
+
+
+def use_gpus(there: int, device: str, workers: int) -> bool:
+    """Whether each worker gets a GPU.
+
+    Args:
+        there: GPUs of the cluster.
+        device: auto, cpu or cuda.
+        workers: their number.
+
+    Raises:
+        UsageError: there are fewer GPUs.
+    """
+    if device == "cpu" or (device == "auto" and not there):
+        return False
+    if there < workers:
+        raise UsageError(
+            f"--workers {workers}: each needs a GPU, and the cluster has {there}.",
+            f"Start {there} workers, or compute on cpu." if there else "Compute on cpu.",
+        )
+    return True
 
 
 def _described() -> dict[str, str]:

@@ -15,8 +15,8 @@ from typing import Any
 from mtkit.cli import console
 from mtkit.cli.failures import report
 from mtkit.cli.train import Resuming, StopSignals, train_rank
-from mtkit.cluster import Terminal, follow, ray_cluster, start_relay
-from mtkit.errors import MtkitError, UsageError
+from mtkit.cluster import Terminal, follow, ray_cluster, start_relay, use_gpus
+from mtkit.errors import MtkitError
 from mtkit.train.machine.distributed import PeerFailedError, PeerLostError, join_world
 
 
@@ -57,7 +57,7 @@ def train_on_ray(
         from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
         from ray.train.torch import TorchConfig, TorchTrainer
 
-        use_gpu = _uses_gpus(int(ray.cluster_resources().get("GPU", 0)), device, workers)
+        use_gpu = use_gpus(int(ray.cluster_resources().get("GPU", 0)), device, workers)
         relay = start_relay()
         order = _Order(arguments, resuming, Terminal(relay), console.state.quiet, console.state.debug)
         trainer = TorchTrainer(
@@ -82,22 +82,6 @@ def train_on_ray(
             ) from error
     if code:
         raise PeerFailedError(code)
-
-
-def _uses_gpus(there: int, device: str, workers: int) -> bool:
-    """Whether each worker gets a GPU.
-
-    Raises:
-        UsageError: there are fewer.
-    """
-    if device == "cpu" or (device == "auto" and not there):
-        return False
-    if there < workers:
-        raise UsageError(
-            f"--workers {workers}: each needs a GPU, and the cluster has {there}.",
-            f"Start {there} workers, or set train.device=cpu." if there else "Set train.device=cpu.",
-        )
-    return True
 
 
 def _rank(config: dict[str, Any]) -> int:

@@ -18,6 +18,8 @@ from mtkit.cli.choices import (
     ENGINE_HELP,
     ENGINES,
     MODEL_HELP,
+    ON_HELP,
+    RAY,
     THREADS_HELP,
     engine_name,
     one_of,
@@ -134,6 +136,17 @@ def translate(
         int | None,
         _flag(INPUT, "Join the N parts of an input that were translated with --part.", low=1, metavar="N"),
     ] = None,
+    on: Annotated[str | None, _flag(RAY, ON_HELP, metavar="ray")] = None,
+    workers: Annotated[
+        int,
+        _flag(
+            RAY,
+            "Processes that translate parts of the input, each with its part of the cores, or with THREADS. "
+            "[default: 1]",
+            low=1,
+            metavar="N",
+        ),
+    ] = 1,
     kind: Annotated[
         str,
         _flag(
@@ -331,6 +344,7 @@ def translate(
       mtkit translate -i docs/ -o docs.fr/
       mtkit translate --format jsonl --field en.text < in.jsonl > out.jsonl
     """
+    given = locals()
     from mtkit.cli.translate_folder import run_folder
     from mtkit.cli.translate_run import run, run_join, run_resumable
     from mtkit.runs.find import find_model, languages_of, read_model
@@ -393,13 +407,21 @@ def translate(
     when: Flush = one_of("--flush", flush, ("auto", "line", "batch"))
     input = base if several else base.settled()
     own = check_divided(input, target, part, join, several=several)
+    _check_ray(on, workers, several=several, divided=bool(part or join or resume))
     if several:
         members = _members(sources, target, kind)
     else:
         input.check(request)
         if resume and part is None and join is None:
             input.check_resumable(target)
+        if on:
+            input.check_resumable(target, "--on ray")
         _check_output(target, source, glossary, banned, memory or ())
+    if on and target is not None:
+        from mtkit.cli.translate_on_ray import translate_on_ray
+
+        translate_on_ray(given, target, workers)
+        return
     if join and target is not None:
         run_join(input, target, join, asked_job(input, request, models, glossary, (), adapters, memory or ()))
         return
@@ -429,6 +451,29 @@ def translate(
     else:
         run(translator, input, target, request, account, when)
     _say_notes(account, with_terms=bool(glossary or terms))
+
+
+def _check_ray(on: str | None, workers: int, *, several: bool, divided: bool) -> None:
+    """Refuses what does not go together with `--on ray`.
+
+    Raises:
+        UsageError: there is such a thing, or Ray is not installed.
+    """
+    if on is None:
+        if workers > 1:
+            raise UsageError("--workers: needs --on ray.", "On one machine, --threads uses several cores.")
+        return
+    from mtkit.cluster import check_ray
+
+    one_of("--on", on, ("ray",))
+    if several:
+        raise UsageError("--on ray: needs a single input file.", "Leave out --on ray.")
+    if divided:
+        raise UsageError(
+            "--on ray: divides the input, resumes and joins by itself.",
+            "Leave out --part, --join and --resume.",
+        )
+    check_ray("--on ray")
 
 
 def _say_notes(account: Account, *, with_terms: bool) -> None:
