@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import secrets
 import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -51,7 +53,7 @@ def check_ray(flag: str) -> None:
 def ray_cluster(workers: int, cores: int) -> Iterator[Any]:
     """The module `ray`, connected to the cluster of RAY_ADDRESS, or to one on this machine within the block.
 
-    A cluster of our own listens on this machine only, and has as many cores as the workers need.
+    A cluster of our own has as many cores as the workers need, and a secret that no other process knows.
 
     Args:
         workers: that will be started.
@@ -62,14 +64,16 @@ def ray_cluster(workers: int, cores: int) -> Iterator[Any]:
         MtkitError: there is no cluster at the address, or none can be started.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-
+    os.environ.setdefault("RAY_worker_niceness", "0")  # 15 otherwise: others would compute first
     address = os.environ.get("RAY_ADDRESS") or "local"
+    if address == "local":  # its ports are open to the network, and who reaches them may run anything
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    import ray  # reads the environment
+
     own: dict[str, Any] = {
         "num_cpus": workers * cores,
         "object_store_memory": _OBJECT_STORE,
         "include_dashboard": False,
-        "_node_ip_address": "127.0.0.1",
     }
     before = signal.getsignal(signal.SIGTERM)
     try:
@@ -81,7 +85,8 @@ def ray_cluster(workers: int, cores: int) -> Iterator[Any]:
         )
     except (OSError, RuntimeError, ValueError) as error:  # ConnectionError is an OSError
         said = " ".join(str(error).split())[:200]
-        raise MtkitError(f"RAY_ADDRESS = {address}: no Ray cluster: {said}", "See `ray status`.") from None
+        where = "Ray cannot start on this machine" if address == "local" else f"RAY_ADDRESS = {address}"
+        raise MtkitError(f"{where}: {said}", "Set RAY_ADDRESS to the address of a running cluster.") from None
     signal.signal(signal.SIGTERM, before)  # which Ray has replaced
     try:
         there = int(ray.cluster_resources().get("CPU", 0))
@@ -90,7 +95,8 @@ def ray_cluster(workers: int, cores: int) -> Iterator[Any]:
                 f"--workers {workers}: need {workers * cores} cores, and the cluster has {there}.",
                 f"Start at most {there // cores} workers, or set fewer cores for each.",
             )
-        yield ray
+        with redirect_stdout(io.StringIO()):  # Ray tells of lost workers there, by a page each
+            yield ray
     finally:
         ray.shutdown()
 
@@ -166,6 +172,15 @@ def follow(
     return done.result()
 
 
+def _described() -> dict[str, str]:
+    """The variables of the environment by which programs know their terminal."""
+    known = {name: os.environ[name] for name in ("TERM", "NO_COLOR") if name in os.environ}
+    with suppress(OSError, AttributeError):
+        size = os.get_terminal_size(sys.__stderr__.fileno())  # type: ignore[union-attr]
+        known |= {"COLUMNS": str(size.columns), "LINES": str(size.lines)}
+    return known | {name: os.environ[name] for name in ("COLUMNS", "LINES") if name in os.environ}
+
+
 @dataclass(frozen=True, slots=True)
 class Terminal:
     """The driver's folder and terminal, which its workers take for their own.
@@ -178,9 +193,9 @@ class Terminal:
     """
 
     relay: ActorHandle[Relay]
-    folder: str = field(default_factory=os.getcwd)
+    folder: str = field(default_factory=lambda: str(Path.cwd()))
     moves: bool = field(default_factory=lambda: sys.stderr is not None and sys.stderr.isatty())
-    environ: dict[str, str] = field(default_factory=lambda: _described())
+    environ: dict[str, str] = field(default_factory=_described)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -190,7 +205,7 @@ class Terminal:
             UsageError: this machine has no such folder.
         """
         stream, before = _Far(self.relay, self.moves), sys.stderr
-        sys.stderr = stream  # type: ignore[assignment]
+        sys.stderr = stream
         os.environ.update(self.environ)
         try:
             enter_folder(self.folder)
@@ -221,17 +236,19 @@ def enter_folder(folder: str) -> None:
         ) from None
 
 
-def use_gpus(there: int, device: str, workers: int) -> bool:
-    """Whether each worker gets a GPU.
+def use_gpus(device: str, workers: int) -> bool:
+    """Whether each worker gets a GPU of the cluster.
 
     Args:
-        there: GPUs of the cluster.
         device: auto, cpu or cuda.
         workers: their number.
 
     Raises:
         UsageError: there are fewer GPUs.
     """
+    import ray
+
+    there = int(ray.cluster_resources().get("GPU", 0))
     if device == "cpu" or (device == "auto" and not there):
         return False
     if there < workers:
@@ -240,15 +257,6 @@ def use_gpus(there: int, device: str, workers: int) -> bool:
             f"Start {there} workers, or compute on cpu." if there else "Compute on cpu.",
         )
     return True
-
-
-def _described() -> dict[str, str]:
-    """The variables of the environment by which programs know their terminal."""
-    known = {name: os.environ[name] for name in ("TERM", "NO_COLOR") if name in os.environ}
-    with suppress(OSError, AttributeError):
-        size = os.get_terminal_size(sys.__stderr__.fileno())  # type: ignore[union-attr]
-        known |= {"COLUMNS": str(size.columns), "LINES": str(size.lines)}
-    return known | {name: os.environ[name] for name in ("COLUMNS", "LINES") if name in os.environ}
 
 
 class _Far(io.TextIOBase):

@@ -21,7 +21,9 @@ MODEL_HELP = (
     "Run folder, model folder or config file of the model. Default: $MTKIT_MODEL, else ./mtkit.yaml, else "
     "the newest run under ./runs."
 )
-ON_HELP = "Start the workers on the Ray cluster of RAY_ADDRESS. Default: one on this machine for this command."
+ON_HELP = (
+    "Start the workers on the Ray cluster of RAY_ADDRESS. Default: one on this machine for this command."
+)
 RAY = "Several machines"
 
 Choice = TypeVar("Choice", bound=str)

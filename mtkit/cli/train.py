@@ -138,7 +138,7 @@ def _check_flags(on: str | None, workers: int, *, dry_run: bool, from_scratch: b
     if on is None:
         if workers > 1:
             raise UsageError("--workers: needs --on ray.", "Or start the processes with torchrun.")
-        if from_scratch and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", 0)):
+        if from_scratch and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")):
             raise UsageError(
                 "--from-scratch: each restart by torchrun would delete the checkpoints again.",
                 "Leave out --max-restarts, or delete the run first.",
@@ -148,7 +148,9 @@ def _check_flags(on: str | None, workers: int, *, dry_run: bool, from_scratch: b
 
     one_of("--on", on, ("ray",))
     if dry_run:
-        raise UsageError("--dry-run and --on ray: exclude each other.", "Plan on one machine, or by torchrun.")
+        raise UsageError(
+            "--dry-run and --on ray: exclude each other.", "Plan on one machine, or by torchrun."
+        )
     check_ray("--on ray")
 
 

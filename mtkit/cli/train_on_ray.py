@@ -54,11 +54,17 @@ def train_on_ray(
     """
     cores = int(os.environ.get("OMP_NUM_THREADS") or 1)  # as with torchrun
     with ray_cluster(workers, cores) as ray, tempfile.TemporaryDirectory() as folder:
-        from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
+        from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError, UserCallback
         from ray.train.torch import TorchConfig, TorchTrainer
 
-        use_gpu = use_gpus(int(ray.cluster_resources().get("GPU", 0)), device, workers)
+        use_gpu = use_gpus(device, workers)
         relay = start_relay()
+        again = f"a worker was lost. All start again from the last checkpoint, {max_restarts} times at most."
+
+        class Losses(UserCallback):
+            def after_exception(self, run_context: object, worker_exceptions: object) -> None:
+                relay.write.remote(f"warning: {again}\n")
+
         order = _Order(arguments, resuming, Terminal(relay), console.state.quiet, console.state.debug)
         trainer = TorchTrainer(
             _rank,
@@ -68,7 +74,9 @@ def train_on_ray(
                 num_workers=workers, use_gpu=use_gpu, resources_per_worker={"CPU": cores}
             ),
             run_config=RunConfig(
-                storage_path=folder, failure_config=FailureConfig(max_failures=max_restarts)
+                storage_path=folder,
+                failure_config=FailureConfig(max_failures=max_restarts),
+                callbacks=[Losses()],
             ),
         )
         try:
@@ -77,15 +85,15 @@ def train_on_ray(
             said = " ".join(str(error).split())[:300]
             raise MtkitError(
                 f"a worker was lost, and --max-restarts {max_restarts} is used up: {said}",
-                "Check for a process that was killed or ran out of memory. Run the same command to resume from "
-                "the last checkpoint.",
+                "Check for a process that was killed or ran out of memory. Run the same command to resume "
+                "from the last checkpoint.",
             ) from error
     if code:
         raise PeerFailedError(code)
 
 
 def _rank(config: dict[str, Any]) -> int:
-    """Runs in a worker, not in its main thread. Returns the exit code; a loss of another one is left to Ray."""
+    """Runs in a worker, in a thread. Returns the exit code; the loss of another worker is left to Ray."""
     order: _Order = config["order"]
     console.set_up(quiet=order.quiet, debug=order.debug)
     os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "True"  # the store is that of Ray's process group
@@ -95,8 +103,7 @@ def _rank(config: dict[str, Any]) -> int:
         try:
             with join_world() as world:
                 train_rank(order.arguments, world, stop, order.resuming)
-        except PeerLostError as error:
-            console.warn(error.message)
+        except PeerLostError:
             raise
         except (Exception, KeyboardInterrupt) as error:
             return report(error)

@@ -1,11 +1,10 @@
 """`mtkit translate --on ray`: workers on several machines translate the parts of an input, then it is joined.
 
-A worker does what `--part` does, part after part; if it is lost, Ray starts another one, which resumes its part.
+A worker does what `--part` does, part after part; if it is lost, Ray starts another one, which resumes.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import redirect_stderr
 from io import StringIO
@@ -88,13 +87,15 @@ def translate_on_ray(given: Mapping[str, Any], target: Path, workers: int) -> No
     ):
         from ray.util import ActorPool
 
-        gpus = use_gpus(int(ray.cluster_resources().get("GPU", 0)), given["device"].partition(":")[0], workers)
-        make = ray.remote(
-            num_cpus=cores, num_gpus=int(gpus), max_restarts=-1, max_task_retries=_MOST_LOSSES
-        )(_PartWorker)
-        pool = ActorPool([make.remote(each, os.getcwd(), console.state.debug) for _ in range(workers)])
+        gpus = use_gpus(given["device"].partition(":")[0], workers)
+        make = ray.remote(num_cpus=cores, num_gpus=int(gpus), max_restarts=-1, max_task_retries=_MOST_LOSSES)(
+            _PartWorker
+        )
+        pool = ActorPool([make.remote(each, str(Path.cwd()), console.state.debug) for _ in range(workers)])
         try:
-            for part, code, said in pool.map_unordered(lambda actor, part: actor.translate.remote(part), parts):
+            for part, code, said in pool.map_unordered(
+                lambda actor, part: actor.translate.remote(part), parts
+            ):
                 console.pass_on("".join(f"{part}: {line}\n" for line in said.splitlines()))
                 if code:
                     raise _FailedPartError(code)
