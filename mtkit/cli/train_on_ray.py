@@ -53,7 +53,7 @@ def train_on_ray(
         MtkitError: the training failed, or stopped on request; then a worker has said why.
     """
     cores = int(os.environ.get("OMP_NUM_THREADS") or 1)  # as with torchrun
-    with ray_cluster(workers, cores) as ray, tempfile.TemporaryDirectory() as folder:
+    with ray_cluster(workers, cores), tempfile.TemporaryDirectory() as folder:
         from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError, UserCallback
         from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -61,7 +61,7 @@ def train_on_ray(
         relay = start_relay()
         again = f"a worker was lost. All start again from the last checkpoint, {max_restarts} times at most."
 
-        class Losses(UserCallback):
+        class Losses(UserCallback):  # type: ignore[misc]  # Ray has no types here
             def after_exception(self, run_context: object, worker_exceptions: object) -> None:
                 relay.write.remote(f"warning: {again}\n")
 
@@ -98,7 +98,12 @@ def _rank(config: dict[str, Any]) -> int:
     console.set_up(quiet=order.quiet, debug=order.debug)
     os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "True"  # the store is that of Ray's process group
     stop = StopSignals()
-    Thread(target=lambda: order.terminal.wait_for_stop() or stop.request(), daemon=True).start()
+
+    def obey() -> None:
+        order.terminal.wait_for_stop()
+        stop.request()
+
+    Thread(target=obey, daemon=True).start()
     with order.terminal.shown():
         try:
             with join_world() as world:

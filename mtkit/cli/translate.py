@@ -415,8 +415,8 @@ def translate(
         if on:
             _on_ray(locals(), target, workers)
         else:
-            this = asked_job(input, request, models, glossary, (), adapters, memory or ())
-            run_join(input, target, join or 0, this)
+            wanted = asked_job(input, request, models, glossary, (), adapters, memory or ())
+            run_join(input, target, join or 0, wanted)
         return
     console.say(f"model: {found}{''.join(f' + {other}' for other in others)}")
     translator = read_model(

@@ -226,7 +226,7 @@ def serving(folder: Path, *args: str) -> Iterator[Serving]:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             raise

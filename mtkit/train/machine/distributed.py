@@ -284,7 +284,7 @@ def _connect(local_rank: int) -> tuple[Store, ProcessGroup]:
         torch.cuda.set_device(local_rank)
         device = {"backend": "cpu:gloo,cuda:nccl", "device_id": torch.device("cuda", local_rank)}
     store, rank, size = next(iter(rendezvous("env://", timeout=_TIMEOUT)))
-    store = PrefixStore(_world_id(PrefixStore("worlds", store), rank, size), store)
+    store = PrefixStore(world_id(PrefixStore("worlds", store), rank, size), store)
     if not dist.is_initialized():
         dist.init_process_group(
             **{"backend": "gloo", **device},
@@ -296,7 +296,7 @@ def _connect(local_rank: int) -> tuple[Store, ProcessGroup]:
     return PrefixStore("mtkit", store), dist.new_group(backend="gloo", timeout=_PATIENCE)
 
 
-def _world_id(store: Store, rank: int, size: int) -> str:
+def world_id(store: Store, rank: int, size: int) -> str:
     """A name for this world, agreed upon by its ranks.
 
     torchrun's store survives a restart, with the keys of the world before it. A rank therefore believes only
