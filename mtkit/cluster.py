@@ -199,16 +199,11 @@ class Terminal:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Within the block this worker is in the driver's folder, and writes to its terminal.
-
-        Raises:
-            UsageError: this machine has no such folder.
-        """
+        """Within the block, what this worker writes to stderr appears there."""
         stream, before = _Far(self.relay, self.moves), sys.stderr
         sys.stderr = stream
         os.environ.update(self.environ)
         try:
-            enter_folder(self.folder)
             yield
         finally:
             sys.stderr = before

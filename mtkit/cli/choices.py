@@ -22,7 +22,8 @@ MODEL_HELP = (
     "the newest run under ./runs."
 )
 ON_HELP = (
-    "Start the workers on the Ray cluster of RAY_ADDRESS. Default: one on this machine for this command."
+    "Let workers of Ray do it, on the cluster that RAY_ADDRESS names, or on one that is started on this "
+    "machine for this command."
 )
 RAY = "Several machines"
 

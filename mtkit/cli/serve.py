@@ -143,9 +143,11 @@ def serve(
     )
     if on:
         from mtkit.cluster import check_ray
+        from mtkit.runs.find import find_model
 
         one_of("--on", on, ("ray",))
         check_ray("--on ray")
+        model = model or [find_model(None).run]  # workers may have another environment
     one_of("--device", device.partition(":")[0], ("auto", "cpu", "cuda"))
     cores = threads or max(1, num_cores() // workers) if workers > 1 or on else threads
 

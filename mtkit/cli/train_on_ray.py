@@ -15,7 +15,8 @@ from typing import Any
 from mtkit.cli import console
 from mtkit.cli.failures import report
 from mtkit.cli.train import Resuming, StopSignals, train_rank
-from mtkit.cluster import Terminal, follow, ray_cluster, start_relay, use_gpus
+from mtkit.cluster import Terminal, enter_folder, follow, ray_cluster, start_relay, use_gpus
+from mtkit.cores import num_cores
 from mtkit.errors import MtkitError
 from mtkit.train.machine.distributed import PeerFailedError, PeerLostError, join_world
 
@@ -52,7 +53,8 @@ def train_on_ray(
     Raises:
         MtkitError: the training failed, or stopped on request; then a worker has said why.
     """
-    cores = int(os.environ.get("OMP_NUM_THREADS") or 1)  # as with torchrun
+    cores = num_cores() if os.environ.get("OMP_NUM_THREADS") else 1  # as with torchrun
+    console.say("starting Ray …")
     with ray_cluster(workers, cores), tempfile.TemporaryDirectory() as folder:
         from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError, UserCallback
         from ray.train.torch import TorchConfig, TorchTrainer
@@ -107,6 +109,7 @@ def _rank(config: dict[str, Any]) -> int:
     with order.terminal.shown():
         try:
             with join_world() as world:
+                enter_folder(order.terminal.folder)
                 train_rank(order.arguments, world, stop, order.resuming)
         except PeerLostError:
             raise

@@ -534,7 +534,9 @@ def _on_ray(known: Mapping[str, Any], target: Path, workers: int) -> None:
 
     from mtkit.cli.translate_on_ray import translate_on_ray
 
-    translate_on_ray({name: known[name] for name in signature(translate).parameters}, target, workers)
+    given = {name: known[name] for name in signature(translate).parameters}
+    given["model"] = given["model"] or [known["found"].run]  # workers may have another environment
+    translate_on_ray(given, target, workers)
 
 
 def _members(sources: list[Path], target: Path | None, kind: str) -> list[Member]:

@@ -11,9 +11,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from mtkit.cluster import ray_cluster, use_gpus
+from mtkit.cluster import enter_folder, ray_cluster, use_gpus
 from mtkit.errors import MtkitError
 from mtkit.serve.application import build_app
 from mtkit.serve.listening import address_of, listen
@@ -26,20 +27,17 @@ from mtkit.serve.site import Site
 from mtkit.serve.supervisor import Link, Worker
 
 if TYPE_CHECKING:
-    from ray.actor import ActorHandle
-
     from mtkit.serve.gate import Gate
 
 logger = logging.getLogger(__name__)
 
-_NAME = "mtkit"
-"""Of the application in Ray Serve."""
+_NAME = "mtkit"  # of the application in Ray Serve
 
 
 class _RayLink:
     """A replica's way to `Shared`, as `Link` is that of a worker to its parent."""
 
-    def __init__(self, shared: ActorHandle[Shared]) -> None:
+    def __init__(self, shared: Any) -> None:
         self._shared = shared
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -69,6 +67,7 @@ def serve_on_ray(
     Raises:
         MtkitError: the address is taken, there is no cluster, or a replica cannot start.
     """
+    folder = str(Path.cwd())
     with listen(settings) as listening:  # says at once if the address is taken
         port, address = listening.getsockname()[1], address_of(listening)
     with ray_cluster(count, cores) as ray:
@@ -78,7 +77,7 @@ def serve_on_ray(
         gpus = use_gpus(device, count)
         shared = ray.remote(num_cpus=0)(Shared).remote(settings.rate)
         deployment = serve.deployment(
-            serve.ingress(lambda: _application(settings, open_models, shared))(),
+            serve.ingress(lambda: _application(settings, folder, open_models, shared))(),
             name=_NAME,
             num_replicas=count,
             ray_actor_options={"num_cpus": cores, "num_gpus": int(gpus)},
@@ -94,18 +93,18 @@ def serve_on_ray(
             serve.start(http_options={"host": settings.host, "port": port, "keep_alive_timeout_s": idle})
             serve.run(deployment.bind(), name=_NAME)
             ready(address)
-            while not ended.wait(1.0):
-                pass
+            ended.wait()
         except RuntimeError as error:
             raise MtkitError(f"Ray Serve: {' '.join(str(error).split())[:300]}") from error
         finally:
             serve.delete(_NAME)  # others may serve on the same cluster
 
 
-def _application(settings: Settings, open_models: Callable[[], Models], shared: ActorHandle[Shared]) -> Gate:
+def _application(settings: Settings, folder: str, open_models: Callable[[], Models], shared: Any) -> Gate:
     """The application in a replica, which looks for new models and reports figures as other servers do."""
     from ray import serve
 
+    enter_folder(folder)
     name = serve.get_replica_context().replica_id.unique_id
     site = Site(open_models(), settings, Worker(name, False, cast(Link, _RayLink(shared))))
 

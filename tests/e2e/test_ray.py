@@ -15,7 +15,7 @@ from tests.support.commands import mtkit
 from tests.support.corpora import REPOSITORY
 from tests.support.elastic import kill_when, last_step, named
 from tests.support.fakes import export_unchecked, make_tiny_run
-from tests.support.ranks import free_port, run_ranks
+from tests.support.ranks import run_ranks
 from tests.support.servers import serving
 from tests.support.trainings import CONFIG, same_weights
 
@@ -25,6 +25,7 @@ pytestmark = [
     pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra ray"),
 ]
 
+MTKIT = [sys.executable, "-m", "mtkit"]  # Ray warns
 ON_RAY = ("--on", "ray", "--workers", "2")
 WORKER, PART_WORKER = "ray::RayTrainWorker", "ray::_PartWorker"
 LAST = "checkpoints/step-00000024"
@@ -33,7 +34,7 @@ LAST = "checkpoints/step-00000024"
 def start(folder: Path, *args: str) -> subprocess.Popen[str]:
     """`mtkit` with its stderr in a pipe."""
     return subprocess.Popen(
-        [sys.executable, "-m", "mtkit", *args],
+        [*MTKIT, *args],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY), "TERM": "dumb"},
         stdin=subprocess.DEVNULL,
@@ -144,8 +145,8 @@ def test_a_part_that_fails_ends_the_command_with_its_exit_code(folder: Path) -> 
 def test_replicas_answer_as_the_command_and_share_what_they_keep(folder: Path) -> None:
     asked = {"q": "the cat sat on the mat", "source": "en", "target": "fr"}
     alone = mtkit("-q", "translate", "-m", "runs/tiny", cwd=folder, input=f"{asked['q']}\n")
-    options = ("-m", "runs/tiny", "--port", str(free_port()), "--rate", "60", *ON_RAY)
-    with serving(folder, *options) as server:
+    options = ("-m", "runs/tiny", "--rate", "60", *ON_RAY)
+    with serving(folder, *options, command=MTKIT) as server:
         assert len(named(server.process.pid, "ray::ServeReplica")) == 2
         answers = [server.post("/translate", asked) for _ in range(30)]
         known = [answer.json["translatedText"] for answer in answers if answer.status == 200]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.distributed import HashStore, PrefixStore
+from torch._C._distributed_c10d import HashStore, PrefixStore
 
 from mtkit.errors import InputError, StoppedError, UsageError
 from mtkit.train.machine.distributed import World, join_world, world_id
