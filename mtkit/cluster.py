@@ -68,6 +68,8 @@ def ray_cluster(workers: int, cores: int) -> Iterator[Any]:
     address = os.environ.get("RAY_ADDRESS") or "local"
     if address == "local":  # its ports are open to the network, and who reaches them may run anything
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    elif Path("~/.ray/auth_token").expanduser().exists():  # as `ray start` does; `ray.init` looks too late
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray  # reads the environment
 
     own: dict[str, Any] = {
@@ -200,14 +202,13 @@ class Terminal:
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Within the block, what this worker writes to stderr appears there."""
-        stream, before = _Far(self.relay, self.moves), sys.stderr
-        sys.stderr = stream
+        before = sys.stderr
+        sys.stderr = _Far(self.relay, self.moves)
         os.environ.update(self.environ)
         try:
             yield
         finally:
             sys.stderr = before
-            stream.arrive()
 
     def wait_for_stop(self) -> None:
         """Returns when the driver requests a stop."""
@@ -259,18 +260,12 @@ class _Far(io.TextIOBase):
 
     def __init__(self, relay: ActorHandle[Relay], moves: bool) -> None:
         self._relay, self._moves = relay, moves
-        self._last: Any = None
 
     def write(self, text: str) -> int:
-        self._last = self._relay.write.remote(text)
+        import ray
+
+        ray.get(self._relay.write.remote(text))  # waits, or a later text might come before it
         return len(text)
 
     def isatty(self) -> bool:
         return self._moves
-
-    def arrive(self) -> None:
-        """Waits until all has arrived."""
-        import ray
-
-        if self._last is not None:
-            ray.get(self._last)

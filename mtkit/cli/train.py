@@ -27,11 +27,18 @@ if TYPE_CHECKING:
 
 
 _MOST_REASONS = 5
+_RESTARTS = 3
+"""How often Ray starts lost workers again, unless the user says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resuming:
-    """What may differ from the last checkpoint: options, and the patience, which `anew` begins again."""
+    """What may differ from the last checkpoint.
+
+    Attributes:
+        allowed: options and sections.
+        patience_anew: forget how many validations have passed without improvement.
+    """
 
     allowed: tuple[str, ...] = ()
     patience_anew: bool = False
@@ -76,14 +83,15 @@ def train(
         int, typer.Option(min=1, metavar="N", help="Processes that train together.", rich_help_panel=RAY)
     ] = 1,
     max_restarts: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=0,
             metavar="N",
-            help="How often the workers start again, from the last checkpoint, after one was lost.",
+            help="How often workers start again, from the last checkpoint, after one was lost. Default: 3.",
             rich_help_panel=RAY,
+            show_default=False,
         ),
-    ] = 3,
+    ] = None,
 ) -> None:
     """Train a model, or resume from the latest checkpoint.
 
@@ -103,7 +111,7 @@ def train(
     """
     from mtkit.train.machine.distributed import World, join_world
 
-    _check_flags(on, workers, dry_run=dry_run, from_scratch=from_scratch)
+    _check_flags(on, workers, max_restarts, dry_run=dry_run, from_scratch=from_scratch)
     with stop_signals() as stop, nullcontext(World()) if on else join_world() as world:
         if not world.is_main:
             silence()
@@ -122,22 +130,26 @@ def train(
         if on:
             from mtkit.cli.train_on_ray import train_on_ray
 
-            train_on_ray(arguments, resuming, config.train.device, workers, max_restarts, stop)
+            restarts = _RESTARTS if max_restarts is None else max_restarts
+            train_on_ray(arguments, resuming, config.train.device, workers, restarts, stop)
     if config.data.test:
         say_next(shlex.join(["mtkit", "evaluate", *(arguments or ())]))
     else:
         say_next(f"{shlex.join(['mtkit', 'translate', '-m', shown(config.run)])} < input.txt")
 
 
-def _check_flags(on: str | None, workers: int, *, dry_run: bool, from_scratch: bool) -> None:
+def _check_flags(
+    on: str | None, workers: int, max_restarts: int | None, *, dry_run: bool, from_scratch: bool
+) -> None:
     """Refuses flags that do not go together.
 
     Raises:
         UsageError: they do not.
     """
     if on is None:
-        if workers > 1:
-            raise UsageError("--workers: needs --on ray.", "Or start the processes with torchrun.")
+        if workers > 1 or max_restarts is not None:
+            flag = "--workers" if workers > 1 else "--max-restarts"
+            raise UsageError(f"{flag}: needs --on ray.", "Or start the processes with torchrun.")
         if from_scratch and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")):
             raise UsageError(
                 "--from-scratch: each restart by torchrun would delete the checkpoints again.",

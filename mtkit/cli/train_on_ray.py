@@ -61,7 +61,7 @@ def train_on_ray(
 
         use_gpu = use_gpus(device, workers)
         relay = start_relay()
-        again = f"a worker was lost. All start again from the last checkpoint, {max_restarts} times at most."
+        again = f"a worker was lost. All start again from the last checkpoint, at most {max_restarts} times."
 
         class Losses(UserCallback):  # type: ignore[misc]  # Ray has no types here
             def after_exception(self, run_context: object, worker_exceptions: object) -> None:

@@ -462,12 +462,13 @@ def _divided(
     Raises:
         UsageError: there is no such part, or `--on ray` does not go together with other options.
     """
-    from mtkit.cluster import check_ray
     from mtkit.translate.divided import check_divided
 
     if on is None and workers > 1:
         raise UsageError("--workers: needs --on ray.", "On one machine, --threads uses several cores.")
     if on is not None:
+        from mtkit.cluster import check_ray
+
         one_of("--on", on, ("ray",))
         if several:
             raise UsageError("--on ray: needs a single input file.", "Leave out --on ray.")

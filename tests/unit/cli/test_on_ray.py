@@ -33,6 +33,7 @@ ON = ("--on", "ray")
     [
         ((*TRAIN, "--on", "sun"), "--on sun: unknown value."),
         ((*TRAIN, "--workers", "2"), "--workers: needs --on ray."),
+        ((*TRAIN, "--max-restarts", "0"), "--max-restarts: needs --on ray."),
         ((*TRAIN, *ON, "--dry-run"), "--dry-run and --on ray: exclude each other."),
         ((*TRAIN, *ON), "--on ray: needs ray, which is not installed."),
         ((*TRANSLATE, "--workers", "2"), "--workers: needs --on ray."),
