@@ -12,11 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from mtkit.cluster import enter_folder, ray_cluster, use_gpus
 from mtkit.errors import MtkitError
 from mtkit.serve.application import build_app
+from mtkit.serve.gate import Gate
 from mtkit.serve.listening import address_of, listen
 from mtkit.serve.models import Models
 from mtkit.serve.queue import MOST_ORDERS
@@ -25,9 +26,6 @@ from mtkit.serve.settings import Settings
 from mtkit.serve.shared import Shared
 from mtkit.serve.site import Site
 from mtkit.serve.supervisor import Link, Worker
-
-if TYPE_CHECKING:
-    from mtkit.serve.gate import Gate
 
 logger = logging.getLogger(__name__)
 
