@@ -21,6 +21,11 @@ MODEL_HELP = (
     "Run folder, model folder or config file of the model. Default: $MTKIT_MODEL, else ./mtkit.yaml, else "
     "the newest run under ./runs."
 )
+ON_HELP = (
+    "Let workers of Ray do it, on the cluster that RAY_ADDRESS names, or on one that is started on this "
+    "machine for this command."
+)
+RAY = "Several machines"
 
 Choice = TypeVar("Choice", bound=str)
 

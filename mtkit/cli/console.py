@@ -208,6 +208,14 @@ def fail(error: MtkitError) -> None:
         _write_prose(Styled("error:", ERROR), " ", line)
 
 
+def pass_on(text: str) -> None:
+    """What another process of the command has written to its stderr, as it is."""
+    if text and sys.stderr is not None:
+        with contextlib.suppress(OSError):  # as in `_write`
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
 def trace(error: BaseException) -> None:
     """Prints the traceback on stderr."""
     import traceback

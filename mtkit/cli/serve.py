@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from mtkit.cli.choices import (
     ENGINE_HELP,
     ENGINES,
     MODEL_HELP,
+    ON_HELP,
     THREADS_HELP,
     engine_name,
     one_of,
@@ -65,6 +67,7 @@ def serve(
             low=1,
         ),
     ] = 1,
+    on: Annotated[str | None, Flag(SERVER, ON_HELP, metavar="ray")] = None,
     check: Annotated[bool, Flag(SERVER, "Open the models, translate a text, and end.", ("--check",))] = False,
     api_keys: Annotated[Path | None, Flag(ACCESS, _KEYS_HELP, metavar="FILE")] = None,
     open_to_all: Annotated[
@@ -121,8 +124,15 @@ def serve(
         tuple(name.lower() for name in allow_host or ()),
         tuple(cors or ()),
     )
+    if on:
+        from mtkit.cluster import check_ray
+        from mtkit.runs.find import find_model
+
+        one_of("--on", on, ("ray",))
+        check_ray("--on ray")
+        model = model or [find_model(None).run]  # workers may have another environment
     one_of("--device", device.partition(":")[0], ("auto", "cpu", "cuda"))
-    cores = threads or max(1, num_cores() // workers) if workers > 1 else threads
+    cores = threads or max(1, num_cores() // workers) if workers > 1 or on else threads
 
     def open_models(aloud: bool = True) -> Models:
         from mtkit.serve.models import Models, ServedModel
@@ -136,7 +146,10 @@ def serve(
     if check:
         _try(open_models())
         return
-    _run(settings, workers, open_models)
+    if on:
+        _run_on_ray(settings, workers, cores or 1, device.partition(":")[0], open_models)
+    else:
+        _run(settings, workers, open_models)
     console.state.in_a_hurry = True  # a sentence that is still searched for has no reader
     raise SystemExit(0)
 
@@ -160,7 +173,7 @@ def _run(settings: Settings, workers: int, open_models: Callable[[bool], Models]
         from mtkit.serve.site import Site
 
         models = open_models(worker is None or worker.is_first)
-        pairs = ", ".join(f"{src} to {tgt}" for src, tgt in models.directions)
+        pairs = _named(models)
 
         def ready() -> None:
             if worker:
@@ -169,6 +182,39 @@ def _run(settings: Settings, workers: int, open_models: Callable[[bool], Models]
                 console.say(f"serving {pairs} {place}")
 
         run_server(Site(models, settings, worker), listening, ready)
+
+
+def _run_on_ray(
+    settings: Settings, workers: int, cores: int, device: str, open_models: Callable[[bool], Models]
+) -> None:
+    """Serves on replicas of Ray, once the models were opened here: then one message says what is wrong.
+
+    Raises:
+        UsageError: strangers could reach Ray's proxy, which bounds neither headers nor connections.
+    """
+    from mtkit.serve.on_ray import serve_on_ray
+    from mtkit.serve.settings import is_loopback
+
+    if settings.is_open and not is_loopback(settings.host):
+        raise UsageError(
+            f"--host {settings.host} --open --on ray: Ray's proxy has no limits for strangers.",
+            "Leave out --host and put a reverse proxy before it, or ask for keys with --api-keys alone.",
+        )
+    pairs = _named(open_models(True))
+    console.say("starting Ray …")
+    serve_on_ray(
+        settings,
+        workers,
+        cores,
+        device,
+        partial(open_models, False),
+        lambda address: console.say(f"serving {pairs} by {workers} workers of Ray at {address}"),
+    )
+
+
+def _named(models: Models) -> str:
+    """The pairs of languages, for people."""
+    return ", ".join(f"{src} to {tgt}" for src, tgt in models.directions)
 
 
 def _try(models: Models) -> None:

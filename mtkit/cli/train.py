@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtkit.cli.arguments import ConfigArguments, read_arguments, shown
+from mtkit.cli.choices import ON_HELP, RAY, one_of
 from mtkit.cli.console import confirm, is_answerable, progress, say, say_next, silence, working
 from mtkit.errors import StoppedError, UsageError
 
@@ -24,6 +27,21 @@ if TYPE_CHECKING:
 
 
 _MOST_REASONS = 5
+_RESTARTS = 3
+"""How often Ray starts lost workers again, unless the user says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resuming:
+    """What may differ from the last checkpoint.
+
+    Attributes:
+        allowed: options and sections.
+        patience_anew: forget how many validations have passed without improvement.
+    """
+
+    allowed: tuple[str, ...] = ()
+    patience_anew: bool = False
 
 
 def train(
@@ -57,6 +75,23 @@ def train(
             "early.",
         ),
     ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(metavar="ray", help=ON_HELP, rich_help_panel=RAY, show_default=False),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Processes that train together.", rich_help_panel=RAY)
+    ] = 1,
+    max_restarts: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="How often workers start again, from the last checkpoint, after one was lost. Default: 3.",
+            rich_help_panel=RAY,
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train a model, or resume from the latest checkpoint.
 
@@ -67,15 +102,17 @@ def train(
     Examples:
       mtkit train mtkit.yaml train.max_time=30m
       torchrun --nproc-per-node 8 -m mtkit train mtkit.yaml   (8 GPUs)
+      mtkit train mtkit.yaml --on ray --workers 8
 
     \b
     Values of model.preset, and their parameters with a vocabulary of 8,000:
       tiny 2.4 M, small 7.6 M, base 48.2 M, big 184.6 M, deep 54.5 M,
       paper-base 48.2 M, paper-big 184.5 M (see `mtkit config presets`)
     """
-    from mtkit.train.machine.distributed import join_world
+    from mtkit.train.machine.distributed import World, join_world
 
-    with stop_signals() as stop, join_world() as world:
+    _check_flags(on, workers, max_restarts, dry_run=dry_run, from_scratch=from_scratch)
+    with stop_signals() as stop, nullcontext(World()) if on else join_world() as world:
         if not world.is_main:
             silence()
         loaded = read_arguments(arguments)
@@ -86,11 +123,47 @@ def train(
             return
         if from_scratch and not yes:
             world.on_main(lambda: _ask_to_forget(config.run))
-        _train(config, world, stop, from_scratch, allow_change or [], reset_patience)
+        resuming = Resuming(tuple(allow_change or ()), reset_patience)
+        with _prepared(config, world, from_scratch):
+            if not on:
+                _run(config, world, stop, resuming)
+        if on:
+            from mtkit.cli.train_on_ray import train_on_ray
+
+            restarts = _RESTARTS if max_restarts is None else max_restarts
+            train_on_ray(arguments, resuming, config.train.device, workers, restarts, stop)
     if config.data.test:
         say_next(shlex.join(["mtkit", "evaluate", *(arguments or ())]))
     else:
         say_next(f"{shlex.join(['mtkit', 'translate', '-m', shown(config.run)])} < input.txt")
+
+
+def _check_flags(
+    on: str | None, workers: int, max_restarts: int | None, *, dry_run: bool, from_scratch: bool
+) -> None:
+    """Refuses flags that do not go together.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if on is None:
+        if workers > 1 or max_restarts is not None:
+            flag = "--workers" if workers > 1 else "--max-restarts"
+            raise UsageError(f"{flag}: needs --on ray.", "Or start the processes with torchrun.")
+        if from_scratch and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")):
+            raise UsageError(
+                "--from-scratch: each restart by torchrun would delete the checkpoints again.",
+                "Leave out --max-restarts, or delete the run first.",
+            )
+        return
+    from mtkit.cluster import check_ray
+
+    one_of("--on", on, ("ray",))
+    if dry_run:
+        raise UsageError(
+            "--dry-run and --on ray: exclude each other.", "Plan on one machine, or by torchrun."
+        )
+    check_ray("--on ray")
 
 
 def _ask_to_forget(run: Path) -> None:
@@ -119,10 +192,15 @@ def _check(loaded: Loaded) -> None:
     refuse(loaded, (*sources, *faults_of_training(config)))
 
 
-def _train(
-    config: Config, world: World, stop: StopSignals, anew: bool, allowed: list[str], reset_patience: bool
-) -> None:
-    """Prepares the data if necessary, and trains."""
+@contextmanager
+def _prepared(config: Config, world: World, anew: bool) -> Iterator[None]:
+    """The run folder: no other training writes to it within the block, and the data are prepared.
+
+    Args:
+        config: of the run.
+        world: the ranks that use it.
+        anew: whether to delete what an earlier training left.
+    """
     from mtkit.disk.lock import only_writer
     from mtkit.runs.layout import forget_training, open_run
 
@@ -131,10 +209,19 @@ def _train(
         if anew:
             world.on_main(lambda: forget_training(config.run))
         world.on_main(lambda: _prepare(config))
-        _run(config, world, stop, allowed, reset_patience)
+        yield
 
 
-def _run(config: Config, world: World, stop: StopSignals, allowed: list[str], reset_patience: bool) -> None:
+def train_rank(arguments: list[str] | None, world: World, stop: StopSignals, resuming: Resuming) -> None:
+    """Trains on one of several ranks, with data that are prepared."""
+    if not world.is_main:
+        silence()
+    config = read_arguments(arguments).config
+    with _prepared(config, world, anew=False):
+        _run(config, world, stop, resuming)
+
+
+def _run(config: Config, world: World, stop: StopSignals, resuming: Resuming) -> None:
     from mtkit.data.prepare.prepared import open_prepared
 
     prepared = open_prepared(config)
@@ -157,7 +244,8 @@ def _run(config: Config, world: World, stop: StopSignals, allowed: list[str], re
         training_view() as view,
         text_log(config.run, view) if world.is_main else nullcontext(view) as listen,
     ):
-        finished = run(config, prepared, listen, stop.asked, world, allowed, reset_patience)
+        allowed, patience_anew = resuming.allowed, resuming.patience_anew
+        finished = run(config, prepared, listen, stop.asked, world, allowed, patience_anew)
         folder = Path(shown(finished.folder))
         listen(Working("fitting confidence"))
         world.on_main(lambda: fit_finished(folder, prepared, config, say, stop.asked))
@@ -249,11 +337,19 @@ class StopSignals:
 
     def asked(self) -> bool:
         """Whether to stop as soon as everything is saved."""
-        self._watched = True
-        if self._received and not self._told:
+        if self.received() and not self._told:
             self._told = True
             say("Saving. Press Ctrl-C again to quit without saving.")
         return self._received
+
+    def received(self) -> bool:
+        """The same without a word: another process that is told says it."""
+        self._watched = True
+        return self._received
+
+    def request(self) -> None:
+        """Does what a signal does, in a process that another one tells of it."""
+        self._received = True
 
     # Prints nothing: the signal may interrupt a write to stderr, which is not reentrant.
     def handle(self, number: int, _: FrameType | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -18,6 +18,8 @@ from mtkit.cli.choices import (
     ENGINE_HELP,
     ENGINES,
     MODEL_HELP,
+    ON_HELP,
+    RAY,
     THREADS_HELP,
     engine_name,
     one_of,
@@ -29,6 +31,8 @@ from mtkit.errors import UsageError, shortened
 if TYPE_CHECKING:
     from mtkit.cli.streams import Flush
     from mtkit.translate.account import Account
+    from mtkit.translate.divided import FilePart
+    from mtkit.translate.job import Input
     from mtkit.translate.many_files import Member
     from mtkit.translate.request import Request
     from mtkit.translate.translator import Translator
@@ -134,6 +138,17 @@ def translate(
         int | None,
         _flag(INPUT, "Join the N parts of an input that were translated with --part.", low=1, metavar="N"),
     ] = None,
+    on: Annotated[str | None, _flag(RAY, ON_HELP, metavar="ray")] = None,
+    workers: Annotated[
+        int,
+        _flag(
+            RAY,
+            "Processes that translate parts of the input, each with its part of the cores, or with THREADS. "
+            "[default: 1]",
+            low=1,
+            metavar="N",
+        ),
+    ] = 1,
     kind: Annotated[
         str,
         _flag(
@@ -343,7 +358,6 @@ def translate(
     from mtkit.cli.translate_folder import run_folder
     from mtkit.cli.translate_run import run, run_join, run_resumable
     from mtkit.runs.find import find_model, languages_of, read_model
-    from mtkit.translate.divided import check_divided
     from mtkit.translate.job import AUTO, Input, asked_job, check_format, job
     from mtkit.translate.many_files import OutputFolder
     from mtkit.translate.open import open_translator
@@ -402,16 +416,17 @@ def translate(
     base = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy, encoding, ignore_language, bilingual)
     when: Flush = one_of("--flush", flush, ("auto", "line", "batch"))
     input = base if several else base.settled()
-    own = check_divided(input, target, part, join, several=several)
-    if several:
-        members = _members(sources, target, kind)
-    else:
-        input.check(request)
-        if resume and part is None and join is None:
-            input.check_resumable(target)
-        _check_output(target, source, glossary, banned, memory or ())
-    if join and target is not None:
-        run_join(input, target, join, asked_job(input, request, models, glossary, (), adapters, memory or ()))
+    own = _divided(input, target, part, join, on, workers, several=several, resume=resume)
+    members = _members(sources, target, kind) if several else []
+    if not several:
+        flag = "--on ray" if on else "--resume" if resume and part is None and join is None else ""
+        _check_single(input, request, target, flag, glossary, banned, memory or ())
+    if target is not None and (on or join):
+        if on:
+            _on_ray(locals(), target, workers)
+        else:
+            wanted = asked_job(input, request, models, glossary, (), adapters, memory or ())
+            run_join(input, target, join or 0, wanted)
         return
     console.say(f"model: {found}{''.join(f' + {other}' for other in others)}")
     translator = read_model(
@@ -440,6 +455,41 @@ def translate(
     _say_notes(account, with_terms=bool(glossary or terms))
 
 
+def _divided(
+    input: Input,
+    target: Path | None,
+    part: str | None,
+    join: int | None,
+    on: str | None,
+    workers: int,
+    *,
+    several: bool,
+    resume: bool,
+) -> FilePart | None:
+    """The part to translate, if it is one.
+
+    Raises:
+        UsageError: there is no such part, or `--on ray` does not go together with other options.
+    """
+    from mtkit.translate.divided import check_divided
+
+    if on is None and workers > 1:
+        raise UsageError("--workers: needs --on ray.", "On one machine, --threads uses several cores.")
+    if on is not None:
+        from mtkit.cluster import check_ray
+
+        one_of("--on", on, ("ray",))
+        if several:
+            raise UsageError("--on ray: needs a single input file.", "Leave out --on ray.")
+        if part or join or resume:
+            raise UsageError(
+                "--on ray: divides the input, resumes and joins by itself.",
+                "Leave out --part, --join and --resume.",
+            )
+        check_ray("--on ray")
+    return check_divided(input, target, part, join, several=several)
+
+
 def _say_notes(account: Account, *, with_terms: bool) -> None:
     """Says what was met."""
     if account.counts:
@@ -464,24 +514,43 @@ def _with_memory(request: Request, paths: Sequence[Path], translator: Translator
     return replace(request, memory=memory)
 
 
-def _check_output(
+def _check_single(
+    input: Input,
+    request: Request,
     target: Path | None,
-    source: Path | None,
+    flag: str,
     glossary: Path | None,
     banned: Path | None,
     memory: Sequence[Path],
 ) -> None:
-    """Refuses an output that is read, and says which folder is made for it."""
+    """Refuses what the input has no room for, an output that is read, and a `flag` that cannot resume.
+
+    Says which folder is made for the output.
+    """
     from mtkit.disk.output import check_not_read
 
+    input.check(request)
+    if flag:
+        input.check_resumable(target, flag)
     if target is not None:
-        read = {"the input": source} | ({"the glossary": glossary} if glossary else {})
+        read = {"the input": input.path} | ({"the glossary": glossary} if glossary else {})
         read |= {"the file of banned phrases": banned} if banned else {}
         for path in memory:
             check_not_read(target, {"the memory": path})
         check_not_read(target, read)
         if not os.path.lexists(target.parent):
             console.say(f"{target.parent}: creating the folder.")
+
+
+def _on_ray(known: Mapping[str, Any], target: Path, workers: int) -> None:
+    """Translates on Ray; `known` has the arguments of `translate` by name, among others."""
+    from inspect import signature
+
+    from mtkit.cli.translate_on_ray import translate_on_ray
+
+    given = {name: known[name] for name in signature(translate).parameters}
+    given["model"] = given["model"] or [known["found"].run]  # workers may have another environment
+    translate_on_ray(given, target, workers)
 
 
 def _members(sources: list[Path], target: Path | None, kind: str) -> list[Member]:

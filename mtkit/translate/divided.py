@@ -107,6 +107,18 @@ def parts_of(count: int) -> list[FilePart]:
     return [FilePart(number, count) for number in range(1, count + 1)]
 
 
+def parts_begun(target: Path) -> int | None:
+    """Into how many parts an earlier attempt has divided the input; None if there is nothing of one.
+
+    Args:
+        target: the file of all parts.
+    """
+    name = re.compile(rf"{re.escape(target.name)}\.part-\d{{1,9}}-of-(\d{{1,9}})(?:\..+)?")
+    found = [name.fullmatch(path.name) for path in target.parent.glob(f"{glob.escape(target.name)}.part-*")]
+    counts = Counter(int(match[1]) for match in found if match)
+    return counts.most_common(1)[0][0] if counts else None
+
+
 # ---------------------------------------------------------------- reading a part
 
 

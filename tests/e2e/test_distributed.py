@@ -14,7 +14,8 @@ import pytest
 
 from mtkit.model.checkpoint import load_weights, step_folders
 from tests.support.corpora import REPOSITORY
-from tests.support.ranks import run_ranks, start_ranks, wait
+from tests.support.elastic import last_step, named
+from tests.support.ranks import free_port, run_ranks, start_ranks, wait
 from tests.support.trainings import CONFIG, Run, go, metrics, same_weights
 
 # Dropout would differ: each rank draws masks of its own for its rows.
@@ -134,7 +135,7 @@ def test_a_killed_process_ends_all_with_one_message(tmp_path: Path, victim: int)
     done = [wait(process) for process in started]
     assert time.monotonic() - begin < 60
     assert done[victim].returncode == -signal.SIGKILL
-    assert {rank.returncode for rank in done} == {-signal.SIGKILL, 1}
+    assert {rank.returncode for rank in done} == {-signal.SIGKILL, 75}
     said = [rank.stderr for rank in done if "ended unexpectedly" in rank.stderr]
     assert len(said) == 1
     assert "Traceback" not in "".join(rank.stderr for rank in done)
@@ -147,3 +148,68 @@ def test_what_is_wrong_with_the_config_is_said_once(tmp_path: Path) -> None:
     assert [rank.returncode for rank in done] == [2, 2]
     assert sum("unknown option" in rank.stderr for rank in done) == 1
     assert [rank.stdout for rank in done] == ["", ""]
+
+
+# ---------------------------------------------------------------- torchrun starts a world again
+
+
+def torchrun(folder: Path, *args: str) -> subprocess.Popen[str]:
+    """An agent of torchrun, whose ranks train in `folder`, in a process group of its own."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--max-restarts", "2", *args]
+    return subprocess.Popen(
+        [*command, *arguments(folder)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+
+
+RANK = "-m mtkit train"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_world_that_lost_a_rank_is_started_again_and_ends_with_the_same_weights(
+    tmp_path: Path, victim: int
+) -> None:
+    (tmp_path / "whole").mkdir()
+    run = tmp_path / "run"
+    process = torchrun(tmp_path, "--standalone", "--nproc-per-node", "2")
+    while last_step(run) < 10:
+        assert process.poll() is None
+    lost = next(pid for pid in named(process.pid, RANK) if f"\0RANK={victim}\0" in environ_of(pid))
+    os.kill(lost, signal.SIGKILL)
+    _, told = process.communicate()
+    assert process.returncode == 0, told
+    assert told.count("another process of this run ended unexpectedly") == 1
+    assert "resuming from step" in told
+    straight = run_ranks(2, arguments(tmp_path / "whole"), tmp_path / "whole")
+    assert [rank.returncode for rank in straight] == [0, 0]
+    assert same_weights(run / "model", tmp_path / "whole" / "run" / "model")
+
+
+@pytest.mark.slow
+def test_the_machines_that_are_left_go_on_without_the_one_that_is_lost(tmp_path: Path, alone: Run) -> None:
+    run = tmp_path / "run"
+    elastic = ["--nnodes", "1:2", "--nproc-per-node", "1", "--rdzv-backend", "c10d", "--rdzv-id", "one"]
+    elastic += ["--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--rdzv-conf", "last_call_timeout=5"]
+    first = torchrun(tmp_path, *elastic)
+    second = torchrun(tmp_path, *elastic)
+    while last_step(run) < 10:
+        assert first.poll() is second.poll() is None
+    assert len(named(first.pid, RANK)) == len(named(second.pid, RANK)) == 1
+    os.killpg(second.pid, signal.SIGKILL)
+    for pid in named(second.pid, RANK):
+        os.kill(pid, signal.SIGKILL)
+    second.communicate()
+    _, told = first.communicate()
+    assert first.returncode == 0, told
+    assert "resuming from step" in told
+    assert_alike(run, alone)
+
+
+def environ_of(pid: int) -> str:
+    return "\0" + Path(f"/proc/{pid}/environ").read_text("utf-8", "replace")

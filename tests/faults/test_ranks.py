@@ -76,7 +76,7 @@ def test_a_run_that_was_split_goes_on_as_it_was(victim: int, pair: Pair) -> None
     update = "mtkit.train.update:Updater.__call__"  # each computes many gradients
     kill = {"kill_at_call": {"target": update, "at": 9, "marker": f"{marker}.killed"}}
     done = pair.start(killed, {victim: memory, 1 - victim: kill}, *PLAIN)
-    struck = sorted(codes(done)) == [-signal.SIGKILL, 1] and marker.exists()
+    struck = sorted(codes(done)) == [-signal.SIGKILL, 75] and marker.exists()
     kept = pair.finish(killed, *PLAIN, hooks={victim: memory})["files"] == expected["files"]
     trial(SPLIT, struck=struck, kept=kept, detail=said(done))
 
@@ -156,7 +156,7 @@ def test_a_killed_rank_ends_the_other(
     begin = time.monotonic()
     left = done[1 - rank].wait()
     took, told = time.monotonic() - begin, said(done)
-    kept = left == 1 and took < 60 and told.count("ended unexpectedly") == 1 and "Traceback" not in told
+    kept = left == 75 and took < 60 and told.count("ended unexpectedly") == 1 and "Traceback" not in told
     trial(
         KILLED,
         struck=killed == -signal.SIGKILL and marker.read_text() == target,

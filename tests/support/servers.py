@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,12 +204,12 @@ def listening(site: LocalSite) -> Iterator[Listening]:
 
 
 @contextmanager
-def serving(folder: Path, *args: str) -> Iterator[Serving]:
+def serving(folder: Path, *args: str, command: Sequence[str] = MTKIT) -> Iterator[Serving]:
     """`mtkit serve` at a free port, ended afterwards by SIGTERM."""
     log = folder / "serve.log"
     with log.open("w", encoding="utf-8") as stderr:
         process = subprocess.Popen(
-            [*MTKIT, "serve", "--port", "0", *args],
+            [*command, "serve", "--port", "0", *args],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(REPOSITORY), "TERM": "dumb"},
             stdin=subprocess.DEVNULL,
@@ -226,7 +226,7 @@ def serving(folder: Path, *args: str) -> Iterator[Serving]:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             raise

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,13 @@ def test_help_and_config_load_nothing_heavy() -> None:
     assert loaded_by("mtkit.cli.commands") & (heavy | {"yaml", "pydantic"}) == set()
     assert "torch" not in loaded_by("mtkit.cli.config")
     assert loaded_by("mtkit.config.load") & (heavy | {"typer"}) == set()
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
+def test_no_command_loads_ray_before_it_is_asked_to() -> None:
+    commands = [f"mtkit.cli.{name}" for name in ("app", "commands", "train", "translate", "serve")]
+    ours = [*commands, "mtkit.cluster", "mtkit.cli.train_on_ray", "mtkit.cli.translate_on_ray"]
+    assert "ray" not in loaded_by("mtkit", *ours, "mtkit.serve.on_ray")
 
 
 def test_importing_mtkit_loads_nothing() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mtkit.errors import MtkitError, UsageError
+from mtkit.errors import MtkitError, StoppedError, UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +46,12 @@ class PeerFailedError(MtkitError):
     def __init__(self, exit_code: int) -> None:
         super().__init__("")
         self.exit_code = exit_code
+
+
+class PeerLostError(MtkitError):
+    """The connection to another rank was lost. A world that is started again resumes, as after a stop."""
+
+    exit_code = StoppedError.exit_code
 
 
 @dataclass(slots=True)
@@ -150,7 +157,7 @@ class World:
             return error
         lost = _is_loss_of_peer(error)
         if lost:
-            error = MtkitError(
+            error = PeerLostError(
                 f"rank {self.rank} of {self.size}: another process of this run ended unexpectedly.",
                 "Check for a process that was killed or ran out of memory. Run the same command to resume "
                 "from the last checkpoint.",
@@ -167,7 +174,7 @@ class World:
                 return error
             return PeerFailedError(_exit_code(self._store))
         except RuntimeError:  # the store is gone, because rank 0 or its machine failed
-            return error if self.rank == 1 else PeerFailedError(MtkitError.exit_code)
+            return error if self.rank == 1 else PeerFailedError(PeerLostError.exit_code)
 
     def leave(self) -> None:
         """Tells rank 0 that this rank is done with the store; rank 0 waits until all are, within a limit."""
@@ -240,6 +247,7 @@ def join_world(environ: Mapping[str, str] = os.environ) -> Iterator[World]:
 
     try:
         yield world
+        world.agree(0.0, stop=False)  # all ranks wait for the last one
     except BaseException as error:
         said = world.explain(error)
         if not world.is_main or environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
@@ -248,7 +256,6 @@ def join_world(environ: Mapping[str, str] = os.environ) -> Iterator[World]:
             raise
         raise said from error
     else:
-        world.agree(0.0, stop=False)  # all ranks wait for the last one
         dist.destroy_process_group()
 
 
@@ -263,7 +270,10 @@ def _number(environ: Mapping[str, str], name: str) -> int:
 
 
 def _connect(local_rank: int) -> tuple[Store, ProcessGroup]:
-    """Joins the other ranks. Returns their shared store, and a group whose ranks wait as long as it takes."""
+    """Joins the other ranks. Returns their shared store, and a group whose ranks wait as long as it takes.
+
+    A launcher may have made the process group already, as Ray Train does.
+    """
     import torch
     import torch.distributed as dist
     from torch.distributed.distributed_c10d import PrefixStore
@@ -274,14 +284,47 @@ def _connect(local_rank: int) -> tuple[Store, ProcessGroup]:
         torch.cuda.set_device(local_rank)
         device = {"backend": "cpu:gloo,cuda:nccl", "device_id": torch.device("cuda", local_rank)}
     store, rank, size = next(iter(rendezvous("env://", timeout=_TIMEOUT)))
-    dist.init_process_group(
-        **{"backend": "gloo", **device},
-        store=PrefixStore("torch", store),
-        rank=rank,
-        world_size=size,
-        timeout=_TIMEOUT,
-    )
+    store = PrefixStore(world_id(PrefixStore("worlds", store), rank, size), store)
+    if not dist.is_initialized():
+        dist.init_process_group(
+            **{"backend": "gloo", **device},
+            store=PrefixStore("torch", store),
+            rank=rank,
+            world_size=size,
+            timeout=_TIMEOUT,
+        )
     return PrefixStore("mtkit", store), dist.new_group(backend="gloo", timeout=_PATIENCE)
+
+
+def world_id(store: Store, rank: int, size: int) -> str:
+    """A name for this world, agreed upon by its ranks.
+
+    torchrun's store survives a restart, with the keys of the world before it. A rank therefore believes only
+    an answer to its own random number: rank 0 answers whatever it finds until all have confirmed.
+
+    Raises:
+        MtkitError: a rank has not come in time.
+    """
+    own, end = secrets.token_hex(8), time.monotonic() + _TIMEOUT.total_seconds()
+    missing = set(range(1, size)) if rank == 0 else set()
+    if rank:
+        store.set(f"hello/{rank}", own)
+        name = store.get(f"world/{own}").decode()  # waits for it
+        store.set(f"here/{name}/{rank}", "")
+        return name
+    while missing:
+        if time.monotonic() > end:
+            raise MtkitError(
+                f"{len(missing)} of {size} processes have not joined within {_TIMEOUT}.",
+                "Check that all were started, and that they can reach each other.",
+            )
+        for other in sorted(missing):
+            if store.check([f"here/{own}/{other}"]):
+                missing.discard(other)
+            elif store.check([f"hello/{other}"]):
+                store.set(f"world/{store.get(f'hello/{other}').decode()}", own)
+        time.sleep(_POLL_S if missing else 0)
+    return own
 
 
 def check_device(world: World, device: torch.device) -> None:

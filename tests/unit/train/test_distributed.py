@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
+from torch._C._distributed_c10d import HashStore, PrefixStore
 
 from mtkit.errors import InputError, StoppedError, UsageError
-from mtkit.train.machine.distributed import World, join_world
+from mtkit.train.machine.distributed import World, join_world, world_id
 from tests.support.ranks import run_ranks
 
 EXCHANGES = """
@@ -118,3 +120,20 @@ def test_all_end_soon_and_one_says_why(tmp_path: Path, how: str, codes: list[int
     spoken = [rank.stderr for rank in done if rank.stderr]
     assert len(spoken) == 1
     assert said in spoken[0]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_worlds_with_one_store_after_another_have_names_of_their_own(order: tuple[int, ...]) -> None:
+    """torchrun keeps its store when it starts ranks again, fewer or more of them."""
+    store, names = HashStore(), []
+    for size in (3, 3, 2, 3):
+
+        def join(rank: int, size: int = size) -> str:
+            time.sleep(0.03 * order.index(rank))
+            return world_id(PrefixStore("worlds", store), rank, size)
+
+        with ThreadPoolExecutor(size) as pool:
+            (name,) = set(pool.map(join, range(size)))
+        names.append(name)
+        store.set("worlds/hello/1", "a rank that was killed before it had an answer")
+    assert len(set(names)) == 4
