@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mtkit.errors import UsageError
-from mtkit.text.fuzzy import FuzzyIndex, check_rapidfuzz
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.segments import Segmenter
 from mtkit.translate.translation_memory import TranslationMemory
@@ -51,6 +50,8 @@ class FuzzyMatches:
     ) -> None:
         self._memory, self._segmenter, self._tokenizer = memory, segmenter, tokenizer
         self._starts = memory.starts()
+        from mtkit.text.fuzzy import FuzzyIndex  # needs numpy, which most translations do without
+
         key = least, tokenizer.fingerprint
         self._index = memory.kept(key, lambda: FuzzyIndex(map(self._source, self._starts.tolist()), least))
 
@@ -91,5 +92,7 @@ def open_matches(translator: Translator, request: Request, segmenter: Segmenter)
             f"--min-match {asked:g}: the model was trained with matches from {least:g} on.",
             f"Choose a number from {least:g} to 1.",
         )
+    from mtkit.text.fuzzy import check_rapidfuzz
+
     check_rapidfuzz("--memory", "--min-match 1 asks for exact matches only.")
     return None if memory is None else FuzzyMatches(memory, asked or least, segmenter, translator.tokenizer)
