@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from mtkit.errors import UsageError
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.segments import Segmenter
-from mtkit.translate.translation_memory import TranslationMemory
 
 if TYPE_CHECKING:
     from mtkit.translate.request import Request
+    from mtkit.translate.translation_memory import TranslationMemory
     from mtkit.translate.translator import Translator
 
 
@@ -48,10 +48,10 @@ class FuzzyMatches:
     def __init__(
         self, memory: TranslationMemory, least: float, segmenter: Segmenter, tokenizer: Tokenizer
     ) -> None:
-        self._memory, self._segmenter, self._tokenizer = memory, segmenter, tokenizer
-        self._starts = memory.starts()
         from mtkit.text.fuzzy import FuzzyIndex  # needs numpy, which most translations do without
 
+        self._memory, self._segmenter, self._tokenizer = memory, segmenter, tokenizer
+        self._starts = memory.starts()
         key = least, tokenizer.fingerprint
         self._index = memory.kept(key, lambda: FuzzyIndex(map(self._source, self._starts.tolist()), least))
 

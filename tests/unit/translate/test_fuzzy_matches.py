@@ -16,7 +16,6 @@ from mtkit.text.form import TextForm
 from mtkit.text.fuzzy import FuzzyIndex
 from mtkit.text.subwords import SEPARATOR, train_subwords
 from mtkit.text.tokenizer import Tokenizer
-from mtkit.translate import fuzzy_matches
 from mtkit.translate.account import Account
 from mtkit.translate.glossary import Glossary, Term
 from mtkit.translate.records import document_windows, show
@@ -172,7 +171,7 @@ def test_the_index_is_built_once_for_many_calls(
         built.append(least)
         return FuzzyIndex(texts, least)
 
-    monkeypatch.setattr(fuzzy_matches, "FuzzyIndex", build)
+    monkeypatch.setattr("mtkit.text.fuzzy.FuzzyIndex", build)
     known = memory()
     for least in (None, None, 0.7):
         translated(translator, NEAR, Request(memory=known, min_match=least))
