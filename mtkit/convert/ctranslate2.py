@@ -135,6 +135,7 @@ def _about(manifest: dict[str, Any], loaded: LoadedModel) -> dict[str, Any]:
         "src_lang": config.data.src_lang,
         "tgt_lang": config.data.tgt_lang,
         "tags": config.data.language_tags(config.data.tgt_lang),
+        "reads_terms": config.data.terms is not None,
         "sentences_per_pair": loaded.sentences_per_pair,
         KEY: loaded.training.values() if loaded.training else None,
         "model": config.model.model_dump(mode="json"),

@@ -67,6 +67,7 @@ class Exported:
         src_lang: source language.
         tgt_lang: target language.
         tags: default tags of sources.
+        reads_terms: the model has learned to use terms in its sources.
         decode: the options of the run under `decode`.
         sentences_per_pair: see `read_sentences_per_pair`.
         training: see `read_training`.
@@ -83,6 +84,7 @@ class Exported:
     src_lang: str
     tgt_lang: str
     tags: tuple[str, ...]
+    reads_terms: bool
     decode: dict[str, Any]
     sentences_per_pair: float | None
     training: Training | None
@@ -148,6 +150,7 @@ def read_export(folder: Path) -> Exported:
         src_lang=claims.text("src_lang", LANGUAGE),
         tgt_lang=claims.text("tgt_lang", LANGUAGE),
         tags=claims.tags(tokenizer),
+        reads_terms=claims.flag("reads_terms") and tokenizer.has_term_marks,
         decode=manifest["decode"],
         sentences_per_pair=read_sentences_per_pair(folder, manifest),
         training=read_training(folder, manifest),

@@ -165,6 +165,7 @@ def _ctranslate2(exported: Exported, device: str, threads: int | None) -> Transl
         exported.sentences_per_pair,
         lambda: read_confidence(exported.folder, exported.confidence),
         lambda: open_coverage(exported.folder),
+        reads_terms=exported.reads_terms,
     )
 
 
@@ -193,6 +194,7 @@ def _native(
 
         add_adapters(loaded.model, folder, adapters)
     members, per_pair = [], [loaded.sentences_per_pair]
+    reads_terms = loaded.config.data.terms is not None
     for path in others:
         member = load_model(path)
         if member.tokenizer.fingerprint != loaded.tokenizer.fingerprint:
@@ -203,6 +205,7 @@ def _native(
         _say_remarks(path, member.training)
         members.append(member.model)
         per_pair.append(member.sentences_per_pair)
+        reads_terms = reads_terms and member.config.data.terms is not None
     engine = NativeEngine(loaded.model, target, precision, members, loaded.shortlist, loaded.tokenizer)
     config = loaded.config
     languages = config.data.src_lang, config.data.tgt_lang
@@ -217,4 +220,5 @@ def _native(
         least,
         lambda: read_confidence(folder, loaded.confidence),
         lambda: open_coverage(folder),
+        reads_terms=reads_terms,
     )

@@ -58,7 +58,9 @@ class Segment:
         tokens: how many the sentence has of which this is the first part, if it was too long.
         markup: of what is not words.
         terms: that its translation has to contain.
-        spelled: those of them that the search is asked for, in pieces of the model.
+        spelled: those of them that the search can be asked for, in pieces of the model.
+        annotated: the ids with terms in them; none if there are no terms in them.
+        hinted: terms that are in `annotated` and are not asked of the search unless a translation lacks one.
         prefix: what its translation begins with.
         inserted: those that stand in place of their sources, by the folded source as it stands in the text.
         is_exact: the gap is part of a message's syntax and stays, whatever the languages.
@@ -78,6 +80,8 @@ class Segment:
     markup: Markup | None = None
     terms: Sequence[Term] = ()
     spelled: Terms | None = None
+    annotated: list[int] = field(default_factory=list)
+    hinted: Sequence[Term] = ()
     prefix: Prefix = NO_PREFIX
     inserted: Mapping[str, str] = field(default_factory=dict)
     is_exact: bool = False

@@ -41,6 +41,7 @@ class Translator:
         estimate: gives how certain translations are, when that is first asked; raises InputError if the model
             does not know it.
         coverage: opens the lexicon of the model, when that is first asked; gives None if there is none.
+        reads_terms: the model has learned to use terms in its sources.
     """
 
     def __init__(
@@ -53,6 +54,8 @@ class Translator:
         sentences_per_pair: float | None = None,
         estimate: Callable[[], Confidence] = _no_estimate,
         coverage: Callable[[], Coverage | None] = lambda: None,
+        *,
+        reads_terms: bool = False,
     ) -> None:
         self.engine = engine
         self.tokenizer = tokenizer
@@ -60,6 +63,7 @@ class Translator:
         self.languages = languages
         self.usual_tags = tuple(usual_tags)
         self.sentences_per_pair = sentences_per_pair
+        self.reads_terms = reads_terms
         self._estimate = estimate
         self._coverage = coverage
 

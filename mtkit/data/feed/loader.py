@@ -83,7 +83,7 @@ class PairTable:
 
     def at_epoch(self, epoch: int) -> PairTable:
         """The pairs in the segmentation of this epoch: epochs take turns if several were prepared."""
-        turn = [epoch % shard.num_segmentations for shard in self.shards]
+        turn = [shard.turn(epoch) for shard in self.shards]
         if turn == [shard.segmentation for shard in self.shards]:
             return self
         return PairTable([open_shard(shard.folder, n) for shard, n in zip(self.shards, turn, strict=True)])
