@@ -16,7 +16,7 @@ BEGIN, IS, END = TERM_MARKS = ("⟦term⟧", "⟦is⟧", "⟦/term⟧")
 """Before the source of a term, between it and its translation, and after both."""
 
 
-class Inline(NamedTuple):
+class InlineTerm(NamedTuple):
     """A term in a source: where its source begins and ends, in characters, and the ids of its translation."""
 
     start: int
@@ -25,8 +25,8 @@ class Inline(NamedTuple):
 
 
 def write_terms(
-    model: Subwords, text: str, ids: Sequence[int], terms: Sequence[Inline]
-) -> tuple[list[int], list[Inline]]:
+    model: Subwords, text: str, ids: Sequence[int], terms: Sequence[InlineTerm]
+) -> tuple[list[int], list[InlineTerm]]:
     """The ids of a source with terms between marks, and the terms that were written.
 
     A term is left out if it overlaps one before it, or if a piece reaches over one of its ends. None is

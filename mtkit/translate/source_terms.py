@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from mtkit.text.casing import MARKS
-from mtkit.text.term_marks import Inline, write_terms
+from mtkit.text.term_marks import InlineTerm, write_terms
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.glossary import Term
 
@@ -46,13 +46,13 @@ class SourceTerms:
         if len(bounds) != len(text):
             return list(ids), not terms
         wanted = Counter(terms)
-        inline: dict[Inline, Term] = {}
+        inline: dict[InlineTerm, Term] = {}
         last = 0
         for start, end, term in sorted(places, key=lambda place: place[:2]):
             if wanted[term] and start >= last:
                 wanted[term] -= 1
                 last = end
-                inline[Inline(bounds[start][0], bounds[end - 1][1], self._ids(term.tgt))] = term
+                inline[InlineTerm(bounds[start][0], bounds[end - 1][1], self._ids(term.tgt))] = term
         written, found = write_terms(self._tokenizer.src, formed, ids, list(inline))
         return written, Counter(inline[one] for one in found) == Counter(terms)
 

@@ -33,7 +33,7 @@ from mtkit.data.prepare.align import (
 from mtkit.data.prepare.parts import array_text, read_part, text_array, write_part
 from mtkit.text.casing import CAPITAL, MARKS
 from mtkit.text.languages import language_of
-from mtkit.text.term_marks import Inline, write_terms
+from mtkit.text.term_marks import InlineTerm, write_terms
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.text.word_spans import word_pattern
 
@@ -270,7 +270,7 @@ class TermPairs:
         terms = [self._term(tgt[phrase.tgt_start : phrase.tgt_end], phrase, seed) for phrase in chosen]
         encoded = self._tokenizer.src.encode(terms)
         inline = [
-            Inline(phrase.src_start, phrase.src_end, own)
+            InlineTerm(phrase.src_start, phrase.src_end, own)
             for phrase, own in zip(chosen, encoded, strict=True)
             if Tokenizer.UNK not in own
         ]

@@ -10,7 +10,7 @@ import pytest
 
 from mtkit.config.data import TokenizerConfig
 from mtkit.text.subwords import Subwords, train_subwords
-from mtkit.text.term_marks import BEGIN, END, IS, TERM_MARKS, Inline, write_terms
+from mtkit.text.term_marks import BEGIN, END, IS, TERM_MARKS, InlineTerm, write_terms
 
 TEXTS = ["a red house by the old tree", "the cats (two) see it, and a dog: near it!", "红椅在家里"]
 
@@ -36,7 +36,7 @@ def shown(model: Subwords, ids: Sequence[int]) -> str:
 )
 def test_a_term_follows_its_source(model: Subwords, text: str, src: str, expected: str) -> None:
     (ids, tgt_ids) = model.encode([text, "dog"])
-    inline = Inline(text.index(src), text.index(src) + len(src), tgt_ids)
+    inline = InlineTerm(text.index(src), text.index(src) + len(src), tgt_ids)
     letters = [model.ids_of([piece])[0] for piece in f"▁{text}".replace(" ", "▁")]  # each is a piece
     for segmentation in (ids, letters):
         written, found = write_terms(model, text, segmentation, [inline])
@@ -51,20 +51,18 @@ def test_without_the_marks_and_the_terms_the_source_is_left(model: Subwords) -> 
     for _ in range(300):
         text = draw.choice(TEXTS)
         (ids,) = model.encode([text])
-        places = [sorted(draw.sample(range(len(text) + 1), 2)) for _ in range(3)]
-        terms = [Inline(*place, model.encode([draw.choice(["dog", "a tree"])])[0]) for place in places]
+        terms = []
+        for _ in range(3):
+            first, last = sorted(draw.sample(range(len(text) + 1), 2))
+            terms.append(InlineTerm(first, last, model.encode([draw.choice(["dog", "a tree"])])[0]))
         written, found = write_terms(model, text, ids, terms)
         assert all(one.end <= other.start for one, other in pairwise(found))
         assert written.count(begin) == written.count(middle) == written.count(end) == len(found)
-        left, inside, sources = [], False, [""]
+        left, inside = [], False
         for token in written:
-            if token == begin:
-                sources.append("")
-            elif token == middle:
-                inside = True
-            elif token == end:
-                inside = False
-            elif not inside:
+            if token in (middle, end):
+                inside = token == middle
+            elif token != begin and not inside:
                 left.append(token)
         assert left == ids
         count += len(found)
@@ -73,10 +71,10 @@ def test_without_the_marks_and_the_terms_the_source_is_left(model: Subwords) -> 
 
 def test_text_with_unknown_characters_and_pieces_that_reach_over_get_none(model: Subwords) -> None:
     (ids, tgt_ids) = model.encode(["a ŵ house", "dog"])
-    assert write_terms(model, "a ŵ house", ids, [Inline(0, 1, tgt_ids)]) == (ids, [])
+    assert write_terms(model, "a ŵ house", ids, [InlineTerm(0, 1, tgt_ids)]) == (ids, [])
     (ids,) = model.encode(["house"])
     if len(ids) == 1:
-        assert write_terms(model, "house", ids, [Inline(1, 5, tgt_ids)]) == (ids, [])
+        assert write_terms(model, "house", ids, [InlineTerm(1, 5, tgt_ids)]) == (ids, [])
 
 
 def test_the_marks_are_no_tags_no_text_gives_them_and_they_spell_none(model: Subwords) -> None:
