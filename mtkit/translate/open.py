@@ -103,9 +103,12 @@ def _opened(
     if not reasons:
         return _ctranslate2(exported, device, threads)
     if engine == "ctranslate2" or is_export(folder):
+        hint = "Use --engine native with the model itself"
         raise UsageError(
             f"{exported.folder}: the engine ctranslate2 cannot do this: {', '.join(reasons)}.",
-            "Use --engine native with the model itself.",
+            f"{hint}, or --glossary-mode soft."
+            if reasons == ["terms"] and exported.reads_terms
+            else f"{hint}.",
         )
     logger.info("The native engine translates, since CTranslate2 has no %s.", ", ".join(reasons))
     return _native(folder, request, device, precision, others, threads, adapters)

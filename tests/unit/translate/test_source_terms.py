@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from mtkit.config.data import TokenizerConfig
 from mtkit.config.decode import DecodeConfig
 from mtkit.config.text import TextConfig
 from mtkit.decode.hypothesis import Demand, Hypothesis
+from mtkit.engine.interface import EngineName
 from mtkit.errors import UsageError
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import train_subwords
@@ -17,10 +20,11 @@ from mtkit.text.term_marks import TERM_MARKS
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.account import INSISTED, MISSED, UNSPELLED, Account
 from mtkit.translate.glossary import Glossary, Term
+from mtkit.translate.open import open_translator
 from mtkit.translate.request import GlossaryMode, Request, Source, Translation
 from mtkit.translate.translator import Translator
 from mtkit.translate.windows import Window
-from tests.support.fakes import EchoEngine
+from tests.support.fakes import TINY_PAIRS, EchoEngine, export_unchecked, make_tiny_run
 
 TEXTS = [
     "There is a red chair in the house of the driver's house.",
@@ -203,3 +207,19 @@ def test_marks_in_what_the_model_writes_are_no_text(tokenizer: Tokenizer, mode: 
     best, _ = translated(Parrot(tokenizer), "Is the red chair here?", [RED], mode)
     assert "⟦" not in best.text
     assert "term" not in best.text
+
+
+def test_an_export_reads_terms_like_its_model(tmp_path: Path) -> None:
+    run = make_tiny_run(tmp_path, "data.terms={}").parent / "runs/tiny"
+    export_unchecked(run / "model", run / "export/ctranslate2", "float32")
+    terms, search = Glossary([Term("cat", "chien"), Term("dog", "tapis")]), {"beam_size": 1}
+    request = Request(search=search, glossary=terms, glossary_mode="soft", guard=False)
+    engines: tuple[EngineName, ...] = ("native", "ctranslate2")
+    translators = [open_translator(run / "model", request, "cpu", engine=engine) for engine in engines]
+    assert all(translator.reads_terms for translator in translators)
+    native, exported = ([text[:20] for text in one.translate(TINY_PAIRS, request)] for one in translators)
+    assert native == exported  # the model is not trained, and rounding changes what comes later
+    assert native != [text[:20] for text in translators[0].translate(TINY_PAIRS, Request(search=search))]
+    with pytest.raises(UsageError) as refused:
+        open_translator(run / "model", replace(request, glossary_mode="auto"), "cpu", engine="ctranslate2")
+    assert "--glossary-mode soft" in str(refused.value.hint)
