@@ -57,9 +57,10 @@ class SourceTerms:
         return written, Counter(inline[one] for one in found) == Counter(terms)
 
     def _ids(self, text: str) -> tuple[int, ...]:
-        """A term as training sources have it."""
+        """A term as training sources have it; nothing if the model has no pieces for this spelling."""
         form = self._tokenizer.form
-        return tuple(self._tokenizer.src.encode([form.pair("", form.normalize(text))[1]])[0])
+        (ids,) = self._tokenizer.src.encode([form.pair("", form.normalize(text))[1]])
+        return () if Tokenizer.UNK in ids else tuple(ids)
 
 
 def _bounds(formed: str) -> list[tuple[int, int]]:

@@ -182,6 +182,13 @@ def test_an_unspellable_term_is_inserted_and_the_others_are_written(tokenizer: T
     assert (account.terms_requested, account.terms_used) == (2, 2)
 
 
+def test_a_term_in_a_typography_that_the_model_lacks_is_searched_for(tokenizer: Tokenizer) -> None:
+    engine = Reader(tokenizer)
+    translated(engine, "Is the red chair here?", [RED, Term("chair", "driver’s chaise")])
+    assert engine.demands == [[True]]
+    assert Tokenizer.UNK not in engine.calls[0][0]
+
+
 def test_links_are_those_of_the_source_without_terms(tokenizer: Tokenizer) -> None:
     best, _ = translated(Reader(tokenizer), "Is he red? Is the chair.", [Term("he", "he")])
     assert best.text == "Is he red? Is the chair."
