@@ -20,7 +20,7 @@ from mtkit.translate.account import Account
 from mtkit.translate.glossary import Glossary, Term
 from mtkit.translate.inflection import build_stem
 from mtkit.translate.open import open_translator
-from mtkit.translate.request import OnError, Origin, Request, Source, Translation
+from mtkit.translate.request import GlossaryMode, OnError, Origin, Request, Source, Translation
 from mtkit.translate.term_files import read_glossary
 from mtkit.translate.translator import Translator
 from mtkit.translate.windows import Window, windows
@@ -118,6 +118,7 @@ class Model:
         confidence: bool = False,
         prefix: str = "",
         glossary: Terms | None = None,
+        glossary_mode: GlossaryMode = "auto",
         memory: MemoryFiles | Mapping[str, str] | TranslationMemory | None = None,
         min_match: float | None = None,
         guard: bool = True,
@@ -136,6 +137,9 @@ class Model:
             confidence: with `details`, also the expected quality.
             prefix: what each translation begins with.
             glossary: terms to use: a TSV, CSV or TBX file, or targets by source.
+            glossary_mode: `soft` writes terms into sources, for a model trained with `data.terms`; `hard`
+                constrains the search; `auto` is soft with such a model, then hard where a translation lacks
+                a term, and hard with others.
             memory: translations of texts and sentences, which are not searched for: TMX, TSV, CSV, JSON lines
                 or PO files, translations by source, or what `read_memory` has read once for many calls.
             min_match: least similarity of the fuzzy matches that a model is given which was trained with
@@ -157,6 +161,7 @@ class Model:
         if n_best > 1 and not details:
             raise UsageError(f"n_best = {n_best}: needs details=True, which returns the alternatives.")
         _check_choice("on_error", on_error, get_args(OnError))
+        _check_choice("glossary_mode", glossary_mode, get_args(GlossaryMode))
         request = Request(
             search=_checked_search(search),
             n_best=n_best,
@@ -166,6 +171,7 @@ class Model:
             confidence=details and confidence,
             prefix=prefix,
             glossary=self._glossary(glossary),
+            glossary_mode=glossary_mode,
             memory=self._memory(memory, search),
             min_match=min_match,
             guard=guard,

@@ -133,6 +133,7 @@ def show_examples(config: Config, report: PrepareReport, count: int) -> None:
     from mtkit.data.prepare.inspect import first_pairs, first_rejected
     from mtkit.data.prepare.prepared import open_prepared
 
+    kind = "version" if config.data.terms else "sampled"
     for pair in first_pairs(config, open_prepared(config), count):
         out("")
         out(pair.origin or pair.corpus)
@@ -144,7 +145,7 @@ def show_examples(config: Config, report: PrepareReport, count: int) -> None:
             out(f"  {' ' * len(lang)}  pieces      {' '.join(side.pieces)}")
             out(f"  {' ' * len(lang)}  ids         {' '.join(map(str, side.ids))}")
             for number, pieces in enumerate(side.sampled):
-                out(f"  {' ' * len(lang)}  sampled {number:<3} {' '.join(pieces)}")
+                out(f"  {' ' * len(lang)}  {kind} {number:<3} {' '.join(pieces)}")
     for name, found in first_rejected(report.folder, report.ledger, count).items():
         for example in found:
             out("")

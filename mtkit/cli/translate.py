@@ -282,6 +282,16 @@ def translate(
             metavar="FILE",
         ),
     ] = None,
+    glossary_mode: Annotated[
+        str,
+        _flag(
+            RULES,
+            "soft: write terms into the source, for a model trained with data.terms. hard: constrain the "
+            "search. auto: soft with such a model, then hard where a translation lacks a term; hard with "
+            "others. [default: auto]",
+            metavar="auto|soft|hard",
+        ),
+    ] = "auto",
     memory: Annotated[
         list[Path] | None,
         _flag(
@@ -403,6 +413,7 @@ def translate(
         prefix=target_prefix,
         glossary=read_glossary(glossary, languages_of(models[0].folder)) if glossary else None,
         own_terms=bool(terms),
+        glossary_mode=one_of("--glossary-mode", glossary_mode, ("auto", "soft", "hard")),
         guard=guard,
         invalid="error" if strict else one_of("--invalid", invalid, ("error", "replace")),
         on_error="fail" if strict else one_of("--on-error", on_error, ("fail", "blank", "source")),

@@ -62,6 +62,28 @@ class MemoryConfig(Options):
     )
 
 
+class TermsConfig(Options):
+    """Terms written into training sources, from which a model learns to use those of a glossary.
+
+    They are phrases of the pair that translate each other (Dinu et al. 2019).
+    """
+
+    share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of the training sentences that may get terms. The others teach the model to "
+        "translate without.",
+    )
+    max_words: int = Field(
+        3,
+        ge=1,
+        le=10,
+        description="Maximum number of words of a term on either side; twice as many characters in a "
+        "language without spaces.",
+    )
+
+
 class DataConfig(Options):
     """The parallel text: where it comes from, and which pairs are kept."""
 
@@ -96,6 +118,11 @@ class DataConfig(Options):
     )
     target_tags: bool = Field(
         False, description="Start each source with a tag that names the target language, such as <2fr>."
+    )
+    terms: TermsConfig | None = Field(
+        None,
+        description="Teach the model to use the terms of a glossary that are written into a source. {} sets "
+        "the defaults. Default: no terms.",
     )
     mixing: tuple[MixingStage, ...] = Field(
         (),

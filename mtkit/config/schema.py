@@ -102,6 +102,14 @@ class Config(Options):
             )
 
     @rule
+    def _terms_fit(self) -> Iterator[str]:
+        if self.data.terms and self.tokenizer.separate:
+            yield (
+                "data.terms writes words of the target language into sources, which needs one subword model "
+                "for both. Leave out tokenizer.separate."
+            )
+
+    @rule
     def _vocabularies_fit(self) -> Iterator[str]:
         if self.tokenizer.separate and self.model.architecture.shared_src:
             yield (

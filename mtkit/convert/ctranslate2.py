@@ -136,6 +136,7 @@ def _about(manifest: dict[str, Any], loaded: LoadedModel) -> dict[str, Any]:
         "tgt_lang": config.data.tgt_lang,
         "tags": config.data.language_tags(config.data.tgt_lang),
         "min_match": config.data.min_match,
+        "reads_terms": config.data.terms is not None,
         "sentences_per_pair": loaded.sentences_per_pair,
         KEY: loaded.training.values() if loaded.training else None,
         "model": config.model.model_dump(mode="json"),

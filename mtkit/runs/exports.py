@@ -67,6 +67,7 @@ class Exported:
         src_lang: source language.
         tgt_lang: target language.
         tags: default tags of sources.
+        reads_terms: the model has learned to use terms in its sources.
         decode: the options of the run under `decode`.
         min_match: the least similarity of the matches that it was trained with; None if it was not.
         sentences_per_pair: see `read_sentences_per_pair`.
@@ -84,6 +85,7 @@ class Exported:
     src_lang: str
     tgt_lang: str
     tags: tuple[str, ...]
+    reads_terms: bool
     decode: dict[str, Any]
     min_match: float | None
     sentences_per_pair: float | None
@@ -150,6 +152,7 @@ def read_export(folder: Path) -> Exported:
         src_lang=claims.text("src_lang", LANGUAGE),
         tgt_lang=claims.text("tgt_lang", LANGUAGE),
         tags=claims.tags(tokenizer),
+        reads_terms=claims.flag("reads_terms") and tokenizer.has_term_marks,
         decode=manifest["decode"],
         min_match=claims.match(tokenizer),
         sentences_per_pair=read_sentences_per_pair(folder, manifest),

@@ -102,7 +102,7 @@ class Subwords:
         pieces = (
             self._model.id_to_piece(token) for token in range(4, self.size) if self._model.is_control(token)
         )
-        return tuple(piece[1:-1] for piece in pieces if piece != SEPARATOR)
+        return tuple(piece[1:-1] for piece in pieces if piece != SEPARATOR and "⟦" not in piece)
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """The text of each sequence as its pieces spell it, without special ids."""

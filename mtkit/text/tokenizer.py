@@ -15,6 +15,7 @@ from mtkit.errors import UsageError
 from mtkit.text import subwords
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import Subwords, load_subwords, parse_subwords
+from mtkit.text.term_marks import TERM_MARKS
 
 if TYPE_CHECKING:
     from mtkit.config.text import TextConfig
@@ -57,6 +58,11 @@ class Tokenizer:
     def is_joint(self) -> bool:
         """Whether both sides have one subword model."""
         return self.src is self.tgt
+
+    @property
+    def has_term_marks(self) -> bool:
+        """Whether terms can be written into sources."""
+        return self.UNK not in self.src.ids_of(TERM_MARKS)
 
     @property
     def max_size(self) -> int:

@@ -156,7 +156,7 @@ def _vocab_size(config: Config) -> int:
 def _table(config: Config, prepared: Prepared | None) -> Iterator[PairTable]:
     """The training pairs, or random ones that exist only within the block."""
     if prepared is not None:
-        yield PairTable(prepared.train, prepared.matches)
+        yield PairTable(prepared.train, prepared.matches).at_epoch(0)
         return
     with tempfile.TemporaryDirectory(prefix="mtkit-") as folder:
         yield stand_in(Path(folder), config)

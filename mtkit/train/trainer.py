@@ -81,7 +81,7 @@ class Trainer:
         self.exchange = self.updater.exchange
         if self.options.guided_alignment:
             self.updater.objective.guide = Guide(self.model, find_aligner(config.run, prepared))
-        self.table = PairTable(prepared.train, prepared.matches)
+        self.table = PairTable(prepared.train, prepared.matches).at_epoch(0)
         self.validator = Validator(config, prepared, self.device, self.updater.objective.dtype)
         self.store = Store(config, prepared, allowed, world.size)
         self.progress = Progress(data=prepared.fingerprint)

@@ -6,19 +6,26 @@ The word aligner of guided alignment does it, on words instead of subword pieces
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from mtkit.config.schema import Config
+from mtkit.data.prepare.align import (
+    RARE,
+    Array,
+    Lexicon,
+    count_words,
+    learn_table,
+    number_words,
+    word_ids,
+)
 from mtkit.data.prepare.prepared import Prepared
 from mtkit.data.prepare.shards import batches
 from mtkit.errors import InputError
 from mtkit.runs.word_table import MAX_BYTES, STEPS, Links, WordTable, table_bytes
 from mtkit.text.word_spans import words_of
-from mtkit.train.losses.align import Array, Lexicon, learn_table
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +35,8 @@ MOST = 50
 """Translations of a word that are kept."""
 LEAST = 0.04
 """Translations that are less probable are not kept."""
-SEEN = 2
-"""Pairs that must contain a word for the lexicon to have it."""
 MAX_WORDS = 200
 """Longer sentences are skipped: they would cost most and teach least."""
-_RARE = 1
-"""The id of all rarer words together."""
 
 TextPairs = Iterable[tuple[str, str]]
 
@@ -82,15 +85,15 @@ def learn_words(texts: TextPairs, langs: tuple[str, str]) -> WordTable:
         found = [found[number] for number in kept.tolist()]
     # 2. Ids, the most frequent words first. Null is 0.
     sides = [[pair[side] for pair in found] for side in (0, 1)]
-    counts = [_counted(rows) for rows in sides]
-    ids = [{word: number for number, word in enumerate(own, start=_RARE + 1)} for own in counts]
-    srcs, tgts = ([_numbered(row, own) for row in rows] for rows, own in zip(sides, ids, strict=True))
-    bases = [len(own) + _RARE + 1 for own in ids]
+    counts = [count_words(rows) for rows in sides]
+    ids = [word_ids(own) for own in counts]
+    srcs, tgts = ([number_words(row, own) for row in rows] for rows, own in zip(sides, ids, strict=True))
+    bases = [len(own) + RARE + 1 for own in ids]
     # 3. Both tables.
     forward = learn_table(list(zip(srcs, tgts, strict=True)), bases[1])
     backward = learn_table(list(zip(tgts, srcs, strict=True)), bases[0])
     keys, probs = _joined(forward, backward)
-    words, others = keys // bases[1] - _RARE - 1, keys % bases[1] - _RARE - 1
+    words, others = keys // bases[1] - RARE - 1, keys % bases[1] - RARE - 1
     return WordTable(
         langs,
         len(found),
@@ -100,26 +103,12 @@ def learn_words(texts: TextPairs, langs: tuple[str, str]) -> WordTable:
     )
 
 
-def _counted(rows: Iterable[Sequence[str]]) -> dict[str, int]:
-    """The number of rows that contain each word, the most frequent first, without rare words."""
-    counter = Counter(word for row in rows for word in set(row))
-    return {
-        word: count
-        for word, count in sorted(counter.items(), key=lambda item: (-item[1], item[0]))
-        if count >= SEEN
-    }
-
-
-def _numbered(words: Sequence[str], ids: dict[str, int]) -> Array:
-    return np.array([ids.get(word, _RARE) for word in words], np.int64)
-
-
 def _joined(forward: Lexicon, backward: Lexicon) -> tuple[Array, Array]:
     """The keys of the forward table that are kept, and the larger probability of both directions."""
     turned = backward.keys % backward.base * forward.base + backward.keys // backward.base
     keys, probs = np.concatenate((forward.keys, turned)), np.concatenate((forward.probs, backward.probs))
     src, tgt = keys // forward.base, keys % forward.base
-    kept = (probs >= LEAST) & (src > _RARE) & (tgt > _RARE)
+    kept = (probs >= LEAST) & (src > RARE) & (tgt > RARE)
     keys, places = np.unique(keys[kept], return_inverse=True)
     largest = np.zeros(len(keys))
     np.maximum.at(largest, places, probs[kept])

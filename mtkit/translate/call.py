@@ -18,7 +18,9 @@ from mtkit.translate.account import (
     DETACHED,
     FAILED,
     FORGOTTEN,
+    INSISTED,
     MALFORMED,
+    MISSED,
     SEARCHED_AGAIN,
     SPLIT,
     UNKNOWN,
@@ -37,6 +39,7 @@ from mtkit.translate.joining import Candidate, Joiner
 from mtkit.translate.recall import Recall
 from mtkit.translate.request import BLANK, Request, Source, Translation
 from mtkit.translate.segments import Segment, Segmenter
+from mtkit.translate.source_terms import SourceTerms
 from mtkit.translate.spelling import NO_PREFIX, Speller
 
 if TYPE_CHECKING:
@@ -91,9 +94,17 @@ class Call:
         self.request, self.account = request, account
         self._engine, self._tokenizer = translator.engine, translator.tokenizer
         self.options, tags = _with_target(translator, translator.search_options(request))
-        if refusals := self._engine.refusals(self.options, request.features):
+        if request.glossary_mode == "soft" and not translator.reads_terms:
             raise UsageError(
-                f"{self._engine.name}: cannot do this: {', '.join(refusals)}.", "Use --engine native."
+                "--glossary-mode soft: the model has not learned to use terms in its sources.",
+                "Train a model with data.terms, or leave out --glossary-mode.",
+            )
+        if refusals := self._engine.refusals(self.options, request.features):
+            hint = "Use --engine native, or --glossary-mode soft."
+            is_soft = translator.reads_terms and refusals == ["terms"]
+            raise UsageError(
+                f"{self._engine.name}: cannot do this: {', '.join(refusals)}.",
+                hint if is_soft else "Use --engine native.",
             )
         tags = start_tags(translator.usual_tags, tags)
         self.tag_ids = self._tokenizer.tag_ids(tags)
@@ -110,6 +121,8 @@ class Call:
         self._recall = Recall(request.memory, self._banned.is_in) if request.memory is not None else None
         self._matches = open_matches(translator, request, self._segmenter)
         self._speller = Speller(self._tokenizer, self.joiner.spaced[1])
+        writes_terms = translator.reads_terms and request.glossary_mode != "hard"
+        self._source_terms = SourceTerms(self._tokenizer) if writes_terms else None
         self._prefix = self._speller.prefix(request.prefix) if request.prefix else NO_PREFIX
         if self._prefix.unknown:
             logger.warning(
@@ -135,8 +148,9 @@ class Call:
             tags = self.tag_ids if line.tags is None else self._tokenizer.tag_ids(line.tags)
             for segment in own:
                 segment.ids = [*tags, *segment.ids] if tags and segment.ids else segment.ids
+                segment.annotated = [*tags, *segment.annotated] if segment.annotated else []
                 if self._matches and segment.ids and not segment.is_in_message:
-                    room = MAX_TOKENS - len(segment.ids)
+                    room = MAX_TOKENS - len(segment.annotated or segment.ids)
                     segment.match = self._matches.find(segment.source.text, room)
         return Encoded(lines, found)
 
@@ -171,12 +185,34 @@ class Call:
             inserted |= {source: term for source, term in places if term in unspelled}
             if inserted:
                 self._segmenter.insert(segment, {source: term.tgt for source, term in inserted.items()})
+            if self._source_terms and segment.spelled:
+                known = [term for term in searched if term not in unspelled]
+                self._write_terms(self._source_terms, segment, known, Glossary(own))
             for term in dict.fromkeys(unspelled):
                 is_there = term in inserted.values()
                 done = "it stands in place of its source" if is_there else "its source is not in the text"
                 said = f"the model has no pieces for the term {term.tgt}: {done}."
                 with self._lock:
                     self.account.add(UNSPELLED, line.number, said)
+
+    def _write_terms(
+        self, source_terms: SourceTerms, segment: Segment, terms: Sequence[Term], own: Glossary
+    ) -> None:
+        """Writes terms into the ids of a segment; the search is asked for them if not all can be written."""
+        text = self._tokenizer.form.without_marks(segment.source.text)
+        spaced = self.joiner.spaced[0]
+        places = [
+            place
+            for glossary in (self.request.glossary, own)
+            if glossary
+            for place in glossary.places(text, spaced)
+        ]
+        annotated, is_complete = source_terms.write(segment.source.text, segment.ids, places, terms)
+        if len(annotated) <= MAX_TOKENS:
+            segment.annotated = annotated
+            segment.hinted = terms if is_complete else ()
+        if self.request.glossary_mode == "soft":
+            segment.hinted, segment.spelled = terms, None
 
     def _terms_in(self, text: str, glossary: Glossary | None) -> list[tuple[str, Term]]:
         """The terms in a text, each with its source as it stands there."""
@@ -257,7 +293,8 @@ class Call:
             for number, segment in enumerate(segment for segment in segments if segment.ids):
                 segment.prefix = NO_PREFIX if number else self._prefix
                 seed = segment.seed if self._draws else 0
-                demand = Demand(segment.prefix.ids, segment.spelled, self._banned.runs, seed)
+                terms = None if segment.hinted else segment.spelled
+                demand = Demand(segment.prefix.ids, terms, self._banned.runs, seed)
                 units.append(Unit(segment, line.number, demand))
         return units
 
@@ -285,6 +322,7 @@ class Call:
     ) -> list[list[Translation]]:
         found = [self.joiner.candidates(unit.segment, own) for unit, own in zip(units, hyps, strict=True)]
         units = list(units)
+        self._insist_on_terms(units, found)
         if self._banned:
             for place, unit in enumerate(units):
                 units[place], found[place] = self._without_banned(unit, found[place])
@@ -336,6 +374,34 @@ class Call:
             case "source":
                 text = self._tokenizer.form.normalize(line.text)
                 return [Translation(text, confidence=best.confidence)]
+
+    def _insist_on_terms(self, units: list[Unit], found: list[list[Candidate]]) -> None:
+        """Asks the search for terms that are in sources where a translation lacks one; changes both lists.
+
+        From then on the search is asked for them in all that is searched again. In soft mode it is not.
+        """
+        spaced, lacking = self.joiner.spaced[1], []
+        for place, unit in enumerate(units):
+            terms = unit.segment.hinted
+            if terms and unit.segment.spelled:
+                units[place] = unit._replace(demand=replace(unit.demand, terms=unit.segment.spelled))
+            if all(terms_used(terms, one.text, spaced) == len(terms) for one in found[place]):
+                continue
+            if unit.segment.spelled:
+                lacking.append(place)
+            else:
+                best = found[place][0].text
+                missed = [term.tgt for term in dict.fromkeys(terms) if not terms_used([term], best, spaced)]
+                said = (
+                    f"the translation lacks a term: {', '.join(missed or [term.tgt for term in terms]):.80}."
+                )
+                self.account.add(MISSED, unit.number, said)
+        if lacking:
+            hyps = self._decode([units[place] for place in lacking], self.options)
+            for place, own in zip(lacking, hyps, strict=True):
+                found[place] = self.joiner.candidates(units[place].segment, own)
+                said = "was searched again for a term."
+                self.account.add(INSISTED, units[place].number, said, level=logging.INFO)
 
     def _without_banned(self, unit: Unit, found: list[Candidate]) -> tuple[Unit, list[Candidate]]:
         """`found`, searched again as long as its best says a banned phrase in yet other pieces."""

@@ -393,6 +393,7 @@ def asked_job(
         "--on-unsure": request.on_unsure,
         "--target-prefix": request.prefix,
         "--glossary": identity(glossary) if glossary else None,
+        "--glossary-mode": request.glossary_mode,
         "--memory": list(map(identity, memory)),
         "--min-match": request.min_match,
         "--guard": request.guard,

@@ -103,9 +103,12 @@ def _opened(
     if not reasons:
         return _ctranslate2(exported, device, threads)
     if engine == "ctranslate2" or is_export(folder):
+        hint = "Use --engine native with the model itself"
         raise UsageError(
             f"{exported.folder}: the engine ctranslate2 cannot do this: {', '.join(reasons)}.",
-            "Use --engine native with the model itself.",
+            f"{hint}, or --glossary-mode soft."
+            if reasons == ["terms"] and exported.reads_terms
+            else f"{hint}.",
         )
     logger.info("The native engine translates, since CTranslate2 has no %s.", ", ".join(reasons))
     return _native(folder, request, device, precision, others, threads, adapters)
@@ -165,7 +168,8 @@ def _ctranslate2(exported: Exported, device: str, threads: int | None) -> Transl
         exported.sentences_per_pair,
         lambda: read_confidence(exported.folder, exported.confidence),
         lambda: open_coverage(exported.folder),
-        exported.min_match,
+        min_match=exported.min_match,
+        reads_terms=exported.reads_terms,
     )
 
 
@@ -194,6 +198,7 @@ def _native(
 
         add_adapters(loaded.model, folder, adapters)
     members, per_pair, trained = [], [loaded.sentences_per_pair], [loaded.config.data.min_match]
+    reads_terms = loaded.config.data.terms is not None
     for path in others:
         member = load_model(path)
         if member.tokenizer.fingerprint != loaded.tokenizer.fingerprint:
@@ -205,6 +210,7 @@ def _native(
         members.append(member.model)
         per_pair.append(member.sentences_per_pair)
         trained.append(member.config.data.min_match)
+        reads_terms = reads_terms and member.config.data.terms is not None
     engine = NativeEngine(loaded.model, target, precision, members, loaded.shortlist, loaded.tokenizer)
     config = loaded.config
     languages = config.data.src_lang, config.data.tgt_lang
@@ -219,5 +225,6 @@ def _native(
         least,
         lambda: read_confidence(folder, loaded.confidence),
         lambda: open_coverage(folder),
-        None if None in trained else max(filter(None, trained)),
+        min_match=None if None in trained else max(filter(None, trained)),
+        reads_terms=reads_terms,
     )

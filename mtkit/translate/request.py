@@ -21,6 +21,7 @@ Anchors = tuple[tuple[int, int], ...]
 Invalid = Literal["error", "replace"]
 OnError = Literal["fail", "blank", "source"]
 OnUnsure = Literal["report", "blank", "source"]
+GlossaryMode = Literal["auto", "soft", "hard"]
 Origin = Literal["model", "memory", "fuzzy"]
 """The model alone, the memory alone, or the model with a similar entry of the memory."""
 
@@ -63,6 +64,9 @@ class Request:
         prefix: text that each translation begins with.
         glossary: terms that each translation uses where the source has them.
         own_terms: sources may come with terms of their own.
+        glossary_mode: soft: terms are written into sources, for a model that has learned to use them. hard:
+            the search is constrained to use them. auto: soft with such a model, then hard where a translation
+            lacks a term; hard with others.
         memory: texts and sentences that it has are not searched for, but have its translation; a model that
             was trained for it is given the most similar entry for the others.
         min_match: the least similarity of these; 1 for exact matches only, None for that of the model.
@@ -84,6 +88,7 @@ class Request:
     prefix: str = ""
     glossary: Glossary | None = None
     own_terms: bool = False
+    glossary_mode: GlossaryMode = "auto"
     memory: TranslationMemory | None = None
     min_match: float | None = None
     guard: bool = False
@@ -92,7 +97,12 @@ class Request:
     strict: bool = False
 
     def __post_init__(self) -> None:
-        """Raises UsageError for a minimum that is none, and a prefix besides a memory."""
+        """Raises UsageError for values that are invalid, or do not go together."""
+        if self.glossary_mode != "auto" and self.glossary is None and not self.own_terms:
+            raise UsageError(
+                f"--glossary-mode {self.glossary_mode}: has no effect without terms.",
+                "Add --glossary or --terms.",
+            )
         if self.prefix and self.memory is not None:
             raise UsageError(
                 "--target-prefix: translations from a memory do not begin with it.",
@@ -142,7 +152,7 @@ class Request:
         """The requested features that an engine may lack."""
         asked: dict[Feature, bool] = {
             "target prefixes": bool(self.prefix),
-            "terms": self.glossary is not None or self.own_terms,
+            "terms": self.glossary_mode != "soft" and (self.glossary is not None or self.own_terms),
             "alignments": self.alignment,
         }
         return [name for name, is_asked in asked.items() if is_asked]

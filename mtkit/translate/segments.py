@@ -58,7 +58,9 @@ class Segment:
         tokens: how many the sentence has of which this is the first part, if it was too long.
         markup: of what is not words.
         terms: that its translation has to contain.
-        spelled: those of them that the search is asked for, in pieces of the model.
+        spelled: those of them that the search can be asked for, in pieces of the model.
+        annotated: the ids with terms in them; none if there are no terms in them.
+        hinted: terms that are in `annotated` and are not asked of the search unless a translation lacks one.
         prefix: what its translation begins with.
         inserted: those that stand in place of their sources, by the folded source as it stands in the text.
         is_exact: the gap is part of a message's syntax and stays, whatever the languages.
@@ -79,6 +81,8 @@ class Segment:
     markup: Markup | None = None
     terms: Sequence[Term] = ()
     spelled: Terms | None = None
+    annotated: list[int] = field(default_factory=list)
+    hinted: Sequence[Term] = ()
     prefix: Prefix = NO_PREFIX
     inserted: Mapping[str, str] = field(default_factory=dict)
     is_exact: bool = False
@@ -101,8 +105,9 @@ class Segment:
 
     @property
     def input(self) -> list[int]:
-        """What the model reads: the ids, and the match."""
-        return self.ids if self.match is None else [*self.ids, *self.match.ids]
+        """What the model reads: the ids, with terms if there are any, and the match."""
+        ids = self.annotated or self.ids
+        return ids if self.match is None else [*ids, *self.match.ids]
 
     @property
     def has_spans(self) -> bool:

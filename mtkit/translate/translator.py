@@ -42,6 +42,7 @@ class Translator:
             does not know it.
         coverage: opens the lexicon of the model, when that is first asked; gives None if there is none.
         min_match: the least similarity of the matches that the model was trained with; None if it was not.
+        reads_terms: the model has learned to use terms in its sources.
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class Translator:
         sentences_per_pair: float | None = None,
         estimate: Callable[[], Confidence] = _no_estimate,
         coverage: Callable[[], Coverage | None] = lambda: None,
+        *,
         min_match: float | None = None,
+        reads_terms: bool = False,
     ) -> None:
         self.engine = engine
         self.tokenizer = tokenizer
@@ -63,6 +66,7 @@ class Translator:
         self.usual_tags = tuple(usual_tags)
         self.sentences_per_pair = sentences_per_pair
         self.min_match = min_match
+        self.reads_terms = reads_terms
         self._estimate = estimate
         self._coverage = coverage
 

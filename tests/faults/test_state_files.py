@@ -19,6 +19,7 @@ import pytest
 
 from mtkit.config.load import load_config
 from mtkit.config.stored import decode_options
+from mtkit.data.prepare.align import read_aligner
 from mtkit.data.prepare.inspect import find_tokenizer
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import leaks_of, open_prepared, verify_prepared
@@ -30,7 +31,6 @@ from mtkit.errors import MtkitError
 from mtkit.model.checkpoint import load_model
 from mtkit.runs.exports import export_of
 from mtkit.runs.find import read_model
-from mtkit.train.losses.align import read_aligner
 from mtkit.train.machine.distributed import World
 from mtkit.train.settle import settle_run
 from mtkit.train.store import Store

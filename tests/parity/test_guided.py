@@ -14,8 +14,8 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.batch import Batch, collate
 from mtkit.data.feed.loader import Cursor, Step
+from mtkit.data.prepare.align import learn_aligner
 from mtkit.model.transformer import Transformer, build_model
-from mtkit.train.losses.align import learn_aligner
 from mtkit.train.losses.guided import Guide
 from mtkit.train.objective import Objective
 from mtkit.train.update import Updater

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from mtkit.data.prepare.align import Aligner, Array, learn_aligner, posteriors
 from mtkit.data.read.phrasebook.book import Filler
 from mtkit.data.read.phrasebook.compose import templates
 from mtkit.text.word_spans import words_of
-from mtkit.train.losses.align import Aligner, Array, learn_aligner, posteriors
 
 Sentence = tuple[list[str], list[str], set[tuple[int, int]]]
 

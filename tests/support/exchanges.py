@@ -22,10 +22,10 @@ from torch.distributed.tensor import DTensor
 from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.loader import StepData
+from mtkit.data.prepare.align import learn_aligner
 from mtkit.errors import MtkitError
 from mtkit.model.checkpoint import weights_of
 from mtkit.model.transformer import build_model
-from mtkit.train.losses.align import learn_aligner
 from mtkit.train.losses.guided import Guide, guided_layer
 from mtkit.train.machine import gradients
 from mtkit.train.machine.distributed import World, join_world

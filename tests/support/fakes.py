@@ -27,6 +27,7 @@ from mtkit.model.transformer import build_model
 from mtkit.runs.layout import open_run
 from mtkit.runs.training import Training
 from mtkit.text.subwords import SEPARATOR, train_subwords
+from mtkit.text.term_marks import TERM_MARKS
 from mtkit.text.tokenizer import Tokenizer
 
 EOS = 3
@@ -157,7 +158,11 @@ def make_tiny_run(folder: Path, *overrides: str) -> Path:
     (folder / "test.fr").write_text("".join(f"{tgt}\n" for tgt in TINY_PAIRS.values()), "utf-8")
     config = load_config([config_path], overrides).config
     texts = [*TINY_PAIRS, *TINY_PAIRS.values()]
-    pieces = [*(f"<{tag}>" for tag in config.data.tags), *([SEPARATOR] if config.data.memory else [])]
+    pieces = [
+        *(f"<{tag}>" for tag in config.data.tags),
+        *([SEPARATOR] if config.data.memory else ()),
+        *(TERM_MARKS if config.data.terms else ()),
+    ]
     tokenizer = Tokenizer(train_subwords(texts * 20, config.tokenizer, tags=pieces))
     model = build_model(config.model, tokenizer.src.size, tokenizer.tgt.size, seed=1)
     with torch.no_grad():

@@ -104,7 +104,7 @@ class PairTable:
 
     def at_epoch(self, epoch: int) -> PairTable:
         """The pairs in the segmentation and with the matches of this epoch: epochs take turns."""
-        turn = [epoch % shard.num_segmentations for shard in self.shards]
+        turn = [shard.turn(epoch) for shard in self.shards]
         is_same = self._matches is None or epoch % 2 == self._turn
         if is_same and turn == [shard.segmentation for shard in self.shards]:
             return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import repeat
 from pathlib import Path
@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from mtkit.config.data import ModelType, SamplingConfig
+from mtkit.config.data import ModelType, SamplingConfig, TermsConfig
 from mtkit.config.text import TextConfig
 from mtkit.data.prepare.cleaning import KEPT
 from mtkit.data.prepare.ledger import Example, LedgerRow
 from mtkit.data.prepare.parts import Array, array_text, read_part, write_part
 from mtkit.data.prepare.shards import count_tokens, flat_ids
+from mtkit.data.prepare.term_pairs import VERSIONS, TermPairs, read_phrase_table
 from mtkit.data.read.blocks import Origins, lines_of
 from mtkit.data.read.pair import Pair
 from mtkit.text.sampling import Sampler
@@ -28,6 +29,8 @@ REJECTED_HEAD = ("filter", "origin", "detail", "src", "tgt")
 """Columns of `rejected.tsv.gz`."""
 
 _PAIRS_AT_ONCE = 2048
+
+Texts = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,9 @@ class EncodeSpec:
         max_tokens: fate and bound of each filter that counts tokens.
         model_type: of the subword models.
         sampling: how to sample several segmentations; None for the best segmentation only.
-        seed: for sampling.
+        seed: for sampling and terms.
+        terms: options of `data.terms`, if terms are written into sources.
+        phrases: file of the phrases that they are.
     """
 
     models: tuple[Path, ...]
@@ -51,11 +56,13 @@ class EncodeSpec:
     model_type: ModelType = "unigram"
     sampling: SamplingConfig | None = None
     seed: int = 0
+    terms: TermsConfig | None = None
+    phrases: Path = Path()
 
-    @property
-    def num_segmentations(self) -> int:
-        """The number of segmentations of each pair."""
-        return self.sampling.segmentations if self.sampling else 1
+
+def count_segmentations(sampling: SamplingConfig | None, terms: TermsConfig | None) -> int:
+    """The number of segmentations of each pair; with terms, one more, the best, has none in its source."""
+    return (sampling.segmentations if sampling else VERSIONS if terms else 1) + bool(terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ class EncodeTask:
     Attributes:
         tags: of the pairs.
         sides: names of source and target for the ledger.
+        languages: of source and target.
     """
 
     clean: Path
@@ -72,6 +80,7 @@ class EncodeTask:
     path: Path
     tags: tuple[str, ...] = ()
     sides: tuple[str, str] = ("source", "target")
+    languages: tuple[str, str] = ("", "")
 
 
 def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
@@ -85,7 +94,9 @@ def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
     tokenizer = _tokenizer(spec.models, spec.text)
     srcs, tgts = (lines_of(array_text(side)) for side in read_part(this.clean, "src", "tgt"))
     fates = np.frombuffer(this.fates, np.uint8).copy()
-    segmentations = [_Encoded(tokenizer.max_size) for _ in range(spec.num_segmentations)]
+    segmentations = [
+        _Encoded(tokenizer.max_size) for _ in range(count_segmentations(spec.sampling, spec.terms))
+    ]
     rejected, row = [], LedgerRow("")
     for name in this.sides:
         row.pieces[name] = row.unknown[name] = 0
@@ -107,8 +118,11 @@ def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
         for side, name in enumerate(this.sides):
             row.pieces[name] += sum(len(pair[side]) for pair in pairs)
             row.unknown[name] += sum(pair[side].count(tokenizer.UNK) for pair in pairs)
-        for number, segmentation in enumerate(segmentations):
-            segmentation.add(_sampled(spec, this, texts, pairs, number) if spec.sampling else pairs)
+        versions = (
+            _with_terms(spec, this, texts, pairs) if spec.terms else _versions(spec, this, texts, pairs)
+        )
+        for segmentation, version in zip(segmentations, versions, strict=True):
+            segmentation.add(version)
     # 3. Account for the dropped pairs.
     dropped = np.flatnonzero(fates != KEPT).tolist()
     notes: dict[str, Any] = (
@@ -153,9 +167,24 @@ class _Encoded:
         return np.concatenate(self._lengths)
 
 
-def _sampled(
-    spec: EncodeSpec, task: EncodeTask, texts: Sequence[tuple[str, str]], best: Pairs, number: int
-) -> Pairs:
+def _versions(spec: EncodeSpec, task: EncodeTask, texts: Texts, best: Pairs) -> Iterator[Pairs]:
+    """The segmentations of these pairs: sampled ones, or only the best."""
+    for number in range(count_segmentations(spec.sampling, None)):
+        yield _sampled(spec, task, texts, best, number)
+
+
+def _with_terms(spec: EncodeSpec, task: EncodeTask, texts: Texts, best: Pairs) -> Iterator[Pairs]:
+    """The best segmentation of these pairs, then versions with terms in their sources."""
+    terms = _term_pairs(spec)
+    found = terms.find(texts, task.languages)
+    yield best
+    for number in range(count_segmentations(spec.sampling, spec.terms) - 1):
+        srcs, tgts = zip(*_sampled(spec, task, texts, best, number), strict=True) if best else ((), ())
+        written = terms.write(found, srcs, len(task.tags), number)
+        yield _within(spec, list(zip(written, tgts, strict=True)), best)
+
+
+def _sampled(spec: EncodeSpec, task: EncodeTask, texts: Texts, best: Pairs, number: int) -> Pairs:
     """Sampled segmentation `number` of these pairs, a function of the seed and the pairs.
 
     Where it exceeds a bound of tokens, the best segmentation, which does not, is used instead.
@@ -165,12 +194,24 @@ def _sampled(
     tokenizer = _tokenizer(spec.models, spec.text)
     seed = f"{spec.seed} {number}"
     sampled = tokenizer.sample_pairs(texts, _tags(task), _samplers(spec), seed)
+    return _within(spec, sampled, best)
+
+
+def _within(spec: EncodeSpec, pairs: Pairs, best: Pairs) -> Pairs:
+    """`pairs`, with the best segmentation of those that exceed a bound of tokens."""
     longest = min((bound for _, bound in spec.max_tokens), default=None)
     if longest is None:
-        return sampled
+        return pairs
     return [
-        pair if max(map(len, pair)) <= longest else usual for pair, usual in zip(sampled, best, strict=True)
+        pair if max(map(len, pair)) <= longest else usual for pair, usual in zip(pairs, best, strict=True)
     ]
+
+
+@functools.lru_cache(maxsize=1)
+def _term_pairs(spec: EncodeSpec) -> TermPairs:
+    assert spec.terms
+    tokenizer = _tokenizer(spec.models, spec.text)
+    return TermPairs(tokenizer, read_phrase_table(spec.phrases), spec.terms, spec.seed)
 
 
 @functools.lru_cache(maxsize=1)

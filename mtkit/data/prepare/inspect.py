@@ -35,7 +35,8 @@ class Seen:
         formed: the text as the subword model reads it.
         pieces: the tags and the pieces of the best segmentation.
         ids: the ids of `pieces`.
-        sampled: the pieces of each sampled segmentation that was prepared, if the pair was kept.
+        sampled: the pieces of each segmentation that was prepared, sampled or with terms, if there are
+            several and the pair was kept.
     """
 
     raw: str

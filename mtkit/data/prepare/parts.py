@@ -25,7 +25,7 @@ DONE = "done.json"
 """The summaries of all parts of a corpus, written once it was read to its end."""
 
 _OWN = re.compile(
-    r"(encoded|matches|index)-[0-9a-f]{32}\.npz|held-out-[0-9a-f]{32}\.tsv|tokenizer-[0-9a-f]{32}\.model"
+    r"(?:encoded|phrases|matches|index)-[0-9a-f]{32}\.npz|held-out-[0-9a-f]{32}\.tsv|tokenizer-[0-9a-f]{32}\.model"
     rf"|clean-[0-9a-f]{{32}}/(\d{{6,}}\.npz|{re.escape(DONE)})"
 )
 """The files that the stages of prepare make in their folder."""

@@ -26,7 +26,7 @@ from mtkit.data.clean.judging import named
 from mtkit.data.clean.leaks import Leaks, read_leaks
 from mtkit.data.prepare.clean_parts import SentenceCount
 from mtkit.data.prepare.counting import count_dropped, count_sentences, stretches_of
-from mtkit.data.prepare.encoding import REJECTED_HEAD
+from mtkit.data.prepare.encoding import REJECTED_HEAD, count_segmentations
 from mtkit.data.prepare.identity import changes_of_data, fingerprint_of, other_data
 from mtkit.data.prepare.inputs import held_out_sources, origins_of, record_inputs, settings_of
 from mtkit.data.prepare.ledger import Ledger, LedgerRow
@@ -278,8 +278,7 @@ def _write_shards(
     part: Path, config: Config, names: Sequence[str], encoded: Sequence[EncodedPart], tokenizer: Tokenizer
 ) -> list[Shard]:
     """Writes a shard for each training corpus, one segmentation of all its pairs after the other."""
-    sampling = config.tokenizer.sampling
-    num_segmentations = sampling.segmentations if sampling else 1
+    num_segmentations = count_segmentations(config.tokenizer.sampling, config.data.terms)
     return [
         write_shard_pieces(
             part / train_name(number),
@@ -289,7 +288,7 @@ def _write_shards(
                 for piece in encoded
                 if piece.source == number
             ),
-            meta_of(tokenizer, name),
+            meta_of(tokenizer, name) | ({"terms": True} if config.data.terms else {}),
             num_segmentations,
         )
         for number, name in enumerate(names)

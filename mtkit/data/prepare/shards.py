@@ -53,6 +53,15 @@ class Shard:
     def __reduce__(self) -> tuple[Callable[[Path, int], Shard], tuple[Path, int]]:
         return open_shard, (self.folder, self.segmentation)
 
+    def turn(self, epoch: int) -> int:
+        """The segmentation that an epoch trains with: they take turns.
+
+        If terms are written into the sources of the others, the first one, without terms, is left out: it is
+        the text, for all who read that.
+        """
+        first = int(self.num_segmentations > 1 and self.meta.get("terms") is True)
+        return first + epoch % (self.num_segmentations - first)
+
     def src(self, index: int) -> npt.NDArray[np.unsignedinteger[Any]]:
         """The source ids of a pair, uint16 or uint32, read-only."""
         start = self._offsets[index]

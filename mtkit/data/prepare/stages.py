@@ -34,6 +34,7 @@ from mtkit.data.prepare.clean_parts import (
     Fates,
     folds_of,
     keys_of,
+    num_kept,
     sampled,
     texts_of,
 )
@@ -43,6 +44,7 @@ from mtkit.data.prepare.inputs import count_pairs, given_models, tokenizer_setti
 from mtkit.data.prepare.ledger import CUT, LedgerRow
 from mtkit.data.prepare.mono import mono_texts
 from mtkit.data.prepare.parts import DONE, digest_of, open_parts, read_part, read_summary
+from mtkit.data.prepare.term_pairs import SAMPLE, learn_phrases, write_phrase_table
 from mtkit.data.prepare.workers import Workers
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_corpus_blocks, source_name
@@ -59,6 +61,7 @@ from mtkit.text.subwords import (
     has_many_characters,
     train_subwords,
 )
+from mtkit.text.term_marks import TERM_MARKS
 from mtkit.text.tokenizer import Tokenizer, read_tokenizer
 
 VERSION = 5
@@ -286,7 +289,8 @@ class Stages:
     @property
     def _control_pieces(self) -> list[str]:
         """The pieces of sources that no text gives."""
-        return [*(f"<{tag}>" for tag in self.data.tags), *([SEPARATOR] if self.data.memory else [])]
+        tags = [f"<{tag}>" for tag in self.data.tags]
+        return [*tags, *([SEPARATOR] if self.data.memory else ()), *(TERM_MARKS if self.data.terms else ())]
 
     def _subwords(self, parts: Sequence[CleanPart], fates: Fates, sides: tuple[int, ...]) -> Path:
         """The file of the subword model of these sides (0: source, 1: target); trains it if missing."""
@@ -325,6 +329,22 @@ class Stages:
 
     # ------------------------------------------------------------ encode
 
+    def _phrases(self, parts: Sequence[CleanPart], fates: Fates) -> Path:
+        """The file of the phrases that translate each other in the training pairs; learns it if missing."""
+        config, form = self.config, TextForm(self.config.text)
+        decided = [VERSION, config.seed, self.languages, config.text.model_dump(mode="json")]
+        digest = digest_of(decided, [[part.source, part.text] for part in parts], fates.tobytes())
+        path = self._used(self.folder / f"phrases-{digest}.npz")
+        if not path.exists():
+            wanted = min(num_kept(parts, fates), SAMPLE)
+            self.progress("aligning words for data.terms", 0, wanted)
+            rng = random.Random(f"{config.seed} phrases sample")
+            found = sampled(parts, fates, wanted, rng)
+            texts = ((form.pair(*pair), self.languages[source]) for source, pair in found)
+            write_phrase_table(path, learn_phrases(texts))
+            self.progress("aligning words for data.terms", wanted, wanted)
+        return path
+
     def encode(
         self, parts: Sequence[CleanPart], fates: Fates, tokenizer: Tokenizer, models: tuple[Path, ...]
     ) -> list[EncodedPart]:
@@ -337,10 +357,16 @@ class Stages:
         )
         tokenizing, seed = self.config.tokenizer, self.config.seed
         model_type, sampling = tokenizing.model_type, tokenizing.sampling
-        spec = EncodeSpec(models, self.config.text, self.reasons, bounds, model_type, sampling, seed)
+        terms = self.data.terms
+        phrases = self._phrases(parts, fates) if terms else Path()
+        spec = EncodeSpec(
+            models, self.config.text, self.reasons, bounds, model_type, sampling, seed, terms, phrases
+        )
         decided = [VERSION, tokenizer.fingerprint, bounds, self.reasons]
         if sampling:
             decided += [sentencepiece.__version__, model_type, sampling.model_dump(mode="json"), seed]
+        if terms:
+            decided += [terms.model_dump(mode="json"), phrases.name, seed]
         # 2. A task for each part; its file is named by everything that decides it.
         tasks, totals = [], [0] * len(self.sources)
         for part in parts:
@@ -350,7 +376,8 @@ class Stages:
             src_lang, tgt_lang = self.languages[part.source]
             sides = f"source ({src_lang})", f"target ({tgt_lang})"
             name = f"encoded-{digest_of(decided, tags, sides, part.text, part.notes, own)}.npz"
-            tasks.append(EncodeTask(part.path, own, self._used(self.folder / name), tags, sides))
+            path = self._used(self.folder / name)
+            tasks.append(EncodeTask(part.path, own, path, tags, sides, (src_lang, tgt_lang)))
         # 3. Encode the parts that no earlier run encoded.
         done = [0] * len(self.sources)
         result = []

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtkit.data.feed.batch import Batch
+from mtkit.data.prepare.align import PAD, Aligner, Pairs, learn_aligner, read_aligner, write_aligner
 from mtkit.data.prepare.prepared import Prepared
 from mtkit.errors import InputError
 from mtkit.model.attention import MultiHeadAttention
 from mtkit.model.transformer import Transformer
 from mtkit.runs.layout import ALIGN, ALIGN_LOCK, claim_in, inside
 from mtkit.text.tokenizer import Tokenizer
-from mtkit.train.losses.align import PAD, Aligner, Pairs, learn_aligner, read_aligner, write_aligner
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ import torch
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.train import TrainConfig
+from mtkit.data.prepare.align import learn_aligner
 from mtkit.model.transformer import build_model
-from mtkit.train.losses.align import learn_aligner
 from mtkit.train.losses.guided import Guide
 from mtkit.train.machine import packed_batch
 from mtkit.train.machine.distributed import World

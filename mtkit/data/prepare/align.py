@@ -6,19 +6,22 @@ ids in shards. Positions have the prior of Dyer et al. 2013, equation 2, with a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mtkit.data.prepare.stages import ReportProgress
 from mtkit.disk.files import atomic_folder, new_file
 from mtkit.disk.manifest import MANIFEST, read_manifest
 from mtkit.disk.reading import using
 from mtkit.errors import InputError
+
+if TYPE_CHECKING:
+    from mtkit.data.prepare.stages import ReportProgress
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -27,6 +30,10 @@ Pairs = Sequence[tuple[Array, Array]]
 FORMAT, VERSION = "mtkit-alignment", 1
 PAD = 0
 """Padding; no token of a text has this id."""
+RARE = 1
+"""Where tokens are words, the id of all rare ones together."""
+SEEN = 2
+"""Pairs that must contain a word for it to have an id of its own."""
 
 _NULL = 0.08
 """Probability of the null word, as in fast_align."""
@@ -201,6 +208,18 @@ class Aligner:
         both[both < least] = 0.0
         return both / both.sum(-1, keepdims=True).clip(min=least)
 
+    def links(self, pairs: Pairs) -> list[npt.NDArray[np.bool_]]:
+        """Which tokens of each pair `agreement` links, [tgt_len, src_len]."""
+        found = [np.zeros((len(tgt), len(src)), bool) for src, tgt in pairs]
+        order = [number for number, own in enumerate(found) if own.size]
+        order.sort(key=lambda number: (len(pairs[number][0]), len(pairs[number][1])))
+        numbers = iter(order)
+        for src, tgt in _chunks(pairs, order):
+            for linked in self.agreement(src, tgt) > 0:
+                own = found[next(numbers)]
+                own[:] = linked[: own.shape[0], : own.shape[1]]
+        return found
+
 
 def learn_aligner(
     pairs: Pairs, src_base: int, tgt_base: int, iterations: int = 5, progress: ReportProgress | None = None
@@ -211,6 +230,29 @@ def learn_aligner(
         learn_table(pairs, tgt_base, iterations, progress),
         learn_table(turned, src_base, iterations, progress),
     )
+
+
+# ---------------------------------------------------------------- words
+
+
+def count_words(rows: Iterable[Sequence[str]]) -> dict[str, int]:
+    """The number of rows that contain each word, the most frequent first, without rare words."""
+    counter = Counter(word for row in rows for word in set(row))
+    return {
+        word: count
+        for word, count in sorted(counter.items(), key=lambda item: (-item[1], item[0]))
+        if count >= SEEN
+    }
+
+
+def word_ids(words: Iterable[str]) -> dict[str, int]:
+    """An id for each word, in order, after `RARE`."""
+    return {word: number for number, word in enumerate(words, start=RARE + 1)}
+
+
+def number_words(words: Iterable[str], ids: Mapping[str, int]) -> Array:
+    """The ids of words, [words]."""
+    return np.array([ids.get(word, RARE) for word in words], np.int64)
 
 
 # ---------------------------------------------------------------- files

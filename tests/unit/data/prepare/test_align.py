@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtkit.errors import InputError
-from mtkit.train.losses import align
-from mtkit.train.losses.align import (
+from mtkit.data.prepare import align
+from mtkit.data.prepare.align import (
     Aligner,
     learn_aligner,
     learn_table,
@@ -19,6 +18,7 @@ from mtkit.train.losses.align import (
     read_aligner,
     write_aligner,
 )
+from mtkit.errors import InputError
 
 BASE = 100
 
