@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,12 +28,6 @@ from mtkit.errors import UsageError, shortened
 
 if TYPE_CHECKING:
     from mtkit.cli.streams import Flush
-    from mtkit.translate.account import Account
-    from mtkit.translate.divided import FilePart
-    from mtkit.translate.job import Input
-    from mtkit.translate.many_files import Member
-    from mtkit.translate.request import Request
-    from mtkit.translate.translator import Translator
 
 INPUT, LINES, RESULT = "Input and output", "Invalid input and bad translations", "Output of each line"
 SEARCH, RULES, ENGINE = "Search", "Terms and constraints", "Model and engine"
@@ -365,6 +357,15 @@ def translate(
       mtkit translate -i docs/ -o docs.fr/
       mtkit translate --format jsonl --field en.text < in.jsonl > out.jsonl
     """
+    from mtkit.cli.translate_asked import (
+        check_single,
+        divided_part,
+        members_of,
+        read_adapter,
+        read_phrases,
+        say_notes,
+        with_memory,
+    )
     from mtkit.cli.translate_folder import run_folder
     from mtkit.cli.translate_run import run, run_join, run_resumable
     from mtkit.runs.find import find_model, languages_of, read_model
@@ -394,11 +395,11 @@ def translate(
         "min_len": min_len,
         "no_repeat_ngram_size": no_repeat_ngram_size,
         "repetition_penalty": repetition_penalty,
-        "banned": _phrases(banned) if banned else None,
+        "banned": read_phrases(banned) if banned else None,
         "tags": tags or None,
     }
     found, *others = models = [find_model(path) for path in model or (None,)]
-    adapters = [_adapter(text) for text in adapter or ()]
+    adapters = [read_adapter(text) for text in adapter or ()]
     request = Request(
         search={name: value for name, value in search.items() if value is not None},
         n_best=n_best,
@@ -427,11 +428,11 @@ def translate(
     base = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy, encoding, ignore_language, bilingual)
     when: Flush = one_of("--flush", flush, ("auto", "line", "batch"))
     input = base if several else base.settled()
-    own = _divided(input, target, part, join, on, workers, several=several, resume=resume)
-    members = _members(sources, target, kind) if several else []
+    own = divided_part(input, target, part, join, on, workers, several=several, resume=resume)
+    members = members_of(sources, target, kind) if several else []
     if not several:
         flag = "--on ray" if on else "--resume" if resume and part is None and join is None else ""
-        _check_single(input, request, target, flag, glossary, banned, memory or ())
+        check_single(input, request, target, flag, glossary, banned, memory or ())
     if target is not None and (on or join):
         if on:
             _on_ray(locals(), target, workers)
@@ -452,7 +453,7 @@ def translate(
             adapters=adapters,
         ),
     )
-    request = _with_memory(request, memory or (), translator)
+    request = with_memory(request, memory or (), translator)
     account = input.account()
     this = partial(job, translator, input, request, models, glossary, adapters=adapters, memory=memory or ())
     if several:
@@ -463,94 +464,7 @@ def translate(
         run_resumable(translator, input, target, request, account, when, this(part=own), own)
     else:
         run(translator, input, target, request, account, when)
-    _say_notes(account, with_terms=bool(glossary or terms))
-
-
-def _divided(
-    input: Input,
-    target: Path | None,
-    part: str | None,
-    join: int | None,
-    on: str | None,
-    workers: int,
-    *,
-    several: bool,
-    resume: bool,
-) -> FilePart | None:
-    """The part to translate, if it is one.
-
-    Raises:
-        UsageError: there is no such part, or `--on ray` does not go together with other options.
-    """
-    from mtkit.translate.divided import check_divided
-
-    if on is None and workers > 1:
-        raise UsageError("--workers: needs --on ray.", "On one machine, --threads uses several cores.")
-    if on is not None:
-        from mtkit.cluster import check_ray
-
-        one_of("--on", on, ("ray",))
-        if several:
-            raise UsageError("--on ray: needs a single input file.", "Leave out --on ray.")
-        if part or join or resume:
-            raise UsageError(
-                "--on ray: divides the input, resumes and joins by itself.",
-                "Leave out --part, --join and --resume.",
-            )
-        check_ray("--on ray")
-    return check_divided(input, target, part, join, several=several)
-
-
-def _say_notes(account: Account, *, with_terms: bool) -> None:
-    """Says what was met."""
-    if account.counts:
-        console.say(f"notes: {account}")
-    if with_terms:
-        asked, used = account.terms_requested, account.terms_used
-        console.say(f"terms: {asked:,} requested, {used:,} used, {asked - used:,} missed")
-
-
-def _with_memory(request: Request, paths: Sequence[Path], translator: Translator) -> Request:
-    """The request with the memory in some files; UsageError without any if it says more about it."""
-    if not paths:
-        if request.min_match is not None:
-            raise UsageError(f"--min-match {request.min_match:g}: needs --memory.", "Name its files.")
-        return request
-    from mtkit.translate.job import target_language
-    from mtkit.translate.memory_files import read_memory
-
-    languages = translator.languages[0], target_language(translator, request)
-    memory = read_memory(paths, languages, translator.tokenizer.form.normalize)
-    console.say(f"memory: {len(memory):,} entries")
-    return replace(request, memory=memory)
-
-
-def _check_single(
-    input: Input,
-    request: Request,
-    target: Path | None,
-    flag: str,
-    glossary: Path | None,
-    banned: Path | None,
-    memory: Sequence[Path],
-) -> None:
-    """Refuses what the input has no room for, an output that is read, and a `flag` that cannot resume.
-
-    Says which folder is made for the output.
-    """
-    from mtkit.disk.output import check_not_read
-
-    input.check(request)
-    if flag:
-        input.check_resumable(target, flag)
-    if target is not None:
-        read = {"the input": input.path} | ({"the glossary": glossary} if glossary else {})
-        read |= {"the file of banned phrases": banned} if banned else {}
-        for path in memory:
-            check_not_read(target, {"the memory": path})
-        check_not_read(target, read)
-        if not os.path.lexists(target.parent):
-            console.say(f"{target.parent}: creating the folder.")
+    say_notes(account, with_terms=bool(glossary or terms))
 
 
 def _on_ray(known: Mapping[str, Any], target: Path, workers: int) -> None:
@@ -562,41 +476,3 @@ def _on_ray(known: Mapping[str, Any], target: Path, workers: int) -> None:
     given = {name: known[name] for name in signature(translate).parameters}
     given["model"] = given["model"] or [known["found"].run]  # workers may have another environment
     translate_on_ray(given, target, workers)
-
-
-def _members(sources: list[Path], target: Path | None, kind: str) -> list[Member]:
-    """The files of several inputs, once it is clear that the output does not touch them."""
-    from mtkit.disk.marks import check_marked
-    from mtkit.translate.many_files import KIND, check_apart, find_members
-
-    if target is None or Path("-") in sources:
-        raise UsageError(
-            "--input: several files need an output folder, and none of them can be standard input.",
-            "Name a new folder with -o.",
-        )
-    check_apart(sources, target)
-    check_marked(target, KIND)
-    return find_members(sources, kind)
-
-
-def _adapter(text: str) -> tuple[Path, float]:
-    """The folder and the weight of `--adapter`."""
-    from mtkit.runs.layout import ADAPTER
-
-    folder, weight = Path(text), 1.0
-    name, _, number = text.rpartition("=")
-    if name and not folder.is_dir():
-        with suppress(ValueError):
-            folder, weight = Path(name), float(number)
-    if not folder.is_dir():
-        raise UsageError(
-            f"--adapter {text}: there is no such folder.",
-            f"Name the run that trained it, or its folder {ADAPTER}; append its weight, as in runs/law=0.7.",
-        )
-    return folder, weight
-
-
-def _phrases(path: Path) -> list[str]:
-    from mtkit.data.read.lines import read_lines
-
-    return [line.strip() for line in read_lines(path) if line.strip()]

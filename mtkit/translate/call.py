@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
@@ -33,13 +33,13 @@ from mtkit.translate.account import (
 from mtkit.translate.banned import MAX_SEARCHES, Banned
 from mtkit.translate.coverage import MOST_DETACHED, Coverage
 from mtkit.translate.fuzzy_matches import open_matches
-from mtkit.translate.glossary import Glossary, Term, deal, terms_used
+from mtkit.translate.glossary import Term, terms_used
 from mtkit.translate.guard import Guard, guard_of, retry_options
 from mtkit.translate.joining import Candidate, Joiner
 from mtkit.translate.recall import Recall
 from mtkit.translate.request import BLANK, Request, Source, Translation
+from mtkit.translate.required_terms import RequiredTerms
 from mtkit.translate.segments import Segment, Segmenter
-from mtkit.translate.source_terms import SourceTerms
 from mtkit.translate.spelling import NO_PREFIX, Speller
 
 if TYPE_CHECKING:
@@ -120,10 +120,9 @@ class Call:
         self._banned = Banned(self.options.banned, self._tokenizer)
         self._recall = Recall(request.memory, self._banned.is_in) if request.memory is not None else None
         self._matches = open_matches(translator, request, self._segmenter)
-        self._speller = Speller(self._tokenizer, self.joiner.spaced[1])
-        writes_terms = translator.reads_terms and request.glossary_mode != "hard"
-        self._source_terms = SourceTerms(self._tokenizer) if writes_terms else None
-        self._prefix = self._speller.prefix(request.prefix) if request.prefix else NO_PREFIX
+        speller = Speller(self._tokenizer, self.joiner.spaced[1])
+        self._terms = RequiredTerms(translator, request, self._segmenter, speller, self.joiner.spaced[0])
+        self._prefix = speller.prefix(request.prefix) if request.prefix else NO_PREFIX
         if self._prefix.unknown:
             logger.warning(
                 "prefix %s: the model has no pieces for %s, and goes on as if they were not there.",
@@ -144,7 +143,7 @@ class Call:
             if len(own) > 1 or (own and (own[0].unknown or own[0].is_malformed)):
                 self._note(line, own)
             if line.terms or self.request.glossary:
-                self._require_terms(line, own)
+                self._note_unspelled(line, self._terms.require(line.terms, own))
             tags = self.tag_ids if line.tags is None else self._tokenizer.tag_ids(line.tags)
             for segment in own:
                 segment.ids = [*tags, *segment.ids] if tags and segment.ids else segment.ids
@@ -166,69 +165,13 @@ class Call:
         remaining = iter(cut)
         return [next(remaining) if own is None else [own] for own in known]
 
-    def _require_terms(self, line: Source, segments: Sequence[Segment]) -> None:
-        """Gives each segment its terms; one for which the model lacks pieces is inserted at its source."""
-        form = self._tokenizer.form
-        segments = [segment for segment in segments if segment.ids or segment.recalled is not None]
-        raws = [form.normalize(segment.raw) for segment in segments]
-        for segment, raw, own in zip(segments, raws, deal(line.terms, raws), strict=True):
-            text = form.without_marks(segment.source.text)
-            places = self._terms_in(text, self.request.glossary)
-            unknown = self._unknown_terms_in(raw, text, self.request.glossary)
-            segment.terms = [*(term for _, term in places), *unknown.values(), *own]
-            if segment.recalled is not None:
-                continue
-            inserted = unknown | self._unknown_terms_in(raw, text, Glossary(own))
-            searched = [term for term in segment.terms if term not in inserted.values()]
-            segment.spelled, unspelled = self._speller.terms(searched)
-            places += self._terms_in(text, Glossary(own)) if unspelled else []
-            inserted |= {source: term for source, term in places if term in unspelled}
-            if inserted:
-                self._segmenter.insert(segment, {source: term.tgt for source, term in inserted.items()})
-            if self._source_terms and segment.spelled:
-                known = [term for term in searched if term not in unspelled]
-                self._write_terms(self._source_terms, segment, known, Glossary(own))
-            for term in dict.fromkeys(unspelled):
-                is_there = term in inserted.values()
-                done = "it stands in place of its source" if is_there else "its source is not in the text"
-                said = f"the model has no pieces for the term {term.tgt}: {done}."
-                with self._lock:
-                    self.account.add(UNSPELLED, line.number, said)
-
-    def _write_terms(
-        self, source_terms: SourceTerms, segment: Segment, terms: Sequence[Term], own: Glossary
-    ) -> None:
-        """Writes terms into the ids of a segment; the search is asked for them if not all can be written."""
-        text = self._tokenizer.form.without_marks(segment.source.text)
-        spaced = self.joiner.spaced[0]
-        places = [
-            place
-            for glossary in (self.request.glossary, own)
-            if glossary
-            for place in glossary.places(text, spaced)
-        ]
-        annotated, is_complete = source_terms.write(segment.source.text, segment.ids, places, terms)
-        if len(annotated) <= MAX_TOKENS:
-            segment.annotated = annotated
-            segment.hinted = terms if is_complete else ()
-        if self.request.glossary_mode == "soft":
-            segment.hinted, segment.spelled = terms, None
-
-    def _terms_in(self, text: str, glossary: Glossary | None) -> list[tuple[str, Term]]:
-        """The terms in a text, each with its source as it stands there."""
-        places = glossary.places(text, self.joiner.spaced[0]) if glossary else []
-        return [(text[start:end], term) for start, end, term in places]
-
-    def _unknown_terms_in(self, raw: str, text: str, glossary: Glossary | None) -> dict[str, Term]:
-        """Terms by their sources in `raw` that are not in `text`, since the model lacks their characters."""
-        if raw == text:
-            return {}
-        found = {term for _, term in self._terms_in(text, glossary)}
-        return {
-            source: term
-            for source, term in self._terms_in(raw, glossary)
-            if term not in found and not self._segmenter.knows(source)
-        }
+    def _note_unspelled(self, line: Source, terms: Mapping[Term, bool]) -> None:
+        """Notes terms for which the model lacks pieces, and whether they stand in place of their sources."""
+        for term, is_there in terms.items():
+            done = "it stands in place of its source" if is_there else "its source is not in the text"
+            said = f"the model has no pieces for the term {term.tgt}: {done}."
+            with self._lock:
+                self.account.add(UNSPELLED, line.number, said)
 
     def _note(self, line: Source, segments: Sequence[Segment]) -> None:
         """Notes what the segments of a line say of it.
