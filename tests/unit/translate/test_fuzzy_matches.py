@@ -15,6 +15,7 @@ from mtkit.errors import UsageError
 from mtkit.text.form import TextForm
 from mtkit.text.fuzzy import FuzzyIndex
 from mtkit.text.subwords import SEPARATOR, train_subwords
+from mtkit.text.term_marks import TERM_MARKS
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.account import Account
 from mtkit.translate.glossary import Glossary, Term
@@ -96,6 +97,24 @@ def test_exact_matches_come_first_and_texts_without_any_stay_plain(
     found = translated(translator, "the red tapis", request)
     assert (found.origin, found.match) == ("model", None)
     assert seen(tokenizer, engine.calls[0][0]) == ("the red tapis", "")
+
+
+def test_a_model_that_learned_both_reads_terms_in_the_source_and_the_match_after_it(
+    engine: EchoEngine,
+) -> None:
+    texts = [*ENTRIES, *ENTRIES.values(), "toutou"]
+    options = TokenizerConfig(vocab_size=60, character_coverage=1.0)
+    tokenizer = Tokenizer(train_subwords(texts * 20, options, tags=["<2fr>", SEPARATOR, *TERM_MARKS]))
+    translator = Translator(
+        engine, tokenizer, DecodeConfig(), ("en", "fr"), ("2fr",), min_match=0.5, reads_terms=True
+    )
+    glossary = Glossary([Term("dog", "toutou")])
+    translated(translator, NEAR, Request(memory=memory(), glossary=glossary, glossary_mode="soft"))
+    [read] = engine.calls[0]
+    pieces = tokenizer.src.pieces(read)
+    begin, middle, end = TERM_MARKS
+    expected = f"<2fr> the {begin} dog {middle} toutou {end} sat on the mat{SEPARATOR} {ENTRIES[CAT]}"
+    assert "".join(pieces).replace("▁", " ").replace(" ", "") == expected.replace(" ", "")
 
 
 @pytest.mark.parametrize("least", [None, 0.9, 1])
