@@ -225,9 +225,8 @@ class _Parent:
         links = {place.link: place for place in self._places if place.link}
         begin = time.monotonic()
         heard = wait([*links, self._awake], self._pause())
-        passed = min(
-            time.monotonic() - begin, 2 * _TICK
-        )  # more if this process was stopped, as all may have been
+        # It is more if this process was stopped, as all may have been.
+        passed = min(time.monotonic() - begin, 2 * _TICK)
         for place in self._places:
             place.silent += passed
         for found in heard:
