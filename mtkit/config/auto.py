@@ -191,7 +191,11 @@ def as_in(origin: ModelConfig, choices: list[Choice]) -> list[Choice]:
     shape = [
         Choice(f"model.{key}", getattr(origin, key), "as in the model of train.init_from") for key in SHAPE
     ]
-    return shape + [choice for choice in choices if choice.key.removeprefix("model.") not in SHAPE]
+    if origin.dropout == 0.0:
+        reason = "as in the model of train.init_from, which may not bear any"
+        shape += [Choice(f"model.{key}", 0.0, reason) for key in ("dropout", "attention_dropout")]
+    chosen = {choice.key for choice in shape}
+    return shape + [choice for choice in choices if choice.key not in chosen]
 
 
 def _presets(widest: str, d_model: int | None) -> list[str]:

@@ -124,6 +124,7 @@ def _options(config: ForeignConfig) -> dict[str, Any]:
         "num_heads": config.count("transformer-heads"),
         "num_encoder_layers": config.count("enc-depth"),
         "num_decoder_layers": config.count("dec-depth"),
+        "dropout": 0.0,  # the files do not say; students are trained without, and do not bear any
         "norm": "post",
         "norm_epsilon": _EPSILON,
         "activation": _ACTIVATIONS[activation],

@@ -102,6 +102,7 @@ def test_a_model_in_marians_own_files_translates_with_its_shortlist(tmp_path: Pa
         assert ("in its shortlist" in done.stderr) == (run == "run")
     origin = json.loads((tmp_path / "run/model/origin.json").read_text("utf-8"))
     assert {*origin["files"]} == {"model.enfr.bin", "vocab.enfr.spm", "lex.50.50.enfr.s2t.bin"}
+    assert load_model(tmp_path / "run/model").config.model.dropout == 0.0
     found = [mtkit("translate", "-m", run, cwd=tmp_path, input=TEXT) for run in ("run", "whole")]
     assert [done.returncode for done in found] == [0, 0]
     assert found[0].stdout != found[1].stdout
