@@ -45,7 +45,7 @@ def check_ray(flag: str) -> None:
     """
     if find_spec("ray") is None:
         raise UsageError(
-            f"{flag}: needs ray, which is not installed.", "Install it: pip install ray[serve,train]."
+            f"{flag}: needs ray, which is not installed.", "Install it: pip install 'ray[serve,train]'."
         )
 
 

@@ -39,8 +39,9 @@ def one_of(option: str, text: str, choices: tuple[Choice, ...]) -> Choice:
     for choice in choices:
         if choice == text:
             return choice
-    known = f"{', '.join(choices[:-1])} and {choices[-1]}"
-    raise UsageError(f"{option} {text}: unknown value.", f"Choose from {known}.")
+    *others, last = choices
+    hint = f"Choose from {', '.join(others)} and {last}." if others else f"The only one is {last}."
+    raise UsageError(f"{option} {text}: unknown value.", hint)
 
 
 def engine_name(text: str) -> EngineName:

@@ -44,7 +44,7 @@ def test_hints_name_packages_of_an_extra() -> None:
     hints = [
         (file, name)
         for file, text in strings()
-        for name in re.findall(r"pip install (?!\.)([\w-]+|\S+)", text)
+        for name in re.findall(r"pip install (?!\.)'?([\w-]+|\S+)", text)
     ]
     assert len(hints) >= 7
     assert [hint for hint in hints if hint[1] not in optional] == []

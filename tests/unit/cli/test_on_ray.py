@@ -31,17 +31,26 @@ ON = ("--on", "ray")
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        ((*TRAIN, "--on", "sun"), "--on sun: unknown value."),
+        ((*TRAIN, "--on", "sun"), "--on sun: unknown value. The only one is ray."),
         ((*TRAIN, "--workers", "2"), "--workers: needs --on ray."),
         ((*TRAIN, "--max-restarts", "0"), "--max-restarts: needs --on ray."),
         ((*TRAIN, *ON, "--dry-run"), "--dry-run and --on ray: exclude each other."),
-        ((*TRAIN, *ON), "--on ray: needs ray, which is not installed."),
+        (
+            (*TRAIN, *ON),
+            "--on ray: needs ray, which is not installed. Install it: pip install 'ray[serve,train]'.",
+        ),
         ((*TRANSLATE, "--workers", "2"), "--workers: needs --on ray."),
         ((*TRANSLATE, *ON, "--part", "1/2"), "--on ray: divides the input, resumes and joins by itself."),
         ((*TRANSLATE, *ON, "--resume"), "--on ray: divides the input, resumes and joins by itself."),
         ((*TRANSLATE, *ON, "-i", "tiny.yaml"), "--on ray: needs a single input file."),
-        ((*TRANSLATE, *ON), "--on ray: needs ray, which is not installed."),
-        ((*SERVE, *ON), "--on ray: needs ray, which is not installed."),
+        (
+            (*TRANSLATE, *ON),
+            "--on ray: needs ray, which is not installed. Install it: pip install 'ray[serve,train]'.",
+        ),
+        (
+            (*SERVE, *ON),
+            "--on ray: needs ray, which is not installed. Install it: pip install 'ray[serve,train]'.",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(
