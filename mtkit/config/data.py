@@ -298,9 +298,14 @@ class TokenizerConfig(Options):
 
     path: Path | None = Field(
         None,
-        description="Existing tokenizer.model to use unchanged; with `separate`, the folder of "
-        "tokenizer.src.model and tokenizer.tgt.model. The other options of this section then "
-        "have no effect.",
+        description="Existing tokenizer.model to use; with `separate`, the folder of tokenizer.src.model and "
+        "tokenizer.tgt.model. Options that decide how one is trained then have no effect.",
+    )
+    extend: bool = Field(
+        False,
+        description="Add to the tokenizer at `path` what it lacks: characters of the training text, up to "
+        "`character_coverage`, and the tags and symbols that the options of text and data call for. Its own "
+        "pieces stay as they are, so that a model with it (`train.init_from`) keeps its embeddings.",
     )
     separate: bool = Field(
         False,
@@ -352,6 +357,11 @@ class TokenizerConfig(Options):
         """The sampling options of other types of subword models."""
         chosen = given.get("model_type", "unigram")
         return {f"sampling.{name}" for kind, name in _STRENGTHS.items() if kind != chosen}
+
+    @rule
+    def _extends_something(self) -> Iterator[str]:
+        if self.extend and self.path is None:
+            yield "extend adds pieces to the tokenizer at path, which is not given."
 
     @rule
     def _sampling_fits(self) -> Iterator[str]:

@@ -96,6 +96,25 @@ class Subwords:
         spelt = ((model.id_to_piece(token), token) for token in plain)
         return {piece: (token, model.get_score(token)) for piece, token in spelt if "⟦" not in piece}
 
+    def normalized(self, text: str) -> str:
+        """`text` as it is cut into pieces: after the model's own normalisation, with `▁` for spaces."""
+        normalized: str = self._model.normalize(text)
+        return normalized.replace(" ", "▁")
+
+    @functools.cached_property
+    def has_bytes(self) -> bool:
+        """Whether the model spells any character that it has no piece for in bytes."""
+        return any(map(self._model.is_byte, range(self.size)))
+
+    def has(self, piece: str) -> bool:
+        """Whether this is a piece, be it one that text never becomes."""
+        return self.ids_of([piece]) != [UNK]
+
+    def spells(self, piece: str) -> bool:
+        """Whether this is a piece that text can become."""
+        [token] = self.ids_of([piece])
+        return token != UNK and not self._model.is_unused(token) and not self._model.is_control(token)
+
     @functools.cached_property
     def tags(self) -> tuple[str, ...]:
         """The tags that a source may begin with."""
@@ -156,10 +175,10 @@ def parse_subwords(model_bytes: bytes, where: Path) -> Subwords:
 def check_pieces(model: Subwords, pieces: Sequence[str], where: Path) -> None:
     """InputError unless `model`, which lies at `where`, has all these pieces."""
     for piece in pieces:
-        if model.ids_of([piece]) == [UNK]:
+        if not model.has(piece):
             raise InputError(
                 f"{where}: has no piece {piece}, which the options of text and data call for.",
-                "Leave out tokenizer.path to train one that has.",
+                "Set tokenizer.extend: true to add it, or leave out tokenizer.path to train one that has.",
             )
 
 

@@ -317,6 +317,25 @@ def test_a_run_begins_with_the_weights_of_another(whole: Run, tmp_path: Path) ->
     assert progress["origin"] == str(there / "model")
 
 
+def test_an_extended_vocabulary_keeps_what_the_model_knows(whole: Run, tmp_path: Path) -> None:
+    there = whole.config.run / "model"
+    still = ("train.optimizer.lr=1.0e-12", "train.max_steps=1")
+    more = (f"tokenizer.path={there / 'tokenizer.model'}", "tokenizer.extend=true", "data.target_tags=true")
+    tuned = go(tmp_path, f"train.init_from={there}", *more, *still)
+    ours, theirs = load_weights(tuned.finished.folder), load_weights(there)
+    for name, weight in theirs.items():
+        rows = weight.shape[0]
+        assert ours[name].shape[0] == rows + ("embedding" in name), name
+        assert torch.allclose(ours[name][:rows], weight, rtol=0, atol=1e-9)
+    known = next(len(weight) for name, weight in theirs.items() if "embedding" in name)
+    (started,) = (event for event in tuned.events if isinstance(event, Started))
+    assert [note.split(" (")[0] for note in started.notes[1:]] == [
+        f"another vocabulary: {known:,} pieces",
+        "0 pieces",
+        "1 pieces",
+    ]
+
+
 def test_the_weights_at_the_start_count_too(whole: Run, tmp_path: Path) -> None:
     there = whole.config.run / "model"
     ruinous = ("train.optimizer.lr=0.9", "train.max_steps=4", "train.validate_every=2", "train.ema=0")

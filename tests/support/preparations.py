@@ -12,7 +12,7 @@ from mtkit.config.schema import Config
 from mtkit.data.prepare import stages
 from mtkit.data.prepare.cleaning import Chunk, CleanSpec, clean_chunk
 from mtkit.data.prepare.encoding import EncodeSpec, EncodeTask, encode_part
-from mtkit.text.subwords import train_subwords
+from mtkit.data.prepare.learn_subwords import learn_subwords
 
 WORDS = [
     "the",
@@ -118,16 +118,16 @@ class Counted:
             self.encoded += 1
             return encode_part(task)
 
-        def count_train(*args: Any, **kwargs: Any) -> Any:
+        def count_learn(*args: Any, **kwargs: Any) -> Any:
             self.tokenizers += 1
-            return train_subwords(*args, **kwargs)
+            return learn_subwords(*args, **kwargs)
 
         monkeypatch.setattr(stages, "clean_chunk", count_clean)
         monkeypatch.setattr(stages, "encode_part", count_encode)
-        monkeypatch.setattr(stages, "train_subwords", count_train)
+        monkeypatch.setattr(stages, "learn_subwords", count_learn)
 
     def take(self) -> tuple[int, int, int]:
-        """Parts cleaned, tokenizers trained, parts encoded since the last call."""
+        """Parts cleaned, tokenizers made, parts encoded since the last call."""
         result = len(self.cleaned), self.tokenizers, self.encoded
         self.cleaned, self.tokenizers, self.encoded = [], 0, 0
         return result

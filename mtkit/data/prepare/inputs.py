@@ -86,8 +86,13 @@ def given_models(options: TokenizerConfig) -> tuple[Path, ...]:
 def tokenizer_settings(options: TokenizerConfig) -> dict[str, Any]:
     """The options that decide the subword models; for existing ones, their name."""
     if options.path:
-        return {"path": options.path.name, "separate": options.separate}
-    return options.model_dump(mode="json", exclude={"path", "sampling", "max_unknown"})
+        extended = {"extend": True, "character_coverage": options.character_coverage}
+        return {
+            "path": options.path.name,
+            "separate": options.separate,
+            **(extended if options.extend else {}),
+        }
+    return options.model_dump(mode="json", exclude={"path", "extend", "sampling", "max_unknown"})
 
 
 def held_out_sources(config: Config) -> dict[str, Source]:

@@ -20,8 +20,6 @@ import numpy as np
 import numpy.typing as npt
 import sentencepiece
 
-from mtkit.config.auto import choose_vocab_size
-from mtkit.config.data import TokenizerConfig
 from mtkit.config.filters import DuplicateFilter, NearDuplicateFilter, OverlapFilter, TokensFilter
 from mtkit.config.schema import Config
 from mtkit.config.sources import CutSource
@@ -41,6 +39,7 @@ from mtkit.data.prepare.clean_parts import (
 from mtkit.data.prepare.cleaning import KEPT, Chunk, CleanSpec, clean_chunk, held_out_line, read_held_out
 from mtkit.data.prepare.encoding import EncodeSpec, EncodeTask, encode_part, read_row
 from mtkit.data.prepare.inputs import count_pairs, given_models, tokenizer_settings
+from mtkit.data.prepare.learn_subwords import control_pieces, learn_subwords
 from mtkit.data.prepare.ledger import CUT, LedgerRow
 from mtkit.data.prepare.mono import mono_texts
 from mtkit.data.prepare.parts import DONE, digest_of, open_parts, read_part, read_summary
@@ -54,14 +53,7 @@ from mtkit.disk.reading import WRONG_VALUES, read_object
 from mtkit.errors import InputError
 from mtkit.text.form import TextForm
 from mtkit.text.languages import warn_if_unknown
-from mtkit.text.subwords import (
-    SEPARATOR,
-    check_pieces,
-    default_coverage,
-    has_many_characters,
-    train_subwords,
-)
-from mtkit.text.term_marks import TERM_MARKS
+from mtkit.text.subwords import check_pieces, load_subwords
 from mtkit.text.tokenizer import Tokenizer, read_tokenizer
 
 VERSION = 5
@@ -274,57 +266,59 @@ class Stages:
     # ------------------------------------------------------------ tokenizer
 
     def tokenizer(self, parts: Sequence[CleanPart], fates: Fates) -> tuple[Tokenizer, tuple[Path, ...]]:
-        """The existing tokenizer, or one trained on a sample of the kept pairs; and its files."""
+        """The existing tokenizer, perhaps extended, or one trained on a sample of the pairs; its files."""
         options = self.config.tokenizer
+        sides = ((0,), (1,)) if options.separate else ((0, 1),)
         models = given_models(options)
         if not models:
-            sides = ((0,), (1,)) if options.separate else ((0, 1),)
             models = tuple(self._subwords(parts, fates, of) for of in sides)
+        elif options.extend:
+            models = tuple(
+                self._subwords(parts, fates, of, path) for of, path in zip(sides, models, strict=True)
+            )
         tokenizer = read_tokenizer(models, self.config.text)
         for path, model in zip(models, (tokenizer.src, tokenizer.tgt), strict=False):
-            tags = self._control_pieces if model is tokenizer.src else []
+            tags = control_pieces(self.data) if model is tokenizer.src else []
             check_pieces(model, (*tokenizer.form.symbols, *tags), path)
         return tokenizer, models
 
-    @property
-    def _control_pieces(self) -> list[str]:
-        """The pieces of sources that no text gives."""
-        tags = [f"<{tag}>" for tag in self.data.tags]
-        return [*tags, *([SEPARATOR] if self.data.memory else ()), *(TERM_MARKS if self.data.terms else ())]
+    def _subwords(
+        self, parts: Sequence[CleanPart], fates: Fates, sides: tuple[int, ...], given: Path | None = None
+    ) -> Path:
+        """The file of the subword model of these sides (0: source, 1: target); makes it if missing.
 
-    def _subwords(self, parts: Sequence[CleanPart], fates: Fates, sides: tuple[int, ...]) -> Path:
-        """The file of the subword model of these sides (0: source, 1: target); trains it if missing."""
+        It is trained, or extends the one at `given`.
+        """
         # 1. The file is named by everything that decides the model.
         config, form = self.config, TextForm(self.config.text)
         languages = list(dict.fromkeys(own[side] for own in self.languages for side in sides))
-        tags = self._control_pieces if 0 in sides else []
+        tags = control_pieces(self.data) if 0 in sides else []
         options = [
             tokenizer_settings(config.tokenizer),
             config.text.model_dump(mode="json"),
             tags,
             self._mono,
         ]
+        before = load_subwords(given) if given else None
         decided = [VERSION, sentencepiece.__version__, config.seed, sides, languages, options]
+        decided += [before.fingerprint] if before else []
         digest = digest_of(decided, [part.text for part in parts], fates.tobytes())
         path = self._used(self.folder / f"tokenizer-{digest}.model")
-        # 2. Train on a sample of the kept pairs.
+        # 2. Learn from a sample of the kept pairs.
         if not path.exists():
             kept = int((fates == KEPT).sum())
             wanted = min(kept, config.tokenizer.sample_pairs)
             which = "" if len(sides) == 2 else f" of the {('source', 'target')[sides[0]]}"
-            self.progress(f"training the tokenizer{which}", 0, wanted)
+            phase = f"{'extending' if before else 'training'} the tokenizer{which}"
+            self.progress(phase, 0, wanted)
             rng = random.Random(f"{config.seed} tokenizer sample")
             pairs = (form.pair(*pair) for _, pair in sampled(parts, fates, wanted, rng))
-            texts = (pair[side] for pair in pairs for side in sides)
-            train_subwords(
-                chain(texts, mono_texts(self.config, sides, form)),
-                _with_size(config.tokenizer, kept, languages),
-                default_coverage(*languages),
-                symbols=form.symbols,
-                tags=tags,
-                keep_spaces=config.text.whitespace == "keep",
-            ).save(path, PRIVATE)
-            self.progress(f"training the tokenizer{which}", wanted, wanted)
+            texts = chain(
+                (pair[side] for pair in pairs for side in sides), mono_texts(self.config, sides, form)
+            )
+            model = learn_subwords(config, before, texts, kept, languages, tags)
+            model.save(path, PRIVATE)
+            self.progress(phase, wanted, wanted)
         return path
 
     # ------------------------------------------------------------ encode
@@ -391,14 +385,6 @@ class Stages:
             self.progress(f"encoding {self.names[part.source]}", done[part.source], totals[part.source])
             result.append(EncodedPart(task.path, part.source, read_row(summary)))
         return result
-
-
-def _with_size(options: TokenizerConfig, num_pairs: int, languages: Sequence[str]) -> TokenizerConfig:
-    """The options with the number of pieces, chosen here if it is `auto`."""
-    if options.vocab_size != "auto":
-        return options
-    size = choose_vocab_size(num_pairs, many_characters=has_many_characters(*languages))
-    return options.model_copy(update={"vocab_size": size})
 
 
 def _clean_path(folder: Path, index: int) -> Path:

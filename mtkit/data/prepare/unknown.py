@@ -73,11 +73,14 @@ def check_unknown(ledger: Ledger, options: TokenizerConfig) -> None:
 
 
 def _advice(options: TokenizerConfig) -> str:
-    if options.path:
+    if options.path and not options.extend:
         return (
-            "Leave out tokenizer.path to train a tokenizer on this text, with byte_fallback: true for rare "
-            "characters; or use a model (train.init_from) whose tokenizer was trained on this language."
+            "Set tokenizer.extend: true to add the characters that it lacks; leave out tokenizer.path to "
+            "train a tokenizer on this text, with byte_fallback: true for rare characters; or use a model "
+            "(train.init_from) whose tokenizer was trained on this language."
         )
+    if options.extend:
+        return "Raise tokenizer.character_coverage, or drop such text by the filter script."
     if options.byte_fallback:
         return "Check the encoding of the corpus."
     return (

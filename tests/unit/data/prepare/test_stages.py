@@ -313,3 +313,53 @@ def test_two_corpora_of_one_name_stay_apart(tmp_path: Path) -> None:
     values["data"]["train"] = [values["data"]["train"][0], {**values["data"]["train"][0], **other}]
     report = prepare(Config.model_validate_json(json.dumps(values)))
     assert [row.read for row in report.ledger.rows] == [10, 5]
+
+
+def test_an_existing_tokenizer_is_extended_for_the_text(tmp_path: Path) -> None:
+    first = workers(config_of(tmp_path), 1)
+    prepare(first)
+    given = first.run / "data" / "tokenizer.model"
+    before, old = given.read_bytes(), open_prepared(first).tokenizer
+    odd = [(f"`{src}` ~ Ω", f"{tgt} — é") for src, tgt in corpus(300, 3) if src and len(src) < 30]
+
+    def config_with(run: str, **tokenizer: Any) -> Config:
+        options = {"path": str(given), **tokenizer}
+        config = make(tmp_path, odd, tokenizer=options, filters=FILTERS, target_tags=True)
+        return workers(changed(config, run=tmp_path / run), 1)
+
+    with pytest.raises(InputError, match="has no piece <2fr>") as caught:
+        prepare(config_with("unchanged"))
+    assert "tokenizer.extend: true" in caught.value.hint
+    config = config_with("extended", extend=True)
+    report = prepare(config)
+    assert given.read_bytes() == before
+    assert not any(count for row in report.ledger.rows for count in row.unknown.values())
+    prepared = open_prepared(config)
+    new = prepared.tokenizer.src
+    assert new.pieces(range(old.src.size)) == old.src.pieces(range(old.src.size))
+    assert {*new.pieces(range(old.src.size, new.size))} == {*"`~Ω—é", "<2fr>"}
+    ids = prepared.train[0].src(0).tolist()
+    assert new.tags == ("2fr",)
+    assert prepared.tokenizer.decode([ids]) == [odd[0][0]]
+    assert prepare(config).up_to_date
+    # Another share of the characters is another tokenizer.
+    less = config_with("extended", extend=True, character_coverage=0.96, max_unknown=1)
+    prepare(less)
+    assert old.src.size < open_prepared(less).tokenizer.src.size < new.size
+
+
+def test_separate_tokenizers_get_the_characters_of_their_side(tmp_path: Path) -> None:
+    def separate(config: Config, run: str, **tokenizer: Any) -> Config:
+        values = workers(config, 1).model_dump(mode="json", exclude_defaults=True)
+        values |= {"run": str(tmp_path / run), "model": {"tie_embeddings": "none"}}
+        values["tokenizer"] |= {"separate": True, **tokenizer}
+        return Config.model_validate_json(json.dumps(values))
+
+    first = separate(config_of(tmp_path), "first")
+    prepare(first)
+    odd = [(f"`{src}", f"{tgt} é") for src, tgt in corpus(200, 3) if src and len(src) < 30]
+    config = separate(make(tmp_path / "odd", odd), "second", path=str(first.run / "data"), extend=True)
+    prepare(config)
+    old, new = open_prepared(first).tokenizer, open_prepared(config).tokenizer
+    assert new.src.pieces(range(old.src.size, new.src.size)) == ["`"]
+    assert new.tgt.pieces(range(old.tgt.size, new.tgt.size)) == ["é"]

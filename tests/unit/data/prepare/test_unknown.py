@@ -51,7 +51,13 @@ def test_much_unknown_text_is_refused_with_the_ways_out(latin: Path, tmp_path: P
     config = make(tmp_path, FOREIGN, tokenizer={"path": str(latin)}, filters=KEEP_ALL)
     with pytest.raises(InputError, match=r"train0.tgt, target \(fr\): [0-9.]+% of [0-9,]+ pieces") as caught:
         prepare(config)
-    for way in ("byte_fallback: true", "Leave out tokenizer.path", "init_from", "tokenizer.max_unknown=1"):
+    for way in (
+        "byte_fallback: true",
+        "tokenizer.extend: true",
+        "leave out tokenizer.path",
+        "init_from",
+        "tokenizer.max_unknown=1",
+    ):
         assert way in str(caught.value)
     allowed = changed(config, tokenizer=config.tokenizer.model_copy(update={"max_unknown": 1.0}))
     assert not prepare(allowed).up_to_date

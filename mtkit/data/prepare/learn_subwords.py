@@ -1,0 +1,59 @@
+"""The subword model of prepared data: trained on its text, or an existing one with what it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mtkit.config.auto import choose_vocab_size
+from mtkit.config.data import DataConfig, TokenizerConfig
+from mtkit.config.schema import Config
+from mtkit.text.extending import extend_for
+from mtkit.text.form import TextForm
+from mtkit.text.subwords import SEPARATOR, Subwords, default_coverage, has_many_characters, train_subwords
+from mtkit.text.term_marks import TERM_MARKS
+
+
+def control_pieces(data: DataConfig) -> list[str]:
+    """The pieces of sources that no text gives."""
+    tags = [f"<{tag}>" for tag in data.tags]
+    return [*tags, *([SEPARATOR] if data.memory else ()), *(TERM_MARKS if data.terms else ())]
+
+
+def learn_subwords(
+    config: Config,
+    given: Subwords | None,
+    texts: Iterable[str],
+    num_pairs: int,
+    languages: Sequence[str],
+    tags: Sequence[str],
+) -> Subwords:
+    """The subword model for `texts`; equal arguments give an equal one.
+
+    Args:
+        config: of the run.
+        given: model to extend; without one, a model is trained.
+        texts: of the training pairs, in the form that the model reads.
+        num_pairs: all of them, which decides the size if it is `auto`.
+        languages: of the texts.
+        tags: pieces that no text gives.
+    """
+    symbols, coverage = TextForm(config.text).symbols, default_coverage(*languages)
+    if given:
+        coverage = config.tokenizer.character_coverage or coverage
+        return extend_for(given, texts, coverage, symbols=symbols, tags=tags)
+    return train_subwords(
+        texts,
+        _with_size(config.tokenizer, num_pairs, languages),
+        coverage,
+        symbols=symbols,
+        tags=tags,
+        keep_spaces=config.text.whitespace == "keep",
+    )
+
+
+def _with_size(options: TokenizerConfig, num_pairs: int, languages: Sequence[str]) -> TokenizerConfig:
+    """The options with the number of pieces, chosen here if it is `auto`."""
+    if options.vocab_size != "auto":
+        return options
+    size = choose_vocab_size(num_pairs, many_characters=has_many_characters(*languages))
+    return options.model_copy(update={"vocab_size": size})
