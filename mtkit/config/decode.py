@@ -137,7 +137,7 @@ class DecodeConfig(Options):
     target_tag: Tag | None = Field(
         None,
         description="Tag that the decoder reads before each translation, such as the target language in "
-        "imported M2M-100 models. Training does not use it.",
+        "imported M2M-100 models. Training puts it before each target.",
     )
 
     @property

@@ -90,6 +90,11 @@ class Config(Options):
                 "data.memory puts words of the target into sources, which tokenizer.separate cannot spell "
                 "there. Choose one of them."
             )
+        if self.decode.target_tag is not None:
+            yield (
+                "data.memory and decode.target_tag cannot be combined: matches would begin with the tag. "
+                "Choose one of them."
+            )
         if self.train.guided_alignment:
             yield (
                 "data.memory and train.guided_alignment cannot be combined: words would be aligned with "

@@ -73,18 +73,39 @@ class Tokenizer:
         """The ids of each source, its tags first, without BOS and EOS."""
         return self._tagged(self.src.encode([self.form.source(text).text for text in texts]), tags)
 
-    def encode_pairs(self, pairs: Iterable[tuple[str, str]], tags: Tags = None) -> Pairs:
-        """The ids of normalised pairs, as training and the loss of validation see them."""
+    def encode_pairs(
+        self, pairs: Iterable[tuple[str, str]], tags: Tags = None, target_tag: str | None = None
+    ) -> Pairs:
+        """The ids of normalised pairs, as training and the loss of validation see them.
+
+        Args:
+            pairs: of source and target.
+            tags: of their sources.
+            target_tag: of all targets.
+        """
         srcs, tgts = self._formed(pairs)
-        return list(zip(self._tagged(self.src.encode(srcs), tags), self.tgt.encode(tgts), strict=True))
+        return self._paired(self.src.encode(srcs), self.tgt.encode(tgts), tags, target_tag)
 
     def sample_pairs(
-        self, pairs: Iterable[tuple[str, str]], tags: Tags, samplers: tuple[Sampler, Sampler], seed: str
+        self,
+        pairs: Iterable[tuple[str, str]],
+        tags: Tags,
+        target_tag: str | None,
+        samplers: tuple[Sampler, Sampler],
+        seed: str,
     ) -> Pairs:
         """Like `encode_pairs`, but segmented at random; a pair's ids follow from it and the seed."""
         srcs, tgts = self._formed(pairs)
-        src_ids = self._tagged(samplers[0].encode(srcs, seed), tags)
-        return list(zip(src_ids, samplers[1].encode(tgts, f"{seed} tgt"), strict=True))
+        found = samplers[0].encode(srcs, seed), samplers[1].encode(tgts, f"{seed} tgt")
+        return self._paired(*found, tags, target_tag)
+
+    def _paired(
+        self, srcs: list[list[int]], tgts: list[list[int]], tags: Tags, target_tag: str | None
+    ) -> Pairs:
+        if target_tag is not None:
+            [tag] = self.target_tag_ids([target_tag])
+            tgts = [[tag, *tgt] for tgt in tgts]
+        return list(zip(self._tagged(srcs, tags), tgts, strict=True))
 
     def _formed(self, pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
         formed = [self.form.pair(*pair) for pair in pairs]

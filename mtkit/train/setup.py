@@ -46,8 +46,7 @@ def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, worl
     """The updater of a run, with a freshly initialised model on the run's device.
 
     Raises:
-        UsageError: the device or the precision is not available, `freeze` matches no weights, or
-            `decode.target_tag` is set.
+        UsageError: the device or the precision is not available, or `freeze` matches no weights.
     """
     device = choose_device(config.train.device)
     check_device(world, device)
@@ -55,11 +54,6 @@ def build_updater(config: Config, src_vocab_size: int, tgt_vocab_size: int, worl
     if device.type == "cpu":
         keep_blocks()
     limit_threads(config.train.num_threads)
-    if config.decode.target_tag is not None:
-        raise UsageError(
-            f"decode.target_tag = {config.decode.target_tag}: training puts no tag before translations.",
-            "Leave the option out; the trained model then translates without the tag.",
-        )
     model = build_model(config.model, src_vocab_size, tgt_vocab_size, config.seed).to(device)
     freeze(model, config.train.freeze)
     lora = config.train.lora

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mtkit.config.decode import DecodeConfig
 from mtkit.config.schema import Config
 from mtkit.data.prepare.prepared import Prepared
 from mtkit.errors import InputError, UsageError
@@ -34,7 +35,7 @@ class Origin:
     Attributes:
         folder: of the model.
         weights: by name, for the vocabulary of the run.
-        notes: on the vocabulary, if it is another one.
+        notes: on tags that the run does without, and on the vocabulary, if it is another one.
     """
 
     folder: str
@@ -55,8 +56,9 @@ def begin_from(folder: Path, config: Config, prepared: Prepared) -> Origin:
         loaded = load_model(found)
         weights = weights_of(loaded.model)
         new, old = prepared.tokenizer, loaded.tokenizer
+        notes = tuple(_unused_tags(config, loaded.config.decode))
         if _same_vocabulary(new, old):
-            return Origin(str(found), weights)
+            return Origin(str(found), weights, notes)
         if config.train.lora.rank:
             raise InputError(
                 f"{found}: has another vocabulary, and an adapter (train.lora) keeps that of its model.",
@@ -69,7 +71,22 @@ def begin_from(folder: Path, config: Config, prepared: Prepared) -> Origin:
             raise InputError(f"{found}: {error.message}", error.hint) from None
     except InputError as error:
         raise InputError(f"train.init_from: {error.message}", error.hint) from None
-    return Origin(str(found), transplant(weights, new, old, config.seed), compared.lines())
+    return Origin(str(found), transplant(weights, new, old, config.seed), (*notes, *compared.lines()))
+
+
+def _unused_tags(config: Config, theirs: DecodeConfig) -> Iterator[str]:
+    """Notes on tags that the initial model was given, and this run is not."""
+    if lacking := [tag for tag in theirs.tags if tag not in config.data.tags]:
+        yield f"the initial model was given {_pieces(lacking)} before each source (tags of data.train.*)"
+    if theirs.target_tag is not None and config.decode.target_tag is None:
+        yield (
+            f"the initial model read {_pieces([theirs.target_tag])} before each translation "
+            f"(decode.target_tag: {theirs.target_tag})"
+        )
+
+
+def _pieces(tags: Sequence[str]) -> str:
+    return " ".join(f"<{tag}>" for tag in tags)
 
 
 def _same_vocabulary(new: Tokenizer, old: Tokenizer) -> bool:

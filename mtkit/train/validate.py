@@ -154,7 +154,7 @@ class Validator:
 
         Each rank translates some of the batches, which are the same for any number of ranks.
         """
-        engine = NativeEngine(model, self.device)
+        engine = NativeEngine(model, self.device, tokenizer=self.tokenizer)
         at_once = _PAIRS_ON_CPU if self.device.type == "cpu" else _PAIRS_ON_GPU
         batches = [src_ids[at : at + at_once] for at in range(0, len(src_ids), at_once)]
         found: list[list[int]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,23 @@ import pytest
 import torch
 import transformers
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from mtkit.config.decode import DecodeConfig
+from mtkit.config.load import load_config
+from mtkit.config.schema import Config
 from mtkit.convert.import_run import ImportRequest, import_model
 from mtkit.convert.run import export_model
+from mtkit.data.prepare.prepare import prepare
+from mtkit.data.prepare.prepared import open_prepared
 from mtkit.engine.ct2 import CTranslate2Engine
 from mtkit.engine.native import NativeEngine
-from mtkit.errors import UsageError
+from mtkit.errors import InputError, UsageError
 from mtkit.model.checkpoint import LoadedModel, load_model
 from mtkit.text.tokenizer import Tokenizer
-from mtkit.train.machine.distributed import World
-from mtkit.train.setup import build_updater
+from mtkit.train.start import begin_from
+from mtkit.train.trainer import train
+from mtkit.train.watch.monitor import Event, Started, Validated
 from mtkit.translate.account import Account
 from mtkit.translate.call import Call
 from mtkit.translate.open import open_translator
@@ -186,8 +193,69 @@ def test_tags_choose_other_languages(imported: Imported) -> None:
         Call(translator, Request(search={"tags": ("2qq",)}), Account())
 
 
+def training(imported: Imported, folder: Path, *overrides: str) -> Config:
+    """A config that trains the imported model on with the example sentences."""
+    for name, lines in (("en", EN), ("fr", FR)):
+        (folder / name).write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    corpus = {"reader": "plain", "src": str(folder / "en"), "tgt": str(folder / "fr"), "tags": [imported.src]}
+    values = {
+        "run": str(folder / "run"),
+        "data": {
+            "src_lang": "en",
+            "tgt_lang": "fr",
+            "train": [corpus],
+            "valid": corpus,
+            "filters": [],
+        },
+        "tokenizer": {"path": str(imported.run / "model" / "tokenizer.model")},
+        "model": imported.own.config.model.model_dump(mode="json", exclude_defaults=True),
+        "train": {"init_from": str(imported.run), "max_steps": 2, "label_smoothing": 0.0},
+        "decode": {"target_tag": imported.tgt},
+    }
+    (folder / "c.yaml").write_text(json.dumps(values), "utf-8")
+    return load_config([folder / "c.yaml"], overrides).config
+
+
+def test_it_is_trained_on_with_its_tags(imported: Imported, tmp_path: Path) -> None:
+    config = training(imported, tmp_path)
+    prepare(config)
+    events: list[Event] = []
+    train(config, open_prepared(config), events.append)
+    start = next(event for event in events if isinstance(event, Validated))
+    # The loss before the first update, as transformers computes it: the tag and EOS count too.
+    rows = torch.tensor(imported.rows)
+    [tag] = imported.own.tokenizer.target_tag_ids([imported.tgt])
+    losses: list[Tensor] = []
+    for src, tgt in zip(imported.encoded(EN), imported.own.tokenizer.tgt.encode(FR), strict=True):
+        decoded = torch.tensor([[Tokenizer.BOS, tag, *tgt, Tokenizer.EOS]])
+        with torch.inference_mode():
+            logits = imported.theirs(
+                input_ids=rows[torch.tensor([[*src, Tokenizer.EOS]])], decoder_input_ids=rows[decoded[:, :-1]]
+            ).logits
+        losses += cross_entropy(logits[0], rows[decoded[0, 1:]], reduction="none")
+    assert start.loss == pytest.approx(float(torch.stack(losses).mean()), abs=1e-4)
+    (started,) = (event for event in events if isinstance(event, Started))
+    assert started.notes == (f"starting from the weights of {imported.run / 'model'}",)
+    # The trained model writes no tag, and still reads it.
+    translator = open_translator(config.run / "model", engine="native")
+    assert not any("<" in text for text in translator.translate(EN, Request(guard=False)))
+
+
+def test_tags_that_a_run_does_without_are_told(imported: Imported, tmp_path: Path) -> None:
+    none = ("decode.target_tag=null", "data.train.0.tags=[]", "data.valid.tags=[]")
+    config = training(imported, tmp_path, *none)
+    prepare(config)
+    src, tgt = imported.src, imported.tgt
+    notes = begin_from(imported.run, config, open_prepared(config)).notes
+    assert notes == (
+        f"the initial model was given <{src}> before each source (tags of data.train.*)",
+        f"the initial model read <{tgt}> before each translation (decode.target_tag: {tgt})",
+    )
+    # With another tag the data are others, and have to be prepared anew.
+    with pytest.raises(InputError, match="was prepared with other options"):
+        open_prepared(training(imported, tmp_path))
+
+
 def test_what_cannot_keep_the_target_tag_refuses_it(imported: Imported, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"the tag {imported.tgt} before each translation"):
         export_model(imported.run / "model", "huggingface", "float32", print, tmp_path / "out")
-    with pytest.raises(UsageError, match=f"target_tag = {imported.tgt}: training puts no tag"):
-        build_updater(imported.own.config, 300, 300, World())

@@ -47,6 +47,7 @@ class EncodeSpec:
         seed: for sampling and terms.
         terms: options of `data.terms`, if terms are written into sources.
         phrases: file of the phrases that they are.
+        target_tag: of all targets.
     """
 
     models: tuple[Path, ...]
@@ -58,6 +59,7 @@ class EncodeSpec:
     seed: int = 0
     terms: TermsConfig | None = None
     phrases: Path = Path()
+    target_tag: str | None = None
 
 
 def count_segmentations(sampling: SamplingConfig | None, terms: TermsConfig | None) -> int:
@@ -105,7 +107,7 @@ def encode_part(task: tuple[EncodeSpec, EncodeTask]) -> dict[str, Any]:
     for begin in range(0, len(kept), _PAIRS_AT_ONCE):
         some = kept[begin : begin + _PAIRS_AT_ONCE]
         texts = [(srcs[number], tgts[number]) for number in some.tolist()]
-        pairs = tokenizer.encode_pairs(texts, _tags(this))
+        pairs = tokenizer.encode_pairs(texts, _tags(this), spec.target_tag)
         num_tokens = count_tokens(pairs)  # [some, 2]
         fits = np.ones(len(pairs), bool)
         for fate, bound in spec.max_tokens:
@@ -193,7 +195,7 @@ def _sampled(spec: EncodeSpec, task: EncodeTask, texts: Texts, best: Pairs, numb
         return best
     tokenizer = _tokenizer(spec.models, spec.text)
     seed = f"{spec.seed} {number}"
-    sampled = tokenizer.sample_pairs(texts, _tags(task), _samplers(spec), seed)
+    sampled = tokenizer.sample_pairs(texts, _tags(task), spec.target_tag, _samplers(spec), seed)
     return _within(spec, sampled, best)
 
 

@@ -21,7 +21,7 @@ _REPORTED = ("data.test", "data.extra_valid")
 """Options of sets that are only reported."""
 
 _OTHER = re.compile(
-    r"(?!seed$|data\.|text\.|tokenizer\.).*|data\.(num_workers|root|max_dropped|mixing\b.*)"
+    r"(?!seed$|data\.|text\.|tokenizer\.|decode\.target_tag$).*|data\.(num_workers|root|max_dropped|mixing\b.*)"
     r"|data\.(train\.\d+|valid|extra_valid\..*|test\..*)\.(src|tgt|path)|tokenizer\.(path|max_unknown)"
 )
 """Options that do not decide prepared data; the contents of files are compared instead of their names."""

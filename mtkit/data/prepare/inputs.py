@@ -46,6 +46,7 @@ def settings_of(config: Config) -> dict[str, Any]:
         "sampling": config.tokenizer.sampling.model_dump(mode="json") if config.tokenizer.sampling else None,
         "memory": data.memory.model_dump(mode="json") if data.memory else None,
         "terms": data.terms.model_dump(mode="json") if data.terms else None,
+        "target_tag": config.decode.target_tag,
         "tags": [list(data.tags_of(source)) for source in (*data.train, data.valid, *data.test.values())],
     }
 

@@ -63,15 +63,15 @@ def first_pairs(config: Config, prepared: Prepared, count: int) -> Iterator[Seen
     for number, source in enumerate(config.data.corpora):
         stored = _Stored(prepared.train[number])
         for pair in islice(read_corpus(config.data, source), count):
-            src, tgt = _seen(pair, prepared.tokenizer, stored)
+            src, tgt = _seen(pair, prepared.tokenizer, config.decode.target_tag, stored)
             languages = config.data.languages_of(source)
             yield SeenPair(source_name(source), pair.origin, languages, src, tgt)
 
 
-def _seen(pair: Pair, tokenizer: Tokenizer, stored: _Stored) -> list[Seen]:
+def _seen(pair: Pair, tokenizer: Tokenizer, target_tag: str | None, stored: _Stored) -> list[Seen]:
     form = tokenizer.form
     texts = form.normalize(pair.src), form.normalize(pair.tgt)
-    (ids,) = tokenizer.encode_pairs([texts], [pair.tags])
+    (ids,) = tokenizer.encode_pairs([texts], [pair.tags], target_tag)
     sampled = stored.segmentations(tokenizer, ids)
     sides = []
     for side, model in enumerate((tokenizer.src, tokenizer.tgt)):

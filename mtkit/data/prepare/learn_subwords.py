@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from mtkit.config.auto import choose_vocab_size
-from mtkit.config.data import DataConfig, TokenizerConfig
+from mtkit.config.data import TokenizerConfig
 from mtkit.config.schema import Config
 from mtkit.text.extending import extend_for
 from mtkit.text.form import TextForm
@@ -13,10 +13,16 @@ from mtkit.text.subwords import SEPARATOR, Subwords, default_coverage, has_many_
 from mtkit.text.term_marks import TERM_MARKS
 
 
-def control_pieces(data: DataConfig) -> list[str]:
-    """The pieces of sources that no text gives."""
-    tags = [f"<{tag}>" for tag in data.tags]
-    return [*tags, *([SEPARATOR] if data.memory else ()), *(TERM_MARKS if data.terms else ())]
+def control_pieces(config: Config, sides: Collection[int]) -> list[str]:
+    """The pieces of these sides (0: source, 1: target) that no text gives."""
+    data, pieces = config.data, []
+    if 0 in sides:
+        pieces += [f"<{tag}>" for tag in data.tags]
+        pieces += [SEPARATOR] if data.memory else []
+        pieces += TERM_MARKS if data.terms else []
+    if 1 in sides and config.decode.target_tag is not None:
+        pieces.append(f"<{config.decode.target_tag}>")
+    return list(dict.fromkeys(pieces))
 
 
 def learn_subwords(

@@ -277,9 +277,8 @@ class Stages:
                 self._subwords(parts, fates, of, path) for of, path in zip(sides, models, strict=True)
             )
         tokenizer = read_tokenizer(models, self.config.text)
-        for path, model in zip(models, (tokenizer.src, tokenizer.tgt), strict=False):
-            tags = control_pieces(self.data) if model is tokenizer.src else []
-            check_pieces(model, (*tokenizer.form.symbols, *tags), path)
+        for path, model, of in zip(models, (tokenizer.src, tokenizer.tgt), sides, strict=False):
+            check_pieces(model, (*tokenizer.form.symbols, *control_pieces(self.config, of)), path)
         return tokenizer, models
 
     def _subwords(
@@ -292,7 +291,7 @@ class Stages:
         # 1. The file is named by everything that decides the model.
         config, form = self.config, TextForm(self.config.text)
         languages = list(dict.fromkeys(own[side] for own in self.languages for side in sides))
-        tags = control_pieces(self.data) if 0 in sides else []
+        tags = control_pieces(config, sides)
         options = [
             tokenizer_settings(config.tokenizer),
             config.text.model_dump(mode="json"),
@@ -354,11 +353,22 @@ class Stages:
         terms = self.data.terms
         phrases = self._phrases(parts, fates) if terms else Path()
         spec = EncodeSpec(
-            models, self.config.text, self.reasons, bounds, model_type, sampling, seed, terms, phrases
+            models,
+            self.config.text,
+            self.reasons,
+            bounds,
+            model_type,
+            sampling,
+            seed,
+            terms,
+            phrases,
+            self.config.decode.target_tag,
         )
         decided = [VERSION, tokenizer.fingerprint, bounds, self.reasons]
         if sampling:
             decided += [sentencepiece.__version__, model_type, sampling.model_dump(mode="json"), seed]
+        if self.config.decode.target_tag is not None:
+            decided += ["target_tag", self.config.decode.target_tag]
         if terms:
             decided += [terms.model_dump(mode="json"), phrases.name, seed]
         # 2. A task for each part; its file is named by everything that decides it.

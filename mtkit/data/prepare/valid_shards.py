@@ -52,7 +52,7 @@ def write_valid_shards(
     """
     data = config.data
     sources = {"valid": data.valid} | {f"valid.{name}": source for name, source in data.extra_valid.items()}
-    pairs = {name: _encoded(part, name, tokenizer, progress) for name in sources}
+    pairs = {name: _encoded(part, name, tokenizer, config.decode.target_tag, progress) for name in sources}
     if data.memory is None:
         shards = [write_shard(part / name, own, meta_of(tokenizer, name)) for name, own in pairs.items()]
         return ValidShards(len(shards[0]), None, set())
@@ -74,7 +74,7 @@ def write_valid_shards(
 
 
 def _encoded(
-    part: Path, name: str, tokenizer: Tokenizer, progress: ReportProgress
+    part: Path, name: str, tokenizer: Tokenizer, target_tag: str | None, progress: ReportProgress
 ) -> Iterator[tuple[list[int], list[int]]]:
     """The ids of the pairs of a validation set."""
     srcs, refs, tags = read_split(part, name)
@@ -82,7 +82,7 @@ def _encoded(
     done = 0
     for batch in batches(zip(srcs, refs, tags, strict=True), _PAIRS_AT_ONCE):
         pairs = ((src, tokenizer.form.normalize(ref)) for src, ref, _ in batch)
-        yield from tokenizer.encode_pairs(pairs, [own for _, _, own in batch])
+        yield from tokenizer.encode_pairs(pairs, [own for _, _, own in batch], target_tag)
         done += len(batch)
         progress(phase, done, len(srcs))
 

@@ -6,9 +6,10 @@ import pytest
 
 from mtkit.config.data import TokenizerConfig
 from mtkit.config.text import TextConfig
-from mtkit.errors import InputError
+from mtkit.errors import InputError, UsageError
 from mtkit.text.form import TextForm
 from mtkit.text.normalize import normalize
+from mtkit.text.sampling import Sampler
 from mtkit.text.subwords import Subwords, train_subwords
 from mtkit.text.tokenizer import Tokenizer, load_tokenizer
 from tests.support.corpora import texts
@@ -46,6 +47,25 @@ def test_pairs_are_encoded_by_the_model_of_each_side() -> None:
     ]
     assert tokenizer.encode_pairs([]) == []
     assert tokenizer.decode(tgt.encode(["ghi"])) == ["ghi"]
+
+
+def test_a_target_tag_begins_each_target_however_it_is_cut() -> None:
+    options = TokenizerConfig(vocab_size=200, num_threads=1)
+    src, tgt = train(), train_subwords(texts(), options, tags=["<fr>"])
+    tokenizer = Tokenizer(src, tgt)
+    [tag] = tgt.ids_of(["<fr>"])
+    pairs = [("abc def", "ghi abc"), ("", "")]
+    for found in (
+        tokenizer.encode_pairs(pairs, target_tag="fr"),
+        tokenizer.sample_pairs(
+            pairs, None, "fr", (Sampler(src, "unigram", 0.1), Sampler(tgt, "unigram", 0.1)), "seed"
+        ),
+    ):
+        assert [ids[0] for _, ids in found] == [tag, tag]
+        assert tokenizer.tgt.decode([ids for _, ids in found]) == ["ghi abc", ""]
+        assert tokenizer.src.decode([ids for ids, _ in found]) == ["abc def", ""]
+    with pytest.raises(UsageError, match="tag de: the model does not know it"):
+        tokenizer.encode_pairs(pairs, target_tag="de")
 
 
 @pytest.mark.parametrize("separate", [False, True])

@@ -19,6 +19,7 @@ from mtkit.data.prepare.inspect import read_rejected
 from mtkit.data.prepare.mono import sample
 from mtkit.data.prepare.prepare import prepare
 from mtkit.data.prepare.prepared import open_prepared, read_test, verify_prepared
+from mtkit.data.prepare.shard_texts import TrainingText
 from mtkit.errors import InputError
 from tests.support.preparations import Counted, Pairs, bytes_of, changed, make, sentences, write
 
@@ -363,3 +364,22 @@ def test_separate_tokenizers_get_the_characters_of_their_side(tmp_path: Path) ->
     old, new = open_prepared(first).tokenizer, open_prepared(config).tokenizer
     assert new.src.pieces(range(old.src.size, new.src.size)) == ["`"]
     assert new.tgt.pieces(range(old.tgt.size, new.tgt.size)) == ["é"]
+
+
+def test_a_target_tag_is_prepared_before_each_target(tmp_path: Path) -> None:
+    plain = workers(config_of(tmp_path), 1)
+    prepare(plain)
+    config = changed(plain, decode=plain.decode.model_copy(update={"target_tag": "fr"}))
+    with pytest.raises(InputError, match="was prepared with other options"):
+        open_prepared(config)
+    prepare(config)
+    prepared = open_prepared(config)
+    [tag] = prepared.tokenizer.target_tag_ids(["fr"])
+    for shard in (*prepared.train, prepared.valid):
+        assert len(shard) > 10
+        assert all(shard.tgt(number)[0] == tag != shard.src(number)[0] for number in range(len(shard)))
+    # Those who read the text of shards see no tag.
+    texts = [tgt for _, tgts in TrainingText(prepared.train, prepared.tokenizer).blocks() for tgt in tgts]
+    prepare(plain)
+    before = open_prepared(plain)
+    assert texts == [tgt for _, tgts in TrainingText(before.train, before.tokenizer).blocks() for tgt in tgts]
