@@ -55,6 +55,10 @@ class InputError(MtkitError):
     exit_code = 3
 
 
+class OtherLanguagesError(InputError):
+    """A file has no text in the languages that are asked for."""
+
+
 class InputsError(InputError):
     """Several inputs that cannot be used, one line each."""
 

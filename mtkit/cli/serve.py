@@ -45,6 +45,15 @@ def serve(
     engine: Annotated[str, Flag(ENGINE, f"{ENGINE_HELP} [default: auto]", metavar=ENGINES)] = "auto",
     device: Annotated[str, Flag(ENGINE, f"{DEVICE_HELP} [default: auto]", metavar=DEVICES)] = "auto",
     threads: Annotated[int | None, Flag(ENGINE, THREADS_HELP, metavar="N", low=1)] = None,
+    memory: Annotated[
+        list[Path] | None,
+        Flag(
+            ENGINE,
+            "Translation memory: lines and sentences that are in it get its translation, of each pair of "
+            "languages that it has. TMX, TSV, CSV, JSON lines or PO; repeatable, the last file counts.",
+            metavar="FILE",
+        ),
+    ] = None,
     host: Annotated[
         str,
         Flag(
@@ -138,9 +147,13 @@ def serve(
         from mtkit.serve.models import Models, ServedModel
 
         named: list[Path | None] = [*model] if model else [None]
-        models = Models([ServedModel(path, engine_name(engine), device, cores) for path in named])
+        served = [ServedModel(path, engine_name(engine), device, cores) for path in named]
+        models = Models(served, memory or ())
         for found in models.models if aloud else ():
             console.say(f"model: {found} ({found.engine_name})")
+        for direction in models.directions.values() if aloud and memory else ():
+            entries = len(direction.memory) if direction.memory else 0
+            console.say(f"memory: {entries:,} entries from {' to '.join(direction.pair)}")
         return models
 
     if check:

@@ -21,6 +21,7 @@ from mtkit.translate.translator import Translator
 
 if TYPE_CHECKING:
     from mtkit.config.decode import DecodeConfig
+    from mtkit.translate.translation_memory import TranslationMemory
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ _PROBES = ("Hello.", "12 a.")
 """Texts that a model has to translate before it replaces another one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Direction:
     """How texts of a pair are translated.
 
@@ -38,11 +39,13 @@ class Direction:
         pair: the languages, as the server calls them.
         model: which one.
         tags: that sources begin with, if not the usual ones.
+        memory: translations that are there already.
     """
 
     pair: Pair
     model: ServedModel
     tags: tuple[str, ...] = ()
+    memory: TranslationMemory | None = None
 
 
 class ServedModel:
@@ -180,13 +183,16 @@ class Models:
 
     Args:
         models: at least one.
+        memory: files of translation memories, for the pairs of languages that are in them.
 
     Raises:
         UsageError: two of them translate the same pair, or one does not say its languages.
+        InputError: a memory cannot be read, or has no translation for any pair.
     """
 
-    def __init__(self, models: Sequence[ServedModel]) -> None:
+    def __init__(self, models: Sequence[ServedModel], memory: Sequence[Path] = ()) -> None:
         self.models = models
+        self._memory = memory
         self.directions: dict[Pair, Direction] = {}
         for model in models:
             for (src, tgt), tags in model.pairs.items():
@@ -199,6 +205,30 @@ class Models:
                         "Serve only one of them.",
                     )
                 self.directions[pair] = Direction(pair, model, tags)
+        self._read_memory()
+
+    def _read_memory(self) -> None:
+        """Gives each direction the entries in its languages.
+
+        Raises:
+            InputError: a file cannot be read, or has no translation for any pair.
+        """
+        if not self._memory:
+            return
+        from mtkit.translate.memory_files import read_memory
+
+        useful: set[Path] = set()
+        found = []
+        for direction in self.directions.values():
+            normalize = direction.model.able(Request()).tokenizer.form.normalize
+            memory = read_memory(self._memory, direction.pair, normalize, useful)
+            found.append((direction, memory if len(memory) else None))
+        for path in self._memory:
+            if path not in useful:
+                pairs = ", ".join(" to ".join(pair) for pair in self.directions)
+                raise InputError(f"{path}: has no translation from {pairs}.", "Check the file.")
+        for direction, entries in found:
+            direction.memory = entries
 
     @property
     def sources(self) -> list[str]:
@@ -236,7 +266,7 @@ class Models:
         return found
 
     def replace(self, *, changed_only: bool = False) -> int:
-        """Opens models again, and says of each how that went; the number of those replaced.
+        """Opens models and memories again, and says of each model how that went; the number replaced.
 
         Args:
             changed_only: only those in whose folder something is new.
@@ -252,6 +282,11 @@ class Models:
             else:
                 done += 1
                 logger.info("%s: replaced.", model)
+        if done or not changed_only:
+            try:
+                self._read_memory()
+            except MtkitError as error:
+                logger.error("the memory stays as it was: %s", error)
         return done
 
 

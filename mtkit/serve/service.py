@@ -195,6 +195,7 @@ class Service:
             n_best=asked.alternatives + 1,
             confidence=asked.confidence,
             glossary=terms or None,
+            memory=direction.memory,
             guard=True,
             on_error="source",
         )

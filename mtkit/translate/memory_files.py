@@ -14,7 +14,7 @@ from mtkit.data.read.readers import read_pairs
 from mtkit.data.read.recognise import SOURCES, format_of, of_file
 from mtkit.data.read.repairs import Repairs
 from mtkit.data.read.tmx import read_tmx
-from mtkit.errors import InputError, UsageError
+from mtkit.errors import InputError, OtherLanguagesError, UsageError
 from mtkit.text.languages import same_language
 from mtkit.translate.translation_memory import TranslationMemory
 
@@ -24,7 +24,10 @@ _KINDS = ("tmx", "tsv", "csv", "jsonl", "po")
 
 
 def read_memory(
-    paths: Sequence[Path], languages: tuple[str, str], normalize: Callable[[str], str]
+    paths: Sequence[Path],
+    languages: tuple[str, str],
+    normalize: Callable[[str], str],
+    useful: set[Path] | None = None,
 ) -> TranslationMemory:
     """The translations in files, each read once and in order; of equal sources the last one counts.
 
@@ -36,19 +39,28 @@ def read_memory(
         paths: the files; their formats follow from their names, or else from how they begin.
         languages: source and target; empty where unknown.
         normalize: to the form in which sources are compared.
+        useful: gets those of the files that have a translation, and the others are not refused.
 
     Raises:
-        InputError: a file cannot be read, is of another format or in other languages, or has no translation.
+        InputError: a file cannot be read or is of another format.
+        OtherLanguagesError: it is in other languages, or has no translation.
     """
 
     def pairs() -> Iterator[tuple[str, str]]:
         for path in paths:
             found = 0
-            for pair in _pairs(path, languages):
-                found += bool(pair.src.strip() and pair.tgt.strip())
-                yield pair.src, pair.tgt
-            if not found:
-                raise InputError(f"{path}: there is no translation in it.", "Check the file.")
+            try:
+                for pair in _pairs(path, languages):
+                    found += bool(pair.src.strip() and pair.tgt.strip())
+                    yield pair.src, pair.tgt
+                if not found:
+                    raise OtherLanguagesError(f"{path}: there is no translation in it.", "Check the file.")
+            except OtherLanguagesError:
+                if useful is None:
+                    raise
+            else:
+                if useful is not None:
+                    useful.add(path)
 
     memory = TranslationMemory(pairs(), normalize)
     if memory.num_changed:
@@ -86,13 +98,14 @@ def _directed(path: Path, languages: tuple[str, str]) -> tuple[dict[str, Any], t
         raise InputError(error.message, "Name them in the first line: source and target.") from None
     src, tgt = corpus.languages
     own = languages[0] or src, languages[1] or tgt
-    if corpus.options["reader"] in ("tsv", "csv", "jsonl"):
-        if _are(corpus.languages, own[::-1]) and not _are(corpus.languages, own):
+    is_table = corpus.options["reader"] in ("tsv", "csv", "jsonl")
+    if not _are(corpus.languages, own):
+        if is_table and _are(corpus.languages, own[::-1]):
             corpus = corpus.turned()
-        elif not _are(corpus.languages, own):
-            raise InputError(f"{path}: is in {src} and {tgt}, and the model translates {' to '.join(own)}.")
-        return {**corpus.options, "on_error": "skip"}, own
-    return corpus.options, own
+        else:
+            known = " and ".join(filter(None, (src, tgt)))
+            raise OtherLanguagesError(f"{path}: is in {known}, and the model translates {' to '.join(own)}.")
+    return {**corpus.options, **({"on_error": "skip"} if is_table else {})}, own
 
 
 def _are(declared: tuple[str, str], wanted: tuple[str, str]) -> bool:

@@ -213,6 +213,12 @@ def test_keys_are_made_and_asked_for(folder: Path, tmp_path: Path) -> None:
 def test_check_tries_each_direction(folder: Path) -> None:
     told = run(folder, "serve", "--check", "-m", "runs/tiny")
     assert (told.exit_code, told.stdout) == (0, "en\tfr\ttiny\n")
+    (folder / "m.tsv").write_text("fr\ten\nle chat\tthe cat\n", "utf-8")
+    told = run(folder, "serve", "--check", "-m", "runs/tiny", "--memory", "m.tsv")
+    assert "memory: 1 entries from en to fr" in told.stderr
+    (folder / "m.tsv").write_text("de\ten\ndie Katze\tthe cat\n", "utf-8")
+    refused = run(folder, "serve", "--check", "-m", "runs/tiny", "--memory", "m.tsv")
+    assert (refused.exit_code, "m.tsv: has no translation from en to fr" in refused.stderr) == (3, True)
     twice = run(folder, "serve", "--check", "-m", "runs/tiny", "-m", "tiny.yaml")
     assert twice.exit_code == 2
     assert "translates en to fr, as" in twice.stderr

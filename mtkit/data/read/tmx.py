@@ -10,7 +10,7 @@ from mtkit.data.read.lines import expand
 from mtkit.data.read.markup import read_elements
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.repairs import Repairs
-from mtkit.errors import InputError, listed
+from mtkit.errors import OtherLanguagesError, listed
 from mtkit.text.languages import same_language, standard_code
 
 CODES = frozenset({"bpt", "ept", "it", "ph", "ut"})
@@ -33,7 +33,8 @@ def read_tmx(
         codes: elements whose text is omitted.
 
     Raises:
-        InputError: a file cannot be read, or none of its units has both languages.
+        InputError: a file cannot be read.
+        OtherLanguagesError: none of its units has both languages.
     """
     for path in expand(source.path):
         units, pairs, languages = 0, 0, dict[str, None]()
@@ -48,7 +49,7 @@ def read_tmx(
             pairs += 1
             yield Pair(src, tgt, f"{path}:{line}")
         if units and not pairs:
-            raise InputError(
+            raise OtherLanguagesError(
                 f"{path}: none of its {units:,} units has both {src_lang} and {tgt_lang}.",
                 f"It has {listed(languages) or 'no languages'}.",
             )

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from mtkit.errors import UsageError
+from mtkit.errors import InputError, UsageError
 from mtkit.serve.models import Models, ServedModel
 from mtkit.serve.queue import SentenceQueue
 from mtkit.serve.service import Asked, Service, probe
@@ -103,6 +103,58 @@ def test_a_changed_model_is_replaced_while_it_works(folder: Path, tmp_path: Path
     assert model.able(Request()) is not before
     assert not model.has_changed()
     assert list(before.translate(["the cat"])) == list(model.able(Request()).translate(["the cat"]))
+
+
+TMX = """<?xml version="1.0"?><tmx version="1.4"><header srclang="en"/><body>
+<tu><tuv xml:lang="en"><seg>the cat</seg></tuv><tuv xml:lang="fr"><seg>LE CHAT</seg></tuv></tu>
+<tu><tuv xml:lang="en"><seg>a dog</seg></tuv><tuv xml:lang="de"><seg>EIN HUND</seg></tuv></tu>
+</body></tmx>"""
+PO = 'msgid ""\nmsgstr "Language: de\\n"\n\nmsgid "ein Satz"\nmsgstr "DE"\n'
+
+
+def test_each_pair_has_the_entries_in_its_languages(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "m.tmx").write_text(TMX, "utf-8")
+    (tmp_path / "m.tsv").write_text("fr\ten\nun chien\tA DOG\n", "utf-8")
+    (tmp_path / "m.po").write_text(PO, "utf-8")
+    files = [tmp_path / name for name in ("m.tmx", "m.tsv", "m.po")]
+    standing = [StandIn(pair=pair) for pair in (("en", "fr"), ("fr", "en"), ("en", "de"), ("zh", "en"))]
+    models = Models(cast(list[ServedModel], standing), files)
+    sizes = {pair: one.memory and len(one.memory) for pair, one in models.directions.items()}
+    assert sizes == {("en", "fr"): 2, ("fr", "en"): 2, ("en", "de"): 2, ("zh", "en"): None}
+    queue = SentenceQueue()
+
+    def translated(pair: tuple[str, str], *texts: str) -> list[str]:
+        with queue.order() as order:
+            return [one.text for one in Service(queue).texts(order, models.find(*pair), Asked(texts))]
+
+    assert translated(("en", "fr"), "the cat", "a dog", "A DOG") == ["LE CHAT", "a god", "un chien"]
+    assert translated(("fr", "en"), "LE CHAT", "un chien") == ["the cat", "A DOG"]
+    assert translated(("en", "de"), "the cat", "a dog") == ["eht tac", "EIN HUND"]
+    assert translated(("zh", "en"), "the cat") == ["eht tac"]
+    # SIGHUP reads them again; what cannot be read changes nothing.
+    (tmp_path / "m.tsv").write_text("fr\ten\nun chien\tTHE DOG\n", "utf-8")
+    for model in standing:
+        monkeypatch.setattr(model, "replace", lambda: None, raising=False)
+    models.replace()
+    assert translated(("fr", "en"), "un chien") == ["THE DOG"]
+    (tmp_path / "m.tsv").unlink()
+    with caplog.at_level(logging.ERROR, "mtkit.serve"):
+        models.replace()
+    assert "the memory stays as it was" in caplog.text
+    assert translated(("fr", "en"), "un chien") == ["THE DOG"]
+    queue.stop()
+
+
+def test_a_memory_that_no_pair_can_use_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.po").write_text(PO, "utf-8")
+    for pair in (("en", "fr"), ("de", "en")):
+        with pytest.raises(InputError, match=f"has no translation from {pair[0]} to {pair[1]}"):
+            Models(cast(list[ServedModel], [StandIn(pair=pair)]), [tmp_path / "m.po"])
+    (tmp_path / "m.odd").write_text("plain text", "utf-8")
+    with pytest.raises(InputError, match=r"m\.odd: "):
+        Models(cast(list[ServedModel], [StandIn()]), [tmp_path / "m.odd"])
 
 
 def test_a_damaged_model_does_not_replace_a_good_one(

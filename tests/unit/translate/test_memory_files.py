@@ -97,6 +97,7 @@ def test_bad_rows_are_skipped_and_reported(read: Read, caplog: pytest.LogCapture
     assert "m.tsv:2: expected at least 2 columns, found 1." in caplog.text
 
 
+GERMAN = 'msgid ""\nmsgstr "Language: de\\n"\n\n'
 BOMB = '<!DOCTYPE tmx [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>' + TMX.partition("?>")[2]
 
 
@@ -115,6 +116,11 @@ BOMB = '<!DOCTYPE tmx [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>' + TMX.partitio
         ("m.tmx", "", "m.tmx"),
         ("m.tsv", "", "m.tsv"),
         ("m.tsv", "de\tfr\neine Katze\tun chat\n", "is in de and fr, and the model translates en to fr"),
+        (
+            "m.po",
+            f'{GERMAN}msgid "a cat"\nmsgstr "eine Katze"\n',
+            "is in de, and the model translates en to fr",
+        ),
         ("m.txt", "a cat\nun chat\n", "is plain, and a translation memory is one of tmx, tsv"),
         ("m.xliff", '<xliff version="1.2"/>', "is xliff"),
         ("m.tsv", "1\t2\t3\n4\t5\t6\n", "which of its 3 columns are translations of each other is not clear"),
