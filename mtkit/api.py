@@ -206,7 +206,7 @@ class Model:
         Raises:
             InputError: a file cannot be read, or is in other languages.
         """
-        from mtkit.translate.job import target_language
+        from mtkit.translate.input import target_language
         from mtkit.translate.memory_files import read_memory
 
         paths = [files] if isinstance(files, str | Path) else files

@@ -70,7 +70,7 @@ def read_windows(
         if flush == "auto" and path.is_fifo():
             return _arriving(open_input(path, "pipe"), str(path))
         return timed_windows(raw_lines(path, "pipe", archives=True), flush)
-    from mtkit.translate.job import STDIN
+    from mtkit.translate.input import STDIN
 
     if sys.stdin is None:
         raise UsageError("standard input is closed.", "Name a file with -i.")

@@ -369,7 +369,8 @@ def translate(
     from mtkit.cli.translate_folder import run_folder
     from mtkit.cli.translate_run import run, run_join, run_resumable
     from mtkit.runs.find import find_model, languages_of, read_model
-    from mtkit.translate.job import AUTO, Input, asked_job, check_format, job
+    from mtkit.translate.input import AUTO, Input
+    from mtkit.translate.job import asked_job, job
     from mtkit.translate.many_files import OutputFolder
     from mtkit.translate.open import open_translator
     from mtkit.translate.recoding import check_encoding
@@ -423,7 +424,6 @@ def translate(
     sources = [] if sources == [Path("-")] else sources or []
     several = len(sources) > 1 or any(path.is_dir() for path in sources)
     source, target = (sources[0] if sources else None), (None if target == Path("-") else target)
-    check_format(kind)
     encoding = encoding if encoding == AUTO else check_encoding(encoding)
     base = Input(source, kind, column, field, terms, fuzzy, redo_fuzzy, encoding, ignore_language, bilingual)
     when: Flush = one_of("--flush", flush, ("auto", "line", "batch"))

@@ -16,7 +16,7 @@ from mtkit.errors import UsageError
 if TYPE_CHECKING:
     from mtkit.translate.account import Account
     from mtkit.translate.divided import FilePart
-    from mtkit.translate.job import Input
+    from mtkit.translate.input import Input
     from mtkit.translate.many_files import Member
     from mtkit.translate.request import Request
     from mtkit.translate.translator import Translator
@@ -63,7 +63,7 @@ def with_memory(request: Request, paths: Sequence[Path], translator: Translator)
         if request.min_match is not None:
             raise UsageError(f"--min-match {request.min_match:g}: needs --memory.", "Name its files.")
         return request
-    from mtkit.translate.job import target_language
+    from mtkit.translate.input import target_language
     from mtkit.translate.memory_files import read_memory
 
     languages = translator.languages[0], target_language(translator, request)

@@ -14,7 +14,7 @@ from mtkit.cli.streams import Meter, read_windows, say_unwritable
 from mtkit.cli.translate_run import recalled, until_stopped
 from mtkit.errors import InputError, MtkitError, StoppedError, WriteError
 from mtkit.translate.account import Account
-from mtkit.translate.job import Input
+from mtkit.translate.input import Input
 from mtkit.translate.many_files import Member, OutputFolder
 from mtkit.translate.request import Request
 

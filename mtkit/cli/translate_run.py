@@ -22,7 +22,7 @@ from mtkit.cli.streams import (
 )
 from mtkit.errors import StoppedError
 from mtkit.translate.account import Account
-from mtkit.translate.job import Input
+from mtkit.translate.input import Input
 from mtkit.translate.records import Answered
 from mtkit.translate.request import Request
 

@@ -22,7 +22,7 @@ from mtkit.translate.account import Account, Note
 from mtkit.translate.call import Call
 from mtkit.translate.glossary import Glossary, Term
 from mtkit.translate.inflection import build_stem
-from mtkit.translate.job import Input
+from mtkit.translate.input import Input
 from mtkit.translate.request import Request, Source, Translation, best_answers
 from mtkit.translate.translator import Translator
 from mtkit.translate.windows import WINDOW, Window, windows

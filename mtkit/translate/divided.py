@@ -27,7 +27,7 @@ from mtkit.disk.reading import WRONG_VALUES, open_ordinary, ordinary_file, read_
 from mtkit.errors import InputError, InputsError, UsageError, shortened
 
 if TYPE_CHECKING:
-    from mtkit.translate.job import Input
+    from mtkit.translate.input import Input
 
 FORMAT, VERSION = "mtkit-part", 1
 MOST_PARTS = 99_999

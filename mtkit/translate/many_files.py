@@ -20,7 +20,7 @@ from mtkit.disk.partial import Job
 from mtkit.disk.reading import read_ordinary
 from mtkit.documents.formats import AMBIGUOUS, PACKED, SUFFIXES, suffix_of
 from mtkit.errors import UsageError
-from mtkit.translate.job import AUTO
+from mtkit.translate.input import AUTO
 
 KIND = "mtkit-translation"
 STATE = ".mtkit-files.jsonl"

@@ -18,7 +18,8 @@ from mtkit.cli.commands import app
 from mtkit.disk.manifest import read_manifest
 from mtkit.runs.exports import CONFIDENCE
 from mtkit.runs.find import Found
-from mtkit.translate.job import Input, job
+from mtkit.translate.input import Input
+from mtkit.translate.job import job
 from mtkit.translate.open import open_translator
 from mtkit.translate.request import Request
 from tests.support.fakes import export_unchecked, make_tiny_run

@@ -17,7 +17,7 @@ from lxml import etree
 from mtkit.documents.formats import BILINGUAL, FILE_FORMATS, FORMATS, LINE_FORMATS, line_format, open_document
 from mtkit.errors import InputError, UsageError
 from mtkit.translate.account import Account
-from mtkit.translate.job import Input
+from mtkit.translate.input import Input
 from mtkit.translate.records import TextRecords
 from mtkit.translate.request import Request, Translation
 from tests.support import subtitles

@@ -22,7 +22,7 @@ from mtkit.errors import InputError
 from mtkit.runs.find import Found
 from mtkit.text.tokenizer import Tokenizer
 from mtkit.translate.account import Account
-from mtkit.translate.job import Input
+from mtkit.translate.input import Input
 from mtkit.translate.request import Request
 from mtkit.translate.translator import Translator
 from mtkit.translate.windows import Pause

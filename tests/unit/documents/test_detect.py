@@ -12,7 +12,7 @@ import pytest
 
 from mtkit.documents.formats import FORMATS, SUFFIXES
 from mtkit.errors import InputError, UsageError
-from mtkit.translate.job import AUTO, Input
+from mtkit.translate.input import AUTO, Input
 
 
 def settled(path: Path, data: bytes, kind: str = AUTO) -> Input:
