@@ -140,8 +140,8 @@ class Model:
             glossary_mode: `soft` writes terms into sources, for a model trained with `data.terms`; `hard`
                 constrains the search; `auto` is soft with such a model, then hard where a translation lacks
                 a term, and hard with others.
-            memory: translations of texts and sentences, which are not searched for: TMX, TSV, CSV, JSON lines
-                or PO files, translations by source, or what `read_memory` has read once for many calls.
+            memory: translations of texts and sentences, which are not searched for: files (TMX, TSV, CSV, JSON
+                lines, XLIFF, PO), translations by source, or what `read_memory` has read once for many calls.
             min_match: least similarity of the fuzzy matches that a model is given which was trained with
                 `data.memory`; 1 for exact matches only.
             guard: search again where a translation looks wrong.
@@ -200,7 +200,7 @@ class Model:
         """The translation memory in files of the model's languages; of equal sources the last one counts.
 
         Args:
-            files: one or several, TMX, TSV, CSV, JSON lines or PO.
+            files: one or several, TMX, TSV, CSV, JSON lines, XLIFF or PO.
             tags: those of `translate`, which may name another target language.
 
         Raises:

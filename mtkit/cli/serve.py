@@ -50,7 +50,8 @@ def serve(
         Flag(
             ENGINE,
             "Translation memory: lines and sentences that are in it get its translation, of each pair of "
-            "languages that it has. TMX, TSV, CSV, JSON lines or PO; repeatable, the last file counts.",
+            "languages that it has. TMX, TSV, CSV, JSON lines, XLIFF or PO; repeatable, the last file "
+            "counts.",
             metavar="FILE",
         ),
     ] = None,

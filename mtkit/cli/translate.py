@@ -289,7 +289,7 @@ def translate(
         _flag(
             RULES,
             "Translation memory: lines and sentences that are in it get its translation. TMX, TSV, CSV, JSON "
-            "lines or PO; repeatable, the last file counts.",
+            "lines, XLIFF or PO; repeatable, the last file counts.",
             metavar="FILE",
         ),
     ] = None,

@@ -1,4 +1,4 @@
-"""Translation memories in files: TMX, tables, JSON lines and PO, by the readers of training data."""
+"""Translation memories in files: TMX, tables, JSON lines, XLIFF and PO, by the readers of training data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mtkit.translate.translation_memory import TranslationMemory
 
 logger = logging.getLogger(__name__)
 
-_KINDS = ("tmx", "tsv", "csv", "jsonl", "po")
+_KINDS = ("tmx", "tsv", "csv", "jsonl", "xliff", "po")
 
 
 def read_memory(
@@ -32,8 +32,9 @@ def read_memory(
     """The translations in files, each read once and in order; of equal sources the last one counts.
 
     Of tables and JSON lines the columns or fields are used that `mtkit init` would use: those named by the
-    two languages, or as source and target; else the two that are translations of each other. Invalid rows are
-    skipped with a warning. Inline codes of TMX are a part of the text.
+    two languages, or as source and target; else the two that are translations of each other. Invalid rows
+    and unfinished units are skipped with a warning. Inline codes of TMX are a part of the text, those of
+    XLIFF are not.
 
     Args:
         paths: the files; their formats follow from their names, or else from how they begin.
@@ -100,9 +101,10 @@ def _directed(path: Path, languages: tuple[str, str]) -> tuple[dict[str, Any], t
     own = languages[0] or src, languages[1] or tgt
     is_table = corpus.options["reader"] in ("tsv", "csv", "jsonl")
     if not _are(corpus.languages, own):
-        if is_table and _are(corpus.languages, own[::-1]):
+        is_turned = _are(corpus.languages, own[::-1])
+        if is_table and is_turned:
             corpus = corpus.turned()
-        else:
+        elif not (is_turned and corpus.options["reader"] == "xliff"):  # whose reader turns them by itself
             known = " and ".join(filter(None, (src, tgt)))
             raise OtherLanguagesError(f"{path}: is in {known}, and the model translates {' to '.join(own)}.")
     return {**corpus.options, **({"on_error": "skip"} if is_table else {})}, own

@@ -17,6 +17,10 @@ from mtkit.translate.memory_files import read_memory
 from mtkit.translate.translation_memory import TranslationMemory
 
 TMX = '<?xml version="1.0"?><tmx version="1.4"><header srclang="en"/><body>{}</body></tmx>'
+XLIFF = (
+    '<xliff version="1.2"><file original="a" datatype="plaintext" source-language="{}" target-language="{}">'
+    "<body>{}</body></file></xliff>"
+)
 Read = Callable[..., TranslationMemory]
 
 
@@ -24,6 +28,10 @@ def unit(src: str, tgt: str, codes: tuple[str, str] = ("en", "fr")) -> str:
     both = zip(codes, (src, tgt), strict=True)
     variants = [f'<tuv xml:lang="{code}"><seg>{text}</seg></tuv>' for code, text in both]
     return f"<tu>{''.join(variants)}</tu>"
+
+
+def segment(src: str, tgt: str) -> str:
+    return f'<trans-unit id="1"><source>{src}</source><target>{tgt}</target></trans-unit>'
 
 
 @pytest.fixture
@@ -54,6 +62,8 @@ def read(tmp_path: Path) -> Read:
         ("m.csv", 'id,target,source\n1,"un chat","a cat"\n2,un chien,a dog\n'),
         ("m.csv", "a cat;un chat\na dog;un chien\n"),
         ("m.jsonl", '{"en": "a cat", "fr": "un chat"}\n{"en": "a dog", "fr": "un chien"}\n'),
+        ("m.xlf", XLIFF.format("en", "fr", segment("a cat", "un chat") + segment("a dog", "un chien"))),
+        ("m.sdlxliff", XLIFF.format("fr", "en", segment("un chat", "a cat") + segment("un chien", "a dog"))),
         ("m.po", 'msgid "a cat"\nmsgstr "un chat"\n\nmsgid "a dog"\nmsgstr "un "\n"chien"\n'),
     ],
 )
@@ -122,7 +132,12 @@ BOMB = '<!DOCTYPE tmx [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>' + TMX.partitio
             "is in de, and the model translates en to fr",
         ),
         ("m.txt", "a cat\nun chat\n", "is plain, and a translation memory is one of tmx, tsv"),
-        ("m.xliff", '<xliff version="1.2"/>', "is xliff"),
+        ("m.xliff", XLIFF.format("en", "fr", ""), "there is no translation in it"),
+        (
+            "m.xliff",
+            XLIFF.format("en", "de", segment("a", "b")),
+            "is in en and de, and the model translates en",
+        ),
         ("m.tsv", "1\t2\t3\n4\t5\t6\n", "which of its 3 columns are translations of each other is not clear"),
         ("m.jsonl", "{}\n", "m.jsonl"),
         ("m.po", "no catalogue\n", "m.po"),
