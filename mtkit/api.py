@@ -140,8 +140,8 @@ class Model:
             glossary_mode: `soft` writes terms into sources, for a model trained with `data.terms`; `hard`
                 constrains the search; `auto` is soft with such a model, then hard where a translation lacks
                 a term, and hard with others.
-            memory: translations of texts and sentences, which are not searched for: files (TMX, TSV, CSV, JSON
-                lines, XLIFF, PO), translations by source, or what `read_memory` has read once for many calls.
+            memory: translations of texts and sentences, which are not searched for: files as `read_memory`
+                takes them, translations by source, or what it has read once for many calls.
             min_match: least similarity of the fuzzy matches that a model is given which was trained with
                 `data.memory`; 1 for exact matches only.
             guard: search again where a translation looks wrong.
