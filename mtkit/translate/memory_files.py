@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtkit.config.sources import TmxSource
+from mtkit.config.sources import TmxSource, XliffSource
 from mtkit.data.read.lines import open_bytes
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.readers import read_pairs
 from mtkit.data.read.recognise import SOURCES, format_of, of_file
 from mtkit.data.read.repairs import Repairs
 from mtkit.data.read.tmx import read_tmx
+from mtkit.data.read.xliff import read_xliff
 from mtkit.errors import InputError, OtherLanguagesError, UsageError
 from mtkit.text.languages import same_language
 from mtkit.translate.translation_memory import TranslationMemory
@@ -33,8 +34,7 @@ def read_memory(
 
     Of tables and JSON lines the columns or fields are used that `mtkit init` would use: those named by the
     two languages, or as source and target; else the two that are translations of each other. Invalid rows
-    and unfinished units are skipped with a warning. Inline codes of TMX are a part of the text, those of
-    XLIFF are not.
+    and unfinished units are skipped with a warning. Inline codes are a part of the text.
 
     Args:
         paths: the files; their formats follow from their names, or else from how they begin.
@@ -87,7 +87,11 @@ def _pairs(path: Path, languages: tuple[str, str]) -> Iterator[Pair]:
         yield from read_tmx(source, *languages, repairs, codes=frozenset())
     else:
         options, languages = _directed(path, languages)
-        yield from read_pairs(SOURCES.validate_python(options), *languages, repairs)
+        if kind == "xliff":
+            xliff = XliffSource(reader="xliff", path=path)
+            yield from read_xliff(xliff, *languages, repairs, codes=frozenset())
+        else:
+            yield from read_pairs(SOURCES.validate_python(options), *languages, repairs)
     repairs.log()
 
 

@@ -35,14 +35,23 @@ _UNFINISHED = frozenset(
 """States of unfinished units in 1.2 and 2, of segments of Trados Studio, and of memoQ."""
 
 
-def read_xliff(source: XliffSource, src_lang: str, tgt_lang: str, repairs: Repairs) -> Iterator[Pair]:
+def read_xliff(
+    source: XliffSource, src_lang: str, tgt_lang: str, repairs: Repairs, codes: frozenset[str] = _CODES
+) -> Iterator[Pair]:
     """The finished units; pairs of a file for the other direction are reversed.
+
+    Args:
+        source: the file or files.
+        src_lang: code of the source language.
+        tgt_lang: code of the target language.
+        repairs: counts units that are not used.
+        codes: elements whose text is omitted.
 
     Raises:
         InputError: a file cannot be read, or declares other languages.
     """
     for path in expand(source.path):
-        elements = read_elements(path, repairs, frozenset({"xliff"}), frozenset({"source", "target"}), _CODES)
+        elements = read_elements(path, repairs, frozenset({"xliff"}), frozenset({"source", "target"}), codes)
         turned, src, tgt, problem = False, "", "", ""
         segments = 0  # of the unit's source
         kept = [False]  # for each open element, whether it is not to be translated

@@ -82,10 +82,12 @@ def test_the_languages_of_a_file_are_taken_where_the_model_says_none(read: Read)
     assert read(("m.tsv", "en\tde\na cat\teine Katze\n"), languages=("", "")).find("a cat") == "eine Katze"
 
 
-def test_codes_are_a_part_of_the_text(read: Read) -> None:
+@pytest.mark.parametrize("name", ["m.tmx", "m.xlf"])
+def test_codes_are_a_part_of_the_text(read: Read, name: str) -> None:
     src = 'Delete <ph x="1">{0}</ph> <bpt i="1">&lt;b></bpt>now<ept i="1">&lt;/b></ept>?'
     tgt = '<bpt i="1">&lt;b></bpt>Supprimer<ept i="1">&lt;/b></ept> <ph x="1">{0}</ph>&#xA0;?'
-    known = read(("m.tmx", TMX.format(unit(src, tgt))))
+    whole = TMX.format(unit(src, tgt)) if name == "m.tmx" else XLIFF.format("en", "fr", segment(src, tgt))
+    known = read((name, whole))
     assert known.find("Delete {0} <b>now</b>?") == "<b>Supprimer</b> {0}\u00a0?"
     assert known.find("Delete now?") is None
 
