@@ -98,14 +98,16 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         # Σ logits over the vocabulary and the uniform part of the gradient are products with this vector.
         weight_sum = weight.sum(0)  # [d_model]
         for begin in range(0, features.shape[0], chunk):
-            # 2. Logits of a chunk, [rows, vocab], which then become their own gradient.
+            # 2. Logits of a chunk, [rows, vocab], which then become their own gradient. The gradient of rows
+            #    without target is 0.
             rows = features[begin : begin + chunk]  # [rows, d_model]
             target = targets[begin : begin + chunk, None]  # [rows, 1]
             logits = torch.mm(rows, projection.T, out=logits_buffer[: len(rows)])
-            probs = None if probs_buffer is None else probs_buffer[: len(rows)]
-            picked, log_normalizers = gradient(logits, probs, target, label_smoothing)
+            probs = None if probs_buffer is None else probs_buffer[: len(target)]
+            picked, log_normalizers = gradient(logits[: len(target)], probs, target, label_smoothing)
+            logits[len(target) :].zero_()
             # 3. Add up the loss, and the gradients of features [rows, d_model] and weights [vocab, d_model].
-            log_prob_sum = (rows.float() @ weight_sum).sum() - vocab * log_normalizers
+            log_prob_sum = (rows[: len(target)].float() @ weight_sum).sum() - vocab * log_normalizers
             nll -= picked
             loss -= (1 - label_smoothing) * picked + smooth * log_prob_sum
             if grad_features is not None and grad_weight is not None:
@@ -113,8 +115,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
                 grad_weight += logits.T @ rows
         # 4. Subtract the uniform part of the gradient.
         if grad_features is not None and grad_weight is not None:
-            grad_features -= smooth * weight_sum.to(dtype)
-            grad_weight -= smooth * features.sum(0, dtype=torch.float32)
+            grad_features[: len(targets)] -= smooth * weight_sum.to(dtype)
+            grad_weight -= smooth * features[: len(targets)].sum(0, dtype=torch.float32)
         ctx.save_for_backward(grad_features, grad_weight)
         return loss, nll
 
@@ -150,7 +152,7 @@ def cross_entropy(
     (Szegedy et al. 2016, section 7), as `torch.nn.functional.cross_entropy` does.
 
     Args:
-        features: [tokens, d_model] in fp32, without padding.
+        features: [tokens, d_model] in fp32; rows beyond the number of targets have no loss.
         weight: output projection, [vocab, d_model], in fp32.
         targets: [tokens], int64.
         label_smoothing: probability spread over the whole vocabulary.
@@ -158,6 +160,7 @@ def cross_entropy(
         fused: compile the steps between the products, which then need no logits in fp32.
     """
     if not tricks.chunked_loss:
+        features = features[: len(targets)]
         logits = (features.to(dtype) @ weight.to(dtype).T).float()
         nll = F.cross_entropy(logits.detach(), targets, reduction="sum")
         return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=label_smoothing), nll

@@ -19,11 +19,11 @@ class Packed:
     a row if they fit, and each token sees only those of its own sentence.
 
     Attributes:
-        ids: [tokens], of all sentences in turn.
+        ids: [tokens], of all sentences in turn; the last ones may belong to no sentence.
         positions: [tokens], the position of each token in its sentence.
         begins: [sentences + 1] int32, the first token of each sentence, and the end of the last sentence.
         max_len: an upper bound of the sentence lengths.
-        places: [tokens], the index of each token in the rows, flattened.
+        places: [tokens], the index of each token in the rows, flattened; padding for tokens of no sentence.
         owners: [rows, row_len], the sentence of each place of the rows; -1 is padding.
     """
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from mtkit.config.train import TrainConfig
 from mtkit.data.feed.batch import Batch, on_device
@@ -13,6 +14,7 @@ from mtkit.engine.native import autocast
 from mtkit.model.loss import cross_entropy, with_bias
 from mtkit.model.packing import load_kernel
 from mtkit.model.transformer import Kept, Transformer
+from mtkit.model.tricks import tricks
 from mtkit.train.losses.divergence import divergence
 from mtkit.train.losses.guided import Guide
 from mtkit.train.losses.keep_close import FrozenStart, divergence_from
@@ -32,6 +34,7 @@ class Objective:
     Attributes:
         packing: whether batches are computed without padding.
         kernel: attention without padding; None if attention pads.
+        rounded: whether the sizes of batches without padding are rounded up.
         parts: micro-batches of a step, which limit padding.
         passes: forward passes of each batch; R-Drop and SimCut make two.
         cutoff: draws the tokens that SimCut cuts; None if it is off.
@@ -49,6 +52,7 @@ class Objective:
         self.packing = is_packing(options, model.config, self.device, dtype)
         fits = self.packing and kernel_fits(model.config, self.device, dtype)
         self.kernel = load_kernel() if fits else None
+        self.rounded = tricks.few_shapes and self.device.type == "cpu" and dtype == torch.bfloat16
         self.features: Features = model.features
         self.packed_features = model.packed_features
         if options.compile:  # one graph for all shapes, because compiling each would take too long
@@ -74,14 +78,16 @@ class Objective:
         # 1. Cross-entropy, the mean of all passes, but only of the first one with SimCut.
         options, passes = self.options, self.passes
         targets = self.guide.targets(batch) if self.guide is not None else None
-        features, tgt_out = self._predicted(batch, passes)  # features are [passes * tokens, d_model]
+        features, tgt_out = self._predicted(batch, passes)  # [passes * tokens or more, d_model]
         features, weight = with_bias(features, self.model.output)  # whole now, if it is sharded otherwise
         learned = 1 if self.cutoff is not None else passes
         tokens = len(tgt_out) // passes * learned
         fused = options.compile and self.device.type == "cuda"
+        learned_from = features if tokens == len(tgt_out) else features[:tokens]
         loss, nll = cross_entropy(
-            features[:tokens], weight, tgt_out[:tokens], options.label_smoothing, self.dtype, fused
+            learned_from, weight, tgt_out[:tokens], options.label_smoothing, self.dtype, fused
         )
+        features = features[: len(tgt_out)]
         loss, sums = loss / learned, {"loss": nll / learned}
         # 2. The divergence of both passes, each [tokens, d_model].
         if options.r_drop:
@@ -98,7 +104,8 @@ class Objective:
         # 3. The divergence from the start, on average over the passes that are learned from.
         if self.start is not None:
             with torch.no_grad():
-                kept, _ = self._predicted(batch, 1, self.start.model)  # [tokens, d_model]
+                kept, _ = self._predicted(batch, 1, self.start.model)
+                kept = kept[: len(tgt_out) // passes]  # [tokens, d_model]
             kept, kept_weight = with_bias(kept, self.start.model.output)
             apart = divergence_from(
                 kept.repeat(learned, 1), kept_weight, features[:tokens], weight, self.dtype
@@ -118,7 +125,8 @@ class Objective:
     ) -> tuple[Tensor, Tensor]:
         """The features that predict each target token, [passes * tokens, d_model] in fp32, and the tokens.
 
-        They are those of the trained model, or of another one, which loses no tokens.
+        More rows may follow, which predict nothing. The features are those of the trained model, or of
+        another one, from which no tokens are cut.
         """
         model, plain, packing = other or self.model, self.features, self.packed_features
         if other is not None:
@@ -130,10 +138,19 @@ class Objective:
             batch = batch.to(self.device)
             found = token_features(plain, batch, passes, self.dtype, kept)
             return found, batch.tgt_out.repeat(passes)
-        packed = pack(batch, passes).to(self.device)
+        rounded = self.rounded and self.kernel is None
+        packed = pack(batch, passes, rounded).to(self.device)
+        if kept is not None:
+            kept = Kept(_extended(kept.src, packed.src.ids), _extended(kept.tgt, packed.tgt.ids))
         with autocast(self.dtype, self.device):
             found = packing(packed.src, packed.tgt, self.kernel, kept)
-        return found[: len(packed.tgt_out)].float(), packed.tgt_out
+        found = found.float()
+        return (found if rounded else found[: len(packed.tgt_out)]), packed.tgt_out
+
+
+def _extended(kept: Tensor, ids: Tensor) -> Tensor:
+    """`kept` [tokens] for the tokens of no sentence too, which are at the end of `ids`."""
+    return F.pad(kept, (0, len(ids) - len(kept)), value=True)
 
 
 def token_features(

@@ -28,7 +28,7 @@ from mtkit.train.machine.memory import (
     scratch_bytes,
     state_bytes,
 )
-from mtkit.train.machine.packed_batch import rows_needed
+from mtkit.train.machine.packed_batch import round_up, rows_needed
 from mtkit.train.machine.precision import training_dtype
 from mtkit.train.optim.freeze import freeze
 from mtkit.train.optim.lora import LowRank
@@ -151,6 +151,8 @@ def largest_batch(
             if updater.objective.packing:
                 positions = (updater.objective.passes * -(-lengths.sum(0) // size)).tolist()
                 rows = rows_needed(rows, positions, (src_len, tgt_len))
+            if updater.objective.rounded:
+                positions = [round_up(count) for count in positions]
             sides = (BatchSide(positions[0], rows, src_len), BatchSide(positions[1], rows, tgt_len))
             needed = activation_bytes(model.config, numbers, model.output.weight.shape[0], mode, *sides)
             needed += scratch_bytes(model.config, mode, sides[1])

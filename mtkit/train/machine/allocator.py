@@ -11,8 +11,8 @@ from mtkit.model.tricks import tricks
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 _LARGEST_KEPT = 32 * 2**20
 """glibc's upper bound of M_MMAP_THRESHOLD."""
-_KERNELS = "64"
-"""Compiled kernels that are kept: about as many as one step needs."""
+_KERNELS = "128"
+"""Compiled kernels that are kept: those of a few steps."""
 
 
 def keep_blocks() -> None:

@@ -62,12 +62,14 @@ def is_packing(options: TrainConfig, model: ModelConfig, device: torch.device, d
     return options.packing
 
 
-def pack(batch: Batch, passes: int = 1) -> PackedBatch:
+def pack(batch: Batch, passes: int = 1, rounded: bool = False) -> PackedBatch:
     """Removes the padding of a batch on the CPU.
 
     Args:
         batch: the pairs.
         passes: number of copies of the batch, one after the other.
+        rounded: round the sizes up, see `round_up`. Each side then ends with tokens that belong to no
+            sentence, and rows may be empty.
     """
     # 1. The tokens of all sentences, [tokens], and their lengths, [sentences, 2].
     tgt_in = batch.tgt_in.numpy()
@@ -76,8 +78,26 @@ def pack(batch: Batch, passes: int = 1) -> PackedBatch:
     lengths = np.tile(np.stack([mask.sum(1) for _, mask in sides], 1), (passes, 1))
     # 2. The rows for attention, in which the longest sentence of each side fits.
     rows, begins = _laid_out(lengths)
-    src, tgt = (_side(ids[side], lengths[:, side], rows, begins[:, side]) for side in (0, 1))
+    num_rows, row_lens = int(rows.max()) + 1, lengths.max(0).tolist()
+    if rounded:
+        num_rows, row_lens = round_up(num_rows), [round_up(length) for length in row_lens]
+        if any(num_rows * length <= side.size for length, side in zip(row_lens, ids, strict=True)):
+            num_rows += 1  # tokens of no sentence need a place too
+    src, tgt = (
+        _side(ids[side], lengths[:, side], rows, begins[:, side], (num_rows, row_lens[side]), rounded)
+        for side in (0, 1)
+    )
     return PackedBatch(src, tgt, batch.tgt_out.repeat(passes))
+
+
+def round_up(size: int) -> int:
+    """The next size with five significant bits, at most a sixteenth larger.
+
+    oneDNN compiles a kernel for each shape of a matrix product, which takes about as long as a small product.
+    Among so few sizes most shapes come again.
+    """
+    step = 1 << max(0, size.bit_length() - 5)
+    return -(-size // step) * step
 
 
 def _laid_out(lengths: Ints) -> tuple[Ints, Ints]:
@@ -111,19 +131,35 @@ def rows_needed(sentences: int, tokens: Sequence[int], longest: Sequence[int]) -
     return min(sentences, math.ceil(filled / _LEAST_FILLED) + 1)
 
 
-def _side(ids: Ints, lengths: Ints, rows: Ints, begins: Ints) -> Packed:
-    """One side: sentences of these lengths, in these rows from these places on; each [sentences]."""
-    max_len, ends = int(lengths.max()), lengths.cumsum()
+def _side(
+    ids: Ints, lengths: Ints, rows: Ints, begins: Ints, shape: tuple[int, int], rounded: bool
+) -> Packed:
+    """One side: sentences of these lengths, in these rows from these places on, each [sentences].
+
+    Args:
+        ids: [tokens].
+        lengths: of the sentences.
+        rows: of the sentences.
+        begins: of the sentences.
+        shape: number and length of the rows.
+        rounded: whether to add tokens of no sentence.
+    """
+    ends = lengths.cumsum()
     positions = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
-    places = np.repeat(rows * max_len + begins, lengths) + positions
-    owners = np.full((int(rows.max()) + 1, max_len), -1)
+    places = np.repeat(rows * shape[1] + begins, lengths) + positions
+    owners = np.full(shape, -1)
     owners.reshape(-1)[places] = np.repeat(np.arange(len(lengths)), lengths)
+    if added := round_up(len(ids)) - len(ids) if rounded else 0:
+        free = int((owners.reshape(-1) < 0).argmax())
+        ids = np.pad(ids, (0, added), constant_values=Tokenizer.PAD)
+        positions = np.pad(positions, (0, added))
+        places = np.pad(places, (0, added), constant_values=free)
     edges = np.concatenate(([0], ends)).astype(np.int32)
     return Packed(
         ids=torch.from_numpy(ids),
         positions=torch.from_numpy(positions),
         begins=torch.from_numpy(edges),
-        max_len=max_len,
+        max_len=int(lengths.max()),
         places=torch.from_numpy(places),
         owners=torch.from_numpy(owners),
     )

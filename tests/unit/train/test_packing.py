@@ -19,17 +19,21 @@ from mtkit.data.feed.batching import plan_epoch
 from mtkit.data.feed.padding import padded_pairs
 from mtkit.model.packing import Kernel, has_kernel, load_kernel
 from mtkit.model.transformer import build_model
-from mtkit.train.machine.packed_batch import is_packing, pack, rows_needed
+from mtkit.train.machine.packed_batch import is_packing, pack, round_up, rows_needed
 from tests.support.updates import LENGTHS, VOCAB, make_batch, make_pairs, make_step, make_updater
 
 WITHOUT_TARGETS = Batch.of(padded_pairs(*make_pairs(LENGTHS[:1])).without_targets())
+MANY = (*(11 * LENGTHS), (40, 33), (35, 50), (33, 41))
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
-def gradients(options: dict[str, object], *batches: Batch, splits: int = 1) -> tuple[Any, list[Tensor]]:
+def gradients(
+    options: dict[str, object], *batches: Batch, splits: int = 1, rounded: bool = False
+) -> tuple[Any, list[Tensor]]:
     """What an update reports, and the gradient that it makes."""
     updater = make_updater(options, num_kv_heads=1)
     updater.splits = splits
+    updater.objective.rounded = rounded
     sums = updater.gradient(make_step(*batches), 1)
     return sums, [weight.grad for weight in updater.model.parameters() if weight.grad is not None]
 
@@ -40,14 +44,25 @@ def gradients(options: dict[str, object], *batches: Batch, splits: int = 1) -> t
     ids=str,
 )
 @pytest.mark.parametrize("splits", [1, 3])
-def test_an_update_without_padding_is_the_same(options: dict[str, object], splits: int) -> None:
-    batches = (make_batch(), make_batch(LENGTHS[:2]), WITHOUT_TARGETS)
+@pytest.mark.parametrize("rounded", [False, True])
+def test_an_update_without_padding_is_the_same(
+    options: dict[str, object], splits: int, rounded: bool
+) -> None:
+    batches = (make_batch(), make_batch(MANY), WITHOUT_TARGETS)
     expected, theirs = gradients(options, *batches, splits=splits)
-    found, ours = gradients(options | {"packing": True}, *batches, splits=splits)
+    found, ours = gradients(options | {"packing": True}, *batches, splits=splits, rounded=rounded)
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-4)
     for our, their in zip(ours, theirs, strict=True):
         torch.testing.assert_close(our, their, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+def test_the_batch_above_has_tokens_of_no_sentence(passes: int) -> None:
+    exact, rounded = pack(make_batch(MANY), passes), pack(make_batch(MANY), passes, rounded=True)
+    assert len(rounded.src.ids) > len(exact.src.ids)
+    assert len(rounded.tgt.ids) > len(exact.tgt.ids)
+    assert rounded.tgt.owners.numel() > exact.tgt.owners.numel()
 
 
 def test_what_a_row_holds() -> None:
@@ -84,6 +99,32 @@ def test_rows_hold_each_sentence_whole(pairs: list[tuple[int, int]], passes: int
         rows.append((begins // own.max_len).tolist())
         assert torch.equal(begins // own.max_len, own.places[own.begins[1:].long() - 1] // own.max_len)
     assert rows[0] == rows[1]  # a sentence and its translation stand in the same row
+
+
+@given(st.integers(1, 100_000))
+def test_sizes_are_rounded_to_five_bits(size: int) -> None:
+    found = round_up(size)
+    assert size <= found <= size * 17 / 16
+    assert found % (1 << max(0, found.bit_length() - 5)) == 0
+
+
+@given(st.lists(st.tuples(st.integers(1, 90), st.integers(1, 90)), min_size=1, max_size=60))
+def test_rounded_rows_hold_the_same_sentences(pairs: list[tuple[int, int]]) -> None:
+    batch = collate(*([np.full(pair[side], 5) for pair in pairs] for side in (0, 1)))
+    exact, rounded = pack(batch), pack(batch, rounded=True)
+    assert torch.equal(exact.tgt_out, rounded.tgt_out)
+    for side, plain in ((rounded.src, exact.src), (rounded.tgt, exact.tgt)):
+        real = len(plain.ids)
+        assert (len(side.ids), len(side.positions), len(side.places)) == 3 * (round_up(real),)
+        assert torch.equal(side.ids[:real], plain.ids)
+        assert torch.equal(side.positions[:real], plain.positions)
+        assert torch.equal(side.begins, plain.begins)
+        assert side.max_len == plain.max_len
+        owners = side.owners.flatten()
+        assert torch.equal(owners[side.places[:real]], plain.owners.flatten()[plain.places])
+        assert (owners >= 0).sum() == real
+        assert (owners[side.places[real:]] == -1).all()
+    assert len(rounded.src.owners) == len(rounded.tgt.owners)
 
 
 def test_an_estimate_of_rows_is_enough_for_real_lengths() -> None:
