@@ -168,6 +168,28 @@ def test_a_recipe_is_prepared_trained_and_evaluated(fake: Fake, capsys: pytest.C
     assert "bleu: version:2 of bleu" in out
 
 
+def test_a_recipe_comes_after_what_it_begins_from(fake: Fake) -> None:
+    table = TABLE.replace("one", "student-en-de")
+    (fake.folder / "README.md").write_text(table, "utf-8")
+    assert fake.run("student-en-de", "data.root=x", "train.max_time=1m") == 0
+    teacher, student = (str(Path("configs", f"{name}-en-de.yaml")) for name in ("multi30k", "student"))
+    pairs = REPOSITORY / "runs" / "distilled-en-de"
+    options = f"data.train.0.path={pairs / 'train-000.tsv'} data.root=x train.max_time=1m"
+    assert (fake.folder / "calls").read_text().splitlines() == [
+        f"train {teacher} data.root=x",
+        f"distill {teacher} data.root=x -o {pairs}",
+        f"prepare {student} {options}",
+        f"train {student} {options}",
+        f"evaluate {student} {options} --metrics bleu,chrf --json",
+    ]
+
+
+def test_what_recipes_begin_from_is_in_their_configs(script: ModuleType) -> None:
+    for name, commands in script.BEFORE.items():
+        assert (REPOSITORY / "configs" / f"{name}.yaml").is_file()
+        assert all((REPOSITORY / "configs" / f"{of}.yaml").is_file() for _, of, *_ in commands)
+
+
 def test_a_command_that_fails_ends_it_with_its_code(fake: Fake) -> None:
     with pytest.raises(SystemExit) as stop:
         fake.run("one", fails="train")

@@ -52,7 +52,7 @@ M30K: list[tuple[float, float]] = [
     (500, 29.9), (1_000, 40.8), (1_500, 47.0), (2_000, 49.6), (2_500, 52.3),
     (3_000, 54.3), (3_500, 55.3), (4_000, 56.8), (4_500, 58.3), (4_989, 58.5),
 ]  # fmt: skip
-"""BLEU of Multi30k en-fr in thirty minutes (docs/benchmarks.md)."""
+"""BLEU of a run of thirty minutes, Multi30k en-fr."""
 
 
 def test_few_pairs_are_called_few_and_millions_are_not_mentioned() -> None:
