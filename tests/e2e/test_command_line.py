@@ -25,6 +25,7 @@ SMALL = [
     "model.num_encoder_layers=1",
     "model.num_decoder_layers=1",
     "train.max_steps=12",
+    "train.precision=fp32",  # so that every machine trains the same model, which exports are compared with
     "train.batch_tokens=300",
     "train.validate_every=6",
     "train.log_every=3",

@@ -209,7 +209,12 @@ def training(imported: Imported, folder: Path, *overrides: str) -> Config:
         },
         "tokenizer": {"path": str(imported.run / "model" / "tokenizer.model")},
         "model": imported.own.config.model.model_dump(mode="json", exclude_defaults=True),
-        "train": {"init_from": str(imported.run), "max_steps": 2, "label_smoothing": 0.0},
+        "train": {
+            "init_from": str(imported.run),
+            "max_steps": 2,
+            "label_smoothing": 0.0,
+            "precision": "fp32",
+        },
         "decode": {"target_tag": imported.tgt},
     }
     (folder / "c.yaml").write_text(json.dumps(values), "utf-8")
