@@ -20,8 +20,7 @@ def keep_blocks() -> None:
 
     Every step allocates the same few hundred blocks of some MiB. By default glibc returns such blocks to the
     system, which has to clear their pages again for the next step. oneDNN compiles a kernel of half a MiB for
-    each shape of a matrix product and keeps 1,024 of them, but an epoch has so many shapes that few are used
-    again.
+    each shape of a matrix product and keeps 1,024 of them, of which most are never used again.
 
     Call it before the first matrix product. It has no effect without glibc.
     """
