@@ -31,20 +31,19 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, d
 def _attend_by_products(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, dropout: float
 ) -> Tensor:
-    """Like `attend`, with bf16 products and an fp32 softmax.
+    """Like `attend`, in fp32.
 
-    torch's fused CPU kernel is slow in bf16. A training step of the small preset is 10 % faster this way than
-    with the kernel in fp32 (scripts/bench/train --without).
+    torch's fused CPU kernel is slow in bf16. For products in bf16 oneDNN compiles a kernel for each shape; as
+    sentences have many lengths, that takes longer than the products (docs/benchmarks.md).
     """
-    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-    if causal:
-        seen = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()
-        mask = seen if mask is None else mask & seen
-    if mask is not None:
-        scores = scores.masked_fill(~mask, -torch.inf)
     with torch.autocast("cpu", enabled=False):
-        weights = scores.float().softmax(-1).to(v.dtype)
-    return F.dropout(weights, dropout) @ v
+        scores = (q.float() * q.shape[-1] ** -0.5) @ k.float().transpose(-1, -2)
+        if causal:
+            seen = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()
+            mask = seen if mask is None else mask & seen
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -torch.inf)
+        return (F.dropout(scores.softmax(-1), dropout) @ v.float()).to(v.dtype)
 
 
 def attend_grouped(
