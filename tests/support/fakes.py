@@ -176,7 +176,7 @@ def make_tiny_run(folder: Path, *overrides: str) -> Path:
 def export_unchecked(model: Path, output: Path, quantization: Quantization) -> None:
     """Exports a model folder to CTranslate2; rounding changes an untrained model too much for the check."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ctranslate2, "compare", lambda *_: Parity(0, 0, 0, Differences(0.0, 0.0)))
+        patch.setattr(ctranslate2, "compare", lambda *_: Parity(0, 0, 0, 0, Differences(0.0, 0.0)))
         ctranslate2.write_ctranslate2(model, output, quantization, lambda _: None)
 
 

@@ -56,7 +56,12 @@ def test_a_failed_check_leaves_nothing_and_a_good_one_is_in_the_manifest(
 ) -> None:
     same, far = Differences(0.0, 0.0), Differences(0.2, 0.4)
     results = iter(
-        [Parity(8, 8, 0, same), Parity(8, 8, 0, far), Parity(8, 8, 0, same), Parity(8, 7, 0, same)]
+        [
+            Parity(8, 8, 0, 0, same),
+            Parity(8, 8, 0, 0, far),
+            Parity(8, 8, 0, 0, same),
+            Parity(8, 7, 0, 0, same),
+        ]
     )
     said: list[str] = []
     monkeypatch.setattr(ctranslate2, "compare", lambda *_: next(results))
@@ -90,7 +95,7 @@ def test_an_export_is_compared_by_plain_beam_search_whatever_the_method_of_the_r
 
     def compared(native: NativeEngine, _: object, srcs: list[list[int]], options: DecodeConfig) -> Parity:
         native.decode(srcs, options)
-        return Parity(8, 8, 0, Differences(0.0, 0.0))
+        return Parity(8, 8, 0, 0, Differences(0.0, 0.0))
 
     monkeypatch.setattr(NativeEngine, "decode", watched)
     monkeypatch.setattr(ctranslate2, "compare", compared)
@@ -118,8 +123,8 @@ def test_weights_are_rounded_only_if_few_translations_become_worse(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    exact = Parity(64, 64, 0, Differences(0.0, 0.0))
-    rounded = Parity(64, 14, worse, Differences(mean, 0.5))
+    exact = Parity(64, 64, 0, 0, Differences(0.0, 0.0))
+    rounded = Parity(64, 14, 0, worse, Differences(mean, 0.5))
     results = iter([exact, rounded, exact])
     said: list[str] = []
     monkeypatch.setattr(ctranslate2, "compare", lambda *_: next(results))
