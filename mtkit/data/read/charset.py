@@ -19,6 +19,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+DOCUMENTS = (b"%PDF-", b"{\\rtf", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+"""How PDF, RTF, and documents of Microsoft Office before 2007 begin."""
 _HEAD = 1 << 12
 """Bytes at the start of a file in which UTF-16 without a mark is looked for."""
 
@@ -50,9 +52,11 @@ def as_utf8(stream: IO[bytes], path: Path, encoding: str | None, repairs: Repair
         repairs: counts what was converted.
 
     Raises:
-        InputError: the file looks like UTF-16 without a mark.
+        InputError: the file looks like UTF-16 without a mark, or is a document.
     """
     head = cast(io.BufferedReader, stream).peek(_BUFFER)
+    if head.startswith(DOCUMENTS):
+        raise is_document(path)
     codec = encoding or next((name for mark, name in _MARKS if head.startswith(mark)), None)
     if codec and codecs.lookup(codec).name in ("utf-8", "utf-8-sig"):
         codec = None
@@ -71,6 +75,14 @@ def as_utf8(stream: IO[bytes], path: Path, encoding: str | None, repairs: Repair
         if has_cr_only:
             repairs.repair(CR_ONLY, path, 1)
     return io.BufferedReader(_Converted(stream, path, codec, has_cr_only, repairs), _BUFFER)
+
+
+def is_document(path: Path) -> InputError:
+    """The error for a document in the place of text."""
+    return InputError(
+        f"{path}: is a document, not text.",
+        "Save its text in UTF-8: one sentence per line, and one file per language.",
+    )
 
 
 class _Converted(io.RawIOBase):

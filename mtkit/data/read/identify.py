@@ -14,6 +14,10 @@ _CODE = r"[A-Za-z]{2,3}(?:[-_](?:[A-Z]{2}|XX|Han[st]|Latn|Cyrl))?"
 _PAIR = re.compile(rf"(?<![A-Za-z])({_CODE})(?:-|_|2|→|->|-to-|_to_)({_CODE})(?![A-Za-z])")
 _WORD = re.compile(rf"(?<![A-Za-z])({_CODE})(?![A-Za-z])")
 
+_REMARK = re.compile(r"\s*\([^()]*\)$")
+_NAME = re.compile(r"[^\s\d_.,;:!?-]{4,}(?: [^\s\d_.,;:!?-]+)?|[^\x00-\x7f]{2,}")
+"""What may be the name of a language; an ASCII word of three letters is rather a code."""
+
 _MAX_CHARS = 20_000
 """Most characters of text that are looked at; a few hundred are enough."""
 _MIN_CHARS = 20
@@ -25,9 +29,14 @@ _ALIKE = ({"no", "nb", "nn", "da"}, {"hr", "sr", "bs"}, {"id", "ms"}, {"cs", "sk
 
 
 def code_of(word: str) -> str | None:
-    """The code of a language that a word names: `fr`, `fra`, `fr_FR`, `French`; None for any other word."""
-    word = word.strip()
+    """The code of a language that a word names; None for any other word.
+
+    It may be `fr`, `fra`, `fr_FR`, `French`, `French (France)`, or a name in another language: `français`.
+    """
+    word = _REMARK.sub("", word.strip())
     if named := _names().get(word.lower()):
+        return named
+    if _NAME.fullmatch(word) and (named := _foreign_names().get(word.lower())):
         return named
     if not re.fullmatch(_CODE, word):
         return None
@@ -130,3 +139,12 @@ def _names() -> dict[str, str]:
 
     names = Locale("en").languages
     return {names[code].lower(): code for code in COMMON if code in names}
+
+
+@cache
+def _foreign_names() -> dict[str, str]:
+    """The common languages by their names in each of them; the load takes a third of a second."""
+    from babel import Locale
+
+    known = (Locale.parse(code).languages for code in COMMON)
+    return {names[code].lower(): code for names in known for code in COMMON if code in names}

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path, PurePath
 from typing import IO, Any, cast
 
-from mtkit.data.read.charset import as_utf8
+from mtkit.data.read.charset import as_utf8, is_document
 from mtkit.data.read.repairs import BAD_UTF8, BYTE_ORDER_MARK, CARRIAGE_RETURN, Repairs
 from mtkit.disk.opening import Accept, open_input
 from mtkit.errors import InputError
@@ -243,7 +243,13 @@ def open_bytes(path: Path, accept: Accept = "stream", archives: bool = False) ->
 
 
 def _bundle(path: Path) -> InputError:
-    return InputError(f"{path}: is an archive of files.", "Unpack it, and use the files in it.")
+    match path.suffix.lower():
+        case ".xlsx" | ".ods":
+            return InputError(f"{path}: is a spreadsheet.", "Save it as CSV in UTF-8.")
+        case ".docx" | ".odt" | ".pptx" | ".odp" | ".epub":
+            return is_document(path)
+        case _:
+            return InputError(f"{path}: is an archive of files.", "Unpack it, and use the files in it.")
 
 
 def digest(path: Path) -> tuple[str, os.stat_result]:

@@ -14,9 +14,11 @@ from pydantic import TypeAdapter
 
 from mtkit.config.fixed import DATA_SUFFIXES
 from mtkit.config.sources import Source
+from mtkit.data.read.charset import DOCUMENTS, is_document
+from mtkit.data.read.fields import RecordError
 from mtkit.data.read.hub import hub_rows
 from mtkit.data.read.identify import codes_in, differing_codes, short_code
-from mtkit.data.read.jsonl import parse_json
+from mtkit.data.read.jsonl import json_records
 from mtkit.data.read.lines import open_bytes, read_lines
 from mtkit.data.read.markup import read_elements
 from mtkit.data.read.pair import Pair
@@ -112,12 +114,17 @@ def format_of(path: Path, *, by_name: bool = False) -> str:
     Args:
         path: the file.
         by_name: give no answer where the name does not say.
+
+    Raises:
+        InputError: it cannot be read, or is a document.
     """
     kind = DATA_SUFFIXES.get(bare(path).suffix.lower(), "")
     if kind or by_name:
         return kind
     with open_bytes(path) as stream:
         head = stream.read(1 << 12).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head.startswith(DOCUMENTS):
+        raise is_document(path)
     lines = head.split(b"\n")[:-1] or [head]
     if b"<tmx" in head:
         return "tmx"
@@ -255,9 +262,14 @@ def _delimiter(lines: Sequence[str]) -> str:
 
 
 def _records(path: Path, columns: tuple[str, str] | None) -> FoundCorpus:
-    lines = (line for line in read_lines(path, Repairs()) if line and not line.isspace())
-    records = [parse_json(line) for line in islice(lines, LOOKED_AT)]
-    found = _of_records(str(path), {"reader": "jsonl", "path": path}, records, columns, "field")
+    lines = json_records(path, read_lines(path, Repairs()), Repairs())
+    records = dict(islice(lines, LOOKED_AT))
+    for place, record in records.items():
+        if isinstance(record, RecordError):
+            raise InputError(f"{place}: {record}", "Repair it, or write one object per line.")
+    found = _of_records(
+        str(path), {"reader": "jsonl", "path": path}, list(records.values()), columns, "field"
+    )
     told = codes_in(bare(path).stem)
     if not any(found.languages) and len(told) == 2:
         return replace(found, languages=(told[0], told[1]), why="from its name")
@@ -275,10 +287,15 @@ def _of_records(
     table = columns_of(good)
     names = [column.name for column in table]
     picked = _named_columns(where, names, columns) if columns else pick_columns(table)
+    if not names:
+        raise InputError(
+            f"{where}: no {key} has text in most of the first {len(records)} records.",
+            'Each needs both texts, as in {"en": "Good morning.", "fr": "Bonjour."}.',
+        )
     if picked is None:
         raise UsageError(
             f"{where}: which of its fields are translations of each other is not clear.",
-            f"Name them: --columns SRC,TGT, of {listed(names) or 'none, as no field is text in all'}.",
+            f"Name them: --columns SRC,TGT, of {listed(names)}.",
         )
     options = options | {f"src_{key}": names[picked.src], f"tgt_{key}": names[picked.tgt]}
     why = "from the names of its fields" if any(picked.languages) else ""

@@ -51,9 +51,13 @@ class PickedColumns(NamedTuple):
 
 
 def has_header(row: Sequence[str]) -> bool:
-    """Whether the first row of a table names the columns: at least two cells are usual names of columns."""
-    names = {"id", "score", "domain", "pos", "description"}
-    return sum(bool(_role(cell) or code_of(cell) or cell.strip().lower() in names) for cell in row) >= 2
+    """Whether the first row of a table names the columns: at least two cells are usual names of columns.
+
+    Two names of the same language are a pair of a vocabulary, as English `French` and French `français`.
+    """
+    names = {"id", "score", "domain", "pos", "description", "notes"}
+    usual = sum(bool(_role(cell)) or cell.strip().lower() in names for cell in row)
+    return usual + len({code_of(cell) for cell in row if not _role(cell)} - {None}) >= 2
 
 
 def pick_columns(columns: Sequence[TextColumn]) -> PickedColumns | None:

@@ -13,6 +13,7 @@ import pytest
 
 from mtkit.data.read.discover import Discovery, discover
 from mtkit.data.read.identify import code_of, codes_in, differing_codes
+from mtkit.data.read.lines import read_lines
 from mtkit.data.read.text_columns import TextColumn, pick_columns
 from mtkit.errors import InputError, UsageError
 from tests.support.corpora import corpus
@@ -68,6 +69,10 @@ def jsonl(path: Path) -> str:
     return write(path, [json.dumps({"n": 1, "translation": {"fr": tgt, "en": src}}) for src, tgt in PAIRS])
 
 
+def array(path: Path) -> str:
+    return write(path, [json.dumps([{"n": 1, "fr": tgt, "en": src} for src, tgt in PAIRS])])
+
+
 def xliff(path: Path) -> str:
     units = "".join(
         f'<trans-unit id="{n}"><source>{src}</source><target>{tgt}</target></trans-unit>'
@@ -105,6 +110,7 @@ FORMATS: list[tuple[str, Callable[[Path], str], dict[str, Any]]] = [
         jsonl,
         {"reader": "jsonl", "src_field": "translation.en", "tgt_field": "translation.fr"},
     ),
+    ("my.json", array, {"reader": "jsonl", "src_field": "en", "tgt_field": "fr"}),
     ("my.en-fr.tsv", tsv, {"reader": "tsv", "src_column": 3, "tgt_column": 2}),
 ]
 
@@ -216,6 +222,63 @@ def test_translations_are_the_columns_whose_lengths_agree() -> None:
     picked = pick_columns(columns)
     assert picked is not None
     assert (picked.src, picked.tgt) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("English", "Français"),
+        ("Anglais", "Français"),
+        ("Englisch", "Französisch"),
+        ("英语", "法语"),
+        ("English (United States)", "French (France)"),
+        ("en-GB", "fr_CA"),
+    ],
+)
+def test_a_header_may_name_the_languages_in_any_language(header: tuple[str, str], tmp_path: Path) -> None:
+    found = discover([write(tmp_path / "a.tsv", ["\t".join(row) for row in [header, *PAIRS]])])
+    assert only(found) == {"reader": "tsv", "src_column": header[0], "tgt_column": header[1]}
+    assert (found.src_lang[:2], found.tgt_lang[:2], found.pairs) == ("en", "fr", len(PAIRS))
+
+
+def test_the_name_of_a_language_and_its_translation_are_a_pair(tmp_path: Path) -> None:
+    rows = [("French", "Français"), ("German", "Allemand"), *PAIRS]
+    found = discover([write(tmp_path / "a.tsv", ["\t".join(row) for row in rows])], "en", "fr")
+    assert (only(found), found.pairs) == ({"reader": "tsv", "src_column": 1, "tgt_column": 2}, len(rows))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"a": "x"}\n{"b": "y"}\n', "no field has text in most of the first 2 records"),
+        ('{"a": "x"}\n{"b": \n', r"a\.jsonl:2: is not JSON"),
+        ("[]", "no field has text"),
+    ],
+)
+def test_records_without_texts_are_refused(line: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(line)
+    with pytest.raises(InputError, match=message):
+        discover([str(tmp_path / "a.jsonl")])
+
+
+@pytest.mark.parametrize(
+    ("name", "begin", "message"),
+    [
+        ("a.xlsx", b"PK\x03\x04", "is a spreadsheet. Save it as CSV"),
+        ("a.docx", b"PK\x03\x04", "is a document"),
+        ("a.pdf", b"%PDF-1.7\n%\xe2\xe3", "is a document"),
+        ("a.txt", b"{\\rtf1\\ansi", "is a document"),
+        ("a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "is a document"),
+    ],
+)
+def test_documents_are_told_from_text(name: str, begin: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(begin)
+    other = write(tmp_path / "a.fr", FRENCH)
+    for names in ([str(tmp_path / name)], [str(tmp_path / name), other]):
+        with pytest.raises(InputError, match=message):
+            discover(names, "en", "fr")
+    with pytest.raises(InputError, match=message):
+        list(read_lines(tmp_path / name))
 
 
 @pytest.mark.parametrize(
