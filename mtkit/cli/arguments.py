@@ -141,6 +141,39 @@ def read_runs(args: list[str] | None) -> list[Config]:
     return configs
 
 
+RunArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="RUN",
+        help="Run folder, or config file of a run. Default: the run of ./mtkit.yaml, else the newest run "
+        "under ./runs.",
+        show_default=False,
+    ),
+]
+
+
+def find_folder(named: Path | None) -> tuple[Path, Config | None]:
+    """The run folder that a `RunArgument` names, and its config if that was named.
+
+    Raises:
+        UsageError: it is not a run folder.
+        InputError: nothing is named, and there is no run here.
+    """
+    from mtkit.config.load import load_config
+    from mtkit.disk.marks import read_mark
+    from mtkit.runs.find import find_run
+    from mtkit.runs.layout import KIND
+
+    config = None
+    if named is not None and named.suffix in (".yaml", ".yml"):
+        config = load_config([named]).config
+    folder = config.run if config else find_run() if named is None else named.absolute()
+    mark = read_mark(folder) if folder.is_dir() else None
+    if mark is None or mark.kind != KIND:
+        raise UsageError(f"{shown(folder)}: is not a run folder.", "Name the folder in `run` of a config.")
+    return folder, config
+
+
 def shown(path: Path) -> str:
     """The path as the user would type it in this folder."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

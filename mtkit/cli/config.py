@@ -119,6 +119,12 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": dialect, **schema, "title": "mtkit configuration"}
 
 
+def _duration(seconds: float) -> str:
+    if seconds < 120 and seconds % 60:
+        return f"{seconds:g} seconds"
+    return f"{seconds / 60:,.1f}".removesuffix(".0") + " minutes"
+
+
 def summary(config: Config) -> str:
     """A one-line summary of the config."""
     data, model, limits = config.data, config.model, []
@@ -127,9 +133,9 @@ def summary(config: Config) -> str:
     if config.train.max_epochs is not None:
         limits.append(f"{config.train.max_epochs:,} epochs")
     if config.train.max_time is not None:
-        limits.append(f"{config.train.max_time / 60:g} minutes")
+        limits.append(_duration(config.train.max_time))
     if config.train.cooldown is not None:
-        limits = [f"{config.train.cooldown / 60:g} minutes of cooldown"]
+        limits = [f"{_duration(config.train.cooldown)} of cooldown"]
     if config.train.cooldown_steps is not None:
         limits = [f"{config.train.cooldown_steps:,} steps of cooldown"]
     sizes = f" (d_model {model.d_model}, {model.num_encoder_layers} + {model.num_decoder_layers} layers)"

@@ -23,7 +23,15 @@ _MIN_WIDTH, _MAX_WIDTH = 40, 120
 
 
 def plot(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders, or config files of runs.")],
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="RUN",
+            help="Run folders, or config files of runs. Default: the run of ./mtkit.yaml, else the newest "
+            "run under ./runs.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         list[Path] | None,
         typer.Option(
@@ -61,7 +69,7 @@ def plot(
     for path in output or ():
         picture_format(path)
     names = [name.lower() for name in metrics or ()]
-    panels = read_panels([_run_folder(run) for run in runs], axis, names)
+    panels = read_panels([_run_folder(run) for run in runs or [None]], axis, names)
     for path in output or ():
         write_picture(path, panels, axis)
         say(f"{path}: {', '.join(panel.title for panel in panels)}")
@@ -102,12 +110,18 @@ def _fitting(panels: Sequence[Panel], rows: int, most: int) -> tuple[int, Sequen
     raise AssertionError("there is at least one panel")
 
 
-def _run_folder(path: Path) -> Path:
+def _run_folder(path: Path | None) -> Path:
     """The run folder that `path` refers to: itself, or that of the config, which may not be trained yet.
 
     Raises:
-        InputError: it is not a folder.
+        InputError: it is not a folder; or it is None, and there is no run here.
     """
+    from mtkit.cli.arguments import shown
+
+    if path is None:
+        from mtkit.runs.find import find_run
+
+        return Path(shown(find_run()))
     if path.suffix not in (".yaml", ".yml"):
         if path.is_dir():
             return path
@@ -119,7 +133,6 @@ def _run_folder(path: Path) -> Path:
         close = get_close_matches(path.name, beside, 1)
         hint = f"Did you mean {path.parent / close[0]}?" if close else "Give the folder of a trained run."
         raise InputError(f"{path}: there is no such folder.", hint)
-    from mtkit.cli.arguments import shown
     from mtkit.config.load import load_config
 
     return Path(shown(load_config([path]).config.run))

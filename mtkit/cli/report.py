@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mtkit.cli import console
-
-if TYPE_CHECKING:
-    from mtkit.config.schema import Config
+from mtkit.cli.arguments import RunArgument, find_folder, shown
 
 
 def report(
-    run: Annotated[
-        Path,
-        typer.Argument(metavar="RUN", help="Run folder, or config file of a run.", show_default=False),
-    ],
+    run: RunArgument = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -39,14 +34,13 @@ def report(
     """
     import json
 
-    from mtkit.cli.arguments import shown
     from mtkit.errors import UsageError
     from mtkit.evaluate.run_facts import read_facts
     from mtkit.evaluate.run_page import run_page
 
     if as_json and output:
         raise UsageError("--json: prints to stdout, so -o has no effect.", "Leave one of them out.")
-    folder, config = _named(run)
+    folder, config = find_folder(run)
     facts = read_facts(folder, config)
     if as_json:
         console.out_lines(json.dumps(facts.to_json(), ensure_ascii=False, indent=1))
@@ -54,23 +48,6 @@ def report(
     page = run_page(facts)
     private = facts.config is None or facts.config.private
     console.say(f"report: {shown(_write(folder, page, output, private))}")
-
-
-def _named(path: Path) -> tuple[Path, Config | None]:
-    """The run folder, and the config if that was named."""
-    from mtkit.cli.arguments import shown
-    from mtkit.errors import UsageError
-    from mtkit.evaluate.record import is_run
-
-    config = None
-    if path.suffix in (".yaml", ".yml"):
-        from mtkit.config.load import load_config
-
-        config = load_config([path]).config
-    folder = config.run if config else path.absolute()
-    if not is_run(folder):
-        raise UsageError(f"{shown(folder)}: is not a run folder.", "Name the folder in `run` of a config.")
-    return folder, config
 
 
 def _write(run: Path, page: str, output: Path | None, private: bool) -> Path:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from mtkit.cli import console
-from mtkit.cli.arguments import shown
-from mtkit.errors import InputError, MtkitError, UsageError
+from mtkit.cli.arguments import RunArgument, find_folder, shown
+from mtkit.errors import InputError, MtkitError
 
 if TYPE_CHECKING:
     from mtkit.config.fixed import MetricName
@@ -20,15 +18,7 @@ _WIDEST_LINE = 40
 
 
 def show_run(
-    run: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="RUN",
-            help="Run folder, or config file of a run. Default: the run of ./mtkit.yaml, else the newest run "
-            "under ./runs.",
-            show_default=False,
-        ),
-    ] = None,
+    run: RunArgument = None,
 ) -> None:
     """Show the settings, data, learning curve, scores and sizes of a run, and what is missing.
 
@@ -36,7 +26,7 @@ def show_run(
     Example:
       mtkit show runs/en-fr
     """
-    folder = _folder(run)
+    folder, _ = find_folder(run)
     config = _config(folder)
     _head(folder, config)
     _data(folder)
@@ -48,25 +38,6 @@ def show_run(
         console.out("")
         for what, command in missing:
             console.out_prose(f"missing   {what}: `{command}`", indent=10)
-
-
-def _folder(named: Path | None) -> Path:
-    from mtkit.disk.marks import read_mark
-    from mtkit.runs.find import find_model
-    from mtkit.runs.layout import KIND
-
-    if named is None:
-        folder = find_model().run
-    elif named.suffix in (".yaml", ".yml"):
-        from mtkit.config.load import load_config
-
-        folder = load_config([named]).config.run
-    else:
-        folder = named.absolute()
-    mark = read_mark(folder) if folder.is_dir() else None
-    if mark is None or mark.kind != KIND:
-        raise UsageError(f"{shown(folder)}: is not a run folder.", "Name the folder in `run` of a config.")
-    return folder
 
 
 def _config(folder: Path) -> Config | None:

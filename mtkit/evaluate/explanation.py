@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "mtkit-explanation", 1
 END = "</s>"
 """The piece that ends a sentence."""
+UNKNOWN = "<unk>"
+"""The piece of characters that the subword model lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,8 @@ class Explainer:
         [hyp] = translator.score([(src, tgt)], self._request)
         tokenizer, coverage = translator.tokenizer, translator.coverage
         tags = len(src_ids) - len(tokenizer.encode([src])[0])
-        src_pieces, tgt_pieces = tokenizer.src.pieces(src_ids[tags:]), tokenizer.tgt.pieces(seen.ids[:-1])
+        src_pieces = with_unknown(tokenizer.src.pieces(src_ids[tags:]), tokenizer.src.normalized(src))
+        tgt_pieces = with_unknown(tokenizer.tgt.pieces(seen.ids[:-1]), tokenizer.tgt.normalized(tgt))
         groups = word_groups(src_pieces, self._spaced[0]), word_groups(tgt_pieces, self._spaced[1])
         src_words, tgt_words = (
             tuple(self._word("".join(pieces[begin:end])) for begin, end in own)
@@ -238,6 +241,27 @@ def _tokens(seen: Inspected, subwords: Subwords) -> Iterator[LikelyToken]:
         names = subwords.pieces([token for token, _ in likely])
         probabilities = [probability for _, probability in likely]
         yield LikelyToken(piece, exp(score), tuple(zip(names, probabilities, strict=True)))
+
+
+def with_unknown(pieces: list[str], text: str) -> list[str]:
+    """The pieces of a text in which its own characters take the place of unknown pieces.
+
+    Args:
+        pieces: they stay as they are if they are not those of `text` itself, as where marks stand for case.
+        text: with `▁` for spaces and before the first word.
+    """
+    at, found = 0, list[str]()
+    for piece, after in zip(pieces, [*pieces[1:], ""], strict=True):
+        end = at + len(piece)
+        if piece == UNKNOWN:
+            end = text.find(after, at + 1) if after else len(text)
+        elif not text.startswith(piece, at):
+            return pieces
+        if end < 0:
+            return pieces
+        found.append(text[at:end])
+        at = end
+    return found
 
 
 def word_groups(pieces: Sequence[str], spaced: bool) -> list[tuple[int, int]]:

@@ -191,6 +191,20 @@ def find_model(named: Path | None = None) -> Found:
     )
 
 
+def find_run() -> Path:
+    """The run of the config here or, without one, the newest run with a model; it may not be trained yet.
+
+    Raises:
+        InputError: there is neither.
+        ConfigError: ./mtkit.yaml is invalid.
+    """
+    for run, _ in _runs_here():
+        return run
+    raise InputError(
+        "no run: there is no mtkit.yaml in this folder, and no trained run under ./runs.", "Name one."
+    )
+
+
 def _named(path: Path, reason: str = "") -> Found:
     if not path.exists():
         raise InputError(f"{path}: there is no such run folder, model folder or config file.", HINT)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -24,8 +23,6 @@ from mtkit.text.probe import probe
 if TYPE_CHECKING:
     from mtkit.config.data import TokenizerConfig
 
-logger = logging.getLogger(__name__)
-
 PAD, UNK, BOS, EOS = range(4)
 
 SEPARATOR = "<|match|>"
@@ -38,8 +35,6 @@ _MAX_PART = 2000
 """Characters that SentencePiece gets at once. On one long and repetitive text it works for hours."""
 
 _PART = re.compile(rf"\S.{{0,{_MAX_PART - 1}}}(?!\S)|\S{{{_MAX_PART}}}", re.DOTALL)
-_MORE_PIECES = {"unigram": " model_type: bpe finds more in repetitive text.", "bpe": ""}
-"""Advice when the text gives fewer pieces than asked for, by model type."""
 _TOO_FEW = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 
 
@@ -203,7 +198,7 @@ def train_subwords(
 ) -> Subwords:
     """A model trained on `texts`; equal arguments give an equal one.
 
-    When the texts give fewer pieces than `config.vocab_size`, it has what they give and a warning says so.
+    When the texts give fewer pieces than `config.vocab_size`, it has what they give.
     Unigram hardly considers pieces that only one word has, however frequent, so a small lexicon gives it few.
 
     Args:
@@ -245,19 +240,7 @@ def train_subwords(
         if fault:
             raise fault[0] from None
         raise _explained(str(error), config) from error
-    subwords = Subwords(model.getvalue())
-    if subwords.size < config.vocab_size:
-        _warn_of_few(subwords.size, config)
-    return subwords
-
-
-def _warn_of_few(size: int, config: TokenizerConfig) -> None:
-    logger.warning(
-        "tokenizer.vocab_size = %d is more than this text gives: %d pieces.%s",
-        config.vocab_size,
-        size,
-        _MORE_PIECES[config.model_type],
-    )
+    return Subwords(model.getvalue())
 
 
 def _watched(texts: Iterable[str], fault: list[BaseException]) -> Iterator[str]:

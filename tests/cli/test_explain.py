@@ -23,7 +23,7 @@ from mtkit.engine.native import NativeEngine
 from mtkit.errors import UsageError
 from mtkit.evaluate.alignment_drawing import attention_figure
 from mtkit.evaluate.explain_page import explain_page
-from mtkit.evaluate.explanation import Explainer, Explanation, LikelyToken, word_groups
+from mtkit.evaluate.explanation import Explainer, Explanation, LikelyToken, with_unknown, word_groups
 from mtkit.evaluate.nearest import nearest_pairs
 from mtkit.metrics.surface import METRICS, inputs_of, segment_scores
 from mtkit.text.subwords import train_subwords
@@ -137,6 +137,19 @@ def test_punctuation_around_a_word_stands_alone(pieces: list[str], words: list[s
 
 def test_without_spaces_each_piece_stands_alone() -> None:
     assert word_groups(["▁", "猫", "坐在", "。"], spaced=False) == [(1, 2), (2, 3), (3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text", "found"),
+    [
+        (["▁", "<unk>", "here", "▁is"], "▁Where▁is", ["▁", "W", "here", "▁is"]),
+        (["▁a", "▁", "<unk>"], "▁a▁日本", ["▁a", "▁", "日本"]),
+        (["▁", "<unk>", "▁<", "un", "k", ">"], "▁é▁<unk>", ["▁", "é", "▁<", "un", "k", ">"]),
+        (["⟦up⟧", "▁", "<unk>"], "▁É", ["⟦up⟧", "▁", "<unk>"]),
+    ],
+)
+def test_unknown_characters_are_shown(pieces: list[str], text: str, found: list[str]) -> None:
+    assert with_unknown(pieces, text) == found
 
 
 def test_without_each_word(run: Path, translator: Translator) -> None:

@@ -11,7 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from mtkit.cli.commands import app
+from mtkit.cli.config import summary
 from mtkit.cli.train_log import text_log
+from mtkit.config.load import load_config
 from mtkit.errors import StoppedError
 from mtkit.runs.layout import forget_training, open_run
 from mtkit.train.watch.monitor import Event, Stepped
@@ -83,6 +85,36 @@ def test_the_best_validation_is_that_of_the_metric(run: Path, metrics: str, best
     ]
     (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert f"best      step {best}: " in show(str(run))
+
+
+@pytest.mark.parametrize("command", ["show", "report", "plot"])
+def test_without_a_name_it_is_the_run_here(
+    command: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(run, [4.0, 3.0])
+    done = CliRunner().invoke(app, [command])
+    assert done.exit_code == 0, done.output
+    assert done.stdout == CliRunner().invoke(app, [command, "runs/tiny"]).stdout
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    done = CliRunner().invoke(app, [command])
+    assert done.exit_code == 3
+    assert "no run: there is no mtkit.yaml in this folder" in done.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        ("40", "40 seconds"),
+        ("90s", "90 seconds"),
+        ("2m", "2 minutes"),
+        ("200", "3.3 minutes"),
+        ("2d", "2,880 minutes"),
+    ],
+)
+def test_the_limit_in_words(seconds: str, words: str, run: Path) -> None:
+    config = load_config([Path("tiny.yaml")], ["train.max_steps=null", f"train.max_time={seconds}"]).config
+    assert f"at most {words}, run" in summary(config)
 
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:

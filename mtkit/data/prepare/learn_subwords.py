@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Sequence
 
 from mtkit.config.auto import choose_vocab_size
@@ -11,6 +12,11 @@ from mtkit.text.extending import extend_for
 from mtkit.text.form import TextForm
 from mtkit.text.subwords import SEPARATOR, Subwords, default_coverage, has_many_characters, train_subwords
 from mtkit.text.term_marks import TERM_MARKS
+
+logger = logging.getLogger(__name__)
+
+_MORE_PIECES = {"unigram": " model_type: bpe finds more in repetitive text.", "bpe": ""}
+"""Advice when the text gives fewer pieces than asked for, by model type."""
 
 
 def control_pieces(config: Config, sides: Collection[int]) -> list[str]:
@@ -35,6 +41,8 @@ def learn_subwords(
 ) -> Subwords:
     """The subword model for `texts`; equal arguments give an equal one.
 
+    A warning says when the texts give fewer pieces than the user asked for.
+
     Args:
         config: of the run.
         given: model to extend; without one, a model is trained.
@@ -47,7 +55,7 @@ def learn_subwords(
     if given:
         coverage = config.tokenizer.character_coverage or coverage
         return extend_for(given, texts, coverage, symbols=symbols, tags=tags)
-    return train_subwords(
+    subwords = train_subwords(
         texts,
         _with_size(config.tokenizer, num_pairs, languages),
         coverage,
@@ -55,6 +63,15 @@ def learn_subwords(
         tags=tags,
         keep_spaces=config.text.whitespace == "keep",
     )
+    asked = config.tokenizer.vocab_size
+    if asked != "auto" and subwords.size < asked:
+        logger.warning(
+            "tokenizer.vocab_size = %d is more than this text gives: %d pieces.%s",
+            asked,
+            subwords.size,
+            _MORE_PIECES[config.tokenizer.model_type],
+        )
+    return subwords
 
 
 def _with_size(options: TokenizerConfig, num_pairs: int, languages: Sequence[str]) -> TokenizerConfig:

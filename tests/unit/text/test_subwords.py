@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,19 +99,6 @@ def test_training_is_deterministic(tokenizer: Subwords) -> None:
     assert again.model_bytes == tokenizer.model_bytes
     assert again.fingerprint == tokenizer.fingerprint
     assert train_subwords(texts(300), config()).fingerprint != tokenizer.fingerprint
-
-
-@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
-def test_a_vocabulary_larger_than_the_text_gives_is_a_warning(
-    model_type: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    tokenizer = train_subwords(["a b c ab bc abc"] * 3, config(vocab_size=8000, model_type=model_type))
-    assert 4 < tokenizer.size < 40
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    said = f"tokenizer.vocab_size = 8000 is more than this text gives: {tokenizer.size} pieces."
-    assert record.message.startswith(said)
-    assert ("bpe" in record.message) is (model_type == "unigram")
 
 
 def test_a_vocabulary_without_room_for_the_characters() -> None:

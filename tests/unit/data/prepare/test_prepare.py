@@ -419,12 +419,23 @@ def test_progress_ends_at_the_total(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
 def test_it_says_when_the_vocabulary_is_smaller_than_asked_for(
+    model_type: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "mtkit")
+    report = prepare(make(tmp_path, sentences(20), tokenizer={"vocab_size": 9000, "model_type": model_type}))
+    [said] = [record.message for record in caplog.records if "vocab_size" in record.message]
+    assert said.startswith(
+        f"tokenizer.vocab_size = 9000 is more than this text gives: {report.vocab_sizes[0]} pieces."
+    )
+    assert ("bpe" in said) is (model_type == "unigram")
+
+
+def test_it_says_nothing_of_a_vocabulary_that_it_chose(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "mtkit")
-    report = prepare(make(tmp_path, sentences(20), tokenizer={"vocab_size": 9000}))
-    assert (
-        f"tokenizer.vocab_size = 9000 is more than this text gives: {report.vocab_sizes[0]} pieces."
-        in caplog.text
-    )
+    report = prepare(make(tmp_path, sentences(20), tokenizer={"vocab_size": "auto"}))
+    assert report.vocab_sizes[0] < 1000
+    assert "vocab_size" not in caplog.text
