@@ -55,8 +55,15 @@ PEAK_RATES = {"tiny": 5.0e-3, "small": 2.0e-3, "base": 7.0e-4, "big": 5.0e-4}
 METHODS = {"tiny": "muon"}
 """Optimizer by width; adamw for the others, because muon's updates are expensive with small batches."""
 
-EFFICIENCY = {"tiny": 0.3, "small": 0.5, "base": 0.5, "big": 0.5}
-"""Share of the machine's speed of matrix products that training reaches, by width; measured on CPUs."""
+FIXED, PER_WIDTH = 5.0e-5, 1.15e-7
+"""Seconds that one thread of a CPU needs for a target token besides matrix products: in every model, and per
+d_model and layer. Measured for `tiny`, `small` and `base` in bf16 and fp32 (docs/benchmarks.md)."""
+MORE_THREADS = 0.6
+"""n threads do this work n^0.6 times as fast; two were measured, in docs/benchmarks.md."""
+VALIDATION = 1.1
+"""Time of a run relative to that of its updates."""
+GPU_SHARE = 0.5
+"""Share of a GPU's speed of matrix products that training reaches: an assumption."""
 
 ENOUGH = 4
 """A width is chosen if there is time for the epochs of its row divided by this. In less time, a narrower
@@ -85,15 +92,22 @@ class Budget:
     Attributes:
         seconds: of training.
         rate: FLOP/s of matrix products on this machine.
+        threads: of the CPU, of all processes; 0 on a GPU.
     """
 
     seconds: float
     rate: float
+    threads: float = 0.0
 
     def tokens(self, preset: str, vocab_size: int) -> float:
         """Target tokens that a model of this width is trained on, at 6 FLOP per token and parameter."""
-        parameters = num_parameters(_width(preset), vocab_size, vocab_size)
-        return self.seconds * self.rate * EFFICIENCY[preset] / (6 * parameters)
+        wide = _width(preset)
+        products = 6 * num_parameters(wide, vocab_size, vocab_size) / self.rate
+        if not self.threads:
+            return self.seconds * GPU_SHARE / products
+        layers = wide.num_encoder_layers + wide.num_decoder_layers
+        other = (FIXED + PER_WIDTH * wide.d_model * layers) / self.threads**MORE_THREADS
+        return self.seconds / ((products + other) * VALIDATION)
 
 
 def size_for(num_pairs: int) -> Size:

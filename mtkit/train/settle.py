@@ -77,7 +77,9 @@ def _budget(config: Config, world: World) -> Budget | None:
     limit_threads(options.num_threads)
     device = choose_device(options.device)
     rate = matrix_rate(device, training_dtype(options.precision, device), seconds=0.3)
-    return Budget(options.max_time, rate * speed_up(device, world, torch.get_num_threads(), num_cores()))
+    threads = torch.get_num_threads()
+    speed = speed_up(device, world, threads, num_cores())
+    return Budget(options.max_time, rate * speed, threads * speed if device.type == "cpu" else 0.0)
 
 
 def speed_up(device: torch.device, world: World, num_threads: int, cores: int) -> float:
