@@ -69,7 +69,8 @@ def plot(
     for path in output or ():
         picture_format(path)
     names = [name.lower() for name in metrics or ()]
-    panels = read_panels([_run_folder(run) for run in runs or [None]], axis, names)
+    folders = [_run_folder(run) for run in runs] if runs else [_run_here()]
+    panels = read_panels(folders, axis, names)
     for path in output or ():
         write_picture(path, panels, axis)
         say(f"{path}: {', '.join(panel.title for panel in panels)}")
@@ -110,18 +111,19 @@ def _fitting(panels: Sequence[Panel], rows: int, most: int) -> tuple[int, Sequen
     raise AssertionError("there is at least one panel")
 
 
-def _run_folder(path: Path | None) -> Path:
+def _run_here() -> Path:
+    from mtkit.cli.arguments import shown
+    from mtkit.runs.find import find_run
+
+    return Path(shown(find_run()))
+
+
+def _run_folder(path: Path) -> Path:
     """The run folder that `path` refers to: itself, or that of the config, which may not be trained yet.
 
     Raises:
-        InputError: it is not a folder; or it is None, and there is no run here.
+        InputError: it is not a folder.
     """
-    from mtkit.cli.arguments import shown
-
-    if path is None:
-        from mtkit.runs.find import find_run
-
-        return Path(shown(find_run()))
     if path.suffix not in (".yaml", ".yml"):
         if path.is_dir():
             return path
@@ -133,6 +135,7 @@ def _run_folder(path: Path | None) -> Path:
         close = get_close_matches(path.name, beside, 1)
         hint = f"Did you mean {path.parent / close[0]}?" if close else "Give the folder of a trained run."
         raise InputError(f"{path}: there is no such folder.", hint)
+    from mtkit.cli.arguments import shown
     from mtkit.config.load import load_config
 
     return Path(shown(load_config([path]).config.run))
