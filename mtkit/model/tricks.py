@@ -16,7 +16,7 @@ class Tricks:
         chunked_loss: compute logits, loss and gradient for a limited number of rows at a time (`loss.py`).
         byte_masks: on a CPU, draw dropout masks with one random byte per element (`dropout.py`).
         attention_by_products: on a CPU in bf16, compute attention by products in fp32 (`attention.py`).
-        few_shapes: on a CPU in bf16, round the sizes of batches without padding up, so that compiled kernels
+        few_shapes: on a CPU in bf16, round the tokens of batches without padding up, so that compiled kernels
             fit again (`train/machine/packed_batch.py`, `loss.py`).
         kept_blocks: on a CPU, keep freed memory for the next step, and few compiled kernels
             (`train/machine/allocator.py`).

@@ -34,7 +34,7 @@ class Objective:
     Attributes:
         packing: whether batches are computed without padding.
         kernel: attention without padding; None if attention pads.
-        rounded: whether the sizes of batches without padding are rounded up.
+        rounded: whether the tokens of batches without padding are rounded up.
         parts: micro-batches of a step, which limit padding.
         passes: forward passes of each batch; R-Drop and SimCut make two.
         cutoff: draws the tokens that SimCut cuts; None if it is off.

@@ -126,14 +126,16 @@ def _attention(model: ModelConfig, mode: ComputeMode, queries: BatchSide, keys: 
         inputs += size * d_model * (queries.positions + keys.positions)
     else:
         inputs += size * d_model * queries.positions
-    projected = size * (seeing * d_model + 2 * seen * model.kv_heads * model.d_head)
+    # Products in fp32 keep copies of queries, keys and values in place of those in half precision.
+    stored = _FP32 if mode.keeps_scores else size
+    projected = stored * (seeing * d_model + 2 * seen * model.kv_heads * model.d_head)
     gathered = size * (seeing + queries.positions) * d_model  # output of the heads, and concatenated
     kept = inputs + projected + gathered + _mask(model.dropout) * queries.positions * d_model
+    weights = seeing * model.num_heads * keys.length
     if mode.keeps_scores:
-        kept += seeing * model.num_heads * keys.length * (_FP32 + size + 1)
-        kept += size * seeing * d_model  # scaled queries
+        kept += _FP32 * weights + seeing * keys.length  # and the mask of all heads
     if model.attention_dropout:
-        kept += seeing * model.num_heads * keys.length * (size if mode.keeps_scores else _FP32 + size + 1)
+        kept += weights * (2 * _FP32 if mode.keeps_scores else _FP32 + size + 1)
     return kept
 
 

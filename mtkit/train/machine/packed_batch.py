@@ -68,8 +68,8 @@ def pack(batch: Batch, passes: int = 1, rounded: bool = False) -> PackedBatch:
     Args:
         batch: the pairs.
         passes: number of copies of the batch, one after the other.
-        rounded: round the sizes up, see `round_up`. Each side then ends with tokens that belong to no
-            sentence, and rows may be empty.
+        rounded: round the number of tokens up, see `round_up`. Each side then ends with tokens that belong to
+            no sentence, and the last row may be empty.
     """
     # 1. The tokens of all sentences, [tokens], and their lengths, [sentences, 2].
     tgt_in = batch.tgt_in.numpy()
@@ -79,10 +79,8 @@ def pack(batch: Batch, passes: int = 1, rounded: bool = False) -> PackedBatch:
     # 2. The rows for attention, in which the longest sentence of each side fits.
     rows, begins = _laid_out(lengths)
     num_rows, row_lens = int(rows.max()) + 1, lengths.max(0).tolist()
-    if rounded:
-        num_rows, row_lens = round_up(num_rows), [round_up(length) for length in row_lens]
-        if any(num_rows * length <= side.size for length, side in zip(row_lens, ids, strict=True)):
-            num_rows += 1  # tokens of no sentence need a place too
+    if rounded and any(num_rows * length == side.size for length, side in zip(row_lens, ids, strict=True)):
+        num_rows += 1  # tokens of no sentence need a place too
     src, tgt = (
         _side(ids[side], lengths[:, side], rows, begins[:, side], (num_rows, row_lens[side]), rounded)
         for side in (0, 1)
