@@ -127,7 +127,7 @@ def outcome(
     elif gain >= _MIN_GAIN:
         found.append(
             f"{seen}, and BLEU was still rising: by its slope, twice the time would add about "
-            f"{gain:.0f} points."
+            f"{gain:.0f} point{'s' * (round(gain) > 1)}."
         )
     else:
         found.append(f"{seen}, and BLEU hardly rises any more: more time will add less than a point.")

@@ -87,6 +87,8 @@ def test_outcomes() -> None:
     assert "seen 0.7 times, which is too little to tell" in weak
     assert "Twice the data" not in weak
     assert "still rising" in said({"bleu": 39.5}, M30K[:3])
+    assert "would add about 1 point." in said({"bleu": 38.5}, [(2_500, 36.0), (5_000, 38.5)])
+    assert "would add about 2 points." in said({"bleu": 38.5}, [(2_500, 34.5), (5_000, 38.5)])
     assert "hardly rises" in said({"bleu": 58.5}, [(2_500, 58.0), (5_000, 58.5)])
     assert "more time will not help" in said({"bleu": 58.5}, M30K, early=True)
     assert "Verdict" not in said({}, [])
