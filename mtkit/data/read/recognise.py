@@ -286,12 +286,12 @@ def _of_records(
     good = [record for record in records if flat(record)]
     table = columns_of(good)
     names = [column.name for column in table]
-    picked = _named_columns(where, names, columns) if columns else pick_columns(table)
     if not names:
         raise InputError(
             f"{where}: no {key} has text in most of the first {len(records)} records.",
             'Each needs both texts, as in {"en": "Good morning.", "fr": "Bonjour."}.',
         )
+    picked = _named_columns(where, names, columns) if columns else pick_columns(table)
     if picked is None:
         raise UsageError(
             f"{where}: which of its fields are translations of each other is not clear.",

@@ -257,8 +257,9 @@ def test_the_name_of_a_language_and_its_translation_are_a_pair(tmp_path: Path) -
 )
 def test_records_without_texts_are_refused(line: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(line)
-    with pytest.raises(InputError, match=message):
-        discover([str(tmp_path / "a.jsonl")])
+    for columns in (None, ("en", "fr")):
+        with pytest.raises(InputError, match=message):
+            discover([str(tmp_path / "a.jsonl")], columns=columns)
 
 
 @pytest.mark.parametrize(
