@@ -6,7 +6,7 @@ All pairs are read once, up to a limit, to count them and to be sure that the op
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from mtkit.data.read.recognise import (
     of_file,
     of_hub,
     of_texts,
+    short_name,
 )
 from mtkit.data.read.repairs import BAD, BAD_UTF8, Repairs
 from mtkit.errors import InputError, MtkitError, UsageError, listed
@@ -88,24 +89,52 @@ def discover(
     """
     omitted: list[tuple[str, str]] = []
     wanted = (src_lang, tgt_lang)
-    found = [_identified(_lenient(corpus)) for corpus in _corpora(names, wanted, columns, omitted)]
-    found = [
-        replace(one, languages=(short_code(one.languages[0]), short_code(one.languages[1]))) for one in found
-    ]
+    corpora, in_folder = _corpora(names, wanted, columns, omitted), all(Path(name).is_dir() for name in names)
+    unread = omitted if in_folder else None
+    found = _readable(corpora, lambda corpus: _identified(_lenient(corpus)), unread)
     src, tgt = _languages(found, wanted)
-    kept = []
+    fitting = []
     for corpus in found:
-        if (fitting := _in_direction(corpus, src, tgt)) is None:
+        if (turned := _in_direction(corpus, src, tgt)) is None:
             omitted.append((corpus.name, f"is {' and '.join(filter(None, corpus.languages))}"))
-            continue
-        kept.append(_counted(fitting, src, tgt))
-    if not any(corpus.pairs for corpus in kept):
-        where = kept[0].name if kept else listed([name for name, _ in omitted])
-        raise InputError(f"{where}: has no pairs in {src} and {tgt}.", "Check the file, or the languages.")
+        else:
+            fitting.append(turned)
+    kept = _readable(fitting, lambda corpus: _counted(corpus, src, tgt), unread)
+    omitted += [(corpus.name, f"has no pairs in {src} and {tgt}") for corpus in kept if not corpus.pairs]
+    kept = [corpus for corpus in kept if corpus.pairs]
+    if not kept:
+        raise InputError(
+            f"{listed([name for name, _ in omitted])}: no pairs in {src} and {tgt}.",
+            "Check the file, or the languages.",
+        )
     if all(corpus.split != "train" for corpus in kept):
         kept = [replace(corpus, split="train") for corpus in kept]
     kept.sort(key=lambda corpus: ("train", "valid", "test").index(corpus.split))
-    return Discovery(src, tgt, [corpus for corpus in kept if corpus.pairs], omitted)
+    return Discovery(src, tgt, kept, omitted)
+
+
+def _readable(
+    corpora: Sequence[FoundCorpus],
+    read: Callable[[FoundCorpus], FoundCorpus],
+    unread: list[tuple[str, str]] | None,
+) -> list[FoundCorpus]:
+    """The corpora as `read` finds them, without those that it cannot read, which are added to `unread`.
+
+    Raises:
+        MtkitError: of the first that cannot be read, if none can, or `unread` is None.
+    """
+    found, errors = [], []
+    for corpus in corpora:
+        try:
+            found.append(read(corpus))
+        except MtkitError as error:
+            if unread is None:
+                raise
+            errors.append(error)
+            unread.append((corpus.name, str(error)))
+    if errors and not found:
+        raise errors[0]
+    return found
 
 
 # ---------------------------------------------------------------- which files
@@ -155,7 +184,7 @@ def _of_folder(
             try:
                 found.append(of_file(file, wanted, columns))
             except MtkitError as error:
-                omitted.append((file.name, str(error)))
+                omitted.append((short_name(file, folder), str(error)))
         elif len(codes) == 1:
             texts.setdefault(str(stem.with_suffix("")), {})[codes[0]] = file
     many = {code for sides in texts.values() for code in sides}
@@ -164,13 +193,13 @@ def _of_folder(
         if pair and all(code in sides for code in pair):
             found.append(replace(of_texts(sides[pair[0]], sides[pair[1]]), languages=pair))
         else:
-            omitted.extend((file.name, "has no translation beside it") for file in sides.values())
+            omitted += [(short_name(file, folder), "has no translation beside it") for file in sides.values()]
     if not found:
         raise InputError(
             f"{folder}: has no parallel text that can be recognised.",
             "Give files: mtkit init FILE, or mtkit init SOURCE TARGET.",
         )
-    return found
+    return [replace(corpus, folder=folder) for corpus in found]
 
 
 def _two_of(sides: dict[str, Path], many: set[str], wanted: Wanted) -> tuple[str, str] | None:
@@ -204,6 +233,12 @@ def _lenient(corpus: FoundCorpus) -> FoundCorpus:
 
 
 def _identified(corpus: FoundCorpus) -> FoundCorpus:
+    """The corpus with the languages of its texts, in short; the sides are put right."""
+    known = _with_languages(corpus)
+    return replace(known, languages=(short_code(known.languages[0]), short_code(known.languages[1])))
+
+
+def _with_languages(corpus: FoundCorpus) -> FoundCorpus:
     """The corpus with the languages of its texts where nothing declares them; the sides are put right."""
     (src, tgt), reader = corpus.languages, corpus.options["reader"]
     if len(corpus.codes) > 2 or (corpus.why == DECLARED and src and tgt):

@@ -58,6 +58,7 @@ class FoundCorpus:
         pairs: the number of pairs, at most `MAX_COUNTED`.
         sample: its first pair.
         skipped: what was skipped, for the user.
+        folder: the folder in which it was found, if the user named one.
     """
 
     options: dict[str, Any]
@@ -69,12 +70,13 @@ class FoundCorpus:
     pairs: int = 0
     sample: Pair | None = None
     skipped: tuple[str, ...] = ()
+    folder: Path | None = None
 
     @property
     def name(self) -> str:
         """The files, for messages."""
         paths = [self.options[key] for key in ("src", "tgt", "path", "name") if key in self.options]
-        return " + ".join(Path(path).name if isinstance(path, Path) else str(path) for path in paths)
+        return " + ".join(short_name(path, self.folder) for path in paths)
 
     def turned(self) -> FoundCorpus:
         """The same with source and target exchanged, where the options say which is which."""
@@ -83,6 +85,13 @@ class FoundCorpus:
             if one in options:
                 options |= {one: options[other], other: options[one]}
         return replace(self, options=options, languages=(tgt, src))
+
+
+def short_name(path: Path | str, folder: Path | None) -> str:
+    """The name of a file for messages; with the folders that lie between it and `folder`."""
+    if not isinstance(path, Path):
+        return path
+    return str(path.relative_to(folder)) if folder is not None and folder in path.parents else path.name
 
 
 def of_file(path: Path, wanted: Wanted, columns: tuple[str, str] | None) -> FoundCorpus:

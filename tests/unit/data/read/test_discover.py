@@ -164,6 +164,29 @@ def test_a_folder_with_splits(tmp_path: Path) -> None:
         discover([str(tmp_path)])
 
 
+def test_a_folder_is_read_without_the_files_that_cannot_be(tmp_path: Path) -> None:
+    tmx(tmp_path / "memory.tmx", "en", "fr")
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "new.xlf").write_text(
+        '<xliff version="1.2"><file source-language="en" target-language="fr" original="a"><body>'
+        '<trans-unit id="1"><source>The bridge is closed.</source></trans-unit></body></file></xliff>'
+    )
+    (tmp_path / "jobs" / "torn.tmx").write_text((tmp_path / "memory.tmx").read_text()[:400])
+    tmx(tmp_path / "jobs" / "other.tmx", "en", "de")
+    found = discover([str(tmp_path)])
+    assert [corpus.name for corpus in found.corpora] == ["memory.tmx"]
+    told = dict(found.omitted)
+    assert told.keys() == {"jobs/new.xlf", "jobs/torn.tmx", "jobs/other.tmx"}
+    assert "unit without a translation (1 time)" in told["jobs/new.xlf"]
+    assert told["jobs/other.tmx"] == "is en and de"
+    with pytest.raises(InputError, match="torn"):  # a file that the user names is wanted
+        discover([str(tmp_path / "memory.tmx"), str(tmp_path / "jobs" / "torn.tmx")])
+    (tmp_path / "memory.tmx").unlink()
+    (tmp_path / "jobs" / "other.tmx").unlink()
+    with pytest.raises(InputError):
+        discover([str(tmp_path)])
+
+
 def test_a_few_invalid_rows_are_skipped_and_many_refused(tmp_path: Path) -> None:
     rows = [f"{src}\t{tgt}" for src, tgt in PAIRS]
     found = discover([write(tmp_path / "a.en-fr.tsv", [*rows, "broken"])])
