@@ -195,6 +195,11 @@ def _of_folder(
         else:
             omitted += [(short_name(file, folder), "has no translation beside it") for file in sides.values()]
     if not found:
+        if omitted:
+            raise InputError(
+                f"{folder}: has no parallel text that can be used. {omitted[0][0]}: {omitted[0][1]}",
+                f"{len(omitted) - 1} more files cannot be used." if len(omitted) > 1 else "",
+            )
         raise InputError(
             f"{folder}: has no parallel text that can be recognised.",
             "Give files: mtkit init FILE, or mtkit init SOURCE TARGET.",

@@ -183,7 +183,11 @@ def test_a_folder_is_read_without_the_files_that_cannot_be(tmp_path: Path) -> No
         discover([str(tmp_path / "memory.tmx"), str(tmp_path / "jobs" / "torn.tmx")])
     (tmp_path / "memory.tmx").unlink()
     (tmp_path / "jobs" / "other.tmx").unlink()
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"new\.xlf.*unit without a translation"):
+        discover([str(tmp_path)])
+    (tmp_path / "jobs" / "new.xlf").unlink()
+    (tmp_path / "jobs" / "junk.tmx").write_text("junk")
+    with pytest.raises(InputError, match=r"junk\.tmx: .*not well-formed XML.*1 more"):
         discover([str(tmp_path)])
 
 
