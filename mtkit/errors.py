@@ -98,3 +98,8 @@ def listed(names: Collection[object]) -> str:
     shown = ", ".join(shortened(str(name), 40) for name in islice(names, _MOST_NAMES))
     more = len(names) - _MOST_NAMES
     return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: 1 pair, 2,000 pairs."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from mtkit.cli import console
 from mtkit.cli.console import ERROR, NEXT, Styled
+from mtkit.errors import counted
 from mtkit.evaluate.buckets import Breakdown
 from mtkit.evaluate.compare import ChangedLine, ComparedSet, Ngram, SystemChange
 from mtkit.evaluate.compare_page import (
@@ -22,7 +23,7 @@ from mtkit.evaluate.wording import Piece, differences
 def show_comparison(found: ComparedSet, most: int) -> None:
     """Prints a comparison, with at most so many lines that lost, and that gained, and n-grams of each."""
     if found.name:
-        console.out(f"{found.name}: {found.num_lines:,} lines")
+        console.out(f"{found.name}: {counted(found.num_lines, 'line')}")
         console.out("")
     head, rows = figures_table("system", found.systems, found.figures)
     console.table(head, rows, to_stdout=True)

@@ -21,7 +21,7 @@ from mtkit.cli.choices import (
     THREADS_HELP,
     engine_name,
 )
-from mtkit.errors import InputError, UsageError
+from mtkit.errors import InputError, UsageError, counted
 
 if TYPE_CHECKING:
     from mtkit.evaluate.confidence_quality import ConfidenceQuality
@@ -122,7 +122,8 @@ def _fit_to_pairs(
         srcs, refs = list(read_lines(src)), list(read_lines(ref))
         if len(srcs) != len(refs):
             raise InputError(
-                f"{ref}: {len(refs):,} lines, but {src} has {len(srcs):,}.", "Give a reference per source."
+                f"{ref}: {counted(len(refs), 'line')}, but {src} has {len(srcs):,}.",
+                "Give a reference per source.",
             )
     elif (data := inside(run, DATA)).is_dir():
         srcs, refs, tags = read_split(data, "valid")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtkit.cli.console import WARNING, Styled, out
+from mtkit.errors import counted
 
 _PACKAGES = ("torch", "ctranslate2", "sentencepiece", "sacrebleu", "typer")
 _EXTRAS = {
@@ -49,7 +50,7 @@ def doctor() -> None:
             out(" " * (width + 2), Styled("problem:", WARNING), f" {finding.advice}")
     problems = sum(bool(finding.advice) for finding in findings)
     out("")
-    out("no problems found" if not problems else f"{problems} {'problem' if problems == 1 else 'problems'}")
+    out("no problems found" if not problems else counted(problems, "problem"))
 
 
 def _versions() -> Iterator[Finding]:

@@ -11,7 +11,7 @@ import typer
 
 from mtkit.cli.arguments import DEFAULT_CONFIG
 from mtkit.cli.console import say
-from mtkit.errors import UsageError
+from mtkit.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from mtkit.data.read.discover import Discovery
@@ -139,7 +139,7 @@ def describe(found: Discovery) -> list[str]:
 
     lines = []
     for corpus in found.corpora:
-        count = f"{'more than ' if corpus.pairs >= MAX_COUNTED else ''}{corpus.pairs:,} pairs"
+        count = f"{'more than ' if corpus.pairs >= MAX_COUNTED else ''}{counted(corpus.pairs, 'pair')}"
         languages = f"{english_name(found.src_lang)} to {english_name(found.tgt_lang)}"
         columns = [str(value) for key, value in corpus.options.items() if key.endswith(("_column", "_field"))]
         where = f", columns {' and '.join(columns)}" if columns else ""

@@ -12,7 +12,7 @@ import typer
 from mtkit.cli import console
 from mtkit.cli.arguments import shown
 from mtkit.cli.choices import DEVICE_HELP, DEVICES, ENGINE_HELP, ENGINES, THREADS_HELP, engine_name
-from mtkit.errors import StoppedError
+from mtkit.errors import StoppedError, counted
 
 if TYPE_CHECKING:
     from mtkit.augment.pair_folder import PairFolder, Report
@@ -66,4 +66,4 @@ def say_made(folder: PairFolder, names: Sequence[str]) -> None:
     for name in names:
         rows, usable = folder.count(name)
         unusable = f", {rows - usable:,} of them without a usable translation" if rows > usable else ""
-        console.say(f"{shown(folder.path / name)}: {rows:,} pairs{unusable}")
+        console.say(f"{shown(folder.path / name)}: {counted(rows, 'pair')}{unusable}")

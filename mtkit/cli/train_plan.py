@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from mtkit.cli.bars import duration
 from mtkit.cli.console import out, out_prose, size, table
+from mtkit.errors import counted
 from mtkit.train.plan import Plan
 
 
 def show_plan(plan: Plan) -> None:
     """Prints the memory, time and disk space that a run will need, on stdout."""
-    pairs = "data not prepared, sizes assumed" if plan.num_pairs is None else f"{plan.num_pairs:,} pairs"
+    pairs = "data not prepared, sizes assumed" if plan.num_pairs is None else counted(plan.num_pairs, "pair")
     ranks = f"{plan.num_ranks} processes" if plan.num_ranks > 1 else "1 process"
     out(f"{plan.num_parameters:,} parameters, vocabulary {plan.vocab_size:,}, {pairs}")
     out(f"{plan.device}, {plan.precision}, {ranks}")

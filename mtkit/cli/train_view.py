@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mtkit.cli import console
 from mtkit.cli.arguments import shown
 from mtkit.cli.bars import bar, duration, sparkline
-from mtkit.errors import shortened
+from mtkit.errors import counted, shortened
 from mtkit.metrics.surface import METRICS
 from mtkit.text.visible import visible
 from mtkit.train.watch.monitor import (
@@ -54,7 +54,7 @@ def describe(event: Event) -> list[str]:
             return [
                 *event.notes,
                 f"{event.num_parameters:,} parameters, vocabulary {event.vocab_size:,}, "
-                f"{event.num_pairs:,} pairs, {event.device}, {event.precision}",
+                f"{counted(event.num_pairs, 'pair')}, {event.device}, {event.precision}",
             ]
         case Logged():
             return [
@@ -81,7 +81,8 @@ def describe(event: Event) -> list[str]:
             if event.averaged == 1 and event.best_step == 0 and of == "best":
                 models = "the initial model, because no later one was better"
             return [
-                f"Finished: {event.reason} after {event.step:,} steps and {duration(event.seconds)}.",
+                f"Finished: {event.reason} after {counted(event.step, 'step')} "
+                f"and {duration(event.seconds)}.",
                 f"{shown(event.folder)}: {models}, valid {_scores(event, ', ')}",
                 *_gains(event),
             ]

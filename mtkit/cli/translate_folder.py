@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mtkit.cli import console
 from mtkit.cli.streams import Meter, read_windows, say_unwritable
 from mtkit.cli.translate_run import recalled, until_stopped
-from mtkit.errors import InputError, MtkitError, StoppedError, WriteError
+from mtkit.errors import InputError, MtkitError, StoppedError, WriteError, counted
 from mtkit.translate.account import Account
 from mtkit.translate.input import Input
 from mtkit.translate.many_files import Member, OutputFolder
@@ -77,7 +77,7 @@ def run_folder(
                 console.fail(error)
                 failed += 1
     console.say(
-        f"{done:,} files translated, {texts:,} texts in {time.monotonic() - begin:,.1f} s; "
+        f"{counted(done, 'file')} translated, {counted(texts, 'text')} in {time.monotonic() - begin:,.1f} s; "
         f"{copied:,} copied, {before:,} finished before, {failed:,} failed"
         f"{recalled(request, total)}; by {translator.engine.name}"
     )
@@ -120,7 +120,7 @@ def _translate(
     total.matched += account.matched
     nothing = f" ({input.without_texts})" if account.total == 0 else ""
     notes = f"{nothing}, {account.counts.total():,} notes ({account})" if account.counts else nothing
-    console.say(f"{member.path}: {texts:,} {input.unit}{'s' if texts != 1 else ''}{notes}")
+    console.say(f"{member.path}: {counted(texts, input.unit)}{notes}")
     return texts
 
 

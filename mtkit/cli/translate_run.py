@@ -20,7 +20,7 @@ from mtkit.cli.streams import (
     say_unwritable,
     timed_windows,
 )
-from mtkit.errors import StoppedError
+from mtkit.errors import StoppedError, counted
 from mtkit.translate.account import Account
 from mtkit.translate.input import Input
 from mtkit.translate.records import Answered
@@ -91,7 +91,7 @@ def run_resumable(
     ):
         done, first, meter = file.lines, b"", Meter(input.path)
         if done:
-            console.say(f"{file.path}: resuming after {done:,} lines.")
+            console.say(f"{file.path}: resuming after {counted(done, 'line')}.")
         if before := lines.before + done:
             first = next(raw_lines(input.path, archives=True))
         meter.total, meter.done = lines.limit - lines.begin, sum(map(len, islice(lines, done)))
@@ -109,7 +109,9 @@ def run_join(input: Input, target: Path, count: int, asked: Job) -> None:
     assert input.path is not None
     with say_unwritable(target):
         lines, size = join_parts(input.path, target, parts_of(count), asked)
-    console.say(f"{target}: {lines:,} lines, {size:,} bytes, joined from {count:,} parts")
+    console.say(
+        f"{target}: {counted(lines, 'line')}, {counted(size, 'byte')}, joined from {counted(count, 'part')}"
+    )
 
 
 def _write(
@@ -149,7 +151,7 @@ def _write(
             elif report:
                 report(f"{input.unit}s translated", before + done, account.total)
     seconds = time.monotonic() - begin
-    said = f"{done:,} {input.unit}{'s' if done != 1 else ''}"
+    said = counted(done, input.unit)
     if not typed:  # else most of the time went by between the lines
         said += f" in {seconds:,.1f} s, {done / max(seconds, 1e-3):,.0f} {input.unit}s/s"
     nothing = f" ({input.without_texts})" if account.total == 0 else ""
@@ -184,6 +186,6 @@ def until_stopped(stopped: Callable[[], StoppedError]) -> Iterator[None]:
 
 def _kept(file: PartialFile) -> StoppedError:
     return StoppedError(
-        f"stopped; the translations of {file.lines:,} lines are kept in {file.path}.",
+        f"stopped; the translations of {counted(file.lines, 'line')} are kept in {file.path}.",
         "Run the same command to resume.",
     )

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from mtkit.config.option_types import TAGS, choices, is_options, kind_at, option_paths
 from mtkit.config.options import BrokenRulesError
 from mtkit.config.strict_yaml import Node, Problem, dotted, resolve
+from mtkit.errors import counted
 
 _SECTION = "a section of `key: value` lines"
 _MUST_BE = {
@@ -72,8 +73,8 @@ def _problem(error: Mapping[str, Any], tree: Node) -> Problem | None:
         length, bound = len(value), context.get("min_length", context.get("max_length"))
         if kind == "too_short" and length >= bound:
             return None
-        at, items = "at least" if kind == "too_short" else "at most", "item" if bound == 1 else "items"
-        return Problem(node.place, f"{path} must have {at} {bound} {items}, but has {length}.")
+        at = "at least" if kind == "too_short" else "at most"
+        return Problem(node.place, f"{path} must have {at} {counted(bound, 'item')}, but has {length}.")
     place = node.place if found else node.key_place
     return Problem(place, _wrong_value(kind, loc, path, value, context) or f"{path}: {error['msg']}.")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from mtkit.config.fixed import METRIC_NAMES, MODEL_METRIC_NAMES
-from mtkit.errors import MtkitError, UsageError, shortened
+from mtkit.errors import MtkitError, UsageError, counted, shortened
 from mtkit.metrics.recipes import Ratio
 from mtkit.metrics.surface import Measure, Measured, measured
 
@@ -55,7 +55,8 @@ class MetricCommand:
         answers = self._run("".join(f"{line}\n" for line in lines)).splitlines()
         if len(answers) != len(hyps):
             raise MtkitError(
-                f"{self._where}: {len(answers):,} lines came back for {len(hyps):,} translations.",
+                f"{self._where}: {counted(len(answers), 'line')} came back "
+                f"for {counted(len(hyps), 'translation')}.",
                 "It must print one number per line, and all else to stderr.",
             )
         return [self._number(answer, place) for place, answer in enumerate(answers, start=1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mtkit.errors import counted
 from mtkit.evaluate.buckets import Breakdown, Bucket
 from mtkit.evaluate.compare import ChangedLine, ComparedSet, Ngram, SystemChange
 from mtkit.evaluate.figures import Figure
@@ -22,7 +23,8 @@ def compare_page(found: Sequence[ComparedSet]) -> str:
 
 
 def _test_set(found: ComparedSet) -> str:
-    head = f"{found.name}: {found.num_lines:,} lines" if found.name else f"{found.num_lines:,} lines"
+    lines = counted(found.num_lines, "line")
+    head = f"{found.name}: {lines}" if found.name else lines
     return "".join(
         (
             f"<h2>{escaped(head)}</h2>\n",

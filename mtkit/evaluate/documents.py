@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtkit.data.read.lines import read_lines
-from mtkit.errors import InputError
+from mtkit.errors import InputError, counted
 from mtkit.evaluate.evaluate import Evaluated
 from mtkit.evaluate.systems import Job
 
@@ -32,7 +32,7 @@ class DocumentIds:
         """
         if len(self.ids) != count:
             raise InputError(
-                f"{self.path}: has {len(self.ids):,} lines, but {name} has {count:,}.",
+                f"{self.path}: has {counted(len(self.ids), 'line')}, but {name} has {count:,}.",
                 "Give the id of a document for each line; choose one test set with --test.",
             )
 

@@ -14,7 +14,7 @@ from mtkit.data.read.lines import read_lines
 from mtkit.data.read.pair import Pair
 from mtkit.disk.files import PRIVATE, write_text
 from mtkit.disk.marks import claim
-from mtkit.errors import InputError, InputsError, UsageError
+from mtkit.errors import InputError, InputsError, UsageError, counted
 from mtkit.evaluate.command import MetricCommand
 from mtkit.metrics.moses import open_form
 from mtkit.metrics.surface import Measured, Score, measure_corpus
@@ -283,7 +283,7 @@ def score_files(
         for ref, lines in beside.items():
             if len(texts) != len(lines):
                 raise InputError(
-                    f"{path}: has {len(texts):,} lines, but {ref} has {len(lines):,}.",
+                    f"{path}: has {counted(len(texts), 'line')}, but {ref} has {len(lines):,}.",
                     "Line N of one file must be the translation of line N of the other.",
                 )
         if not texts:

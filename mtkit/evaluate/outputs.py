@@ -9,7 +9,7 @@ from pathlib import Path
 from mtkit.config.schema import Config
 from mtkit.data.read.lines import read_lines
 from mtkit.data.read.pair import Pair
-from mtkit.errors import InputError, UsageError
+from mtkit.errors import InputError, UsageError, counted
 from mtkit.evaluate.evaluate import LoadedSet, choose_tests, read_sets
 from mtkit.evaluate.record import read_scores
 from mtkit.runs.find import config_of, trained_model
@@ -155,7 +155,8 @@ def _stored(run: Path, found: LoadedSet) -> list[str]:
     lines = list(read_lines(path))
     if len(lines) != len(found.pairs):
         raise InputError(
-            f"{path}: has {len(lines):,} lines, but the test set has {len(found.pairs):,} pairs.",
+            f"{path}: has {counted(len(lines), 'line')}, but the test set "
+            f"has {counted(len(found.pairs), 'pair')}.",
             f"Run `mtkit evaluate {run}` again.",
         )
     return lines

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mtkit.config.schema import Config
 from mtkit.data.prepare.stages import ReportProgress
-from mtkit.errors import InputError, UsageError
+from mtkit.errors import InputError, UsageError, counted
 from mtkit.evaluate.evaluate import (
     Evaluated,
     LoadedSet,
@@ -223,7 +223,8 @@ def _score_file(job: Job, file: HypFile, scoring: Scoring) -> Iterator[Evaluated
         hyps = read_hyps(path)
         if len(hyps) != len(each.pairs):
             raise InputError(
-                f"{path}: has {len(hyps):,} lines, but {each.name} has {len(each.pairs):,} pairs.",
+                f"{path}: has {counted(len(hyps), 'line')}, but {each.name} "
+                f"has {counted(len(each.pairs), 'pair')}.",
                 "Line N must be the translation of pair N.",
             )
         yield score_texts(each.texts(hyps), scoring, path, job.name, each.name, each.leaked)

@@ -16,7 +16,7 @@ from mtkit.cli import console
 from mtkit.cli.app import main
 from mtkit.cli.failures import report
 from mtkit.config.load import load_config
-from mtkit.errors import ConfigError, GateError, InputError, MtkitError, UsageError
+from mtkit.errors import ConfigError, GateError, InputError, MtkitError, UsageError, counted
 from tests.support.commands import MTKIT, mtkit
 from tests.support.corpora import REPOSITORY
 
@@ -254,6 +254,18 @@ def test_init_for_own_text(tmp_path: Path) -> None:
     assert (config.model.preset, config.train.preset, config.tokenizer.vocab_size) == ("auto",) * 3
     schema = json.loads((tmp_path / "text" / "mtkit.schema.json").read_text("utf-8"))
     assert schema == json.loads(mtkit("config", "schema", cwd=tmp_path).stdout)
+
+
+def test_one_is_singular(tmp_path: Path) -> None:
+    (tmp_path / "t.en").write_text("A cat.\n", "utf-8")
+    (tmp_path / "t.it").write_text("Un gatto.\n", "utf-8")
+    assert ", 1 pair, English to Italian" in mtkit("init", "t.en", "t.it", cwd=tmp_path).stderr
+    assert [counted(number, "pair") for number in (0, 1, 2, 1_001)] == [
+        "0 pairs",
+        "1 pair",
+        "2 pairs",
+        "1,001 pairs",
+    ]
 
 
 @pytest.mark.parametrize(("lang", "fallback"), [("zh", True), ("it", False)])

@@ -31,7 +31,7 @@ from mtkit.data.read.recognise import (
     short_name,
 )
 from mtkit.data.read.repairs import BAD, BAD_UTF8, Repairs
-from mtkit.errors import InputError, MtkitError, UsageError, listed
+from mtkit.errors import InputError, MtkitError, UsageError, counted, listed
 from mtkit.text.languages import same_language
 
 MAX_COUNTED = 300_000
@@ -355,7 +355,7 @@ def _counted(corpus: FoundCorpus, src: str, tgt: str) -> FoundCorpus:
         )
     skipped = sorted(repairs.skipped.values(), key=lambda fault: -fault.count)
     if skipped and skipped[0].count > count:
-        raise InputError(f"{skipped[0]}; {count:,} pairs are left.", "Check the file.")
+        raise InputError(f"{skipped[0]}; {counted(count, 'pair')} left.", "Check the file.")
     if "on_error" in corpus.options and BAD not in repairs.skipped:
         corpus = replace(corpus, options={k: v for k, v in corpus.options.items() if k != "on_error"})
     return replace(corpus, pairs=count, sample=first, skipped=tuple(map(str, skipped)))

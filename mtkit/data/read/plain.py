@@ -11,7 +11,7 @@ from mtkit.data.read.blocks import Block
 from mtkit.data.read.lines import count_lines, expand, raw_lines, read_lines, read_texts
 from mtkit.data.read.pair import Pair
 from mtkit.data.read.repairs import Repairs
-from mtkit.errors import InputError
+from mtkit.errors import InputError, counted
 
 MAX_COMPARED = 5_000_000
 """Lines compared to find where two sides stop matching."""
@@ -64,7 +64,7 @@ def _matched(src: Path, tgt: Path, encodings: tuple[str | None, str | None]) -> 
     srcs, tgts = expand(src), expand(tgt)
     if len(srcs) != len(tgts):
         raise InputError(
-            f"{src}: matches {len(srcs):,} files, but {tgt} matches {len(tgts):,}.",
+            f"{src}: matches {counted(len(srcs), 'file')}, but {tgt} matches {len(tgts):,}.",
             "Both sides need the same number of files, in the same order of names.",
         )
     both = list(zip(srcs, tgts, strict=True))
@@ -82,7 +82,7 @@ def _check_counts(src: Path, tgt: Path, encodings: tuple[str | None, str | None]
         line = parting_line(src, tgt)
         place = f"; they seem to differ from about line {line:,}" if line else "; they match until one ends"
     raise InputError(
-        f"{src}: has {src_count:,} lines, but {tgt} has {tgt_count:,}{place}.",
+        f"{src}: has {counted(src_count, 'line')}, but {tgt} has {tgt_count:,}{place}.",
         "Line N of one file must be the translation of line N of the other.",
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from mtkit.errors import InputError
+from mtkit.errors import InputError, counted
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ class Fault:
     def __str__(self) -> str:
         where = self.places[0].rstrip(".") if self.places else "?"
         if self.kind == BAD:
-            return f"{where} ({self.count:,} bad {'item' if self.count == 1 else 'items'} skipped)"
-        return f"{where}: {self.kind} ({self.count:,} {'time' if self.count == 1 else 'times'})"
+            return f"{where} ({counted(self.count, 'bad item')} skipped)"
+        return f"{where}: {self.kind} ({counted(self.count, 'time')})"
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ def test_each_translation_goes_out_with_its_source_and_references() -> None:
     ("code", "message"),
     [
         ("import sys; sys.exit('no model')", "failed with exit code 1: no model"),
-        ("print(1)", "1 lines came back for 2 translations"),
+        ("print(1)", "1 line came back for 2 translations"),
         ("print(1); print(2); print(3)", "3 lines came back for 2 translations"),
         ("print(1); print('bad')", "line 2 of its answer is 'bad', not a number"),
         ("print(1); print('nan')", "line 2 of its answer is 'nan', not a number"),
