@@ -96,7 +96,7 @@ def test_the_tree_of_the_architecture_is_complete() -> None:
 
 def test_the_tree_of_the_readme_is_complete() -> None:
     packages = {f"{path.partition('/')[0]}/" for path in SHIPPED if "/" in path}
-    assert sorted(tree(README)) == sorted({*packages, "api.py", "cluster.py", "cores.py", "errors.py"})
+    assert sorted(tree(README)) == sorted({*packages, "cluster.py", "cores.py", "errors.py"})
 
 
 def test_imports_point_down_the_tree_of_the_readme() -> None:

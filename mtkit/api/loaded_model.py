@@ -1,20 +1,17 @@
-"""mtkit from Python: a model that translates, and the commands as functions.
-
-The names in `__all__` are found on `mtkit` itself, on first use; so `import mtkit` stays instant.
-"""
+"""A model that translates, for Python: `load` and what it returns."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
+from mtkit.api.given import check_choice, checked_search, checked_texts
 from mtkit.engine.interface import EngineName, Precision
-from mtkit.errors import MtkitError, UsageError
+from mtkit.errors import UsageError
 from mtkit.runs.find import find_model, read_model
 from mtkit.translate.account import Account
 from mtkit.translate.glossary import Glossary, Term
@@ -26,19 +23,11 @@ from mtkit.translate.translator import Translator
 from mtkit.translate.windows import Window, windows
 
 if TYPE_CHECKING:
-    from mtkit.config.fixed import MetricName
-    from mtkit.config.load import Loaded
-    from mtkit.data.prepare.prepare import PrepareReport
-    from mtkit.metrics.surface import Score
-    from mtkit.train.watch.monitor import Event, Finished
     from mtkit.translate.translation_memory import TranslationMemory
-
-__all__ = ["Detailed", "Model", "MtkitError", "evaluate_texts", "load", "prepare_data", "train_model"]
 
 Terms = str | Path | Mapping[str, str]
 """A glossary: a file, or targets by source."""
 MemoryFiles = str | Path | Sequence[str | Path]
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +142,17 @@ class Model:
             UsageError: an option is unknown or invalid, or the engine cannot do what is asked.
             InputError: the glossary or the memory cannot be read, or the model does not know its confidence.
         """
-        texts = _checked_texts(text, details)
+        texts = checked_texts(text, details)
         if min_match is not None and memory is None:
             raise UsageError(f"min_match = {min_match!r}: needs a memory.")
         if not isinstance(n_best, int) or n_best < 1:
             raise UsageError(f"n_best = {n_best!r}: expected a whole number of at least 1.")
         if n_best > 1 and not details:
             raise UsageError(f"n_best = {n_best}: needs details=True, which returns the alternatives.")
-        _check_choice("on_error", on_error, get_args(OnError))
-        _check_choice("glossary_mode", glossary_mode, get_args(GlossaryMode))
+        check_choice("on_error", on_error, get_args(OnError))
+        check_choice("glossary_mode", glossary_mode, get_args(GlossaryMode))
         request = Request(
-            search=_checked_search(search),
+            search=checked_search(search),
             n_best=n_best,
             scores=details,
             token_scores=details,
@@ -297,8 +286,8 @@ def load(
         InputError: there is no usable model, or an adapter belongs to another one.
         UsageError: the device is not there.
     """
-    _check_choice("engine", engine, get_args(EngineName))
-    _check_choice("precision", precision, get_args(Precision))
+    check_choice("engine", engine, get_args(EngineName))
+    check_choice("precision", precision, get_args(Precision))
     found = find_model(None if model is None else Path(model))
     added = [(Path(path), weight) for path, weight in (adapters or {}).items()]
 
@@ -311,167 +300,6 @@ def load(
         return read_model(found.run, of)
 
     return Model(Path(model) if model is not None else found.run, opened, engine)
-
-
-def evaluate_texts(
-    hyps: Sequence[str],
-    refs: Sequence[str] | Sequence[Sequence[str]],
-    metrics: Sequence[MetricName] = ("bleu", "chrf"),
-    *,
-    tgt_lang: str = "",
-    srcs: Sequence[str] | None = None,
-    confidence: bool = False,
-) -> list[Score]:
-    """The scores of translations, in the order of `metrics`, each with its signature.
-
-    Args:
-        hyps: detokenised translations.
-        refs: one reference for each translation, or several such lists.
-        metrics: names of metrics; `mtkit evaluate --help` lists them.
-        tgt_lang: language of the translations; decides how BLEU splits words.
-        srcs: the sources, for metrics that need them.
-        confidence: add the 95 % interval of each score, from 1,000 bootstrap samples.
-
-    Raises:
-        InputError: the numbers of translations and references differ, or there are none.
-    """
-    from mtkit.config.fixed import METRIC_NAMES
-    from mtkit.metrics.surface import score_corpus
-
-    for name in metrics:
-        _check_choice("metrics", name, METRIC_NAMES)
-    versions = [refs] if not refs or isinstance(refs[0], str) else refs
-    first, *more = [[str(ref) for ref in version] for version in versions]
-    return score_corpus(hyps, first, metrics, tgt_lang, srcs, more, resamples=1000 if confidence else 0)
-
-
-def prepare_data(
-    config: str | Path | Sequence[str | Path], overrides: Sequence[str] = (), *, force: bool = False
-) -> PrepareReport:
-    """`mtkit prepare`: cleans and tokenizes the corpora of a config, unless that is done.
-
-    Args:
-        config: a YAML file, or several that are merged.
-        overrides: `KEY=VALUE`, as on the command line.
-        force: prepare again even if the data are up to date.
-
-    Raises:
-        ConfigError: the config is invalid; lists every problem.
-        InputError: a corpus is missing or unusable.
-    """
-    from mtkit.config.refuse import refuse
-    from mtkit.data.prepare.check_sources import faults_of_sources
-    from mtkit.data.prepare.prepare import prepare
-    from mtkit.data.prepare.prepared import has_settings
-
-    loaded = _loaded(config, overrides)
-    refuse(loaded, () if has_settings(loaded.config) and not force else faults_of_sources(loaded.config))
-    return prepare(loaded.config, force=force)
-
-
-def train_model(
-    config: str | Path | Sequence[str | Path],
-    overrides: Sequence[str] = (),
-    *,
-    listen: Callable[[Event], None] = lambda event: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> Finished:
-    """`mtkit train`: prepares the data if necessary, trains or resumes, and exports the model.
-
-    Args:
-        config: a YAML file, or several that are merged.
-        overrides: `KEY=VALUE`, as on the command line.
-        listen: called with each event, such as a validation.
-        stop: asked after each step; once it returns true, everything is saved and `StoppedError` is raised.
-
-    Raises:
-        ConfigError: the config is invalid; lists every problem.
-        InputError: a corpus or the run folder is unusable.
-        StoppedError: `stop` returned true. The same call resumes.
-    """
-    from mtkit.config.refuse import refuse
-    from mtkit.convert.run import export_finished
-    from mtkit.data.prepare.check_sources import faults_of_sources
-    from mtkit.data.prepare.prepare import prepare
-    from mtkit.data.prepare.prepared import has_settings, open_prepared
-    from mtkit.disk.lock import only_writer
-    from mtkit.evaluate.confidence_fit import fit_finished
-    from mtkit.evaluate.model_card import write_card
-    from mtkit.runs.layout import open_run
-    from mtkit.train.machine.distributed import World
-    from mtkit.train.requirements import faults_of_training
-    from mtkit.train.settle import settle_run
-    from mtkit.train.trainer import train
-
-    loaded = _loaded(config, overrides)
-    asked = loaded.config
-    sources = () if has_settings(asked) else faults_of_sources(asked)
-    refuse(loaded, (*sources, *faults_of_training(asked)))
-    open_run(asked.run)
-    with only_writer(asked.run):
-        prepare(asked, locked=True)
-        prepared = open_prepared(asked)
-        settled, _ = settle_run(asked, prepared, World())
-        finished = train(settled, prepared, listen, stop)
-        fit_finished(finished.folder, prepared, settled, lambda _: None, stop)
-        export_finished(finished.folder, settled.export, lambda _: None)
-        write_card(settled.run, settled.card)
-    return finished
-
-
-def _loaded(config: str | Path | Sequence[str | Path], overrides: Sequence[str]) -> Loaded:
-    from mtkit.config.load import load_config
-
-    paths = [config] if isinstance(config, str | Path) else config
-    return load_config([Path(path) for path in paths], overrides)
-
-
-def _checked_texts(text: Any, details: bool) -> list[str]:
-    """One text or several as a list.
-
-    Raises:
-        UsageError: one of them is no text.
-    """
-    texts = [text] if isinstance(text, str) else list(text) if isinstance(text, Sequence) else [text]
-    if isinstance(text, bytes | bytearray):
-        texts = [text]
-    for number, one in enumerate(texts, start=1):
-        if not isinstance(one, str):
-            raise UsageError(f"text {number}: is {type(one).__name__}, expected str.")
-        if found := _SURROGATE.search(one):
-            raise UsageError(
-                f"text {number}: character {found.start() + 1}, {found[0]!a}, is half of a surrogate pair.",
-                "Decode the text with errors='replace'.",
-            )
-        if details and "\n" in one:
-            raise UsageError(
-                f"text {number}: has several lines, and details are of one line.",
-                "Pass its lines as a list.",
-            )
-    return texts
-
-
-def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise UsageError(f"{name} = {value!r}: expected {', '.join(choices[:-1])} or {choices[-1]}.")
-
-
-def _checked_search(search: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not search:
-        return search
-    from difflib import get_close_matches
-
-    from mtkit.config.decode import DecodeConfig
-
-    known = list(DecodeConfig.model_fields)
-    for name in search:
-        if name not in known:
-            close = get_close_matches(name, known, 1)
-            raise UsageError(
-                f"{name}: unknown option.",
-                f"Did you mean {close[0]}?" if close else f"Options of search: {', '.join(known)}.",
-            )
-    return search
 
 
 def _detailed(found: Sequence[Translation], confidence: bool, notes: tuple[str, ...] = ()) -> Detailed:
