@@ -49,11 +49,14 @@ SIZES = (
     Size(None, 32_000, ("base", "big"), (0.1, 0.0), (8192, 25000), 4),
 )
 
-PEAK_RATES = {"tiny": 5.0e-3, "small": 2.0e-3, "base": 7.0e-4, "big": 5.0e-4}
-"""Peak learning rate by width, the narrowest first; wide models need lower rates."""
+METHODS = {"tiny": "muon", "small": "muon", "base": "adamw", "big": "adamw"}
+"""Optimizer by width, the narrowest first; muon was measured up to `small` (docs/benchmarks.md)."""
 
-METHODS = {"tiny": "muon"}
-"""Optimizer by width; adamw for the others, because muon's updates are expensive with small batches."""
+PEAK_RATES = {"tiny": 2.0e-3, "small": 2.0e-3, "base": 7.0e-4, "big": 5.0e-4}
+"""Peak learning rate of adamw by width; wide models need lower rates."""
+
+FACTORS = {"adamw": 1.0, "muon": 2.5, "schedule_free": 4.0}
+"""Peak learning rate of each optimizer relative to that of adamw; measured for narrow models."""
 
 FIXED, PER_WIDTH = 5.0e-5, 1.15e-7
 """Seconds that one thread of a CPU needs for a target token besides matrix products: in every model, and per
@@ -83,6 +86,21 @@ class Choice:
     key: str
     value: Any
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the config sets itself and other choices depend on; None for what it leaves to `auto`.
+
+    Attributes:
+        d_model: the width.
+        method: the optimizer.
+        max_steps: the number of steps.
+    """
+
+    d_model: int | None = None
+    method: str | None = None
+    max_steps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +157,7 @@ def choose(
     num_tokens: int,
     has_gpu: bool,
     budget: Budget | None = None,
-    d_model: int | None = None,
-    max_steps: int | None = None,
+    given: Given = Given(),
 ) -> list[Choice]:
     """Every setting of model and training that `auto` decides.
 
@@ -149,12 +166,11 @@ def choose(
         num_tokens: their target tokens.
         has_gpu: whether training uses a CUDA device.
         budget: the available time, if it is limited.
-        d_model: the width, if the config sets it.
-        max_steps: the number of steps, if the config sets it.
+        given: what the config sets itself.
     """
     size = size_for(num_pairs)
     machine = "a GPU" if has_gpu else "a CPU"
-    presets, batch_tokens = _presets(size.preset[has_gpu], d_model), size.batch_tokens[has_gpu]
+    presets, batch_tokens = _presets(size.preset[has_gpu], given.d_model), size.batch_tokens[has_gpu]
     preset = presets[0]
     dropout, attention_dropout = size.dropout
     per_epoch = max(1, num_tokens // batch_tokens)
@@ -170,11 +186,12 @@ def choose(
             dropout, attention_dropout = min(dropout, 0.1), 0.0
             regularised = f"low, because the time allows only {passes:,.1f} epochs"
     pads = "; on a GPU, batches are then padded" if has_gpu and attention_dropout else ""
-    steps = max_steps or steps
+    steps = given.max_steps or steps
     warmup = min(4_000, max(1, steps // 10))
     every = min(2_000, max(100, steps // 15))
     ema = max(0.9, min(0.998, round(1 - 20 / steps, 3)))
-    wide = _width(preset)
+    wide, method = _width(preset), given.method or METHODS[preset]
+    rate = PEAK_RATES[preset] * FACTORS[method]
     return [
         *(
             Choice(f"model.{name}", getattr(wide, name), f"the width of {preset}, for {timely}")
@@ -188,8 +205,8 @@ def choose(
         Choice("train.save_every", every, "at each validation"),
         Choice("train.patience", 8, "stops after eight validations without improvement"),
         Choice("train.ema", ema, "a moving average of the weights is more stable than the latest weights"),
-        Choice("train.optimizer.method", METHODS.get(preset, "adamw"), f"for the width of {preset}"),
-        Choice("train.optimizer.lr", PEAK_RATES[preset], f"for the width of {preset}"),
+        Choice("train.optimizer.method", method, f"for the width of {preset}"),
+        Choice("train.optimizer.lr", rate, f"for {method} and the width of {preset}"),
         Choice("train.optimizer.warmup_steps", warmup, "a tenth of the steps, at most 4,000"),
         Choice("train.optimizer.schedule", "linear", "the learning rate falls to 0 at the end of the budget"),
     ]
@@ -230,10 +247,16 @@ def _affordable(presets: list[str], size: Size, num_tokens: int, budget: Budget)
     return preset, passes
 
 
-def given_width(config: Config) -> int | None:
-    """d_model; None if `auto` is to choose it."""
-    model = config.model
-    return None if model.preset == "auto" and "d_model" not in model.model_fields_set else model.d_model
+def given_by(config: Config) -> Given:
+    """What the config sets itself."""
+    model, train, optimizer = config.model, config.train, config.train.optimizer
+    free = model.preset == "auto" and "d_model" not in model.model_fields_set
+    fixed = train.shards_model or "method" in optimizer.model_fields_set
+    return Given(
+        d_model=None if free else model.d_model,
+        method=optimizer.method if fixed else None,  # adamw, which can be sharded, with shards
+        max_steps=train.max_steps if "max_steps" in train.model_fields_set else None,
+    )
 
 
 def _width(preset: str) -> ModelConfig:

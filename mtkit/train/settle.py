@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
-from mtkit.config.auto import Budget, Choice, as_in, choose, given_width, is_auto, settle
+from mtkit.config.auto import Budget, Choice, as_in, choose, given_by, is_auto, settle
 from mtkit.config.schema import Config
 from mtkit.cores import num_cores
 from mtkit.data.prepare.prepared import Prepared
@@ -54,12 +54,11 @@ def settle_run(
             raise InputError(f"{path}: does not match this config, or is damaged.", _ANEW) from None
     tokens = sum(int(shard.lengths[:, 1].sum()) + len(shard) for shard in prepared.train)
     has_gpu = choose_device(config.train.device).type == "cuda"
-    steps = config.train.max_steps if "max_steps" in config.train.model_fields_set else None
-    origin = None
+    origin, given = None, given_by(config)
     if config.train.init_from is not None and config.model.preset == "auto":
         origin = config_of(origin_of(config)).model
-    width = given_width(config) if origin is None else origin.d_model
-    choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config, world), width, steps)
+        given = replace(given, d_model=origin.d_model)
+    choices = choose(prepared.num_pairs, tokens, has_gpu, _budget(config, world), given)
     if origin is not None:
         choices = as_in(origin, choices)
     if keep:

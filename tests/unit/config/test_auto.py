@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from mtkit.config.auto import (
     SIZES,
     Budget,
     Choice,
+    Given,
     as_in,
     choose_vocab_size,
-    given_width,
+    given_by,
     is_auto,
     settle,
     size_for,
@@ -95,29 +97,41 @@ def test_what_the_config_gives_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "d_model", "method", "lr"),
+    ("text", "given", "method", "lr"),
     [
-        ("{preset: base}", 512, "adamw", 7.0e-4),
-        ("{preset: auto, d_model: 1024}", 1024, "adamw", 5.0e-4),
-        ("{preset: tiny}", 128, "muon", 5.0e-3),
-        ("auto", None, "muon", 5.0e-3),
+        ("model: {preset: base}", Given(512), "adamw", 7.0e-4),
+        ("model: {preset: auto, d_model: 1024}", Given(1024), "adamw", 5.0e-4),
+        ("model: {preset: tiny}", Given(128), "muon", 5.0e-3),
+        ("model: {preset: small}", Given(256), "muon", 5.0e-3),
+        ("model: auto", Given(), "muon", 5.0e-3),
     ],
 )
-def test_the_rate_is_that_of_the_width_that_is_given(
-    tmp_path: Path, model: str, d_model: int | None, method: str, lr: float
+@pytest.mark.parametrize(
+    ("optimizer", "factor"), [("", 1.0), ("adamw", 0.4), ("muon", 1.0), ("schedule_free", 1.6)]
+)
+def test_the_rate_is_that_of_the_width_and_the_optimizer(
+    tmp_path: Path, text: str, given: Given, method: str, lr: float, optimizer: str, factor: float
 ) -> None:
-    found = given_width(auto := config(tmp_path, f"model: {model}\ntrain: auto\n"))
-    assert found == d_model
+    overrides = [f"train.optimizer.method={optimizer}", "train.optimizer.schedule=constant"]
+    auto = config(tmp_path, f"{text}\ntrain: auto\n", *(overrides if optimizer else []))
+    found = given_by(auto)
+    assert found == replace(given, method=optimizer or None)
     choices = choose_by_tokens(100_000, 2_000_000, False, Budget(120, 1e11, 1), found)
-    optimizer = settle(auto, choices)[0].train.optimizer
-    assert (optimizer.method, optimizer.lr) == (method, lr)
+    settled = settle(auto, choices)[0].train.optimizer
+    if method == "adamw":
+        factor *= 2.5 if optimizer else 1.0
+    assert settled.method == (optimizer or method)
+    assert settled.lr == pytest.approx(factor * lr)
 
 
-def test_a_model_in_shares_keeps_the_optimizer_that_can_be_shared(tmp_path: Path) -> None:
+def test_a_model_in_shares_gets_an_optimizer_that_can_be_shared(tmp_path: Path) -> None:
     auto = config(tmp_path, "model: auto\ntrain: {preset: auto, parallel: fsdp}\n")
-    choices = choose(5_000, False, Budget(60, 1e11, 1))
-    assert {choice.key: choice.value for choice in choices}["train.optimizer.method"] == "muon"
-    assert settle(auto, choices)[0].train.optimizer.method == "adamw"
+    choices = choose_by_tokens(5_000, 100_000, False, Budget(60, 1e11, 1), given_by(auto))
+    optimizer = settle(auto, choices)[0].train.optimizer
+    assert (optimizer.method, optimizer.lr) == ("adamw", 2.0e-3)
+    whole = choose(5_000, False, Budget(60, 1e11, 1))  # such as those of a run that was resumed in shares
+    assert {choice.key: choice.value for choice in whole}["train.optimizer.method"] == "muon"
+    assert settle(auto, whole)[0].train.optimizer.method == "adamw"
 
 
 def test_a_method_with_an_average_of_its_own_gets_no_other(tmp_path: Path) -> None:
@@ -145,7 +159,7 @@ def test_a_model_that_was_trained_without_dropout_gets_none() -> None:
 
 def test_the_warm_up_is_a_tenth_of_the_steps_that_are_given() -> None:
     for steps in (40, 3_000, 100_000):
-        choices = choose_by_tokens(5_000, 100_000, False, max_steps=steps)
+        choices = choose_by_tokens(5_000, 100_000, False, given=Given(max_steps=steps))
         found = {choice.key: choice.value for choice in choices}
         assert found["train.optimizer.warmup_steps"] == min(4_000, steps / 10)
         assert found["train.validate_every"] <= max(100, steps / 15)
