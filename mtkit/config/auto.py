@@ -71,6 +71,9 @@ GPU_SHARE = 0.5
 ENOUGH = 4
 """A width is chosen if there is time for the epochs of its row divided by this. In less time, a narrower
 model, which sees the data more often, learns more."""
+MEMORISED = 3
+"""The dropout of a row is for data seen so often that the model memorises them: it is chosen if there is time
+for the epochs of the row divided by this. In less time, it costs more than it gains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +185,7 @@ def choose(
         steps = min(steps, max(1, round(passes * num_tokens / batch_tokens)))
         if passes < size.epochs:
             timely += f", {passes:,.1f} epochs in the available time"
-        if passes < size.epochs / ENOUGH:
+        if passes < size.epochs / MEMORISED:
             dropout, attention_dropout = min(dropout, 0.1), 0.0
             regularised = f"low, because the time allows only {passes:,.1f} epochs"
     pads = "; on a GPU, batches are then padded" if has_gpu and attention_dropout else ""
