@@ -68,7 +68,7 @@ VALIDATION = 1.1
 GPU_SHARE = 0.5
 """Share of a GPU's speed of matrix products that training reaches: an assumption."""
 
-ENOUGH = 4
+ENOUGH = 5
 """A width is chosen if there is time for the epochs of its row divided by this. In less time, a narrower
 model, which sees the data more often, learns more."""
 MEMORISED = 3

@@ -230,6 +230,7 @@ def test_a_run_that_is_short_warms_up_and_averages_shortly_and_drops_little() ->
         ("tiny", 6_000, 207e9, 1, 1e3 / 0.196 / 1.1),  # the same in fp32
         ("small", 6_000, 1_560e9, 1, 1e3 / 0.209 / 1.1),
         ("small", 6_000, 214e9, 1, 1e3 / 0.379 / 1.1),
+        ("small", 8_000, 1_550e9, 1, 2_800 * 2_048 / 1_800),  # with muon in bf16, a whole run
         ("base", 6_000, 1_570e9, 1, 1e3 / 0.952 / 1.1),
     ],
 )
