@@ -40,7 +40,7 @@ class Size:
 
 
 SIZES = (
-    Size(10_000, 2_000, ("small", "small"), (0.3, 0.1), (1024, 2048), 60),
+    Size(10_000, 2_000, ("small", "small"), (0.3, 0.1), (1024, 2048), 50),
     Size(30_000, 4_000, ("small", "small"), (0.2, 0.1), (1024, 4096), 40),
     Size(100_000, 8_000, ("small", "base"), (0.2, 0.1), (2048, 4096), 30),
     Size(500_000, 8_000, ("small", "base"), (0.1, 0.0), (2048, 8192), 15),
@@ -68,7 +68,7 @@ VALIDATION = 1.1
 GPU_SHARE = 0.5
 """Share of a GPU's speed of matrix products that training reaches: an assumption."""
 
-ENOUGH = 5
+ENOUGH = 4
 """A width is chosen if there is time for the epochs of its row divided by this. In less time, a narrower
 model, which sees the data more often, learns more."""
 MEMORISED = 3
